@@ -1,0 +1,20 @@
+//! Recomputes travellers' segments from Kafka events and keeps them in PostgreSQL.
+//!
+//! The data takes one straight road, and each module is one stretch of it:
+//!
+//! ```text
+//! Kafka record     bytes, key, headers, (topic, partition, offset, timestamp)
+//!   event::decode       → Event, Skipped or Rejected(reason)          pure
+//!   profile             Profile + Event → Profile                     pure, order-independent
+//!   engine::segment     Profile × Catalog → Segmentation              pure, deterministic
+//!   pipeline::fold      events × current states → writes + changes    pure: the heart
+//!   store               one transaction: states, user_vectors, outbox
+//!   kafka::publisher    segment-changed, then the outbox row goes
+//!   kafka::consumer     offsets, only past finished work
+//! ```
+//!
+//! Arrows point one way: `command` → sources (`kafka`, `store`) → `pipeline` → `engine`, `profile`, `event`.
+
+pub mod engine;
+pub mod event;
+pub mod profile;

@@ -1,0 +1,3 @@
+//! The state of a user's profile: one last-writer-wins register a section.
+
+pub mod section;

@@ -1,0 +1,129 @@
+//! The content of each section of a profile: what is kept of an event, and nothing more.
+//!
+//! Values arrive here already validated and normalised by the decoders; unknown fields never get this far.
+
+use serde::{Deserialize, Serialize};
+
+/// A word a producer uses for a kind of travel, an interest, a level…: trimmed, upper-cased, never blank, without NUL.
+///
+/// Unknown words are kept: the engine ignores them, a later catalog may not.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Token(Box<str>);
+
+impl Token {
+    /// Trims and upper-cases `raw`. `None` when nothing is left of it or when it contains NUL, which PostgreSQL cannot store.
+    pub fn new(raw: &str) -> Option<Self> {
+        let trimmed = raw.trim();
+        if trimmed.is_empty() || trimmed.contains('\0') {
+            return None;
+        }
+        if trimmed.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_lowercase()) {
+            return Some(Self(trimmed.into()));
+        }
+        Some(Self(trimmed.to_uppercase().into()))
+    }
+
+    /// The normalised word.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Money a day, as stated: `0 ≤ min ≤ max`, both finite, in `currency` (an ISO code; absent means EUR).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BudgetRange {
+    pub min: f64,
+    pub max: f64,
+    pub currency: Option<Token>,
+}
+
+/// Section `budget`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Budget {
+    pub global_range: Option<BudgetRange>,
+}
+
+/// Section `travel`. Ages are whole years, 0 to 25.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Travel {
+    pub types: Vec<Token>,
+    pub purposes: Vec<Token>,
+    pub group_types: Vec<Token>,
+    pub travel_with_children: Option<bool>,
+    pub children_ages: Vec<u8>,
+}
+
+/// Section `accommodation`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Accommodation {
+    pub types: Vec<Token>,
+    pub comfort_level: Option<Token>,
+}
+
+/// Section `activities`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Activities {
+    pub types: Vec<Token>,
+    pub interests: Vec<Token>,
+    pub activity_level: Option<Token>,
+}
+
+/// Section `experience`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Experience {
+    pub risk_tolerance: Option<Token>,
+}
+
+/// Section `climate`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Climate {
+    pub preferences: Vec<Token>,
+}
+
+/// Section `destinations`. Of it only the presence counts; a backfilled NULL is written as not stated.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Destinations {
+    pub stated: bool,
+}
+
+/// Section `transport`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Transport {
+    pub preferred_airlines: Vec<Token>,
+}
+
+/// A calendar date without a time zone, as the user wrote it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct CalendarDate {
+    pub year: u16,
+    pub month: u8,
+    pub day: u8,
+}
+
+/// Section `demographics`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Demographics {
+    pub date_of_birth: CalendarDate,
+}
+
+/// Section `quality`: the producer's own measure of completeness, 0 to 100.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Quality {
+    pub completeness: f64,
+}
+
+/// One section with its content.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Section {
+    Budget(Budget),
+    Travel(Travel),
+    Accommodation(Accommodation),
+    Activities(Activities),
+    Experience(Experience),
+    Climate(Climate),
+    Destinations(Destinations),
+    Transport(Transport),
+    Demographics(Demographics),
+    Quality(Quality),
+}
