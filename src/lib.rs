@@ -17,4 +17,12 @@
 
 pub mod engine;
 pub mod event;
+pub mod exit;
+pub mod health;
+pub mod kafka;
+pub mod metrics;
+pub mod pipeline;
 pub mod profile;
+pub mod retry;
+pub mod stop;
+pub mod store;

@@ -3,12 +3,17 @@
 //! Pure: no clock, no I/O. [`decode`] is total; every record is an [`Event`], [`Skipped`](Decoded::Skipped) or
 //! [`Rejected`](Decoded::Rejected).
 
+mod millis;
+
 use std::fmt;
+
+use serde::{Deserialize, Serialize};
 
 use crate::profile::section::Section;
 
 /// Milliseconds since the Unix epoch, between 1970 and 9999.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Millis(pub i64);
 
 /// A user's id: 1 to 191 code points, without NUL, never trimmed.
