@@ -220,7 +220,10 @@ fn validate(file: &CatalogFile) -> Vec<String> {
     let is_share = |number: f64| (0.0..=1.0).contains(&number);
     check((1..=i32::MAX as u32).contains(&file.version), format!("version: must be 1 to {}", i32::MAX));
     check(is_share(file.minimum_score), "minimum_score: must be between 0 and 1".to_owned());
-    check((1..=MOST_ASSIGNED).contains(&file.maximum_segments), format!("maximum_segments: must be 1 to {MOST_ASSIGNED}"));
+    check(
+        (1..=MOST_ASSIGNED).contains(&file.maximum_segments),
+        format!("maximum_segments: must be 1 to {MOST_ASSIGNED}"),
+    );
 
     let weights = point(&file.weights).to_array();
     for (name, weight) in Dimensions::NAMES.iter().zip(weights) {

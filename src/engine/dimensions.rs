@@ -24,8 +24,7 @@ pub struct Dimensions {
 
 impl Dimensions {
     /// The names of the dimensions, in the order of [`to_array`](Self::to_array).
-    pub const NAMES: [&'static str; COUNT] =
-        ["budget", "group", "activity", "comfort", "age", "style", "businessMix"];
+    pub const NAMES: [&'static str; COUNT] = ["budget", "group", "activity", "comfort", "age", "style", "businessMix"];
 
     pub fn to_array(&self) -> [f64; COUNT] {
         [self.budget, self.group, self.activity, self.comfort, self.age, self.style, self.business_mix]
@@ -147,7 +146,8 @@ fn style(facts: &Facts<'_>) -> f64 {
         (interests, "OUTDOOR", -0.15),
         (interests, "WILDLIFE", -0.1),
     ];
-    let style: f64 = steps.iter().filter(|(tokens, word, _)| has(tokens, word)).fold(0.5, |style, (_, _, step)| style + step);
+    let style: f64 =
+        steps.iter().filter(|(tokens, word, _)| has(tokens, word)).fold(0.5, |style, (_, _, step)| style + step);
     style.clamp(0.0, 1.0)
 }
 

@@ -1,9 +1,9 @@
 //! Scores of all segments, and the ranking of those that are assigned.
 
+use super::Facts;
 use super::catalog::{Catalog, SegmentIndex};
 use super::dimensions::Dimensions;
 use super::reasons::{self, ReasonCode};
-use super::Facts;
 
 /// A segment assigned to a user.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,11 +31,8 @@ pub(super) fn scores(user: &Dimensions, catalog: &Catalog) -> Vec<f64> {
 
 /// The best segments whose scores suffice, best first; equal scores keep catalog order.
 pub(super) fn rank(scores: &[f64], user: &Dimensions, facts: &Facts<'_>, catalog: &Catalog) -> Vec<Assignment> {
-    let mut ranked: Vec<(SegmentIndex, f64)> = catalog
-        .indexes()
-        .zip(scores.iter().copied())
-        .filter(|(_, score)| *score >= catalog.minimum_score())
-        .collect();
+    let mut ranked: Vec<(SegmentIndex, f64)> =
+        catalog.indexes().zip(scores.iter().copied()).filter(|(_, score)| *score >= catalog.minimum_score()).collect();
     // The sort is stable, and scores are never NaN.
     ranked.sort_by(|(_, one), (_, other)| other.total_cmp(one));
     ranked.truncate(catalog.maximum_segments());

@@ -149,7 +149,9 @@ impl<R> Assignment<R> {
             let Some(slot) = inner.slot(ticket) else { continue };
             let finished = slot.ledger.finish(ticket.sequence, verdict);
             let ticket_of = |sequence| Ticket { sequence, ..ticket };
-            brought.to_write.extend(finished.to_write.into_iter().map(|(sequence, rejected)| (ticket_of(sequence), rejected)));
+            brought
+                .to_write
+                .extend(finished.to_write.into_iter().map(|(sequence, rejected)| (ticket_of(sequence), rejected)));
             let flood = finished.flood.map(|flood| FloodAt { partition: ticket.partition, flood });
             brought.flood = brought.flood.or(flood);
         }
@@ -247,7 +249,8 @@ impl<R> Assignment<R> {
             if left.is_zero() {
                 return false;
             }
-            inner = self.changed.wait_timeout(inner, left).map_or_else(|error| error.into_inner().0, |(guard, _)| guard);
+            inner =
+                self.changed.wait_timeout(inner, left).map_or_else(|error| error.into_inner().0, |(guard, _)| guard);
         }
         true
     }

@@ -108,7 +108,10 @@ impl LiveConsumer {
         self.metrics.observe_load(load);
         let paused = self.consumer.context().paused.load(Ordering::Relaxed);
         let room = !self.intake.closed.load(Ordering::Relaxed)
-            && self.finisher.assignment.wait_for_room(self.intake.budget, if paused { Duration::ZERO } else { SHORT_WAIT });
+            && self
+                .finisher
+                .assignment
+                .wait_for_room(self.intake.budget, if paused { Duration::ZERO } else { SHORT_WAIT });
         if room == paused {
             self.set_paused(!room);
         }
@@ -118,9 +121,10 @@ impl LiveConsumer {
     }
 
     fn set_paused(&self, pause: bool) {
-        let result = self.consumer.assignment().and_then(|assigned| {
-            if pause { self.consumer.pause(&assigned) } else { self.consumer.resume(&assigned) }
-        });
+        let result = self
+            .consumer
+            .assignment()
+            .and_then(|assigned| if pause { self.consumer.pause(&assigned) } else { self.consumer.resume(&assigned) });
         match result {
             Ok(()) => {
                 self.consumer.context().paused.store(pause, Ordering::Relaxed);
@@ -187,7 +191,8 @@ impl LiveConsumer {
             return;
         }
         fail::fail_point!("before-offset-commit");
-        let sent = self.consumer.context().list_of(&offsets).and_then(|list| self.consumer.commit(&list, CommitMode::Async));
+        let sent =
+            self.consumer.context().list_of(&offsets).and_then(|list| self.consumer.commit(&list, CommitMode::Async));
         if let Err(error) = sent {
             warn!(%error, "could not send offsets to commit; trying again");
             self.finisher.assignment.commit_failed();
@@ -208,7 +213,8 @@ impl LiveConsumer {
             let end = if found.ls_offset >= 0 { found.ls_offset } else { found.hi_offset };
             let lag = if found.app_offset >= 0 { (end - found.app_offset).max(0) } else { found.consumer_lag.max(0) };
             let at_end = found.next_offset >= end && found.fetchq_cnt == 0;
-            let age_ms = delivered.and_then(|(_, timestamp)| *timestamp).map_or(0, |timestamp| now_ms as i64 - timestamp);
+            let age_ms =
+                delivered.and_then(|(_, timestamp)| *timestamp).map_or(0, |timestamp| now_ms as i64 - timestamp);
             let lag_seconds = if at_end || lag == 0 { 0.0 } else { age_ms.max(0) as f64 / 1000.0 };
             self.metrics.observe_lag(topic, partition.number, if at_end { 0 } else { lag }, lag_seconds);
             let quiet = delivered.is_none_or(|(at, _)| at.elapsed() >= QUIET);

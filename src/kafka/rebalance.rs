@@ -58,11 +58,7 @@ impl LiveContext {
     pub fn list_of(&self, offsets: &[(Partition, i64)]) -> KafkaResult<TopicPartitionList> {
         let mut list = TopicPartitionList::with_capacity(offsets.len());
         for (partition, offset) in offsets {
-            list.add_partition_offset(
-                self.topics.input(partition.kind),
-                partition.number,
-                Offset::Offset(*offset),
-            )?;
+            list.add_partition_offset(self.topics.input(partition.kind), partition.number, Offset::Offset(*offset))?;
         }
         Ok(list)
     }
@@ -185,5 +181,9 @@ fn describe(partitions: &[Partition]) -> String {
         numbers.sort_unstable();
         numbers.iter().map(i32::to_string).collect::<Vec<_>>().join(" ")
     };
-    format!("onboarding-completed[{}] profile-updated[{}]", numbers(Kind::OnboardingCompleted), numbers(Kind::ProfileUpdated))
+    format!(
+        "onboarding-completed[{}] profile-updated[{}]",
+        numbers(Kind::OnboardingCompleted),
+        numbers(Kind::ProfileUpdated)
+    )
 }

@@ -67,7 +67,8 @@ impl StartPositions {
                 }
                 _ => self.first(topic, partition),
             };
-            let place = |error| StopReason::Failure(format!("could not set the start of {topic} [{partition}]: {error}"));
+            let place =
+                |error| StopReason::Failure(format!("could not set the start of {topic} [{partition}]: {error}"));
             list.set_partition_offset(topic, partition, offset).map_err(place)?;
         }
         Ok(())

@@ -178,11 +178,7 @@ impl Worker {
 }
 
 /// The next records within the limits. Those whose partition was given up in the meantime are dropped.
-fn next_batch(
-    waiting: &mut VecDeque<Work>,
-    limits: BatchLimits,
-    assignment: &LiveAssignment,
-) -> Vec<Work> {
+fn next_batch(waiting: &mut VecDeque<Work>, limits: BatchLimits, assignment: &LiveAssignment) -> Vec<Work> {
     let mut batch: Vec<Work> = Vec::with_capacity(waiting.len());
     let mut bytes = 0;
     while let Some(work) = waiting.pop_front() {

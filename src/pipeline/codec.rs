@@ -79,7 +79,8 @@ pub fn encode_state(profile: &Profile, said: Option<&Saying>) -> Vec<u8> {
         Some(Saying::Ranking(announcement)) => Some(announcement),
         Some(Saying::Null) | None => None,
     };
-    let stamps = stamps.iter().map(|stamp| StampOut { time: stamp.time, id: &stamp.id, decoder: stamp.decoder }).collect();
+    let stamps =
+        stamps.iter().map(|stamp| StampOut { time: stamp.time, id: &stamp.id, decoder: stamp.decoder }).collect();
     encode(STATE_VERSION, &StateOut { stamps, sections, onboarded, announcement })
 }
 
@@ -98,7 +99,11 @@ pub fn decode_state(bytes: &[u8]) -> Result<StoredState, CodecError> {
         .into_iter()
         .map(|(number, section)| Ok(Register { stamp: stamp(number)?, section }))
         .collect::<Result<_, CodecError>>()?;
-    Ok(StoredState { registers, onboarded: stored.onboarded.map(stamp).transpose()?, announcement: stored.announcement })
+    Ok(StoredState {
+        registers,
+        onboarded: stored.onboarded.map(stamp).transpose()?,
+        announcement: stored.announcement,
+    })
 }
 
 /// The body of an outbox row.
@@ -127,9 +132,7 @@ fn encode(version: u8, value: &impl Serialize) -> Vec<u8> {
 
 fn decode<'a, T: Deserialize<'a>>(known: u8, bytes: &'a [u8], what: &'static str) -> Result<T, CodecError> {
     match bytes.split_first() {
-        Some((found, rest)) if *found == known => {
-            postcard::from_bytes(rest).map_err(|_| CodecError::Damaged { what })
-        }
+        Some((found, rest)) if *found == known => postcard::from_bytes(rest).map_err(|_| CodecError::Damaged { what }),
         Some((found, _)) if *found > known => Err(CodecError::Newer { found: *found, known }),
         Some(_) | None => Err(CodecError::Damaged { what }),
     }

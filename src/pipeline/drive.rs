@@ -88,7 +88,11 @@ impl Driver {
         self.metrics.database_error(class);
         self.health.set_not_ready(COMPONENT, error.detail());
         if !std::mem::replace(failing, true) {
-            warn!(class = class.as_str(), reason = error.detail(), "the database does not take writes; waiting, nothing is lost");
+            warn!(
+                class = class.as_str(),
+                reason = error.detail(),
+                "the database does not take writes; waiting, nothing is lost"
+            );
         }
     }
 

@@ -54,12 +54,7 @@ pub struct NewerCatalog {
 }
 
 /// Folds `events` into `prior`. Their order shows in the outcomes only, never in the state.
-pub fn fold(
-    user: &UserId,
-    prior: &State,
-    events: &[&Event],
-    context: &Context<'_>,
-) -> Result<Fold, NewerCatalog> {
+pub fn fold(user: &UserId, prior: &State, events: &[&Event], context: &Context<'_>) -> Result<Fold, NewerCatalog> {
     let mut profile = prior.profile.clone();
     let outcomes: Vec<Outcome> = events.iter().map(|event| profile.merge(event)).collect();
     let applied = || events.iter().zip(&outcomes).filter(|(_, outcome)| **outcome == Outcome::Applied);

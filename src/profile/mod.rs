@@ -124,10 +124,12 @@ impl Profile {
     }
 
     fn merge_sections(&mut self, stamp: &Stamp, sections: &[Section], first: Contest) -> Outcome {
-        let contests = sections.iter().map(|section| self.contest(stamp, section)).fold(
-            (first == Contest::Won, first == Contest::Lost),
-            |(won, lost), contest| (won || contest == Contest::Won, lost || contest == Contest::Lost),
-        );
+        let contests = sections
+            .iter()
+            .map(|section| self.contest(stamp, section))
+            .fold((first == Contest::Won, first == Contest::Lost), |(won, lost), contest| {
+                (won || contest == Contest::Won, lost || contest == Contest::Lost)
+            });
         match contests {
             (true, _) => Outcome::Applied,
             (false, true) => Outcome::Stale,

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use sqlx::{Connection as _, PgConnection};
 
+use super::Store;
 use super::error::{ErrorClass, StoreError};
 use super::outbox::{self, Content, Publication};
 use super::states::{self, Current, Snapshot, StateWrite};
 use super::user_vectors::{self, RowIds};
-use super::Store;
 use crate::event::{Body, Event, Millis, UserId};
 use crate::pipeline::change::Change;
 use crate::pipeline::fold::{self, Context, Fold, RowWrite, Write};
@@ -175,11 +175,7 @@ impl Store {
 
     fn fold(&self, events: &[Event], chunk: &Chunk, snapshot: Snapshot) -> Result<Vec<UserFold>, StoreError> {
         let context = Context { catalog: &self.catalog, clock_ms: snapshot.clock_ms };
-        chunk
-            .iter()
-            .zip(snapshot.users)
-            .map(|(group, current)| fold_user(events, group, current?, &context))
-            .collect()
+        chunk.iter().zip(snapshot.users).map(|(group, current)| fold_user(events, group, current?, &context)).collect()
     }
 
     async fn write_folds(
@@ -236,24 +232,17 @@ impl UserFold {
     }
 }
 
-fn fold_user(
-    events: &[Event],
-    group: &Group,
-    current: Current,
-    context: &Context<'_>,
-) -> Result<UserFold, StoreError> {
+fn fold_user(events: &[Event], group: &Group, current: Current, context: &Context<'_>) -> Result<UserFold, StoreError> {
     // Without a user on the platform only erasures mean something.
-    let (accepted, refused): (Vec<usize>, Vec<usize>) = group.events.iter().partition(|index| {
-        current.known || events.get(**index).is_some_and(|event| event.body == Body::Tombstone)
-    });
+    let (accepted, refused): (Vec<usize>, Vec<usize>) = group
+        .events
+        .iter()
+        .partition(|index| current.known || events.get(**index).is_some_and(|event| event.body == Body::Tombstone));
     let taken: Vec<&Event> = accepted.iter().filter_map(|index| events.get(*index)).collect();
     let Fold { outcomes, write } = fold::fold(&group.user, &current.state, &taken, context)?;
     let merged = accepted.into_iter().zip(outcomes).map(|(index, outcome)| (index, Ending::Merged(outcome)));
     let unknown = refused.into_iter().map(|index| (index, Ending::UnknownUser));
-    let departed_erasure = write
-        .as_ref()
-        .filter(|_| !current.known)
-        .and_then(|write| write.state.profile.erased_at());
+    let departed_erasure = write.as_ref().filter(|_| !current.known).and_then(|write| write.state.profile.erased_at());
     Ok(UserFold {
         endings: merged.chain(unknown).collect(),
         write: write.map(|write| (current.counter, write)),

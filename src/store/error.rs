@@ -21,8 +21,7 @@ pub enum ErrorClass {
 }
 
 impl ErrorClass {
-    pub const ALL: [Self; 5] =
-        [Self::Outage, Self::Conflict, Self::RowIdTaken, Self::Permanent, Self::Misconfigured];
+    pub const ALL: [Self; 5] = [Self::Outage, Self::Conflict, Self::RowIdTaken, Self::Permanent, Self::Misconfigured];
 
     /// The stable name used in metrics.
     pub fn as_str(self) -> &'static str {

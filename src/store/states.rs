@@ -109,7 +109,9 @@ impl StateRow {
         };
         let stored = codec::decode_state(&bytes)?;
         let said = match self.said {
-            Some(SAID_RANKING) => Some(Saying::Ranking(stored.announcement.ok_or(CodecError::Damaged { what: "state" })?)),
+            Some(SAID_RANKING) => {
+                Some(Saying::Ranking(stored.announcement.ok_or(CodecError::Damaged { what: "state" })?))
+            }
             Some(SAID_NULL) => Some(Saying::Null),
             _ => None,
         };
@@ -195,10 +197,7 @@ select * from unnest($1::text[], $2::bigint[])
 on conflict (user_id) do update set erased_at = greatest(held.erased_at, excluded.erased_at)"#;
 
 /// Remembers the erasure of users who are not (any more) on the platform, so that older events cannot bring them back.
-pub async fn erase_departed(
-    connection: &mut PgConnection,
-    erasures: &[(&UserId, Millis)],
-) -> Result<(), sqlx::Error> {
+pub async fn erase_departed(connection: &mut PgConnection, erasures: &[(&UserId, Millis)]) -> Result<(), sqlx::Error> {
     let users: Vec<&str> = erasures.iter().map(|(user, _)| user.as_str()).collect();
     let times: Vec<i64> = erasures.iter().map(|(_, time)| time.0).collect();
     sqlx::query(ERASE_DEPARTED).bind(users).bind(times).execute(connection).await?;

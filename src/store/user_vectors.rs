@@ -88,7 +88,8 @@ update public.user_vectors set
 where "userId" = any($1) and source in ('behavior', 'hybrid')
   and (segments is not null or "primarySegment" is not null or "segmentConfidence" is not null or "lastSegmentUpdate" is not null)"#;
 
-const DELETE: &str = r#"delete from public.user_vectors where "userId" = any($1) and source not in ('behavior', 'hybrid')"#;
+const DELETE: &str =
+    r#"delete from public.user_vectors where "userId" = any($1) and source not in ('behavior', 'hybrid')"#;
 
 /// Removes erased users: the row goes, or only our columns where the vector is a learned one.
 pub async fn remove(connection: &mut PgConnection, users: &[&str]) -> Result<(), sqlx::Error> {
