@@ -4,3 +4,4 @@
 mod decoding_corpus;
 mod golden_engine;
 mod ledger;
+mod merge_and_fold;
