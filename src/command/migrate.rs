@@ -14,8 +14,10 @@ use crate::store::migrate::{self, Limits, MigrateError, Notice, RevertOptions, R
 /// Apply, list or revert the migrations of the database.
 ///
 /// Everything of the service lives in schema `segmenter`; of the platform's tables only public.user_vectors is touched:
-/// four columns and an index, where they are missing. Run it as the owner of that table, over a direct connection (not
-/// through a pooler in transaction mode). Only one migration runs at a time: others wait up to 10 minutes.
+/// four columns and an index, where they are missing. Run it as the owner of that table, with the right to create in
+/// schema public and in the database (or in an existing schema segmenter) and REFERENCES on public.users, over a direct
+/// connection (not through a pooler in transaction mode). Only one migration runs at a time: others wait up to 10
+/// minutes.
 ///
 /// Exit codes: 0 done or nothing to do; 1 failure; 2 usage; 3 refused, a precondition does not hold; 75 the database is
 /// away or a lock was not granted: try again.

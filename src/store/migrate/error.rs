@@ -78,7 +78,10 @@ pub enum Refusal {
     UnknownVersion(i64),
     #[error("reverting loses what is listed above; stop the service and give --yes to do it")]
     NeedsYes,
-    #[error("{0}; run the migration as the owner of the platform's tables")]
+    #[error(
+        "{0}; the migrating role owns public.user_vectors, may create in schema public and in the database, and may \
+         refer to public.users"
+    )]
     NotPermitted(String),
     #[error("{0}; drop what depends on it first")]
     Dependents(String),
