@@ -5,3 +5,4 @@ mod decoding_corpus;
 mod golden_engine;
 mod ledger;
 mod merge_and_fold;
+mod migrations;

@@ -3,7 +3,9 @@
 pub mod apply;
 pub mod connect;
 pub mod error;
+pub mod migrate;
 pub mod outbox;
+pub mod schema;
 pub mod states;
 pub mod user_vectors;
 

@@ -1,0 +1,9 @@
+//! The database schema: it comes and goes beside the platform's own, and says when it does not fit.
+
+mod compatibility;
+mod contention;
+mod database;
+mod platform_triggers;
+mod reverting;
+mod role;
+mod running;
