@@ -6,6 +6,7 @@ pub mod consumer;
 pub mod dead_letter;
 pub mod dead_letter_writer;
 pub mod ledger;
+pub mod outbox_gate;
 pub mod produce;
 pub mod publisher;
 pub mod rebalance;

@@ -8,7 +8,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::message::{Header, OwnedHeaders};
 use tokio::sync::mpsc;
@@ -16,7 +16,7 @@ use tracing::{debug, error, info, warn};
 
 use super::produce::{self, Outgoing, Producer};
 use crate::event::UserId;
-use crate::metrics::{Metrics, Published};
+use crate::metrics::{Metrics, Published, Stage};
 use crate::pipeline::change::{Change, Saying};
 use crate::pipeline::segment_changed;
 use crate::retry::Retry;
@@ -136,6 +136,7 @@ impl Publisher {
                 Content::Users(users) => round.said.extend(users.into_iter().map(|user| (user, 0))),
             }
         }
+        let started = Instant::now();
         let mut retry = Retry::forever();
         loop {
             fail::fail_point!("before-publish");
@@ -163,6 +164,7 @@ impl Publisher {
         }
         fail::fail_point!("before-outbox-delete");
         self.delete(&ids).await;
+        self.metrics.observe_stage(Stage::Publish, started.elapsed());
     }
 
     /// Produces what is pending, in order. What was not acknowledged stays pending; the first error is given.

@@ -113,6 +113,9 @@ impl LiveContext {
             self.commit_finished(consumer, &partitions);
         }
         self.assignment.give_up(&partitions);
+        for partition in &partitions {
+            self.metrics.forget_lag(self.topics.input(partition.kind), partition.number);
+        }
         let result = match consumer.rebalance_protocol() {
             RebalanceProtocol::Cooperative => consumer.incremental_unassign(list),
             RebalanceProtocol::Eager | RebalanceProtocol::None => consumer.unassign(),
