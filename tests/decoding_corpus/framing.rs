@@ -127,6 +127,7 @@ fn duplicates() -> Vec<Case> {
         ("a section", completion(r#"{"travel":{"style":"a","style":"b"}}"#)),
         ("globalRange", completion(r#"{"budget":{"globalRange":{"min":1,"max":2,"min":1}}}"#)),
         ("an object of a hundred keys, the first", onboarding_envelope(&format!(r#"{{{many}"k0":1}}"#))),
+        ("an object of a hundred keys, the seventeenth", onboarding_envelope(&format!(r#"{{{many}"k16":1}}"#))),
         ("an object of a hundred keys, the last", onboarding_envelope(&format!(r#"{{{many}"k99":1}}"#))),
     ];
     let mut cases: Vec<_> = malformed
