@@ -1,8 +1,9 @@
 //! `segmenter migrate`: parses its arguments, prints what happens, maps the outcome to an exit code.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::process::ExitCode;
 use std::str::FromStr;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
@@ -94,7 +95,7 @@ pub async fn run(args: &MigrateArgs, database_url: &str, out: &mut (impl Write +
         .context("the database URL cannot be parsed")?
         .application_name("segmenter migrate");
     let mut printed = Ok(());
-    let result = match options.connect().await {
+    let result = match connect(&options).await {
         Err(error) => Err(error.into()),
         Ok(mut conn) => {
             let result = act(&args.action, &mut conn, &mut |line| {
@@ -116,6 +117,14 @@ pub async fn run(args: &MigrateArgs, database_url: &str, out: &mut (impl Write +
             Ok(outcome(&error))
         }
     }
+}
+
+/// A database that does not answer is away, not slow.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+async fn connect(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
+    let connecting = tokio::time::timeout(CONNECT_TIMEOUT, options.connect());
+    connecting.await.unwrap_or_else(|_| Err(sqlx::Error::Io(io::ErrorKind::TimedOut.into())))
 }
 
 async fn act(

@@ -1,9 +1,9 @@
 //! `migrate revert`: what was there before us stays, what we added goes, and nothing goes unsaid.
 
-use segmenter::store::migrate::{self, MigrateError, Notice, Refusal, RevertOptions, Target};
+use segmenter::store::migrate::{self, MigrateError, Notice, Refusal, RevertOptions, RunOptions, Target};
 use segmenter::store::schema::{self, SchemaStatus};
 
-use super::database::{ADD_USER_SEGMENTS, BEFORE, Database, PRISMA, revert};
+use super::database::{ADD_USER_SEGMENTS, BEFORE, Database, PRISMA, revert, run};
 
 const ALL_WITH_CONSENT: RevertOptions = RevertOptions { target: Target::All, yes: true, dry_run: false };
 
@@ -37,6 +37,22 @@ async fn a_column_that_was_there_stays_beside_those_that_go() {
     database.run().await.unwrap();
     database.revert(Target::All).await.unwrap();
     assert_eq!(database.public_schema(), before);
+}
+
+#[tokio::test]
+async fn columns_that_prisma_has_adopted_since_stay() {
+    let database = Database::shaped(&[BEFORE, PRISMA]).await;
+    let add_columns = RunOptions { add_columns: true, dry_run: false };
+    run(&mut database.connect().await, add_columns).await.0.unwrap();
+    database
+        .execute(
+            "insert into public._prisma_migrations (id, checksum, finished_at, migration_name)
+             values ('1', '', now(), '20260129000000_add_user_segments')",
+        )
+        .await;
+    let adopted = database.public_schema();
+    database.revert(Target::All).await.unwrap();
+    assert_eq!(database.public_schema(), adopted);
 }
 
 #[tokio::test]

@@ -91,7 +91,7 @@ impl From<sqlx::Error> for MigrateError {
     fn from(error: sqlx::Error) -> Self {
         let Some(database) = error.as_database_error() else {
             return match error {
-                sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::WorkerCrashed => Self::Away(error),
+                sqlx::Error::Io(_) | sqlx::Error::WorkerCrashed => Self::Away(error),
                 other => Self::Database(other),
             };
         };

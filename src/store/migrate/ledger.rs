@@ -110,6 +110,26 @@ pub(super) async fn record_compatibility(conn: &mut PgConnection, file: &Version
     Ok(())
 }
 
+/// Leaves the segment columns and their index to Prisma where its own migration for them counts as applied by now:
+/// whoever added them, dropping them would break what Prisma believes of the database.
+pub(super) async fn cede_to_prisma(conn: &mut PgConnection) -> Result<(), MigrateError> {
+    let both =
+        table_exists(conn, "public._prisma_migrations").await? && table_exists(conn, "segmenter.provenance").await?;
+    if both {
+        sqlx::query(
+            "update segmenter.provenance set existed = true
+              where (starts_with(object, 'column public.user_vectors.') or starts_with(object, 'index '))
+                and not existed
+                and exists (select from public._prisma_migrations
+                             where migration_name ~ 'add_user_segments$' and finished_at is not null
+                               and rolled_back_at is null)",
+        )
+        .execute(conn)
+        .await?;
+    }
+    Ok(())
+}
+
 /// Takes a reverted migration out of the books.
 pub(super) async fn forget(conn: &mut PgConnection, version: i64) -> Result<(), MigrateError> {
     sqlx::query(

@@ -34,8 +34,8 @@ pub(super) fn check(facts: &Facts, add_columns: bool) -> Result<Vec<String>, Ref
     }
     Ok(vec![format!(
         "--add-columns: {} are added beside Prisma's migrations; Prisma's own ADD COLUMN would now fail, so mark its \
-         migration IA-002.1 add_user_segments as applied (npx prisma migrate resolve --applied <its directory>) and \
-         do not revert ours afterwards",
+         migration IA-002.1 add_user_segments as applied (npx prisma migrate resolve --applied <its directory>); from \
+         then on a revert leaves the columns to Prisma",
         missing.join(", ")
     )])
 }

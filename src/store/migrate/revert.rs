@@ -44,7 +44,7 @@ pub async fn revert(
     progress: Progress<'_>,
 ) -> Result<Vec<i64>, MigrateError> {
     if options.dry_run || !options.yes {
-        let mut transaction = conn.begin_with("begin transaction read only").await?;
+        let mut transaction = conn.begin().await?;
         let steps = plan(&mut transaction, options.target, progress).await?;
         transaction.rollback().await?;
         return if options.dry_run || steps.is_empty() { Ok(Vec::new()) } else { Err(Refusal::NeedsYes.into()) };
@@ -93,6 +93,7 @@ async fn plan(
     target: Target,
     progress: Progress<'_>,
 ) -> Result<Vec<&'static VersionedFile>, MigrateError> {
+    ledger::cede_to_prisma(conn).await?;
     let status = schema::check(conn).await?;
     match status {
         // A file that differs from the applied one, or one that is not here, may not undo what was done.
