@@ -1,10 +1,11 @@
 //! Writes dead letters and reports each as written once the broker has it. An outage is waited out; until then nothing
 //! is committed past the record.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
-use tracing::{info, warn};
+use tracing::{debug, warn};
 
 use super::assignment::Ticket;
 use super::client::Topics;
@@ -12,6 +13,7 @@ use super::dead_letter::{self, Extent};
 use super::produce::{self, Outgoing, Producer};
 use super::record::Rejected;
 use super::worker::LiveAssignment;
+use crate::event::Reason;
 use crate::health::Health;
 use crate::metrics::Metrics;
 use crate::retry::Retry;
@@ -71,6 +73,8 @@ impl DeadLetterWriter {
     async fn write(&self, letters: Vec<Letter>) -> Vec<Letter> {
         let records: Vec<Outgoing> = letters.iter().map(|letter| self.record(letter)).collect();
         let fates = produce::produce_all(&self.producer, &self.topics.dead_letter, &records).await;
+        let pairs = letters.iter().zip(&fates).filter(|(_, fate)| fate.is_ok());
+        self.summarize(pairs.map(|(letter, _)| letter));
         let mut left = Vec::new();
         for (mut letter, fate) in letters.into_iter().zip(fates) {
             match fate {
@@ -97,7 +101,7 @@ impl DeadLetterWriter {
         let record = &letter.rejected.record;
         let rejection = &letter.rejected.rejection;
         self.metrics.dead_letter(rejection.reason);
-        info!(
+        debug!(
             topic = self.topics.input(record.partition.kind),
             partition = record.partition.number,
             offset = record.offset,
@@ -107,6 +111,30 @@ impl DeadLetterWriter {
             "dead letter",
         );
         self.assignment.written(&[letter.ticket]);
+    }
+
+    /// One line a reason and partition, with the first of them as an example: a bad hour stays readable.
+    fn summarize<'l>(&self, written: impl Iterator<Item = &'l Letter>) {
+        let mut groups: BTreeMap<(Reason, &str, i32), Vec<&Letter>> = BTreeMap::new();
+        for letter in written {
+            let record = &letter.rejected.record;
+            let topic = self.topics.input(record.partition.kind);
+            let group = (letter.rejected.rejection.reason, topic, record.partition.number);
+            groups.entry(group).or_default().push(letter);
+        }
+        for ((reason, topic, partition), letters) in groups {
+            let Some(first) = letters.first() else { continue };
+            warn!(
+                topic,
+                partition,
+                offset = first.rejected.record.offset,
+                reason = reason.as_str(),
+                detail = first.rejected.rejection.detail,
+                count = letters.len(),
+                truncated = letters.iter().filter(|letter| letter.extent != Extent::Whole).count(),
+                "dead letters written; the first of them is named",
+            );
+        }
     }
 
     fn report(&self, error: &rdkafka::error::KafkaError) {
