@@ -1,12 +1,17 @@
-//! The promises of segmenter, proved against a real Kafka and a real PostgreSQL. One binary: one broker and one
-//! database server, started on first use, serve the whole run.
+//! Every promise of the service, tested. One binary, so that one broker and one database server serve the whole run.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "a test fails by panicking; the panic's message is its report"
+    clippy::unreachable,
+    reason = "a test fails by panicking"
 )]
 
+mod decoding_corpus;
+mod golden_engine;
+mod ledger;
+mod merge_and_fold;
+mod migrations;
 mod support;
 mod support_smoke;

@@ -1,1 +1,4 @@
-//! command
+//! One file a subcommand, each thin: parse, call the library, print, choose the exit code.
+
+pub mod explain;
+pub mod migrate;

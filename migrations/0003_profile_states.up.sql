@@ -1,0 +1,147 @@
+-- What the service knows of its users, what it has yet to say, and whom it has to remember after they have gone.
+--
+-- Times named *_at of type bigint and revisions are Unix milliseconds.
+
+create table segmenter.profile_states (
+  user_id text collate "C" primary key,
+  counter bigint not null,                     -- compare-and-set: every write moves it
+  revision bigint not null default 0,          -- of what was last said; 0: nothing yet
+  said smallint not null default 0 check (said between 0 and 2), -- 0 nothing, 1 a ranking, 2 a null record
+  erased_at bigint,                            -- events stamped at or before it are void
+  catalog_version integer not null default 0,  -- of the catalog that scored the row last; 0: never scored
+  job_id uuid,                                 -- of the last quiet write
+  state bytea not null                         -- versioned binary
+) with (
+  fillfactor = 70,         -- room for the next version of a row in its own page: updates stay HOT
+  toast_tuple_target = 4080 -- in line as long as two versions fit into a page
+);
+-- Not compressed: pglz would cost more than the few bytes it saves on a compact binary value.
+alter table segmenter.profile_states alter column state set storage external;
+
+create table segmenter.outbox (
+  id bigint generated always as identity primary key,
+  owner uuid,                                  -- of the lease; null: nobody's
+  leased_until timestamptz not null default 'epoch',
+  created_at timestamptz not null default clock_timestamp(),
+  users text[],                                -- set by the triggers below: say what now holds of these users
+  body bytea,                                  -- set by folds: encoded changes
+  constraint outbox_users_or_body check (num_nonnulls(users, body) = 1)
+) with (
+  -- A queue: nearly every row is dead soon, and its size says nothing about how many have died.
+  autovacuum_vacuum_scale_factor = 0,
+  autovacuum_vacuum_threshold = 1000,
+  autovacuum_vacuum_insert_scale_factor = 0,
+  autovacuum_vacuum_insert_threshold = 10000,
+  autovacuum_vacuum_cost_delay = 0,
+  autovacuum_analyze_scale_factor = 0,
+  autovacuum_analyze_threshold = 10000,
+  toast.autovacuum_vacuum_scale_factor = 0,
+  toast.autovacuum_vacuum_threshold = 1000,
+  toast.autovacuum_vacuum_cost_delay = 0
+);
+alter table segmenter.outbox alter column body set storage external;
+
+-- Outlives its user, therefore no foreign key.
+create table segmenter.departed (
+  user_id text collate "C" primary key,
+  erased_at bigint,
+  revision bigint not null default 0,          -- the null record's; 0: never said, nothing to say
+  at timestamptz not null default clock_timestamp()
+);
+
+create function segmenter.next_revision(previous bigint) returns bigint
+  language sql volatile
+  set search_path = pg_catalog, pg_temp
+  return greatest(previous + 1, floor(extract(epoch from clock_timestamp()) * 1000)::bigint);
+
+-- A user deleted on the platform takes the state along (foreign key). The triggers below are security definer: the
+-- AFTER trigger of a cascade runs with the rights of whoever deletes from public.users, who needs none on this schema.
+create function segmenter.remember_departed() returns trigger
+  language plpgsql security definer
+  set search_path = pg_catalog, pg_temp
+as $function$
+begin
+  insert into segmenter.departed as known (user_id, erased_at, revision)
+  values (old.user_id, old.erased_at,
+          case when old.said = 1 then segmenter.next_revision(old.revision) else old.revision end)
+  on conflict (user_id) do update
+     set erased_at = greatest(known.erased_at, excluded.erased_at),
+         revision = greatest(known.revision, excluded.revision),
+         at = excluded.at;
+  if old.said = 1 then
+    insert into segmenter.outbox (users) values (array[old.user_id]);
+  end if;
+  return null;
+end
+$function$;
+
+create trigger remember_departed
+  after delete on segmenter.profile_states
+  for each row
+  when (old.said = 1 or old.revision > 0 or old.erased_at is not null)
+  execute function segmenter.remember_departed();
+
+-- A user renamed on the platform: the old key departs, and what holds of the user is said under the new key at a
+-- revision above all that was ever said of either. Names the key only, so that no other update runs it.
+create function segmenter.rename_user() returns trigger
+  language plpgsql security definer
+  set search_path = pg_catalog, pg_temp
+as $function$
+declare
+  said_of_new_key bigint;
+  to_say text[] := '{}';
+begin
+  new.counter := old.counter + 1;
+
+  if old.said = 1 or old.revision > 0 or old.erased_at is not null then
+    insert into segmenter.departed as known (user_id, erased_at, revision)
+    values (old.user_id, old.erased_at,
+            case when old.said = 1 then segmenter.next_revision(old.revision) else old.revision end)
+    on conflict (user_id) do update
+       set erased_at = greatest(known.erased_at, excluded.erased_at),
+           revision = greatest(known.revision, excluded.revision),
+           at = excluded.at;
+  end if;
+  if old.said = 1 then
+    to_say := array[old.user_id];
+    new.revision := segmenter.next_revision(old.revision);
+  end if;
+
+  select known.revision into said_of_new_key from segmenter.departed as known where known.user_id = new.user_id;
+  if said_of_new_key > 0 and said_of_new_key >= new.revision then
+    new.revision := said_of_new_key + 1;
+  end if;
+  if new.revision > 0 then
+    -- Nothing or a null record of the old key, and a revision of the new one: what holds of the new key is a null.
+    if new.said = 0 then
+      new.said := 2;
+    end if;
+    to_say := to_say || new.user_id;
+  end if;
+
+  if to_say <> '{}' then
+    insert into segmenter.outbox (users) values (to_say);
+  end if;
+  return new;
+end
+$function$;
+
+create trigger rename_user
+  before update of user_id on segmenter.profile_states
+  for each row
+  when (old.user_id is distinct from new.user_id)
+  execute function segmenter.rename_user();
+
+revoke all on function segmenter.next_revision(bigint), segmenter.remember_departed(), segmenter.rename_user()
+  from public;
+
+-- Last, since it holds a lock on public.users until the end of the transaction; the table is empty, nothing is checked.
+do $migration$
+begin
+  if to_regclass('public.users') is not null then
+    alter table segmenter.profile_states
+      add constraint profile_states_user_id_fkey foreign key (user_id) references public.users (id)
+      on delete cascade on update cascade;
+  end if;
+end
+$migration$;

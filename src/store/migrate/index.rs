@@ -1,0 +1,90 @@
+//! Building and dropping the index on `primarySegment` concurrently, so that nobody who writes has to wait.
+
+use sqlx::PgConnection;
+use sqlx::migrate::Migrate;
+
+use super::error::{MigrateError, Refusal};
+use super::facts::{IndexState, index_state};
+use super::files::VersionedFile;
+use super::ledger;
+use super::session::{Limits, set_lock_timeout};
+
+/// How the books name the index.
+const OBJECT: &str = "index public.user_vectors_primarySegment_idx";
+
+/// Applies the migration: remembers whether the index was there, then sees to it that it is.
+pub(super) async fn apply(conn: &mut PgConnection, limits: &Limits, file: &VersionedFile) -> Result<(), MigrateError> {
+    let state = index_state(conn).await?;
+    // Before the build, and never again: after a build that was interrupted the index would look as if it had been there.
+    sqlx::query("insert into segmenter.provenance (object, existed) values ($1, $2) on conflict do nothing")
+        .bind(OBJECT)
+        .bind(state != IndexState::Missing)
+        .execute(&mut *conn)
+        .await?;
+    ledger::record_compatibility(conn, file).await?;
+    patiently(conn, limits, async |conn| {
+        drop_invalid(conn, state).await?;
+        conn.apply(ledger::TABLE, &file.up()).await?;
+        Ok(())
+    })
+    .await
+}
+
+/// Replaces an invalid or missing index of a migration that was applied before.
+pub(super) async fn repair(conn: &mut PgConnection, limits: &Limits, file: &VersionedFile) -> Result<(), MigrateError> {
+    let state = index_state(conn).await?;
+    patiently(conn, limits, async |conn| {
+        drop_invalid(conn, state).await?;
+        sqlx::raw_sql(file.up().sql).execute(conn).await?;
+        Ok(())
+    })
+    .await
+}
+
+/// Reverts the migration: drops the index, unless it was there before us.
+pub(super) async fn revert(conn: &mut PgConnection, limits: &Limits, file: &VersionedFile) -> Result<(), MigrateError> {
+    if is_ours(conn).await? {
+        patiently(conn, limits, async |conn| {
+            sqlx::raw_sql(file.down().sql).execute(conn).await?;
+            Ok(())
+        })
+        .await?;
+    }
+    // After the drop, so that a revert that was interrupted is done again.
+    sqlx::query("delete from segmenter.provenance where object = $1").bind(OBJECT).execute(&mut *conn).await?;
+    ledger::forget(conn, file.version).await
+}
+
+/// Whether the index was not there before us.
+pub(super) async fn is_ours(conn: &mut PgConnection) -> Result<bool, MigrateError> {
+    let existed: Option<bool> = sqlx::query_scalar("select existed from segmenter.provenance where object = $1")
+        .bind(OBJECT)
+        .fetch_optional(conn)
+        .await?;
+    Ok(existed == Some(false))
+}
+
+async fn drop_invalid(conn: &mut PgConnection, state: IndexState) -> Result<(), MigrateError> {
+    match state {
+        IndexState::Missing | IndexState::Valid => Ok(()),
+        IndexState::NameTaken => Err(Refusal::IndexNameTaken.into()),
+        IndexState::Invalid => {
+            sqlx::raw_sql("drop index concurrently if exists public.\"user_vectors_primarySegment_idx\"")
+                .execute(conn)
+                .await?;
+            Ok(())
+        }
+    }
+}
+
+/// With the longer lock timeout of a concurrent build; the shorter one is restored, also after an error.
+async fn patiently(
+    conn: &mut PgConnection,
+    limits: &Limits,
+    work: impl AsyncFnOnce(&mut PgConnection) -> Result<(), MigrateError>,
+) -> Result<(), MigrateError> {
+    set_lock_timeout(conn, limits.build_timeout).await?;
+    let outcome = work(conn).await;
+    set_lock_timeout(conn, limits.lock_timeout).await?;
+    outcome
+}

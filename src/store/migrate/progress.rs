@@ -1,0 +1,44 @@
+//! What a migration tells while it is at work.
+
+use std::fmt;
+
+/// Receives what happens, as it happens.
+pub type Progress<'a> = &'a mut (dyn FnMut(Notice) + Send);
+
+/// One thing that is about to happen or has happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Notice {
+    /// Another session migrates; this one asks again until the deadline.
+    Waiting { holder: String },
+    /// A step did not get its locks and is tried again.
+    Retrying { step: String, attempt: u32 },
+    /// Worth knowing, and nothing to do about it.
+    Remark(String),
+    /// What a step will do.
+    Planned { step: String, actions: Vec<String> },
+    /// What a revert will destroy.
+    Loss { what: String, count: i64 },
+    /// A step is done.
+    Done { step: String },
+    /// There was nothing to do.
+    Nothing,
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Waiting { holder } => write!(out, "waiting: the migration lock is held by {holder}"),
+            Self::Retrying { step, attempt } => {
+                write!(out, "{step}: locks not granted, trying again (attempt {attempt})")
+            }
+            Self::Remark(text) => write!(out, "note: {text}"),
+            Self::Planned { step, actions } => {
+                write!(out, "{step}:")?;
+                actions.iter().try_for_each(|action| write!(out, "\n  {action}"))
+            }
+            Self::Loss { what, count } => write!(out, "will be lost: {count} {what}"),
+            Self::Done { step } => write!(out, "done: {step}"),
+            Self::Nothing => out.write_str("nothing to do"),
+        }
+    }
+}

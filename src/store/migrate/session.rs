@@ -1,0 +1,154 @@
+//! The session a migration runs in: its settings, the migration lock, and steps that yield to others.
+//!
+//! The migration lock is an advisory lock of the session, asked for again and again. It is never waited for inside the
+//! database: a waiting session would hold a snapshot, for which a concurrent index build of the holder waits in turn.
+
+use std::time::Duration;
+
+use sqlx::PgConnection;
+use tokio::time::{Instant, sleep};
+
+use super::error::{Holders, MigrateError};
+use super::progress::{Notice, Progress};
+
+/// The key of the advisory lock: "segmente" in ASCII. Advisory locks are per database.
+pub const LOCK_KEY: i64 = 0x7365_676d_656e_7465;
+
+/// How long a migration waits for others.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// For a lock on a table. Whoever comes after a waiting DDL statement waits too, so this is short.
+    pub lock_timeout: Duration,
+    /// For older transactions to end, within a concurrent build. Nobody waits for that wait, so this is long.
+    pub build_timeout: Duration,
+    /// How often a step is tried that does not get its locks.
+    pub attempts: u32,
+    /// Between two such attempts.
+    pub pause: Duration,
+    /// For another session that migrates.
+    pub deadline: Duration,
+    /// Between two questions for the migration lock.
+    pub poll: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            lock_timeout: Duration::from_secs(5),
+            build_timeout: Duration::from_secs(15 * 60),
+            attempts: 5,
+            pause: Duration::from_secs(2),
+            deadline: Duration::from_secs(10 * 60),
+            poll: Duration::from_millis(250),
+        }
+    }
+}
+
+/// Settings that must not depend on the role's or the database's own: an empty search path, since every name is
+/// qualified; no limit on a statement's time, since an index takes as long as it takes.
+pub(super) async fn prepare(conn: &mut PgConnection, limits: &Limits) -> Result<(), MigrateError> {
+    sqlx::raw_sql("set search_path to ''; set statement_timeout to 0; set client_min_messages to warning")
+        .execute(&mut *conn)
+        .await?;
+    set_lock_timeout(conn, limits.lock_timeout).await
+}
+
+pub(super) async fn set_lock_timeout(conn: &mut PgConnection, timeout: Duration) -> Result<(), MigrateError> {
+    sqlx::query("select set_config('lock_timeout', $1, false)")
+        .bind(format!("{}ms", timeout.as_millis()))
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// Takes the migration lock, or fails with [`MigrateError::Busy`] at the deadline.
+pub(super) async fn lock(conn: &mut PgConnection, limits: &Limits, progress: Progress<'_>) -> Result<(), MigrateError> {
+    let started = Instant::now();
+    let mut told = None;
+    loop {
+        let granted: bool =
+            sqlx::query_scalar("select pg_try_advisory_lock($1)").bind(LOCK_KEY).fetch_one(&mut *conn).await?;
+        if granted {
+            return Ok(());
+        }
+        let holder = lock_holder(conn).await?;
+        let waited = started.elapsed();
+        if waited >= limits.deadline {
+            return Err(MigrateError::Busy { holder, waited });
+        }
+        if told.as_ref() != Some(&holder) {
+            progress(Notice::Waiting { holder: holder.clone() });
+            told = Some(holder);
+        }
+        sleep(limits.poll).await;
+    }
+}
+
+/// Gives the migration lock back. A session that broke has lost it anyway, so errors do not matter.
+pub(super) async fn unlock(conn: &mut PgConnection) {
+    let _ = sqlx::query("select pg_advisory_unlock($1)").bind(LOCK_KEY).execute(conn).await;
+}
+
+async fn lock_holder(conn: &mut PgConnection) -> Result<String, sqlx::Error> {
+    let holder: Option<String> = sqlx::query_scalar(
+        "select format('process %s%s', l.pid, ' (' || nullif(a.application_name, '') || ')')
+           from pg_locks l left join pg_stat_activity a on a.pid = l.pid
+          where l.locktype = 'advisory' and l.granted and l.objsubid = 1
+            and l.database = (select oid from pg_database where datname = current_database())
+            and (l.classid::bigint << 32 | l.objid::bigint) = $1
+          limit 1",
+    )
+    .bind(LOCK_KEY)
+    .fetch_optional(conn)
+    .await?;
+    Ok(holder.unwrap_or_else(|| "a session that has just ended".to_owned()))
+}
+
+/// One step that needs locks on tables.
+pub(super) struct Step<'a> {
+    /// As progress and errors name it.
+    pub name: String,
+    /// The tables it may have to wait for.
+    pub locks: &'a [&'a str],
+    /// How long it waits for each.
+    pub timeout: Duration,
+}
+
+/// Runs a step, and again after a pause when it had to yield to other sessions.
+pub(super) async fn yielding<T>(
+    conn: &mut PgConnection,
+    limits: &Limits,
+    progress: Progress<'_>,
+    step: &Step<'_>,
+    mut attempt: impl AsyncFnMut(&mut PgConnection) -> Result<T, MigrateError>,
+) -> Result<T, MigrateError> {
+    let mut attempts = 1;
+    loop {
+        match attempt(conn).await {
+            Err(error) if error.is_contention() => {}
+            settled => return settled,
+        }
+        let holders = table_lock_holders(conn, step.locks).await?;
+        if attempts >= limits.attempts {
+            return Err(MigrateError::Locked { step: step.name.clone(), timeout: step.timeout, attempts, holders });
+        }
+        attempts += 1;
+        progress(Notice::Retrying { step: step.name.clone(), attempt: attempts });
+        sleep(limits.pause).await;
+    }
+}
+
+async fn table_lock_holders(conn: &mut PgConnection, tables: &[&str]) -> Result<Holders, MigrateError> {
+    let holders = sqlx::query_scalar(
+        "select distinct format('process %s%s: %s on %s', l.pid, ' (' || nullif(a.application_name, '') || ')',
+                                l.mode, t.name)
+           from unnest($1::text[]) as t(name)
+           join pg_locks l on l.relation = to_regclass(t.name)
+           left join pg_stat_activity a on a.pid = l.pid
+          where l.granted and l.pid <> pg_backend_pid()",
+    )
+    .bind(tables)
+    .fetch_all(conn)
+    .await?;
+    Ok(Holders(holders))
+}

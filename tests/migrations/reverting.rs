@@ -1,0 +1,151 @@
+//! `migrate revert`: what was there before us stays, what we added goes, and nothing goes unsaid.
+
+use segmenter::store::migrate::{self, MigrateError, Notice, Refusal, RevertOptions, RunOptions, Target};
+use segmenter::store::schema::{self, SchemaStatus};
+
+use super::database::{ADD_USER_SEGMENTS, BEFORE, Database, PRISMA, revert, run};
+
+const ALL_WITH_CONSENT: RevertOptions = RevertOptions { target: Target::All, yes: true, dry_run: false };
+
+#[tokio::test]
+async fn columns_that_were_there_before_us_stay() {
+    let database = Database::shaped(&[BEFORE, PRISMA, ADD_USER_SEGMENTS]).await;
+    let before = database.public_schema();
+    database.run().await.unwrap();
+    database.execute("update user_vectors set \"primarySegment\" = 'BUDGET'").await;
+    assert_eq!(database.revert(Target::All).await.unwrap(), [3, 2, 1]);
+    assert_eq!(database.public_schema(), before);
+    assert_eq!(database.value("select count(\"primarySegment\") from user_vectors").await.as_deref(), Some("2"));
+    assert_eq!(database.value("to_regnamespace('segmenter')").await, None);
+}
+
+#[tokio::test]
+async fn columns_and_index_that_we_added_go() {
+    let database = Database::shaped(&[BEFORE]).await;
+    let before = database.public_schema();
+    database.run().await.unwrap();
+    database.revert(Target::All).await.unwrap();
+    assert_eq!(database.public_schema(), before);
+    assert_eq!(database.value("select count(*) from user_vectors").await.as_deref(), Some("2"));
+}
+
+#[tokio::test]
+async fn a_column_that_was_there_stays_beside_those_that_go() {
+    let database = Database::shaped(&[BEFORE]).await;
+    database.execute("alter table user_vectors add column segments jsonb").await;
+    let before = database.public_schema();
+    database.run().await.unwrap();
+    database.revert(Target::All).await.unwrap();
+    assert_eq!(database.public_schema(), before);
+}
+
+#[tokio::test]
+async fn columns_that_prisma_has_adopted_since_stay() {
+    let database = Database::shaped(&[BEFORE, PRISMA]).await;
+    let add_columns = RunOptions { add_columns: true, dry_run: false };
+    run(&mut database.connect().await, add_columns).await.0.unwrap();
+    database
+        .execute(
+            "insert into public._prisma_migrations (id, checksum, finished_at, migration_name)
+             values ('1', '', now(), '20260129000000_add_user_segments')",
+        )
+        .await;
+    let adopted = database.public_schema();
+    database.revert(Target::All).await.unwrap();
+    assert_eq!(database.public_schema(), adopted);
+}
+
+#[tokio::test]
+async fn a_table_that_we_created_goes() {
+    let database = Database::shaped(&[]).await;
+    let before = database.public_schema();
+    database.run().await.unwrap();
+    database.revert(Target::All).await.unwrap();
+    assert_eq!(database.public_schema(), before);
+}
+
+#[tokio::test]
+async fn one_step_is_the_default_and_a_version_says_what_stays() {
+    let database = Database::shaped(&[BEFORE]).await;
+    database.run().await.unwrap();
+    assert_eq!(database.revert(Target::OneStep).await.unwrap(), [3]);
+    let mut conn = database.connect().await;
+    assert_eq!(schema::check(&mut conn).await.unwrap(), SchemaStatus::Behind { pending: vec![3] });
+    assert_eq!(database.revert(Target::Version(1)).await.unwrap(), [2]);
+    assert_eq!(database.value("to_regclass('\"user_vectors_primarySegment_idx\"')").await, None);
+    assert_eq!(database.revert(Target::Version(1)).await.unwrap(), Vec::<i64>::new());
+    let unknown = database.revert(Target::Version(99)).await;
+    assert!(matches!(unknown, Err(MigrateError::Refused(Refusal::UnknownVersion(99)))));
+}
+
+#[tokio::test]
+async fn run_revert_run_ends_where_run_did() {
+    let database = Database::shaped(&[BEFORE]).await;
+    database.run().await.unwrap();
+    let once = database.public_schema();
+    database.revert(Target::All).await.unwrap();
+    assert_eq!(database.run().await.unwrap(), [1, 2, 3]);
+    assert_eq!(database.public_schema(), once);
+    let mut conn = database.connect().await;
+    assert_eq!(schema::check(&mut conn).await.unwrap(), SchemaStatus::Current);
+}
+
+async fn with_something_to_lose() -> Database {
+    let database = Database::shaped(&[BEFORE]).await;
+    database.run().await.unwrap();
+    database
+        .execute(
+            "insert into segmenter.profile_states (user_id, counter, state) values ('u1', 1, 'x'), ('u2', 1, 'x');
+             insert into segmenter.outbox (body) values ('x');
+             insert into segmenter.departed (user_id, erased_at) values ('a', 1), ('b', 1), ('c', 1);
+             update public.user_vectors set segments = '[]' where id = 'v1'",
+        )
+        .await;
+    database
+}
+
+fn losses(notices: &[Notice]) -> Vec<i64> {
+    let count = |notice: &Notice| if let Notice::Loss { count, .. } = notice { Some(*count) } else { None };
+    notices.iter().filter_map(count).collect()
+}
+
+#[tokio::test]
+async fn without_consent_it_lists_the_losses_and_refuses() {
+    let database = with_something_to_lose().await;
+    let before = database.value("select count(*) from segmenter.departed").await;
+    let (result, notices) =
+        revert(&mut database.connect().await, RevertOptions { yes: false, ..ALL_WITH_CONSENT }).await;
+    assert!(matches!(result, Err(MigrateError::Refused(Refusal::NeedsYes))), "{result:?}");
+    assert_eq!(losses(&notices), [2, 1, 3, 1]);
+    assert_eq!(database.value("select count(*) from segmenter.departed").await, before);
+}
+
+#[tokio::test]
+async fn a_dry_run_lists_the_losses_and_changes_nothing() {
+    let database = with_something_to_lose().await;
+    let mut conn = database.connect().await;
+    let before = migrate::info(&mut conn).await.unwrap();
+    let (result, notices) = revert(&mut conn, RevertOptions { dry_run: true, ..ALL_WITH_CONSENT }).await;
+    assert_eq!(result.unwrap(), Vec::<i64>::new());
+    assert_eq!(losses(&notices), [2, 1, 3, 1]);
+    assert_eq!(migrate::info(&mut conn).await.unwrap(), before);
+}
+
+#[tokio::test]
+async fn nothing_to_revert_needs_no_consent() {
+    let database = Database::shaped(&[BEFORE]).await;
+    let (result, notices) =
+        revert(&mut database.connect().await, RevertOptions { yes: false, ..ALL_WITH_CONSENT }).await;
+    assert_eq!(result.unwrap(), Vec::<i64>::new());
+    assert_eq!(notices, [Notice::Nothing]);
+}
+
+#[tokio::test]
+async fn what_others_put_into_the_schema_keeps_it() {
+    let database = Database::shaped(&[BEFORE]).await;
+    database.run().await.unwrap();
+    database.execute("create table segmenter.notes (text text)").await;
+    database.revert(Target::All).await.unwrap();
+    assert_eq!(database.value("to_regclass('segmenter.notes')").await.as_deref(), Some("segmenter.notes"));
+    assert_eq!(database.run().await.unwrap(), [1, 2, 3]);
+}
