@@ -1,5 +1,12 @@
 //! Every promise of the service, tested. One binary, so that one broker and one database server serve the whole run.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::unreachable,
+    reason = "a test fails by panicking"
+)]
 
 mod architecture;
 mod decoding_corpus;
@@ -7,3 +14,5 @@ mod golden_engine;
 mod ledger;
 mod merge_and_fold;
 mod migrations;
+mod support;
+mod support_smoke;
