@@ -14,5 +14,7 @@ mod golden_engine;
 mod ledger;
 mod merge_and_fold;
 mod migrations;
+mod store;
 mod support;
 mod support_smoke;
+mod world;
