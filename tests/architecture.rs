@@ -62,9 +62,13 @@ fn only_one_module_names_the_unmaintained_retry_library() {
     }
 }
 
+fn assert_page(path: &str, page: &str) {
+    let written = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap_or_default();
+    assert!(written == page, "{path} is not what the program says; make it anew as its first line tells");
+}
+
 #[test]
-fn the_docs_table_of_metrics_is_the_programs() {
-    let docs = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/metrics.md")).unwrap();
-    let table = segmenter::metrics::markdown_table().unwrap();
-    assert!(docs.ends_with(&table), "docs/metrics.md should end with this table:\n{table}");
+fn the_pages_of_settings_and_metrics_are_the_programs() {
+    assert_page("docs/metrics.md", &segmenter::metrics::markdown().unwrap());
+    assert_page("docs/config.md", &segmenter::config::markdown());
 }
