@@ -15,6 +15,7 @@
 //!
 //! Arrows point one way: `command` → sources (`kafka`, `store`) → `pipeline` → `engine`, `profile`, `event`.
 
+pub mod command;
 pub mod engine;
 pub mod event;
 pub mod profile;
