@@ -79,7 +79,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Config(args) => Ok(command::config::run(&args, &mut io::stdout().lock())?.into()),
         Command::Explain { jsonl: _ } => {
             let failed = explain::explain_jsonl(io::stdin().lock(), io::stdout().lock(), &Catalog::builtin()?, now())?;
-            Ok(if failed == 0 { Exit::Ok } else { Exit::Findings }.into())
+            Ok(if summary.refused == 0 { Exit::Ok } else { Exit::Findings }.into())
         }
     }
 }
