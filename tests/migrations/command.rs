@@ -3,7 +3,7 @@
 use clap::Parser;
 use segmenter::command::migrate::{self, MigrateArgs, Outcome};
 
-use super::database::{BEFORE, Database, PRISMA};
+use super::database::{BEFORE, Database, PRISMA_BEFORE};
 
 #[derive(Parser)]
 struct Cli {
@@ -21,34 +21,34 @@ async fn segmenter_migrate(arguments: &[&str], url: &str) -> (Outcome, String) {
 
 #[tokio::test]
 async fn run_then_info_then_revert_as_an_operator_sees_them() {
-    let database = Database::shaped(&[BEFORE]).await;
-    let (outcome, out) = segmenter_migrate(&["run"], &database.url).await;
+    let database = Database::shaped(BEFORE).await;
+    let (outcome, out) = segmenter_migrate(&["run"], database.url()).await;
     assert_eq!(outcome, Outcome::Done);
     assert!(out.contains("done: apply 3 profile_states"), "{out}");
 
-    let (outcome, out) = segmenter_migrate(&["info"], &database.url).await;
+    let (outcome, out) = segmenter_migrate(&["info"], database.url()).await;
     assert_eq!(outcome, Outcome::Done);
     assert!(out.starts_with("schema: current: at migration 3\n"), "{out}");
 
-    let (outcome, out) = segmenter_migrate(&["revert", "--all"], &database.url).await;
+    let (outcome, out) = segmenter_migrate(&["revert", "--all"], database.url()).await;
     assert_eq!(outcome, Outcome::Refused);
     assert!(out.contains("will be lost: 0 profile states") && out.contains("--yes"), "{out}");
 
-    let (outcome, _) = segmenter_migrate(&["revert", "--to", "0", "--yes"], &database.url).await;
+    let (outcome, _) = segmenter_migrate(&["revert", "--to", "0", "--yes"], database.url()).await;
     assert_eq!(outcome, Outcome::Done);
-    let (_, out) = segmenter_migrate(&["info"], &database.url).await;
+    let (_, out) = segmenter_migrate(&["info"], database.url()).await;
     assert!(out.starts_with("schema: missing"), "{out}");
 }
 
 #[tokio::test]
 async fn a_refusal_is_exit_code_3_and_says_what_to_deploy() {
-    let database = Database::shaped(&[BEFORE, PRISMA]).await;
+    let database = Database::shaped(PRISMA_BEFORE).await;
     for arguments in [&["run"][..], &["run", "--dry-run"]] {
-        let (outcome, out) = segmenter_migrate(arguments, &database.url).await;
+        let (outcome, out) = segmenter_migrate(arguments, database.url()).await;
         assert_eq!(outcome, Outcome::Refused);
         assert!(out.contains("IA-002.1 add_user_segments") && out.contains("--add-columns"), "{out}");
     }
-    let (outcome, _) = segmenter_migrate(&["run", "--add-columns"], &database.url).await;
+    let (outcome, _) = segmenter_migrate(&["run", "--add-columns"], database.url()).await;
     assert_eq!(outcome, Outcome::Done);
 }
 
