@@ -18,5 +18,15 @@
 pub mod command;
 pub mod engine;
 pub mod event;
+pub mod exit;
+pub mod health;
+pub mod http;
+pub mod kafka;
+pub mod metrics;
+pub mod pipeline;
 pub mod profile;
+pub mod retry;
+pub mod service;
+pub mod stop;
 pub mod store;
+pub mod telemetry;

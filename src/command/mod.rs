@@ -1,3 +1,4 @@
-//! One file per subcommand, each thin: arguments in, a report and an exit code out.
+//! One file a subcommand, each thin: parse, call the library, print, choose the exit code.
 
+pub mod explain;
 pub mod migrate;

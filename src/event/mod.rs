@@ -1,14 +1,39 @@
 //! Kafka records to events: what a record means, decided from its bytes alone.
 //!
-//! Pure: no clock, no I/O. [`decode`] is total; every record is an [`Event`], [`Skipped`](Decoded::Skipped) or
+//! Pure: no clock, no I/O. [`decode`](decode()) is total; every record is an [`Event`], [`Skipped`](Decoded::Skipped) or
 //! [`Rejected`](Decoded::Rejected).
+//!
+//! ```text
+//! decode        the order of the checks; the first that fails names the outcome
+//!   json        bytes → message: syntax, depth
+//!   lenient     what is read of a JSON text, and duplicates
+//!   message     an event as it was written
+//!   tree        the fields that are read, as a small borrowed tree, and their shapes
+//!   user, time  whose event it is and when it happened
+//!   sections    tree → the sections of a profile: types and ranges
+//! ```
+
+mod decode;
+pub mod json;
+mod lenient;
+mod message;
+mod millis;
+mod sections;
+pub mod time;
+mod traceparent;
+mod tree;
+mod user;
 
 use std::fmt;
+
+pub use decode::decode;
+use serde::{Deserialize, Serialize};
 
 use crate::profile::section::Section;
 
 /// Milliseconds since the Unix epoch, between 1970 and 9999.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Millis(pub i64);
 
 /// A user's id: 1 to 191 code points, without NUL, never trimmed.
@@ -204,6 +229,18 @@ impl Reason {
 pub struct Rejection {
     pub reason: Reason,
     pub detail: String,
+}
+
+impl Rejection {
+    /// `detail` must not contain anything of the record's content.
+    pub fn new(reason: Reason, detail: impl Into<String>) -> Self {
+        Self { reason, detail: detail.into() }
+    }
+
+    /// A field at `path` that breaks `rule`.
+    fn bad_value(path: &str, rule: &str) -> Self {
+        Self::new(Reason::BadValue, format!("{path}: {rule}"))
+    }
 }
 
 /// What a record turned out to be.

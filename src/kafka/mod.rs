@@ -1,1 +1,16 @@
-//! kafka
+//! Kafka: the consumer loop and its ledgers, the publisher of segment-changed, the dead letters.
+
+pub mod assignment;
+pub mod client;
+pub mod consumer;
+pub mod dead_letter;
+pub mod dead_letter_writer;
+pub mod ledger;
+pub mod outbox_gate;
+pub mod produce;
+pub mod publisher;
+pub mod rebalance;
+pub mod record;
+pub mod start;
+pub mod topics;
+pub mod worker;

@@ -1,3 +1,189 @@
-//! The state of a user's profile: one last-writer-wins register a section.
+//! The state of a user's profile: one last-writer-wins register a section, one for "is onboarded", and `erasedAt`.
+//!
+//! Merging is commutative, associative and idempotent, so a profile is a pure function of the *set* of events accepted:
+//! neither their order, nor duplicates, nor batch boundaries show in it. Pure: no clock, no I/O.
 
+mod canonical;
 pub mod section;
+
+use std::cmp::Ordering;
+
+use crate::event::{Body, Event, Millis, Stamp};
+use section::{Section, SectionKind};
+
+/// The content of one section with the stamp of the event that wrote it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Register {
+    pub stamp: Stamp,
+    pub section: Section,
+}
+
+/// What merging one event did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// At least one register was won.
+    Applied,
+    /// Every stamp was already held: a duplicate.
+    Unchanged,
+    /// Nothing was won, and at least one register was lost to a newer write or an erasure.
+    Stale,
+}
+
+impl Outcome {
+    /// The stable name used in metrics and reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Applied => "applied",
+            Self::Unchanged => "unchanged",
+            Self::Stale => "stale",
+        }
+    }
+}
+
+/// How one write fared against one register.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Contest {
+    Won,
+    Held,
+    Lost,
+}
+
+/// A user's profile.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Profile {
+    registers: [Option<Register>; SectionKind::COUNT],
+    onboarded: Option<Stamp>,
+    erased_at: Option<Millis>,
+}
+
+impl Profile {
+    /// Puts a profile together from its stored parts. Of two registers of one section the last is kept.
+    pub fn from_parts(
+        registers: impl IntoIterator<Item = Register>,
+        onboarded: Option<Stamp>,
+        erased_at: Option<Millis>,
+    ) -> Self {
+        let mut profile = Self { onboarded, erased_at, ..Self::default() };
+        for register in registers {
+            profile.put(register);
+        }
+        profile
+    }
+
+    /// The registers held, in the documented order of sections.
+    pub fn registers(&self) -> impl Iterator<Item = &Register> {
+        self.registers.iter().flatten()
+    }
+
+    /// The section of this kind, if one was ever carried.
+    pub fn section(&self, kind: SectionKind) -> Option<&Section> {
+        self.registers.get(kind as usize).and_then(Option::as_ref).map(|register| &register.section)
+    }
+
+    /// The stamp of the onboarding that holds; `None` while the user is not onboarded (any more).
+    pub fn onboarded(&self) -> Option<&Stamp> {
+        self.onboarded.as_ref()
+    }
+
+    /// The time of the newest tombstone.
+    pub fn erased_at(&self) -> Option<Millis> {
+        self.erased_at
+    }
+
+    /// The newest time among all registers: "now", as far as this profile goes.
+    pub fn logical_time(&self) -> Option<Millis> {
+        let sections = self.registers().map(|register| register.stamp.time);
+        sections.chain(self.onboarded.iter().map(|stamp| stamp.time)).max()
+    }
+
+    /// Merges one event. The event's own order among others makes no difference to the profile.
+    pub fn merge(&mut self, event: &Event) -> Outcome {
+        match &event.body {
+            Body::Onboarding(sections) => {
+                let onboarding = self.contest_onboarding(&event.stamp);
+                self.merge_sections(&event.stamp, sections, onboarding)
+            }
+            Body::Update(sections) => self.merge_sections(&event.stamp, sections, Contest::Held),
+            Body::Tombstone => self.erase(event.stamp.time),
+        }
+    }
+
+    /// Drops everything stamped at or before `time` and remembers it, so that older events cannot bring the user back.
+    pub fn erase(&mut self, time: Millis) -> Outcome {
+        match self.erased_at.map(|held| time.cmp(&held)) {
+            Some(Ordering::Less) => return Outcome::Stale,
+            Some(Ordering::Equal) => return Outcome::Unchanged,
+            Some(Ordering::Greater) | None => {}
+        }
+        self.erased_at = Some(time);
+        for slot in &mut self.registers {
+            slot.take_if(|register| register.stamp.time <= time);
+        }
+        self.onboarded.take_if(|stamp| stamp.time <= time);
+        Outcome::Applied
+    }
+
+    fn merge_sections(&mut self, stamp: &Stamp, sections: &[Section], first: Contest) -> Outcome {
+        let contests = sections
+            .iter()
+            .map(|section| self.contest(stamp, section))
+            .fold((first == Contest::Won, first == Contest::Lost), |(won, lost), contest| {
+                (won || contest == Contest::Won, lost || contest == Contest::Lost)
+            });
+        match contests {
+            (true, _) => Outcome::Applied,
+            (false, true) => Outcome::Stale,
+            (false, false) => Outcome::Unchanged,
+        }
+    }
+
+    fn contest_onboarding(&mut self, stamp: &Stamp) -> Contest {
+        if self.is_erased(stamp) {
+            return Contest::Lost;
+        }
+        match self.onboarded.as_ref().map(|held| stamp.cmp(held)) {
+            Some(Ordering::Less) => Contest::Lost,
+            Some(Ordering::Equal) => Contest::Held,
+            Some(Ordering::Greater) | None => {
+                self.onboarded = Some(stamp.clone());
+                Contest::Won
+            }
+        }
+    }
+
+    fn contest(&mut self, stamp: &Stamp, section: &Section) -> Contest {
+        if self.is_erased(stamp) {
+            return Contest::Lost;
+        }
+        let held = self.registers.get(section.kind() as usize).and_then(Option::as_ref);
+        match held.map(|register| compare(stamp, section, register)) {
+            Some(Ordering::Less) => Contest::Lost,
+            Some(Ordering::Equal) => Contest::Held,
+            Some(Ordering::Greater) | None => {
+                self.put(Register { stamp: stamp.clone(), section: section.clone() });
+                Contest::Won
+            }
+        }
+    }
+
+    fn put(&mut self, register: Register) {
+        if let Some(slot) = self.registers.get_mut(register.section.kind() as usize) {
+            *slot = Some(register);
+        }
+    }
+
+    fn is_erased(&self, stamp: &Stamp) -> bool {
+        self.erased_at.is_some_and(|erased_at| stamp.time <= erased_at)
+    }
+}
+
+/// Orders a write against the register it meets: time, event id, decoder version, then the hash of the content.
+fn compare(stamp: &Stamp, section: &Section, held: &Register) -> Ordering {
+    stamp.cmp(&held.stamp).then_with(|| {
+        if *section == held.section {
+            Ordering::Equal
+        } else {
+            canonical::hash(section).cmp(&canonical::hash(&held.section))
+        }
+    })
+}

@@ -127,3 +127,39 @@ pub enum Section {
     Demographics(Demographics),
     Quality(Quality),
 }
+
+/// Which section; its number is its place in the documented order and in stored states, so it never changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SectionKind {
+    Budget = 0,
+    Travel = 1,
+    Accommodation = 2,
+    Activities = 3,
+    Experience = 4,
+    Climate = 5,
+    Destinations = 6,
+    Transport = 7,
+    Demographics = 8,
+    Quality = 9,
+}
+
+impl SectionKind {
+    pub const COUNT: usize = 10;
+}
+
+impl Section {
+    pub fn kind(&self) -> SectionKind {
+        match self {
+            Self::Budget(_) => SectionKind::Budget,
+            Self::Travel(_) => SectionKind::Travel,
+            Self::Accommodation(_) => SectionKind::Accommodation,
+            Self::Activities(_) => SectionKind::Activities,
+            Self::Experience(_) => SectionKind::Experience,
+            Self::Climate(_) => SectionKind::Climate,
+            Self::Destinations(_) => SectionKind::Destinations,
+            Self::Transport(_) => SectionKind::Transport,
+            Self::Demographics(_) => SectionKind::Demographics,
+            Self::Quality(_) => SectionKind::Quality,
+        }
+    }
+}

@@ -1,4 +1,33 @@
-//! PostgreSQL: the schema, and everything that is read from it or written to it.
+//! PostgreSQL: users' states, `user_vectors`, the outbox. One fold is one transaction.
 
+pub mod apply;
+pub mod connect;
+pub mod error;
 pub mod migrate;
+pub mod outbox;
 pub mod schema;
+pub mod states;
+pub mod user_vectors;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use crate::engine::Catalog;
+
+/// The database as this process uses it. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Store {
+    pub pool: PgPool,
+    pub catalog: Arc<Catalog>,
+    /// Whether the platform's `users` table is there, so that its users can be told from others.
+    pub has_users: bool,
+    /// This process among the owners of outbox rows.
+    pub owner: Uuid,
+    /// How long an outbox row is this process's without being renewed.
+    pub lease: Duration,
+    /// How long a transaction may take before its connection is given up.
+    pub deadline: Duration,
+}

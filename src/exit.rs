@@ -1,0 +1,28 @@
+//! The exit codes of the program, documented in `segmenter --help` and the runbook.
+
+use std::process::ExitCode;
+
+/// How the program ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    Ok = 0,
+    Failure = 1,
+    /// Wrong arguments or configuration.
+    Usage = 2,
+    /// A precondition does not hold: the schema is behind, the data is newer than this program.
+    Refused = 3,
+    /// It finished, and there are findings.
+    Findings = 4,
+    /// A flood of rejected records.
+    Flood = 5,
+    /// A dependency is away.
+    DependencyAway = 75,
+    /// Interrupted, with what was done safely recorded.
+    Interrupted = 130,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}

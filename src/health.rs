@@ -1,0 +1,115 @@
+//! Whether the process is ready and alive, as its parts report it.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+/// Shared by all parts of the process. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Health(Arc<Mutex<Inner>>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    /// Why a component is not ready; `None` where it is.
+    components: BTreeMap<&'static str, Option<String>>,
+    beats: BTreeMap<&'static str, Instant>,
+}
+
+/// What is reported of the process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Report {
+    pub ready: bool,
+    pub live: bool,
+    pub components: Vec<ComponentReport>,
+}
+
+/// What is reported of one component.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ComponentReport {
+    pub component: &'static str,
+    pub ready: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// How long a loop may be silent before the process counts as stalled. Longer than a rebalance may take to drain and to
+/// find its start positions; an outage does not silence a loop.
+const LONGEST_SILENCE: Duration = Duration::from_secs(150);
+
+impl Health {
+    /// Announces components that are not ready until they say so.
+    pub fn expect(&self, components: &[&'static str]) {
+        let mut inner = self.lock();
+        for component in components {
+            inner.components.entry(component).or_insert_with(|| Some("starting".to_owned()));
+        }
+    }
+
+    pub fn set_ready(&self, component: &'static str) {
+        self.lock().components.insert(component, None);
+    }
+
+    /// The reason is shown to whoever asks, so it holds no secrets and no personal data.
+    pub fn set_not_ready(&self, component: &'static str, reason: impl Into<String>) {
+        self.lock().components.insert(component, Some(reason.into()));
+    }
+
+    /// A loop says that it is going round.
+    pub fn beat(&self, of: &'static str) {
+        self.lock().beats.insert(of, Instant::now());
+    }
+
+    /// The state of everything now.
+    pub fn report(&self) -> Report {
+        self.report_at(Instant::now())
+    }
+
+    fn report_at(&self, now: Instant) -> Report {
+        let inner = self.lock();
+        let is_silent = |at: &Instant| now.saturating_duration_since(*at) > LONGEST_SILENCE;
+        let components: Vec<ComponentReport> = inner
+            .components
+            .iter()
+            .map(|(component, reason)| ComponentReport { component, ready: reason.is_none(), reason: reason.clone() })
+            .collect();
+        Report {
+            ready: !components.is_empty() && components.iter().all(|component| component.ready),
+            live: !inner.beats.values().any(is_silent),
+            components,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_process_is_ready_once_every_component_expected_has_said_so() {
+        let health = Health::default();
+        health.expect(&["kafka", "database"]);
+        health.set_ready("kafka");
+        assert!(!health.report().ready);
+        health.set_ready("database");
+        assert!(health.report().ready);
+        health.set_not_ready("kafka", "topics do not exist: a");
+        let report = health.report();
+        assert!(!report.ready && report.live, "an outage does not make it dead");
+        assert_eq!(report.components[1].reason.as_deref(), Some("topics do not exist: a"));
+    }
+
+    #[test]
+    fn only_a_silent_loop_makes_the_process_dead() {
+        let health = Health::default();
+        health.beat("loop");
+        let now = Instant::now();
+        assert!(health.report_at(now).live);
+        assert!(!health.report_at(now + LONGEST_SILENCE * 2).live);
+    }
+}

@@ -1,0 +1,134 @@
+//! Configuring librdkafka's clients: the properties that the promises rest on, and the events every client reports.
+
+use std::time::Duration;
+
+use rdkafka::ClientContext;
+use rdkafka::config::{ClientConfig, FromClientConfigAndContext, RDKafkaLogLevel};
+use rdkafka::error::{KafkaError, KafkaResult};
+use tracing::{debug, error, info, warn};
+
+use super::produce::Producer;
+use crate::event::Kind;
+
+/// The names of the four topics.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Topics {
+    pub onboarding_completed: String,
+    pub profile_updated: String,
+    pub segment_changed: String,
+    pub dead_letter: String,
+}
+
+impl Topics {
+    /// The input topic of this kind.
+    pub fn input(&self, kind: Kind) -> &str {
+        match kind {
+            Kind::OnboardingCompleted => &self.onboarding_completed,
+            Kind::ProfileUpdated => &self.profile_updated,
+        }
+    }
+
+    /// The kind of an input topic.
+    pub fn kind_of(&self, topic: &str) -> Option<Kind> {
+        [Kind::OnboardingCompleted, Kind::ProfileUpdated].into_iter().find(|kind| self.input(*kind) == topic)
+    }
+
+    pub fn all(&self) -> [&str; 4] {
+        [&self.onboarding_completed, &self.profile_updated, &self.segment_changed, &self.dead_letter]
+    }
+}
+
+/// How to reach the cluster: bootstrap servers, security, and what the operator adds.
+#[derive(Debug, Clone, Default)]
+pub struct Cluster {
+    pub properties: Vec<(String, String)>,
+}
+
+impl Cluster {
+    fn config(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        for (key, value) in &self.properties {
+            config.set(key, value);
+        }
+        config.set_log_level(RDKafkaLogLevel::Info);
+        config
+    }
+
+    /// A consumer's configuration. Offsets are committed by us alone and start where we say.
+    pub fn consumer(&self, group: &str, session_timeout: Duration) -> ClientConfig {
+        let mut config = self.config();
+        config
+            .set("group.id", group)
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            .set("auto.offset.reset", "error")
+            .set("partition.assignment.strategy", "cooperative-sticky")
+            .set("session.timeout.ms", session_timeout.as_millis().to_string())
+            .set("allow.auto.create.topics", "false")
+            // A topic that is missing at the start is noticed soon after it appears.
+            .set("topic.metadata.refresh.interval.ms", "5000")
+            .set("statistics.interval.ms", "1000")
+            .set("fetch.wait.max.ms", "100")
+            // Bounds what is fetched ahead: the default would hold 64 MiB a partition queue.
+            .set("queued.max.messages.kbytes", "16384")
+            .set("fetch.queue.backoff.ms", "50");
+        config
+    }
+
+    /// A producer that neither loses nor reorders, and spreads keys as the Java and KafkaJS clients expect.
+    pub fn producer<C>(&self, context: C) -> KafkaResult<rdkafka::producer::FutureProducer<C>>
+    where
+        C: ClientContext + 'static,
+    {
+        let mut config = self.config();
+        config
+            .set("enable.idempotence", "true")
+            .set("acks", "all")
+            .set("partitioner", "murmur2_random")
+            .set("message.timeout.ms", "10000")
+            .set("linger.ms", "2")
+            .set("compression.type", "zstd")
+            .set("message.max.bytes", "104857600")
+            .set("allow.auto.create.topics", "false");
+        rdkafka::producer::FutureProducer::from_config_and_context(&config, context)
+    }
+
+    /// A producer that reports under `name`.
+    pub fn named_producer(&self, name: &'static str) -> KafkaResult<Producer> {
+        self.producer(ClientEvents { client: name })
+    }
+}
+
+/// Logs what a client reports of itself.
+#[derive(Debug, Clone, Copy)]
+pub struct ClientEvents {
+    /// Which client of this process it is.
+    pub client: &'static str,
+}
+
+impl ClientContext for ClientEvents {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        log_client_line(self.client, level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        log_client_error(self.client, &error, reason);
+    }
+}
+
+/// A line of librdkafka's log. What it calls an error is often its own retry, so nothing is raised above a warning.
+pub fn log_client_line(client: &str, level: RDKafkaLogLevel, facility: &str, message: &str) {
+    match level {
+        RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
+            error!(client, facility, "{message}");
+        }
+        RDKafkaLogLevel::Error | RDKafkaLogLevel::Warning => warn!(client, facility, "{message}"),
+        RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info => info!(client, facility, "{message}"),
+        RDKafkaLogLevel::Debug => debug!(client, facility, "{message}"),
+    }
+}
+
+/// An error event: brokers that are away and the like, of which the client recovers by itself.
+pub fn log_client_error(client: &str, error: &KafkaError, reason: &str) {
+    warn!(client, %error, reason, "Kafka client");
+}

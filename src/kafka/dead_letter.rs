@@ -1,0 +1,121 @@
+//! Dead letters: the original bytes, key and headers of a rejected record, with the reason in headers.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rdkafka::message::{Header, Headers, OwnedHeaders};
+use sha2::{Digest, Sha256};
+
+use super::produce::Outgoing;
+use super::record::Rejected;
+use crate::event::{Millis, Reason};
+
+/// The header that carries the reason code.
+pub const REASON: &str = "segmenter.reason";
+/// How often the record has been tried; 1 at first, more after a redrive.
+pub const ATTEMPTS: &str = "segmenter.attempts";
+/// The original record's timestamp, Unix ms.
+pub const TIMESTAMP: &str = "segmenter.timestamp";
+/// The original value's length in bytes; only on a truncated dead letter.
+pub const LENGTH: &str = "segmenter.length";
+/// The original value's SHA-256, hexadecimal; only on a truncated dead letter.
+pub const SHA256: &str = "segmenter.sha256";
+
+const FAILED_AT: &str = "segmenter.failed-at";
+const CONNECT_PREFIX: &str = "__connect.errors.";
+const OUR_PREFIX: &str = "segmenter.";
+
+/// How much of a record goes to the dead letters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    Whole,
+    /// The first bytes of the value, with its length and hash.
+    Truncated {
+        value_bytes: usize,
+    },
+    /// Neither value nor original headers, and the first bytes of the key.
+    CoordinatesOnly,
+}
+
+impl Extent {
+    /// What to try after the topic found this too large; `None` when nothing smaller makes sense.
+    pub fn smaller(self) -> Option<Self> {
+        match self {
+            Self::Whole => Some(Self::Truncated { value_bytes: 256 * 1024 }),
+            Self::Truncated { value_bytes } if value_bytes > 4096 => Some(Self::Truncated { value_bytes: 4096 }),
+            Self::Truncated { .. } => Some(Self::CoordinatesOnly),
+            Self::CoordinatesOnly => None,
+        }
+    }
+}
+
+/// The longest key that goes along with coordinates alone.
+const KEY_BYTES: usize = 1024;
+
+/// Makes the dead letter of `rejected`, which was read from `topic`.
+pub fn dead_letter(rejected: &Rejected, topic: &str, extent: Extent) -> Outgoing {
+    let record = &rejected.record;
+    let value = record.value.as_deref();
+    let key = record.key.as_deref();
+    let mut headers = OwnedHeaders::new_with_capacity(16);
+    if extent != Extent::CoordinatesOnly {
+        headers = copy_original_headers(headers, record.headers.as_ref());
+    }
+    headers = add_coordinates(headers, rejected, topic);
+    let (key, value) = match extent {
+        Extent::Whole => (key, value),
+        Extent::Truncated { value_bytes } => (key, value.map(|value| first(value, value_bytes))),
+        Extent::CoordinatesOnly => (key.map(|key| first(key, KEY_BYTES)), value.map(|value| first(value, 0))),
+    };
+    if extent != Extent::Whole {
+        headers = add_fingerprint(headers, record.value.as_deref().unwrap_or_default());
+    }
+    Outgoing { key: key.map(<[u8]>::to_vec), value: value.map(<[u8]>::to_vec), headers }
+}
+
+fn first(bytes: &[u8], count: usize) -> &[u8] {
+    bytes.get(..count).unwrap_or(bytes)
+}
+
+/// The original headers, but for those of an earlier dead letter: each of ours is there once.
+fn copy_original_headers(mut headers: OwnedHeaders, original: Option<&OwnedHeaders>) -> OwnedHeaders {
+    for header in original.iter().flat_map(|original| original.iter()) {
+        if !header.key.starts_with(CONNECT_PREFIX) && !header.key.starts_with(OUR_PREFIX) {
+            headers = headers.insert(header);
+        }
+    }
+    headers
+}
+
+fn add_coordinates(headers: OwnedHeaders, rejected: &Rejected, topic: &str) -> OwnedHeaders {
+    let (record, rejection) = (&rejected.record, &rejected.rejection);
+    let stage = match rejection.reason {
+        Reason::UnknownUser | Reason::RejectedByDatabase => "TASK_PUT",
+        _ => "VALUE_CONVERTER",
+    };
+    let text = |headers: OwnedHeaders, key: &str, value: &str| headers.insert(Header { key, value: Some(value) });
+    let headers = text(headers, "__connect.errors.topic", topic);
+    let headers = text(headers, "__connect.errors.partition", &record.partition.number.to_string());
+    let headers = text(headers, "__connect.errors.offset", &record.offset.to_string());
+    let headers = text(headers, "__connect.errors.stage", stage);
+    let headers = text(headers, "__connect.errors.class.name", &format!("segmenter.{}", rejection.reason.as_str()));
+    let headers = text(headers, "__connect.errors.exception.message", &rejection.detail);
+    let headers = text(headers, REASON, rejection.reason.as_str());
+    let headers = text(headers, ATTEMPTS, "1");
+    let headers = text(headers, FAILED_AT, &now().to_string());
+    match record.timestamp {
+        Some(timestamp) => text(headers, TIMESTAMP, &timestamp.to_string()),
+        None => headers,
+    }
+}
+
+fn add_fingerprint(headers: OwnedHeaders, value: &[u8]) -> OwnedHeaders {
+    let hash: String = Sha256::digest(value).iter().map(|byte| format!("{byte:02x}")).collect();
+    headers
+        .insert(Header { key: LENGTH, value: Some(&value.len().to_string()) })
+        .insert(Header { key: SHA256, value: Some(&hash) })
+}
+
+fn now() -> Millis {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Millis(i64::try_from(since_epoch.as_millis()).unwrap_or_default())
+}

@@ -1,0 +1,258 @@
+//! The publisher: says committed changes on segment-changed, and corrects itself.
+//!
+//! Several processes may say changes of one user, and an idempotent producer fences nobody. So after every attempt to
+//! produce, the revisions last said of its users are read again, and what is higher than what this publisher said last
+//! is said once more, until nothing is; only then the outbox row goes. A newer change that was committed before that
+//! look is thereby said after the older one; one that is committed later is said later, by its own publisher. A death
+//! anywhere leaves the row, and another process takes it over when its lease has run out.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rdkafka::message::{Header, OwnedHeaders};
+use tokio::sync::mpsc;
+use tracing::{debug, error, info, warn};
+
+use super::produce::{self, Outgoing, Producer};
+use crate::event::UserId;
+use crate::metrics::{Metrics, Published, Stage};
+use crate::pipeline::change::{Change, Saying};
+use crate::pipeline::segment_changed;
+use crate::retry::Retry;
+use crate::stop::{Stop, StopReason};
+use crate::store::Store;
+use crate::store::outbox::{self, Content, Publication};
+
+/// How many outbox rows are said together at most.
+const ROWS_AT_ONCE: usize = 64;
+
+/// How many outbox rows may wait for the publisher in memory before the workers wait for it.
+pub const HANDOVER_ROWS: usize = 256;
+
+/// How often rows without a lease are looked for.
+const TAKEOVER_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The rows that this process has in memory, so that their leases are renewed and they are not taken over from itself.
+#[derive(Debug, Clone, Default)]
+pub struct HeldRows(Arc<Mutex<HashSet<i64>>>);
+
+impl HeldRows {
+    /// To be called before the row is handed over.
+    pub fn hold(&self, id: i64) {
+        self.with(|held| held.insert(id));
+    }
+
+    fn release(&self, ids: &[i64]) {
+        self.with(|held| held.retain(|id| !ids.contains(id)));
+    }
+
+    fn contains(&self, id: i64) -> bool {
+        self.with(|held| held.contains(&id))
+    }
+
+    fn ids(&self) -> Vec<i64> {
+        self.with(|held| held.iter().copied().collect())
+    }
+
+    fn with<T>(&self, use_held: impl FnOnce(&mut HashSet<i64>) -> T) -> T {
+        use_held(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Says what is handed over and what others left behind.
+pub struct Publisher {
+    pub store: Store,
+    pub producer: Producer,
+    pub topic: String,
+    pub held: HeldRows,
+    pub metrics: Metrics,
+    pub stop: Stop,
+}
+
+/// What has been said of each user during one call, and what is still to be said.
+struct Round {
+    pending: Vec<Change>,
+    said: HashMap<UserId, i64>,
+    first: bool,
+}
+
+impl Publisher {
+    /// Publishes until the channel is closed and empty, or the process gives up.
+    pub async fn run(self, mut handed_over: mpsc::Receiver<Publication>) {
+        let renewing = tokio::spawn(renew_leases(self.store.clone(), self.held.clone()));
+        let mut takeover = tokio::time::interval(TAKEOVER_INTERVAL);
+        takeover.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut rows = Vec::with_capacity(ROWS_AT_ONCE);
+        loop {
+            tokio::select! {
+                received = handed_over.recv_many(&mut rows, ROWS_AT_ONCE) => {
+                    if received == 0 {
+                        break;
+                    }
+                }
+                _ = takeover.tick() => rows = self.take_over().await,
+            }
+            if !rows.is_empty() {
+                self.publish(std::mem::take(&mut rows)).await;
+            }
+        }
+        renewing.abort();
+    }
+
+    /// Leases rows that nobody holds. An outage is no news here: whoever writes reports it.
+    async fn take_over(&self) -> Vec<Publication> {
+        let limit = i64::try_from(ROWS_AT_ONCE).unwrap_or(i64::MAX);
+        match outbox::take_over(&self.store.pool, self.store.owner, self.store.lease, limit).await {
+            Ok((mut rows, unreadable)) => {
+                if !unreadable.is_empty() {
+                    error!(rows = ?unreadable, "outbox rows were written in a format unknown to this version; left to one that knows it");
+                }
+                rows.retain(|row| !self.held.contains(row.id));
+                rows.iter().for_each(|row| self.held.hold(row.id));
+                if !rows.is_empty() {
+                    info!(rows = rows.len(), "took over outbox rows that nobody had said");
+                    self.metrics.outbox_taken_over.inc_by(rows.len() as u64);
+                }
+                rows
+            }
+            Err(error) => {
+                debug!(%error, "could not look for outbox rows without an owner");
+                Vec::new()
+            }
+        }
+    }
+
+    /// Says the rows' changes, looks again until nothing newer is found, then deletes the rows.
+    async fn publish(&self, rows: Vec<Publication>) {
+        let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
+        let mut round = Round { pending: Vec::new(), said: HashMap::new(), first: true };
+        for row in rows {
+            match row.content {
+                Content::Changes(changes) => {
+                    round.said.extend(changes.iter().map(|change| (change.user.clone(), 0)));
+                    round.pending.extend(changes);
+                }
+                Content::Users(users) => round.said.extend(users.into_iter().map(|user| (user, 0))),
+            }
+        }
+        let started = Instant::now();
+        let mut retry = Retry::forever();
+        loop {
+            fail::fail_point!("before-publish");
+            let failure = self.say(&mut round).await;
+            fail::fail_point!("after-acks");
+            let looked = self.look_again(&mut round).await;
+            if failure.is_none() && looked.is_ok() && round.pending.is_empty() {
+                break;
+            }
+            if let Some(reason) = failure.as_ref().and_then(|_| produce::fatal_reason(&self.producer)) {
+                self.stop.now(StopReason::Failure(format!("the Kafka producer failed for good: {reason}")));
+                return;
+            }
+            if failure.is_some() || looked.is_err() {
+                self.metrics.publish_retries.inc();
+                let reason = failure.map(|error| error.to_string()).or(looked.err().map(|error| error.to_string()));
+                warn!(reason, topic = self.topic, "could not say all changes yet; they stay in the outbox");
+                tokio::select! {
+                    () = retry.wait() => {}
+                    () = self.stop.abandoned() => return,
+                }
+            } else {
+                retry.reset();
+            }
+        }
+        fail::fail_point!("before-outbox-delete");
+        self.delete(&ids).await;
+        self.metrics.observe_stage(Stage::Publish, started.elapsed());
+    }
+
+    /// Produces what is pending, in order. What was not acknowledged stays pending; the first error is given.
+    async fn say(&self, round: &mut Round) -> Option<rdkafka::error::KafkaError> {
+        let pending = std::mem::take(&mut round.pending);
+        let records: Vec<Outgoing> = pending.iter().map(|change| self.record(change)).collect();
+        let fates = produce::produce_all(&self.producer, &self.topic, &records).await;
+        let mut failure = None;
+        for (change, fate) in pending.into_iter().zip(fates) {
+            match fate {
+                Ok(()) => {
+                    self.metrics.published(match (&change.saying, round.first) {
+                        (Saying::Null, _) => Published::Null,
+                        (Saying::Ranking(_), true) => Published::Change,
+                        (Saying::Ranking(_), false) => Published::Repeat,
+                    });
+                    round.said.insert(change.user, change.revision);
+                }
+                Err(error) => {
+                    failure = failure.or(Some(error));
+                    round.pending.push(change);
+                }
+            }
+        }
+        round.first = false;
+        failure
+    }
+
+    /// Adds what is newer in the database than what was said last to what is pending.
+    async fn look_again(&self, round: &mut Round) -> Result<(), sqlx::Error> {
+        let users: Vec<&UserId> = round.said.keys().collect();
+        let names: Vec<&str> = users.iter().map(|user| user.as_str()).collect();
+        let revisions = outbox::said_revisions(&self.store.pool, &names).await?;
+        let newer: Vec<&UserId> = users
+            .into_iter()
+            .zip(revisions)
+            .filter(|(user, revision)| round.said.get(*user).is_some_and(|said| revision > said))
+            .map(|(user, _)| user)
+            .collect();
+        if newer.is_empty() {
+            return Ok(());
+        }
+        for change in outbox::last_said(&self.store.pool, &newer).await? {
+            let is_pending = |pending: &Change| pending.user == change.user && pending.revision >= change.revision;
+            if !round.pending.iter().any(is_pending) {
+                round.pending.push(change);
+            }
+        }
+        Ok(())
+    }
+
+    async fn delete(&self, ids: &[i64]) {
+        let mut retry = Retry::forever();
+        while let Err(error) = outbox::delete(&self.store.pool, self.store.owner, ids).await {
+            debug!(%error, "could not delete said outbox rows yet");
+            tokio::select! {
+                () = retry.wait() => {}
+                () = self.stop.abandoned() => return,
+            }
+        }
+        self.held.release(ids);
+    }
+
+    fn record(&self, change: &Change) -> Outgoing {
+        let mut headers = OwnedHeaders::new_with_capacity(8);
+        for (key, value) in segment_changed::headers(change) {
+            headers = headers.insert(Header { key, value: Some(&value) });
+        }
+        Outgoing {
+            key: Some(change.user.as_str().as_bytes().to_vec()),
+            value: segment_changed::encode_json(change, &self.store.catalog),
+            headers,
+        }
+    }
+}
+
+/// Keeps the leases of held rows from running out while they are being said.
+async fn renew_leases(store: Store, held: HeldRows) {
+    let mut interval = tokio::time::interval(store.lease / 3);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        interval.tick().await;
+        let ids = held.ids();
+        if ids.is_empty() {
+            continue;
+        }
+        if let Err(error) = outbox::renew(&store.pool, store.owner, store.lease, &ids).await {
+            debug!(%error, "could not renew the leases of outbox rows");
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! What happens when the group gives this process partitions or takes them away. Runs on the consumer thread, in `poll`.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, RebalanceProtocol};
+use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::statistics::Statistics;
+use rdkafka::types::RDKafkaRespErr;
+use rdkafka::{Offset, TopicPartitionList};
+use tracing::{debug, info, warn};
+
+use super::assignment::Partition;
+use super::client::{self, Topics};
+use super::start::StartPositions;
+use super::worker::LiveAssignment;
+use crate::metrics::{Metrics, RebalanceKind};
+use crate::stop::{Stop, StopReason};
+
+/// The name under which this client logs.
+const CLIENT: &str = "consumer";
+
+/// The callbacks of the live consumer.
+pub struct LiveContext {
+    pub topics: Arc<Topics>,
+    pub assignment: Arc<LiveAssignment>,
+    pub start: StartPositions,
+    /// How long a revocation may wait for what is on its way.
+    pub drain: Duration,
+    pub metrics: Metrics,
+    pub stop: Stop,
+    /// Whether intake is paused; partitions assigned meanwhile start paused.
+    pub paused: AtomicBool,
+    /// The newest statistics, taken by the consumer loop.
+    pub statistics: Mutex<Option<Box<Statistics>>>,
+}
+
+impl LiveContext {
+    /// The statistics that arrived since they were last taken.
+    pub fn take_statistics(&self) -> Option<Box<Statistics>> {
+        self.statistics.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// The input partitions in a list of the client's.
+    pub fn partitions_in(&self, list: &TopicPartitionList) -> Vec<Partition> {
+        list.elements()
+            .iter()
+            .filter_map(|element| {
+                Some(Partition { kind: self.topics.kind_of(element.topic())?, number: element.partition() })
+            })
+            .collect()
+    }
+
+    /// A list of the client's with these partitions and offsets.
+    pub fn list_of(&self, offsets: &[(Partition, i64)]) -> KafkaResult<TopicPartitionList> {
+        let mut list = TopicPartitionList::with_capacity(offsets.len());
+        for (partition, offset) in offsets {
+            list.add_partition_offset(self.topics.input(partition.kind), partition.number, Offset::Offset(*offset))?;
+        }
+        Ok(list)
+    }
+
+    fn assigned(&self, consumer: &BaseConsumer<Self>, list: &mut TopicPartitionList) {
+        let partitions = self.partitions_in(list);
+        info!(partitions = describe(&partitions), "partitions assigned");
+        self.metrics.rebalance(RebalanceKind::Assigned);
+        if let Err(problem) = self.start.position(consumer, list) {
+            self.stop.now(problem);
+            return;
+        }
+        self.assignment.assign(&partitions);
+        let result = match consumer.rebalance_protocol() {
+            RebalanceProtocol::Cooperative => consumer.incremental_assign(list),
+            RebalanceProtocol::Eager | RebalanceProtocol::None => consumer.assign(list),
+        };
+        if let Err(error) = result {
+            self.stop.now(StopReason::Failure(format!("could not take up the assigned partitions: {error}")));
+        }
+        if self.paused.load(Ordering::Relaxed)
+            && let Err(error) = consumer.pause(list)
+        {
+            warn!(%error, "could not pause newly assigned partitions");
+        }
+    }
+
+    /// Puts partitions whose position is out of range where the policy says.
+    pub fn reposition(&self, consumer: &BaseConsumer<Self>) -> Result<(), StopReason> {
+        let failed = |error| StopReason::Failure(format!("could not reposition partitions out of range: {error}"));
+        let mut moved = self.start.out_of_range(consumer).map_err(failed)?;
+        if moved.count() == 0 {
+            return Ok(());
+        }
+        let partitions = self.partitions_in(&moved);
+        self.assignment.give_up(&partitions);
+        consumer.incremental_unassign(&moved).map_err(failed)?;
+        self.start.position(consumer, &mut moved)?;
+        self.assignment.assign(&partitions);
+        consumer.incremental_assign(&moved).map_err(failed)
+    }
+
+    fn revoked(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList) {
+        let partitions = self.partitions_in(list);
+        if consumer.assignment_lost() {
+            warn!(partitions = describe(&partitions), "partitions lost: the group went on without this process");
+            self.metrics.rebalance(RebalanceKind::Lost);
+        } else {
+            self.metrics.rebalance(RebalanceKind::Revoked);
+            let drained = self.assignment.wait_until_drained(&partitions, self.drain);
+            info!(partitions = describe(&partitions), drained, "partitions revoked");
+            self.commit_finished(consumer, &partitions);
+        }
+        self.assignment.give_up(&partitions);
+        for partition in &partitions {
+            self.metrics.forget_lag(self.topics.input(partition.kind), partition.number);
+        }
+        let result = match consumer.rebalance_protocol() {
+            RebalanceProtocol::Cooperative => consumer.incremental_unassign(list),
+            RebalanceProtocol::Eager | RebalanceProtocol::None => consumer.unassign(),
+        };
+        if let Err(error) = result {
+            warn!(%error, "could not give the partitions back to the client");
+        }
+    }
+
+    /// Commits what is finished of these partitions and waits for it.
+    pub fn commit_finished(&self, consumer: &BaseConsumer<Self>, partitions: &[Partition]) {
+        let offsets = self.assignment.take_committable(Some(partitions));
+        if offsets.is_empty() {
+            return;
+        }
+        fail::fail_point!("before-offset-commit");
+        let committed = self.list_of(&offsets).and_then(|list| consumer.commit(&list, CommitMode::Sync));
+        self.metrics.commit(committed.is_ok());
+        if let Err(error) = committed {
+            // The next owner starts a little earlier and finds the records applied already.
+            warn!(%error, "could not commit offsets; their records will be delivered again");
+        }
+    }
+}
+
+impl ClientContext for LiveContext {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        client::log_client_line(CLIENT, level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        client::log_client_error(CLIENT, &error, reason);
+    }
+
+    fn stats(&self, statistics: Statistics) {
+        *self.statistics.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(statistics));
+    }
+}
+
+impl ConsumerContext for LiveContext {
+    fn rebalance(&self, consumer: &BaseConsumer<Self>, error: RDKafkaRespErr, list: &mut TopicPartitionList) {
+        match error {
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => self.assigned(consumer, list),
+            _ => self.revoked(consumer, list),
+        }
+    }
+
+    fn commit_callback(&self, result: KafkaResult<()>, _offsets: &TopicPartitionList) {
+        self.metrics.commit(result.is_ok());
+        match result {
+            Ok(()) => debug!("offsets committed"),
+            Err(error) => {
+                warn!(%error, "could not commit offsets; trying again");
+                self.assignment.commit_failed();
+            }
+        }
+    }
+}
+
+/// Partitions for a log line: `onboarding_completed[0 1 2] profile_updated[0]`.
+fn describe(partitions: &[Partition]) -> String {
+    use crate::event::Kind;
+    let numbers = |kind| {
+        let mut numbers: Vec<i32> =
+            partitions.iter().filter(|partition| partition.kind == kind).map(|partition| partition.number).collect();
+        numbers.sort_unstable();
+        numbers.iter().map(i32::to_string).collect::<Vec<_>>().join(" ")
+    };
+    format!(
+        "onboarding-completed[{}] profile-updated[{}]",
+        numbers(Kind::OnboardingCompleted),
+        numbers(Kind::ProfileUpdated)
+    )
+}

@@ -1,0 +1,140 @@
+//! Where reading a newly assigned partition begins, and what happens when that place is gone.
+
+use std::time::Duration;
+
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::error::KafkaResult;
+use rdkafka::{Offset, TopicPartitionList};
+use tracing::{info, warn};
+
+use crate::metrics::Metrics;
+use crate::stop::StopReason;
+
+/// Where a group begins that has no committed offset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    Earliest,
+    Latest,
+}
+
+/// What to do when the committed offset is no longer (or not yet) in the partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutOfRange {
+    /// Stop and say so: records were lost to retention, or the topic was recreated.
+    Stop,
+    Earliest,
+    Latest,
+}
+
+impl OutOfRange {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Stop => "stop",
+            Self::Earliest => "earliest",
+            Self::Latest => "latest",
+        }
+    }
+}
+
+/// Decides start positions.
+#[derive(Debug, Clone)]
+pub struct StartPositions {
+    pub start: Start,
+    pub out_of_range: OutOfRange,
+    pub metrics: Metrics,
+}
+
+/// How long the broker may take to answer one question about offsets.
+const ANSWER: Duration = Duration::from_secs(10);
+/// How often it is asked; all of it is well within `max.poll.interval.ms`.
+const ATTEMPTS: u32 = 6;
+
+impl StartPositions {
+    /// Fills in the offset at which each partition of `list` is to be read from.
+    pub fn position<C: ConsumerContext>(
+        &self,
+        consumer: &BaseConsumer<C>,
+        list: &mut TopicPartitionList,
+    ) -> Result<(), StopReason> {
+        let ask = |error| StopReason::Failure(format!("could not find out where to start reading: {error}"));
+        let committed = patiently(|| consumer.committed_offsets(list.clone(), ANSWER)).map_err(ask)?;
+        for element in committed.elements() {
+            let (topic, partition) = (element.topic(), element.partition());
+            let offset = match element.offset() {
+                Offset::Offset(offset) => {
+                    let (low, high) = patiently(|| consumer.fetch_watermarks(topic, partition, ANSWER)).map_err(ask)?;
+                    self.within(topic, partition, offset, low, high)?
+                }
+                _ => self.first(topic, partition),
+            };
+            let place =
+                |error| StopReason::Failure(format!("could not set the start of {topic} [{partition}]: {error}"));
+            list.set_partition_offset(topic, partition, offset).map_err(place)?;
+        }
+        Ok(())
+    }
+
+    /// The assigned partitions whose position, or committed offset where nothing was read yet, is out of range.
+    pub fn out_of_range<C: ConsumerContext>(&self, consumer: &BaseConsumer<C>) -> KafkaResult<TopicPartitionList> {
+        let assigned = consumer.assignment()?;
+        let positions = consumer.position()?;
+        let committed = consumer.committed_offsets(assigned.clone(), ANSWER)?;
+        let mut out = TopicPartitionList::new();
+        for element in assigned.elements() {
+            let (topic, partition) = (element.topic(), element.partition());
+            let place = |list: &TopicPartitionList| match list.find_partition(topic, partition)?.offset() {
+                Offset::Offset(offset) => Some(offset),
+                _ => None,
+            };
+            let Some(offset) = place(&positions).or_else(|| place(&committed)) else { continue };
+            let (low, high) = consumer.fetch_watermarks(topic, partition, ANSWER)?;
+            if !(low..=high).contains(&offset) {
+                out.add_partition_offset(topic, partition, Offset::Offset(offset))?;
+            }
+        }
+        Ok(out)
+    }
+
+    fn first(&self, topic: &str, partition: i32) -> Offset {
+        info!(topic, partition, start = ?self.start, "the group has no offset for this partition");
+        match self.start {
+            Start::Earliest => Offset::Beginning,
+            Start::Latest => Offset::End,
+        }
+    }
+
+    /// The committed offset if it is in the partition, else what the policy says.
+    pub fn within(&self, topic: &str, partition: i32, offset: i64, low: i64, high: i64) -> Result<Offset, StopReason> {
+        if (low..=high).contains(&offset) {
+            return Ok(Offset::Offset(offset));
+        }
+        self.metrics.offset_out_of_range(self.out_of_range.as_str());
+        let lost = if offset < low {
+            format!("{} records were deleted before they were read", low - offset)
+        } else {
+            "the topic was truncated or recreated".to_owned()
+        };
+        warn!(topic, partition, offset, low, high, policy = self.out_of_range.as_str(), "offset out of range: {lost}");
+        match self.out_of_range {
+            OutOfRange::Earliest => Ok(Offset::Offset(low)),
+            OutOfRange::Latest => Ok(Offset::Offset(high)),
+            OutOfRange::Stop => Err(StopReason::Refused(format!(
+                "offset {offset} of {topic} partition {partition} is out of range ({low} to {high}): {lost}. Replay what \
+                 is missing, then start with the out-of-range policy earliest or latest",
+            ))),
+        }
+    }
+}
+
+fn patiently<T>(mut ask: impl FnMut() -> KafkaResult<T>) -> KafkaResult<T> {
+    let mut attempt = 1;
+    loop {
+        match ask() {
+            Err(error) if attempt < ATTEMPTS => {
+                warn!(%error, attempt, "the broker did not say where a partition starts; asking again");
+                attempt += 1;
+            }
+            answer => return answer,
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! The names, help texts and labels of all metrics, in one table: the process registers them and the docs show them.
+
+use prometheus::core::Collector;
+use prometheus::{
+    Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry,
+};
+
+use super::{Metrics, RecordOutcome};
+use crate::event::{Reason, Skip};
+use crate::store::error::ErrorClass;
+
+/// One row of the documentation.
+struct Documented {
+    name: String,
+    kind: &'static str,
+    labels: String,
+    help: String,
+}
+
+/// Registers metrics and takes notes.
+struct Registrar {
+    registry: Registry,
+    documented: Vec<Documented>,
+}
+
+const FAST: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
+const AGES: [f64; 12] = [0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0, 60.0, 600.0, 3600.0, 86_400.0, 604_800.0];
+const SIZES: [f64; 10] = [1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1000.0];
+
+impl Registrar {
+    fn note<C: Collector + Clone + 'static>(
+        &mut self,
+        metric: C,
+        name: &str,
+        kind: &'static str,
+        labels: &[&str],
+        help: &str,
+    ) -> prometheus::Result<C> {
+        self.registry.register(Box::new(metric.clone()))?;
+        self.documented.push(Documented {
+            name: format!("segmenter_{name}"),
+            kind,
+            labels: labels.join(", "),
+            help: help.to_owned(),
+        });
+        Ok(metric)
+    }
+
+    fn counter(&mut self, name: &str, help: &str) -> prometheus::Result<IntCounter> {
+        self.note(IntCounter::with_opts(opts(name, help))?, name, "counter", &[], help)
+    }
+
+    fn counters(&mut self, name: &str, labels: &[&str], help: &str) -> prometheus::Result<IntCounterVec> {
+        self.note(IntCounterVec::new(opts(name, help), labels)?, name, "counter", labels, help)
+    }
+
+    fn whole_gauge(&mut self, name: &str, help: &str) -> prometheus::Result<IntGauge> {
+        self.note(IntGauge::with_opts(opts(name, help))?, name, "gauge", &[], help)
+    }
+
+    fn whole_gauges(&mut self, name: &str, labels: &[&str], help: &str) -> prometheus::Result<IntGaugeVec> {
+        self.note(IntGaugeVec::new(opts(name, help), labels)?, name, "gauge", labels, help)
+    }
+
+    fn gauge(&mut self, name: &str, help: &str) -> prometheus::Result<Gauge> {
+        self.note(Gauge::with_opts(opts(name, help))?, name, "gauge", &[], help)
+    }
+
+    fn gauges(&mut self, name: &str, labels: &[&str], help: &str) -> prometheus::Result<GaugeVec> {
+        self.note(GaugeVec::new(opts(name, help), labels)?, name, "gauge", labels, help)
+    }
+
+    fn histogram(&mut self, name: &str, buckets: &[f64], help: &str) -> prometheus::Result<Histogram> {
+        let opts = HistogramOpts::from(opts(name, help)).buckets(buckets.to_vec());
+        self.note(Histogram::with_opts(opts)?, name, "histogram", &[], help)
+    }
+
+    fn histograms(
+        &mut self,
+        name: &str,
+        labels: &[&str],
+        buckets: &[f64],
+        help: &str,
+    ) -> prometheus::Result<HistogramVec> {
+        let opts = HistogramOpts::from(opts(name, help)).buckets(buckets.to_vec());
+        self.note(HistogramVec::new(opts, labels)?, name, "histogram", labels, help)
+    }
+}
+
+fn opts(name: &str, help: &str) -> Opts {
+    Opts::new(name, help).namespace("segmenter")
+}
+
+impl Metrics {
+    /// All metrics, registered with a registry of their own.
+    ///
+    /// # Errors
+    /// Only a mistake in this file: a name that is not valid or there twice.
+    pub fn new() -> prometheus::Result<Self> {
+        register().map(|(metrics, _)| metrics)
+    }
+}
+
+/// The table of `docs/metrics.md`.
+///
+/// # Errors
+/// As [`Metrics::new`].
+pub fn markdown_table() -> prometheus::Result<String> {
+    let (_, mut documented) = register()?;
+    documented.sort_by(|one, other| one.name.cmp(&other.name));
+    let mut table = String::from("| metric | kind | labels | meaning |\n| --- | --- | --- | --- |\n");
+    for row in documented {
+        table.push_str(&format!("| `{}` | {} | {} | {} |\n", row.name, row.kind, row.labels, row.help));
+    }
+    Ok(table)
+}
+
+fn register() -> prometheus::Result<(Metrics, Vec<Documented>)> {
+    let mut to = Registrar { registry: Registry::new(), documented: Vec::new() };
+    let records = to.counters(
+        "records_total",
+        &["kind", "outcome"],
+        "Input records by kind and by what became of them; each is counted once for each delivery",
+    )?;
+    let of_kind = |kind| RecordOutcome::ALL.map(|outcome| records.with_label_values(&[kind, outcome.as_str()]));
+    let skipped = to.counters("skipped_total", &["reason"], "Records skipped, by reason")?;
+    let dead_letters = to.counters("dead_letters_total", &["reason"], "Dead letters acknowledged, by reason")?;
+    let database_errors = to.counters("database_errors_total", &["class"], "Database errors by class")?;
+    // A series exists from the start, so that its first increase shows.
+    Skip::ALL.iter().for_each(|skip| skipped.with_label_values(&[skip.as_str()]).reset());
+    Reason::ALL.iter().for_each(|reason| dead_letters.with_label_values(&[reason.as_str()]).reset());
+    ErrorClass::ALL.iter().for_each(|class| database_errors.with_label_values(&[class.as_str()]).reset());
+    let build = to.whole_gauges("build_info", &["version"], "1, with the version of the program as a label")?;
+    build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+    let metrics = Metrics {
+        records: [of_kind("onboarding_completed"), of_kind("profile_updated")],
+        skipped,
+        dead_letters,
+        key_mismatch: to
+            .counter("key_mismatch_total", "Accepted records whose key names another user than the payload")?,
+        unknown_currency: to.counter(
+            "unknown_currency_total",
+            "Writes with a budget in a currency the catalog does not list, taken as EUR",
+        )?,
+        event_ahead_of_clock: to
+            .gauge("event_ahead_of_clock_seconds", "How far the last event's time was ahead of this process's clock")?,
+        event_age: to.histogram("event_age_seconds", &AGES, "The age of events when they are read")?,
+        lag_records: to.whole_gauges("consumer_lag_records", &["topic", "partition"], "Records not read yet")?,
+        lag_seconds: to.gauges(
+            "consumer_lag_seconds",
+            &["topic", "partition"],
+            "The age of the last record read while there are records not read yet; 0 at the end",
+        )?,
+        assigned_partitions: to.whole_gauge("assigned_partitions", "Input partitions assigned to this process")?,
+        rebalances: to.counters("rebalances_total", &["kind"], "Partitions assigned, revoked or lost")?,
+        batch_records: to.histogram("batch_records", &SIZES, "Events in a batch written in one transaction")?,
+        stage_duration: to.histograms(
+            "stage_duration_seconds",
+            &["stage"],
+            &FAST,
+            "Duration of a batch's stages, outages included",
+        )?,
+        database_errors,
+        database_retries: to
+            .counter("database_retries_total", "Transactions tried again at once, after a deadlock or the like")?,
+        database_conflicts: to
+            .counter("database_conflicts_total", "Users folded again because another process had written them")?,
+        outbox_depth: to
+            .whole_gauge("outbox_depth_rows", "Committed folds whose changes are not said yet, of all processes")?,
+        outbox_oldest: to.gauge("outbox_oldest_age_seconds", "The age of the oldest of them")?,
+        outbox_taken_over: to
+            .counter("outbox_taken_over_total", "Outbox rows taken over because nobody held a lease on them")?,
+        published: to.counters(
+            "published_total",
+            &["kind"],
+            "Records on segment-changed: changes, repeats of newer ones, null records",
+        )?,
+        publish_retries: to.counter("publish_retries_total", "Attempts to publish that failed and were repeated")?,
+        segment_changes: to.counters(
+            "segment_changes_total",
+            &["from", "to"],
+            "Changes committed, by primary segment",
+        )?,
+        commits: to.counters("commits_total", &["result"], "Offset commits")?,
+        in_flight_records: to.whole_gauge("in_flight_records", "Records taken in and not finished yet")?,
+        in_flight_bytes: to.whole_gauge("in_flight_bytes", "The bytes of their values")?,
+        dead_letters_held: to.whole_gauge("dead_letters_held", "Rejected records held back until their run ends")?,
+        paused: to.whole_gauge("paused", "1 while intake is paused because what was taken in is not finished")?,
+        offset_out_of_range: to.counters(
+            "offset_out_of_range_total",
+            &["policy"],
+            "Partitions whose offset was no longer there, by the policy applied",
+        )?,
+        registry: to.registry.clone(),
+    };
+    Ok((metrics, to.documented))
+}

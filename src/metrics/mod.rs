@@ -1,0 +1,232 @@
+//! What the process counts and measures, for Prometheus. Documented in `docs/metrics.md`, which is made from here.
+
+mod catalog;
+
+use std::time::Duration;
+
+use prometheus::{
+    Gauge, GaugeVec, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry,
+};
+
+use crate::event::{Kind, Reason, Skip};
+use crate::kafka::assignment::Load;
+use crate::pipeline::change::{Change, Saying};
+use crate::store::error::ErrorClass;
+use crate::store::outbox::Depth;
+
+pub use catalog::markdown_table;
+
+/// What became of an input record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecordOutcome {
+    Applied,
+    Unchanged,
+    Stale,
+    Skipped,
+    DeadLettered,
+}
+
+impl RecordOutcome {
+    const ALL: [Self; 5] = [Self::Applied, Self::Unchanged, Self::Stale, Self::Skipped, Self::DeadLettered];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Applied => "applied",
+            Self::Unchanged => "unchanged",
+            Self::Stale => "stale",
+            Self::Skipped => "skipped",
+            Self::DeadLettered => "dead_lettered",
+        }
+    }
+}
+
+/// What was said on segment-changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Published {
+    Change,
+    Repeat,
+    Null,
+}
+
+impl Published {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Change => "change",
+            Self::Repeat => "repeat",
+            Self::Null => "null",
+        }
+    }
+}
+
+/// What the group did to our partitions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RebalanceKind {
+    Assigned,
+    Revoked,
+    Lost,
+}
+
+impl RebalanceKind {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Assigned => "assigned",
+            Self::Revoked => "revoked",
+            Self::Lost => "lost",
+        }
+    }
+}
+
+/// A stretch of a record's road whose duration is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// A batch into the database, outages included.
+    Write,
+    /// A list of changes onto segment-changed, looking again included.
+    Publish,
+}
+
+impl Stage {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Write => "write",
+            Self::Publish => "publish",
+        }
+    }
+}
+
+/// All metrics of the process. Cheap to clone; every clone counts into the same.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    registry: Registry,
+    records: [[IntCounter; RecordOutcome::ALL.len()]; 2],
+    skipped: IntCounterVec,
+    dead_letters: IntCounterVec,
+    pub key_mismatch: IntCounter,
+    pub unknown_currency: IntCounter,
+    event_ahead_of_clock: Gauge,
+    event_age: Histogram,
+    lag_records: IntGaugeVec,
+    lag_seconds: GaugeVec,
+    assigned_partitions: IntGauge,
+    rebalances: IntCounterVec,
+    pub batch_records: Histogram,
+    stage_duration: HistogramVec,
+    database_errors: IntCounterVec,
+    pub database_retries: IntCounter,
+    pub database_conflicts: IntCounter,
+    outbox_depth: IntGauge,
+    outbox_oldest: Gauge,
+    pub outbox_taken_over: IntCounter,
+    published: IntCounterVec,
+    pub publish_retries: IntCounter,
+    segment_changes: IntCounterVec,
+    commits: IntCounterVec,
+    in_flight_records: IntGauge,
+    in_flight_bytes: IntGauge,
+    dead_letters_held: IntGauge,
+    pub paused: IntGauge,
+    offset_out_of_range: IntCounterVec,
+}
+
+impl Metrics {
+    pub fn record(&self, kind: Kind, outcome: RecordOutcome) {
+        let [onboarding, update] = &self.records;
+        let of_kind = match kind {
+            Kind::OnboardingCompleted => onboarding,
+            Kind::ProfileUpdated => update,
+        };
+        if let Some(counter) = of_kind.get(outcome as usize) {
+            counter.inc();
+        }
+    }
+
+    pub fn skip(&self, skip: Skip) {
+        self.skipped.with_label_values(&[skip.as_str()]).inc();
+    }
+
+    /// A dead letter was acknowledged.
+    pub fn dead_letter(&self, reason: Reason) {
+        self.dead_letters.with_label_values(&[reason.as_str()]).inc();
+    }
+
+    /// `age` is the wall clock minus the event's time, in seconds; negative for an event ahead of the clock.
+    pub fn observe_event_time(&self, age: f64) {
+        self.event_age.observe(age.max(0.0));
+        self.event_ahead_of_clock.set((-age).max(0.0));
+    }
+
+    pub fn observe_lag(&self, topic: &str, partition: i32, records: i64, seconds: f64) {
+        let partition = partition.to_string();
+        self.lag_records.with_label_values(&[topic, &partition]).set(records);
+        self.lag_seconds.with_label_values(&[topic, &partition]).set(seconds);
+    }
+
+    /// A partition that was given up has no lag here any more.
+    pub fn forget_lag(&self, topic: &str, partition: i32) {
+        let partition = partition.to_string();
+        // Only one that was observed can be removed; the other case needs nothing.
+        let _ = self.lag_records.remove_label_values(&[topic, &partition]);
+        let _ = self.lag_seconds.remove_label_values(&[topic, &partition]);
+    }
+
+    pub fn observe_load(&self, load: Load) {
+        self.in_flight_records.set(gauge(load.records));
+        self.in_flight_bytes.set(gauge(load.bytes));
+        self.dead_letters_held.set(gauge(load.held));
+        self.assigned_partitions.set(gauge(load.partitions));
+    }
+
+    pub fn rebalance(&self, kind: RebalanceKind) {
+        self.rebalances.with_label_values(&[kind.as_str()]).inc();
+    }
+
+    pub fn observe_stage(&self, stage: Stage, took: Duration) {
+        self.stage_duration.with_label_values(&[stage.as_str()]).observe(took.as_secs_f64());
+    }
+
+    pub fn database_error(&self, class: ErrorClass) {
+        self.database_errors.with_label_values(&[class.as_str()]).inc();
+    }
+
+    pub fn observe_outbox(&self, depth: Depth) {
+        self.outbox_depth.set(depth.rows);
+        self.outbox_oldest.set(depth.oldest.as_secs_f64());
+    }
+
+    pub fn published(&self, published: Published) {
+        self.published.with_label_values(&[published.as_str()]).inc();
+    }
+
+    /// A change was committed.
+    pub fn segment_change(&self, change: &Change) {
+        const NONE: &str = "none";
+        let (from, to) = match &change.saying {
+            Saying::Null => (NONE, "erased"),
+            Saying::Ranking(said) => (
+                said.previous.first().map_or(NONE, |scored| &scored.segment),
+                said.ranking.first().map_or(NONE, |assigned| &assigned.segment),
+            ),
+        };
+        self.segment_changes.with_label_values(&[from, to]).inc();
+    }
+
+    pub fn commit(&self, succeeded: bool) {
+        self.commits.with_label_values(&[if succeeded { "ok" } else { "failed" }]).inc();
+    }
+
+    pub fn offset_out_of_range(&self, policy: &str) {
+        self.offset_out_of_range.with_label_values(&[policy]).inc();
+    }
+
+    /// Everything in Prometheus' text format.
+    ///
+    /// # Errors
+    /// What the encoder says; it has no reason to.
+    pub fn encode(&self) -> prometheus::Result<String> {
+        prometheus::TextEncoder::new().encode_to_string(&self.registry.gather())
+    }
+}
+
+fn gauge(value: usize) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,79 @@
+//! What is said to the recommenders: a user's new ranking against the one said before it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::engine::ReasonCode;
+use crate::event::{Millis, UserId};
+
+/// What made a change of assignment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Trigger {
+    Onboarding,
+    ProfileUpdate,
+    Replay,
+    Backfill,
+    Recompute,
+}
+
+impl Trigger {
+    /// The name on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Onboarding => "ONBOARDING",
+            Self::ProfileUpdate => "PROFILE_UPDATE",
+            Self::Replay => "REPLAY",
+            Self::Backfill => "BACKFILL",
+            Self::Recompute => "RECOMPUTE",
+        }
+    }
+}
+
+/// A segment with its score, 0 to 1.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Scored {
+    pub segment: Box<str>,
+    pub score: f64,
+}
+
+/// A segment with its score and the reasons for it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Assigned {
+    pub segment: Box<str>,
+    pub score: f64,
+    pub reasons: Vec<ReasonCode>,
+}
+
+/// Everything that saying a ranking once more needs, but for the user and the revision.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Announcement {
+    /// The ranking said before this one, best first; empty where nothing or a null record was.
+    pub previous: Vec<Scored>,
+    /// The ranking said, best first.
+    pub ranking: Vec<Assigned>,
+    pub catalog_version: u32,
+    /// The profile's logical time.
+    pub occurred_at: Millis,
+    pub trigger: Trigger,
+    pub causation_id: Option<Box<str>>,
+    pub correlation_id: Option<Box<str>>,
+    pub traceparent: Option<Box<str>>,
+    /// The job that made the change, if one did.
+    pub replay_id: Option<Box<str>>,
+}
+
+/// What a record on segment-changed says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Saying {
+    Ranking(Announcement),
+    /// The user was erased: a null record.
+    Null,
+}
+
+/// One thing to say: it has one event id and is the same for ever.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Change {
+    pub user: UserId,
+    /// Per user, increasing; about the Unix time in ms at which the change was made.
+    pub revision: i64,
+    pub saying: Saying,
+}

@@ -1,0 +1,197 @@
+//! One user's events folded into the user's state: what to write and what to say. Pure; the heart of the service.
+
+use super::change::{Announcement, Assigned, Change, Saying, Scored, Trigger};
+use super::row::RowContent;
+use super::state::State;
+use crate::engine::{self, Catalog, Segmentation};
+use crate::event::{Body, Event, Millis, UserId};
+use crate::profile::section::SectionKind;
+use crate::profile::{Outcome, Profile};
+
+/// What a fold may know besides the user's events and state.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    pub catalog: &'a Catalog,
+    /// The database's clock, Unix time in ms: where the next revision starts, if it is not behind the last one.
+    pub clock_ms: i64,
+}
+
+/// The result of a fold.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fold {
+    /// What became of each event, in the order given.
+    pub outcomes: Vec<Outcome>,
+    /// Absent when no register changed: then nothing is written and nothing said.
+    pub write: Option<Write>,
+}
+
+/// What to write, all of it in one transaction.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Write {
+    pub state: State,
+    pub row: RowWrite,
+    pub change: Option<Change>,
+    /// The profile's budget is in a currency that the catalog does not know, and was taken as EUR.
+    pub unknown_currency: bool,
+}
+
+/// What to do with the user's row in `user_vectors`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RowWrite {
+    /// Not onboarded yet: there is no row of ours.
+    Leave,
+    Upsert(Box<RowContent>),
+    /// Erased: the row goes, or only our columns where the vector is a learned one.
+    Remove,
+}
+
+/// The user was already scored with a newer catalog; scoring with ours would flip segments back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a user was scored with catalog version {stored}, newer than version {ours} of this process")]
+pub struct NewerCatalog {
+    pub stored: u32,
+    pub ours: u32,
+}
+
+/// Folds `events` into `prior`. Their order shows in the outcomes only, never in the state.
+pub fn fold(user: &UserId, prior: &State, events: &[&Event], context: &Context<'_>) -> Result<Fold, NewerCatalog> {
+    let mut profile = prior.profile.clone();
+    let outcomes: Vec<Outcome> = events.iter().map(|event| profile.merge(event)).collect();
+    let applied = || events.iter().zip(&outcomes).filter(|(_, outcome)| **outcome == Outcome::Applied);
+    let Some((cause, _)) = applied().max_by(|(one, _), (other, _)| by_newest_cause(one, other)) else {
+        return Ok(Fold { outcomes, write: None });
+    };
+    let erased = applied().any(|(event, _)| event.body == Body::Tombstone);
+    let write = match logical_time_if_onboarded(&profile) {
+        Some(logical_time) => scored(user, prior, profile, logical_time, cause, context)?,
+        None => unscored(user, prior, profile, erased, context),
+    };
+    Ok(Fold { outcomes, write: Some(write) })
+}
+
+fn by_newest_cause(one: &Event, other: &Event) -> std::cmp::Ordering {
+    let onboarding = |event: &Event| matches!(event.body, Body::Onboarding(_));
+    one.stamp.cmp(&other.stamp).then_with(|| onboarding(one).cmp(&onboarding(other)))
+}
+
+fn logical_time_if_onboarded(profile: &Profile) -> Option<Millis> {
+    profile.onboarded().and_then(|_| profile.logical_time())
+}
+
+/// The write for a user who is onboarded: scored anew, said if the ranked segments differ from those last said.
+fn scored(
+    user: &UserId,
+    prior: &State,
+    profile: Profile,
+    logical_time: Millis,
+    cause: &Event,
+    context: &Context<'_>,
+) -> Result<Write, NewerCatalog> {
+    let catalog = context.catalog;
+    if prior.catalog_version > catalog.version() {
+        return Err(NewerCatalog { stored: prior.catalog_version, ours: catalog.version() });
+    }
+    let segmentation = engine::segment(&engine_input(&profile, logical_time), catalog);
+    let row = RowContent::new(&segmentation, catalog, logical_time);
+    let same = prior.said_segments().eq(ranked_names(&segmentation, catalog));
+    let (said, revision, change) = if same {
+        (prior.said.clone(), prior.revision, None)
+    } else {
+        let saying = Saying::Ranking(announcement(prior, &segmentation, logical_time, cause, catalog));
+        let revision = next_revision(prior, context);
+        (Some(saying.clone()), revision, Some(Change { user: user.clone(), revision, saying }))
+    };
+    let state = State { profile, said, revision, catalog_version: catalog.version(), job: None };
+    let unknown_currency = segmentation.unknown_currency;
+    Ok(Write { state, row: RowWrite::Upsert(Box::new(row)), change, unknown_currency })
+}
+
+/// The write for a user who is not onboarded (any more): a null record if anything had been said.
+fn unscored(user: &UserId, prior: &State, profile: Profile, erased: bool, context: &Context<'_>) -> Write {
+    let row = if erased { RowWrite::Remove } else { RowWrite::Leave };
+    let (said, revision, change) = match &prior.said {
+        Some(Saying::Ranking(_)) => {
+            let revision = next_revision(prior, context);
+            (Some(Saying::Null), revision, Some(Change { user: user.clone(), revision, saying: Saying::Null }))
+        }
+        said @ (Some(Saying::Null) | None) => (said.clone(), prior.revision, None),
+    };
+    let state = State { profile, said, revision, catalog_version: prior.catalog_version, job: None };
+    Write { state, row, change, unknown_currency: false }
+}
+
+fn next_revision(prior: &State, context: &Context<'_>) -> i64 {
+    prior.revision.saturating_add(1).max(context.clock_ms)
+}
+
+fn ranked_names<'a>(segmentation: &'a Segmentation, catalog: &'a Catalog) -> impl Iterator<Item = &'a str> {
+    segmentation.ranking.iter().map(|assignment| catalog.segment_name(assignment.segment))
+}
+
+fn announcement(
+    prior: &State,
+    segmentation: &Segmentation,
+    logical_time: Millis,
+    cause: &Event,
+    catalog: &Catalog,
+) -> Announcement {
+    let previous = match &prior.said {
+        Some(Saying::Ranking(said)) => said
+            .ranking
+            .iter()
+            .map(|assigned| Scored { segment: assigned.segment.clone(), score: assigned.score })
+            .collect(),
+        Some(Saying::Null) | None => Vec::new(),
+    };
+    let ranking = segmentation
+        .ranking
+        .iter()
+        .map(|assignment| Assigned {
+            segment: catalog.segment_name(assignment.segment).into(),
+            score: assignment.score,
+            reasons: assignment.reasons.iter().copied().collect(),
+        })
+        .collect();
+    let trigger = match cause.body {
+        Body::Onboarding(_) => Trigger::Onboarding,
+        Body::Update(_) | Body::Tombstone => Trigger::ProfileUpdate,
+    };
+    let boxed = |text: &Option<String>| text.as_deref().map(Box::from);
+    Announcement {
+        previous,
+        ranking,
+        catalog_version: catalog.version(),
+        occurred_at: logical_time,
+        trigger,
+        causation_id: boxed(&cause.cause.causation_id),
+        correlation_id: boxed(&cause.cause.correlation_id),
+        traceparent: boxed(&cause.cause.traceparent),
+        replay_id: None,
+    }
+}
+
+/// What the engine reads of `profile`.
+pub fn engine_input(profile: &Profile, logical_time: Millis) -> engine::Input<'_> {
+    use crate::profile::section::Section;
+    macro_rules! section {
+        ($kind:ident) => {
+            match profile.section(SectionKind::$kind) {
+                Some(Section::$kind(section)) => Some(section),
+                _ => None,
+            }
+        };
+    }
+    engine::Input {
+        budget: section!(Budget),
+        travel: section!(Travel),
+        accommodation: section!(Accommodation),
+        activities: section!(Activities),
+        experience: section!(Experience),
+        climate: section!(Climate),
+        destinations: section!(Destinations),
+        transport: section!(Transport),
+        demographics: section!(Demographics),
+        quality: section!(Quality),
+        logical_time,
+    }
+}

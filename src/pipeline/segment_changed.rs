@@ -1,0 +1,142 @@
+//! The record on segment-changed: key, headers and JSON value for one [`Change`].
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::change::{Announcement, Assigned, Change, Saying};
+use crate::engine::Catalog;
+use crate::event::{Millis, UserId};
+
+/// The namespace of event ids: `eventId` is the UUIDv5 of `user/revision` in it.
+pub const EVENT_ID_NAMESPACE: Uuid = Uuid::from_u128(0x6f1c_3a52_8d0e_5b6a_9f47_21c0_7be4_d918);
+
+/// The `eventType`, and the CloudEvents type.
+pub const EVENT_TYPE: &str = "user.segment.changed";
+
+/// The header that every record carries, null ones too.
+pub const REVISION_HEADER: &str = "segmenter.revision";
+
+/// The id of the event that says `revision` of `user`: the same for ever.
+pub fn event_id(user: &UserId, revision: i64) -> Uuid {
+    Uuid::new_v5(&EVENT_ID_NAMESPACE, format!("{user}/{revision}").as_bytes())
+}
+
+/// The record's value; `None` for a null record.
+pub fn encode_json(change: &Change, catalog: &Catalog) -> Option<Vec<u8>> {
+    match &change.saying {
+        Saying::Null => None,
+        Saying::Ranking(announcement) => {
+            let occurred_at = announcement.occurred_at.to_string();
+            let envelope = envelope(change, announcement, &occurred_at, catalog);
+            // Strings and finite numbers always serialise.
+            Some(serde_json::to_vec(&envelope).unwrap_or_default())
+        }
+    }
+}
+
+/// The record's headers: CloudEvents' binary mode, the trace context that came with the cause, and the revision.
+pub fn headers(change: &Change) -> Vec<(&'static str, String)> {
+    let mut headers = vec![
+        (REVISION_HEADER, change.revision.to_string()),
+        ("ce_specversion", "1.0".to_owned()),
+        ("ce_id", event_id(&change.user, change.revision).to_string()),
+        ("ce_type", EVENT_TYPE.to_owned()),
+        ("ce_source", "segmenter".to_owned()),
+        ("ce_time", Millis(change.revision).to_string()),
+    ];
+    if let Saying::Ranking(announcement) = &change.saying {
+        headers.push(("content-type", "application/json".to_owned()));
+        if let Some(traceparent) = &announcement.traceparent {
+            headers.push(("traceparent", traceparent.to_string()));
+        }
+    }
+    headers
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Envelope<'a> {
+    event_id: Uuid,
+    event_type: &'static str,
+    timestamp: String,
+    version: &'static str,
+    source: &'static str,
+    correlation_id: Option<&'a str>,
+    causation_id: Option<&'a str>,
+    payload: Payload<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Payload<'a> {
+    user_id: &'a str,
+    revision: i64,
+    trigger: &'static str,
+    previous_primary_segment: Option<&'a str>,
+    primary_segment: Option<&'a str>,
+    segment_confidence: Option<f64>,
+    previous_segments: Vec<PreviousSegment<'a>>,
+    new_segments: Vec<NewSegment<'a>>,
+    catalog_version: u32,
+    occurred_at: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replay_id: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct PreviousSegment<'a> {
+    segment: &'a str,
+    score: f64,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct NewSegment<'a> {
+    segment: &'a str,
+    score: f64,
+    reasons: Vec<&'a str>,
+    assigned_at: &'a str,
+}
+
+fn envelope<'a>(
+    change: &'a Change,
+    said: &'a Announcement,
+    occurred_at: &'a str,
+    catalog: &'a Catalog,
+) -> Envelope<'a> {
+    let first = said.ranking.first();
+    let previous = said.previous.iter();
+    Envelope {
+        event_id: event_id(&change.user, change.revision),
+        event_type: EVENT_TYPE,
+        timestamp: Millis(change.revision).to_string(),
+        version: "1.0",
+        source: "segmenter",
+        correlation_id: said.correlation_id.as_deref(),
+        causation_id: said.causation_id.as_deref(),
+        payload: Payload {
+            user_id: change.user.as_str(),
+            revision: change.revision,
+            trigger: said.trigger.as_str(),
+            previous_primary_segment: said.previous.first().map(|scored| &*scored.segment),
+            primary_segment: first.map(|assigned| &*assigned.segment),
+            segment_confidence: first.map(|assigned| assigned.score),
+            previous_segments: previous
+                .map(|scored| PreviousSegment { segment: &scored.segment, score: scored.score })
+                .collect(),
+            new_segments: said.ranking.iter().map(|assigned| new_segment(assigned, occurred_at, catalog)).collect(),
+            catalog_version: said.catalog_version,
+            occurred_at,
+            replay_id: said.replay_id.as_deref(),
+        },
+    }
+}
+
+fn new_segment<'a>(assigned: &'a Assigned, assigned_at: &'a str, catalog: &'a Catalog) -> NewSegment<'a> {
+    NewSegment {
+        segment: &assigned.segment,
+        score: assigned.score,
+        reasons: assigned.reasons.iter().map(|code| catalog.reason_text(*code)).collect(),
+        assigned_at,
+    }
+}

@@ -1,0 +1,60 @@
+//! Waiting between attempts. The only module that names `backoff`, which is no longer maintained: replaceable here.
+
+use std::time::Duration;
+
+use backoff::ExponentialBackoff;
+use backoff::backoff::Backoff as _;
+
+/// Growing pauses with jitter between attempts that go on for as long as it takes.
+#[derive(Debug)]
+pub struct Retry {
+    pauses: ExponentialBackoff,
+}
+
+const FIRST: Duration = Duration::from_millis(100);
+const LONGEST: Duration = Duration::from_secs(5);
+
+impl Retry {
+    /// From 0.1 s to 5 s, each up to half longer or shorter, without end.
+    pub fn forever() -> Self {
+        let pauses = ExponentialBackoff {
+            current_interval: FIRST,
+            initial_interval: FIRST,
+            max_interval: LONGEST,
+            max_elapsed_time: None,
+            ..ExponentialBackoff::default()
+        };
+        Self { pauses }
+    }
+
+    /// Waits for the next pause to pass.
+    pub async fn wait(&mut self) {
+        tokio::time::sleep(self.next_pause()).await;
+    }
+
+    /// The next pause; each call makes it grow.
+    pub fn next_pause(&mut self) -> Duration {
+        self.pauses.next_backoff().unwrap_or(LONGEST)
+    }
+
+    /// Starts over with the shortest pause, after a success.
+    pub fn reset(&mut self) {
+        self.pauses.reset();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_to_a_limit_and_never_end_and_start_over_after_a_success() {
+        let mut retry = Retry::forever();
+        let pauses: Vec<Duration> = (0..50).map(|_| retry.next_pause()).collect();
+        assert!(pauses[0] <= FIRST * 2);
+        assert!(pauses.iter().all(|pause| *pause <= LONGEST * 3 / 2));
+        assert!(pauses[49] >= LONGEST / 2);
+        retry.reset();
+        assert!(retry.next_pause() <= FIRST * 2);
+    }
+}

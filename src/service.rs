@@ -1,0 +1,204 @@
+//! The live service put together: consumer thread, workers, dead-letter writer, publisher, and how they stop.
+
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use rdkafka::config::FromClientConfigAndContext;
+use rdkafka::consumer::BaseConsumer;
+use sqlx::PgPool;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tracing::{info, warn};
+
+use crate::event::Limits;
+use crate::health::Health;
+use crate::kafka::assignment::{Assignment, Budget};
+use crate::kafka::client::{Cluster, Topics};
+use crate::kafka::consumer::{Intake, LiveConsumer};
+use crate::kafka::dead_letter_writer::DeadLetterWriter;
+use crate::kafka::ledger::FloodLimit;
+use crate::kafka::publisher::{HANDOVER_ROWS, HeldRows, Publisher};
+use crate::kafka::rebalance::LiveContext;
+use crate::kafka::start::{OutOfRange, Start, StartPositions};
+use crate::kafka::worker::{BatchLimits, Finisher, WorkQueues, Worker};
+use crate::kafka::{outbox_gate, topics};
+use crate::metrics::Metrics;
+use crate::pipeline::drive::{self, Driver};
+use crate::stop::{Stop, StopReason};
+use crate::store::Store;
+
+/// What the live service needs to know.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    pub cluster: Cluster,
+    pub topics: Topics,
+    pub group: String,
+    pub session_timeout: Duration,
+    pub start: Start,
+    pub out_of_range: OutOfRange,
+    /// How long a revocation or a stop waits for what is on its way.
+    pub drain: Duration,
+    /// How many batches are written at the same time.
+    pub workers: usize,
+    pub batch: BatchLimits,
+    pub budget: Budget,
+    pub limits: Limits,
+    pub flood: FloodLimit,
+    /// Outbox rows from which on intake pauses.
+    pub max_outbox_rows: i64,
+}
+
+/// What the service shares with those who watch it.
+#[derive(Debug, Clone)]
+pub struct Shared {
+    pub metrics: Metrics,
+    pub health: Health,
+    pub stop: Stop,
+}
+
+/// How long publisher and dead-letter writer may go on after the consumer has left.
+const LAST_WORDS: Duration = Duration::from_secs(10);
+
+/// Runs until a stop is requested and everything has ended; gives the reason.
+///
+/// # Errors
+/// A client could not be made from its configuration.
+pub async fn run(settings: Settings, store: Store, shared: Shared) -> anyhow::Result<StopReason> {
+    let Shared { metrics, health, stop } = shared.clone();
+    health.expect(&[topics::COMPONENT, drive::COMPONENT]);
+    let topics = Arc::new(settings.topics.clone());
+    let said = settings.cluster.named_producer("publisher").context("could not make the publisher's Kafka client")?;
+    let dead =
+        settings.cluster.named_producer("dead letters").context("could not make the dead letters' Kafka client")?;
+    let assignment = Arc::new(Assignment::new(settings.flood));
+    let outbox_full = Arc::new(AtomicBool::new(false));
+
+    let (handover, handed_over) = mpsc::channel(HANDOVER_ROWS);
+    let (dead_letters, rejected) = mpsc::unbounded_channel();
+    let finisher = Finisher {
+        assignment: Arc::clone(&assignment),
+        dead_letters,
+        metrics: metrics.clone(),
+        stop: stop.clone(),
+        topics: Arc::clone(&topics),
+    };
+    let held = HeldRows::default();
+    let driver = Driver {
+        store: store.clone(),
+        handover,
+        held: held.clone(),
+        metrics: metrics.clone(),
+        health: health.clone(),
+        stop: stop.clone(),
+    };
+    let (queues, receivers) = WorkQueues::new(settings.workers);
+    let consumer = LiveConsumer {
+        consumer: consumer(&settings, &topics, &assignment, &shared)?,
+        intake: Intake { budget: settings.budget, limits: settings.limits, closed: Arc::clone(&outbox_full) },
+        queues,
+        finisher: finisher.clone(),
+        drain: settings.drain,
+        metrics: metrics.clone(),
+        health: health.clone(),
+        stop: stop.clone(),
+    };
+
+    let mut watchers = JoinSet::new();
+    watchers.spawn(topics::watch(said.clone(), Arc::clone(&topics), health.clone()));
+    let gate = outbox_gate::Gate { max_rows: settings.max_outbox_rows, full: outbox_full };
+    watchers.spawn(gate.watch(store.pool.clone(), metrics.clone(), health.clone()));
+
+    let mut parts = JoinSet::new();
+    for queue in receivers {
+        let worker = Worker { queue, limits: settings.batch, driver: driver.clone(), finisher: finisher.clone() };
+        parts.spawn(worker.run());
+    }
+    drop((driver, finisher));
+    let writer = DeadLetterWriter {
+        producer: dead,
+        topics: Arc::clone(&topics),
+        assignment,
+        metrics: metrics.clone(),
+        health: health.clone(),
+        stop: stop.clone(),
+    };
+    parts.spawn(writer.run(rejected));
+    let publisher = Publisher {
+        store,
+        producer: said,
+        topic: settings.topics.segment_changed.clone(),
+        held,
+        metrics,
+        stop: stop.clone(),
+    };
+    parts.spawn(publisher.run(handed_over));
+
+    let reading = std::thread::Builder::new()
+        .name("consumer".to_owned())
+        .spawn(move || consumer.run())
+        .context("could not start the consumer thread")?;
+    end(reading, parts, &stop).await;
+    Ok(stop.reason().cloned().unwrap_or(StopReason::Signal))
+}
+
+fn consumer(
+    settings: &Settings,
+    topics: &Arc<Topics>,
+    assignment: &Arc<crate::kafka::worker::LiveAssignment>,
+    shared: &Shared,
+) -> anyhow::Result<BaseConsumer<LiveContext>> {
+    let context = LiveContext {
+        topics: Arc::clone(topics),
+        assignment: Arc::clone(assignment),
+        start: StartPositions {
+            start: settings.start,
+            out_of_range: settings.out_of_range,
+            metrics: shared.metrics.clone(),
+        },
+        drain: settings.drain,
+        metrics: shared.metrics.clone(),
+        stop: shared.stop.clone(),
+        paused: AtomicBool::new(false),
+        statistics: Mutex::new(None),
+    };
+    let config = settings.cluster.consumer(&settings.group, settings.session_timeout);
+    BaseConsumer::from_config_and_context(&config, context).context("could not make the consumer's Kafka client")
+}
+
+/// Waits for the consumer thread, which drains and leaves the group, then for those who have something left to say.
+async fn end(reading: std::thread::JoinHandle<()>, mut parts: JoinSet<()>, stop: &Stop) {
+    let mut left = tokio::task::spawn_blocking(move || reading.join());
+    let joined = loop {
+        tokio::select! {
+            joined = &mut left => break joined,
+            // While the consumer reads, nobody else has a reason to end; a panic is one.
+            Some(ended) = parts.join_next() => if !stop.is_requested() {
+                let how = ended.err().map(|error| error.to_string()).unwrap_or_default();
+                stop.now(StopReason::Failure(format!("a part of the service ended unexpectedly: {how}")));
+            },
+        }
+    };
+    if !matches!(joined, Ok(Ok(()))) {
+        stop.now(StopReason::Failure("the consumer thread ended by a panic".to_owned()));
+    }
+    // With the consumer the queues are closed: the workers end, then the channels behind them.
+    let finished = tokio::time::timeout(LAST_WORDS, async { while parts.join_next().await.is_some() {} }).await;
+    if finished.is_err() {
+        warn!("not everything could be said in time; it is in the outbox and will be said after a restart");
+        stop.abandon();
+        while parts.join_next().await.is_some() {}
+    }
+    stop.abandon();
+    info!("stopped");
+}
+
+/// Whether the platform's `users` table is there.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn has_users(pool: &PgPool) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar("select to_regclass('public.users') is not null").fetch_one(pool).await
+}

@@ -1,0 +1,182 @@
+//! The outbox: changes that are committed but perhaps not said yet, one row a fold, leased to one publisher at a time.
+
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnection, PgPool, types::PgInterval};
+use sqlx::{FromRow, Row};
+use uuid::Uuid;
+
+use super::states::StateRow;
+use crate::event::UserId;
+use crate::pipeline::change::{Change, Saying};
+use crate::pipeline::codec;
+
+/// One outbox row in the hands of its publisher.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Publication {
+    pub id: i64,
+    pub content: Content,
+}
+
+/// What an outbox row asks for.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Content {
+    /// Say these changes, which a fold made.
+    Changes(Vec<Change>),
+    /// Say what holds of these users now: they were deleted or renamed on the platform.
+    Users(Vec<UserId>),
+}
+
+/// How full the outbox is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Depth {
+    pub rows: i64,
+    /// The age of the oldest row.
+    pub oldest: Duration,
+}
+
+/// Inserts the row for a fold's changes, leased to `owner` from the start.
+pub async fn insert(
+    connection: &mut PgConnection,
+    owner: Uuid,
+    lease: Duration,
+    changes: &[Change],
+) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar(
+        "insert into segmenter.outbox (owner, leased_until, body) values ($1, clock_timestamp() + $2, $3) returning id",
+    )
+    .bind(owner)
+    .bind(interval(lease))
+    .bind(codec::encode_changes(changes))
+    .fetch_one(connection)
+    .await
+}
+
+/// Takes over up to `limit` rows whose lease has run out, or that never had one.
+///
+/// A row whose body cannot be read is left for a version that can, and given in the second list.
+pub async fn take_over(
+    pool: &PgPool,
+    owner: Uuid,
+    lease: Duration,
+    limit: i64,
+) -> Result<(Vec<Publication>, Vec<i64>), sqlx::Error> {
+    let rows = sqlx::query(
+        r#"
+        update segmenter.outbox set owner = $1, leased_until = clock_timestamp() + $2
+        where id in (
+            select id from segmenter.outbox where leased_until < clock_timestamp()
+            order by id limit $3 for update skip locked)
+        returning id, users, body"#,
+    )
+    .bind(owner)
+    .bind(interval(lease))
+    .bind(limit)
+    .fetch_all(pool)
+    .await?;
+    let mut taken = Vec::with_capacity(rows.len());
+    let mut unreadable = Vec::new();
+    for row in rows {
+        let id: i64 = row.try_get("id")?;
+        let users: Option<Vec<String>> = row.try_get("users")?;
+        let body: Option<Vec<u8>> = row.try_get("body")?;
+        match content(users, body.as_deref()) {
+            Some(content) => taken.push(Publication { id, content }),
+            None => unreadable.push(id),
+        }
+    }
+    taken.sort_by_key(|publication| publication.id);
+    Ok((taken, unreadable))
+}
+
+fn content(users: Option<Vec<String>>, body: Option<&[u8]>) -> Option<Content> {
+    match (users, body) {
+        (_, Some(body)) => codec::decode_changes(body).ok().map(Content::Changes),
+        (Some(users), None) => Some(Content::Users(users.iter().filter_map(|user| UserId::new(user)).collect())),
+        (None, None) => None,
+    }
+}
+
+/// Extends the lease of rows that are still this owner's.
+pub async fn renew(pool: &PgPool, owner: Uuid, lease: Duration, ids: &[i64]) -> Result<(), sqlx::Error> {
+    sqlx::query("update segmenter.outbox set leased_until = clock_timestamp() + $2 where owner = $1 and id = any($3)")
+        .bind(owner)
+        .bind(interval(lease))
+        .bind(ids)
+        .execute(pool)
+        .await?;
+    Ok(())
+}
+
+/// Deletes said rows, as far as they are still this owner's.
+pub async fn delete(pool: &PgPool, owner: Uuid, ids: &[i64]) -> Result<(), sqlx::Error> {
+    sqlx::query("delete from segmenter.outbox where owner = $1 and id = any($2)")
+        .bind(owner)
+        .bind(ids)
+        .execute(pool)
+        .await?;
+    Ok(())
+}
+
+/// The revision last said of each user, in the order asked for; 0 where nothing ever was.
+pub async fn said_revisions(pool: &PgPool, users: &[&str]) -> Result<Vec<i64>, sqlx::Error> {
+    sqlx::query_scalar(
+        r#"
+        select coalesce(s.revision, d.revision, 0)
+        from unnest($1::text[]) with ordinality as k(user_id, place)
+        left join segmenter.profile_states s on s.user_id = k.user_id
+        left join segmenter.departed d on d.user_id = k.user_id and s.user_id is null
+        order by k.place"#,
+    )
+    .bind(users)
+    .fetch_all(pool)
+    .await
+}
+
+/// What was last said of each of `users` of whom anything was.
+pub async fn last_said(pool: &PgPool, users: &[&UserId]) -> Result<Vec<Change>, sqlx::Error> {
+    let names: Vec<&str> = users.iter().map(|user| user.as_str()).collect();
+    let rows = sqlx::query(
+        r#"
+        select true as known, s.counter, coalesce(s.revision, d.revision) as revision, s.said,
+               coalesce(s.erased_at, d.erased_at) as erased_at, s.catalog_version, s.job_id, s.state
+        from unnest($1::text[]) with ordinality as k(user_id, place)
+        left join segmenter.profile_states s on s.user_id = k.user_id
+        left join segmenter.departed d on d.user_id = k.user_id and s.user_id is null
+        order by k.place"#,
+    )
+    .bind(names)
+    .fetch_all(pool)
+    .await?;
+    let mut said = Vec::with_capacity(rows.len());
+    for (user, row) in users.iter().zip(&rows) {
+        let current = StateRow::from_row(row)?.into_current().map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
+        if let Some(saying) = current.state.said {
+            said.push(Change { user: (*user).clone(), revision: current.state.revision, saying });
+        }
+    }
+    Ok(said)
+}
+
+/// How many rows wait, and for how long the oldest has.
+pub async fn depth(pool: &PgPool) -> Result<Depth, sqlx::Error> {
+    let row = sqlx::query(
+        r#"
+        select count(*) as rows,
+               coalesce(extract(epoch from clock_timestamp() - min(created_at)), 0)::float8 as oldest
+        from segmenter.outbox"#,
+    )
+    .fetch_one(pool)
+    .await?;
+    let oldest: f64 = row.try_get("oldest")?;
+    Ok(Depth { rows: row.try_get("rows")?, oldest: Duration::try_from_secs_f64(oldest.max(0.0)).unwrap_or_default() })
+}
+
+fn interval(duration: Duration) -> PgInterval {
+    PgInterval { months: 0, days: 0, microseconds: i64::try_from(duration.as_micros()).unwrap_or(i64::MAX) }
+}
+
+/// Whether a saying is a null record.
+pub fn is_null(change: &Change) -> bool {
+    matches!(change.saying, Saying::Null)
+}

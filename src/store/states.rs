@@ -1,0 +1,205 @@
+//! Reading and comparing-and-setting the states of users in `segmenter.profile_states`.
+
+use sqlx::postgres::{PgConnection, PgRow};
+use sqlx::{FromRow, Row};
+use uuid::Uuid;
+
+use super::error::StoreError;
+use crate::event::{Millis, UserId};
+use crate::pipeline::change::Saying;
+use crate::pipeline::codec::{self, CodecError};
+use crate::pipeline::state::State;
+use crate::profile::Profile;
+
+/// What is known of a user before a fold.
+#[derive(Debug, Clone)]
+pub struct Current {
+    /// Whether the platform knows the user; true where there is no `users` table.
+    pub known: bool,
+    /// The compare-and-set counter; 0 where the user has no state yet.
+    pub counter: i64,
+    pub state: State,
+}
+
+/// The states of some users, in the order asked for, and the database's clock.
+#[derive(Debug)]
+pub struct Snapshot {
+    pub users: Vec<Result<Current, CodecError>>,
+    /// Unix time, ms.
+    pub clock_ms: i64,
+}
+
+/// Locks the users against deletion, in bytewise order (so that neither we nor the platform's deletes end up in a
+/// deadlock), then reads their states; of users without one, what departed users left behind.
+const READ_KNOWN_USERS: &str = r#"
+with locked as materialized (
+    select id from public.users where id = any($1) order by id collate "C" for key share
+)
+select k.place, locked.id is not null as known,
+       s.counter, coalesce(s.revision, d.revision) as revision, s.said, coalesce(s.erased_at, d.erased_at) as erased_at,
+       s.catalog_version, s.job_id, s.state,
+       floor(extract(epoch from clock_timestamp()) * 1000)::bigint as clock_ms
+from unnest($1::text[]) with ordinality as k(user_id, place)
+left join locked on locked.id = k.user_id
+left join segmenter.profile_states s on s.user_id = k.user_id
+left join segmenter.departed d on d.user_id = k.user_id and s.user_id is null
+order by k.place"#;
+
+/// The same where the database has no `users` table: whoever sends an event is a user.
+const READ_ANY_USERS: &str = r#"
+select k.place, true as known,
+       s.counter, coalesce(s.revision, d.revision) as revision, s.said, coalesce(s.erased_at, d.erased_at) as erased_at,
+       s.catalog_version, s.job_id, s.state,
+       floor(extract(epoch from clock_timestamp()) * 1000)::bigint as clock_ms
+from unnest($1::text[]) with ordinality as k(user_id, place)
+left join segmenter.profile_states s on s.user_id = k.user_id
+left join segmenter.departed d on d.user_id = k.user_id and s.user_id is null
+order by k.place"#;
+
+/// Reads the states of `users`, which are in bytewise order.
+pub async fn read(connection: &mut PgConnection, users: &[&str], has_users: bool) -> Result<Snapshot, sqlx::Error> {
+    let statement = if has_users { READ_KNOWN_USERS } else { READ_ANY_USERS };
+    let rows = sqlx::query(statement).bind(users).fetch_all(connection).await?;
+    let mut snapshot = Snapshot { users: Vec::with_capacity(rows.len()), clock_ms: 0 };
+    for row in &rows {
+        snapshot.clock_ms = snapshot.clock_ms.max(row.try_get("clock_ms")?);
+        let row = StateRow::from_row(row)?;
+        snapshot.users.push(row.into_current());
+    }
+    Ok(snapshot)
+}
+
+/// The columns of a state as they lie in the table, each absent where the user has none.
+pub struct StateRow {
+    known: bool,
+    counter: Option<i64>,
+    revision: Option<i64>,
+    said: Option<i16>,
+    erased_at: Option<i64>,
+    catalog_version: Option<i32>,
+    job_id: Option<Uuid>,
+    state: Option<Vec<u8>>,
+}
+
+impl<'r> FromRow<'r, PgRow> for StateRow {
+    fn from_row(row: &'r PgRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            known: row.try_get("known")?,
+            counter: row.try_get("counter")?,
+            revision: row.try_get("revision")?,
+            said: row.try_get("said")?,
+            erased_at: row.try_get("erased_at")?,
+            catalog_version: row.try_get("catalog_version")?,
+            job_id: row.try_get("job_id")?,
+            state: row.try_get("state")?,
+        })
+    }
+}
+
+impl StateRow {
+    /// The state in memory. A user who departed was said as a null record, if ever.
+    pub fn into_current(self) -> Result<Current, CodecError> {
+        let revision = self.revision.unwrap_or(0);
+        let erased_at = self.erased_at.map(Millis);
+        let Some(bytes) = self.state else {
+            let said = (revision > 0).then_some(Saying::Null);
+            let profile = Profile::from_parts([], None, erased_at);
+            let state = State { profile, said, revision, ..State::default() };
+            return Ok(Current { known: self.known, counter: 0, state });
+        };
+        let stored = codec::decode_state(&bytes)?;
+        let said = match self.said {
+            Some(SAID_RANKING) => {
+                Some(Saying::Ranking(stored.announcement.ok_or(CodecError::Damaged { what: "state" })?))
+            }
+            Some(SAID_NULL) => Some(Saying::Null),
+            _ => None,
+        };
+        let state = State {
+            profile: Profile::from_parts(stored.registers, stored.onboarded, erased_at),
+            said,
+            revision,
+            catalog_version: self.catalog_version.and_then(|version| u32::try_from(version).ok()).unwrap_or(0),
+            job: self.job_id,
+        };
+        Ok(Current { known: self.known, counter: self.counter.unwrap_or(0), state })
+    }
+}
+
+const SAID_NOTHING: i16 = 0;
+const SAID_RANKING: i16 = 1;
+const SAID_NULL: i16 = 2;
+
+/// A state to write: over the row whose counter is `counter`, or as a new row where that is 0.
+#[derive(Debug)]
+pub struct StateWrite<'a> {
+    pub user: &'a UserId,
+    pub counter: i64,
+    pub state: &'a State,
+}
+
+/// Rows come in bytewise order of their keys, which is the order in which they are locked.
+const COMPARE_AND_SET: &str = r#"
+insert into segmenter.profile_states as held
+    (user_id, counter, revision, said, erased_at, catalog_version, job_id, state)
+select * from unnest($1::text[], $2::bigint[], $3::bigint[], $4::smallint[], $5::bigint[], $6::int[], $7::uuid[], $8::bytea[])
+on conflict (user_id) do update set
+    counter = excluded.counter, revision = excluded.revision, said = excluded.said, erased_at = excluded.erased_at,
+    catalog_version = excluded.catalog_version, job_id = excluded.job_id, state = excluded.state
+where held.counter = excluded.counter - 1
+returning user_id"#;
+
+/// Writes the states whose counters still stand as read; gives the users of those that were written.
+pub async fn compare_and_set(
+    connection: &mut PgConnection,
+    writes: &[StateWrite<'_>],
+) -> Result<Vec<String>, StoreError> {
+    let count = writes.len();
+    let mut users: Vec<&str> = Vec::with_capacity(count);
+    let mut counters: Vec<i64> = Vec::with_capacity(count);
+    let mut revisions: Vec<i64> = Vec::with_capacity(count);
+    let mut said: Vec<i16> = Vec::with_capacity(count);
+    let mut erased: Vec<Option<i64>> = Vec::with_capacity(count);
+    let mut catalogs: Vec<i32> = Vec::with_capacity(count);
+    let mut jobs: Vec<Option<Uuid>> = Vec::with_capacity(count);
+    let mut states: Vec<Vec<u8>> = Vec::with_capacity(count);
+    for write in writes {
+        users.push(write.user.as_str());
+        counters.push(write.counter.saturating_add(1));
+        revisions.push(write.state.revision);
+        said.push(match write.state.said {
+            None => SAID_NOTHING,
+            Some(Saying::Ranking(_)) => SAID_RANKING,
+            Some(Saying::Null) => SAID_NULL,
+        });
+        erased.push(write.state.profile.erased_at().map(|time| time.0));
+        catalogs.push(i32::try_from(write.state.catalog_version).unwrap_or(i32::MAX));
+        jobs.push(write.state.job);
+        states.push(codec::encode_state(&write.state.profile, write.state.said.as_ref()));
+    }
+    let winners = sqlx::query_scalar(COMPARE_AND_SET)
+        .bind(users)
+        .bind(counters)
+        .bind(revisions)
+        .bind(said)
+        .bind(erased)
+        .bind(catalogs)
+        .bind(jobs)
+        .bind(states)
+        .fetch_all(connection)
+        .await?;
+    Ok(winners)
+}
+
+const ERASE_DEPARTED: &str = r#"
+insert into segmenter.departed as held (user_id, erased_at)
+select * from unnest($1::text[], $2::bigint[])
+on conflict (user_id) do update set erased_at = greatest(held.erased_at, excluded.erased_at)"#;
+
+/// Remembers the erasure of users who are not (any more) on the platform, so that older events cannot bring them back.
+pub async fn erase_departed(connection: &mut PgConnection, erasures: &[(&UserId, Millis)]) -> Result<(), sqlx::Error> {
+    let users: Vec<&str> = erasures.iter().map(|(user, _)| user.as_str()).collect();
+    let times: Vec<i64> = erasures.iter().map(|(_, time)| time.0).collect();
+    sqlx::query(ERASE_DEPARTED).bind(users).bind(times).execute(connection).await?;
+    Ok(())
+}

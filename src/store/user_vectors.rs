@@ -1,0 +1,99 @@
+//! Writing `public.user_vectors`, a table that others own and write too: only what is ours, and only if it differs.
+
+use sqlx::postgres::PgConnection;
+use time::PrimitiveDateTime;
+use uuid::Uuid;
+
+use crate::event::UserId;
+use crate::pipeline::row::RowContent;
+
+/// The namespace of the ids of rows that we insert: the id is the UUIDv5 of the user in it.
+pub const ROW_ID_NAMESPACE: Uuid = Uuid::from_u128(0x2d84_91c7_53be_5e0f_8a16_b9e2_4f07_ac35);
+
+/// Learned vectors (`behavior`, `hybrid`) are not ours to overwrite; the current row decides. `source` is set on insert
+/// only. Times are UTC whatever the session's zone.
+const UPSERT: &str = r#"
+insert into public.user_vectors as held
+    (id, "userId", vector, source, segments, "primarySegment", "segmentConfidence", "lastSegmentUpdate", "createdAt", "updatedAt")
+select k.id, k.user_id, k.vector::jsonb, 'onboarding', k.segments::jsonb, k.primary_segment, k.confidence, k.last_update,
+       clock_timestamp() at time zone 'UTC', clock_timestamp() at time zone 'UTC'
+from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::float8[], $7::timestamp[])
+    as k(id, user_id, vector, segments, primary_segment, confidence, last_update)
+on conflict ("userId") do update set
+    vector = case when held.source in ('behavior', 'hybrid') then held.vector else excluded.vector end,
+    segments = excluded.segments,
+    "primarySegment" = excluded."primarySegment",
+    "segmentConfidence" = excluded."segmentConfidence",
+    "lastSegmentUpdate" = excluded."lastSegmentUpdate",
+    "updatedAt" = excluded."updatedAt"
+where held."lastSegmentUpdate" is distinct from excluded."lastSegmentUpdate"
+   or held."primarySegment" is distinct from excluded."primarySegment"
+   or held."segmentConfidence" is distinct from excluded."segmentConfidence"
+   or held.segments is distinct from excluded.segments
+   or (held.source not in ('behavior', 'hybrid') and held.vector is distinct from excluded.vector)"#;
+
+/// How the ids of rows that have to be inserted are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RowIds {
+    /// The UUIDv5 of the user.
+    Derived,
+    /// Random, after a derived one turned out to be taken by another user's row (a user renamed on the platform).
+    Random,
+}
+
+/// Upserts the rows, which come in bytewise order of their users.
+pub async fn upsert(
+    connection: &mut PgConnection,
+    rows: &[(&UserId, &RowContent)],
+    ids: RowIds,
+) -> Result<(), sqlx::Error> {
+    let count = rows.len();
+    let mut row_ids: Vec<String> = Vec::with_capacity(count);
+    let mut users: Vec<&str> = Vec::with_capacity(count);
+    let mut vectors: Vec<&str> = Vec::with_capacity(count);
+    let mut segments: Vec<&str> = Vec::with_capacity(count);
+    let mut primaries: Vec<Option<&str>> = Vec::with_capacity(count);
+    let mut confidences: Vec<Option<f64>> = Vec::with_capacity(count);
+    let mut updates: Vec<PrimitiveDateTime> = Vec::with_capacity(count);
+    for (user, row) in rows {
+        row_ids.push(match ids {
+            RowIds::Derived => Uuid::new_v5(&ROW_ID_NAMESPACE, user.as_str().as_bytes()).to_string(),
+            RowIds::Random => Uuid::new_v4().to_string(),
+        });
+        users.push(user.as_str());
+        vectors.push(&row.vector);
+        segments.push(&row.segments);
+        primaries.push(row.primary_segment.as_deref());
+        confidences.push(row.segment_confidence);
+        let utc = row.last_segment_update.to_utc();
+        updates.push(PrimitiveDateTime::new(utc.date(), utc.time()));
+    }
+    sqlx::query(UPSERT)
+        .bind(row_ids)
+        .bind(users)
+        .bind(vectors)
+        .bind(segments)
+        .bind(primaries)
+        .bind(confidences)
+        .bind(updates)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+const CLEAR_LEARNED: &str = r#"
+update public.user_vectors set
+    segments = null, "primarySegment" = null, "segmentConfidence" = null, "lastSegmentUpdate" = null,
+    "updatedAt" = clock_timestamp() at time zone 'UTC'
+where "userId" = any($1) and source in ('behavior', 'hybrid')
+  and (segments is not null or "primarySegment" is not null or "segmentConfidence" is not null or "lastSegmentUpdate" is not null)"#;
+
+const DELETE: &str =
+    r#"delete from public.user_vectors where "userId" = any($1) and source not in ('behavior', 'hybrid')"#;
+
+/// Removes erased users: the row goes, or only our columns where the vector is a learned one.
+pub async fn remove(connection: &mut PgConnection, users: &[&str]) -> Result<(), sqlx::Error> {
+    sqlx::query(CLEAR_LEARNED).bind(users).execute(&mut *connection).await?;
+    sqlx::query(DELETE).bind(users).execute(connection).await?;
+    Ok(())
+}

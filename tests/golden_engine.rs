@@ -1,0 +1,56 @@
+//! The engine against the cases that the recommenders agreed on: every number within 1e-9, every ranking identical.
+
+use segmenter::command::explain::explain_jsonl;
+use segmenter::engine::Catalog;
+use segmenter::event::Millis;
+use serde_json::Value;
+
+const CASES: &str = include_str!("golden/engine-cases.jsonl");
+const TOLERANCE: f64 = 1e-9;
+
+fn explain(input: &str) -> Vec<Value> {
+    let mut output = Vec::new();
+    let catalog = Catalog::builtin().unwrap();
+    explain_jsonl(input.as_bytes(), &mut output, &catalog, Millis(1_767_225_600_000)).unwrap();
+    String::from_utf8(output).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// Where `found` differs from `expected`: numbers by more than the tolerance, everything else at all.
+fn differences(path: &str, expected: &Value, found: &Value, into: &mut Vec<String>) {
+    match (expected, found) {
+        (Value::Number(one), Value::Number(other)) => {
+            if (one.as_f64().unwrap() - other.as_f64().unwrap()).abs() > TOLERANCE {
+                into.push(format!("{path}: {one} expected, {other} found"));
+            }
+        }
+        (Value::Object(one), Value::Object(other)) => {
+            let keys: std::collections::BTreeSet<&String> = one.keys().chain(other.keys()).collect();
+            for key in keys {
+                let absent = Value::String("absent".to_owned());
+                let (one, other) = (one.get(key).unwrap_or(&absent), other.get(key).unwrap_or(&absent));
+                differences(&format!("{path}.{key}"), one, other, into);
+            }
+        }
+        (Value::Array(one), Value::Array(other)) if one.len() == other.len() => {
+            for (place, (one, other)) in one.iter().zip(other).enumerate() {
+                differences(&format!("{path}[{place}]"), one, other, into);
+            }
+        }
+        (one, other) if one == other => {}
+        (one, other) => into.push(format!("{path}: {one} expected, {other} found")),
+    }
+}
+
+#[test]
+fn the_golden_cases_come_out_as_agreed() {
+    let explained = explain(CASES);
+    let cases: Vec<Value> = CASES.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((cases.len(), explained.len()), (500, 500));
+    let mut wrong = Vec::new();
+    for (case, mut found) in cases.into_iter().zip(explained) {
+        let id = found.as_object_mut().unwrap().remove("id").unwrap();
+        assert_eq!(id, case["id"]);
+        differences(&format!("case {id}"), &case["expected"], &found, &mut wrong);
+    }
+    assert!(wrong.is_empty(), "{} differences, the first: {:#?}", wrong.len(), &wrong[..wrong.len().min(10)]);
+}

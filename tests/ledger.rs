@@ -1,0 +1,186 @@
+//! The offset ledger under random schedules: nothing is committed past unfinished work, nothing is lost, nothing of a
+//! flood is written.
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+use segmenter::kafka::ledger::{FloodLimit, PartitionLedger, Verdict};
+
+/// How a record of a schedule ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Accepted,
+    Rejected,
+    Neutral,
+}
+
+#[derive(Debug, Clone)]
+struct Planned {
+    /// Offsets skipped before this record: control records, compaction.
+    gap: i64,
+    end: End,
+    bytes: usize,
+}
+
+fn planned() -> impl Strategy<Value = Planned> {
+    let end = prop_oneof![5 => Just(End::Accepted), 3 => Just(End::Rejected), 1 => Just(End::Neutral)];
+    (0_i64..3, end, 1_usize..100).prop_map(|(gap, end, bytes)| Planned { gap, end, bytes })
+}
+
+/// A schedule: records in delivery order, and the order in which they end.
+fn schedule() -> impl Strategy<Value = (Vec<Planned>, Vec<usize>)> {
+    prop::collection::vec(planned(), 1..60).prop_flat_map(|records| {
+        let order: Vec<usize> = (0..records.len()).collect();
+        (Just(records), Just(order).prop_shuffle())
+    })
+}
+
+fn offsets(records: &[Planned]) -> Vec<i64> {
+    let mut next = 0;
+    records
+        .iter()
+        .map(|record| {
+            let offset = next + record.gap;
+            next = offset + 1;
+            offset
+        })
+        .collect()
+}
+
+/// The longest run of rejections in delivery order; unknown users neither lengthen nor end it.
+fn longest_run(records: &[Planned]) -> usize {
+    let (mut run, mut longest) = (0, 0);
+    for record in records {
+        match record.end {
+            End::Accepted => run = 0,
+            End::Rejected => run += 1,
+            End::Neutral => {}
+        }
+        longest = longest.max(run);
+    }
+    longest
+}
+
+fn verdict(end: End, index: usize) -> Verdict<usize> {
+    match end {
+        End::Accepted => Verdict::Accepted,
+        End::Rejected => Verdict::Rejected(index),
+        End::Neutral => Verdict::Neutral(index),
+    }
+}
+
+const GENEROUS: FloodLimit = FloodLimit { records: 1_000, bytes: usize::MAX };
+
+proptest! {
+    #[test]
+    fn only_a_contiguous_prefix_of_finished_records_may_be_committed((records, order) in schedule()) {
+        let offsets = offsets(&records);
+        let mut ledger = PartitionLedger::new(GENEROUS);
+        let sequences: Vec<u64> =
+            records.iter().zip(&offsets).map(|(record, offset)| ledger.charge(*offset, record.bytes)).collect();
+        let mut finished = BTreeSet::new();
+        for index in order {
+            let ended = ledger.finish(sequences[index], verdict(records[index].end, index));
+            if records[index].end == End::Accepted {
+                finished.insert(offsets[index]);
+            }
+            for (sequence, written) in ended.to_write {
+                ledger.written(sequence);
+                finished.insert(offsets[written]);
+            }
+            let prefix = offsets.iter().take_while(|offset| finished.contains(offset)).last().map(|offset| offset + 1);
+            prop_assert!(ledger.committable() <= prefix, "{:?} past {:?}", ledger.committable(), prefix);
+        }
+        for (sequence, _) in ledger.flush_run() {
+            ledger.written(sequence);
+        }
+        prop_assert_eq!(ledger.committable(), offsets.last().map(|offset| offset + 1));
+    }
+
+    #[test]
+    fn every_rejection_is_given_out_exactly_once_and_the_budget_returns_to_zero((records, order) in schedule()) {
+        let offsets = offsets(&records);
+        let mut ledger = PartitionLedger::new(GENEROUS);
+        let sequences: Vec<u64> =
+            records.iter().zip(&offsets).map(|(record, offset)| ledger.charge(*offset, record.bytes)).collect();
+        prop_assert_eq!(ledger.open_records(), records.len());
+        let mut given = Vec::new();
+        for index in order {
+            given.extend(ledger.finish(sequences[index], verdict(records[index].end, index)).to_write);
+        }
+        given.extend(ledger.flush_run());
+        for (sequence, _) in &given {
+            ledger.written(*sequence);
+        }
+        let mut indexes: Vec<usize> = given.into_iter().map(|(_, index)| index).collect();
+        indexes.sort_unstable();
+        let rejected: Vec<usize> =
+            (0..records.len()).filter(|index| records[*index].end != End::Accepted).collect();
+        prop_assert_eq!(indexes, rejected);
+        prop_assert_eq!((ledger.open_records(), ledger.open_bytes(), ledger.len()), (0, 0, 0));
+    }
+
+    #[test]
+    fn a_flood_is_found_exactly_when_a_run_reaches_the_limit_and_nothing_of_it_is_written_or_committed(
+        (records, order) in schedule(),
+        limit in 1_usize..6,
+    ) {
+        let offsets = offsets(&records);
+        let mut ledger = PartitionLedger::new(FloodLimit { records: limit, bytes: usize::MAX });
+        let sequences: Vec<u64> =
+            records.iter().zip(&offsets).map(|(record, offset)| ledger.charge(*offset, record.bytes)).collect();
+        let mut flood = None;
+        let mut written = Vec::new();
+        for index in order {
+            let ended = ledger.finish(sequences[index], verdict(records[index].end, index));
+            flood = flood.or(ended.flood);
+            for (sequence, index) in ended.to_write {
+                ledger.written(sequence);
+                written.push(index);
+            }
+        }
+        prop_assert_eq!(flood.is_some(), longest_run(&records) >= limit);
+        if let Some(flood) = flood {
+            prop_assert!(ledger.flush_run().is_empty());
+            prop_assert!(ledger.committable().is_none_or(|offset| offset <= flood.first_offset));
+            let run_written = written.iter().any(|index| {
+                records[*index].end == End::Rejected
+                    && (flood.first_offset..=flood.last_offset).contains(&offsets[*index])
+            });
+            prop_assert!(!run_written);
+        }
+    }
+}
+
+#[test]
+fn a_run_of_few_but_large_rejections_is_a_flood_too() {
+    let mut ledger = PartitionLedger::new(FloodLimit { records: 200, bytes: 1_000 });
+    let first = ledger.charge(7, 600);
+    let second = ledger.charge(8, 600);
+    assert!(ledger.finish(first, Verdict::Rejected(())).flood.is_none());
+    let flood = ledger.finish(second, Verdict::Rejected(())).flood.expect("a flood");
+    assert_eq!((flood.first_offset, flood.last_offset, flood.records), (7, 8, 2));
+}
+
+#[test]
+fn after_a_run_was_flushed_at_the_end_of_the_partition_the_count_starts_anew() {
+    let mut ledger = PartitionLedger::new(FloodLimit { records: 2, bytes: usize::MAX });
+    let first = ledger.charge(0, 1);
+    ledger.finish(first, Verdict::Rejected(()));
+    for (sequence, ()) in ledger.flush_run() {
+        ledger.written(sequence);
+    }
+    let second = ledger.charge(1, 1);
+    assert!(ledger.finish(second, Verdict::Rejected(())).flood.is_none());
+    assert_eq!(ledger.committable(), Some(1));
+}
+
+#[test]
+fn finishing_a_record_twice_changes_nothing() {
+    let mut ledger = PartitionLedger::<()>::new(GENEROUS);
+    let first = ledger.charge(0, 10);
+    let _second = ledger.charge(1, 10);
+    ledger.finish(first, Verdict::Accepted);
+    ledger.finish(first, Verdict::Accepted);
+    assert_eq!((ledger.open_records(), ledger.open_bytes(), ledger.committable()), (1, 10, Some(1)));
+}

@@ -1,0 +1,309 @@
+//! Merging and folding under random event sets: neither order, nor duplicates, nor batch boundaries show in the state
+//! or the row, and what is said forms a chain.
+
+use proptest::prelude::*;
+use segmenter::engine::Catalog;
+use segmenter::event::{Body, Cause, Event, Millis, Stamp, UserId};
+use segmenter::pipeline::change::{Change, Saying};
+use segmenter::pipeline::codec;
+use segmenter::pipeline::fold::{Context, RowWrite, fold};
+use segmenter::pipeline::row::RowContent;
+use segmenter::pipeline::state::State;
+use segmenter::profile::section::{
+    Activities, Budget, BudgetRange, CalendarDate, Demographics, Destinations, Quality, Section, Token, Travel,
+};
+use segmenter::profile::{Outcome, Profile};
+
+fn token(word: &str) -> Token {
+    Token::new(word).unwrap()
+}
+
+fn section() -> impl Strategy<Value = Section> {
+    let range = prop::option::of((0_u16..300, 0_u16..900));
+    prop_oneof![
+        range.prop_map(|range| {
+            let global_range = range.map(|(min, more)| BudgetRange {
+                min: f64::from(min),
+                max: f64::from(min + more),
+                currency: None,
+            });
+            Section::Budget(Budget { global_range })
+        }),
+        (
+            prop::sample::subsequence(vec!["CULTURAL", "NATURE", "CRUISE", "BUSINESS"], 0..4),
+            prop::sample::select(vec!["SOLO", "COUPLE", "FAMILY"])
+        )
+            .prop_map(|(types, group)| {
+                let types = types.into_iter().map(token).collect();
+                Section::Travel(Travel { types, group_types: vec![token(group)], ..Travel::default() })
+            }),
+        prop::option::of(prop::sample::select(vec!["LOW", "HIGH", "VERY_HIGH"])).prop_map(|level| {
+            Section::Activities(Activities { activity_level: level.map(token), ..Activities::default() })
+        }),
+        any::<bool>().prop_map(|stated| Section::Destinations(Destinations { stated })),
+        (1940_u16..2010).prop_map(|year| {
+            Section::Demographics(Demographics { date_of_birth: CalendarDate { year, month: 2, day: 28 } })
+        }),
+        (0_u8..=100).prop_map(|completeness| Section::Quality(Quality { completeness: f64::from(completeness) })),
+    ]
+}
+
+/// Events of one user with few different times and ids, so that they meet.
+fn event() -> impl Strategy<Value = Event> {
+    let sections = || {
+        prop::collection::vec(section(), 1..4).prop_map(|mut sections| {
+            sections.sort_by_key(Section::kind);
+            sections.dedup_by_key(|section| section.kind());
+            sections
+        })
+    };
+    let body = prop_oneof![
+        4 => sections().prop_map(Body::Onboarding),
+        4 => sections().prop_map(Body::Update),
+        1 => Just(Body::Tombstone),
+    ];
+    (0_i64..5, prop::sample::select(vec!["", "a", "b"]), body).prop_map(|(time, id, body)| Event {
+        user: user(),
+        stamp: Stamp { time: Millis(1_700_000_000_000 + time), id: id.into(), decoder: 1 },
+        body,
+        cause: Cause { causation_id: Some(id.to_owned()), ..Cause::default() },
+        key_differs: false,
+    })
+}
+
+fn user() -> UserId {
+    UserId::new("traveller").unwrap()
+}
+
+/// What the database and a reader of segment-changed hold of the user.
+#[derive(Debug, Default)]
+struct World {
+    state: State,
+    row: Option<RowContent>,
+    said: Vec<Change>,
+    clock_ms: i64,
+}
+
+impl World {
+    fn apply(&mut self, batch: &[Event], catalog: &Catalog) -> Vec<Outcome> {
+        // The clock may stand still; revisions must grow all the same.
+        self.clock_ms += i64::try_from(batch.len() % 2).unwrap();
+        let events: Vec<&Event> = batch.iter().collect();
+        let context = Context { catalog, clock_ms: self.clock_ms };
+        let folded = fold(&user(), &self.state, &events, &context).unwrap();
+        if let Some(write) = folded.write {
+            self.state = through_storage(write.state);
+            match write.row {
+                RowWrite::Leave => {}
+                RowWrite::Upsert(row) => self.row = Some(*row),
+                RowWrite::Remove => self.row = None,
+            }
+            self.said.extend(write.change);
+        }
+        folded.outcomes
+    }
+
+    fn run(events: &[Event], cuts: &[usize], catalog: &Catalog) -> Self {
+        let mut world = Self::default();
+        let mut start = 0;
+        for cut in cuts.iter().copied().filter(|cut| *cut < events.len()).chain([events.len()]) {
+            if cut > start {
+                world.apply(&events[start..cut], catalog);
+                start = cut;
+            }
+        }
+        world
+    }
+
+    fn last_ranking(&self) -> Vec<String> {
+        self.state.said_segments().map(str::to_owned).collect()
+    }
+}
+
+/// Writes and reads the state as the store does: what does not survive that must not matter.
+fn through_storage(state: State) -> State {
+    let bytes = codec::encode_state(&state.profile, state.said.as_ref());
+    let stored = codec::decode_state(&bytes).unwrap();
+    let profile = Profile::from_parts(stored.registers, stored.onboarded, state.profile.erased_at());
+    assert_eq!(profile, state.profile);
+    State { profile, ..state }
+}
+
+fn segments_of(row: Option<&RowContent>) -> Vec<String> {
+    let Some(row) = row else { return Vec::new() };
+    let parsed: Vec<serde_json::Value> = serde_json::from_str(&row.segments).unwrap();
+    parsed.iter().map(|assignment| assignment["segment"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Each change says as previous what was said before it, and revisions grow.
+fn assert_chain(said: &[Change]) {
+    let mut last: Vec<String> = Vec::new();
+    let mut revision = 0;
+    for change in said {
+        assert!(change.revision > revision, "{} after {revision}", change.revision);
+        revision = change.revision;
+        last = match &change.saying {
+            Saying::Null => Vec::new(),
+            Saying::Ranking(announcement) => {
+                let previous: Vec<String> =
+                    announcement.previous.iter().map(|scored| scored.segment.to_string()).collect();
+                assert_eq!(previous, last);
+                let ranking: Vec<String> =
+                    announcement.ranking.iter().map(|assigned| assigned.segment.to_string()).collect();
+                assert_ne!(ranking, last, "a change that changes nothing");
+                ranking
+            }
+        };
+    }
+}
+
+fn permuted() -> impl Strategy<Value = (Vec<Event>, Vec<Event>, Vec<usize>, Vec<usize>)> {
+    let cuts = || prop::collection::btree_set(1_usize..16, 0..6).prop_map(|cuts| cuts.into_iter().collect::<Vec<_>>());
+    prop::collection::vec(event(), 1..9).prop_flat_map(move |events| {
+        // The second order has some events twice.
+        let mut with_duplicates = events.clone();
+        with_duplicates.extend(events.iter().step_by(2).cloned());
+        (Just(events).prop_shuffle(), Just(with_duplicates).prop_shuffle(), cuts(), cuts())
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_permutation_and_every_split_into_batches_gives_the_same_profile_and_row(
+        (one, other, cuts, other_cuts) in permuted(),
+    ) {
+        let catalog = Catalog::builtin().unwrap();
+        let one = World::run(&one, &cuts, &catalog);
+        let other = World::run(&other, &other_cuts, &catalog);
+        prop_assert_eq!(&one.state.profile, &other.state.profile);
+        prop_assert_eq!(&one.row, &other.row);
+        prop_assert_eq!(one.last_ranking(), other.last_ranking());
+        prop_assert_eq!(one.row.is_some(), one.state.profile.onboarded().is_some());
+    }
+
+    #[test]
+    fn what_is_said_forms_a_chain_that_ends_with_what_the_row_shows((events, _, cuts, _) in permuted()) {
+        let catalog = Catalog::builtin().unwrap();
+        let world = World::run(&events, &cuts, &catalog);
+        assert_chain(&world.said);
+        prop_assert_eq!(world.last_ranking(), segments_of(world.row.as_ref()));
+        prop_assert_eq!(world.state.revision, world.said.last().map_or(0, |change| change.revision));
+    }
+
+    #[test]
+    fn events_given_again_in_any_order_write_nothing_and_say_nothing((events, again, cuts, _) in permuted()) {
+        let catalog = Catalog::builtin().unwrap();
+        let mut world = World::run(&events, &cuts, &catalog);
+        let (state, said) = (world.state.clone(), world.said.len());
+        let outcomes = world.apply(&again, &catalog);
+        prop_assert!(!outcomes.contains(&Outcome::Applied), "{:?}", outcomes);
+        prop_assert_eq!(&world.state, &state);
+        prop_assert_eq!(world.said.len(), said);
+    }
+
+    #[test]
+    fn one_fold_says_at_most_the_net_change(events in prop::collection::vec(event(), 1..9)) {
+        let catalog = Catalog::builtin().unwrap();
+        let mut world = World::default();
+        world.apply(&events, &catalog);
+        prop_assert!(world.said.len() <= 1);
+    }
+
+    #[test]
+    fn stored_bytes_never_panic_however_they_are_damaged(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        let _ = codec::decode_state(&bytes);
+        let _ = codec::decode_changes(&bytes);
+    }
+}
+
+fn onboarding(time: i64, sections: Vec<Section>) -> Event {
+    Event {
+        user: user(),
+        stamp: Stamp { time: Millis(time), id: format!("event-{time}").into(), decoder: 1 },
+        body: Body::Onboarding(sections),
+        cause: Cause::default(),
+        key_differs: false,
+    }
+}
+
+fn tombstone(time: i64) -> Event {
+    Event {
+        body: Body::Tombstone,
+        stamp: Stamp { time: Millis(time), id: "".into(), decoder: 1 },
+        ..onboarding(time, vec![])
+    }
+}
+
+#[test]
+fn a_tombstone_and_the_same_onboarding_anew_in_one_fold_say_nothing() {
+    let catalog = Catalog::builtin().unwrap();
+    let mut world = World::default();
+    world.apply(&[onboarding(10, vec![])], &catalog);
+    assert_eq!(world.said.len(), 1);
+    world.apply(&[tombstone(20), onboarding(30, vec![])], &catalog);
+    assert_eq!(world.said.len(), 1, "the net is nothing");
+    assert_eq!(world.state.profile.erased_at(), Some(Millis(20)));
+}
+
+#[test]
+fn an_erased_user_is_said_as_null_once_and_older_events_do_not_come_back() {
+    let catalog = Catalog::builtin().unwrap();
+    let mut world = World::default();
+    world.apply(&[onboarding(10, vec![])], &catalog);
+    world.apply(&[tombstone(20)], &catalog);
+    assert_eq!(world.said.last().map(|change| change.saying.clone()), Some(Saying::Null));
+    let outcomes = world.apply(&[onboarding(10, vec![]), tombstone(15), onboarding(20, vec![])], &catalog);
+    assert_eq!(outcomes, [Outcome::Stale; 3]);
+    assert_eq!((world.said.len(), world.row.is_none()), (2, true));
+}
+
+#[test]
+fn a_user_of_whom_nothing_was_said_is_erased_without_a_record() {
+    let catalog = Catalog::builtin().unwrap();
+    let mut world = World::default();
+    let patch = Event {
+        body: Body::Update(vec![Section::Destinations(Destinations { stated: true })]),
+        ..onboarding(5, vec![])
+    };
+    world.apply(&[patch], &catalog);
+    world.apply(&[tombstone(20)], &catalog);
+    assert!(world.said.is_empty());
+}
+
+#[test]
+fn the_cause_of_a_change_is_the_newest_event_that_changed_anything_with_onboarding_first_among_equals() {
+    let catalog = Catalog::builtin().unwrap();
+    let with_cause = |mut event: Event, cause: &str| {
+        event.cause.causation_id = Some(cause.to_owned());
+        event
+    };
+    let update = Event {
+        body: Body::Update(vec![Section::Destinations(Destinations { stated: true })]),
+        ..onboarding(10, vec![])
+    };
+    for reversed in [false, true] {
+        let mut events = vec![
+            with_cause(onboarding(5, vec![]), "older"),
+            with_cause(onboarding(10, vec![]), "onboarding"),
+            with_cause(update.clone(), "update"),
+        ];
+        if reversed {
+            events.reverse();
+        }
+        let mut world = World::default();
+        world.apply(&events, &catalog);
+        let Saying::Ranking(said) = &world.said[0].saying else { panic!("a ranking") };
+        assert_eq!((said.causation_id.as_deref(), said.trigger.as_str()), (Some("onboarding"), "ONBOARDING"));
+    }
+}
+
+#[test]
+fn a_user_scored_with_a_newer_catalog_is_not_scored_with_an_older_one() {
+    let catalog = Catalog::builtin().unwrap();
+    let prior = State { catalog_version: catalog.version() + 1, ..State::default() };
+    let event = onboarding(10, vec![]);
+    let refused = fold(&user(), &prior, &[&event], &Context { catalog: &catalog, clock_ms: 0 });
+    assert!(refused.is_err());
+}

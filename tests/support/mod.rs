@@ -1,0 +1,17 @@
+//! What tests need of the world: a real Kafka, a real PostgreSQL, the real binary, and a way to wait on what they show.
+//!
+//! Servers start on first use and serve the whole run, on free ports and on data of their own; they and their data are
+//! gone when the test process is gone, however it ends. `DATABASE_URL` and `KAFKA_BROKERS`, if set, name servers to use
+//! instead.
+
+#![allow(unused_imports, dead_code, reason = "a toolbox: not every tool is in use at every moment")]
+
+mod database;
+mod ports;
+mod postgres;
+mod supervisor;
+mod wait;
+
+pub use database::Database;
+pub use postgres::{Postgres, postgres};
+pub use wait::{eventually, eventually_blocking, eventually_some};

@@ -1,0 +1,3 @@
+//! The support itself keeps what it promises to the other tests.
+
+mod postgres;
