@@ -15,20 +15,20 @@ const ROWS: &str = include_str!("rows.sql");
 const WITHOUT_PRISMA: &str = "drop table _prisma_migrations";
 
 /// What a database holds before we come, as statements that make it so.
-pub type Shape = &'static [&'static str];
+pub(super) type Shape = &'static [&'static str];
 
-pub const EMPTY: Shape = &[];
+pub(super) const EMPTY: Shape = &[];
 /// The platform before IA-002.1, governed by Prisma.
-pub const PRISMA_BEFORE: Shape = &[BEFORE_IA, ROWS];
+pub(super) const PRISMA_BEFORE: Shape = &[BEFORE_IA, ROWS];
 /// The platform with IA-002.1, governed by Prisma.
-pub const PRISMA_AFTER: Shape = &[BEFORE_IA, IA, ROWS];
+pub(super) const PRISMA_AFTER: Shape = &[BEFORE_IA, IA, ROWS];
 /// The platform's tables before IA-002.1, without Prisma.
-pub const BEFORE: Shape = &[BEFORE_IA, ROWS, WITHOUT_PRISMA];
+pub(super) const BEFORE: Shape = &[BEFORE_IA, ROWS, WITHOUT_PRISMA];
 /// The platform's tables with IA-002.1, without Prisma.
-pub const AFTER: Shape = &[BEFORE_IA, IA, ROWS, WITHOUT_PRISMA];
+pub(super) const AFTER: Shape = &[BEFORE_IA, IA, ROWS, WITHOUT_PRISMA];
 
 /// Short, so that a test which waits for a refusal does not take long.
-pub const LIMITS: Limits = Limits {
+pub(super) const LIMITS: Limits = Limits {
     lock_timeout: Duration::from_millis(200),
     build_timeout: Duration::from_secs(30),
     attempts: 2,
@@ -37,10 +37,10 @@ pub const LIMITS: Limits = Limits {
     poll: Duration::from_millis(20),
 };
 
-pub struct Database(support::Database);
+pub(super) struct Database(support::Database);
 
 impl Database {
-    pub async fn shaped(shape: Shape) -> Self {
+    pub(super) async fn shaped(shape: Shape) -> Self {
         let database = Self(support::postgres().fresh_database().await);
         let mut conn = database.connect().await;
         for sql in shape {
@@ -49,22 +49,22 @@ impl Database {
         database
     }
 
-    pub fn url(&self) -> &str {
+    pub(super) fn url(&self) -> &str {
         self.0.url()
     }
 
-    pub async fn connect(&self) -> PgConnection {
+    pub(super) async fn connect(&self) -> PgConnection {
         let options: PgConnectOptions = self.url().parse().unwrap();
         options.connect().await.unwrap()
     }
 
     /// What `pg_dump` says of the platform's schema.
-    pub fn public_schema(&self) -> String {
+    pub(super) fn public_schema(&self) -> String {
         self.dump("--schema=public")
     }
 
     /// What `pg_dump` says of `public.user_vectors` alone.
-    pub fn user_vectors(&self) -> String {
+    pub(super) fn user_vectors(&self) -> String {
         self.dump("--table=public.user_vectors")
     }
 
@@ -77,44 +77,47 @@ impl Database {
         text.lines().filter(same_every_time).collect::<Vec<_>>().join("\n")
     }
 
-    pub async fn run(&self) -> Result<Vec<i64>, MigrateError> {
+    pub(super) async fn run(&self) -> Result<Vec<i64>, MigrateError> {
         run(&mut self.connect().await, RunOptions::default()).await.0
     }
 
-    pub async fn revert(&self, target: Target) -> Result<Vec<i64>, MigrateError> {
+    pub(super) async fn revert(&self, target: Target) -> Result<Vec<i64>, MigrateError> {
         let options = RevertOptions { target, yes: true, dry_run: false };
         revert(&mut self.connect().await, options).await.0
     }
 
     /// One value, as text.
-    pub async fn value(&self, sql: &str) -> Option<String> {
+    pub(super) async fn value(&self, sql: &str) -> Option<String> {
         value(&mut self.connect().await, sql).await
     }
 
-    pub async fn execute(&self, sql: &str) {
+    pub(super) async fn execute(&self, sql: &str) {
         execute(&mut self.connect().await, sql).await;
     }
 }
 
 /// Runs with short limits and returns what was told on the way.
-pub async fn run(conn: &mut PgConnection, options: RunOptions) -> (Result<Vec<i64>, MigrateError>, Vec<Notice>) {
+pub(super) async fn run(conn: &mut PgConnection, options: RunOptions) -> (Result<Vec<i64>, MigrateError>, Vec<Notice>) {
     let mut notices = Vec::new();
     let result = migrate::run(conn, options, &LIMITS, &mut |notice| notices.push(notice)).await;
     (result, notices)
 }
 
 /// Reverts with short limits and returns what was told on the way.
-pub async fn revert(conn: &mut PgConnection, options: RevertOptions) -> (Result<Vec<i64>, MigrateError>, Vec<Notice>) {
+pub(super) async fn revert(
+    conn: &mut PgConnection,
+    options: RevertOptions,
+) -> (Result<Vec<i64>, MigrateError>, Vec<Notice>) {
     let mut notices = Vec::new();
     let result = migrate::revert(conn, options, &LIMITS, &mut |notice| notices.push(notice)).await;
     (result, notices)
 }
 
-pub async fn execute(conn: &mut PgConnection, sql: &str) {
+pub(super) async fn execute(conn: &mut PgConnection, sql: &str) {
     sqlx::raw_sql(AssertSqlSafe(sql)).execute(conn).await.unwrap_or_else(|error| panic!("{error}\n{sql}"));
 }
 
-pub async fn value(conn: &mut PgConnection, sql: &str) -> Option<String> {
+pub(super) async fn value(conn: &mut PgConnection, sql: &str) -> Option<String> {
     let sql = format!("select ({sql})::text");
     sqlx::query_scalar(AssertSqlSafe(sql.as_str()))
         .fetch_one(conn)
