@@ -9,10 +9,13 @@
 )]
 #![allow(unreachable_pub, reason = "whether a test's helper is used shows without a visibility of its own")]
 
+mod architecture;
 mod decoding_corpus;
 mod golden_engine;
 mod ledger;
 mod merge_and_fold;
 mod migrations;
+mod store;
 mod support;
 mod support_smoke;
+mod world;
