@@ -7,6 +7,7 @@
     clippy::unreachable,
     reason = "a test fails by panicking"
 )]
+#![allow(unreachable_pub, reason = "whether a test's helper is used shows without a visibility of its own")]
 
 mod architecture;
 mod decoding_corpus;
