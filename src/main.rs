@@ -78,8 +78,8 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Config(args) => Ok(command::config::run(&args, &mut io::stdout().lock())?.into()),
         Command::Explain { jsonl: _ } => {
-            let failed = explain::explain_jsonl(io::stdin().lock(), io::stdout().lock(), &Catalog::builtin()?, now())?;
-            Ok(if failed == 0 { Exit::Ok } else { Exit::Findings }.into())
+            let summary = explain::explain_jsonl(io::stdin().lock(), io::stdout().lock(), &Catalog::builtin()?, now())?;
+            Ok(if summary.refused == 0 { Exit::Ok } else { Exit::Findings }.into())
         }
     }
 }
