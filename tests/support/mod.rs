@@ -23,7 +23,7 @@ pub use kafka::{Kafka, kafka};
 pub use kafkajs::kafkajs_produce;
 pub use postgres::{Postgres, postgres};
 pub use records::{OwnedRecord, Record, Transaction};
-pub use segmenter::{Finished, Segmenter, segmenter};
+pub use segmenter::{Finished, Segmenter, segmenter, segmenter_with_input};
 pub use wait::{eventually, eventually_blocking, eventually_some};
 
 /// A path of the source tree.

@@ -1,6 +1,6 @@
 //! The real binary as a child process.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -23,16 +23,22 @@ pub struct Segmenter {
 
 /// Starts the binary with these arguments and, of the environment, these variables only (and where programs are found).
 pub fn segmenter(arguments: &[&str], environment: &[(&str, &str)]) -> Segmenter {
+    segmenter_with_input(arguments, environment, "")
+}
+
+/// [`segmenter`] with this on its standard input.
+pub fn segmenter_with_input(arguments: &[&str], environment: &[(&str, &str)], input: &str) -> Segmenter {
     let mut child = Command::new(env!("CARGO_BIN_EXE_segmenter"))
         .args(arguments)
         .env_clear()
         .envs(std::env::vars_os().filter(|(name, _)| name == "PATH" || name == "TMPDIR"))
         .envs(environment.iter().copied())
-        .stdin(Stdio::null())
+        .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .expect("the binary starts");
+    feed(child.stdin.take().expect("stdin is piped"), input);
     let watchdog = Command::new("sh")
         .args(["-c", WATCHDOG, "watchdog", &child.id().to_string()])
         .stdin(Stdio::piped())
@@ -122,6 +128,13 @@ impl Segmenter {
     }
 }
 
+/// Writes on a thread, since a pipe holds little and the child may answer before it has read all.
+fn feed(mut stdin: impl Write + Send + 'static, input: &str) {
+    let input = input.to_owned();
+    // It may end without having read everything; that is for its test to judge.
+    std::thread::spawn(move || drop(stdin.write_all(input.as_bytes())));
+}
+
 /// What a command left.
 #[derive(Debug)]
 pub struct Finished {
@@ -132,12 +145,13 @@ pub struct Finished {
 }
 
 impl Drop for Segmenter {
+    #[expect(clippy::print_stdout, reason = "the test runner shows it with the failure")]
     fn drop(&mut self) {
         // Best effort: it may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
         if let Some(mut words) = self.watchdog.stdin.take() {
-            let _ = std::io::Write::write_all(&mut words, b"reaped\n");
+            let _ = words.write_all(b"reaped\n");
         }
         let _ = self.watchdog.wait();
         if std::thread::panicking() {

@@ -20,7 +20,11 @@ async fn a_killed_test_process_leaves_neither_servers_nor_data() {
     open_to_all(&folder);
     let mut process = test_process(&folder);
     let started = folder.join("started");
-    eventually(Duration::from_secs(60), "the other process to start its server", || async { started.exists() }).await;
+    eventually(Duration::from_secs(60), "the other process to start its server", || {
+        assert!(process.try_wait().unwrap().is_none(), "the other process has ended");
+        async { started.exists() }
+    })
+    .await;
     assert!(entries(&folder) > 1, "the server has data");
 
     process.kill().unwrap();
@@ -43,12 +47,15 @@ async fn start_a_server_and_wait_to_be_killed() {
 /// This test alone, in a process that keeps its temporary data in `folder`.
 fn test_process(folder: &Path) -> Child {
     Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "support_smoke::lifetime::a_killed_test_process_leaves_neither_servers_nor_data"])
+        .args([
+            "--nocapture",
+            "--exact",
+            "support_smoke::lifetime::a_killed_test_process_leaves_neither_servers_nor_data",
+        ])
         .env(FOLDER, folder)
         .env("TMPDIR", folder)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
         .spawn()
         .unwrap()
 }
