@@ -10,8 +10,10 @@
 #![allow(unreachable_pub, reason = "whether a test's helper is used shows without a visibility of its own")]
 
 mod architecture;
+mod config;
 mod decoding_corpus;
 mod golden_engine;
+mod http;
 mod ledger;
 mod merge_and_fold;
 mod migrations;

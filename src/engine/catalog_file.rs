@@ -33,7 +33,7 @@ pub(super) struct SegmentFile {
 /// The most segments a catalog may have; every one of them is scored for every write.
 const MOST_SEGMENTS: usize = 64;
 /// The most segments a user may be assigned.
-const MOST_ASSIGNED: i64 = 3;
+const MOST_ASSIGNED: i64 = 10;
 /// In bytes.
 const LONGEST_NAME: usize = 64;
 /// In code points.
