@@ -5,6 +5,7 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::unreachable,
+    clippy::print_stdout,
     reason = "a test fails by panicking"
 )]
 #![allow(unreachable_pub, reason = "whether a test's helper is used shows without a visibility of its own")]
