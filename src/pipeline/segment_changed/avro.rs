@@ -5,7 +5,7 @@
 use super::{Envelope, NewSegment, Payload, PreviousSegment};
 
 /// The CRC-64-AVRO of `schemas/segment-changed.avsc` in parsing canonical form.
-pub const FINGERPRINT: u64 = 0;
+pub const FINGERPRINT: u64 = 0xdb14_606c_3fc4_a831;
 
 /// The first two bytes of single-object encoding; the fingerprint follows, little-endian.
 const MARKER: [u8; 2] = [0xc3, 0x01];
