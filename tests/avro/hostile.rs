@@ -145,20 +145,21 @@ fn nesting_of_128_is_accepted_and_of_129_malformed() {
         json!(["null", {"type": "record", "name": "Link", "fields": [{"name": "next", "type": ["null", "Link"]}]}]);
     // The outermost record is one level, each link another.
     let links = |count: usize| [vec![2; count], vec![0]].concat();
-    assert!(matches!(decode_extra(chain.clone(), &links(127)), Decoded::Skipped(_)));
+    accepted(decode_extra(chain.clone(), &links(127)));
     assert_eq!(reason(decode_extra(chain.clone(), &links(128))), Reason::Malformed);
     assert_eq!(reason(decode_extra(chain, &links(500_000))), Reason::Malformed);
 }
 
 #[test]
 fn a_schema_of_exponentially_many_values_without_bytes_is_malformed() {
-    let mut of = json!("null");
-    for level in 0..60 {
-        let name = format!("Level{level}");
-        let twice = format!("Level{}", level.max(1) - 1);
-        let again = if level == 0 { json!("null") } else { json!(twice) };
-        of = json!({"type": "record", "name": name, "fields": [{"name": "a", "type": of}, {"name": "b", "type": again}]});
-    }
+    // Each level is the one before it, twice.
+    let level = |number: usize| {
+        let of = if number == 0 { json!("null") } else { json!(format!("Level{}", number - 1)) };
+        let fields = ["a", "b"].map(|name| json!({"name": name, "type": of}));
+        json!({"type": "record", "name": format!("Level{number}"), "fields": fields})
+    };
+    let fields = (0..60).map(|number| json!({"name": format!("level{number}"), "type": level(number)}));
+    let of = json!({"type": "record", "name": "Levels", "fields": fields.collect::<Vec<_>>()});
     assert_eq!(reason(decode_extra(of, &[])), Reason::Malformed);
 }
 
