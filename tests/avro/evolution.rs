@@ -56,9 +56,10 @@ fn events_of_the_earlier_schemas_are_read_without_what_these_do_not_have() {
 #[test]
 fn an_event_of_a_later_schema_with_more_fields_in_another_order_is_read() {
     let mut later = parsed(ONBOARDING);
+    let season = json!({"type": "enum", "name": "Season", "symbols": ["SPRING", "SUMMER"]});
     fields(&mut later, "Preferences").push(json!({
         "name": "timing", "default": null, "type": ["null", {"type": "record", "name": "Timing", "fields": [
-            {"name": "seasons", "type": {"type": "array", "items": {"type": "enum", "name": "Season", "symbols": ["SPRING", "SUMMER"]}}},
+            {"name": "seasons", "type": {"type": "array", "items": season}},
             {"name": "nights", "type": {"type": "map", "values": ["null", "long", "float", "bytes"]}},
             {"name": "signature", "type": {"type": "fixed", "name": "Signature", "size": 3}},
             {"name": "previous", "type": ["null", "Timing"], "default": null},
