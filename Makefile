@@ -1,0 +1,25 @@
+# Every target works on a fresh machine: what is missing is installed first, and named (see scripts/setup).
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+# The tests of one run share a broker and a database server; more threads than this only make them wait for each other.
+export RUST_TEST_THREADS ?= 4
+
+.PHONY: help setup build test lint
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
+
+setup: ## Install what building and testing need
+	@scripts/setup
+
+build: setup ## Build the program
+	cargo build --locked --release
+
+test: setup ## Run all tests, against a real Kafka and a real PostgreSQL that they start themselves
+	cargo test --locked --features failpoints
+
+lint: setup ## Check the format and all lints
+	cargo fmt --check
+	cargo clippy --locked --all-targets --all-features -- -D warnings

@@ -16,6 +16,7 @@
 //! Arrows point one way: `command` → sources (`kafka`, `store`) → `pipeline` → `engine`, `profile`, `event`.
 
 pub mod command;
+pub mod config;
 pub mod engine;
 pub mod event;
 pub mod exit;

@@ -1,1 +1,99 @@
-fn main() {}
+//! The program: parses its arguments, starts logging, runs one command, ends with its exit code.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use clap::{Parser, Subcommand};
+use segmenter::command::config::ConfigCommand;
+use segmenter::command::migrate::MigrateArgs;
+use segmenter::command::serve::ServeArgs;
+use segmenter::command::{self, explain};
+use segmenter::config::{ConfigArgs, Sources};
+use segmenter::engine::Catalog;
+use segmenter::event::Millis;
+use segmenter::exit::Exit;
+use segmenter::telemetry;
+
+/// Keeps travellers' segments: events from Kafka, rows in PostgreSQL, changes back to Kafka.
+///
+/// Exit codes: 0 ok, 1 failure, 2 usage or configuration, 3 a precondition refused, 4 finished with findings, 5 flood of
+/// rejected records, 75 a dependency is away, 130 interrupted.
+#[derive(Debug, Parser)]
+#[command(name = "segmenter", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Serve(ServeArgs),
+    Migrate {
+        #[command(flatten)]
+        config: ConfigArgs,
+        #[command(flatten)]
+        migrate: MigrateArgs,
+    },
+    Config(ConfigCommand),
+    /// Show what the engine makes of profiles.
+    Explain {
+        /// Read a case a line from standard input, write an explanation a line.
+        #[arg(long, required = true)]
+        jsonl: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli) {
+        Ok(code) => code,
+        Err(error) => {
+            // Standard error is the last resort; if it is closed there is nobody to tell.
+            let _ = writeln!(io::stderr(), "segmenter: {error:#}");
+            Exit::Failure.into()
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    match cli.command {
+        Command::Serve(args) => {
+            let config = match Sources::of_process(&args.config).resolve().config() {
+                Ok(config) => config,
+                Err(problems) => return refuse(&problems),
+            };
+            telemetry::init(config.log.filter.as_str(), config.log.format)?;
+            Ok(runtime()?.block_on(command::serve::run(config))?.into())
+        }
+        Command::Migrate { config, migrate } => {
+            let (database, log) = match Sources::of_process(&config).resolve().database() {
+                Ok(read) => read,
+                Err(problems) => return refuse(&problems),
+            };
+            telemetry::init(log.filter.as_str(), log.format)?;
+            let mut out = io::stdout();
+            let run = command::migrate::run(&migrate, database.url.expose(), &mut out);
+            Ok(runtime()?.block_on(run)?.into())
+        }
+        Command::Config(args) => Ok(command::config::run(&args, &mut io::stdout().lock())?.into()),
+        Command::Explain { jsonl: _ } => {
+            let summary = explain::explain_jsonl(io::stdin().lock(), io::stdout().lock(), &Catalog::builtin()?, now())?;
+            Ok(if summary.refused == 0 { Exit::Ok } else { Exit::Findings }.into())
+        }
+    }
+}
+
+fn refuse(problems: &impl std::fmt::Display) -> anyhow::Result<ExitCode> {
+    writeln!(io::stderr(), "{problems}")?;
+    Ok(Exit::Usage.into())
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+}
+
+fn now() -> Millis {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Millis(i64::try_from(since_epoch.as_millis()).unwrap_or_default())
+}

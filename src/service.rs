@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
+use crate::config::{OutOfRange, Start};
 use crate::event::Limits;
 use crate::health::Health;
 use crate::kafka::assignment::{Assignment, Budget};
@@ -22,7 +23,7 @@ use crate::kafka::dead_letter_writer::DeadLetterWriter;
 use crate::kafka::ledger::FloodLimit;
 use crate::kafka::publisher::{HANDOVER_ROWS, HeldRows, Publisher};
 use crate::kafka::rebalance::LiveContext;
-use crate::kafka::start::{OutOfRange, Start, StartPositions};
+use crate::kafka::start::StartPositions;
 use crate::kafka::worker::{BatchLimits, Finisher, WorkQueues, Worker};
 use crate::kafka::{outbox_gate, topics};
 use crate::metrics::Metrics;
@@ -38,6 +39,7 @@ pub struct Settings {
     pub topics: Topics,
     pub group: String,
     pub session_timeout: Duration,
+    pub max_poll_interval: Duration,
     pub start: Start,
     pub out_of_range: OutOfRange,
     /// How long a revocation or a stop waits for what is on its way.
@@ -168,7 +170,7 @@ fn consumer(
         paused: AtomicBool::new(false),
         statistics: Mutex::new(None),
     };
-    let config = settings.cluster.consumer(&settings.group, settings.session_timeout);
+    let config = settings.cluster.consumer(&settings.group, settings.session_timeout, settings.max_poll_interval);
     BaseConsumer::from_config_and_context(&config, context).context("could not make the consumer's Kafka client")
 }
 

@@ -6,32 +6,25 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::time::UtcTime;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-/// The form of a log line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogFormat {
-    Json,
-    Pretty,
-}
+use crate::config::LogFormat;
 
-impl LogFormat {
-    /// Plain on a terminal, JSON elsewhere.
-    pub fn by_terminal() -> Self {
-        if std::io::stderr().is_terminal() { Self::Pretty } else { Self::Json }
-    }
+/// The format where none is configured: plain on a terminal, JSON elsewhere.
+fn by_terminal() -> LogFormat {
+    if std::io::stderr().is_terminal() { LogFormat::Pretty } else { LogFormat::Json }
 }
 
 /// Starts logging what `directives` (as in `info,segmenter=debug`) let through.
 ///
 /// # Errors
-/// The directives cannot be read, or logging was started before.
-pub fn init(directives: &str, format: LogFormat) -> anyhow::Result<()> {
+/// The directives cannot be read, or logging was started before. Without a format a terminal decides.
+pub fn init(directives: &str, format: Option<LogFormat>) -> anyhow::Result<()> {
     let filter = EnvFilter::builder().parse(directives)?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_timer(UtcTime::rfc_3339())
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal());
-    match format {
+    match format.unwrap_or_else(by_terminal) {
         LogFormat::Json => builder.json().flatten_event(true).finish().try_init()?,
         LogFormat::Pretty => builder.finish().try_init()?,
     }

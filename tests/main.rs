@@ -1,9 +1,22 @@
 //! Every promise of the service, tested. One binary, so that one broker and one database server serve the whole run.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::unreachable,
+    reason = "a test fails by panicking"
+)]
+#![allow(unreachable_pub, reason = "whether a test's helper is used shows without a visibility of its own")]
 
+mod architecture;
 mod avro;
 mod decoding_corpus;
 mod golden_engine;
 mod ledger;
 mod merge_and_fold;
 mod migrations;
+mod store;
+mod support;
+mod support_smoke;
+mod world;

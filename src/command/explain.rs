@@ -1,100 +1,175 @@
-//! `segmenter explain`: what the engine makes of a profile.
+//! `explain`: profiles on standard input, a JSON object a line, to how they are segmented, a JSON object a line.
+//!
+//! Nothing is stored. A line has `id` (any JSON, repeated in the answer), `preferences` (as in an event) and, where known,
+//! `dateOfBirth` and `at`, the time (RFC 3339) at which ages are taken; other members are ignored.
 
 use std::io::{BufRead, Write};
 
-use anyhow::Context as _;
-use serde::Deserialize;
+use anyhow::Context;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value, json as json_value};
 
 use crate::engine::{self, Catalog, Dimensions, Segmentation};
-use crate::event::time::parse_rfc3339;
-use crate::event::{DECODER_VERSION, Millis, Reason, Rejection, Stamp, json::decode_preferences};
+use crate::event::{DECODER_VERSION, Millis, Reason, Rejection, Stamp, json, time};
 use crate::pipeline::fold::engine_input;
+use crate::profile::section::Section;
 use crate::profile::{Profile, Register};
 
-/// One case on standard input.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Case<'a> {
-    #[serde(default)]
-    id: Value,
-    #[serde(borrow)]
-    preferences: Option<&'a RawValue>,
-    date_of_birth: Option<String>,
-    /// The profile's logical time, RFC 3339.
-    at: Option<String>,
+/// How many lines were explained and how many were refused. A run with refused lines has failed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Summary {
+    pub explained: u64,
+    pub refused: u64,
 }
 
-/// Explains each line of `input` on a line of `output`; `now` is the logical time of cases that give none.
-///
-/// Gives the number of lines that could not be explained; each of those says why in a member `error`.
+/// Answers each line of `input` with what the engine makes of its profile; ages are taken at the line's `at`, else `now`.
 ///
 /// # Errors
-/// Only what goes wrong in reading and writing.
+/// Only when `input` cannot be read or `output` not be written.
 pub fn explain_jsonl(
     input: impl BufRead,
-    mut output: impl Write,
+    output: impl Write,
     catalog: &Catalog,
     now: Millis,
-) -> anyhow::Result<usize> {
-    let mut failed = 0;
-    for line in input.lines() {
-        let line = line.context("could not read a case")?;
-        if line.trim().is_empty() {
+) -> anyhow::Result<Summary> {
+    explain_lines(input, output, now, |sections, at| to_json(&segment_sections(sections, at, catalog), catalog))
+}
+
+/// Scores the sections of a profile whose newest stamp is at `at`.
+fn segment_sections(sections: &[Section], at: Millis, catalog: &Catalog) -> Segmentation {
+    let stamp = Stamp { time: at, id: "".into(), decoder: DECODER_VERSION };
+    let registers = sections.iter().map(|section| Register { stamp: stamp.clone(), section: section.clone() });
+    let profile = Profile::from_parts(registers, Some(stamp.clone()), None);
+    engine::segment(&engine_input(&profile, at), catalog)
+}
+
+/// Answers each line of `input` with what `explain` makes of the profile's sections at its time, `now` where it has none.
+///
+/// Blank lines are skipped. A line that is no valid profile is answered with an `error` of `reason` and `detail`, and the
+/// run goes on.
+///
+/// # Errors
+/// Only when `input` cannot be read or `output` not be written.
+fn explain_lines<E: Serialize>(
+    input: impl BufRead,
+    mut output: impl Write,
+    now: Millis,
+    explain: impl Fn(&[Section], Millis) -> E,
+) -> anyhow::Result<Summary> {
+    let mut summary = Summary::default();
+    for line in input.split(b'\n') {
+        let line = line.context("reading a profile")?;
+        if line.trim_ascii().is_empty() {
             continue;
         }
-        let explained = explain_line(&line, catalog, now).unwrap_or_else(|(id, rejection)| {
-            failed += 1;
-            json!({"id": id, "error": {"reason": rejection.reason.as_str(), "detail": rejection.detail}})
-        });
-        writeln!(output, "{explained}").context("could not write an explanation")?;
+        let (id, profile) = match parse(&line) {
+            Ok(line) => (line.id, profile(&line, now)),
+            Err(rejection) => (None, Err(rejection)),
+        };
+        let id = id.unwrap_or(RawValue::NULL);
+        let result = match profile {
+            Ok((sections, at)) => {
+                summary.explained += 1;
+                Outcome::Explained(explain(&sections, at))
+            }
+            Err(Rejection { reason, detail }) => {
+                summary.refused += 1;
+                Outcome::Refused { error: Refused { reason: reason.as_str(), detail } }
+            }
+        };
+        let mut answer = serde_json::to_vec(&Answer { id, result }).context("encoding an answer")?;
+        answer.push(b'\n');
+        output.write_all(&answer).context("writing an answer")?;
     }
-    output.flush().context("could not write the explanations")?;
-    Ok(failed)
+    output.flush().context("writing an answer")?;
+    Ok(summary)
 }
 
-fn explain_line(line: &str, catalog: &Catalog, now: Millis) -> Result<Value, (Value, Rejection)> {
-    let malformed = |error: serde_json::Error| {
-        let detail = format!("not a case: column {}", error.column());
-        (Value::Null, Rejection { reason: Reason::Malformed, detail })
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Line<'a> {
+    #[serde(borrow, default)]
+    id: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    preferences: Option<&'a RawValue>,
+    #[serde(default)]
+    date_of_birth: Value,
+    #[serde(default)]
+    at: Value,
+}
+
+#[derive(Serialize)]
+struct Answer<'a, E> {
+    id: &'a RawValue,
+    #[serde(flatten)]
+    result: Outcome<E>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Outcome<E> {
+    Explained(E),
+    Refused { error: Refused },
+}
+
+#[derive(Serialize)]
+struct Refused {
+    reason: &'static str,
+    detail: String,
+}
+
+fn parse(line: &[u8]) -> Result<Line<'_>, Rejection> {
+    // serde would take a list for the members in their order.
+    if !line.trim_ascii_start().starts_with(b"{") {
+        return Err(Rejection::new(Reason::Malformed, "the line is not a JSON object"));
+    }
+    serde_json::from_slice(line).map_err(|error| {
+        let detail = format!("the line is not JSON, or has a key twice, at column {}", error.column());
+        Rejection::new(Reason::Malformed, detail)
+    })
+}
+
+fn profile(line: &Line<'_>, now: Millis) -> Result<(Vec<Section>, Millis), Rejection> {
+    let at = match &line.at {
+        Value::Null => now,
+        Value::String(text) => time::parse_rfc3339(text).ok_or_else(bad_time)?,
+        _ => return Err(bad_time()),
     };
-    let case: Case<'_> = serde_json::from_str(line).map_err(malformed)?;
-    let id = case.id.clone();
-    let segmentation = segment_case(&case, catalog, now).map_err(|rejection| (id.clone(), rejection))?;
-    Ok(to_json(&id, &segmentation, catalog))
+    let date_of_birth = match &line.date_of_birth {
+        Value::Null => None,
+        Value::String(text) => Some(text.as_str()),
+        _ => return Err(Rejection::new(Reason::BadValue, "dateOfBirth: must be a string")),
+    };
+    let preferences =
+        line.preferences.ok_or_else(|| Rejection::new(Reason::BadValue, "preferences: must be an object"))?;
+    Ok((json::decode_preferences(preferences.get(), date_of_birth)?, at))
 }
 
-fn segment_case(case: &Case<'_>, catalog: &Catalog, now: Millis) -> Result<Segmentation, Rejection> {
-    let at = case.at.as_deref().map_or(Some(now), parse_rfc3339);
-    let bad_time = || Rejection { reason: Reason::BadTime, detail: "at: must be RFC 3339".to_owned() };
-    let at = at.ok_or_else(bad_time)?;
-    let preferences = case.preferences.map_or("{}", RawValue::get);
-    let sections = decode_preferences(preferences, case.date_of_birth.as_deref())?;
-    let stamp = Stamp { time: at, id: "".into(), decoder: DECODER_VERSION };
-    let registers = sections.into_iter().map(|section| Register { stamp: stamp.clone(), section });
-    let profile = Profile::from_parts(registers, Some(stamp.clone()), None);
-    Ok(engine::segment(&engine_input(&profile, at), catalog))
+fn bad_time() -> Rejection {
+    Rejection::new(Reason::BadTime, "at: must be an RFC 3339 time with an offset, 1970 to 9999")
 }
 
-fn to_json(id: &Value, of: &Segmentation, catalog: &Catalog) -> Value {
+fn to_json(of: &Segmentation, catalog: &Catalog) -> Value {
     let dimensions: Map<String, Value> = Dimensions::NAMES
         .iter()
         .zip(of.dimensions.to_array())
-        .map(|(name, value)| ((*name).to_owned(), json!(value)))
+        .map(|(name, value)| ((*name).to_owned(), json_value!(value)))
         .collect();
-    let scores: Map<String, Value> =
-        catalog.segments().zip(&of.scores).map(|(segment, score)| (segment.name.to_string(), json!(score))).collect();
+    let scores: Map<String, Value> = catalog
+        .segments()
+        .zip(&of.scores)
+        .map(|(segment, score)| (segment.name.to_string(), json_value!(score)))
+        .collect();
     let segments: Vec<Value> = of
         .ranking
         .iter()
         .map(|assignment| {
             let reasons: Vec<&str> = assignment.reasons.iter().map(|code| code.as_str()).collect();
-            json!({"segment": catalog.segment_name(assignment.segment), "score": assignment.score, "reasons": reasons})
+            json_value!({"segment": catalog.segment_name(assignment.segment), "score": assignment.score, "reasons": reasons})
         })
         .collect();
-    json!({
-        "id": id,
+    json_value!({
         "dimensions": dimensions,
         "scores": scores,
         "segments": segments,
@@ -104,4 +179,70 @@ fn to_json(id: &Value, of: &Segmentation, catalog: &Catalog) -> Value {
         "preference_weight": of.preference_weight,
         "vector": of.vector,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answers(input: &[u8]) -> (Summary, Vec<Value>) {
+        let mut output = Vec::new();
+        let explain = |sections: &[Section], at: Millis| serde_json::json!({"sections": sections.len(), "at": at.0});
+        let summary = explain_lines(input, &mut output, Millis(7), explain).expect("memory reads and writes");
+        let lines = output.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        (summary, lines.map(|line| serde_json::from_slice(line).expect("JSON")).collect())
+    }
+
+    fn reason(line: &str) -> Value {
+        let (summary, answers) = answers(line.as_bytes());
+        assert_eq!(summary, Summary { explained: 0, refused: 1 }, "{line}");
+        answers[0]["error"]["reason"].clone()
+    }
+
+    #[test]
+    fn each_line_is_answered_under_its_own_id_and_blank_ones_are_skipped() {
+        let input = "{\"id\":[1,\"a\"],\"preferences\":{\"climate\":{}}}\r\n\n  \t\n\
+            {\"preferences\":{},\"dateOfBirth\":\"1980-01-02\",\"at\":\"1970-01-01T00:00:09Z\",\"expected\":{}}";
+        let (summary, answers) = answers(input.as_bytes());
+        assert_eq!(summary, Summary { explained: 2, refused: 0 });
+        assert_eq!(answers[0], serde_json::json!({"id": [1, "a"], "sections": 1, "at": 7}));
+        assert_eq!(answers[1], serde_json::json!({"id": null, "sections": 1, "at": 9000}));
+    }
+
+    #[test]
+    fn a_refused_line_is_answered_with_its_reason_and_the_rest_goes_on() {
+        let input = b"{\"id\":1,\"preferences\":{\"travel\":[]}}\n\xff\n{\"id\":3,\"preferences\":{}}\n";
+        let (summary, answers) = answers(input);
+        assert_eq!(summary, Summary { explained: 1, refused: 2 });
+        let error = serde_json::json!({"reason": "bad_value", "detail": "preferences.travel: must be an object"});
+        assert_eq!(answers[0], serde_json::json!({"id": 1, "error": error}));
+        assert_eq!((&answers[1]["id"], &answers[1]["error"]["reason"]), (&Value::Null, &Value::from("malformed")));
+        assert_eq!(answers[2]["id"], 3);
+    }
+
+    #[test]
+    fn what_is_no_valid_profile_is_refused_as_an_event_would_be() {
+        for line in ["{", "[1,{}]", "7", r#"{"preferences":{},"preferences":{}}"#, r#"{"preferences":{"x":1,"x":1}}"#] {
+            assert_eq!(reason(line), "malformed", "{line}");
+        }
+        for line in [
+            "{}",
+            r#"{"preferences":null}"#,
+            r#"{"preferences":[]}"#,
+            r#"{"preferences":{},"dateOfBirth":7}"#,
+            r#"{"preferences":{},"dateOfBirth":"1981-02-29"}"#,
+        ] {
+            assert_eq!(reason(line), "bad_value", "{line}");
+        }
+        for at in ["7", "\"\"", "\"2026-01-29\""] {
+            assert_eq!(reason(&format!(r#"{{"preferences":{{}},"at":{at}}}"#)), "bad_time", "{at}");
+        }
+    }
+
+    #[test]
+    fn every_golden_profile_is_read() {
+        let golden = include_str!("../../tests/golden/engine-cases.jsonl");
+        let (summary, _) = answers(golden.as_bytes());
+        assert_eq!(summary, Summary { explained: 500, refused: 0 });
+    }
 }

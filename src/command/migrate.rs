@@ -1,7 +1,6 @@
 //! `segmenter migrate`: parses its arguments, prints what happens, maps the outcome to an exit code.
 
 use std::io::{self, Write};
-use std::process::ExitCode;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -10,6 +9,7 @@ use clap::{Args, Subcommand};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, PgConnection};
 
+use crate::exit::Exit;
 use crate::store::migrate::{self, Limits, MigrateError, Notice, RevertOptions, RunOptions, Target};
 
 /// Apply, list or revert the migrations of the database.
@@ -65,30 +65,11 @@ enum Action {
     },
 }
 
-/// How it ended, told apart by what the caller should do about it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// Done, or nothing to do.
-    Done = 0,
-    /// The database refused a step.
-    Failed = 1,
-    /// A precondition does not hold: a human has to act first.
-    Refused = 3,
-    /// The database is away or busy: try again.
-    Unavailable = 75,
-}
-
-impl From<Outcome> for ExitCode {
-    fn from(outcome: Outcome) -> Self {
-        Self::from(outcome as u8)
-    }
-}
-
 /// Does what the arguments say on the database at `database_url` and prints to `out` what happens, as it happens.
 ///
 /// # Errors
-/// A URL that cannot be parsed, or `out` that cannot be written to. What the database says is an [`Outcome`].
-pub async fn run(args: &MigrateArgs, database_url: &str, out: &mut (impl Write + Send)) -> anyhow::Result<Outcome> {
+/// A URL that cannot be parsed, or `out` that cannot be written to. What the database says is an [`Exit`].
+pub async fn run(args: &MigrateArgs, database_url: &str, out: &mut (impl Write + Send)) -> anyhow::Result<Exit> {
     // Without the cause: it may repeat the URL, which holds a password.
     let options = PgConnectOptions::from_str(database_url)
         .ok()
@@ -111,10 +92,10 @@ pub async fn run(args: &MigrateArgs, database_url: &str, out: &mut (impl Write +
     };
     printed.context("cannot print")?;
     match result {
-        Ok(()) => Ok(Outcome::Done),
+        Ok(()) => Ok(Exit::Ok),
         Err(error) => {
             writeln!(out, "error: {error}").context("cannot print")?;
-            Ok(outcome(&error))
+            Ok(exit(&error))
         }
     }
 }
@@ -151,10 +132,10 @@ async fn act(
     Ok(())
 }
 
-fn outcome(error: &MigrateError) -> Outcome {
+fn exit(error: &MigrateError) -> Exit {
     match error {
-        MigrateError::Refused(_) => Outcome::Refused,
-        MigrateError::Busy { .. } | MigrateError::Locked { .. } | MigrateError::Away(_) => Outcome::Unavailable,
-        MigrateError::Database(_) => Outcome::Failed,
+        MigrateError::Refused(_) => Exit::Refused,
+        MigrateError::Busy { .. } | MigrateError::Locked { .. } | MigrateError::Away(_) => Exit::DependencyAway,
+        MigrateError::Database(_) => Exit::Failure,
     }
 }

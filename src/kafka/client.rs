@@ -55,7 +55,7 @@ impl Cluster {
     }
 
     /// A consumer's configuration. Offsets are committed by us alone and start where we say.
-    pub fn consumer(&self, group: &str, session_timeout: Duration) -> ClientConfig {
+    pub fn consumer(&self, group: &str, session_timeout: Duration, max_poll_interval: Duration) -> ClientConfig {
         let mut config = self.config();
         config
             .set("group.id", group)
@@ -64,6 +64,7 @@ impl Cluster {
             .set("auto.offset.reset", "error")
             .set("partition.assignment.strategy", "cooperative-sticky")
             .set("session.timeout.ms", session_timeout.as_millis().to_string())
+            .set("max.poll.interval.ms", max_poll_interval.as_millis().to_string())
             .set("allow.auto.create.topics", "false")
             // A topic that is missing at the start is noticed soon after it appears.
             .set("topic.metadata.refresh.interval.ms", "5000")

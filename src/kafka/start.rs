@@ -7,34 +7,9 @@ use rdkafka::error::KafkaResult;
 use rdkafka::{Offset, TopicPartitionList};
 use tracing::{info, warn};
 
+use crate::config::{OutOfRange, Start};
 use crate::metrics::Metrics;
 use crate::stop::StopReason;
-
-/// Where a group begins that has no committed offset.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Start {
-    Earliest,
-    Latest,
-}
-
-/// What to do when the committed offset is no longer (or not yet) in the partition.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OutOfRange {
-    /// Stop and say so: records were lost to retention, or the topic was recreated.
-    Stop,
-    Earliest,
-    Latest,
-}
-
-impl OutOfRange {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Stop => "stop",
-            Self::Earliest => "earliest",
-            Self::Latest => "latest",
-        }
-    }
-}
 
 /// Decides start positions.
 #[derive(Debug, Clone)]

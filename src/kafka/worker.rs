@@ -61,7 +61,9 @@ impl WorkQueues {
     pub fn send(&self, work: Work) {
         let worker = worker_of(&work.event.user, self.0.len());
         // A worker that is gone has given up with the whole process; the record stays uncommitted.
-        let _ = self.0.get(worker).map(|queue| queue.send(work));
+        if let Some(queue) = self.0.get(worker) {
+            let _ = queue.send(work);
+        }
     }
 }
 
@@ -106,11 +108,11 @@ impl Finisher {
 
     fn describe(&self, at: FloodAt) -> String {
         let topic = self.topics.input(at.partition.kind);
-        let last = |rejected: &Box<Rejected>| {
+        let last = self.assignment.with_last_held(at.partition, |rejected| {
             let rejection = &rejected.rejection;
             format!("{} ({})", rejection.reason.as_str(), rejection.detail)
-        };
-        let last = self.assignment.with_last_held(at.partition, last).unwrap_or_default();
+        });
+        let last = last.unwrap_or_default();
         format!(
             "{} records in a row were rejected in {topic} partition {}, offsets {} to {}; nothing of the run was \
              committed or written to the dead letters. The last reason: {last}. A producer is probably broken; once it is \

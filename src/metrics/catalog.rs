@@ -102,19 +102,30 @@ impl Metrics {
     }
 }
 
-/// The table of `docs/metrics.md`.
+/// The page `docs/metrics.md`.
 ///
 /// # Errors
 /// As [`Metrics::new`].
-pub fn markdown_table() -> prometheus::Result<String> {
+pub fn markdown() -> prometheus::Result<String> {
     let (_, mut documented) = register()?;
     documented.sort_by(|one, other| one.name.cmp(&other.name));
-    let mut table = String::from("| metric | kind | labels | meaning |\n| --- | --- | --- | --- |\n");
+    let mut page = String::from(PREAMBLE);
     for row in documented {
-        table.push_str(&format!("| `{}` | {} | {} | {} |\n", row.name, row.kind, row.labels, row.help));
+        page.push_str(&format!("| `{}` | {} | {} | {} |\n", row.name, row.kind, row.labels, row.help));
     }
-    Ok(table)
+    Ok(page)
 }
+
+const PREAMBLE: &str = "\
+<!-- Made by `segmenter config docs metrics > docs/metrics.md`; a test keeps it equal to the code. -->
+
+# Metrics
+
+Served at `/metrics` in the text format of Prometheus.
+
+| metric | kind | labels | meaning |
+| --- | --- | --- | --- |
+";
 
 fn register() -> prometheus::Result<(Metrics, Vec<Documented>)> {
     let mut to = Registrar { registry: Registry::new(), documented: Vec::new() };

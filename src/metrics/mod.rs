@@ -14,7 +14,7 @@ use crate::pipeline::change::{Change, Saying};
 use crate::store::error::ErrorClass;
 use crate::store::outbox::Depth;
 
-pub use catalog::markdown_table;
+pub use catalog::markdown;
 
 /// What became of an input record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -149,7 +149,7 @@ fn announcement(
         .map(|assignment| Assigned {
             segment: catalog.segment_name(assignment.segment).into(),
             score: assignment.score,
-            reasons: assignment.reasons.iter().copied().collect(),
+            reasons: assignment.reasons.clone(),
         })
         .collect();
     let trigger = match cause.body {

@@ -33,7 +33,7 @@ fn fingerprints_are_those_of_the_specification() {
     }
 }
 
-/// Records lie in topics under these. A schema that has to change moves to `schemas/history/` as it is, and stays known.
+/// Records lie in topics under these. A schema that has to change is kept as it is in `schemas/history/`, and known.
 /// (Computed with fastavro 1.12, another implementation.)
 #[test]
 fn the_published_schemas_have_not_changed() {

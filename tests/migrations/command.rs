@@ -1,9 +1,10 @@
 //! `segmenter migrate` as a deployment calls it: what it prints, and which exit code it means.
 
 use clap::Parser;
-use segmenter::command::migrate::{self, MigrateArgs, Outcome};
+use segmenter::command::migrate::{self, MigrateArgs};
+use segmenter::exit::Exit;
 
-use super::database::{BEFORE, Database, PRISMA};
+use super::database::{BEFORE, Database, PRISMA_BEFORE};
 
 #[derive(Parser)]
 struct Cli {
@@ -12,7 +13,7 @@ struct Cli {
 }
 
 /// Parses and runs it, and returns the outcome and what was printed.
-async fn segmenter_migrate(arguments: &[&str], url: &str) -> (Outcome, String) {
+async fn segmenter_migrate(arguments: &[&str], url: &str) -> (Exit, String) {
     let cli = Cli::try_parse_from([&["migrate"], arguments].concat()).unwrap_or_else(|error| panic!("{error}"));
     let mut out = Vec::new();
     let outcome = migrate::run(&cli.migrate, url, &mut out).await.unwrap();
@@ -21,35 +22,35 @@ async fn segmenter_migrate(arguments: &[&str], url: &str) -> (Outcome, String) {
 
 #[tokio::test]
 async fn run_then_info_then_revert_as_an_operator_sees_them() {
-    let database = Database::shaped(&[BEFORE]).await;
-    let (outcome, out) = segmenter_migrate(&["run"], &database.url).await;
-    assert_eq!(outcome, Outcome::Done);
+    let database = Database::shaped(BEFORE).await;
+    let (outcome, out) = segmenter_migrate(&["run"], database.url()).await;
+    assert_eq!(outcome, Exit::Ok);
     assert!(out.contains("done: apply 3 profile_states"), "{out}");
 
-    let (outcome, out) = segmenter_migrate(&["info"], &database.url).await;
-    assert_eq!(outcome, Outcome::Done);
+    let (outcome, out) = segmenter_migrate(&["info"], database.url()).await;
+    assert_eq!(outcome, Exit::Ok);
     assert!(out.starts_with("schema: current: at migration 3\n"), "{out}");
 
-    let (outcome, out) = segmenter_migrate(&["revert", "--all"], &database.url).await;
-    assert_eq!(outcome, Outcome::Refused);
+    let (outcome, out) = segmenter_migrate(&["revert", "--all"], database.url()).await;
+    assert_eq!(outcome, Exit::Refused);
     assert!(out.contains("will be lost: 0 profile states") && out.contains("--yes"), "{out}");
 
-    let (outcome, _) = segmenter_migrate(&["revert", "--to", "0", "--yes"], &database.url).await;
-    assert_eq!(outcome, Outcome::Done);
-    let (_, out) = segmenter_migrate(&["info"], &database.url).await;
+    let (outcome, _) = segmenter_migrate(&["revert", "--to", "0", "--yes"], database.url()).await;
+    assert_eq!(outcome, Exit::Ok);
+    let (_, out) = segmenter_migrate(&["info"], database.url()).await;
     assert!(out.starts_with("schema: missing"), "{out}");
 }
 
 #[tokio::test]
 async fn a_refusal_is_exit_code_3_and_says_what_to_deploy() {
-    let database = Database::shaped(&[BEFORE, PRISMA]).await;
+    let database = Database::shaped(PRISMA_BEFORE).await;
     for arguments in [&["run"][..], &["run", "--dry-run"]] {
-        let (outcome, out) = segmenter_migrate(arguments, &database.url).await;
-        assert_eq!(outcome, Outcome::Refused);
+        let (outcome, out) = segmenter_migrate(arguments, database.url()).await;
+        assert_eq!(outcome, Exit::Refused);
         assert!(out.contains("IA-002.1 add_user_segments") && out.contains("--add-columns"), "{out}");
     }
-    let (outcome, _) = segmenter_migrate(&["run", "--add-columns"], &database.url).await;
-    assert_eq!(outcome, Outcome::Done);
+    let (outcome, _) = segmenter_migrate(&["run", "--add-columns"], database.url()).await;
+    assert_eq!(outcome, Exit::Ok);
 }
 
 #[tokio::test]
@@ -57,7 +58,7 @@ async fn a_database_that_is_away_is_exit_code_75() {
     let unused = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let url = format!("postgresql://postgres:secret@127.0.0.1:{unused}/any");
     let (outcome, out) = segmenter_migrate(&["info"], &url).await;
-    assert_eq!(outcome, Outcome::Unavailable);
+    assert_eq!(outcome, Exit::DependencyAway);
     assert!(!out.contains("secret"), "{out}");
 }
 

@@ -11,7 +11,7 @@ async fn status(database: &Database) -> SchemaStatus {
 
 /// As a later release would leave it: one more migration, and what it asks of binaries.
 async fn migrated_by_a_later_release(requires: i64) -> Database {
-    let database = Database::shaped(&[BEFORE]).await;
+    let database = Database::shaped(BEFORE).await;
     database.run().await.unwrap();
     database
         .execute(&format!(
@@ -25,12 +25,12 @@ async fn migrated_by_a_later_release(requires: i64) -> Database {
 
 #[tokio::test]
 async fn a_database_that_was_never_migrated_is_missing() {
-    assert_eq!(status(&Database::shaped(&[BEFORE]).await).await, SchemaStatus::Missing);
+    assert_eq!(status(&Database::shaped(BEFORE).await).await, SchemaStatus::Missing);
 }
 
 #[tokio::test]
 async fn a_database_that_lacks_a_migration_is_behind_and_refused() {
-    let database = Database::shaped(&[BEFORE]).await;
+    let database = Database::shaped(BEFORE).await;
     database.run().await.unwrap();
     database.revert(Target::OneStep).await.unwrap();
     let behind = status(&database).await;
@@ -60,7 +60,7 @@ async fn a_newer_database_that_needs_a_newer_binary_is_refused_by_serve_run_and_
 
 #[tokio::test]
 async fn a_migration_applied_from_another_file_is_noticed() {
-    let database = Database::shaped(&[BEFORE]).await;
+    let database = Database::shaped(BEFORE).await;
     database.run().await.unwrap();
     database.execute("update segmenter._sqlx_migrations set checksum = 'x' where version = 2").await;
     let modified = SchemaStatus::Modified { versions: vec![2] };
@@ -70,7 +70,7 @@ async fn a_migration_applied_from_another_file_is_noticed() {
 
 #[tokio::test]
 async fn columns_dropped_behind_our_back_are_noticed() {
-    let database = Database::shaped(&[BEFORE]).await;
+    let database = Database::shaped(BEFORE).await;
     database.run().await.unwrap();
     database.execute("alter table user_vectors drop column segments").await;
     assert_eq!(status(&database).await, SchemaStatus::Damaged { missing: vec!["segments".to_owned()] });

@@ -3,14 +3,14 @@
 use segmenter::store::migrate::{self, IndexState, LOCK_KEY, Limits, MigrateError, Notice, RunOptions};
 use tokio::sync::oneshot;
 
-use super::database::{ADD_USER_SEGMENTS, BEFORE, Database, LIMITS, execute, run};
+use super::database::{AFTER, BEFORE, Database, LIMITS, execute, run};
 
 const INDEX_IS_VALID: &str =
     "select indisvalid from pg_index where indexrelid = '\"user_vectors_primarySegment_idx\"'::regclass";
 
 #[tokio::test]
 async fn a_second_run_asks_again_until_the_first_has_finished() {
-    let database = Database::shaped(&[BEFORE]).await;
+    let database = Database::shaped(BEFORE).await;
     let mut holder = database.connect().await;
     execute(&mut holder, &format!("select pg_advisory_lock({LOCK_KEY})")).await;
 
@@ -37,7 +37,7 @@ async fn a_second_run_asks_again_until_the_first_has_finished() {
 
 #[tokio::test]
 async fn two_runs_at_once_both_succeed_and_each_migration_is_applied_once() {
-    let database = Database::shaped(&[BEFORE]).await;
+    let database = Database::shaped(BEFORE).await;
     let (mut one, mut other) = (database.connect().await, database.connect().await);
     let ((one, _), (other, _)) =
         tokio::join!(run(&mut one, RunOptions::default()), run(&mut other, RunOptions::default()));
@@ -48,7 +48,7 @@ async fn two_runs_at_once_both_succeed_and_each_migration_is_applied_once() {
 
 #[tokio::test]
 async fn a_run_gives_up_at_the_deadline_and_says_who_migrates() {
-    let database = Database::shaped(&[BEFORE]).await;
+    let database = Database::shaped(BEFORE).await;
     let mut holder = database.connect().await;
     execute(&mut holder, &format!("set application_name to 'elder'; select pg_advisory_lock({LOCK_KEY})")).await;
     let limits = Limits { deadline: LIMITS.poll, ..LIMITS };
@@ -60,7 +60,7 @@ async fn a_run_gives_up_at_the_deadline_and_says_who_migrates() {
 
 #[tokio::test]
 async fn a_lock_held_on_the_table_ends_in_a_clear_error_and_nothing_half_done() {
-    let database = Database::shaped(&[BEFORE]).await;
+    let database = Database::shaped(BEFORE).await;
     let before = database.public_schema();
     let mut holder = database.connect().await;
     execute(&mut holder, "set application_name to 'reader'; begin; select * from user_vectors").await;
@@ -80,7 +80,7 @@ async fn a_lock_held_on_the_table_ends_in_a_clear_error_and_nothing_half_done() 
 
 #[tokio::test]
 async fn a_retry_succeeds_once_the_lock_is_gone() {
-    let database = Database::shaped(&[BEFORE]).await;
+    let database = Database::shaped(BEFORE).await;
     let mut holder = database.connect().await;
     execute(&mut holder, "begin; select * from user_vectors").await;
     let (retries, retrying) = oneshot::channel();
@@ -118,7 +118,7 @@ async fn leave_an_invalid_index(database: &Database) {
 
 #[tokio::test]
 async fn an_invalid_index_that_is_found_is_rebuilt() {
-    let database = Database::shaped(&[BEFORE]).await;
+    let database = Database::shaped(BEFORE).await;
     database.execute("alter table user_vectors add column \"primarySegment\" text").await;
     leave_an_invalid_index(&database).await;
     assert_eq!(database.run().await.unwrap(), [1, 2, 3]);
@@ -127,7 +127,7 @@ async fn an_invalid_index_that_is_found_is_rebuilt() {
 
 #[tokio::test]
 async fn an_index_that_became_invalid_later_is_listed_and_rebuilt() {
-    let database = Database::shaped(&[BEFORE]).await;
+    let database = Database::shaped(BEFORE).await;
     database.run().await.unwrap();
     database.execute("drop index \"user_vectors_primarySegment_idx\"").await;
     leave_an_invalid_index(&database).await;
@@ -142,13 +142,12 @@ async fn an_index_that_became_invalid_later_is_listed_and_rebuilt() {
 
 #[tokio::test]
 async fn writers_are_not_stopped_by_the_build() {
-    let database = Database::shaped(&[BEFORE]).await;
+    let database = Database::shaped(AFTER).await;
     let mut writer = database.connect().await;
     let mut conn = database.connect().await;
     let (waits, waiting) = oneshot::channel();
     let mut waits = Some(waits);
     // A transaction that has written the table: a plain CREATE INDEX would queue behind it, and all writers after that.
-    execute(&mut writer, ADD_USER_SEGMENTS).await;
     execute(&mut writer, "drop index \"user_vectors_primarySegment_idx\"").await;
     execute(&mut writer, "begin; update user_vectors set version = 2").await;
     let mut told = |notice: Notice| {

@@ -3,17 +3,17 @@
 use segmenter::store::migrate::RunOptions;
 use sqlx::PgConnection;
 
-use super::database::{ADD_USER_SEGMENTS, BEFORE, Database, execute, run, value};
+use super::database::{AFTER, Database, execute, run, value};
 use super::role::Role;
 
 /// A migrated platform with states of u1 (a ranking was said), u2 (nothing), u3 (a null record) and u4 (erased unsaid).
 async fn platform() -> (Database, PgConnection) {
-    let database = Database::shaped(&[BEFORE, ADD_USER_SEGMENTS]).await;
+    let database = Database::shaped(AFTER).await;
     let mut conn = database.connect().await;
     run(&mut conn, RunOptions::default()).await.0.unwrap();
     execute(
         &mut conn,
-        "insert into public.users (id, email) values ('u3', ''), ('u4', '');
+        "insert into public.users (id, email, \"updatedAt\") values ('u3', 'u3', now()), ('u4', 'u4', now());
          insert into segmenter.profile_states (user_id, counter, revision, said, erased_at, state) values
            ('u1', 5, 700, 1, null, 'x'), ('u2', 5, 0, 0, null, 'x'), ('u3', 5, 600, 2, 50, 'x'), ('u4', 5, 0, 0, 40, 'x')",
     )

@@ -3,13 +3,13 @@
 use segmenter::store::migrate::{self, MigrateError, Notice, Refusal, RevertOptions, RunOptions, Target};
 use segmenter::store::schema::{self, SchemaStatus};
 
-use super::database::{ADD_USER_SEGMENTS, BEFORE, Database, PRISMA, revert, run};
+use super::database::{BEFORE, Database, EMPTY, PRISMA_AFTER, PRISMA_BEFORE, revert, run};
 
 const ALL_WITH_CONSENT: RevertOptions = RevertOptions { target: Target::All, yes: true, dry_run: false };
 
 #[tokio::test]
 async fn columns_that_were_there_before_us_stay() {
-    let database = Database::shaped(&[BEFORE, PRISMA, ADD_USER_SEGMENTS]).await;
+    let database = Database::shaped(PRISMA_AFTER).await;
     let before = database.public_schema();
     database.run().await.unwrap();
     database.execute("update user_vectors set \"primarySegment\" = 'BUDGET'").await;
@@ -21,7 +21,7 @@ async fn columns_that_were_there_before_us_stay() {
 
 #[tokio::test]
 async fn columns_and_index_that_we_added_go() {
-    let database = Database::shaped(&[BEFORE]).await;
+    let database = Database::shaped(BEFORE).await;
     let before = database.public_schema();
     database.run().await.unwrap();
     database.revert(Target::All).await.unwrap();
@@ -31,7 +31,7 @@ async fn columns_and_index_that_we_added_go() {
 
 #[tokio::test]
 async fn a_column_that_was_there_stays_beside_those_that_go() {
-    let database = Database::shaped(&[BEFORE]).await;
+    let database = Database::shaped(BEFORE).await;
     database.execute("alter table user_vectors add column segments jsonb").await;
     let before = database.public_schema();
     database.run().await.unwrap();
@@ -41,7 +41,7 @@ async fn a_column_that_was_there_stays_beside_those_that_go() {
 
 #[tokio::test]
 async fn columns_that_prisma_has_adopted_since_stay() {
-    let database = Database::shaped(&[BEFORE, PRISMA]).await;
+    let database = Database::shaped(PRISMA_BEFORE).await;
     let add_columns = RunOptions { add_columns: true, dry_run: false };
     run(&mut database.connect().await, add_columns).await.0.unwrap();
     database
@@ -57,7 +57,7 @@ async fn columns_that_prisma_has_adopted_since_stay() {
 
 #[tokio::test]
 async fn a_table_that_we_created_goes() {
-    let database = Database::shaped(&[]).await;
+    let database = Database::shaped(EMPTY).await;
     let before = database.public_schema();
     database.run().await.unwrap();
     database.revert(Target::All).await.unwrap();
@@ -66,7 +66,7 @@ async fn a_table_that_we_created_goes() {
 
 #[tokio::test]
 async fn one_step_is_the_default_and_a_version_says_what_stays() {
-    let database = Database::shaped(&[BEFORE]).await;
+    let database = Database::shaped(BEFORE).await;
     database.run().await.unwrap();
     assert_eq!(database.revert(Target::OneStep).await.unwrap(), [3]);
     let mut conn = database.connect().await;
@@ -80,7 +80,7 @@ async fn one_step_is_the_default_and_a_version_says_what_stays() {
 
 #[tokio::test]
 async fn run_revert_run_ends_where_run_did() {
-    let database = Database::shaped(&[BEFORE]).await;
+    let database = Database::shaped(BEFORE).await;
     database.run().await.unwrap();
     let once = database.public_schema();
     database.revert(Target::All).await.unwrap();
@@ -91,7 +91,7 @@ async fn run_revert_run_ends_where_run_did() {
 }
 
 async fn with_something_to_lose() -> Database {
-    let database = Database::shaped(&[BEFORE]).await;
+    let database = Database::shaped(BEFORE).await;
     database.run().await.unwrap();
     database
         .execute(
@@ -133,7 +133,7 @@ async fn a_dry_run_lists_the_losses_and_changes_nothing() {
 
 #[tokio::test]
 async fn nothing_to_revert_needs_no_consent() {
-    let database = Database::shaped(&[BEFORE]).await;
+    let database = Database::shaped(BEFORE).await;
     let (result, notices) =
         revert(&mut database.connect().await, RevertOptions { yes: false, ..ALL_WITH_CONSENT }).await;
     assert_eq!(result.unwrap(), Vec::<i64>::new());
@@ -142,7 +142,7 @@ async fn nothing_to_revert_needs_no_consent() {
 
 #[tokio::test]
 async fn what_others_put_into_the_schema_keeps_it() {
-    let database = Database::shaped(&[BEFORE]).await;
+    let database = Database::shaped(BEFORE).await;
     database.run().await.unwrap();
     database.execute("create table segmenter.notes (text text)").await;
     database.revert(Target::All).await.unwrap();

@@ -3,25 +3,26 @@
 use segmenter::store::migrate::{self, MigrateError, Notice, Refusal, RunOptions};
 use segmenter::store::schema::{self, Platform, SchemaStatus};
 
-use super::database::{ADD_USER_SEGMENTS, BEFORE, Database, PRISMA, execute, revert, run};
+use super::database::{AFTER, BEFORE, Database, EMPTY, PRISMA_AFTER, PRISMA_BEFORE, Shape, execute, revert, run};
 use super::role::Role;
 
 const ALL: [i64; 3] = [1, 2, 3];
 const ADD_COLUMNS: RunOptions = RunOptions { add_columns: true, dry_run: false };
 
-async fn upstream_schema(shape: &[&'static str]) -> String {
+async fn upstream_schema(shape: Shape) -> String {
     Database::shaped(shape).await.public_schema()
 }
 
 #[tokio::test]
 async fn an_empty_database_gets_the_platforms_table_without_the_key_to_users() {
-    let database = Database::shaped(&[]).await;
+    let database = Database::shaped(EMPTY).await;
     assert_eq!(database.run().await.unwrap(), ALL);
 
-    let platform = Database::shaped(&[BEFORE, ADD_USER_SEGMENTS]).await;
+    let platform = Database::shaped(AFTER).await;
     platform.execute("alter table user_vectors drop constraint \"user_vectors_userId_fkey\"").await;
-    platform.execute("drop table recommendations; drop table users").await;
-    assert_eq!(database.public_schema(), platform.public_schema());
+    assert_eq!(database.user_vectors(), platform.user_vectors());
+    let tables = "select string_agg(tablename, ',') from pg_tables where schemaname = 'public'";
+    assert_eq!(database.value(tables).await.as_deref(), Some("user_vectors"));
     let mut conn = database.connect().await;
     assert_eq!(schema::check(&mut conn).await.unwrap(), SchemaStatus::Current);
     let alone = Platform { has_users: false, states_follow_users: false };
@@ -30,20 +31,20 @@ async fn an_empty_database_gets_the_platforms_table_without_the_key_to_users() {
 
 #[tokio::test]
 async fn users_without_vectors_get_a_table_that_refers_to_them() {
-    let database = Database::shaped(&[BEFORE]).await;
+    let database = Database::shaped(BEFORE).await;
     database.execute("drop table recommendations; drop table user_vectors").await;
     assert_eq!(database.run().await.unwrap(), ALL);
 
-    let platform = Database::shaped(&[BEFORE, ADD_USER_SEGMENTS]).await;
+    let platform = Database::shaped(AFTER).await;
     platform.execute("drop table recommendations").await;
     assert_eq!(database.public_schema(), platform.public_schema());
 }
 
 #[tokio::test]
 async fn a_platform_without_the_columns_and_without_prisma_gets_them_as_prisma_would_add_them() {
-    let database = Database::shaped(&[BEFORE]).await;
+    let database = Database::shaped(BEFORE).await;
     assert_eq!(database.run().await.unwrap(), ALL);
-    assert_eq!(database.public_schema(), upstream_schema(&[BEFORE, ADD_USER_SEGMENTS]).await);
+    assert_eq!(database.public_schema(), upstream_schema(AFTER).await);
     let mut conn = database.connect().await;
     let followed = Platform { has_users: true, states_follow_users: true };
     assert_eq!(Platform::detect(&mut conn).await.unwrap(), followed);
@@ -51,7 +52,7 @@ async fn a_platform_without_the_columns_and_without_prisma_gets_them_as_prisma_w
 
 #[tokio::test]
 async fn nothing_in_public_changes_where_the_columns_are() {
-    let database = Database::shaped(&[BEFORE, PRISMA, ADD_USER_SEGMENTS]).await;
+    let database = Database::shaped(PRISMA_AFTER).await;
     let before = database.public_schema();
     assert_eq!(database.run().await.unwrap(), ALL);
     assert_eq!(database.public_schema(), before);
@@ -59,43 +60,44 @@ async fn nothing_in_public_changes_where_the_columns_are() {
 
 #[tokio::test]
 async fn prismas_database_without_the_columns_is_refused_and_its_migration_named() {
-    let database = Database::shaped(&[BEFORE, PRISMA]).await;
+    let database = Database::shaped(PRISMA_BEFORE).await;
     let refusal = database.run().await.unwrap_err();
     let missing = ["segments", "primarySegment", "segmentConfidence", "lastSegmentUpdate"].map(str::to_owned).to_vec();
     assert!(matches!(&refusal, MigrateError::Refused(Refusal::PrismaColumns { missing: named }) if *named == missing));
     assert!(refusal.to_string().contains("IA-002.1 add_user_segments"), "{refusal}");
     assert_eq!(database.value("to_regnamespace('segmenter')").await, None);
-    assert_eq!(database.public_schema(), upstream_schema(&[BEFORE, PRISMA]).await);
+    assert_eq!(database.public_schema(), upstream_schema(PRISMA_BEFORE).await);
 }
 
 #[tokio::test]
 async fn prismas_database_without_the_table_is_refused_even_with_add_columns() {
-    let database = Database::shaped(&[PRISMA]).await;
+    let database = Database::shaped(PRISMA_BEFORE).await;
+    database.execute("drop table recommendations; drop table user_vectors").await;
     let (result, _) = run(&mut database.connect().await, ADD_COLUMNS).await;
     assert!(matches!(result, Err(MigrateError::Refused(Refusal::PrismaTable))));
 }
 
 #[tokio::test]
 async fn add_columns_overrides_says_so_and_equals_prismas_own_migration() {
-    let database = Database::shaped(&[BEFORE, PRISMA]).await;
+    let database = Database::shaped(PRISMA_BEFORE).await;
     let (result, notices) = run(&mut database.connect().await, ADD_COLUMNS).await;
     assert_eq!(result.unwrap(), ALL);
     let says_so = |notice: &Notice| matches!(notice, Notice::Remark(text) if text.contains("prisma migrate resolve"));
     assert!(notices.iter().any(says_so), "{notices:?}");
-    assert_eq!(database.public_schema(), upstream_schema(&[BEFORE, PRISMA, ADD_USER_SEGMENTS]).await);
+    assert_eq!(database.public_schema(), upstream_schema(PRISMA_AFTER).await);
 }
 
 #[tokio::test]
 async fn only_the_columns_that_are_missing_are_added() {
-    let database = Database::shaped(&[BEFORE]).await;
+    let database = Database::shaped(BEFORE).await;
     database.execute("alter table user_vectors add column segments jsonb, add column \"primarySegment\" text").await;
     assert_eq!(database.run().await.unwrap(), ALL);
-    assert_eq!(database.public_schema(), upstream_schema(&[BEFORE, ADD_USER_SEGMENTS]).await);
+    assert_eq!(database.public_schema(), upstream_schema(AFTER).await);
 }
 
 #[tokio::test]
 async fn running_twice_does_nothing_the_second_time() {
-    let database = Database::shaped(&[BEFORE]).await;
+    let database = Database::shaped(BEFORE).await;
     database.run().await.unwrap();
     let mut conn = database.connect().await;
     let before = migrate::info(&mut conn).await.unwrap();
@@ -107,11 +109,11 @@ async fn running_twice_does_nothing_the_second_time() {
 
 #[tokio::test]
 async fn statements_that_do_not_know_the_columns_still_work() {
-    let database = Database::shaped(&[BEFORE]).await;
+    let database = Database::shaped(BEFORE).await;
     database.run().await.unwrap();
     let mut conn = database.connect().await;
     sqlx::raw_sql(
-        "insert into users (id, email) values ('u3', 'u3@example.org');
+        "insert into users (id, email, \"updatedAt\") values ('u3', 'u3@example.org', now());
          insert into user_vectors (id, \"userId\", vector, \"updatedAt\") values ('v3', 'u3', '[]', now());
          update user_vectors set vector = '[1]', \"usageCount\" = \"usageCount\" + 1 where \"userId\" = 'u1'",
     )
@@ -122,7 +124,7 @@ async fn statements_that_do_not_know_the_columns_still_work() {
 
 #[tokio::test]
 async fn a_dry_run_says_what_it_would_do_and_does_nothing() {
-    let database = Database::shaped(&[BEFORE]).await;
+    let database = Database::shaped(BEFORE).await;
     let options = RunOptions { add_columns: false, dry_run: true };
     let (result, notices) = run(&mut database.connect().await, options).await;
     assert_eq!(result.unwrap(), Vec::<i64>::new());
@@ -131,12 +133,12 @@ async fn a_dry_run_says_what_it_would_do_and_does_nothing() {
     assert!(told[0].contains("add to public.user_vectors: segments, primarySegment"), "{told:?}");
     assert!(told[1].contains("concurrently"), "{told:?}");
     assert_eq!(database.value("to_regnamespace('segmenter')").await, None);
-    assert_eq!(database.public_schema(), upstream_schema(&[BEFORE]).await);
+    assert_eq!(database.public_schema(), upstream_schema(BEFORE).await);
 }
 
 #[tokio::test]
 async fn info_tells_what_is_applied_and_what_was_there_before() {
-    let database = Database::shaped(&[BEFORE]).await;
+    let database = Database::shaped(BEFORE).await;
     let mut conn = database.connect().await;
     let before = migrate::info(&mut conn).await.unwrap();
     assert_eq!(before.status, SchemaStatus::Missing);
@@ -160,7 +162,7 @@ async fn info_tells_what_is_applied_and_what_was_there_before() {
 
 #[tokio::test]
 async fn an_owner_of_the_tables_who_is_no_superuser_can_do_it_all() {
-    let database = Database::shaped(&[BEFORE]).await;
+    let database = Database::shaped(BEFORE).await;
     let mut conn = database.connect().await;
     let role = Role::create(&mut conn).await;
     let name = &role.name;
@@ -184,7 +186,7 @@ async fn an_owner_of_the_tables_who_is_no_superuser_can_do_it_all() {
 
 #[tokio::test]
 async fn a_role_without_rights_is_refused_and_a_schema_made_for_it_is_used() {
-    let database = Database::shaped(&[BEFORE]).await;
+    let database = Database::shaped(BEFORE).await;
     let mut conn = database.connect().await;
     let role = Role::create(&mut conn).await;
     let name = &role.name;

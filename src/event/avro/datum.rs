@@ -12,8 +12,8 @@ use crate::event::tree::{self, Fields, Node, Shape};
 
 /// The deepest nesting of records, arrays and maps that is accepted.
 const MAX_DEPTH: usize = 128;
-/// A schema may have values that take no bytes (records of nulls), even exponentially many. This many values are read at
-/// most, and so many more for each byte: far beyond any schema that means something.
+/// A schema may have values that take no bytes (records of nulls), even exponentially many. This many values are read
+/// at most, and so many more for each byte: far beyond any schema that means something.
 const MIN_VALUES: usize = 1024;
 const VALUES_PER_BYTE: usize = 16;
 

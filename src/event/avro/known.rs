@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 
 use super::schema::WriterSchema;
 
-/// Every schema of an event that we read, as it lies in `schemas/`. One that is replaced moves to `schemas/history/`, and
-/// stays here: records written with it lie in topics for as long as these retain them.
+/// Every schema of an event that we read, as it lies in `schemas/`. One that is replaced moves to `schemas/history/`
+/// and stays here: records written with it lie in topics for as long as these retain them.
 const SOURCES: [&str; 4] = [
     include_str!("../../../schemas/onboarding-completed.avsc"),
     include_str!("../../../schemas/profile-updated.avsc"),

@@ -7,9 +7,9 @@
 //! ```
 //!
 //! There is no reader's schema: what is read is taken from the writer's fields by name, whatever their order; fields
-//! that the writer does not have are absent, others are skipped, and any number is a double. An event of an earlier or a
-//! later schema is so read as Avro's resolution would read it. What JSON has and Avro's types exclude (a list instead of
-//! a number, say) ends in the same checks. `malformed` is what is no datum of its writer's schema.
+//! that the writer does not have are absent, others are skipped, and any number is a double. So an event of an earlier
+//! or a later schema is read as Avro's resolution would read it, and a field of a type that no version ever had ends in
+//! the same checks as in JSON. `malformed` is what is no datum of its writer's schema.
 
 mod datum;
 mod known;
@@ -51,7 +51,7 @@ pub(super) fn read_single_object(framed: &[u8], kind: Kind) -> Result<Message<'_
     }
 }
 
-/// Reads a whole datum that was written with `writer`: an envelope where the schema has a `payload`, else a bare payload.
+/// Reads a whole datum that was written with `writer`: an envelope where that has a `payload`, else a bare payload.
 ///
 /// # Errors
 /// `malformed`; skipped where an envelope is of another type of event.

@@ -49,7 +49,7 @@ pub(crate) struct Facts {
 }
 
 impl Facts {
-    pub async fn read(conn: &mut PgConnection) -> Result<Self, sqlx::Error> {
+    pub(crate) async fn read(conn: &mut PgConnection) -> Result<Self, sqlx::Error> {
         let (server_version, standby, users_id, prisma, kind): (i32, bool, Option<String>, bool, Option<String>) =
             sqlx::query_as(
                 "select current_setting('server_version_num')::int,
@@ -73,7 +73,7 @@ impl Facts {
     }
 
     /// The segment columns that `public.user_vectors` does not have, all of them where there is no such table.
-    pub fn missing_columns(&self) -> Vec<String> {
+    pub(crate) fn missing_columns(&self) -> Vec<String> {
         let found: &[(String, String)] = match &self.user_vectors {
             UserVectors::Table(columns) => columns,
             UserVectors::Missing | UserVectors::NotATable => &[],

@@ -74,11 +74,11 @@ pub(crate) fn find(version: i64) -> Option<&'static VersionedFile> {
 }
 
 impl VersionedFile {
-    pub fn up(&self) -> Migration {
+    pub(crate) fn up(&self) -> Migration {
         self.migration(MigrationType::ReversibleUp, self.up)
     }
 
-    pub fn down(&self) -> Migration {
+    pub(crate) fn down(&self) -> Migration {
         self.migration(MigrationType::ReversibleDown, self.down)
     }
 

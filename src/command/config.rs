@@ -1,0 +1,73 @@
+//! `segmenter config`: what is configured, where it comes from, and what is wrong with it.
+
+use std::io::Write;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use crate::config::{self, ConfigArgs, Sources};
+use crate::exit::Exit;
+use crate::metrics;
+
+/// Check or show the configuration.
+#[derive(Debug, Args)]
+pub struct ConfigCommand {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Say everything that is wrong with the configuration. Exit code 0 if nothing is, else 2.
+    Check(ConfigArgs),
+    /// Show every setting with its value and origin; secrets are not shown.
+    Show(ConfigArgs),
+    /// Print the documentation as Markdown: docs/config.md and docs/metrics.md are made with it.
+    Docs {
+        /// Which page.
+        page: Page,
+    },
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Page {
+    Settings,
+    Metrics,
+}
+
+/// Runs the command; the report goes to `out`.
+///
+/// # Errors
+/// `out` cannot be written to.
+pub fn run(command: &ConfigCommand, out: &mut impl Write) -> anyhow::Result<Exit> {
+    match &command.action {
+        Action::Check(args) => match Sources::of_process(args).resolve().config() {
+            Ok(_) => {
+                writeln!(out, "the configuration is valid")?;
+                Ok(Exit::Ok)
+            }
+            Err(problems) => {
+                writeln!(out, "{problems}")?;
+                Ok(Exit::Usage)
+            }
+        },
+        Action::Show(args) => {
+            let resolved = Sources::of_process(args).resolve();
+            write!(out, "{}", resolved.show())?;
+            match resolved.config() {
+                Ok(_) => Ok(Exit::Ok),
+                Err(problems) => {
+                    writeln!(out, "\n{problems}")?;
+                    Ok(Exit::Usage)
+                }
+            }
+        }
+        Action::Docs { page } => {
+            let page = match page {
+                Page::Settings => config::markdown(),
+                Page::Metrics => metrics::markdown()?,
+            };
+            write!(out, "{page}")?;
+            Ok(Exit::Ok)
+        }
+    }
+}

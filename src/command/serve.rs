@@ -1,0 +1,244 @@
+//! `segmenter serve`: the live service.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use clap::Args;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions as _, PgConnection};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::{error, info, warn};
+use uuid::Uuid;
+
+use crate::config::{Config, ConfigArgs, KafkaConfig};
+use crate::engine::Catalog;
+use crate::event::Limits;
+use crate::exit::Exit;
+use crate::health::Health;
+use crate::http::{self, Pages};
+use crate::kafka::assignment::Budget;
+use crate::kafka::client::{Cluster, Topics};
+use crate::kafka::ledger::FloodLimit;
+use crate::kafka::worker::BatchLimits;
+use crate::metrics::Metrics;
+use crate::pipeline::segment_changed::Encoding;
+use crate::retry::Retry;
+use crate::service::{self, Settings, Shared};
+use crate::stop::{Stop, StopReason};
+use crate::store::connect::{self, Connect};
+use crate::store::error::{ErrorClass, classify};
+use crate::store::migrate::{self, RunOptions};
+use crate::store::schema::{self, SchemaStatus};
+use crate::store::{Store, apply};
+
+/// Read events from Kafka, keep user_vectors, say what changes.
+///
+/// Runs until SIGTERM or SIGINT, then finishes what it has begun, commits and leaves the group. Exit codes: 0 stopped as
+/// asked; 1 failure; 2 wrong configuration; 3 refused: the schema is behind, or the data is newer than this program;
+/// 5 a flood of rejected records.
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    #[command(flatten)]
+    pub config: ConfigArgs,
+}
+
+/// How many connections there are besides those for folds: publisher, outbox gate, takeover.
+const OTHER_CONNECTIONS: u32 = 3;
+
+/// The name under which the schema is reported as (not) ready.
+const SCHEMA: &str = "schema";
+
+/// Serves until stopped.
+///
+/// # Errors
+/// What keeps it from starting, but for a database that is away: that is waited for.
+pub async fn run(config: Config) -> anyhow::Result<Exit> {
+    let catalog = Arc::new(load_catalog(&config)?);
+    info!(
+        version = env!("CARGO_PKG_VERSION"),
+        catalog = catalog.version(),
+        group = config.kafka.group_id.as_str(),
+        brokers = config.kafka.brokers.joined(),
+        "segmenter starts",
+    );
+    let shared = Shared { metrics: Metrics::new()?, health: Health::default(), stop: Stop::default() };
+    stop_on_signals(shared.stop.clone())?;
+    shared.health.expect(&[SCHEMA]);
+    let listener = http::listen(config.http.addr).await?;
+    let pages = Pages { health: shared.health.clone(), metrics: shared.metrics.clone() };
+    let server = tokio::spawn(http::serve(listener, pages, shared.stop.clone()));
+
+    let exit = serve(&config, catalog, &shared).await;
+    shared.stop.abandon();
+    server.await.context("the HTTP server panicked")??;
+    exit
+}
+
+async fn serve(config: &Config, catalog: Arc<Catalog>, shared: &Shared) -> anyhow::Result<Exit> {
+    let options: PgConnectOptions = config.database.url.expose().parse().context("database.url")?;
+    let options = options.application_name(config.database.application_name.as_str());
+    let Some(has_users) = prepare_database(config, &options, shared).await? else {
+        return Ok(ended(shared));
+    };
+    let pool = connect::pool(Connect {
+        options,
+        max_connections: config.database.connections + OTHER_CONNECTIONS,
+        timeout: config.database.connect_timeout,
+        statement_timeout: config.database.statement_timeout,
+    });
+    let store = Store {
+        pool,
+        catalog,
+        has_users,
+        owner: Uuid::new_v4(),
+        lease: config.outbox.lease,
+        deadline: apply::transaction_deadline(config.database.statement_timeout),
+    };
+    service::run(settings(config), store, shared.clone()).await?;
+    Ok(ended(shared))
+}
+
+/// Says why the process ends, and gives the exit code.
+fn ended(shared: &Shared) -> Exit {
+    let reason = shared.stop.reason().cloned().unwrap_or(StopReason::Signal);
+    match &reason {
+        StopReason::Signal => info!("stopped as asked"),
+        StopReason::Failure(why) | StopReason::Refused(why) | StopReason::Flood(why) => {
+            error!(exit = reason.exit() as u8, why, "segmenter ends");
+        }
+    }
+    reason.exit()
+}
+
+/// Migrates if asked to, and checks the schema; waits for a database that is away.
+///
+/// Gives whether the platform's users are there; `None` when a stop was requested meanwhile.
+async fn prepare_database(
+    config: &Config,
+    options: &PgConnectOptions,
+    shared: &Shared,
+) -> anyhow::Result<Option<bool>> {
+    let mut retry = Retry::forever();
+    let mut reported = false;
+    loop {
+        let prepared =
+            tokio::time::timeout(config.database.connect_timeout * 60, prepare_once(config, options, shared));
+        match prepared.await.context("the database did not answer")? {
+            Ok(prepared) => return Ok(prepared),
+            Err(error) if is_outage(&error) => {
+                shared.health.set_not_ready(SCHEMA, "the database is away");
+                if !std::mem::replace(&mut reported, true) {
+                    warn!(reason = format!("{error:#}"), "the database is away; waiting for it");
+                }
+            }
+            Err(error) => return Err(error),
+        }
+        tokio::select! {
+            () = retry.wait() => {}
+            () = shared.stop.requested() => return Ok(None),
+        }
+    }
+}
+
+fn is_outage(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<sqlx::Error>().is_some_and(|error| classify(error) == ErrorClass::Outage)
+}
+
+async fn prepare_once(config: &Config, options: &PgConnectOptions, shared: &Shared) -> anyhow::Result<Option<bool>> {
+    let mut connection: PgConnection = options.connect().await?;
+    if config.database.migrate {
+        let progress = &mut |notice: migrate::Notice| info!(%notice, "migration");
+        let migrated =
+            migrate::run(&mut connection, RunOptions::default(), &migrate::Limits::default(), progress).await;
+        if let Err(error) = migrated {
+            shared.stop.now(StopReason::Refused(format!("the database could not be migrated: {error}")));
+            return Ok(None);
+        }
+    }
+    let status = schema::check(&mut connection).await?;
+    if !status.is_usable() {
+        shared.health.set_not_ready(SCHEMA, status.to_string());
+        shared.stop.now(StopReason::Refused(format!("the database's schema is {status}")));
+        return Ok(None);
+    }
+    if let SchemaStatus::NewerCompatible { .. } = &status {
+        warn!(%status, "the schema is newer than this program, and says that it is compatible");
+    }
+    shared.health.set_ready(SCHEMA);
+    let has_users =
+        sqlx::query_scalar("select to_regclass('public.users') is not null").fetch_one(&mut connection).await?;
+    Ok(Some(has_users))
+}
+
+fn load_catalog(config: &Config) -> anyhow::Result<Catalog> {
+    let Some(file) = &config.catalog.file else { return Ok(Catalog::builtin()?) };
+    let text =
+        std::fs::read_to_string(file).with_context(|| format!("could not read the catalog {}", file.display()))?;
+    Catalog::parse(&text).with_context(|| format!("in {}", file.display()))
+}
+
+fn stop_on_signals(stop: Stop) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("could not listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("could not listen for SIGINT")?;
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => info!("SIGTERM: finishing what is begun"),
+            _ = interrupt.recv() => info!("SIGINT: finishing what is begun"),
+        }
+        stop.now(StopReason::Signal);
+    });
+    Ok(())
+}
+
+/// The service's settings out of a valid configuration.
+pub fn settings(config: &Config) -> Settings {
+    let (kafka, limits) = (&config.kafka, &config.limits);
+    let millis = |duration: std::time::Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+    Settings {
+        cluster: cluster(kafka),
+        topics: Topics {
+            onboarding_completed: config.topics.onboarding_completed.as_str().to_owned(),
+            profile_updated: config.topics.profile_updated.as_str().to_owned(),
+            segment_changed: config.topics.segment_changed.as_str().to_owned(),
+            dead_letter: config.topics.dead_letter.as_str().to_owned(),
+        },
+        group: kafka.group_id.as_str().to_owned(),
+        session_timeout: kafka.session_timeout,
+        max_poll_interval: kafka.max_poll_interval,
+        start: kafka.start,
+        out_of_range: kafka.out_of_range,
+        drain: kafka.drain_deadline,
+        workers: config.database.connections as usize,
+        batch: BatchLimits {
+            records: config.batch.max_records as usize,
+            bytes: config.batch.max_bytes.0,
+            wait: config.batch.max_wait,
+        },
+        budget: Budget { records: config.in_flight.max_records as usize, bytes: config.in_flight.max_bytes.0 },
+        limits: Limits { max_value_bytes: limits.max_value_bytes.0, max_future_ms: millis(limits.max_future) },
+        flood: FloodLimit { records: limits.rejection_run as usize, bytes: limits.rejection_run_bytes.0 },
+        output_encoding: Encoding::default(),
+        max_outbox_rows: i64::from(config.outbox.max_depth),
+    }
+}
+
+/// The properties that every Kafka client of the process has.
+pub fn cluster(kafka: &KafkaConfig) -> Cluster {
+    let mut properties: Vec<(String, String)> =
+        kafka.properties.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let mut set = |name: &str, value: Option<String>| {
+        properties.extend(value.map(|value| (name.to_owned(), value)));
+    };
+    let path = |path: &Option<std::path::PathBuf>| path.as_ref().map(|path| path.display().to_string());
+    set("bootstrap.servers", Some(kafka.brokers.joined()));
+    set("client.id", Some(kafka.client_id.as_str().to_owned()));
+    set("security.protocol", Some(kafka.security_protocol.as_str().to_owned()));
+    set("sasl.mechanism", kafka.sasl_mechanism.map(|mechanism| mechanism.as_str().to_owned()));
+    set("sasl.username", kafka.sasl_username.as_ref().map(|name| name.as_str().to_owned()));
+    set("sasl.password", kafka.sasl_password.as_ref().map(|secret| secret.expose().to_owned()));
+    set("ssl.ca.location", path(&kafka.ssl_ca));
+    set("ssl.certificate.location", path(&kafka.ssl_certificate));
+    set("ssl.key.location", path(&kafka.ssl_key));
+    set("ssl.key.password", kafka.ssl_key_password.as_ref().map(|secret| secret.expose().to_owned()));
+    Cluster { properties }
+}

@@ -1,0 +1,81 @@
+//! The flags of the commands that read the configuration, made from the table of settings.
+
+use std::path::PathBuf;
+
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, Error, FromArgMatches, value_parser};
+
+use super::setting::Setting;
+use super::sources::{CONFIG_ENV, FlagValue};
+use super::table::SETTINGS;
+
+/// The id of `--config`; no key is without a dot.
+const CONFIG: &str = "config";
+
+/// `--config FILE` and one flag a setting; flatten it into a command that reads the configuration.
+#[derive(Debug, Clone, Default)]
+pub struct ConfigArgs {
+    pub file: Option<PathBuf>,
+    pub flags: Vec<FlagValue>,
+}
+
+impl Args for ConfigArgs {
+    fn augment_args(command: Command) -> Command {
+        let file = Arg::new(CONFIG)
+            .long(CONFIG)
+            .value_name("FILE")
+            .value_parser(value_parser!(PathBuf))
+            .help(format!("The configuration file, TOML [env: {CONFIG_ENV}]"));
+        command.arg(file).args(SETTINGS.iter().filter_map(argument))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+/// The flag of one setting, if it has any.
+fn argument(setting: &'static Setting) -> Option<Arg> {
+    let flag = setting.flag()?;
+    let mut help = setting.help.clone();
+    if let Some((least, greatest)) = setting.range {
+        help += &format!(" From {least} to {greatest}.");
+    }
+    if setting.secret {
+        help += " The path of a file that holds it.";
+    }
+    let env = if setting.secret { setting.env_file() } else { setting.env().map(str::to_owned) };
+    if let Some(name) = env {
+        help += &format!(" [env: {name}]");
+    }
+    if let Some(default) = setting.default {
+        help += &format!(" [default: {default}]");
+    }
+    let value_name = if setting.secret { "FILE".to_owned() } else { setting.kind.split(' ').next()?.to_uppercase() };
+    let argument = Arg::new(setting.key)
+        .long(flag)
+        .value_name(if setting.kind.starts_with("one of") { "WORD".to_owned() } else { value_name })
+        .help(help)
+        .help_heading("Settings")
+        .hide_short_help(true)
+        .action(ArgAction::Set);
+    Some(if setting.switch {
+        argument.num_args(0..=1).require_equals(true).default_missing_value("true")
+    } else {
+        argument
+    })
+}
+
+impl FromArgMatches for ConfigArgs {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, Error> {
+        let flags = SETTINGS.iter().filter(|setting| setting.flag().is_some()).filter_map(|setting| {
+            let text = matches.get_one::<String>(setting.key)?.clone();
+            Some(FlagValue { setting, text })
+        });
+        Ok(Self { file: matches.get_one::<PathBuf>(CONFIG).cloned(), flags: flags.collect() })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,221 @@
+//! The store on a real PostgreSQL: one transaction a fold, nobody else's columns, no user's poison for others.
+
+use segmenter::pipeline::change::Saying;
+use segmenter::profile::Outcome;
+use segmenter::store::apply::Ending;
+use segmenter::store::outbox;
+
+use crate::world::{
+    apply, assert_table_equals_oracle, budget, group, migrated_database, onboarding, pace, store_on, table, tombstone,
+    update,
+};
+
+const APPLIED: Ending = Ending::Merged(Outcome::Applied);
+const UNCHANGED: Ending = Ending::Merged(Outcome::Unchanged);
+
+#[tokio::test]
+async fn a_batch_ends_as_rows_states_and_one_outbox_row() {
+    let database = migrated_database().await;
+    database.add_users(["ann", "bob", "cy"]).await;
+    let store = store_on(database.pool()).await;
+    let events = [
+        onboarding("bob", 5, vec![budget(10.0, 40.0), group("SOLO")]),
+        onboarding("ann", 7, vec![budget(300.0, 900.0), group("COUPLE")]),
+        update("ann", 9, vec![pace("LOW")]),
+        update("cy", 3, vec![pace("HIGH")]),
+    ];
+    let (endings, changes) = apply(&store, &events).await;
+    assert_eq!(endings, vec![APPLIED; 4]);
+    assert_eq!(changes.len(), 2, "cy is not onboarded");
+    assert_table_equals_oracle(database.pool(), &events).await;
+    assert_eq!(outbox::depth(database.pool()).await.unwrap().rows, 1);
+}
+
+#[tokio::test]
+async fn events_given_again_touch_no_row_and_say_nothing() {
+    let database = migrated_database().await;
+    database.add_users(["ann"]).await;
+    let store = store_on(database.pool()).await;
+    let events = [onboarding("ann", 7, vec![group("COUPLE")]), update("ann", 9, vec![pace("LOW")])];
+    apply(&store, &events).await;
+    let versions =
+        "select (select xmin::text from public.user_vectors), (select xmin::text from segmenter.profile_states)";
+    let before: (String, String) = sqlx::query_as(versions).fetch_one(database.pool()).await.unwrap();
+    let (endings, changes) = apply(&store, &events).await;
+    assert_eq!((endings, changes.len()), (vec![UNCHANGED, UNCHANGED], 0));
+    let after: (String, String) = sqlx::query_as(versions).fetch_one(database.pool()).await.unwrap();
+    assert_eq!(before, after);
+}
+
+#[tokio::test]
+async fn one_unknown_user_among_a_thousand_events_is_the_only_one_refused() {
+    let database = migrated_database().await;
+    let names: Vec<String> = (0..999).map(|number| format!("user-{number}")).collect();
+    database.add_users(names.iter().map(String::as_str)).await;
+    let store = store_on(database.pool()).await;
+    let mut events: Vec<_> = names.iter().map(|name| onboarding(name, 5, vec![group("SOLO")])).collect();
+    events.insert(500, onboarding("nobody", 5, vec![group("SOLO")]));
+    let (endings, changes) = apply(&store, &events).await;
+    let refused: Vec<usize> = (0..1000).filter(|index| endings[*index] == Ending::UnknownUser).collect();
+    assert_eq!((refused, changes.len()), (vec![500], 999));
+    events.remove(500);
+    assert_table_equals_oracle(database.pool(), &events).await;
+}
+
+#[tokio::test]
+async fn a_record_that_the_database_refuses_is_isolated_and_its_users_other_events_are_kept() {
+    let database = migrated_database().await;
+    let names: Vec<String> = (0..100).map(|number| format!("user-{number}")).collect();
+    database.add_users(names.iter().map(String::as_str)).await;
+    database
+        .run(r#"alter table user_vectors add constraint platform_rule check ("userId" <> 'user-42' or "lastSegmentUpdate" < '2026-01-01 00:00:01')"#)
+        .await;
+    let store = store_on(database.pool()).await;
+    let mut events: Vec<_> = names.iter().map(|name| onboarding(name, 5, vec![group("SOLO")])).collect();
+    events.push(update("user-42", 5_000, vec![pace("LOW")]));
+    let (endings, _) = apply(&store, &events).await;
+    let Ending::RejectedByDatabase(detail) = &endings[100] else { panic!("{:?}", endings[100]) };
+    assert!(detail.contains("23514") && detail.contains("platform_rule"), "{detail}");
+    assert!(!detail.contains("user-42"), "no data in {detail}");
+    assert!(endings[..100].iter().all(|ending| *ending == APPLIED));
+    assert_table_equals_oracle(database.pool(), &events[..100]).await;
+}
+
+#[tokio::test]
+async fn learned_vectors_stay_and_a_row_of_the_platform_keeps_what_is_not_ours() {
+    let database = migrated_database().await;
+    database.add_users(["ann", "bob"]).await;
+    database
+        .run(
+            r#"insert into user_vectors (id, "userId", vector, version, source, "usageCount", "updatedAt") values
+               ('one', 'ann', '[1,2]', 7, 'behavior', 3, '2020-01-01'), ('two', 'bob', '[1,2]', 8, 'imported', 4, '2020-01-01')"#,
+        )
+        .await;
+    let store = store_on(database.pool()).await;
+    let events = [onboarding("ann", 5, vec![group("SOLO")]), onboarding("bob", 5, vec![group("SOLO")])];
+    apply(&store, &events).await;
+    let rows: Vec<(String, String, i32, String, i32, bool, bool)> = sqlx::query_as(
+        r#"select id, "userId", version, source, "usageCount", vector = '[1,2]', "primarySegment" is not null from user_vectors order by id"#,
+    )
+    .fetch_all(database.pool())
+    .await
+    .unwrap();
+    assert_eq!(rows[0], ("one".into(), "ann".into(), 7, "behavior".into(), 3, true, true));
+    assert_eq!(rows[1], ("two".into(), "bob".into(), 8, "imported".into(), 4, false, true));
+}
+
+#[tokio::test]
+async fn a_tombstone_deletes_the_row_or_clears_only_our_columns_of_a_learned_one() {
+    let database = migrated_database().await;
+    database.add_users(["ann", "bob", "cy"]).await;
+    let store = store_on(database.pool()).await;
+    let events = ["ann", "bob"].map(|name| onboarding(name, 5, vec![group("SOLO")]));
+    apply(&store, &events).await;
+    database.run(r#"update user_vectors set source = 'hybrid' where "userId" = 'bob'"#).await;
+    database
+        .run(r#"insert into user_vectors (id, "userId", vector, "updatedAt") values ('three', 'cy', '[0]', now())"#)
+        .await;
+    let (endings, changes) = apply(&store, &["ann", "bob", "cy"].map(|name| tombstone(name, 9))).await;
+    assert_eq!(endings, vec![APPLIED; 3]);
+    let said: Vec<&str> = changes.iter().map(|change| change.user.as_str()).collect();
+    assert_eq!(said, ["ann", "bob"], "of cy nothing had been said");
+    assert!(changes.iter().all(|change| change.saying == Saying::Null));
+    let rows: Vec<(String, bool)> = sqlx::query_as(r#"select "userId", segments is null from user_vectors"#)
+        .fetch_all(database.pool())
+        .await
+        .unwrap();
+    assert_eq!(rows, [("bob".to_owned(), true)]);
+    let (endings, _) = apply(&store, &events).await;
+    assert_eq!(endings, vec![Ending::Merged(Outcome::Stale); 2], "older events do not bring anyone back");
+}
+
+#[tokio::test]
+async fn a_user_deleted_on_the_platform_leaves_a_null_record_to_say_and_may_come_back() {
+    let database = migrated_database().await;
+    database.add_users(["ann"]).await;
+    let store = store_on(database.pool()).await;
+    let event = onboarding("ann", 5, vec![group("SOLO")]);
+    let (_, changes) = apply(&store, std::slice::from_ref(&event)).await;
+    let said = changes[0].revision;
+    database.run("delete from users").await;
+    let (taken, unreadable) = outbox::take_over(database.pool(), store.owner, store.lease, 10).await.unwrap();
+    assert!(unreadable.is_empty());
+    assert_eq!(taken.len(), 1, "the fold's own row is leased, the trigger's is not");
+    let users = [crate::world::user("ann")];
+    let now = outbox::last_said(database.pool(), &users.iter().collect::<Vec<_>>()).await.unwrap();
+    assert!(now[0].saying == Saying::Null && now[0].revision > said);
+    let (endings, _) = apply(&store, std::slice::from_ref(&event)).await;
+    assert_eq!(endings, [Ending::UnknownUser]);
+    let (endings, _) = apply(&store, &[tombstone("ann", 7)]).await;
+    assert_eq!(endings, [APPLIED], "a tombstone of a user who is gone is applied");
+    database.add_users(["ann"]).await;
+    let later = onboarding("ann", 9, vec![group("SOLO")]);
+    let (endings, changes) = apply(&store, &[event, later.clone()]).await;
+    assert_eq!(endings, [Ending::Merged(Outcome::Stale), APPLIED]);
+    assert!(changes[0].revision > now[0].revision, "revisions grow across the departure");
+    assert_table_equals_oracle(database.pool(), [&later]).await;
+}
+
+#[tokio::test]
+async fn two_processes_that_fold_the_same_users_at_once_lose_nothing() {
+    let database = migrated_database().await;
+    let names: Vec<String> = (0..50).map(|number| format!("user-{number}")).collect();
+    database.add_users(names.iter().map(String::as_str)).await;
+    let (one, other) = (store_on(database.pool()).await, store_on(database.pool()).await);
+    let onboardings: Vec<_> = (0..6)
+        .map(|round| names.iter().map(|name| onboarding(name, round, vec![group("SOLO")])).collect::<Vec<_>>())
+        .collect();
+    let updates: Vec<_> = (0..6)
+        .map(|round| {
+            names.iter().map(|name| update(name, round + 3, vec![pace("LOW"), budget(5.0, 50.0)])).collect::<Vec<_>>()
+        })
+        .collect();
+    let run = async |store: &segmenter::store::Store, batches: &[Vec<segmenter::event::Event>]| {
+        for batch in batches {
+            apply(store, batch).await;
+        }
+    };
+    tokio::join!(run(&one, &onboardings), run(&other, &updates));
+    assert_table_equals_oracle(database.pool(), onboardings.iter().chain(&updates).flatten()).await;
+}
+
+#[tokio::test]
+async fn a_derived_row_id_that_is_taken_gives_way_to_a_random_one() {
+    let database = migrated_database().await;
+    database.add_users(["ann"]).await;
+    let store = store_on(database.pool()).await;
+    apply(&store, &[onboarding("ann", 5, vec![group("SOLO")])]).await;
+    database.run("update users set id = 'anna', email = 'anna@example.com'").await;
+    database.add_users(["ann"]).await;
+    let (endings, _) = apply(&store, &[onboarding("ann", 6, vec![group("COUPLE")])]).await;
+    assert_eq!(endings, [APPLIED]);
+    assert_eq!(table(database.pool()).await.len(), 2);
+}
+
+#[tokio::test]
+async fn without_the_platforms_users_everyone_is_known() {
+    let database = crate::support::postgres().fresh_database().await;
+    crate::world::migrate(&database).await;
+    let store = store_on(database.pool()).await;
+    let events = [onboarding("whoever", 5, vec![group("SOLO")])];
+    let (endings, _) = apply(&store, &events).await;
+    assert_eq!(endings, [APPLIED]);
+    assert_table_equals_oracle(database.pool(), &events).await;
+}
+
+#[tokio::test]
+async fn times_are_utc_whatever_the_zone_of_the_database() {
+    let database = migrated_database().await;
+    database.add_users(["ann"]).await;
+    database.run(format!("alter database {} set timezone = 'Pacific/Auckland'", database.name())).await;
+    let pool = sqlx::PgPool::connect(database.url()).await.unwrap();
+    let store = store_on(&pool).await;
+    apply(&store, &[onboarding("ann", 5, vec![group("SOLO")])]).await;
+    let close: bool = sqlx::query_scalar(
+        r#"select abs(extract(epoch from "updatedAt" - (now() at time zone 'UTC'))) < 60 and abs(extract(epoch from "createdAt" - "updatedAt")) < 1 from user_vectors"#,
+    )
+    .fetch_one(&pool)
+    .await
+    .unwrap();
+    assert!(close);
+}

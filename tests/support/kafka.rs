@@ -1,0 +1,154 @@
+//! A real Kafka broker: the server itself. What is said to it stands in `records` and `topics`.
+
+use std::ffi::OsString;
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+
+use super::ports::free_port;
+use super::supervisor::{Children, Supervisor};
+use super::wait::eventually_blocking;
+
+const PROPERTIES: &str = include_str!("kafka/server.properties");
+
+/// Any 16 bytes in base64: no two clusters of a run know of each other.
+const CLUSTER_ID: &str = "c2VnbWVudGVyLXRlc3RzIQ";
+
+/// Long enough for a machine whose cores are all in use.
+pub(super) const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A broker: the run's own, or one that a test may kill.
+pub struct Kafka {
+    brokers: String,
+    own: Option<Supervisor>,
+}
+
+/// The broker that all tests share: the one that `KAFKA_BROKERS` names, else one started on first use.
+pub fn kafka() -> &'static Kafka {
+    static SHARED: OnceLock<Kafka> = OnceLock::new();
+    SHARED.get_or_init(|| match std::env::var("KAFKA_BROKERS") {
+        Ok(brokers) => Kafka { brokers, own: None },
+        Err(_) => Kafka::start_new(),
+    })
+}
+
+impl Kafka {
+    /// A broker of the test's own, which it may kill and pause. Gone when dropped.
+    pub async fn dedicated() -> Self {
+        tokio::task::spawn_blocking(Self::start_new).await.expect("the broker starts")
+    }
+
+    /// For the binary's `KAFKA_BROKERS`.
+    pub fn brokers(&self) -> &str {
+        &self.brokers
+    }
+
+    /// Kills the broker (SIGKILL). Its data stay.
+    pub fn kill(&self) {
+        self.own().stop("KILL");
+    }
+
+    /// Starts the broker again after [`Self::kill`], on the same data and port; returns when it is ready.
+    pub fn start(&self) {
+        let supervisor = self.own();
+        supervisor.start();
+        eventually_blocking(Duration::from_secs(90), "Kafka to accept connections", || {
+            assert!(supervisor.is_running(), "Kafka ended at its start:\n{}", supervisor.log_tail());
+            TcpStream::connect(&self.brokers).is_ok()
+        });
+        let client: BaseConsumer = self.client().create().expect("a valid client");
+        eventually_blocking(Duration::from_secs(60), "Kafka to know of its broker", || {
+            client.fetch_metadata(None, Duration::from_secs(5)).is_ok_and(|metadata| !metadata.brokers().is_empty())
+        });
+    }
+
+    /// Freezes the broker (SIGSTOP): connections stay open and nothing answers.
+    pub fn pause(&self) {
+        self.own().signal("STOP", Children::No);
+    }
+
+    /// Ends [`Self::pause`].
+    pub fn resume(&self) {
+        self.own().signal("CONT", Children::No);
+    }
+
+    /// A client's configuration that leads to this broker. An outage that a test makes is no news for its output.
+    pub fn client(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", &self.brokers).set("broker.address.family", "v4");
+        config.set("reconnect.backoff.max.ms", "500").set_log_level(RDKafkaLogLevel::Emerg);
+        config
+    }
+
+    fn own(&self) -> &Supervisor {
+        self.own.as_ref().expect("a broker that KAFKA_BROKERS names is not ours to kill")
+    }
+
+    fn start_new() -> Self {
+        let jars = jars();
+        let (port, controller_port) = (free_port(), free_port());
+        let supervisor = Supervisor::new("KILL", |folder| {
+            let mut command_line = vec!["java".into(), "-Xmx512m".into()];
+            command_line.extend(java_options(&jars));
+            command_line.push(
+                format!(
+                    "-Dlog4j2.configurationFile={}",
+                    super::source("tests/support/kafka/log4j2.properties").display()
+                )
+                .into(),
+            );
+            command_line.extend(["kafka.Kafka".into(), folder.join("server.properties").into()]);
+            command_line
+        });
+        format_storage(&jars, supervisor.folder(), port, controller_port);
+        let kafka = Self { brokers: format!("127.0.0.1:{port}"), own: Some(supervisor) };
+        kafka.start();
+        kafka
+    }
+}
+
+fn jars() -> PathBuf {
+    let jars = super::source("target/kafka/libs");
+    assert!(jars.is_dir(), "Kafka's jars are missing in {}: `make setup` fetches them", jars.display());
+    jars
+}
+
+/// For a process that lives some seconds on cores that it shares: no second compiler, no parallel collector.
+fn java_options(jars: &Path) -> Vec<OsString> {
+    vec![
+        "-XX:TieredStopAtLevel=1".into(),
+        "-XX:+UseSerialGC".into(),
+        "-cp".into(),
+        format!("{}/*", jars.display()).into(),
+    ]
+}
+
+fn format_storage(jars: &Path, folder: &Path, port: u16, controller_port: u16) {
+    let properties = folder.join("server.properties");
+    let own = format!(
+        "{PROPERTIES}\nlog.dirs={}\ncontroller.quorum.voters=1@127.0.0.1:{controller_port}\n\
+         listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}\n\
+         advertised.listeners=PLAINTEXT://127.0.0.1:{port}\n",
+        folder.join("data").display()
+    );
+    std::fs::write(&properties, own).expect("the folder is writable");
+    let output = Command::new("java")
+        .args(java_options(jars))
+        .args(["kafka.tools.StorageTool", "format", "--cluster-id", CLUSTER_ID, "-c"])
+        .arg(&properties)
+        .current_dir(folder)
+        .output()
+        .expect("java runs");
+    assert!(
+        output.status.success(),
+        "Kafka's storage cannot be formatted: {}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+}

@@ -1,0 +1,26 @@
+//! What tests need of the world: a real Kafka, a real PostgreSQL, the real binary, and a way to wait on what they show.
+//!
+//! Servers start on first use and serve the whole run, on free ports and on data of their own; they and their data are
+//! gone when the test process is gone, however it ends. `DATABASE_URL` and `KAFKA_BROKERS`, if set, name servers to use
+//! instead.
+#![allow(unused_imports, dead_code, reason = "a toolbox: not every tool is in use at every moment")]
+
+mod database;
+mod kafka;
+mod ports;
+mod postgres;
+mod records;
+mod supervisor;
+mod topics;
+mod wait;
+
+pub use database::Database;
+pub use kafka::{Kafka, kafka};
+pub use postgres::{Postgres, postgres};
+pub use records::{OwnedRecord, Record, Transaction};
+pub use wait::{eventually, eventually_blocking, eventually_some};
+
+/// A path of the source tree.
+fn source(path: &str) -> std::path::PathBuf {
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}

@@ -1,0 +1,216 @@
+//! A real PostgreSQL server.
+
+use std::ffi::OsString;
+use std::os::unix::fs::{MetadataExt, chown};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use super::Database;
+use super::ports::free_port;
+use super::supervisor::{Children, Supervisor};
+use super::wait::eventually_blocking;
+
+const FIXTURE_BEFORE_IA: &str = include_str!("../fixtures/upstream/before_ia.sql");
+const FIXTURE_IA: &str = include_str!("../fixtures/upstream/ia_002_1.sql");
+
+/// Of the superuser `postgres`. A test may look for it in logs, where it must not be.
+pub const PASSWORD: &str = "s3cret-of-the-tests";
+
+/// A server: the run's own, or one that a test may stop.
+pub struct Postgres {
+    /// Without a database.
+    url: String,
+    own: Option<Own>,
+}
+
+struct Own {
+    supervisor: Supervisor,
+    binaries: PathBuf,
+    port: u16,
+}
+
+/// The server that all tests share: the one that `DATABASE_URL` names, else one started on first use.
+pub fn postgres() -> &'static Postgres {
+    static SHARED: OnceLock<Postgres> = OnceLock::new();
+    SHARED.get_or_init(|| match std::env::var("DATABASE_URL") {
+        Ok(url) => Postgres { url, own: None },
+        Err(_) => Postgres::start_new(),
+    })
+}
+
+impl Postgres {
+    /// A server of the test's own, which it may stop and pause. Gone when dropped.
+    pub async fn dedicated() -> Self {
+        tokio::task::spawn_blocking(Self::start_new).await.expect("the server starts")
+    }
+
+    /// A new database with nothing in it.
+    pub async fn fresh_database(&self) -> Database {
+        Database::create(&self.url).await
+    }
+
+    /// A new database as the platform's Prisma migrations leave it before IA-002.1: no segment columns.
+    pub async fn upstream_before_ia(&self) -> Database {
+        let database = self.fresh_database().await;
+        database.run(FIXTURE_BEFORE_IA).await;
+        database
+    }
+
+    /// A new database as the platform's Prisma migrations leave it, IA-002.1 included.
+    pub async fn upstream_after_ia(&self) -> Database {
+        let database = self.upstream_before_ia().await;
+        database.run(FIXTURE_IA).await;
+        database
+    }
+
+    /// Stops the server as a crash would: no checkpoint, sessions cut. Its data stay.
+    pub fn stop_immediate(&self) {
+        self.own().supervisor.stop("QUIT");
+    }
+
+    /// Starts the server again after [`Self::stop_immediate`], on the same data and port; returns when it is ready.
+    pub fn start(&self) {
+        self.own().start();
+    }
+
+    /// Freezes every process of the server: connections stay open and nothing answers.
+    pub fn pause(&self) {
+        self.own().supervisor.signal("STOP", Children::After);
+    }
+
+    /// Ends [`Self::pause`].
+    pub fn resume(&self) {
+        self.own().supervisor.signal("CONT", Children::Before);
+    }
+
+    fn own(&self) -> &Own {
+        self.own.as_ref().expect("a server that DATABASE_URL names is not ours to stop")
+    }
+
+    fn start_new() -> Self {
+        let binaries = find_binaries();
+        let port = free_port();
+        let server_user = ServerUser::choose();
+        let supervisor = Supervisor::new("QUIT", |folder| {
+            let mut command_line = server_user.prefix();
+            command_line.extend([binaries.join("postgres").into(), "-D".into(), folder.join("data").into()]);
+            command_line
+        });
+        server_user.own(supervisor.folder());
+        init_data(&binaries, &server_user, supervisor.folder(), port);
+        let own = Own { supervisor, binaries, port };
+        own.start();
+        Self { url: format!("postgres://postgres:{PASSWORD}@127.0.0.1:{port}/postgres"), own: Some(own) }
+    }
+}
+
+impl Own {
+    fn start(&self) {
+        self.supervisor.start();
+        eventually_blocking(Duration::from_secs(60), "PostgreSQL to accept connections", || {
+            assert!(self.supervisor.is_running(), "PostgreSQL ended at its start:\n{}", self.supervisor.log_tail());
+            Command::new(self.binaries.join("pg_isready"))
+                .args(["-q", "-h", "127.0.0.1", "-d", "postgres", "-p", &self.port.to_string()])
+                .status()
+                .expect("pg_isready runs")
+                .success()
+        });
+    }
+}
+
+/// Who runs the server: PostgreSQL refuses to run as root.
+enum ServerUser {
+    Ourselves,
+    Other { name: &'static str, uid: u32, gid: u32 },
+}
+
+impl ServerUser {
+    fn choose() -> Self {
+        let ourselves = std::fs::metadata("/proc/self").expect("/proc is readable").uid();
+        if ourselves != 0 {
+            return Self::Ourselves;
+        }
+        ["postgres", "nobody"]
+            .into_iter()
+            .find_map(|name| Some(Self::Other { name, uid: id("-u", name)?, gid: id("-g", name)? }))
+            .expect("root needs a user to run PostgreSQL as: postgres or nobody")
+    }
+
+    fn prefix(&self) -> Vec<OsString> {
+        match self {
+            Self::Ourselves => Vec::new(),
+            Self::Other { name, gid, .. } => vec![
+                "setpriv".into(),
+                format!("--reuid={name}").into(),
+                format!("--regid={gid}").into(),
+                "--clear-groups".into(),
+            ],
+        }
+    }
+
+    fn own(&self, path: &Path) {
+        if let Self::Other { uid, gid, .. } = self {
+            chown(path, Some(*uid), Some(*gid)).expect("root gives files away");
+        }
+    }
+}
+
+fn id(which: &str, user: &str) -> Option<u32> {
+    let output = Command::new("id").args([which, user]).stderr(Stdio::null()).output().expect("id runs");
+    String::from_utf8(output.stdout).ok()?.trim().parse().ok()
+}
+
+fn init_data(binaries: &Path, server_user: &ServerUser, folder: &Path, port: u16) {
+    let data = folder.join("data");
+    let password_file = folder.join("password");
+    std::fs::write(&password_file, PASSWORD).expect("the folder is writable");
+    server_user.own(&password_file);
+
+    let mut command_line = server_user.prefix();
+    command_line.push(binaries.join("initdb").into());
+    let (program, arguments) = command_line.split_first().expect("it has initdb at least");
+    let output = Command::new(program)
+        .args(arguments)
+        .args(["--no-sync", "--encoding=UTF8", "--username=postgres"])
+        // Sent in clear, so that the hashing that guards a real password does not cost each connection of a debug build.
+        .arg("--auth=password")
+        .arg("--pwfile")
+        .arg(&password_file)
+        // A linguistic order, as a server in production has: one that relies on bytewise order must ask for it.
+        .args(["--locale=C.UTF-8", "--locale-provider=icu", "--icu-locale=en-US"])
+        .arg("-D")
+        .arg(&data)
+        .current_dir(folder)
+        .output()
+        .expect("initdb runs");
+    assert!(output.status.success(), "initdb failed: {}", String::from_utf8_lossy(&output.stderr));
+
+    let settings = format!(
+        "listen_addresses = '127.0.0.1'\nport = {port}\nunix_socket_directories = '{}'\nmax_connections = 200\n\
+         fsync = off\n",
+        folder.display()
+    );
+    // Later files win, and this one is the server's own to write: appended, not replaced.
+    let file = data.join("postgresql.auto.conf");
+    std::fs::write(&file, settings).expect("the data folder is writable");
+    server_user.own(&file);
+}
+
+/// The folder of the newest PostgreSQL that Debian's packages installed, else of the one in PATH.
+fn find_binaries() -> PathBuf {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
+    let newest = versions
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok())
+        .map(|version| (version, PathBuf::from(format!("/usr/lib/postgresql/{version}/bin"))))
+        .filter(|(_, folder)| folder.join("initdb").exists())
+        .max();
+    if let Some((_, folder)) = newest {
+        return folder;
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .find(|folder| folder.join("initdb").exists())
+        .expect("PostgreSQL's server is missing: `make setup` installs it")
+}

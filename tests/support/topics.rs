@@ -1,0 +1,127 @@
+//! Topics of one test, and what the broker says of them.
+
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::{Offset, TopicPartitionList};
+
+use super::Kafka;
+use super::kafka::TIMEOUT;
+use super::wait::eventually;
+
+impl Kafka {
+    /// Creates a topic whose name begins with `prefix` and is used by no other test; returns the name once the broker
+    /// leads every partition.
+    pub async fn create_topic(&self, prefix: &str, partitions: i32, config: &[(&str, &str)]) -> String {
+        let name = format!("{prefix}-{}", uuid::Uuid::new_v4().simple());
+        self.create_topic_named(&name, partitions, config).await;
+        name
+    }
+
+    /// [`Self::create_topic`] with a name of the test's choice: on a dedicated broker.
+    pub async fn create_topic_named(&self, name: &str, partitions: i32, config: &[(&str, &str)]) {
+        let mut topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
+        for (key, value) in config {
+            topic = topic.set(key, value);
+        }
+        let created = self.admin().create_topics([&topic], &AdminOptions::new()).await.expect("the broker answers");
+        created.into_iter().for_each(|result| drop(result.expect("a topic can be created")));
+        self.wait_for_partitions(name, partitions).await;
+    }
+
+    /// Deletes the topic; returns once the broker does not know it.
+    pub async fn delete_topic(&self, topic: &str) {
+        let deleted = self.admin().delete_topics(&[topic], &AdminOptions::new()).await.expect("the broker answers");
+        deleted.into_iter().for_each(|result| drop(result.expect("a topic can be deleted")));
+        eventually(TIMEOUT, "the topic to be gone", || async { self.partitions(topic).await == 0 }).await;
+    }
+
+    /// Raises the number of partitions to `total`; returns once the broker leads them.
+    pub async fn add_partitions(&self, topic: &str, total: i32) {
+        let new = NewPartitions::new(topic, usize::try_from(total).expect("not negative"));
+        let added = self.admin().create_partitions([&new], &AdminOptions::new()).await.expect("the broker answers");
+        added.into_iter().for_each(|result| drop(result.expect("partitions can be added")));
+        self.wait_for_partitions(topic, total).await;
+    }
+
+    /// Makes the broker forget the records before `offset`, as retention does.
+    pub async fn delete_records_before(&self, topic: &str, partition: i32, offset: i64) {
+        let mut offsets = TopicPartitionList::new();
+        offsets.add_partition_offset(topic, partition, Offset::Offset(offset)).expect("a valid offset");
+        self.admin().delete_records(&offsets, &AdminOptions::new()).await.expect("records can be deleted");
+    }
+
+    /// The number of partitions that the broker leads; 0 if there is no such topic.
+    pub async fn partitions(&self, topic: &str) -> i32 {
+        let topic = topic.to_owned();
+        self.ask("segmenter-tests", move |client| led_partitions(client, &topic)).await
+    }
+
+    /// The first offset that each partition still has.
+    pub async fn start_offsets(&self, topic: &str) -> Vec<i64> {
+        self.watermarks(topic).await.into_iter().map(|(low, _)| low).collect()
+    }
+
+    /// The offset that the next record of each partition gets.
+    pub async fn end_offsets(&self, topic: &str) -> Vec<i64> {
+        self.watermarks(topic).await.into_iter().map(|(_, high)| high).collect()
+    }
+
+    /// What `group` has committed, a partition each; `None` if nothing.
+    pub async fn committed(&self, group: &str, topic: &str) -> Vec<Option<i64>> {
+        let topic = topic.to_owned();
+        self.ask(group, move |client| {
+            let mut wanted = TopicPartitionList::new();
+            wanted.add_partition_range(&topic, 0, led_partitions(client, &topic) - 1);
+            let committed = client.committed_offsets(wanted, TIMEOUT).expect("the broker answers");
+            let mut elements = committed.elements();
+            elements.sort_by_key(|element| element.partition());
+            elements.iter().map(|element| element.offset().to_raw().filter(|offset| *offset >= 0)).collect()
+        })
+        .await
+    }
+
+    async fn watermarks(&self, topic: &str) -> Vec<(i64, i64)> {
+        let topic = topic.to_owned();
+        self.ask("segmenter-tests", move |client| watermarks(client, &topic)).await
+    }
+
+    async fn wait_for_partitions(&self, topic: &str, partitions: i32) {
+        let what = format!("the broker to lead the {partitions} partitions of {topic}");
+        eventually(TIMEOUT, &what, || async { self.partitions(topic).await == partitions }).await;
+    }
+
+    /// Asks with a client of `group` that never joins it, on a thread where waiting harms nobody.
+    pub(super) async fn ask<T: Send + 'static>(
+        &self,
+        group: &str,
+        question: impl FnOnce(&BaseConsumer) -> T + Send + 'static,
+    ) -> T {
+        let mut config = self.client();
+        config.set("group.id", group).set("enable.auto.commit", "false").set("enable.partition.eof", "true");
+        // An end is noticed only when a fetch returns.
+        config.set("fetch.wait.max.ms", "20").set("fetch.message.max.bytes", "33554432");
+        tokio::task::spawn_blocking(move || question(&config.create().expect("a valid client")))
+            .await
+            .expect("the broker answers")
+    }
+
+    fn admin(&self) -> AdminClient<DefaultClientContext> {
+        self.client().create().expect("a valid client")
+    }
+}
+
+/// The first and the next offset of each partition.
+pub(super) fn watermarks(client: &BaseConsumer, topic: &str) -> Vec<(i64, i64)> {
+    (0..led_partitions(client, topic))
+        .map(|partition| client.fetch_watermarks(topic, partition, TIMEOUT).expect("the broker answers"))
+        .collect()
+}
+
+fn led_partitions(client: &BaseConsumer, topic: &str) -> i32 {
+    let metadata = client.fetch_metadata(Some(topic), TIMEOUT).expect("the broker answers");
+    let partitions =
+        metadata.topics().iter().filter(|found| found.name() == topic).flat_map(|found| found.partitions());
+    let led = partitions.filter(|partition| partition.error().is_none() && partition.leader() >= 0).count();
+    i32::try_from(led).expect("few partitions")
+}

@@ -1,0 +1,66 @@
+//! PostgreSQL starts, gives out fresh databases, stops, freezes and comes back.
+
+use std::time::Duration;
+
+use crate::support::{Postgres, eventually, postgres};
+
+async fn tables(pool: &sqlx::PgPool) -> i64 {
+    sqlx::query_scalar("select count(*) from pg_tables where schemaname = 'public'").fetch_one(pool).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_fresh_database_has_nothing_in_it_and_is_gone_when_dropped() {
+    let database = postgres().fresh_database().await;
+    assert_eq!(tables(database.pool()).await, 0);
+
+    let other = postgres().fresh_database().await;
+    let name = database.name().to_owned();
+    drop(database);
+    let left: i64 = sqlx::query_scalar("select count(*) from pg_database where datname = $1")
+        .bind(name)
+        .fetch_one(other.pool())
+        .await
+        .unwrap();
+    assert_eq!(left, 0);
+}
+
+#[tokio::test]
+async fn the_platforms_database_has_the_segment_columns_only_after_its_migration() {
+    let columns = "select count(*) from information_schema.columns where table_name = 'user_vectors'
+                   and column_name in ('segments', 'primarySegment', 'segmentConfidence', 'lastSegmentUpdate')";
+    for (database, expected) in
+        [(postgres().upstream_before_ia().await, 0), (postgres().upstream_after_ia().await, 4_i64)]
+    {
+        database.add_users(["ada", "Ben"]).await;
+        let found: i64 = sqlx::query_scalar(columns).fetch_one(database.pool()).await.unwrap();
+        assert_eq!(found, expected);
+    }
+}
+
+#[tokio::test]
+async fn a_dedicated_server_comes_back_on_its_data_after_an_immediate_stop() {
+    let server = Postgres::dedicated().await;
+    let database = server.fresh_database().await;
+    database.run("create table kept (id int); insert into kept values (1)").await;
+
+    server.stop_immediate();
+    assert!(sqlx::query("select 1").execute(database.pool()).await.is_err());
+    server.start();
+
+    let kept: i64 = sqlx::query_scalar("select count(*) from kept").fetch_one(database.pool()).await.unwrap();
+    assert_eq!(kept, 1);
+}
+
+#[tokio::test]
+async fn a_paused_server_answers_nothing_until_it_is_resumed() {
+    let server = Postgres::dedicated().await;
+    let database = server.fresh_database().await;
+    assert_eq!(tables(database.pool()).await, 0);
+
+    server.pause();
+    let asking = tokio::time::timeout(Duration::from_millis(300), tables(database.pool()));
+    assert!(asking.await.is_err(), "it answered");
+    server.resume();
+
+    eventually(Duration::from_secs(10), "an answer", || async { tables(database.pool()).await == 0 }).await;
+}
