@@ -26,7 +26,6 @@ pub(super) fn by_fingerprint(fingerprint: u64) -> Option<&'static WriterSchema> 
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use std::path::Path;
 
