@@ -16,6 +16,8 @@ mod golden_engine;
 mod ledger;
 mod merge_and_fold;
 mod migrations;
+mod scene;
+mod serve;
 mod store;
 mod support;
 mod support_smoke;

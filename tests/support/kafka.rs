@@ -10,6 +10,7 @@ use std::time::Duration;
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::producer::FutureProducer;
 
 use super::ports::free_port;
 use super::supervisor::{Children, Supervisor};
@@ -27,13 +28,15 @@ pub(super) const TIMEOUT: Duration = Duration::from_secs(30);
 pub struct Kafka {
     brokers: String,
     own: Option<Supervisor>,
+    /// Made on first use and kept: a new idempotent producer waits half a second for its identity.
+    pub(super) producer: OnceLock<FutureProducer>,
 }
 
 /// The broker that all tests share: the one that `KAFKA_BROKERS` names, else one started on first use.
 pub fn kafka() -> &'static Kafka {
     static SHARED: OnceLock<Kafka> = OnceLock::new();
     SHARED.get_or_init(|| match std::env::var("KAFKA_BROKERS") {
-        Ok(brokers) => Kafka { brokers, own: None },
+        Ok(brokers) => Kafka::at(brokers, None),
         Err(_) => Kafka::start_new(),
     })
 }
@@ -86,6 +89,10 @@ impl Kafka {
         config
     }
 
+    fn at(brokers: String, own: Option<Supervisor>) -> Self {
+        Self { brokers, own, producer: OnceLock::new() }
+    }
+
     fn own(&self) -> &Supervisor {
         self.own.as_ref().expect("a broker that KAFKA_BROKERS names is not ours to kill")
     }
@@ -107,7 +114,7 @@ impl Kafka {
             command_line
         });
         format_storage(&jars, supervisor.folder(), port, controller_port);
-        let kafka = Self { brokers: format!("127.0.0.1:{port}"), own: Some(supervisor) };
+        let kafka = Self::at(format!("127.0.0.1:{port}"), Some(supervisor));
         kafka.start();
         kafka
     }

@@ -6,18 +6,24 @@
 #![allow(unused_imports, dead_code, reason = "a toolbox: not every tool is in use at every moment")]
 
 mod database;
+mod http;
 mod kafka;
+mod kafkajs;
 mod ports;
 mod postgres;
 mod records;
+mod segmenter;
 mod supervisor;
 mod topics;
 mod wait;
 
 pub use database::Database;
+pub use http::{Response, http, http_get};
 pub use kafka::{Kafka, kafka};
+pub use kafkajs::kafkajs_produce;
 pub use postgres::{Postgres, postgres};
 pub use records::{OwnedRecord, Record, Transaction};
+pub use segmenter::{Finished, Segmenter, segmenter, segmenter_with_input};
 pub use wait::{eventually, eventually_blocking, eventually_some};
 
 /// A path of the source tree.

@@ -187,12 +187,11 @@ fn init_data(binaries: &Path, server_user: &ServerUser, folder: &Path, port: u16
         .expect("initdb runs");
     assert!(output.status.success(), "initdb failed: {}", String::from_utf8_lossy(&output.stderr));
 
+    // No socket in the file system: its path may be no longer than 107 bytes, and a temporary folder's may.
     let settings = format!(
-        "listen_addresses = '127.0.0.1'\nport = {port}\nunix_socket_directories = '{}'\nmax_connections = 200\n\
-         fsync = off\n",
-        folder.display()
+        "listen_addresses = '127.0.0.1'\nport = {port}\nunix_socket_directories = ''\nmax_connections = 200\nfsync = off\n"
     );
-    // Later files win, and this one is the server's own to write: appended, not replaced.
+    // Read after postgresql.conf, which keeps its defaults.
     let file = data.join("postgresql.auto.conf");
     std::fs::write(&file, settings).expect("the data folder is writable");
     server_user.own(&file);

@@ -101,12 +101,12 @@ impl Kafka {
     /// Produces many records, in order within a partition, and returns partition and offset of each once the broker has
     /// them all.
     pub async fn produce_all(&self, topic: &str, records: impl IntoIterator<Item = Record>) -> Vec<(i32, i64)> {
-        send(&self.producer(None), topic, records).await
+        send(self.producer.get_or_init(|| self.new_producer(None)), topic, records).await
     }
 
     /// Produces records in a transaction, which also puts a control record into each partition.
     pub async fn produce_in_transaction(&self, topic: &str, records: Vec<Record>, end: Transaction) {
-        let producer = self.producer(Some("segmenter-tests"));
+        let producer = self.new_producer(Some(uuid::Uuid::new_v4().to_string()));
         let producer = blocking(producer, |producer| producer.init_transactions(TIMEOUT)).await;
         producer.begin_transaction().expect("a transaction begins");
         send(&producer, topic, records).await;
@@ -124,12 +124,12 @@ impl Kafka {
         self.ask("segmenter-tests", move |client| read_all(client, &topic)).await
     }
 
-    fn producer(&self, transactional_id: Option<&str>) -> FutureProducer {
+    fn new_producer(&self, transactional_id: Option<String>) -> FutureProducer {
         let mut config = self.client();
         config.set("acks", "all").set("enable.idempotence", "true").set("partitioner", "murmur2_random");
         config.set("message.timeout.ms", "30000").set("message.max.bytes", "33554432").set("linger.ms", "1");
-        if let Some(prefix) = transactional_id {
-            config.set("transactional.id", format!("{prefix}-{}", uuid::Uuid::new_v4()));
+        if let Some(id) = transactional_id {
+            config.set("transactional.id", id);
         }
         config.create().expect("a valid client")
     }

@@ -41,6 +41,7 @@ where
 }
 
 /// [`eventually`] outside of a runtime.
+#[expect(clippy::disallowed_methods, reason = "between two looks, as everywhere here")]
 pub fn eventually_blocking(within: Duration, what: &str, mut condition: impl FnMut() -> bool) {
     let started = Instant::now();
     while !condition() {
