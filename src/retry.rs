@@ -15,7 +15,7 @@ const FIRST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(5);
 
 impl Retry {
-    /// From 0.1 s to 5 s, each up to half longer or shorter, without end.
+    /// From 0.1 s to at most 5 s, with jitter, without end.
     pub fn forever() -> Self {
         let pauses = ExponentialBackoff {
             current_interval: FIRST,
@@ -34,7 +34,7 @@ impl Retry {
 
     /// The next pause; each call makes it grow.
     pub fn next_pause(&mut self) -> Duration {
-        self.pauses.next_backoff().unwrap_or(LONGEST)
+        self.pauses.next_backoff().unwrap_or(LONGEST).min(LONGEST)
     }
 
     /// Starts over with the shortest pause, after a success.
@@ -52,7 +52,7 @@ mod tests {
         let mut retry = Retry::forever();
         let pauses: Vec<Duration> = (0..50).map(|_| retry.next_pause()).collect();
         assert!(pauses[0] <= FIRST * 2);
-        assert!(pauses.iter().all(|pause| *pause <= LONGEST * 3 / 2));
+        assert!(pauses.iter().all(|pause| *pause <= LONGEST));
         assert!(pauses[49] >= LONGEST / 2);
         retry.reset();
         assert!(retry.next_pause() <= FIRST * 2);

@@ -28,6 +28,7 @@ use crate::kafka::worker::{BatchLimits, Finisher, WorkQueues, Worker};
 use crate::kafka::{outbox_gate, topics};
 use crate::metrics::Metrics;
 use crate::pipeline::drive::{self, Driver};
+use crate::pipeline::segment_changed::Encoding;
 use crate::stop::{Stop, StopReason};
 use crate::store::Store;
 
@@ -49,6 +50,8 @@ pub struct Settings {
     pub budget: Budget,
     pub limits: Limits,
     pub flood: FloodLimit,
+    /// How segment-changed is written.
+    pub output_encoding: Encoding,
     /// Outbox rows from which on intake pauses.
     pub max_outbox_rows: i64,
 }
@@ -132,6 +135,7 @@ pub async fn run(settings: Settings, store: Store, shared: Shared) -> anyhow::Re
         store,
         producer: said,
         topic: settings.topics.segment_changed.clone(),
+        encoding: settings.output_encoding,
         held,
         metrics,
         stop: stop.clone(),

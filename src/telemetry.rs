@@ -32,11 +32,11 @@ pub fn init(directives: &str, format: Option<LogFormat>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A panic is a defect: it is logged like everything else, without its payload's arguments being lost on a terminal.
+/// A panic is a defect: its place is logged, and its message where that is a constant; one made of values may quote data.
 fn log_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
-        let message = panic.payload_as_str().unwrap_or("no message");
+        let message = panic.payload().downcast_ref::<&'static str>().copied().unwrap_or("not shown, it may quote data");
         tracing::error!(place, message, "a panic, which is a defect of this program");
     }));
 }

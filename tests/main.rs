@@ -11,6 +11,7 @@
 #![allow(unreachable_pub, reason = "whether a test's helper is used shows without a visibility of its own")]
 
 mod architecture;
+mod avro;
 mod config;
 mod decoding_corpus;
 mod golden_engine;

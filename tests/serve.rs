@@ -252,3 +252,15 @@ async fn a_wrong_configuration_is_refused_with_every_error_and_without_its_secre
     }
     assert!(!finished.log.contains("hush"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_are_said_in_avro_where_the_configuration_asks_for_it() {
+    let scene = Scene::new(1).await;
+    scene.add_users(1).await;
+    scene.kafka.produce(&scene.onboarding, record("user-0", &onboarding_event("user-0", 7, &mut Numbers(1)))).await;
+    let _process = scene.serve_with(&[("SEGMENTER_TOPICS_SEGMENT_CHANGED_ENCODING", "avro")]);
+    scene.settled().await;
+    let said = scene.kafka.read_all(&scene.changes).await;
+    assert_eq!(said[0].header("content-type"), Some("application/avro"));
+    assert_eq!(said[0].value.as_ref().unwrap()[..2], [0xC3, 0x01]);
+}

@@ -10,7 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info, warn};
 use uuid::Uuid;
 
-use crate::config::{Config, ConfigArgs, KafkaConfig};
+use crate::config::{self, Config, ConfigArgs, KafkaConfig};
 use crate::engine::Catalog;
 use crate::event::Limits;
 use crate::exit::Exit;
@@ -21,6 +21,7 @@ use crate::kafka::client::{Cluster, Topics};
 use crate::kafka::ledger::FloodLimit;
 use crate::kafka::worker::BatchLimits;
 use crate::metrics::Metrics;
+use crate::pipeline::segment_changed::Encoding;
 use crate::retry::Retry;
 use crate::service::{self, Settings, Shared};
 use crate::stop::{Stop, StopReason};
@@ -65,11 +66,11 @@ pub async fn run(config: Config) -> anyhow::Result<Exit> {
     shared.health.expect(&[SCHEMA]);
     let listener = http::listen(config.http.addr).await?;
     let pages = Pages { health: shared.health.clone(), metrics: shared.metrics.clone() };
-    let server = tokio::spawn(http::serve(listener, pages, shared.stop.clone()));
+    let server = tokio::spawn(http::serve(listener, http::router(pages), shared.stop.clone()));
 
     let exit = serve(&config, catalog, &shared).await;
     shared.stop.abandon();
-    server.await.context("the HTTP server panicked")??;
+    server.await.context("the HTTP server panicked")?;
     exit
 }
 
@@ -216,6 +217,10 @@ pub fn settings(config: &Config) -> Settings {
         budget: Budget { records: config.in_flight.max_records as usize, bytes: config.in_flight.max_bytes.0 },
         limits: Limits { max_value_bytes: limits.max_value_bytes.0, max_future_ms: millis(limits.max_future) },
         flood: FloodLimit { records: limits.rejection_run as usize, bytes: limits.rejection_run_bytes.0 },
+        output_encoding: match config.topics.segment_changed_encoding {
+            config::Encoding::Json => Encoding::Json,
+            config::Encoding::Avro => Encoding::Avro,
+        },
         max_outbox_rows: i64::from(config.outbox.max_depth),
     }
 }

@@ -51,6 +51,15 @@ choice! {
     }
 }
 
+choice! {
+    /// How the values of records on segment-changed are written.
+    pub enum Encoding {
+        Json = "json",
+        /// Single-object encoding with `schemas/segment-changed.avsc`.
+        Avro = "avro",
+    }
+}
+
 /// Bootstrap brokers, each `host:port`; at least one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Brokers(Vec<String>);

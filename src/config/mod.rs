@@ -29,7 +29,7 @@ mod value;
 pub use args::ConfigArgs;
 pub use database_url::DatabaseUrl;
 pub use docs::markdown;
-pub use kafka::{Brokers, OutOfRange, SaslMechanism, SecurityProtocol, Start, TopicName};
+pub use kafka::{Brokers, Encoding, OutOfRange, SaslMechanism, SecurityProtocol, Start, TopicName};
 pub use kafka_properties::KafkaProperties;
 pub use log::{LogFilter, LogFormat};
 pub use problem::{Problem, Problems};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::database_url::DatabaseUrl;
-use super::kafka::{Brokers, OutOfRange, SaslMechanism, SecurityProtocol, Start, TopicName};
+use super::kafka::{Brokers, Encoding, OutOfRange, SaslMechanism, SecurityProtocol, Start, TopicName};
 use super::kafka_properties::KafkaProperties;
 use super::log::{LogFilter, LogFormat};
 use super::secret::Secret;
@@ -58,6 +58,8 @@ settings! {
         profile_updated: TopicName = default("profile-updated"),
         /// Where changes of segments are said.
         segment_changed: TopicName = default("segment-changed"),
+        /// How the values of records on segment-changed are written: `avro` is single-object encoding.
+        segment_changed_encoding: Encoding = default("json"),
         /// Where records go that cannot be applied.
         dead_letter: TopicName = default("segmenter-dead-letter"),
     }

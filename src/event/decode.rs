@@ -4,25 +4,44 @@ use super::message::{Message, Refusal};
 use super::tree::Node;
 use super::{
     Body, Cause, DECODER_VERSION, Decoded, Event, Kind, Limits, Millis, RawRecord, Reason, Rejection, Skip, Stamp,
-    json, sections, time, traceparent, user,
+    WriterSchema, avro, json, sections, time, traceparent, user,
 };
 use crate::profile::section::Section;
 
 /// Decides what a record is. Total: any bytes end as exactly one outcome.
 pub fn decode(record: &RawRecord<'_>, limits: &Limits) -> Decoded {
-    let outcome = match record.value {
-        Some(value) if value.len() > limits.max_value_bytes => {
-            let detail = format!("the value is longer than {} bytes", limits.max_value_bytes);
-            Err(Rejection::new(Reason::TooLarge, detail).into())
-        }
-        Some(value) => read(value, record.kind).and_then(|message| event(record, limits, &message)),
+    decoded(match record.value {
+        Some(value) => check_size(value, limits)
+            .and_then(|()| read(value, record.kind))
+            .and_then(|message| event(record, limits, &message)),
         None => tombstone(record).map_err(Refusal::from),
-    };
+    })
+}
+
+/// Decides what a record is whose value holds `datum`, written with a schema that the value only names. Total, as
+/// [`decode`] is, and with the same checks.
+pub fn decode_datum(record: &RawRecord<'_>, writer: &WriterSchema, datum: &[u8], limits: &Limits) -> Decoded {
+    decoded(
+        check_size(record.value.unwrap_or(datum), limits)
+            .and_then(|()| avro::read(writer, datum, record.kind))
+            .and_then(|message| event(record, limits, &message)),
+    )
+}
+
+fn decoded(outcome: Result<Event, Refusal>) -> Decoded {
     match outcome {
         Ok(event) => Decoded::Event(event),
         Err(Refusal::Skipped(skip)) => Decoded::Skipped(skip),
         Err(Refusal::Rejected(rejection)) => Decoded::Rejected(rejection),
     }
+}
+
+fn check_size(value: &[u8], limits: &Limits) -> Result<(), Refusal> {
+    if value.len() > limits.max_value_bytes {
+        let detail = format!("the value is longer than {} bytes", limits.max_value_bytes);
+        return Err(Rejection::new(Reason::TooLarge, detail).into());
+    }
+    Ok(())
 }
 
 /// A null record erases the user that its key names.
@@ -45,10 +64,7 @@ fn read(value: &[u8], kind: Kind) -> Result<Message<'_>, Refusal> {
             let detail = "Avro in Confluent's framing is not supported by this version";
             Err(Rejection::new(Reason::UnknownSchema, detail).into())
         }
-        [0xc3, 0x01, ..] => {
-            let detail = "Avro in single-object encoding is not supported by this version";
-            Err(Rejection::new(Reason::Malformed, detail).into())
-        }
+        [0xc3, 0x01, framed @ ..] => avro::read_single_object(framed, kind),
         _ => json::read(value, kind),
     }
 }

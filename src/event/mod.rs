@@ -7,12 +7,14 @@
 //! decode        the order of the checks; the first that fails names the outcome
 //!   json        bytes → message: syntax, depth
 //!   lenient     what is read of a JSON text, and duplicates
+//!   avro        bytes + writer's schema → message
 //!   message     an event as it was written
 //!   tree        the fields that are read, as a small borrowed tree, and their shapes
 //!   user, time  whose event it is and when it happened
 //!   sections    tree → the sections of a profile: types and ranges
 //! ```
 
+pub mod avro;
 mod decode;
 pub mod json;
 mod lenient;
@@ -26,7 +28,8 @@ mod user;
 
 use std::fmt;
 
-pub use decode::decode;
+pub use avro::WriterSchema;
+pub use decode::{decode, decode_datum};
 use serde::{Deserialize, Serialize};
 
 use crate::profile::section::Section;

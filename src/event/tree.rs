@@ -18,7 +18,8 @@ pub(super) enum Node<'a> {
     Text(Cow<'a, str>),
     List(Vec<Node<'a>>),
     Object(Fields<'a>),
-    /// A list or an object where none is expected; its content was not read.
+    /// A list or an object where none is expected, its content not read; or what only Avro has: bytes, and a number that
+    /// is not finite.
     Other,
 }
 

@@ -18,7 +18,7 @@ use super::produce::{self, Outgoing, Producer};
 use crate::event::UserId;
 use crate::metrics::{Metrics, Published, Stage};
 use crate::pipeline::change::{Change, Saying};
-use crate::pipeline::segment_changed;
+use crate::pipeline::segment_changed::{self, Encoding};
 use crate::retry::Retry;
 use crate::stop::{Stop, StopReason};
 use crate::store::Store;
@@ -65,6 +65,7 @@ pub struct Publisher {
     pub store: Store,
     pub producer: Producer,
     pub topic: String,
+    pub encoding: Encoding,
     pub held: HeldRows,
     pub metrics: Metrics,
     pub stop: Stop,
@@ -230,12 +231,12 @@ impl Publisher {
 
     fn record(&self, change: &Change) -> Outgoing {
         let mut headers = OwnedHeaders::new_with_capacity(8);
-        for (key, value) in segment_changed::headers(change) {
+        for (key, value) in segment_changed::headers(change, self.encoding) {
             headers = headers.insert(Header { key, value: Some(&value) });
         }
         Outgoing {
             key: Some(change.user.as_str().as_bytes().to_vec()),
-            value: segment_changed::encode_json(change, &self.store.catalog),
+            value: segment_changed::encode(change, &self.store.catalog, self.encoding),
             headers,
         }
     }

@@ -1,6 +1,8 @@
-//! The record on segment-changed: key, headers and JSON value for one [`Change`].
+//! The record on segment-changed: headers and value, in JSON or Avro, for one [`Change`].
 
-use serde::Serialize;
+pub mod avro;
+
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::change::{Announcement, Assigned, Change, Saying};
@@ -16,26 +18,49 @@ pub const EVENT_TYPE: &str = "user.segment.changed";
 /// The header that every record carries, null ones too.
 pub const REVISION_HEADER: &str = "segmenter.revision";
 
+/// How a record's value is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Encoding {
+    #[default]
+    Json,
+    /// Single-object encoding with `schemas/segment-changed.avsc`.
+    Avro,
+}
+
+impl Encoding {
+    /// The media type, as CloudEvents' Kafka binding puts it into the header `content-type`.
+    pub fn content_type(self) -> &'static str {
+        match self {
+            Self::Json => "application/json",
+            Self::Avro => "application/avro",
+        }
+    }
+}
+
 /// The id of the event that says `revision` of `user`: the same for ever.
 pub fn event_id(user: &UserId, revision: i64) -> Uuid {
     Uuid::new_v5(&EVENT_ID_NAMESPACE, format!("{user}/{revision}").as_bytes())
 }
 
 /// The record's value; `None` for a null record.
-pub fn encode_json(change: &Change, catalog: &Catalog) -> Option<Vec<u8>> {
+pub fn encode(change: &Change, catalog: &Catalog, encoding: Encoding) -> Option<Vec<u8>> {
     match &change.saying {
         Saying::Null => None,
         Saying::Ranking(announcement) => {
             let occurred_at = announcement.occurred_at.to_string();
             let envelope = envelope(change, announcement, &occurred_at, catalog);
-            // Strings and finite numbers always serialise.
-            Some(serde_json::to_vec(&envelope).unwrap_or_default())
+            Some(match encoding {
+                // Strings and finite numbers always serialise.
+                Encoding::Json => serde_json::to_vec(&envelope).unwrap_or_default(),
+                Encoding::Avro => avro::encode(&envelope),
+            })
         }
     }
 }
 
 /// The record's headers: CloudEvents' binary mode, the trace context that came with the cause, and the revision.
-pub fn headers(change: &Change) -> Vec<(&'static str, String)> {
+pub fn headers(change: &Change, encoding: Encoding) -> Vec<(&'static str, String)> {
     let mut headers = vec![
         (REVISION_HEADER, change.revision.to_string()),
         ("ce_specversion", "1.0".to_owned()),
@@ -45,7 +70,7 @@ pub fn headers(change: &Change) -> Vec<(&'static str, String)> {
         ("ce_time", Millis(change.revision).to_string()),
     ];
     if let Saying::Ranking(announcement) = &change.saying {
-        headers.push(("content-type", "application/json".to_owned()));
+        headers.push(("content-type", encoding.content_type().to_owned()));
         if let Some(traceparent) = &announcement.traceparent {
             headers.push(("traceparent", traceparent.to_string()));
         }

@@ -44,7 +44,12 @@ fn bytes() -> Vec<Case> {
             .unkeyed(),
         Case::rejected("Confluent's framing has no schema yet", [0, 0, 0, 0, 1, 2], Reason::UnknownSchema),
         Case::rejected("a single zero byte is Confluent's framing", [0], Reason::UnknownSchema),
-        Case::rejected("Avro single-object is not known yet", [0xc3, 0x01, 9, 9], Reason::Malformed),
+        Case::rejected("Avro without a whole fingerprint is malformed", [0xc3, 0x01, 9, 9], Reason::Malformed),
+        Case::rejected(
+            "Avro of an unknown schema is malformed",
+            [0xc3, 0x01, 1, 2, 3, 4, 5, 6, 7, 8, 0],
+            Reason::Malformed,
+        ),
         Case::rejected("invalid UTF-8 is malformed", [0xff, 0xfe, b'{', b'}'], Reason::Malformed),
         Case::rejected(
             "invalid UTF-8 is malformed in an unread field too",

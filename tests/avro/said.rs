@@ -1,0 +1,130 @@
+//! segment-changed in Avro says what it says in JSON, and others can read it.
+
+use apache_avro::reader::datum::GenericDatumReader;
+use segmenter::engine::{Catalog, ReasonCode};
+use segmenter::event::{Millis, UserId};
+use segmenter::pipeline::change::{Announcement, Assigned, Change, Saying, Scored, Trigger};
+use segmenter::pipeline::fold::{Context, fold};
+use segmenter::pipeline::segment_changed::{self, Encoding};
+use segmenter::pipeline::state::State;
+
+use super::*;
+
+/// Reads what was said with apache-avro, checking the framing.
+fn read(value: &[u8]) -> Value {
+    let schema = schema(SEGMENT_CHANGED);
+    let framing = writer::framed(&schema, &[]);
+    let mut datum = value.strip_prefix(framing.as_slice()).unwrap();
+    let read = GenericDatumReader::builder(&schema).build().unwrap().read_value(&mut datum).unwrap();
+    assert!(datum.is_empty());
+    Value::try_from(read).unwrap()
+}
+
+/// The two encodings of one change as JSON. What JSON leaves out where there is none is null in Avro.
+fn both(change: &Change) -> (Value, Value) {
+    let catalog = Catalog::builtin().unwrap();
+    let encoded = |encoding| segment_changed::encode(change, &catalog, encoding).unwrap();
+    let mut in_json: Value = serde_json::from_slice(&encoded(Encoding::Json)).unwrap();
+    in_json["payload"].as_object_mut().unwrap().entry("replayId").or_insert(Value::Null);
+    (in_json, read(&encoded(Encoding::Avro)))
+}
+
+fn change(announcement: Announcement) -> Change {
+    let user = UserId::new("Zoë/42").unwrap();
+    Change { user, revision: NOW, saying: Saying::Ranking(announcement) }
+}
+
+fn announcement() -> Announcement {
+    Announcement {
+        previous: vec![],
+        ranking: vec![],
+        catalog_version: u32::MAX,
+        occurred_at: Millis(1),
+        trigger: Trigger::Backfill,
+        causation_id: None,
+        correlation_id: None,
+        traceparent: None,
+        replay_id: None,
+    }
+}
+
+/// What the example of onboarding-completed leads to.
+fn example_change() -> Change {
+    let event = accepted(decode(Kind::OnboardingCompleted, ONBOARDING_EXAMPLE.as_bytes()));
+    let catalog = Catalog::builtin().unwrap();
+    let context = Context { catalog: &catalog, clock_ms: 1_769_682_031_300 };
+    fold(&event.user, &State::default(), &[&event], &context).unwrap().write.unwrap().change.unwrap()
+}
+
+#[test]
+fn the_avro_of_a_change_is_read_by_others_as_what_the_json_says() {
+    let empty = change(announcement());
+    let full = change(Announcement {
+        previous: vec![
+            Scored { segment: "LUXURY".into(), score: 1.0 },
+            Scored { segment: "ÉLITE".into(), score: 0.1 + 0.2 },
+        ],
+        ranking: vec![
+            Assigned { segment: "FAMILY_TRAVELER".into(), score: 0.75, reasons: reasons() },
+            Assigned { segment: "SOLO".into(), score: f64::MIN_POSITIVE, reasons: vec![] },
+        ],
+        occurred_at: Millis(1_769_682_030_123),
+        trigger: Trigger::Replay,
+        causation_id: Some("cause".into()),
+        correlation_id: Some("c".repeat(255).into()),
+        replay_id: Some("job".into()),
+        ..announcement()
+    });
+    for change in [empty, full, example_change()] {
+        let (in_json, in_avro) = both(&change);
+        assert_eq!(in_avro, in_json);
+    }
+}
+
+/// Reasons of the kind that the engine gives.
+fn reasons() -> Vec<ReasonCode> {
+    match example_change().saying {
+        Saying::Ranking(announcement) => announcement.ranking.into_iter().flat_map(|each| each.reasons).collect(),
+        Saying::Null => vec![],
+    }
+}
+
+#[test]
+fn the_example_of_segment_changed_is_what_the_example_of_onboarding_completed_leads_to() {
+    let (in_json, in_avro) = both(&example_change());
+    let mut example = parsed(SEGMENT_CHANGED_EXAMPLE);
+    example["payload"].as_object_mut().unwrap().entry("replayId").or_insert(Value::Null);
+    assert_eq!(example, in_json);
+    assert_eq!(example, in_avro);
+    assert!(!reasons().is_empty());
+}
+
+#[test]
+fn avro_written_by_others_is_byte_for_byte_ours() {
+    let change = example_change();
+    let ours = segment_changed::encode(&change, &Catalog::builtin().unwrap(), Encoding::Avro).unwrap();
+    assert_eq!(ours, writer::single_object(&schema(SEGMENT_CHANGED), &both(&change).0));
+}
+
+#[test]
+fn an_erasure_is_a_null_record_in_every_encoding() {
+    let erased = Change { saying: Saying::Null, ..example_change() };
+    for encoding in [Encoding::Json, Encoding::Avro] {
+        assert_eq!(segment_changed::encode(&erased, &Catalog::builtin().unwrap(), encoding), None);
+        let headers = segment_changed::headers(&erased, encoding);
+        assert!(headers.iter().all(|(key, _)| *key != "content-type"));
+    }
+}
+
+#[test]
+fn the_content_type_names_the_encoding_and_no_other_header_does() {
+    let change = example_change();
+    let [json, avro] = [Encoding::Json, Encoding::Avro].map(|encoding| segment_changed::headers(&change, encoding));
+    let of = |headers: &[(&'static str, String)]| {
+        let (types, others): (Vec<_>, Vec<_>) = headers.iter().cloned().partition(|(key, _)| *key == "content-type");
+        (types.into_iter().map(|(_, value)| value).collect::<Vec<_>>(), others)
+    };
+    assert_eq!(of(&json).0, ["application/json"]);
+    assert_eq!(of(&avro).0, ["application/avro"]);
+    assert_eq!(of(&json).1, of(&avro).1);
+}
