@@ -219,3 +219,20 @@ async fn times_are_utc_whatever_the_zone_of_the_database() {
     .unwrap();
     assert!(close);
 }
+
+#[tokio::test]
+async fn a_foreign_key_of_the_platforms_that_stays_broken_blocks_nobody_else() {
+    let database = migrated_database().await;
+    database.add_users(["ann", "bob"]).await;
+    database
+        .run(
+            r#"create table allowed (id text primary key); insert into allowed values ('bob');
+               alter table user_vectors add constraint platform_link foreign key ("userId") references allowed (id)"#,
+        )
+        .await;
+    let store = store_on(database.pool()).await;
+    let events = ["ann", "bob"].map(|name| onboarding(name, 5, vec![group("SOLO")]));
+    let (endings, _) = apply(&store, &events).await;
+    assert!(matches!(&endings[0], Ending::RejectedByDatabase(detail) if detail.contains("platform_link")));
+    assert_eq!(endings[1], APPLIED);
+}

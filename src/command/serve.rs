@@ -145,7 +145,7 @@ fn is_outage(error: &anyhow::Error) -> bool {
 }
 
 async fn prepare_once(config: &Config, options: &PgConnectOptions, shared: &Shared) -> anyhow::Result<Option<bool>> {
-    let mut connection: PgConnection = options.connect().await?;
+    let mut connection = connect(options, config.database.connect_timeout).await?;
     if config.database.migrate {
         let progress = &mut |notice: migrate::Notice| info!(%notice, "migration");
         let migrated =
@@ -168,6 +168,12 @@ async fn prepare_once(config: &Config, options: &PgConnectOptions, shared: &Shar
     let has_users =
         sqlx::query_scalar("select to_regclass('public.users') is not null").fetch_one(&mut connection).await?;
     Ok(Some(has_users))
+}
+
+/// Connects; no answer in time is an outage like any other.
+async fn connect(options: &PgConnectOptions, timeout: std::time::Duration) -> Result<PgConnection, sqlx::Error> {
+    let connected = tokio::time::timeout(timeout, options.connect()).await;
+    connected.unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())))
 }
 
 fn load_catalog(config: &Config) -> anyhow::Result<Catalog> {

@@ -119,16 +119,16 @@ impl Store {
                     }
                 }
                 Err(error) => match error.class() {
-                    Some(ErrorClass::Permanent) => isolate(progress, chunk, &error),
                     Some(ErrorClass::RowIdTaken) if row_ids == RowIds::Derived => {
                         row_ids = RowIds::Random;
                         progress.open.push(chunk);
                     }
-                    Some(ErrorClass::Conflict) if retries < IMMEDIATE_RETRIES => {
+                    Some(ErrorClass::Conflict | ErrorClass::ForeignKey) if retries < IMMEDIATE_RETRIES => {
                         retries += 1;
                         progress.tally.retries += 1;
                         progress.open.push(chunk);
                     }
+                    Some(ErrorClass::Permanent | ErrorClass::ForeignKey) => isolate(progress, chunk, &error),
                     _ => {
                         progress.open.push(chunk);
                         return Err(error);

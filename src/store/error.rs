@@ -10,8 +10,11 @@ use crate::pipeline::fold::NewerCatalog;
 pub enum ErrorClass {
     /// The database is away, refusing work or out of room: wait and try again, for as long as it takes.
     Outage,
-    /// A deadlock, a serialization failure, a lock or a foreign key that has just changed: try again at once.
+    /// A deadlock, a serialization failure or a lock: try again at once.
     Conflict,
+    /// A foreign key: most likely the user went between our check and the write, which the next look finds out; if it
+    /// stays, it is a rule of the platform's that the data will never satisfy.
+    ForeignKey,
     /// The generated key of a new row is taken by another user's row: try again with a random one.
     RowIdTaken,
     /// The data can never be written: isolate the record.
@@ -28,6 +31,7 @@ impl ErrorClass {
         match self {
             Self::Outage => "outage",
             Self::Conflict => "conflict",
+            Self::ForeignKey => "foreign_key",
             Self::RowIdTaken => "row_id_taken",
             Self::Permanent => "permanent",
             Self::Misconfigured => "misconfigured",
@@ -100,8 +104,7 @@ pub fn classify_sqlstate(code: &str) -> ErrorClass {
     match code {
         // serialization_failure, deadlock_detected, lock_not_available
         "40001" | "40P01" | "55P03" => ErrorClass::Conflict,
-        // foreign_key_violation: the user went between our check and the write; the next look finds out.
-        "23503" => ErrorClass::Conflict,
+        "23503" => ErrorClass::ForeignKey,
         // invalid_catalog_name, insufficient_privilege, invalid_authorization, invalid_password
         "3D000" | "42501" | "28000" | "28P01" => ErrorClass::Misconfigured,
         // statement_too_complex and its kin speak of the statement's data
@@ -124,10 +127,31 @@ fn describe(error: &sqlx::Error) -> Cow<'static, str> {
     let code = database.code().unwrap_or_default();
     match classify_sqlstate(&code) {
         ErrorClass::Outage | ErrorClass::Misconfigured => format!("SQLSTATE {code}: {}", database.message()).into(),
-        ErrorClass::Conflict | ErrorClass::RowIdTaken | ErrorClass::Permanent => {
+        ErrorClass::Conflict | ErrorClass::ForeignKey | ErrorClass::RowIdTaken | ErrorClass::Permanent => {
             let table = database.table().map(|table| format!(", table {table}")).unwrap_or_default();
             let constraint = database.constraint().map(|name| format!(", constraint {name}")).unwrap_or_default();
             format!("SQLSTATE {code}{table}{constraint}").into()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outage_is_never_taken_for_poison_and_what_is_unknown_is_no_proof_against_a_record() {
+        for code in ["08006", "57P01", "57P03", "53100", "53300", "58030", "XX000", "25006", "ZZ999", ""] {
+            assert_eq!(classify_sqlstate(code), ErrorClass::Outage, "{code}");
+        }
+        for code in ["22003", "22P02", "23502", "23514", "P0001", "54000"] {
+            assert_eq!(classify_sqlstate(code), ErrorClass::Permanent, "{code}");
+        }
+        for code in ["42P01", "42703", "42501", "3F000", "28P01"] {
+            assert_eq!(classify_sqlstate(code), ErrorClass::Misconfigured, "{code}");
+        }
+        assert_eq!(classify_sqlstate("40P01"), ErrorClass::Conflict);
+        assert_eq!(classify_sqlstate("23503"), ErrorClass::ForeignKey);
+        assert_eq!(classify(&sqlx::Error::PoolTimedOut), ErrorClass::Outage);
     }
 }
