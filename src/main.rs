@@ -76,7 +76,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             let run = command::migrate::run(&migrate, database.url.expose(), &mut out);
             Ok(runtime()?.block_on(run)?.into())
         }
-        Command::Config(args) => Ok(command::config::run(&args, &mut io::stdout().lock())?.into()),
+        Command::Config(args) => {
+            Ok(command::config::run(&args, &mut io::stdout().lock(), &mut io::stderr().lock())?.into())
+        }
         Command::Explain { jsonl: _ } => {
             let summary = explain::explain_jsonl(io::stdin().lock(), io::stdout().lock(), &Catalog::builtin()?, now())?;
             Ok(if summary.refused == 0 { Exit::Ok } else { Exit::Findings }.into())

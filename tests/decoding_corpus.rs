@@ -34,6 +34,16 @@ pub struct Case {
     pub expected: Expected,
 }
 
+impl Case {
+    /// The reason for which it has to end as a dead letter, if it has to.
+    pub fn rejected_for(&self) -> Option<Reason> {
+        match self.expected {
+            Expected::Rejected(reason) => Some(reason),
+            Expected::Event { .. } | Expected::Skipped(_) => None,
+        }
+    }
+}
+
 /// What a record must turn out to be.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Expected {

@@ -5,16 +5,21 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::unreachable,
+    clippy::print_stdout,
     reason = "a test fails by panicking"
 )]
 #![allow(unreachable_pub, reason = "whether a test's helper is used shows without a visibility of its own")]
 
 mod architecture;
+mod config;
 mod decoding_corpus;
 mod golden_engine;
+mod http;
 mod ledger;
 mod merge_and_fold;
 mod migrations;
+mod scene;
+mod serve;
 mod store;
 mod support;
 mod support_smoke;

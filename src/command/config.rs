@@ -4,7 +4,7 @@ use std::io::Write;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use crate::config::{self, ConfigArgs, Sources};
+use crate::config::{self, ConfigArgs, Problems, Sources};
 use crate::exit::Exit;
 use crate::metrics;
 
@@ -34,31 +34,25 @@ enum Page {
     Metrics,
 }
 
-/// Runs the command; the report goes to `out`.
+/// Runs the command; what it prints goes to `out`, what is wrong to `complaints`.
 ///
 /// # Errors
-/// `out` cannot be written to.
-pub fn run(command: &ConfigCommand, out: &mut impl Write) -> anyhow::Result<Exit> {
+/// One of the two cannot be written to.
+pub fn run(command: &ConfigCommand, out: &mut impl Write, complaints: &mut impl Write) -> anyhow::Result<Exit> {
     match &command.action {
         Action::Check(args) => match Sources::of_process(args).resolve().config() {
             Ok(_) => {
                 writeln!(out, "the configuration is valid")?;
                 Ok(Exit::Ok)
             }
-            Err(problems) => {
-                writeln!(out, "{problems}")?;
-                Ok(Exit::Usage)
-            }
+            Err(problems) => complain(complaints, &problems),
         },
         Action::Show(args) => {
             let resolved = Sources::of_process(args).resolve();
             write!(out, "{}", resolved.show())?;
             match resolved.config() {
                 Ok(_) => Ok(Exit::Ok),
-                Err(problems) => {
-                    writeln!(out, "\n{problems}")?;
-                    Ok(Exit::Usage)
-                }
+                Err(problems) => complain(complaints, &problems),
             }
         }
         Action::Docs { page } => {
@@ -70,4 +64,9 @@ pub fn run(command: &ConfigCommand, out: &mut impl Write) -> anyhow::Result<Exit
             Ok(Exit::Ok)
         }
     }
+}
+
+fn complain(complaints: &mut impl Write, problems: &Problems) -> anyhow::Result<Exit> {
+    writeln!(complaints, "{problems}")?;
+    Ok(Exit::Usage)
 }

@@ -32,7 +32,7 @@ impl Value for LogFilter {
         let bare_words_are_levels = text
             .split(',')
             .filter(|directive| !directive.contains(['=', ':', '[']))
-            .all(|word| word.parse::<tracing_subscriber::filter::LevelFilter>().is_ok());
+            .all(|word| !word.is_empty() && word.parse::<tracing_subscriber::filter::LevelFilter>().is_ok());
         if bare_words_are_levels && EnvFilter::try_new(text).is_ok() {
             Ok(Self(text.into()))
         } else {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
-use super::catalog_file::{CatalogFile, PointFile, SegmentFile};
+use super::catalog_file::{self, CatalogFile, SegmentFile};
 use super::dimensions::{self, Dimensions};
 use super::reasons::ReasonCode;
 
@@ -46,6 +46,13 @@ pub struct Segment {
     pub(super) own_reason: Option<OwnReason>,
 }
 
+impl Segment {
+    fn from_file(file: SegmentFile) -> Self {
+        let own_reason = OwnReason::of(&file.name);
+        Self { name: file.name, centroid: file.centroid, typical_vector: file.typical_vector, own_reason }
+    }
+}
+
 /// A valid catalog.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Catalog {
@@ -55,7 +62,8 @@ pub struct Catalog {
     maximum_segments: usize,
     weights: [f64; dimensions::COUNT],
     total_weight: f64,
-    rates: Vec<(Box<str>, f64)>,
+    /// Units per EUR, by currency.
+    rates: Vec<([u8; 3], f64)>,
     /// In the order of [`ReasonCode::ALL`].
     reason_texts: Vec<Box<str>>,
     segments: Vec<Segment>,
@@ -73,13 +81,7 @@ impl fmt::Display for CatalogErrors {
 
 impl std::error::Error for CatalogErrors {}
 
-const BUILTIN: &str = include_str!("catalog.toml");
-
-/// The most segments a catalog may have; every one of them is scored for every write.
-const MOST_SEGMENTS: usize = 64;
-const LONGEST_NAME: usize = 64;
-const LONGEST_TEXT: usize = 256;
-const MOST_ASSIGNED: usize = 10;
+pub(super) const BUILTIN: &str = include_str!("catalog.toml");
 
 impl Catalog {
     /// The catalog compiled in.
@@ -93,11 +95,9 @@ impl Catalog {
     /// Reads and validates a catalog.
     ///
     /// # Errors
-    /// All that is wrong with it at once, each naming its place; only what is not TOML or lacks a field comes alone.
+    /// All that is wrong with it at once, each naming its place; only what is not TOML comes alone.
     pub fn parse(toml: &str) -> Result<Self, CatalogErrors> {
-        let file: CatalogFile = toml::from_str(toml).map_err(|error| CatalogErrors(vec![error.to_string()]))?;
-        let errors = validate(&file);
-        if errors.is_empty() { Ok(Self::from_valid(&file)) } else { Err(CatalogErrors(errors)) }
+        catalog_file::read(toml).map(Self::from_file).map_err(CatalogErrors)
     }
 
     /// Increases with every change; a user is never scored with a lower version than before.
@@ -108,6 +108,11 @@ impl Catalog {
     /// SHA-256 of the catalog's content, whatever its layout and comments.
     pub fn hash(&self) -> [u8; 32] {
         self.hash
+    }
+
+    /// [`hash`](Self::hash) in 64 lower-case hexadecimal digits.
+    pub fn hash_hex(&self) -> String {
+        self.hash.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// The segments in catalog order, which decides between equal scores.
@@ -147,7 +152,7 @@ impl Catalog {
         if currency == "EUR" {
             return Some(1.0);
         }
-        self.rates.iter().find(|(listed, _)| &**listed == currency).map(|(_, rate)| *rate)
+        self.rates.iter().find(|(listed, _)| listed == currency.as_bytes()).map(|(_, rate)| *rate)
     }
 
     pub(super) fn weights(&self) -> &[f64; dimensions::COUNT] {
@@ -166,110 +171,49 @@ impl Catalog {
         self.maximum_segments
     }
 
-    fn from_valid(file: &CatalogFile) -> Self {
-        let weights = point(&file.weights).to_array();
-        // Plain structs of strings and finite numbers always serialise.
-        let canonical = serde_json::to_vec(file).unwrap_or_default();
-        let text = |code: &ReasonCode| file.reasons.get(code.as_str()).map_or("", |text| text).into();
+    fn from_file(file: CatalogFile) -> Self {
+        let weights = file.weights.to_array();
         Self {
             version: file.version,
-            hash: Sha256::digest(&canonical).into(),
+            hash: digest(&file),
             minimum_score: file.minimum_score,
             maximum_segments: file.maximum_segments,
             total_weight: weights.iter().fold(0.0, |sum, weight| sum + weight),
             weights,
-            rates: file.rates.iter().map(|(currency, rate)| (currency.as_str().into(), *rate)).collect(),
-            reason_texts: ReasonCode::ALL.iter().map(text).collect(),
-            segments: file.segments.iter().map(segment).collect(),
+            rates: file.rates,
+            reason_texts: file.reason_texts,
+            segments: file.segments.into_iter().map(Segment::from_file).collect(),
         }
     }
 }
 
-fn segment(file: &SegmentFile) -> Segment {
-    let mut typical_vector = [0.0; 8];
-    for (component, value) in typical_vector.iter_mut().zip(&file.typical_vector) {
-        *component = *value;
-    }
-    Segment {
-        name: file.name.as_str().into(),
-        centroid: point(&file.centroid),
-        typical_vector,
-        own_reason: OwnReason::of(&file.name),
-    }
-}
-
-fn point(file: &PointFile) -> Dimensions {
-    Dimensions {
-        budget: file.budget,
-        group: file.group,
-        activity: file.activity,
-        comfort: file.comfort,
-        age: file.age,
-        style: file.style,
-        business_mix: file.business_mix,
-    }
-}
-
-fn validate(file: &CatalogFile) -> Vec<String> {
-    let mut errors = Vec::new();
-    let mut check = |holds: bool, error: String| {
-        if !holds {
-            errors.push(error);
-        }
+/// SHA-256 over every value in documented order: texts after their length in bytes, lists after their length, numbers as
+/// the big-endian bits of a double.
+fn digest(file: &CatalogFile) -> [u8; 32] {
+    let mut sha = Sha256::new();
+    let length = |length: usize| (length as u64).to_be_bytes();
+    let numbers = |sha: &mut Sha256, numbers: &[f64]| {
+        numbers.iter().for_each(|number| sha.update(number.to_bits().to_be_bytes()));
     };
-    let is_share = |number: f64| (0.0..=1.0).contains(&number);
-    check((1..=i32::MAX as u32).contains(&file.version), format!("version: must be 1 to {}", i32::MAX));
-    check(is_share(file.minimum_score), "minimum_score: must be between 0 and 1".to_owned());
-    check(
-        (1..=MOST_ASSIGNED).contains(&file.maximum_segments),
-        format!("maximum_segments: must be 1 to {MOST_ASSIGNED}"),
-    );
-
-    let weights = point(&file.weights).to_array();
-    for (name, weight) in Dimensions::NAMES.iter().zip(weights) {
-        check(is_share(weight), format!("weights.{name}: must be between 0 and 1"));
-    }
-    check(weights.iter().any(|weight| *weight > 0.0), "weights: at least one must be above 0".to_owned());
-
+    let text = |sha: &mut Sha256, text: &str| {
+        sha.update(length(text.len()));
+        sha.update(text);
+    };
+    sha.update(file.version.to_be_bytes());
+    numbers(&mut sha, &[file.minimum_score]);
+    sha.update(length(file.maximum_segments));
+    numbers(&mut sha, &file.weights.to_array());
+    sha.update(length(file.rates.len()));
     for (currency, rate) in &file.rates {
-        let is_code = currency.len() == 3 && currency.bytes().all(|byte| byte.is_ascii_uppercase());
-        check(is_code, format!("rates.{}: must be a currency of three capital letters", printable(currency)));
-        check(currency != "EUR", "rates.EUR: is 1 by definition and must not be listed".to_owned());
-        let is_usable = rate.is_finite() && (1e-9..=1e9).contains(rate);
-        check(is_usable, format!("rates.{}: must be between 1e-9 and 1e9", printable(currency)));
+        sha.update(currency);
+        numbers(&mut sha, &[*rate]);
     }
-
-    for code in ReasonCode::ALL {
-        let text = file.reasons.get(code.as_str());
-        check(text.is_some(), format!("reasons.{}: is missing", code.as_str()));
+    file.reason_texts.iter().for_each(|reason| text(&mut sha, reason));
+    sha.update(length(file.segments.len()));
+    for segment in &file.segments {
+        text(&mut sha, &segment.name);
+        numbers(&mut sha, &segment.centroid.to_array());
+        numbers(&mut sha, &segment.typical_vector);
     }
-    for (code, text) in &file.reasons {
-        let is_known = ReasonCode::ALL.iter().any(|known| known.as_str() == code);
-        check(is_known, format!("reasons.{}: is no reason code", printable(code)));
-        let fits = !text.trim().is_empty() && text.chars().count() <= LONGEST_TEXT && !text.contains(char::is_control);
-        check(fits, format!("reasons.{}: must have 1 to {LONGEST_TEXT} printable characters", printable(code)));
-    }
-
-    check((1..=MOST_SEGMENTS).contains(&file.segments.len()), format!("segments: must be 1 to {MOST_SEGMENTS}"));
-    for (place, segment) in file.segments.iter().enumerate().take(MOST_SEGMENTS) {
-        let at = format!("segments[{place}]");
-        let name = &segment.name;
-        let is_name = (1..=LONGEST_NAME).contains(&name.len())
-            && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
-        check(is_name, format!("{at}.name: must be 1 to {LONGEST_NAME} of A-Z, 0-9 and _"));
-        let is_first = !file.segments.iter().take(place).any(|earlier| earlier.name == *name);
-        check(is_first, format!("{at}.name: {} is there twice", printable(name)));
-        for (dimension, value) in Dimensions::NAMES.iter().zip(point(&segment.centroid).to_array()) {
-            check(is_share(value), format!("{at}.centroid.{dimension}: must be between 0 and 1"));
-        }
-        check(segment.typical_vector.len() == 8, format!("{at}.typical_vector: must have 8 numbers"));
-        let are_shares = segment.typical_vector.iter().all(|component| is_share(*component));
-        check(are_shares, format!("{at}.typical_vector: each number must be between 0 and 1"));
-    }
-    errors
-}
-
-/// A name from a file, made safe to show.
-fn printable(name: &str) -> String {
-    name.chars().take(LONGEST_NAME).flat_map(char::escape_debug).collect()
+    sha.finalize().into()
 }

@@ -23,7 +23,7 @@ pub struct Dimensions {
 }
 
 impl Dimensions {
-    /// The names of the dimensions, in the order of [`to_array`](Self::to_array).
+    /// The names of the dimensions in results, in the order of [`to_array`](Self::to_array).
     pub const NAMES: [&'static str; COUNT] = ["budget", "group", "activity", "comfort", "age", "style", "businessMix"];
 
     pub fn to_array(&self) -> [f64; COUNT] {
@@ -43,15 +43,20 @@ pub(super) fn dimensions(facts: &Facts<'_>) -> Dimensions {
     }
 }
 
+/// The budgets, in EUR a day, at which the dimension is 0 and 1.
+const LOG10_20: f64 = 1.301_029_995_663_981_3;
+const LOG10_500: f64 = 2.698_970_004_336_018_7;
+
 /// Where the mean daily budget lies between 20 and 500 EUR, on a logarithmic scale.
+///
+/// With libm's logarithm: the standard library's is the platform's own, and its last bit differs between them.
 fn budget(facts: &Facts<'_>) -> f64 {
     let Some(range) = facts.budget else { return 0.5 };
     let average = (range.min + range.max) / 2.0;
     if average == 0.0 {
         return 0.0;
     }
-    let (low, high) = (20_f64.log10(), 500_f64.log10());
-    ((average.log10() - low) / (high - low)).clamp(0.0, 1.0)
+    ((libm::log10(average) - LOG10_20) / (LOG10_500 - LOG10_20)).clamp(0.0, 1.0)
 }
 
 fn group(facts: &Facts<'_>) -> f64 {
@@ -185,5 +190,10 @@ mod tests {
         assert_eq!(whole_years(born, at("2026-02-28T12:00:00Z")), 25);
         assert_eq!(whole_years(born, at("2026-03-01T00:00:00Z")), 26);
         assert_eq!(whole_years(born, at("2028-02-29T00:00:00Z")), 28);
+    }
+
+    #[test]
+    fn the_ends_of_the_budget_scale_are_the_logarithms_of_20_and_500() {
+        assert_eq!([libm::log10(20.0), libm::log10(500.0)], [LOG10_20, LOG10_500]);
     }
 }

@@ -3,6 +3,7 @@
 //! The order of floating-point operations is part of the contract with those who read the results, so sums here are
 //! written out in the specified order.
 
+mod activity_words;
 mod catalog;
 mod catalog_file;
 mod dimensions;
@@ -144,3 +145,10 @@ impl<'a> Facts<'a> {
 fn has(tokens: &[Token], word: &str) -> bool {
     tokens.iter().any(|token| token.as_str() == word)
 }
+
+#[cfg(test)]
+mod any_input_tests;
+#[cfg(test)]
+mod catalog_tests;
+#[cfg(test)]
+mod tests;

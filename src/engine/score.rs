@@ -31,16 +31,20 @@ pub(super) fn scores(user: &Dimensions, catalog: &Catalog) -> Vec<f64> {
 
 /// The best segments whose scores suffice, best first; equal scores keep catalog order.
 pub(super) fn rank(scores: &[f64], user: &Dimensions, facts: &Facts<'_>, catalog: &Catalog) -> Vec<Assignment> {
-    let mut ranked: Vec<(SegmentIndex, f64)> =
-        catalog.indexes().zip(scores.iter().copied()).filter(|(_, score)| *score >= catalog.minimum_score()).collect();
-    // The sort is stable, and scores are never NaN.
-    ranked.sort_by(|(_, one), (_, other)| other.total_cmp(one));
-    ranked.truncate(catalog.maximum_segments());
-    ranked
-        .into_iter()
-        .map(|(segment, score)| {
-            let reasons = catalog.segment(segment).map_or_else(Vec::new, |of| reasons::reasons(user, facts, of));
-            Assignment { segment, score, reasons }
-        })
-        .collect()
+    let most = catalog.maximum_segments();
+    let mut ranking: Vec<Assignment> = Vec::with_capacity(most + 1);
+    for (segment, score) in catalog.indexes().zip(scores.iter().copied()) {
+        // Behind those that score the same, which stand before it in the catalog.
+        let place = ranking.partition_point(|better| better.score >= score);
+        if score >= catalog.minimum_score() && place < most {
+            ranking.insert(place, Assignment { segment, score, reasons: Vec::new() });
+            ranking.truncate(most);
+        }
+    }
+    for assignment in &mut ranking {
+        if let Some(segment) = catalog.segment(assignment.segment) {
+            assignment.reasons = reasons::reasons(user, facts, segment);
+        }
+    }
+    ranking
 }
