@@ -18,7 +18,8 @@ build: setup ## Build the program
 	cargo build --locked --release
 
 test: setup ## Run all tests, against a real Kafka and a real PostgreSQL that they start themselves
-	cargo test --locked --features failpoints
+	cargo test --locked --features failpoints --doc
+	cargo test --locked --features failpoints --lib --bins --tests
 
 lint: setup ## Check the format and all lints
 	cargo fmt --check
