@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use segmenter::health::Health;
-use segmenter::http::{self, Pages};
+use segmenter::http::{self, Access, Pages};
 use segmenter::metrics::Metrics;
 use segmenter::stop::Stop;
 
@@ -20,7 +20,7 @@ async fn served() -> Served {
     let (health, stop) = (Health::default(), Stop::default());
     let listener = http::listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let address = listener.local_addr().unwrap();
-    let pages = Pages { health: health.clone(), metrics: Metrics::new().unwrap() };
+    let pages = Pages::new(health.clone(), Metrics::new().unwrap(), Access::Closed);
     let task = tokio::spawn(http::serve(listener, http::router(pages), stop.clone()));
     Served { address, health, stop, task }
 }

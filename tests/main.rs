@@ -19,6 +19,7 @@ mod http;
 mod ledger;
 mod merge_and_fold;
 mod migrations;
+mod read_api;
 mod scene;
 mod serve;
 mod store;

@@ -15,7 +15,7 @@ use crate::engine::Catalog;
 use crate::event::Limits;
 use crate::exit::Exit;
 use crate::health::Health;
-use crate::http::{self, Pages};
+use crate::http::{self, Access, Pages};
 use crate::kafka::assignment::Budget;
 use crate::kafka::client::{Cluster, Topics};
 use crate::kafka::ledger::FloodLimit;
@@ -65,16 +65,16 @@ pub async fn run(config: Config) -> anyhow::Result<Exit> {
     stop_on_signals(shared.stop.clone())?;
     shared.health.expect(&[SCHEMA]);
     let listener = http::listen(config.http.addr).await?;
-    let pages = Pages { health: shared.health.clone(), metrics: shared.metrics.clone() };
-    let server = tokio::spawn(http::serve(listener, http::router(pages), shared.stop.clone()));
+    let pages = Pages::new(shared.health.clone(), shared.metrics.clone(), access(&config));
+    let server = tokio::spawn(http::serve(listener, http::router(pages.clone()), shared.stop.clone()));
 
-    let exit = serve(&config, catalog, &shared).await;
+    let exit = serve(&config, catalog, &shared, &pages).await;
     shared.stop.abandon();
     server.await.context("the HTTP server panicked")?;
     exit
 }
 
-async fn serve(config: &Config, catalog: Arc<Catalog>, shared: &Shared) -> anyhow::Result<Exit> {
+async fn serve(config: &Config, catalog: Arc<Catalog>, shared: &Shared, pages: &Pages) -> anyhow::Result<Exit> {
     let options: PgConnectOptions = config.database.url.expose().parse().context("database.url")?;
     let options = options.application_name(config.database.application_name.as_str());
     let Some(has_users) = prepare_database(config, &options, shared).await? else {
@@ -94,8 +94,17 @@ async fn serve(config: &Config, catalog: Arc<Catalog>, shared: &Shared) -> anyho
         lease: config.outbox.lease,
         deadline: apply::transaction_deadline(config.database.statement_timeout),
     };
+    pages.store.get_or_init(|| store.clone());
     service::run(settings(config), store, shared.clone()).await?;
     Ok(ended(shared))
+}
+
+fn access(config: &Config) -> Access {
+    match (&config.http.token, config.http.open) {
+        (Some(token), _) => Access::token(token.expose()),
+        (None, true) => Access::Open,
+        (None, false) => Access::Closed,
+    }
 }
 
 /// Says why the process ends, and gives the exit code.

@@ -116,6 +116,10 @@ settings! {
     http: HttpConfig {
         /// Where it listens; port 0 takes a free one, which the log names.
         addr: SocketAddr = default("0.0.0.0:8080"),
+        /// The bearer token with which `/v1/users` may be read; without it, and without `http.open`, it is closed.
+        token: Option<Secret> = optional(),
+        /// Let everybody who reaches the port read `/v1/users`.
+        open: bool = default("false"),
     }
     /// The segments and their weights.
     catalog: CatalogConfig {

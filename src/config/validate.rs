@@ -14,6 +14,9 @@ pub(super) fn config(config: &Config, reader: &mut Reader<'_>) {
         reader.refuse_entry("kafka.properties", &name, rule);
     }
     topics(&config.topics, reader);
+    if config.http.open && config.http.token.is_some() {
+        reader.refuse("http.open", "must not be true beside http.token: the token would protect nothing");
+    }
     room(&config.batch, &config.in_flight, &config.limits, reader);
     if let Some(path) = &config.catalog.file {
         readable("catalog.file", path, reader);

@@ -1,11 +1,15 @@
-//! The HTTP server: health, metrics. Read-only, with bounded time and strict headers.
+//! The HTTP server: health, metrics, the read API. Read-only, with bounded time and strict headers.
 
+mod access;
 mod problem;
 mod routes;
+mod segments;
 mod server;
+mod users;
 
 use std::time::Duration;
 
+pub use access::Access;
 pub use routes::{Pages, router};
 pub use server::{listen, serve};
 

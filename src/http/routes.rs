@@ -1,5 +1,7 @@
 //! The routes and what they answer.
 
+use std::sync::{Arc, OnceLock};
+
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -7,16 +9,35 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
-use super::REQUEST_TIMEOUT;
+use super::access::Access;
 use super::problem::Problem;
+use super::segments::{self, Counted};
+use super::{REQUEST_TIMEOUT, users};
 use crate::health::{Health, Report};
 use crate::metrics::Metrics;
+use crate::store::Store;
 
 /// What the routes show.
 #[derive(Debug, Clone)]
 pub struct Pages {
     pub health: Health,
     pub metrics: Metrics,
+    pub access: Access,
+    /// Set once the database has been found in order.
+    pub store: Arc<OnceLock<Store>>,
+    pub counted: Counted,
+}
+
+impl Pages {
+    /// Pages of a process that is starting.
+    pub fn new(health: Health, metrics: Metrics, access: Access) -> Self {
+        Self { health, metrics, access, store: Arc::default(), counted: Counted::default() }
+    }
+
+    pub(super) fn store(&self) -> Result<&Store, Problem> {
+        let starting = || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the service is starting");
+        self.store.get().ok_or_else(starting)
+    }
 }
 
 /// All routes.
@@ -26,6 +47,8 @@ pub fn router(pages: Pages) -> Router {
         .route("/health/live", get(live))
         .route("/health/ready", get(ready))
         .route("/metrics", get(metrics))
+        .route("/v1/segments", get(segments::segments))
+        .route("/v1/users/{id}/segments", get(users::segments))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(middleware::from_fn(guard))
@@ -75,7 +98,10 @@ async fn metrics(State(pages): State<Pages>) -> Response {
 }
 
 async fn not_found() -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "there is nothing here; see /health, /health/live, /health/ready, /metrics")
+    Problem::new(
+        StatusCode::NOT_FOUND,
+        "there is nothing here; see /health, /metrics, /v1/segments, /v1/users/{id}/segments",
+    )
 }
 
 async fn method_not_allowed() -> Problem {

@@ -145,6 +145,22 @@ pub enum SectionKind {
 
 impl SectionKind {
     pub const COUNT: usize = 10;
+
+    /// The section's name in events.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Budget => "budget",
+            Self::Travel => "travel",
+            Self::Accommodation => "accommodation",
+            Self::Activities => "activities",
+            Self::Experience => "experience",
+            Self::Climate => "climate",
+            Self::Destinations => "destinations",
+            Self::Transport => "transport",
+            Self::Demographics => "demographics",
+            Self::Quality => "quality",
+        }
+    }
 }
 
 impl Section {

@@ -3,6 +3,7 @@
 pub mod apply;
 pub mod connect;
 pub mod error;
+pub mod lookup;
 pub mod migrate;
 pub mod outbox;
 pub mod schema;

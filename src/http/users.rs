@@ -1,0 +1,141 @@
+//! `GET /v1/users/{id}/segments`: what is known of a user, why, and what was last said.
+
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use super::problem::Problem;
+use super::routes::Pages;
+use crate::engine::{self, Catalog, Segmentation};
+use crate::event::{Millis, UserId};
+use crate::pipeline::change::Saying;
+use crate::pipeline::fold::engine_input;
+use crate::pipeline::segment_changed::event_id;
+use crate::pipeline::state::State as UserState;
+use crate::store::lookup;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct UserReport<'a> {
+    user_id: &'a str,
+    /// When the onboarding that holds happened; absent while the user is not onboarded.
+    onboarded_at: Option<String>,
+    erased_at: Option<String>,
+    logical_time: Option<String>,
+    catalog_version: u32,
+    segments: Vec<SegmentReport<'a>>,
+    vector: Option<[f64; 8]>,
+    sections: Vec<SectionReport<'a>>,
+    said: Option<SaidReport<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SegmentReport<'a> {
+    segment: &'a str,
+    score: f64,
+    reasons: Vec<ReasonReport<'a>>,
+}
+
+#[derive(Serialize)]
+struct ReasonReport<'a> {
+    code: &'static str,
+    text: &'a str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SectionReport<'a> {
+    section: &'static str,
+    written_at: String,
+    event_id: &'a str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SaidReport<'a> {
+    revision: i64,
+    event_id: String,
+    said_at: String,
+    trigger: Option<&'static str>,
+    /// `null` where a null record was said.
+    segments: Option<Vec<&'a str>>,
+    previous_segments: Vec<&'a str>,
+}
+
+pub(super) async fn segments(
+    State(pages): State<Pages>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    pages.access.check(&headers)?;
+    let user = UserId::new(&id)
+        .ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, "a user's id has 1 to 191 characters and no NUL"))?;
+    let store = pages.store()?;
+    let away = |_| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the database does not answer");
+    let found = lookup::user(&store.pool, &user).await.map_err(away)?;
+    let unreadable = |_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the user's stored state cannot be read");
+    let state = found.map_err(unreadable)?.state;
+    if state == UserState::default() {
+        return Err(Problem::new(StatusCode::NOT_FOUND, "nothing is known of this user"));
+    }
+    Ok(axum::Json(report(&user, &state, &store.catalog)).into_response())
+}
+
+fn report<'a>(user: &'a UserId, state: &'a UserState, catalog: &'a Catalog) -> UserReport<'a> {
+    let profile = &state.profile;
+    let text = |time: Millis| time.to_string();
+    let logical_time = profile.logical_time();
+    let onboarded = profile.onboarded();
+    let segmentation = onboarded.zip(logical_time).map(|(_, at)| engine::segment(&engine_input(profile, at), catalog));
+    UserReport {
+        user_id: user.as_str(),
+        onboarded_at: onboarded.map(|stamp| text(stamp.time)),
+        erased_at: profile.erased_at().map(text),
+        logical_time: logical_time.map(text),
+        catalog_version: state.catalog_version,
+        segments: segmentation.as_ref().map_or_else(Vec::new, |of| segments_of(of, catalog)),
+        vector: segmentation.as_ref().map(|of| of.vector),
+        sections: profile
+            .registers()
+            .map(|register| SectionReport {
+                section: register.section.kind().name(),
+                written_at: text(register.stamp.time),
+                event_id: &register.stamp.id,
+            })
+            .collect(),
+        said: state.said.as_ref().map(|saying| said(user, state.revision, saying)),
+    }
+}
+
+fn segments_of<'a>(of: &Segmentation, catalog: &'a Catalog) -> Vec<SegmentReport<'a>> {
+    of.ranking
+        .iter()
+        .map(|assignment| SegmentReport {
+            segment: catalog.segment_name(assignment.segment),
+            score: assignment.score,
+            reasons: assignment
+                .reasons
+                .iter()
+                .map(|code| ReasonReport { code: code.as_str(), text: catalog.reason_text(*code) })
+                .collect(),
+        })
+        .collect()
+}
+
+fn said<'a>(user: &UserId, revision: i64, saying: &'a Saying) -> SaidReport<'a> {
+    let announcement = match saying {
+        Saying::Ranking(announcement) => Some(announcement),
+        Saying::Null => None,
+    };
+    SaidReport {
+        revision,
+        event_id: event_id(user, revision).to_string(),
+        said_at: Millis(revision).to_string(),
+        trigger: announcement.map(|said| said.trigger.as_str()),
+        segments: announcement.map(|said| said.ranking.iter().map(|assigned| &*assigned.segment).collect()),
+        previous_segments: announcement
+            .map_or_else(Vec::new, |said| said.previous.iter().map(|scored| &*scored.segment).collect()),
+    }
+}

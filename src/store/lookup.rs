@@ -1,0 +1,61 @@
+//! Reading for people and dashboards: one user's state, the distribution of segments. No locks, nothing is written.
+
+use sqlx::postgres::PgPool;
+use sqlx::{FromRow, Row};
+
+use super::states::{Current, StateRow};
+use crate::event::UserId;
+use crate::pipeline::codec::CodecError;
+
+/// The state of a user; the outer `Result` is the database's, the inner one the stored bytes'.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn user(pool: &PgPool, user: &UserId) -> Result<Result<Current, CodecError>, sqlx::Error> {
+    let row = sqlx::query(
+        r#"
+        select true as known, s.counter, coalesce(s.revision, d.revision) as revision, s.said,
+               coalesce(s.erased_at, d.erased_at) as erased_at, s.catalog_version, s.job_id, s.state
+        from (select $1::text as user_id) k
+        left join segmenter.profile_states s on s.user_id = k.user_id
+        left join segmenter.departed d on d.user_id = k.user_id and s.user_id is null"#,
+    )
+    .bind(user.as_str())
+    .fetch_one(pool)
+    .await?;
+    Ok(StateRow::from_row(&row)?.into_current())
+}
+
+/// How many users have a segment as their primary one, and with what confidence on average.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Share {
+    /// `None` for users with segments none of which qualified.
+    pub primary_segment: Option<String>,
+    pub users: i64,
+    /// 0 to 1; `None` where there is no primary segment.
+    pub average_confidence: Option<f64>,
+}
+
+/// The distribution of primary segments, the largest first.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn distribution(pool: &PgPool) -> Result<Vec<Share>, sqlx::Error> {
+    let rows = sqlx::query(
+        r#"
+        select "primarySegment" as primary_segment, count(*) as users, avg("segmentConfidence") as average_confidence
+        from public.user_vectors where segments is not null
+        group by "primarySegment" order by count(*) desc, "primarySegment""#,
+    )
+    .fetch_all(pool)
+    .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Share {
+                primary_segment: row.try_get("primary_segment")?,
+                users: row.try_get("users")?,
+                average_confidence: row.try_get("average_confidence")?,
+            })
+        })
+        .collect()
+}
