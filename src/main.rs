@@ -5,10 +5,11 @@ use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{Parser, Subcommand};
+use segmenter::command;
 use segmenter::command::config::ConfigCommand;
+use segmenter::command::explain::{self, ExplainArgs};
 use segmenter::command::migrate::MigrateArgs;
 use segmenter::command::serve::ServeArgs;
-use segmenter::command::{self, explain};
 use segmenter::config::{ConfigArgs, Sources};
 use segmenter::engine::Catalog;
 use segmenter::event::Millis;
@@ -36,12 +37,7 @@ enum Command {
         migrate: MigrateArgs,
     },
     Config(ConfigCommand),
-    /// Show what the engine makes of profiles.
-    Explain {
-        /// Read a case a line from standard input, write an explanation a line.
-        #[arg(long, required = true)]
-        jsonl: bool,
-    },
+    Explain(ExplainArgs),
 }
 
 fn main() -> ExitCode {
@@ -79,11 +75,26 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Config(args) => {
             Ok(command::config::run(&args, &mut io::stdout().lock(), &mut io::stderr().lock())?.into())
         }
-        Command::Explain { jsonl: _ } => {
-            let summary = explain::explain_jsonl(io::stdin().lock(), io::stdout().lock(), &Catalog::builtin()?, now())?;
-            Ok(if summary.refused == 0 { Exit::Ok } else { Exit::Findings }.into())
-        }
+        Command::Explain(args) => explain(&args),
     }
+}
+
+fn explain(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
+    let catalog = Catalog::builtin()?;
+    let mut out = io::stdout().lock();
+    if let Some(user) = &args.profile.user {
+        let (database, _) = match Sources::of_process(&args.config).resolve().database() {
+            Ok(read) => read,
+            Err(problems) => return refuse(&problems),
+        };
+        let explaining = explain::explain_user(user, &database, &catalog, args.json, &mut out);
+        return Ok(runtime()?.block_on(explaining)?.into());
+    }
+    if let Some(file) = &args.profile.file {
+        return Ok(explain::explain_file(file, &catalog, now(), args.json, &mut out)?.into());
+    }
+    let summary = explain::explain_jsonl(io::stdin().lock(), out, &catalog, now())?;
+    Ok(if summary.refused == 0 { Exit::Ok } else { Exit::Findings }.into())
 }
 
 fn refuse(problems: &impl std::fmt::Display) -> anyhow::Result<ExitCode> {

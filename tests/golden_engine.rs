@@ -54,3 +54,22 @@ fn the_golden_cases_come_out_as_agreed() {
     }
     assert!(wrong.is_empty(), "{} differences, the first: {:#?}", wrong.len(), &wrong[..wrong.len().min(10)]);
 }
+
+#[test]
+fn a_case_in_a_file_is_explained_as_a_table_of_at_most_80_columns_or_as_json() {
+    let folder = std::env::temp_dir().join(format!("segmenter-explain-{}", uuid::Uuid::new_v4()));
+    std::fs::create_dir(&folder).unwrap();
+    let path = folder.join("case.json");
+    std::fs::write(&path, CASES.lines().next().unwrap()).unwrap();
+    let run = |arguments: &[&str]| {
+        let program = std::process::Command::new(env!("CARGO_BIN_EXE_segmenter")).args(arguments).output().unwrap();
+        assert!(program.status.success(), "{}", String::from_utf8_lossy(&program.stderr));
+        String::from_utf8(program.stdout).unwrap()
+    };
+    let table = run(&["explain", "--file", path.to_str().unwrap()]);
+    assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
+    assert!(table.contains("1. FAMILY_EXPLORER  0.705") && table.contains("ACTIVITY_MATCH   The pace"), "{table}");
+    let json: Value = serde_json::from_str(&run(&["explain", "--json", "--file", path.to_str().unwrap()])).unwrap();
+    assert_eq!(json["segments"][0]["segment"], "FAMILY_EXPLORER");
+    std::fs::remove_dir_all(&folder).unwrap();
+}

@@ -38,10 +38,19 @@ pub fn explain_jsonl(
 
 /// Scores the sections of a profile whose newest stamp is at `at`.
 fn segment_sections(sections: &[Section], at: Millis, catalog: &Catalog) -> Segmentation {
+    engine::segment(&engine_input(&profile_of(sections, at), at), catalog)
+}
+
+/// A profile that was written at `at` as a whole.
+pub(super) fn profile_of(sections: &[Section], at: Millis) -> Profile {
     let stamp = Stamp { time: at, id: "".into(), decoder: DECODER_VERSION };
     let registers = sections.iter().map(|section| Register { stamp: stamp.clone(), section: section.clone() });
-    let profile = Profile::from_parts(registers, Some(stamp.clone()), None);
-    engine::segment(&engine_input(&profile, at), catalog)
+    Profile::from_parts(registers, Some(stamp.clone()), None)
+}
+
+/// The sections and the time of one case.
+pub(super) fn case(text: &[u8], now: Millis) -> Result<(Vec<Section>, Millis), Rejection> {
+    profile(&parse(text)?, now)
 }
 
 /// Answers each line of `input` with what `explain` makes of the profile's sections at its time, `now` where it has none.
@@ -150,7 +159,7 @@ fn bad_time() -> Rejection {
     Rejection::new(Reason::BadTime, "at: must be an RFC 3339 time with an offset, 1970 to 9999")
 }
 
-fn to_json(of: &Segmentation, catalog: &Catalog) -> Value {
+pub(super) fn to_json(of: &Segmentation, catalog: &Catalog) -> Value {
     let dimensions: Map<String, Value> = Dimensions::NAMES
         .iter()
         .zip(of.dimensions.to_array())
@@ -241,7 +250,7 @@ mod tests {
 
     #[test]
     fn every_golden_profile_is_read() {
-        let golden = include_str!("../../tests/golden/engine-cases.jsonl");
+        let golden = include_str!("../../../tests/golden/engine-cases.jsonl");
         let (summary, _) = answers(golden.as_bytes());
         assert_eq!(summary, Summary { explained: 500, refused: 0 });
     }
