@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{Parser, Subcommand};
 use segmenter::command;
+use segmenter::command::check_events::{self, CheckEventsArgs};
 use segmenter::command::config::ConfigCommand;
 use segmenter::command::explain::{self, ExplainArgs};
 use segmenter::command::migrate::MigrateArgs;
@@ -38,6 +39,7 @@ enum Command {
     },
     Config(ConfigCommand),
     Explain(ExplainArgs),
+    CheckEvents(CheckEventsArgs),
 }
 
 fn main() -> ExitCode {
@@ -76,6 +78,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Ok(command::config::run(&args, &mut io::stdout().lock(), &mut io::stderr().lock())?.into())
         }
         Command::Explain(args) => explain(&args),
+        Command::CheckEvents(args) => {
+            Ok(check_events::run(&args, io::stdin().lock(), io::stdout().lock(), now())?.into())
+        }
     }
 }
 

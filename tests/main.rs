@@ -12,7 +12,10 @@
 
 mod architecture;
 mod avro;
+mod check_events;
+mod compose;
 mod config;
+mod consumers;
 mod decoding_corpus;
 mod golden_engine;
 mod http;

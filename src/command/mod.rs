@@ -1,5 +1,6 @@
 //! One file a subcommand, each thin: parse, call the library, print, choose the exit code.
 
+pub mod check_events;
 pub mod config;
 pub mod explain;
 pub mod migrate;
