@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{Parser, Subcommand};
 use segmenter::command::config::ConfigCommand;
+use segmenter::command::demo::DemoArgs;
 use segmenter::command::migrate::MigrateArgs;
 use segmenter::command::serve::ServeArgs;
 use segmenter::command::{self, explain};
@@ -42,6 +43,7 @@ enum Command {
         #[arg(long, required = true)]
         jsonl: bool,
     },
+    Demo(DemoArgs),
 }
 
 fn main() -> ExitCode {
@@ -77,6 +79,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Ok(runtime()?.block_on(run)?.into())
         }
         Command::Config(args) => Ok(command::config::run(&args, &mut io::stdout().lock())?.into()),
+        Command::Demo(args) => Ok(runtime()?.block_on(command::demo::run(&args, &mut io::stdout()))?.into()),
         Command::Explain { jsonl: _ } => {
             let summary = explain::explain_jsonl(io::stdin().lock(), io::stdout().lock(), &Catalog::builtin()?, now())?;
             Ok(if summary.refused == 0 { Exit::Ok } else { Exit::Findings }.into())

@@ -1,0 +1,30 @@
+# Runs PostgreSQL on data of its own for one demo and outlives it by no more than the cleaning up: when standard input ends,
+# because the demo closed it or died in whatever way, the server is ended and the folder removed.
+#
+# arguments: FOLDER BINARIES PORT [PREFIX...]; the prefix makes a command line run as another user.
+# standard output: one line, "started" or "failed"; what the server says goes to FOLDER/postgres.log.
+folder=$1
+binaries=$2
+port=$3
+shift 3
+pid=
+
+if "$@" "$binaries/initdb" --no-sync --encoding=UTF8 --locale=C --username=segmenter --auth=scram-sha-256 \
+    --pwfile "$folder/password" -D "$folder/data" >>"$folder/postgres.log" 2>&1; then
+    # Nothing of it has to survive a crash.
+    "$@" "$binaries/postgres" -D "$folder/data" -c listen_addresses=127.0.0.1 -c "port=$port" \
+        -c unix_socket_directories= -c fsync=off -c synchronous_commit=off -c full_page_writes=off \
+        </dev/null >>"$folder/postgres.log" 2>&1 &
+    pid=$!
+    echo started
+else
+    echo failed
+fi
+
+while read -r _; do :; done
+
+if [ -n "$pid" ]; then
+    kill -s QUIT "$pid" 2>/dev/null
+    wait "$pid"
+fi
+rm -rf "$folder"
