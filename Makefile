@@ -13,7 +13,7 @@ help: ## List the targets
 
 demo: ## See the service at work, with nothing to set up: make demo [ARGS="--keep"]
 	@scripts/setup demo >&2
-	@cargo build --quiet --locked --release
+	@cargo build --locked --release
 	@target/release/segmenter demo $(ARGS)
 
 setup: ## Install what building and testing need

@@ -11,6 +11,7 @@
 
 mod architecture;
 mod decoding_corpus;
+mod demo;
 mod golden_engine;
 mod ledger;
 mod merge_and_fold;

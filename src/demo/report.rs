@@ -113,7 +113,7 @@ fn tell_changes(page: &mut Page, observed: &Observed) {
     page.figure(observed.erased, "travellers forgotten (null records)", "");
     page.sum(observed.said, "messages on segment-changed");
     page.line("");
-    page.line("Four of them:");
+    page.line("Some of them:");
     for (number, story) in (0..).zip(&STORIES) {
         let user = traveller(number);
         if let Some(change) = observed.followed.get(&user) {
@@ -170,7 +170,7 @@ pub fn next(style: Style) -> String {
     let mut page = Page { text: String::new(), style };
     page.heading("Where to look next");
     for (what, why) in [
-        ("make demo ARGS=--keep", "the same, then stays up: look around with psql and curl"),
+        ("make demo ARGS=--keep", "the same, and stays up for psql and curl"),
         ("docs/config.md", "every setting of `segmenter serve`"),
         ("docs/metrics.md", "what /metrics shows"),
         ("src/engine/catalog.toml", "the segments, as data"),
