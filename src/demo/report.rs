@@ -47,7 +47,7 @@ pub fn report(facts: &Facts<'_>, style: Style) -> String {
     tell_changes(&mut page, &facts.observed);
     tell_dead_letters(&mut page, &facts.observed);
     tell_speed(&mut page, facts);
-    page.text
+    page.text.trim_start().to_owned()
 }
 
 fn tell_input(page: &mut Page, facts: &Facts<'_>) {
@@ -178,7 +178,6 @@ pub fn next(style: Style) -> String {
     ] {
         page.line(&format!("  {}  {why}", page.style.bold(&format!("{what:<23}"))));
     }
-    page.line("");
     page.text
 }
 

@@ -31,6 +31,7 @@ if [ -n "$pid" ]; then
     # SIGTERM only; to one that has, SIGQUIT says not to wait for its clients.
     kill -s TERM "$pid" 2>/dev/null
     kill -s QUIT "$pid" 2>/dev/null
-    wait "$pid"
+    # It would say how the server ended.
+    { wait "$pid"; } 2>/dev/null
 fi
 rm -rf "$folder"

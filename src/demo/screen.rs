@@ -151,8 +151,14 @@ impl Progress {
         }
     }
 
+    /// The last word: a line that stays.
+    pub fn end(&self, what: &str) {
+        self.clear();
+        write_to_stderr(&format!("{what}\n"));
+    }
+
     /// Takes the line away, so that other text can be written.
-    pub fn clear(&mut self) {
+    pub fn clear(&self) {
         if self.width.is_some() {
             write_to_stderr("\r\x1b[K");
         }

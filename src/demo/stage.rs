@@ -62,7 +62,7 @@ pub async fn run(options: Options, out: &mut impl Write) -> anyhow::Result<Exit>
     match played {
         Err(_) if matches!(shared.stop.reason(), Some(StopReason::Signal)) => {
             drop(scratch);
-            progress.phase("Interrupted; what the demo had set up is removed again.\n");
+            progress.end("Interrupted; what the demo had set up is removed again.");
             Ok(Exit::Interrupted)
         }
         Err(error) => {
