@@ -17,6 +17,7 @@ mod compose;
 mod config;
 mod consumers;
 mod decoding_corpus;
+mod demo;
 mod golden_engine;
 mod http;
 mod ledger;

@@ -2,6 +2,7 @@
 
 pub mod check_events;
 pub mod config;
+pub mod demo;
 pub mod explain;
 pub mod migrate;
 pub mod serve;
