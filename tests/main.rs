@@ -20,6 +20,7 @@ mod decoding_corpus;
 mod demo;
 mod golden_engine;
 mod http;
+mod json_schema;
 mod ledger;
 mod merge_and_fold;
 mod migrations;
