@@ -11,15 +11,19 @@
 #![allow(unreachable_pub, reason = "whether a test's helper is used shows without a visibility of its own")]
 
 mod architecture;
+mod assignment;
 mod avro;
 mod config;
 mod decoding_corpus;
+mod docs_sql;
 mod golden_engine;
+mod guarantees;
 mod http;
 mod ledger;
 mod merge_and_fold;
 mod migrations;
 mod read_api;
+mod saying_again;
 mod scene;
 mod serve;
 mod store;
