@@ -6,10 +6,15 @@ SHELL := /bin/bash
 # The tests of one run share a broker and a database server; more threads than this only make them wait for each other.
 export RUST_TEST_THREADS ?= 4
 
-.PHONY: help setup build test lint
+.PHONY: help demo setup build test lint
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
+
+demo: ## See the service at work, with nothing to set up: make demo [ARGS="--keep"]
+	@scripts/setup demo >&2
+	@cargo build --locked --release
+	@target/release/segmenter demo $(ARGS)
 
 setup: ## Install what building and testing need
 	@scripts/setup

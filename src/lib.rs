@@ -17,6 +17,7 @@
 
 pub mod command;
 pub mod config;
+pub mod demo;
 pub mod engine;
 pub mod event;
 pub mod exit;

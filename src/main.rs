@@ -6,7 +6,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{Parser, Subcommand};
 use segmenter::command;
+use segmenter::command::check_events::{self, CheckEventsArgs};
 use segmenter::command::config::ConfigCommand;
+use segmenter::command::demo::DemoArgs;
 use segmenter::command::explain::{self, ExplainArgs};
 use segmenter::command::migrate::MigrateArgs;
 use segmenter::command::serve::ServeArgs;
@@ -38,6 +40,8 @@ enum Command {
     },
     Config(ConfigCommand),
     Explain(ExplainArgs),
+    CheckEvents(CheckEventsArgs),
+    Demo(DemoArgs),
 }
 
 fn main() -> ExitCode {
@@ -75,7 +79,11 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Config(args) => {
             Ok(command::config::run(&args, &mut io::stdout().lock(), &mut io::stderr().lock())?.into())
         }
+        Command::Demo(args) => Ok(runtime()?.block_on(command::demo::run(&args, &mut io::stdout()))?.into()),
         Command::Explain(args) => explain(&args),
+        Command::CheckEvents(args) => {
+            Ok(check_events::run(&args, io::stdin().lock(), io::stdout().lock(), now())?.into())
+        }
     }
 }
 

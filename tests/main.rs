@@ -13,8 +13,12 @@
 mod architecture;
 mod assignment;
 mod avro;
+mod check_events;
+mod compose;
 mod config;
+mod consumers;
 mod decoding_corpus;
+mod demo;
 mod docs_sql;
 mod golden_engine;
 mod guarantees;

@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use clap::Args;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions as _, PgConnection};
+use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info, warn};
 use uuid::Uuid;
@@ -53,6 +54,17 @@ const SCHEMA: &str = "schema";
 /// # Errors
 /// What keeps it from starting, but for a database that is away: that is waited for.
 pub async fn run(config: Config) -> anyhow::Result<Exit> {
+    let shared = Shared { metrics: Metrics::new()?, health: Health::default(), stop: Stop::default() };
+    stop_on_signals(shared.stop.clone())?;
+    let listener = http::listen(config.http.addr).await?;
+    run_until_stopped(config, listener, shared).await
+}
+
+/// Serves until `shared` is asked to stop, with the HTTP pages on `listener`.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_until_stopped(config: Config, listener: TcpListener, shared: Shared) -> anyhow::Result<Exit> {
     let catalog = Arc::new(load_catalog(&config)?);
     info!(
         version = env!("CARGO_PKG_VERSION"),
@@ -61,10 +73,7 @@ pub async fn run(config: Config) -> anyhow::Result<Exit> {
         brokers = config.kafka.brokers.joined(),
         "segmenter starts",
     );
-    let shared = Shared { metrics: Metrics::new()?, health: Health::default(), stop: Stop::default() };
-    stop_on_signals(shared.stop.clone())?;
     shared.health.expect(&[SCHEMA]);
-    let listener = http::listen(config.http.addr).await?;
     let pages = Pages::new(shared.health.clone(), shared.metrics.clone(), access(&config));
     let server = tokio::spawn(http::serve(listener, http::router(pages.clone()), shared.stop.clone()));
 

@@ -22,7 +22,13 @@ const COUNTING: Duration = Duration::from_secs(5);
 
 /// The last distribution counted, so that asking often costs the database nothing.
 #[derive(Debug, Clone, Default)]
-pub struct Counted(Arc<Mutex<Option<(Instant, Vec<Share>)>>>);
+pub struct Counted(Arc<Mutex<Option<Count>>>);
+
+#[derive(Debug)]
+struct Count {
+    at: Instant,
+    shares: Vec<Share>,
+}
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -99,15 +105,13 @@ impl Counted {
     /// The distribution, at most some seconds old. Only one request at a time counts; the others wait for it.
     async fn distribution(&self, store: &Store) -> Result<Vec<Share>, Problem> {
         let mut counted = self.0.lock().await;
-        if let Some((at, shares)) = counted.as_ref()
-            && at.elapsed() < FRESH
-        {
-            return Ok(shares.clone());
+        if let Some(count) = counted.as_ref().filter(|count| count.at.elapsed() < FRESH) {
+            return Ok(count.shares.clone());
         }
         let away = || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the database does not answer in time");
         let shares = tokio::time::timeout(COUNTING, lookup::distribution(&store.pool)).await;
         let shares = shares.map_err(|_| away())?.map_err(|_| away())?;
-        *counted = Some((Instant::now(), shares.clone()));
+        *counted = Some(Count { at: Instant::now(), shares: shares.clone() });
         Ok(shares)
     }
 }

@@ -45,8 +45,12 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    fn config(&self) -> ClientConfig {
+    /// `tuning` holds where the operator has set nothing.
+    fn config(&self, tuning: &[(&str, &str)]) -> ClientConfig {
         let mut config = ClientConfig::new();
+        for (key, value) in tuning {
+            config.set(*key, *value);
+        }
         for (key, value) in &self.properties {
             config.set(key, value);
         }
@@ -56,7 +60,10 @@ impl Cluster {
 
     /// A consumer's configuration. Offsets are committed by us alone and start where we say.
     pub fn consumer(&self, group: &str, session_timeout: Duration, max_poll_interval: Duration) -> ClientConfig {
-        let mut config = self.config();
+        let mut config = self.config(&[
+            // Short, so that a change is said soon after its event.
+            ("fetch.wait.max.ms", "100"),
+        ]);
         config
             .set("group.id", group)
             .set("enable.auto.commit", "false")
@@ -69,7 +76,6 @@ impl Cluster {
             // A topic that is missing at the start is noticed soon after it appears.
             .set("topic.metadata.refresh.interval.ms", "5000")
             .set("statistics.interval.ms", "1000")
-            .set("fetch.wait.max.ms", "100")
             // Bounds what is fetched ahead: the default would hold 64 MiB a partition queue.
             .set("queued.max.messages.kbytes", "16384")
             .set("fetch.queue.backoff.ms", "50");
@@ -81,7 +87,7 @@ impl Cluster {
     where
         C: ClientContext + 'static,
     {
-        let mut config = self.config();
+        let mut config = self.config(&[]);
         config
             .set("enable.idempotence", "true")
             .set("acks", "all")

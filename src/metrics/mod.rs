@@ -27,7 +27,7 @@ pub enum RecordOutcome {
 }
 
 impl RecordOutcome {
-    const ALL: [Self; 5] = [Self::Applied, Self::Unchanged, Self::Stale, Self::Skipped, Self::DeadLettered];
+    pub const ALL: [Self; 5] = [Self::Applied, Self::Unchanged, Self::Stale, Self::Skipped, Self::DeadLettered];
 
     fn as_str(self) -> &'static str {
         match self {
@@ -140,6 +140,11 @@ impl Metrics {
         }
     }
 
+    /// How many records of both kinds have ended so.
+    pub fn ended(&self, outcome: RecordOutcome) -> u64 {
+        self.records.iter().filter_map(|of_kind| of_kind.get(outcome as usize)).map(IntCounter::get).sum()
+    }
+
     pub fn skip(&self, skip: Skip) {
         self.skipped.with_label_values(&[skip.as_str()]).inc();
     }
@@ -195,6 +200,12 @@ impl Metrics {
 
     pub fn published(&self, published: Published) {
         self.published.with_label_values(&[published.as_str()]).inc();
+    }
+
+    /// How many records were acknowledged on segment-changed.
+    pub fn said(&self) -> u64 {
+        let kinds = [Published::Change, Published::Repeat, Published::Null];
+        kinds.iter().map(|kind| self.published.with_label_values(&[kind.as_str()]).get()).sum()
     }
 
     /// A change was committed.

@@ -12,7 +12,7 @@ const COMPONENTS: [&str; 8] =
 /// Writes dimensions, all scores, the assignments with their reasons, and the vector.
 pub(super) fn write(explained: &Explained, catalog: &Catalog, out: &mut impl Write) -> io::Result<()> {
     let of = &explained.segmentation;
-    writeln!(out, "{}, as of {}, catalog version {}", explained.title, explained.at, catalog.version())?;
+    writeln!(out, "{}\nas of {}, catalog version {}", explained.title, explained.at, catalog.version())?;
     if of.unknown_currency {
         writeln!(out, "The budget is in a currency that the catalog does not list; it is taken as EUR.")?;
     }

@@ -1,0 +1,77 @@
+//! The consumers of the documentation, run against the real broker: what repeats and what comes late is no news.
+
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::support::{Record, kafka};
+
+fn change(user: &str, revision: i64, segment: &str) -> Record {
+    let value = json!({"eventType": "user.segment.changed", "payload": {"userId": user, "newSegments": [{"segment": segment}]}});
+    Record::new(user, value.to_string()).header("segmenter.revision", revision.to_string())
+}
+
+fn null(user: &str, revision: i64) -> Record {
+    Record::tombstone(user).header("segmenter.revision", revision.to_string())
+}
+
+/// A program that is ended after a while: one that does not end by itself has failed.
+fn limited(program: &str) -> Command {
+    let mut command = Command::new("timeout");
+    command.args(["--kill-after=5", "90", program]);
+    command
+}
+
+/// Runs a consumer until it has been idle, and gives its lines.
+async fn consume(mut command: Command, topic: &str, group: &str) -> Vec<Value> {
+    command.env("KAFKA_BROKERS", kafka().brokers()).env("TOPIC", topic).env("GROUP", group).env("IDLE_SECONDS", "6");
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+async fn topic_with_repeats_and_late_records() -> String {
+    let topic = kafka().create_topic("said", 1, &[]).await;
+    let records = [
+        change("ann", 10, "FIRST"),
+        change("ann", 20, "SECOND"),
+        change("ann", 20, "SECOND"),
+        change("ann", 10, "FIRST"),
+        change("ann", 20, "SECOND"),
+        change("bob", 5, "FIRST"),
+        null("bob", 6),
+        change("bob", 5, "FIRST"),
+        null("bob", 6),
+    ];
+    kafka().produce_all(&topic, records).await;
+    topic
+}
+
+fn news() -> Vec<Value> {
+    vec![
+        json!({"user": "ann", "revision": 10, "segments": ["FIRST"]}),
+        json!({"user": "ann", "revision": 20, "segments": ["SECOND"]}),
+        json!({"user": "bob", "revision": 5, "segments": ["FIRST"]}),
+        json!({"user": "bob", "revision": 6, "segments": null}),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_kafkajs_consumer_takes_each_news_once_and_is_not_misled_by_old_revisions() {
+    let topic = topic_with_repeats_and_late_records().await;
+    let root = env!("CARGO_MANIFEST_DIR");
+    // Modules are looked up beside the script, so it is run from where the test's KafkaJS is.
+    let script = std::fs::read_to_string(format!("{root}/docs/examples/consumer.mjs")).unwrap();
+    let mut node = limited("node");
+    node.args(["--input-type=module", "--eval", &script]).current_dir(format!("{root}/target/kafkajs"));
+    assert_eq!(consume(node, &topic, &format!("js-{topic}")).await, news());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_python_consumer_takes_each_news_once_and_is_not_misled_by_old_revisions() {
+    let topic = topic_with_repeats_and_late_records().await;
+    let root = env!("CARGO_MANIFEST_DIR");
+    let mut python = limited("python3");
+    python.arg(format!("{root}/docs/examples/consumer.py")).env("PYTHONPATH", format!("{root}/target/python"));
+    assert_eq!(consume(python, &topic, &format!("py-{topic}")).await, news());
+}

@@ -1,0 +1,163 @@
+//! `segmenter demo`: its summary adds up, it can be piped, and nothing of it is left behind.
+
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use crate::support::eventually;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A temporary folder of the demo's own, in which whatever it leaves behind is found.
+struct TempRoom(PathBuf);
+
+impl TempRoom {
+    fn new() -> Self {
+        let path = std::env::temp_dir().join(format!("segmenter-room-{}", Uuid::new_v4().simple()));
+        // The server's user has to get through.
+        std::fs::DirBuilder::new().mode(0o755).create(&path).unwrap();
+        Self(path)
+    }
+
+    fn is_empty(&self) -> bool {
+        std::fs::read_dir(&self.0).unwrap().next().is_none()
+    }
+
+    /// The command lines of the processes that name this folder.
+    fn processes(&self) -> Vec<String> {
+        let processes = std::fs::read_dir("/proc").unwrap().filter_map(Result::ok);
+        let lines = processes.filter_map(|process| std::fs::read(process.path().join("cmdline")).ok());
+        let lines = lines.map(|line| String::from_utf8_lossy(&line).replace('\0', " "));
+        lines.filter(|line| line.contains(self.0.to_str().unwrap())).collect()
+    }
+
+    fn demo(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_segmenter"));
+        command.arg("demo").env("TMPDIR", &self.0);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    fn assert_nothing_is_left(&self) {
+        assert_eq!(self.processes(), [""; 0], "a process is left");
+        assert!(self.is_empty(), "a folder is left");
+    }
+}
+
+impl Drop for TempRoom {
+    fn drop(&mut self) {
+        // What is left in it has already failed the test.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// The number before `label` in the report.
+fn figure(report: &str, label: &str) -> u64 {
+    let figures = report.lines().filter_map(|line| line.trim_start().split_once("  "));
+    let found = figures.filter(|(_, text)| text.trim_start().starts_with(label));
+    let numbers: Vec<u64> = found.filter_map(|(number, _)| number.replace(',', "").parse().ok()).collect();
+    *numbers.first().unwrap_or_else(|| panic!("no {label} in:\n{report}"))
+}
+
+async fn run(mut command: Command) -> Output {
+    tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
+}
+
+#[tokio::test]
+async fn the_demos_summary_adds_up_and_nothing_is_left_behind() {
+    let room = TempRoom::new();
+    let mut command = room.demo();
+    command.args(["--travellers", "200"]);
+    let output = run(command).await;
+    let (report, progress) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert!(output.status.success(), "{progress}");
+
+    let sent = figure(&report, "records sent");
+    let endings = ["applied", "unchanged", "stale", "skipped", "dead letters"];
+    assert_eq!(endings.map(|ending| figure(&report, ending)).iter().sum::<u64>(), sent, "{report}");
+    assert!(endings.iter().all(|ending| figure(&report, ending) > 0), "every ending is shown:\n{report}");
+    assert_eq!(figure(&report, "every record is accounted for"), sent);
+    assert!(report.contains("starts a family"), "a change is told:\n{report}");
+
+    let is_control = |letter: char| letter.is_control() && letter != '\n';
+    assert!(!report.contains(is_control) && !progress.contains(is_control), "a pipe gets plain text");
+    assert!(report.lines().all(|line| line.chars().count() <= 80), "80 columns are enough:\n{report}");
+    room.assert_nothing_is_left();
+}
+
+#[tokio::test]
+async fn an_interrupted_demo_leaves_nothing_behind() {
+    let room = TempRoom::new();
+    // While the server's data is made, and when the server has just started.
+    for sign in ["PG_VERSION", "base/1", "postmaster.pid"] {
+        let mut child = room.demo().spawn().unwrap();
+        eventually(PATIENCE, "the server's files", async || holds(&room.0, sign)).await;
+        interrupt(child.id());
+        let status = tokio::task::spawn_blocking(move || child.wait().unwrap()).await.unwrap();
+        assert_eq!(status.code(), Some(130), "interrupted at {sign}");
+        room.assert_nothing_is_left();
+    }
+}
+
+#[tokio::test]
+async fn a_demo_interrupted_in_the_middle_of_its_work_leaves_nothing_behind() {
+    let room = TempRoom::new();
+    let mut child = room.demo().args(["--travellers", "20000"]).spawn().unwrap();
+    let progress = std::io::BufReader::new(child.stderr.take().unwrap());
+    let at_work = tokio::task::spawn_blocking(move || {
+        std::io::BufRead::lines(progress).any(|line| line.unwrap().contains("a second"))
+    });
+    assert!(at_work.await.unwrap(), "progress is told");
+    interrupt(child.id());
+    let status = tokio::task::spawn_blocking(move || child.wait().unwrap()).await.unwrap();
+    assert_eq!(status.code(), Some(130));
+    room.assert_nothing_is_left();
+}
+
+#[tokio::test]
+async fn a_demo_that_is_kept_serves_until_it_is_interrupted() {
+    let room = TempRoom::new();
+    let mut child = room.demo().args(["--travellers", "200", "--keep"]).spawn().unwrap();
+    let mut stdout = child.stdout.take().unwrap();
+    let kept = tokio::task::spawn_blocking(move || {
+        let mut report = String::new();
+        for line in std::io::BufRead::lines(std::io::BufReader::new(&mut stdout)) {
+            report += &(line.unwrap() + "\n");
+            if report.contains("kcat") {
+                break;
+            }
+        }
+        report
+    });
+    let report = kept.await.unwrap();
+    let address = report.split("http://").nth(1).unwrap().split('/').next().unwrap().to_owned();
+    assert!(std::net::TcpStream::connect(&address).is_ok(), "{address} answers");
+    interrupt(child.id());
+    let status = tokio::task::spawn_blocking(move || child.wait().unwrap()).await.unwrap();
+    assert_eq!(status.code(), Some(0));
+    room.assert_nothing_is_left();
+}
+
+#[tokio::test]
+async fn a_killed_demo_leaves_nothing_behind_either() {
+    let room = TempRoom::new();
+    let mut child = room.demo().args(["--travellers", "200", "--keep"]).spawn().unwrap();
+    eventually(PATIENCE, "the server's files", async || holds(&room.0, "postmaster.pid")).await;
+    child.kill().unwrap();
+    child.wait().unwrap();
+    eventually(PATIENCE, "everything to be gone", async || room.processes().is_empty() && room.is_empty()).await;
+}
+
+/// Whether the server's data in the demo's folder has a file of this name.
+fn holds(room: &Path, file: &str) -> bool {
+    let mut folders = std::fs::read_dir(room).unwrap().filter_map(Result::ok);
+    folders.any(|folder| folder.path().join("data").join(file).exists())
+}
+
+fn interrupt(pid: u32) {
+    let status = Command::new("kill").args(["-s", "INT", &pid.to_string()]).status().unwrap();
+    assert!(status.success());
+}
