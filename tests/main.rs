@@ -11,6 +11,7 @@
 #![allow(unreachable_pub, reason = "whether a test's helper is used shows without a visibility of its own")]
 
 mod architecture;
+mod assignment;
 mod avro;
 mod check_events;
 mod compose;
@@ -18,13 +19,16 @@ mod config;
 mod consumers;
 mod decoding_corpus;
 mod demo;
+mod docs_sql;
 mod golden_engine;
+mod guarantees;
 mod http;
 mod json_schema;
 mod ledger;
 mod merge_and_fold;
 mod migrations;
 mod read_api;
+mod saying_again;
 mod scene;
 mod serve;
 mod store;

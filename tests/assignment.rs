@@ -1,0 +1,37 @@
+//! A process that lost its partitions cannot move their offsets, whenever it wakes.
+
+use segmenter::event::Kind;
+use segmenter::kafka::assignment::{Assignment, Partition};
+use segmenter::kafka::ledger::{FloodLimit, Verdict};
+
+const PARTITION: Partition = Partition { kind: Kind::OnboardingCompleted, number: 3 };
+
+fn assignment() -> Assignment<&'static str> {
+    let assignment = Assignment::new(FloodLimit { records: 10, bytes: 1 << 20 });
+    assignment.assign(&[PARTITION]);
+    assignment
+}
+
+#[test]
+fn what_finishes_after_its_partition_was_given_up_commits_nothing() {
+    let assignment = assignment();
+    let ticket = assignment.charge(PARTITION, 7, 10).unwrap();
+    assignment.give_up(&[PARTITION]);
+    assert!(!assignment.is_current(ticket));
+    let brought = assignment.finish([(ticket, Verdict::Neutral("unknown user"))]);
+    assert!(brought.to_write.is_empty(), "nor does it write dead letters");
+    assert_eq!(assignment.take_committable(None), []);
+}
+
+#[test]
+fn a_ticket_of_an_earlier_assignment_of_the_same_partition_is_void() {
+    let assignment = assignment();
+    let old = assignment.charge(PARTITION, 7, 10).unwrap();
+    assignment.give_up(&[PARTITION]);
+    assignment.assign(&[PARTITION]);
+    let new = assignment.charge(PARTITION, 5, 10).unwrap();
+    assignment.finish([(old, Verdict::Accepted)]);
+    assert_eq!(assignment.take_committable(None), [], "offset 5 is still on its way");
+    assignment.finish([(new, Verdict::Accepted)]);
+    assert_eq!(assignment.take_committable(None), [(PARTITION, 6)]);
+}

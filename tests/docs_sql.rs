@@ -1,0 +1,170 @@
+//! The SQL that the documents give to operators runs as it stands, and says and permits what they say.
+
+use segmenter::event::UserId;
+use segmenter::store::Store;
+use segmenter::store::apply::Progress;
+use segmenter::store::{lookup, outbox, schema};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{AssertSqlSafe, PgPool};
+use uuid::Uuid;
+
+use crate::support::Database;
+use crate::world::{apply, budget, group, migrated_database, onboarding, pace, store_on, tombstone, update, user};
+
+const VALIDATION: &str = include_str!("../docs/validation.sql");
+const GRANTS: &str = include_str!("../docs/grants.sql");
+
+/// The statements of a file, without comments.
+fn statements(file: &str) -> Vec<String> {
+    let code: Vec<&str> = file.lines().filter(|line| !line.starts_with("--")).collect();
+    code.join("\n").split(';').map(|statement| statement.trim().to_owned()).filter(|one| !one.is_empty()).collect()
+}
+
+/// What each query of the validation answers, a JSON array of rows each.
+async fn validate(pool: &PgPool) -> Vec<serde_json::Value> {
+    let mut answers = Vec::new();
+    for statement in statements(VALIDATION) {
+        let asked = format!("select coalesce(jsonb_agg(to_jsonb(answer)), '[]')::text from ({statement}) answer");
+        let text: String = sqlx::query_scalar(AssertSqlSafe(asked)).fetch_one(pool).await.unwrap();
+        answers.push(serde_json::from_str(&text).unwrap());
+    }
+    answers
+}
+
+#[tokio::test]
+async fn the_validation_runs_on_an_empty_table() {
+    let database = migrated_database().await;
+    let answers = validate(database.pool()).await;
+    assert_eq!(answers[0].as_array().unwrap().len(), 4, "{}", answers[0]);
+    assert_eq!(answers[1], serde_json::json!([{"total": 0, "with_segments": 0, "percentage": null}]));
+    assert_eq!((&answers[2], &answers[3]), (&serde_json::json!([]), &serde_json::json!([])));
+}
+
+#[tokio::test]
+async fn the_validation_counts_users_and_segments_and_finds_rows_that_contradict_themselves() {
+    let database = migrated_database().await;
+    database.add_users(["ann", "bob", "cy"]).await;
+    let store = store_on(database.pool()).await;
+    let events = ["ann", "bob"].map(|name| onboarding(name, 5, vec![group("SOLO"), budget(10.0, 40.0)]));
+    apply(&store, &events).await;
+    database
+        .run(r#"insert into user_vectors (id, "userId", vector, "updatedAt") values ('three', 'cy', '[0]', now())"#)
+        .await;
+    let answers = validate(database.pool()).await;
+    assert_eq!(answers[1], serde_json::json!([{"total": 3, "with_segments": 2, "percentage": 66.67}]));
+    assert_eq!(answers[2][0]["count"], 2);
+    assert!(answers[2][0]["avg_confidence"].as_f64().is_some_and(|average| (0.0..=1.0).contains(&average)));
+    assert_eq!(answers[3], serde_json::json!([]), "what the service writes does not contradict itself");
+    assert_eq!(answers[4][0]["rows"], 1, "one fold, one outbox row");
+    database.run(r#"update user_vectors set "primarySegment" = 'NOBODY' where "userId" = 'bob'"#).await;
+    assert_eq!(validate(database.pool()).await[3].as_array().unwrap().len(), 1);
+}
+
+/// A role with the rights of some of the statements in `docs/grants.sql`. Roles belong to the whole server, so it is
+/// named by chance and dropped again.
+struct Role {
+    name: String,
+    pool: PgPool,
+}
+
+impl Role {
+    async fn granted(database: &Database, grants: &[String]) -> Self {
+        let name = format!("service_{}", Uuid::new_v4().simple());
+        database.run(format!("create role {name}")).await;
+        for grant in grants {
+            database.run(grant.replace("segmenter_service", &name)).await;
+        }
+        let options: PgConnectOptions = database.url().parse().unwrap();
+        let pool = PgPoolOptions::new().max_connections(2).connect_lazy_with(options.options([("role", &name)]));
+        Self { name, pool }
+    }
+
+    async fn drop(self, database: &Database) {
+        self.pool.close().await;
+        database.run(format!("drop owned by {0}; drop role {0}", self.name)).await;
+    }
+}
+
+/// All that `serve` asks of the database, on users of whom nothing is known yet.
+async fn serve(pool: &PgPool, names: [&str; 2]) -> Result<(), String> {
+    let text = |error: sqlx::Error| error.to_string();
+    let mut connection = pool.acquire().await.map_err(text)?;
+    let status = schema::check(&mut connection).await.map_err(text)?;
+    drop(connection);
+    if !status.is_usable() {
+        return Err(status.to_string());
+    }
+    let store = store_on(pool).await;
+    let [one, learned] = names;
+    fold(&store, &[onboarding(one, 5, vec![group("SOLO")]), onboarding(learned, 5, vec![group("COUPLE")])]).await?;
+    fold(&store, &[update(one, 6, vec![pace("LOW"), budget(300.0, 900.0)])]).await?;
+    fold(&store, &[tombstone(one, 9), tombstone(learned, 9), tombstone("nobody", 9)]).await?;
+    say(&store, &user(one)).await.map_err(text)?;
+    lookup::distribution(pool).await.map_err(text)?;
+    lookup::user(pool, &user(one)).await.map_err(text)?.map(drop).map_err(|error| error.to_string())
+}
+
+async fn fold(store: &Store, events: &[segmenter::event::Event]) -> Result<(), String> {
+    store.advance(&mut Progress::new(events)).await.map_err(|error| error.to_string())
+}
+
+/// What publisher and outbox gate do.
+async fn say(store: &Store, user: &UserId) -> Result<(), sqlx::Error> {
+    outbox::depth(&store.pool).await?;
+    outbox::said_revisions(&store.pool, &[user.as_str()]).await?;
+    outbox::last_said(&store.pool, &[user]).await?;
+    let (taken, _) = outbox::take_over(&store.pool, store.owner, store.lease, 10).await?;
+    let ids: Vec<i64> = taken.iter().map(|publication| publication.id).collect();
+    outbox::renew(&store.pool, store.owner, store.lease, &ids).await?;
+    outbox::delete(&store.pool, store.owner, &ids).await
+}
+
+async fn add_two(database: &Database, names: [&str; 2]) {
+    database.add_users(names).await;
+    let learned = names[1];
+    database
+        .run(format!(
+            r#"insert into user_vectors (id, "userId", vector, source, "updatedAt") values ('v-{learned}', '{learned}', '[1]', 'behavior', now())"#
+        ))
+        .await;
+}
+
+#[tokio::test]
+async fn a_role_with_the_documented_grants_can_serve_and_do_no_more() {
+    let database = migrated_database().await;
+    add_two(&database, ["ann", "bob"]).await;
+    let role = Role::granted(&database, &statements(GRANTS)).await;
+    assert_eq!(serve(&role.pool, ["ann", "bob"]).await, Ok(()));
+    for forbidden in [
+        "select email from public.users",
+        "delete from public.users",
+        "update public.users set id = id",
+        "update public.user_vectors set version = 2",
+        "update public.user_vectors set source = 'behavior'",
+        "delete from segmenter.profile_states",
+        "delete from segmenter._sqlx_migrations",
+        "create table segmenter.mine (id int)",
+    ] {
+        let error = sqlx::query(forbidden).execute(&role.pool).await.expect_err(forbidden);
+        let code = error.as_database_error().and_then(|database| database.code()).unwrap_or_default().into_owned();
+        assert_eq!(code, "42501", "{forbidden}: {error}");
+    }
+    role.drop(&database).await;
+}
+
+#[tokio::test]
+async fn none_of_the_documented_grants_can_be_left_out() {
+    let database = migrated_database().await;
+    let grants = statements(GRANTS);
+    for left_out in 0..grants.len() {
+        let names = [format!("ann-{left_out}"), format!("bob-{left_out}")];
+        let names = [names[0].as_str(), names[1].as_str()];
+        add_two(&database, names).await;
+        let mut fewer = grants.clone();
+        let without = fewer.remove(left_out);
+        let role = Role::granted(&database, &fewer).await;
+        let served = serve(&role.pool, names).await;
+        assert!(served.as_ref().is_err_and(|error| error.contains("permission denied")), "{without}: {served:?}");
+        role.drop(&database).await;
+    }
+}

@@ -1,0 +1,100 @@
+//! What the documents promise is proved by tests that exist.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn root(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// Every file of the documents.
+fn documents() -> Vec<PathBuf> {
+    let in_folder = |folder| fs::read_dir(root(folder)).unwrap().map(|entry| entry.unwrap().path());
+    let is_page = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "md");
+    let pages = in_folder("docs").chain(in_folder("docs/decisions")).filter(is_page);
+    pages.chain([root("README.md"), root("CONTRIBUTING.md"), root("CHANGELOG.md")]).collect()
+}
+
+/// What stands in backticks.
+fn code_spans(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
+}
+
+/// The names of tests: a path of modules and a sentence.
+fn test_names(text: &str) -> Vec<&str> {
+    let is_sentence = |name: &str| name.rsplit("::").next().is_some_and(|last| last.matches('_').count() >= 4);
+    let is_path = |span: &str| {
+        span.contains("::") && span.chars().all(|char| char.is_ascii_lowercase() || char.is_ascii_digit() || "_:".contains(char))
+    };
+    code_spans(text).filter(|span| is_path(span) && is_sentence(span)).collect()
+}
+
+/// Whether `name` is a test in `tests/`.
+fn is_test(name: &str) -> bool {
+    let Some((module, function)) = name.rsplit_once("::") else { return false };
+    let text = fs::read_to_string(root("tests").join(module.replace("::", "/")).with_extension("rs")).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    let is_function = |line: &str| {
+        let line = line.strip_prefix("async ").unwrap_or(line);
+        line.strip_prefix("fn ").and_then(|rest| rest.strip_prefix(function)).is_some_and(|rest| rest.starts_with('('))
+    };
+    lines.windows(2).any(|pair| {
+        let is_attribute = pair[0] == "#[test]" || pair[0].starts_with("#[tokio::test");
+        is_attribute && is_function(pair[1])
+    })
+}
+
+#[test]
+fn every_promise_has_a_test() {
+    let page = fs::read_to_string(root("docs/guarantees.md")).unwrap();
+    let rows: Vec<Vec<&str>> = page
+        .lines()
+        .filter(|line| line.starts_with("| ") && !line.starts_with("| promise") && !line.starts_with("| ---"))
+        .map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
+        .collect();
+    let numbers: Vec<&str> = rows.iter().filter_map(|row| row[0].split('.').next()).collect();
+    assert_eq!(numbers, ["1", "2", "3", "4", "5", "6", "7", "8"]);
+    for row in rows {
+        assert_eq!(row.len(), 4, "{row:?}");
+        assert!(row[1..].iter().all(|cell| !cell.is_empty()), "{row:?}");
+        let spans: Vec<&str> = code_spans(row[3]).collect();
+        assert!(!spans.is_empty(), "promise {} has no test", row[0]);
+        for name in spans {
+            assert!(is_test(name), "{name}, which is to prove promise {}, is no test", row[0]);
+        }
+    }
+}
+
+#[test]
+fn every_test_that_a_document_names_exists() {
+    let mut named = 0;
+    for path in documents() {
+        let text = fs::read_to_string(&path).unwrap();
+        for name in test_names(&text) {
+            assert!(is_test(name), "{} names {name}, which is no test", path.display());
+            named += 1;
+        }
+    }
+    assert!(named > 20, "the names are where this test looks");
+}
+
+#[test]
+fn every_decision_is_in_the_index_and_has_context_choice_and_consequence() {
+    let index = fs::read_to_string(root("docs/decisions/README.md")).unwrap();
+    let mut files: Vec<String> = fs::read_dir(root("docs/decisions"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name != "README.md")
+        .collect();
+    files.sort();
+    for (place, name) in files.iter().enumerate() {
+        assert!(name.starts_with(&format!("{:04}-", place + 1)), "{name} is number {} in the folder", place + 1);
+        let text = fs::read_to_string(root("docs/decisions").join(name)).unwrap();
+        let title = text.lines().next().and_then(|line| line.strip_prefix("# ")).unwrap();
+        assert!(index.contains(&format!("[{title}]({name})")), "{name} is not in the index under its title");
+        for heading in ["## Context", "## Choice", "## Consequence"] {
+            assert!(text.contains(heading), "{name} has no {heading}");
+        }
+    }
+    assert_eq!(index.matches("](0").count(), files.len(), "the index names files that are not there");
+}

@@ -1,0 +1,42 @@
+//! A change said again is the same record, byte for byte, whoever says it.
+
+use segmenter::engine::Catalog;
+use segmenter::pipeline::change::Change;
+use segmenter::pipeline::segment_changed::{self, Encoding};
+use segmenter::store::outbox;
+
+use crate::world::{apply, budget, group, migrated_database, onboarding, store_on, tombstone, user};
+
+type Said = (Option<Vec<u8>>, Vec<(&'static str, String)>);
+
+fn record(change: &Change, encoding: Encoding) -> Said {
+    let catalog = Catalog::builtin().unwrap();
+    (segment_changed::encode(change, &catalog, encoding), segment_changed::headers(change, encoding))
+}
+
+#[tokio::test]
+async fn what_is_said_again_from_the_stored_state_is_byte_for_byte_what_was_said_first() {
+    let database = migrated_database().await;
+    database.add_users(["ann"]).await;
+    let store = store_on(database.pool()).await;
+    let ann = user("ann");
+    for event in [
+        onboarding("ann", 5, vec![group("COUPLE"), budget(300.0, 900.0)]),
+        onboarding("ann", 6, vec![group("SOLO"), budget(10.0, 20.0)]),
+        tombstone("ann", 9),
+    ] {
+        let (_, said) = apply(&store, &[event]).await;
+        let again = outbox::last_said(database.pool(), &[&ann]).await.unwrap();
+        for encoding in [Encoding::Json, Encoding::Avro] {
+            assert_eq!(record(&said[0], encoding), record(&again[0], encoding));
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_event_id_of_a_revision_is_the_same_for_ever() {
+    let id = segment_changed::event_id(&user("ann"), 1_767_225_600_000);
+    assert_eq!(id, segment_changed::event_id(&user("ann"), 1_767_225_600_000));
+    assert_ne!(id, segment_changed::event_id(&user("ann"), 1_767_225_600_001));
+    assert_ne!(id, segment_changed::event_id(&user("bob"), 1_767_225_600_000));
+}
