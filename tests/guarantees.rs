@@ -24,7 +24,8 @@ fn code_spans(text: &str) -> impl Iterator<Item = &str> {
 fn test_names(text: &str) -> Vec<&str> {
     let is_sentence = |name: &str| name.rsplit("::").next().is_some_and(|last| last.matches('_').count() >= 4);
     let is_path = |span: &str| {
-        span.contains("::") && span.chars().all(|char| char.is_ascii_lowercase() || char.is_ascii_digit() || "_:".contains(char))
+        span.contains("::")
+            && span.chars().all(|char| char.is_ascii_lowercase() || char.is_ascii_digit() || "_:".contains(char))
     };
     code_spans(text).filter(|span| is_path(span) && is_sentence(span)).collect()
 }
@@ -32,7 +33,8 @@ fn test_names(text: &str) -> Vec<&str> {
 /// Whether `name` is a test in `tests/`.
 fn is_test(name: &str) -> bool {
     let Some((module, function)) = name.rsplit_once("::") else { return false };
-    let text = fs::read_to_string(root("tests").join(module.replace("::", "/")).with_extension("rs")).unwrap_or_default();
+    let text =
+        fs::read_to_string(root("tests").join(module.replace("::", "/")).with_extension("rs")).unwrap_or_default();
     let lines: Vec<&str> = text.lines().map(str::trim).collect();
     let is_function = |line: &str| {
         let line = line.strip_prefix("async ").unwrap_or(line);
