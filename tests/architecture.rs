@@ -3,6 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use segmenter::command::config::schema_page;
+use segmenter::event::Kind;
+
 fn rust_files(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
@@ -68,7 +71,11 @@ fn assert_page(path: &str, page: &str) {
 }
 
 #[test]
-fn the_pages_of_settings_and_metrics_are_the_programs() {
+fn the_pages_of_settings_and_metrics_and_the_json_schemas_are_the_programs() {
     assert_page("docs/metrics.md", &segmenter::metrics::markdown().unwrap());
     assert_page("docs/config.md", &segmenter::config::markdown());
+    for (page, kind) in [("onboarding-completed", Kind::OnboardingCompleted), ("profile-updated", Kind::ProfileUpdated)]
+    {
+        assert_page(&format!("schemas/json/{page}.schema.json"), &schema_page(kind).unwrap());
+    }
 }

@@ -23,6 +23,7 @@ mod docs_sql;
 mod golden_engine;
 mod guarantees;
 mod http;
+mod json_schema;
 mod ledger;
 mod merge_and_fold;
 mod migrations;

@@ -5,6 +5,7 @@ use std::io::Write;
 use clap::{Args, Subcommand, ValueEnum};
 
 use crate::config::{self, ConfigArgs, Problems, Sources};
+use crate::event::{Kind, json_schema};
 use crate::exit::Exit;
 use crate::metrics;
 
@@ -21,7 +22,7 @@ enum Action {
     Check(ConfigArgs),
     /// Show every setting with its value and origin; secrets are not shown.
     Show(ConfigArgs),
-    /// Print the documentation as Markdown: docs/config.md and docs/metrics.md are made with it.
+    /// Print what is made from the program: docs/config.md, docs/metrics.md, and the JSON Schemas of the input events.
     Docs {
         /// Which page.
         page: Page,
@@ -32,6 +33,8 @@ enum Action {
 enum Page {
     Settings,
     Metrics,
+    OnboardingCompleted,
+    ProfileUpdated,
 }
 
 /// Runs the command; what it prints goes to `out`, what is wrong to `complaints`.
@@ -59,11 +62,21 @@ pub fn run(command: &ConfigCommand, out: &mut impl Write, complaints: &mut impl 
             let page = match page {
                 Page::Settings => config::markdown(),
                 Page::Metrics => metrics::markdown()?,
+                Page::OnboardingCompleted => schema_page(Kind::OnboardingCompleted)?,
+                Page::ProfileUpdated => schema_page(Kind::ProfileUpdated)?,
             };
             write!(out, "{page}")?;
             Ok(Exit::Ok)
         }
     }
+}
+
+/// The JSON Schema of an input event, as it lies in `schemas/json/`.
+///
+/// # Errors
+/// What serialising says; it has no reason to.
+pub fn schema_page(kind: Kind) -> serde_json::Result<String> {
+    serde_json::to_string_pretty(&json_schema(kind)).map(|text| text + "\n")
 }
 
 fn complain(complaints: &mut impl Write, problems: &Problems) -> anyhow::Result<Exit> {

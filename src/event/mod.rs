@@ -17,6 +17,7 @@
 pub mod avro;
 mod decode;
 pub mod json;
+mod json_schema;
 mod lenient;
 mod message;
 mod millis;
@@ -30,6 +31,7 @@ use std::fmt;
 
 pub use avro::WriterSchema;
 pub use decode::{decode, decode_datum};
+pub use json_schema::json_schema;
 use serde::{Deserialize, Serialize};
 
 use crate::profile::section::Section;
