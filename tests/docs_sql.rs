@@ -168,3 +168,17 @@ async fn none_of_the_documented_grants_can_be_left_out() {
         role.drop(&database).await;
     }
 }
+
+#[tokio::test]
+async fn every_query_of_the_runbook_runs() {
+    let database = migrated_database().await;
+    let runbook = include_str!("../docs/runbook.md");
+    let blocks: Vec<&str> =
+        runbook.split("```sql\n").skip(1).filter_map(|rest| Some(rest.split_once("```")?.0)).collect();
+    assert!(!blocks.is_empty());
+    for block in blocks {
+        for statement in statements(block) {
+            sqlx::query(AssertSqlSafe(statement)).fetch_all(database.pool()).await.unwrap();
+        }
+    }
+}

@@ -80,6 +80,48 @@ fn every_test_that_a_document_names_exists() {
     assert!(named > 20, "the names are where this test looks");
 }
 
+/// The words in `text` that begin with `prefix`, but for those that only begin a name.
+fn names<'t>(text: &'t str, prefix: &'t str) -> impl Iterator<Item = &'t str> {
+    text.split(|char: char| !char.is_ascii_alphanumeric() && char != '_')
+        .filter(move |word| word.starts_with(prefix) && !word.ends_with('_'))
+}
+
+#[test]
+fn every_setting_and_every_metric_that_a_document_names_exists() {
+    let read = |path| fs::read_to_string(root(path)).unwrap();
+    let (settings, metrics) = (read("docs/config.md"), read("docs/metrics.md"));
+    for path in documents() {
+        let text = fs::read_to_string(&path).unwrap();
+        for (prefix, page) in [("SEGMENTER_", &settings), ("segmenter_", &metrics)] {
+            for name in names(&text, prefix) {
+                assert!(names(page, prefix).any(|known| known == name), "{} names {name}", path.display());
+            }
+        }
+    }
+}
+
+/// The targets of the links in a page, without those that lead elsewhere.
+fn links(text: &str) -> impl Iterator<Item = &str> {
+    let targets = text.split("](").skip(1).filter_map(|rest| Some(rest.split_once(')')?.0));
+    targets.filter(|target| !target.contains("://"))
+}
+
+#[test]
+fn every_link_of_a_document_leads_somewhere() {
+    for path in documents() {
+        let text = fs::read_to_string(&path).unwrap();
+        for link in links(&text) {
+            let (file, heading) = link.split_once('#').unwrap_or((link, ""));
+            let target = if file.is_empty() { path.clone() } else { path.parent().unwrap().join(file) };
+            assert!(target.exists(), "{} links to {link}", path.display());
+            let slug = |line: &str| line.trim_start_matches(['#', ' ']).to_lowercase().replace(' ', "-");
+            let is_heading = |line: &str| line.starts_with('#') && slug(line) == heading;
+            let found = heading.is_empty() || fs::read_to_string(&target).unwrap().lines().any(is_heading);
+            assert!(found, "{} links to a heading that is not there: {link}", path.display());
+        }
+    }
+}
+
 #[test]
 fn every_decision_is_in_the_index_and_has_context_choice_and_consequence() {
     let index = fs::read_to_string(root("docs/decisions/README.md")).unwrap();
