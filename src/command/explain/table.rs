@@ -48,8 +48,8 @@ pub(super) fn write(explained: &Explained, catalog: &Catalog, out: &mut impl Wri
     }
     writeln!(
         out,
-        "  The profile is {:.0} % complete, which makes a confidence of {:.2}: the result is {:.0} %\n  preferences and \
-         for the rest what is typical of the first segment.",
+        "  The profile is {:.0} % complete, which makes a confidence of {:.2}.\n  The result is {:.0} % preferences, and \
+         for the rest what is typical\n  of the first segment.",
         of.completeness,
         of.blend_confidence,
         of.preference_weight * 100.0,

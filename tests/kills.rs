@@ -1,0 +1,55 @@
+//! Real processes killed at the worst moments: nothing is lost, nothing is said that was not committed.
+
+use crate::scene::{PATIENCE, Scene, history};
+use crate::support::eventually;
+use crate::world::table;
+
+/// Kills a process with SIGKILL when it has come to `point` with work under way, then lets another finish.
+async fn killed_at(point: &str) {
+    let scene = Scene::new(1).await;
+    scene.add_users(40).await;
+    let (early, late) = (history(40, 200, 21), history(40, 200, 22));
+    scene.produce(&early).await;
+    let failpoints = format!("{point}=1*print({point} reached)->pause");
+    let mut doomed = scene.serve_with(&[("FAILPOINTS", &failpoints), ("SEGMENTER_OUTBOX_LEASE", "15s")]);
+    doomed.wait_for_log(&format!("{point} reached")).await;
+    // What it does besides, it does now; more comes in meanwhile.
+    scene.produce(&late).await;
+    doomed.kill();
+    doomed.wait(PATIENCE).await;
+    let _survivor = scene.serve();
+    eventually(PATIENCE, "the survivor writes", || async { !table(scene.database.pool()).await.is_empty() }).await;
+    // Nobody waits here for what the dead process had leased.
+    scene
+        .database
+        .run("update segmenter.outbox set leased_until = 'epoch' where leased_until < now() + interval '14 seconds'")
+        .await;
+    scene.settled().await;
+    scene.assert_right().await;
+    assert!(scene.dead_letters().await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kill_before_the_transaction_commits_loses_nothing() {
+    killed_at("before-commit").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kill_after_the_commit_and_before_publishing_loses_no_change() {
+    killed_at("before-publish").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kill_after_the_acks_and_before_looking_again_leaves_the_newest_last() {
+    killed_at("after-acks").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kill_before_the_outbox_row_goes_repeats_what_was_said() {
+    killed_at("before-outbox-delete").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kill_before_the_offset_commit_only_delivers_again() {
+    killed_at("before-offset-commit").await;
+}

@@ -1,0 +1,123 @@
+//! The publisher on a real broker: leases, looking again, taking over; whatever publishers do, the newest is last.
+
+use segmenter::event::Event;
+use segmenter::kafka::client::Cluster;
+use segmenter::kafka::publisher::{HeldRows, Publisher};
+use segmenter::metrics::Metrics;
+use segmenter::pipeline::segment_changed;
+use segmenter::stop::Stop;
+use segmenter::store::Store;
+use segmenter::store::apply::Progress;
+use segmenter::store::outbox::Publication;
+use tokio::sync::mpsc;
+
+use crate::scene::{PATIENCE, Scene};
+use crate::support::eventually;
+use crate::world::{group, onboarding, store_on, tombstone};
+
+fn publisher(scene: &Scene, store: &Store) -> Publisher {
+    let cluster = Cluster { properties: vec![("bootstrap.servers".to_owned(), scene.kafka.brokers().to_owned())] };
+    Publisher {
+        store: store.clone(),
+        producer: cluster.named_producer("publisher").unwrap(),
+        topic: scene.changes.clone(),
+        encoding: segment_changed::Encoding::Json,
+        held: HeldRows::default(),
+        metrics: Metrics::new().unwrap(),
+        stop: Stop::default(),
+    }
+}
+
+/// Applies events and keeps what would be handed to the publisher.
+async fn commit(store: &Store, events: &[Event]) -> Vec<Publication> {
+    let mut progress = Progress::new(events);
+    store.advance(&mut progress).await.unwrap();
+    progress.publications
+}
+
+/// Publishes what is handed over, to the end.
+async fn publish(scene: &Scene, store: &Store, publications: Vec<Publication>) {
+    let (handover, handed_over) = mpsc::channel(8);
+    for publication in publications {
+        handover.send(publication).await.unwrap();
+    }
+    drop(handover);
+    publisher(scene, store).run(handed_over).await;
+}
+
+async fn revisions(scene: &Scene) -> Vec<i64> {
+    let records = scene.kafka.read_all(&scene.changes).await;
+    records.iter().map(|record| record.header("segmenter.revision").unwrap().parse().unwrap()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_older_change_that_is_said_after_a_newer_one_is_followed_by_the_newer_one() {
+    let scene = Scene::new(1).await;
+    scene.database.add_users(["ann"]).await;
+    let (late, prompt) = (store_on(scene.database.pool()).await, store_on(scene.database.pool()).await);
+    let older = commit(&late, &[onboarding("ann", 1, vec![group("SOLO")])]).await;
+    let newer = commit(&prompt, &[onboarding("ann", 2, vec![group("FAMILY")])]).await;
+    assert_eq!((older.len(), newer.len()), (1, 1));
+    publish(&scene, &prompt, newer).await;
+    publish(&scene, &late, older).await;
+    let said = revisions(&scene).await;
+    assert_eq!(said.len(), 3, "{said:?}");
+    assert!(said[0] == said[2] && said[1] < said[0], "{said:?}");
+    assert_eq!(scene.outbox().await, 0);
+    scene.assert_changes_form_chains().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_dead_process_left_is_said_by_another_once_the_lease_has_run_out() {
+    let scene = Scene::new(1).await;
+    scene.database.add_users(["ann", "bob"]).await;
+    let dead = store_on(scene.database.pool()).await;
+    commit(&dead, &[onboarding("ann", 1, vec![group("SOLO")])]).await;
+    commit(&dead, &[onboarding("bob", 1, vec![group("SOLO")])]).await;
+    let alive = store_on(scene.database.pool()).await;
+    let (handover, handed_over) = mpsc::channel(8);
+    let running = tokio::spawn(publisher(&scene, &alive).run(handed_over));
+    // A row of the living process shows that its publisher is at work and leaves leased rows alone.
+    let own = commit(&alive, &[onboarding("ann", 2, vec![group("FAMILY")])]).await;
+    for publication in own {
+        handover.send(publication).await.unwrap();
+    }
+    eventually(PATIENCE, "the own row is said", || async { scene.outbox().await == 2 }).await;
+    scene.database.run("update segmenter.outbox set leased_until = 'epoch'").await;
+    eventually(PATIENCE, "the rows of the dead are said", || async { scene.outbox().await == 0 }).await;
+    drop(handover);
+    running.await.unwrap();
+    scene.assert_changes_form_chains().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_erasure_that_overtakes_a_change_is_said_again_last_as_a_null_record() {
+    let scene = Scene::new(1).await;
+    scene.database.add_users(["ann"]).await;
+    let store = store_on(scene.database.pool()).await;
+    let change = commit(&store, &[onboarding("ann", 1, vec![group("SOLO")])]).await;
+    let erasure = commit(&store, &[tombstone("ann", 2)]).await;
+    publish(&scene, &store, erasure).await;
+    publish(&scene, &store, change).await;
+    let records = scene.kafka.read_all(&scene.changes).await;
+    assert_eq!(records.len(), 3);
+    assert!(records[2].value.is_none(), "the last record is the null one");
+    scene.assert_changes_form_chains().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_deleted_on_the_platform_is_said_as_a_null_record() {
+    let scene = Scene::new(1).await;
+    scene.database.add_users(["ann"]).await;
+    let store = store_on(scene.database.pool()).await;
+    let change = commit(&store, &[onboarding("ann", 1, vec![group("SOLO")])]).await;
+    publish(&scene, &store, change).await;
+    scene.database.run("delete from users").await;
+    let (handover, handed_over) = mpsc::channel(1);
+    let running = tokio::spawn(publisher(&scene, &store).run(handed_over));
+    eventually(PATIENCE, "the trigger's row is said", || async { scene.outbox().await == 0 }).await;
+    drop(handover);
+    running.await.unwrap();
+    let records = scene.kafka.read_all(&scene.changes).await;
+    assert!(records.len() == 2 && records[1].value.is_none() && records[1].key_text() == "ann");
+}
