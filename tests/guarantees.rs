@@ -2,6 +2,9 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::support::segmenter;
 
 fn root(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
@@ -97,6 +100,24 @@ fn every_setting_and_every_metric_that_a_document_names_exists() {
                 assert!(names(page, prefix).any(|known| known == name), "{} names {name}", path.display());
             }
         }
+    }
+}
+
+/// The environments with which the runbook starts the service.
+fn environments(text: &str) -> Vec<Vec<(&str, &str)>> {
+    let commands = text.split("\n\n").filter(|block| block.starts_with("    ") && block.contains("segmenter serve"));
+    commands.map(|block| block.split_whitespace().filter_map(|word| word.split_once('=')).collect()).collect()
+}
+
+#[tokio::test]
+async fn every_environment_that_the_runbook_starts_the_service_with_is_valid() {
+    let runbook = fs::read_to_string(root("docs/runbook.md")).unwrap();
+    let environments = environments(&runbook);
+    assert!(!environments.is_empty() && environments.iter().all(|one| !one.is_empty()), "{environments:?}");
+    for mut environment in environments {
+        environment.extend([("KAFKA_BROKERS", "kafka:9092"), ("DATABASE_URL", "postgres://user:password@db/platform")]);
+        let checked = segmenter(&["config", "check"], &environment).finish(Duration::from_secs(30)).await;
+        assert_eq!(checked.code, Some(0), "{environment:?}");
     }
 }
 
