@@ -27,7 +27,7 @@ use crate::kafka::start::StartPositions;
 use crate::kafka::worker::{BatchLimits, Finisher, WorkQueues, Worker};
 use crate::kafka::{outbox_gate, topics};
 use crate::metrics::Metrics;
-use crate::pipeline::drive::{self, Driver};
+use crate::pipeline::drive::Driver;
 use crate::pipeline::segment_changed::Encoding;
 use crate::stop::{Stop, StopReason};
 use crate::store::Store;
@@ -73,7 +73,7 @@ const LAST_WORDS: Duration = Duration::from_secs(10);
 /// A client could not be made from its configuration.
 pub async fn run(settings: Settings, store: Store, shared: Shared) -> anyhow::Result<StopReason> {
     let Shared { metrics, health, stop } = shared.clone();
-    health.expect(&[topics::COMPONENT, drive::COMPONENT]);
+    health.expect(&[topics::COMPONENT, outbox_gate::COMPONENT]);
     let topics = Arc::new(settings.topics.clone());
     let said = settings.cluster.named_producer("publisher").context("could not make the publisher's Kafka client")?;
     let dead =

@@ -122,8 +122,7 @@ fn the_rules_between_settings_are_kept() {
         (&["--kafka-session-timeout", "6m"], "kafka.session_timeout"),
         (&["--batch-max-bytes", "64KiB"], "batch.max_bytes"),
         (&["--in-flight-max-records", "499"], "in_flight.max_records"),
-        (&["--in-flight-max-bytes", "63MiB"], "in_flight.max_bytes"),
-        (&["--limits-rejection-run", "20001"], "in_flight.max_records"),
+        (&["--in-flight-max-bytes", "3MiB"], "in_flight.max_bytes"),
         (&["--catalog-file", "/nowhere/catalog.toml"], "catalog.file"),
         (&["--kafka-sasl-username", "me"], "kafka.sasl_username"),
     ] {

@@ -28,7 +28,7 @@ use crate::service::{self, Settings, Shared};
 use crate::stop::{Stop, StopReason};
 use crate::store::connect::{self, Connect};
 use crate::store::error::{ErrorClass, classify};
-use crate::store::migrate::{self, RunOptions};
+use crate::store::migrate::{self, MigrateError, RunOptions};
 use crate::store::schema::{self, SchemaStatus};
 use crate::store::{Store, apply};
 
@@ -48,6 +48,9 @@ const OTHER_CONNECTIONS: u32 = 3;
 
 /// The name under which the schema is reported as (not) ready.
 const SCHEMA: &str = "schema";
+
+/// How long `--migrate` may take in all.
+const LONGEST_MIGRATION: std::time::Duration = std::time::Duration::from_secs(6 * 3600);
 
 /// Serves until stopped.
 ///
@@ -139,8 +142,9 @@ async fn prepare_database(
     let mut retry = Retry::forever();
     let mut reported = false;
     loop {
-        let prepared =
-            tokio::time::timeout(config.database.connect_timeout * 60, prepare_once(config, options, shared));
+        // A migration may build an index for as long as it takes; a look at the schema may not.
+        let limit = if config.database.migrate { LONGEST_MIGRATION } else { config.database.connect_timeout * 6 };
+        let prepared = tokio::time::timeout(limit, prepare_once(config, options, shared));
         match prepared.await.context("the database did not answer")? {
             Ok(prepared) => return Ok(prepared),
             Err(error) if is_outage(&error) => {
@@ -168,9 +172,17 @@ async fn prepare_once(config: &Config, options: &PgConnectOptions, shared: &Shar
         let progress = &mut |notice: migrate::Notice| info!(%notice, "migration");
         let migrated =
             migrate::run(&mut connection, RunOptions::default(), &migrate::Limits::default(), progress).await;
-        if let Err(error) = migrated {
-            shared.stop.now(StopReason::Refused(format!("the database could not be migrated: {error}")));
-            return Ok(None);
+        match migrated {
+            Ok(_) => {}
+            Err(MigrateError::Busy { .. } | MigrateError::Locked { .. } | MigrateError::Away { .. }) => {
+                // Somebody else is at it, or nobody is there: an outage like any other.
+                return Err(sqlx::Error::Io(std::io::Error::other("the migrations have to wait")).into());
+            }
+            Err(MigrateError::Refused(refusal)) => {
+                shared.stop.now(StopReason::Refused(format!("the database was not migrated: {refusal}")));
+                return Ok(None);
+            }
+            Err(error) => return Err(error.into()),
         }
     }
     let status = schema::check(&mut connection).await?;

@@ -94,8 +94,8 @@ fn topics(topics: &TopicsConfig, reader: &mut Reader<'_>) {
     }
 }
 
-/// One record must fit in a batch, and a batch and a run of rejections in what may be in flight; else the process would stand
-/// still or a limit never be reached.
+/// One record must fit in a batch, and a batch in what may be in flight; else the process would stand still. Rejections held
+/// back do not count as in flight.
 fn room(batch: &BatchConfig, in_flight: &InFlightConfig, limits: &LimitsConfig, reader: &mut Reader<'_>) {
     if batch.max_bytes < limits.max_value_bytes {
         reader.refuse("batch.max_bytes", "must not be less than limits.max_value_bytes");
@@ -106,14 +106,8 @@ fn room(batch: &BatchConfig, in_flight: &InFlightConfig, limits: &LimitsConfig, 
     if in_flight.max_records < batch.max_records {
         reader.refuse("in_flight.max_records", "must not be less than batch.max_records");
     }
-    if in_flight.max_records < limits.rejection_run {
-        reader.refuse("in_flight.max_records", "must not be less than limits.rejection_run");
-    }
     if limits.rejection_run_bytes < limits.max_value_bytes {
         reader.refuse("limits.rejection_run_bytes", "must not be less than limits.max_value_bytes");
-    }
-    if in_flight.max_bytes < limits.rejection_run_bytes {
-        reader.refuse("in_flight.max_bytes", "must not be less than limits.rejection_run_bytes");
     }
 }
 

@@ -16,12 +16,13 @@ pub fn json_schema(kind: Kind) -> Value {
     };
     let comment =
         format!("Made by `segmenter config docs {page} > schemas/json/{page}.schema.json`; a test keeps it so.");
-    let mut payload = of_shape("payload", tree::payload(kind));
-    // The payload itself may not be null.
-    payload["type"] = json!("object");
-    payload["description"] = json!(format!(
+    let description = format!(
         "Bare, or in the envelope. `{time_field}` is the event's time; without it the envelope's timestamp is."
-    ));
+    );
+    let payload = json!({
+        "description": description,
+        "allOf": [{"type": "object"}, of_shape("payload", tree::payload(kind))],
+    });
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$comment": comment,
@@ -61,11 +62,8 @@ fn of_shape(name: &str, shape: Shape) -> Value {
         Shape::Object(fields) => {
             let properties: Map<String, Value> =
                 fields.iter().map(|(name, shape)| ((*name).to_owned(), of_shape(name, *shape))).collect();
-            let mut object = json!({"type": ["object", "null"], "properties": properties});
-            if name == "globalRange" {
-                object["required"] = json!(["min", "max"]);
-            }
-            object
+            let required: &[&str] = if name == "globalRange" { &["min", "max"] } else { &[] };
+            json!({"type": ["object", "null"], "properties": properties, "required": required})
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::event::{Millis, Reason};
 
 /// The header that carries the reason code.
 pub const REASON: &str = "segmenter.reason";
-/// How often the record has been tried; 1 at first, more after a redrive.
+/// How often the record has been tried.
 pub const ATTEMPTS: &str = "segmenter.attempts";
 /// The original record's timestamp, Unix ms.
 pub const TIMESTAMP: &str = "segmenter.timestamp";

@@ -9,8 +9,10 @@ use tracing::{info, warn};
 
 use crate::health::Health;
 use crate::metrics::Metrics;
-use crate::pipeline::drive;
 use crate::store::outbox;
+
+/// The name under which the database is reported as (not) ready.
+pub const COMPONENT: &str = "database";
 
 const INTERVAL: Duration = Duration::from_secs(2);
 
@@ -30,11 +32,11 @@ impl Gate {
             interval.tick().await;
             match outbox::depth(&pool).await {
                 Ok(depth) => {
-                    health.set_ready(drive::COMPONENT);
+                    health.set_ready(COMPONENT);
                     metrics.observe_outbox(depth);
                     self.turn(depth.rows);
                 }
-                Err(error) => health.set_not_ready(drive::COMPONENT, format!("does not answer: {error}")),
+                Err(error) => health.set_not_ready(COMPONENT, format!("does not answer: {error}")),
             }
         }
     }

@@ -94,8 +94,8 @@ impl StartPositions {
             OutOfRange::Earliest => Ok(Offset::Offset(low)),
             OutOfRange::Latest => Ok(Offset::Offset(high)),
             OutOfRange::Stop => Err(StopReason::Refused(format!(
-                "offset {offset} of {topic} partition {partition} is out of range ({low} to {high}): {lost}. Replay what \
-                 is missing, then start with the out-of-range policy earliest or latest",
+                "offset {offset} of {topic} partition {partition} is out of range ({low} to {high}): {lost}. To go on without \
+                 it, start once with the out-of-range policy earliest or latest",
             ))),
         }
     }

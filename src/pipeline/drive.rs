@@ -16,8 +16,9 @@ use crate::store::apply::{Ending, Progress};
 use crate::store::error::{ErrorClass, StoreError};
 use crate::store::outbox::{Content, Publication};
 
-/// The name under which the database is reported as (not) ready.
-pub const COMPONENT: &str = "database";
+/// The name under which failing writes are reported. Whether the database answers at all is reported by the outbox gate,
+/// which also looks while nothing is to be written.
+const COMPONENT: &str = "database writes";
 
 /// Writes batches and hands their changes to the publisher. Cheap to clone.
 #[derive(Clone)]
