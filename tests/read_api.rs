@@ -4,8 +4,8 @@ use std::process::Command;
 
 use serde_json::json;
 
-use crate::scene::{Numbers, Scene, onboarding_event, record, update_event};
-use crate::support::{Record, http, http_get};
+use crate::scene::{Numbers, PATIENCE, Scene, onboarding_event, record, update_event};
+use crate::support::{Record, http, http_get, segmenter};
 use crate::world::table;
 
 const DOCS: &str = include_str!("../docs/api.md");
@@ -58,6 +58,12 @@ async fn a_users_page_shows_the_assignments_their_reasons_the_profile_and_what_w
     assert_eq!(demographics.unwrap()["eventId"], update["eventId"]);
     let last = scene.kafka.read_all(&scene.changes).await.pop().unwrap().json();
     assert_eq!((&page["said"]["eventId"], &page["said"]["revision"]), (&last["eventId"], &last["payload"]["revision"]));
+    let environment = [("DATABASE_URL", scene.database.url())];
+    let explained = segmenter(&["explain", "--user", "user-0"], &environment).finish(PATIENCE).await;
+    let first = format!("1. {}", row.primary_segment.as_deref().unwrap());
+    assert!(explained.code == Some(0) && explained.stdout.contains(&first), "{explained:?}");
+    let unknown = segmenter(&["explain", "--user", "nobody"], &environment).finish(PATIENCE).await;
+    assert_eq!(unknown.code, Some(1));
     scene.kafka.produce(&scene.updates, Record::tombstone("user-0")).await;
     scene.settled().await;
     let page = http_get(address, "/v1/users/user-0/segments").await.json();
