@@ -8,7 +8,6 @@ use std::time::Duration;
 use anyhow::Context as _;
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::BaseConsumer;
-use sqlx::PgPool;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tracing::{info, warn};
@@ -199,12 +198,4 @@ async fn end(reading: std::thread::JoinHandle<()>, mut parts: JoinSet<()>, stop:
     }
     stop.abandon();
     info!("stopped");
-}
-
-/// Whether the platform's `users` table is there.
-///
-/// # Errors
-/// The database does not answer.
-pub async fn has_users(pool: &PgPool) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar("select to_regclass('public.users') is not null").fetch_one(pool).await
 }

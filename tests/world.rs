@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use segmenter::engine::{self, Catalog};
 use segmenter::event::{Body, Cause, Event, Millis, Stamp, UserId};
+use segmenter::pipeline::change::Change;
 use segmenter::pipeline::fold::engine_input;
 use segmenter::pipeline::row::RowContent;
 use segmenter::profile::Profile;
@@ -14,7 +15,7 @@ use segmenter::store::Store;
 use segmenter::store::apply::{Ending, Progress};
 use segmenter::store::migrate::{self, Limits, RunOptions};
 use segmenter::store::outbox::{Content, Publication};
-use segmenter::{pipeline::change::Change, service};
+use segmenter::store::schema::Platform;
 use sqlx::{Connection, PgConnection, PgPool};
 use uuid::Uuid;
 
@@ -39,7 +40,7 @@ pub async fn store_on(pool: &PgPool) -> Store {
     Store {
         pool: pool.clone(),
         catalog: Arc::new(Catalog::builtin().unwrap()),
-        has_users: service::has_users(pool).await.unwrap(),
+        has_users: Platform::detect(&mut pool.acquire().await.unwrap()).await.unwrap().has_users,
         owner: Uuid::new_v4(),
         lease: Duration::from_secs(30),
         deadline: Duration::from_secs(30),

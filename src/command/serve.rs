@@ -29,7 +29,7 @@ use crate::stop::{Stop, StopReason};
 use crate::store::connect::{self, Connect};
 use crate::store::error::{ErrorClass, classify};
 use crate::store::migrate::{self, MigrateError, RunOptions};
-use crate::store::schema::{self, SchemaStatus};
+use crate::store::schema::{self, Platform, SchemaStatus};
 use crate::store::{Store, apply};
 
 /// Read events from Kafka, keep user_vectors, say what changes.
@@ -195,9 +195,7 @@ async fn prepare_once(config: &Config, options: &PgConnectOptions, shared: &Shar
         warn!(%status, "the schema is newer than this program, and says that it is compatible");
     }
     shared.health.set_ready(SCHEMA);
-    let has_users =
-        sqlx::query_scalar("select to_regclass('public.users') is not null").fetch_one(&mut connection).await?;
-    Ok(Some(has_users))
+    Ok(Some(Platform::detect(&mut connection).await?.has_users))
 }
 
 /// Connects; no answer in time is an outage like any other.

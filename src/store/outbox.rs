@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::states::StateRow;
 use crate::event::UserId;
-use crate::pipeline::change::{Change, Saying};
+use crate::pipeline::change::Change;
 use crate::pipeline::codec;
 
 /// One outbox row in the hands of its publisher.
@@ -174,9 +174,4 @@ pub async fn depth(pool: &PgPool) -> Result<Depth, sqlx::Error> {
 
 fn interval(duration: Duration) -> PgInterval {
     PgInterval { months: 0, days: 0, microseconds: i64::try_from(duration.as_micros()).unwrap_or(i64::MAX) }
-}
-
-/// Whether a saying is a null record.
-pub fn is_null(change: &Change) -> bool {
-    matches!(change.saying, Saying::Null)
 }
