@@ -21,6 +21,7 @@ pub mod demo;
 pub mod engine;
 pub mod event;
 pub mod exit;
+mod fault;
 pub mod health;
 pub mod http;
 pub mod kafka;

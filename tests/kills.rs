@@ -1,5 +1,6 @@
 //! Real processes killed at the worst moments: nothing is lost, nothing is said that was not committed.
 
+use crate::faults::failpoint;
 use crate::scene::{PATIENCE, Scene, history};
 use crate::support::eventually;
 use crate::world::table;
@@ -10,7 +11,7 @@ async fn killed_at(point: &str) {
     scene.add_users(40).await;
     let (early, late) = (history(40, 200, 21), history(40, 200, 22));
     scene.produce(&early).await;
-    let failpoints = format!("{point}=1*print({point} reached)->pause");
+    let failpoints = failpoint(point, "pause");
     let mut doomed = scene.serve_with(&[("FAILPOINTS", &failpoints), ("SEGMENTER_OUTBOX_LEASE", "15s")]);
     doomed.wait_for_log(&format!("{point} reached")).await;
     // What it does besides, it does now; more comes in meanwhile.
@@ -19,11 +20,7 @@ async fn killed_at(point: &str) {
     doomed.wait(PATIENCE).await;
     let _survivor = scene.serve();
     eventually(PATIENCE, "the survivor writes", || async { !table(scene.database.pool()).await.is_empty() }).await;
-    // Nobody waits here for what the dead process had leased.
-    scene
-        .database
-        .run("update segmenter.outbox set leased_until = 'epoch' where leased_until < now() + interval '14 seconds'")
-        .await;
+    scene.expire_leases().await;
     scene.settled().await;
     scene.assert_right().await;
     assert!(scene.dead_letters().await.is_empty());
@@ -32,6 +29,11 @@ async fn killed_at(point: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_kill_before_the_transaction_commits_loses_nothing() {
     killed_at("before-commit").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kill_right_after_the_commit_loses_no_change() {
+    killed_at("after-commit").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -27,7 +27,11 @@ pub const PATIENCE: Duration = Duration::from_secs(120);
 impl Scene {
     /// A scene with `partitions` partitions an input topic.
     pub async fn new(partitions: i32) -> Self {
-        let kafka = kafka();
+        Self::on(kafka(), partitions).await
+    }
+
+    /// [`Self::new`] on a broker of the test's own.
+    pub async fn on(kafka: &'static Kafka, partitions: i32) -> Self {
         // Old and future records stay as they are, and large ones fit.
         let open = [
             ("retention.ms", "-1"),
@@ -72,11 +76,23 @@ impl Scene {
     /// Waits until the group has committed all of both topics and nothing is left to be said.
     pub async fn settled(&self) {
         eventually(PATIENCE, "everything is committed and said", || async {
-            self.is_committed(&self.onboarding).await
-                && self.is_committed(&self.updates).await
-                && self.outbox().await == 0
+            self.is_read().await && self.outbox().await == 0
         })
         .await;
+    }
+
+    /// Waits until the group has committed all of both topics.
+    pub async fn read(&self) {
+        eventually(PATIENCE, "everything is committed", || self.is_read()).await;
+    }
+
+    async fn is_read(&self) -> bool {
+        self.is_committed(&self.onboarding).await && self.is_committed(&self.updates).await
+    }
+
+    /// Nobody waits here for what a process had leased that is dead or frozen, or has forgotten it.
+    pub async fn expire_leases(&self) {
+        self.database.run("update segmenter.outbox set leased_until = 'epoch'").await;
     }
 
     async fn is_committed(&self, topic: &str) -> bool {

@@ -20,6 +20,7 @@ use super::rebalance::LiveContext;
 use super::record::{OriginalRecord, Rejected};
 use super::worker::{Finisher, Work, WorkQueues};
 use crate::event::{self, Decoded, Event, Limits, RawRecord};
+use crate::fault::fault_point;
 use crate::health::Health;
 use crate::metrics::{Metrics, RecordOutcome};
 use crate::stop::{Stop, StopReason};
@@ -190,7 +191,7 @@ impl LiveConsumer {
         if offsets.is_empty() {
             return;
         }
-        fail::fail_point!("before-offset-commit");
+        fault_point!("before-offset-commit");
         let sent =
             self.consumer.context().list_of(&offsets).and_then(|list| self.consumer.commit(&list, CommitMode::Async));
         if let Err(error) = sent {

@@ -16,6 +16,7 @@ use tracing::{debug, error, info, warn};
 
 use super::produce::{self, Outgoing, Producer};
 use crate::event::UserId;
+use crate::fault::fault_point;
 use crate::metrics::{Metrics, Published, Stage};
 use crate::pipeline::change::{Change, Saying};
 use crate::pipeline::segment_changed::{self, Encoding};
@@ -140,9 +141,9 @@ impl Publisher {
         let started = Instant::now();
         let mut retry = Retry::forever();
         loop {
-            fail::fail_point!("before-publish");
+            fault_point!("before-publish");
             let failure = self.say(&mut round).await;
-            fail::fail_point!("after-acks");
+            fault_point!("after-acks");
             let looked = self.look_again(&mut round).await;
             if failure.is_none() && looked.is_ok() && round.pending.is_empty() {
                 break;
@@ -163,7 +164,7 @@ impl Publisher {
                 retry.reset();
             }
         }
-        fail::fail_point!("before-outbox-delete");
+        fault_point!("before-outbox-delete");
         self.delete(&ids).await;
         self.metrics.observe_stage(Stage::Publish, started.elapsed());
     }

@@ -17,6 +17,7 @@ use super::assignment::Partition;
 use super::client::{self, Topics};
 use super::start::StartPositions;
 use super::worker::LiveAssignment;
+use crate::fault::fault_point;
 use crate::metrics::{Metrics, RebalanceKind};
 use crate::stop::{Stop, StopReason};
 
@@ -131,7 +132,7 @@ impl LiveContext {
         if offsets.is_empty() {
             return;
         }
-        fail::fail_point!("before-offset-commit");
+        fault_point!("before-offset-commit");
         let committed = self.list_of(&offsets).and_then(|list| consumer.commit(&list, CommitMode::Sync));
         self.metrics.commit(committed.is_ok());
         if let Err(error) = committed {

@@ -11,6 +11,7 @@ use super::outbox::{self, Content, Publication};
 use super::states::{self, Current, Snapshot, StateWrite};
 use super::user_vectors::{self, RowIds};
 use crate::event::{Body, Event, Millis, UserId};
+use crate::fault::fault_point;
 use crate::pipeline::change::Change;
 use crate::pipeline::fold::{self, Context, Fold, RowWrite, Write};
 use crate::profile::Outcome;
@@ -167,9 +168,9 @@ impl Store {
         let snapshot = states::read(&mut transaction, &users, self.has_users).await?;
         let folds = self.fold(events, chunk, snapshot)?;
         let committed = self.write_folds(&mut transaction, chunk, folds, row_ids).await?;
-        fail::fail_point!("before-commit");
+        fault_point!("before-commit");
         transaction.commit().await?;
-        fail::fail_point!("after-commit");
+        fault_point!("after-commit");
         Ok(committed)
     }
 
