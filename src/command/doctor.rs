@@ -13,7 +13,8 @@ use crate::exit::Exit;
 /// Check everything the configured service needs: topics, group, schema, rights, clocks. Changes nothing.
 ///
 /// Prints a table of checks, each ok, a warning, a problem or unchecked (nothing could be found out), with what to do.
-/// Run it with the service's own configuration and user. It takes a minute at most. Exit codes: 0 no problems (warnings
+/// Run it with the service's own configuration and user. Every question has a
+/// deadline; in all it takes some seconds, or a minute where something does not answer. Exit codes: 0 no problems (warnings
 /// are none); 1 failure; 2 wrong configuration; 4 problems; 75 Kafka or PostgreSQL cannot be reached.
 #[derive(Debug, Args)]
 pub struct DoctorArgs {

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use serde_json::{Value, json};
 
 use super::finding::{Area, Finding, Verdict};
+use super::words::count;
 use crate::exit::Exit;
 
 /// All findings.
@@ -69,7 +70,8 @@ impl Report {
                 Verdict::Unchecked { .. } => unchecked += 1,
             }
         }
-        format!("{ok} ok, {warnings} to be warned of, {problems} a problem, {unchecked} could not be checked")
+        let (warnings, problems) = (count(warnings, "warning", "warnings"), count(problems, "problem", "problems"));
+        format!("{ok} ok, {warnings}, {problems}, {unchecked} unchecked")
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Facts, Needs, Partition};
 use crate::config::Start;
-use crate::doctor::finding::{Check, Finding};
+use crate::doctor::finding::{Check, Finding, Untold};
 use crate::doctor::words::{count, grouped, span};
 
 const RIGHTS: Check = Check::kafka("rights");
@@ -61,11 +61,11 @@ pub(super) fn offsets(facts: &Facts, needs: &Needs) -> Vec<Finding> {
             ))
         })
         .collect();
-    let unknown =
+    let unsaid =
         facts.inputs().flat_map(|topic| topic.existing()).filter(|partition| partition.range.is_none()).count();
-    if unknown > 0 {
-        let untold = crate::doctor::finding::Untold::failed("the brokers did not say in time where they begin and end");
-        findings.push(OFFSETS.unchecked(count(unknown as u64, "partition", "partitions"), &untold));
+    if unsaid > 0 {
+        let untold = Untold::failed("the brokers did not say in time where they begin and end");
+        findings.push(OFFSETS.unchecked(count(unsaid as u64, "partition", "partitions"), &untold));
     }
     if findings.is_empty() && places(facts).next().is_some() {
         let new = places(facts).filter(|(_, partition, _)| partition.committed.is_none()).count() as u64;
@@ -81,15 +81,20 @@ pub(super) fn offsets(facts: &Facts, needs: &Needs) -> Vec<Finding> {
     findings
 }
 
-/// How far the group is behind.
-pub(super) fn lag(facts: &Facts, _: &Needs) -> Vec<Finding> {
+/// How far the group is behind; where it has no offset yet, from where it begins.
+pub(super) fn lag(facts: &Facts, needs: &Needs) -> Vec<Finding> {
     if facts.committed.is_err() {
         return Vec::new();
     }
-    let behind =
-        |partition: &Partition, (low, high): (i64, i64)| u64::try_from(high - partition.committed?.max(low)).ok();
     let lags: Vec<(&str, i32, u64)> = places(facts)
-        .filter_map(|(topic, partition, range)| Some((topic, partition.number, behind(partition, range)?)))
+        .map(|(topic, partition, (low, high))| {
+            let first = match needs.start {
+                Start::Earliest => low,
+                Start::Latest => high,
+            };
+            let next = partition.committed.unwrap_or(first).max(low);
+            (topic, partition.number, u64::try_from(high - next).unwrap_or_default())
+        })
         .collect();
     let Some((topic, number, most)) = lags.iter().max_by_key(|(_, _, lag)| *lag) else { return Vec::new() };
     let all: u64 = lags.iter().map(|(_, _, lag)| lag).sum();
