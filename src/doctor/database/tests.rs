@@ -4,6 +4,8 @@ use super::rights::Scope;
 use super::*;
 use crate::doctor::finding::{Untold, Verdict};
 
+const NOTHING: [String; 0] = [];
+
 fn needs() -> Needs {
     Needs {
         connections: 6,
@@ -70,7 +72,7 @@ fn assert_found(change: impl FnOnce(&mut Facts), beginning: &str) {
 
 #[test]
 fn a_healthy_database_is_all_ok() {
-    assert_eq!(found(|_| {}), [String::new(); 0]);
+    assert_eq!(found(|_| {}), NOTHING);
     assert_eq!(judge(&Ok(healthy()), &needs()).len(), 17);
 }
 
@@ -83,7 +85,7 @@ fn a_server_that_is_too_old_or_a_standby_is_a_problem() {
 #[test]
 fn a_clock_is_judged_by_how_far_it_is_off_at_least() {
     let off = |ahead_ms, uncertain_ms| move |facts: &mut Facts| facts.clock = Ok(Clock { ahead_ms, uncertain_ms });
-    assert_eq!(found(off(9_000, 4_500)), [String::new(); 0], "the round trip may explain it");
+    assert_eq!(found(off(9_000, 4_500)), NOTHING, "the round trip may explain it");
     assert_found(off(6_000, 5), "warning clock: the server's clock is 5 seconds ahead of");
     assert_found(off(-300_010, 5), "problem clock: the server's clock is 300 seconds behind");
 }
@@ -97,7 +99,7 @@ fn what_loses_commits_or_ends_transactions_early_is_warned_of() {
     let idle = |facts: &mut Facts| facts.server.idle_in_transaction_timeout = Duration::from_secs(5);
     assert_found(idle, "warning timeouts: idle_in_transaction_session_timeout is 5 seconds, less than");
     let patient = |facts: &mut Facts| facts.server.transaction_timeout = Duration::from_secs(60);
-    assert_eq!(found(patient), [String::new(); 0]);
+    assert_eq!(found(patient), NOTHING);
     let dropped = |facts: &mut Facts| facts.server.statement_timeout = Duration::ZERO;
     assert_found(dropped, "warning timeouts: statements may take any time and not 30 seconds");
 }

@@ -3,6 +3,8 @@
 use super::*;
 use crate::doctor::finding::{Untold, Verdict};
 
+const NOTHING: [String; 0] = [];
+
 fn needs() -> Needs {
     Needs {
         group: "g".to_owned(),
@@ -78,7 +80,7 @@ fn assert_found(change: impl FnOnce(&mut Facts), beginning: &str, end: &str) {
 
 #[test]
 fn a_healthy_cluster_is_all_ok_and_every_check_says_so_once() {
-    assert_eq!(found(|_| {}), [String::new(); 0]);
+    assert_eq!(found(|_| {}), NOTHING);
     let mut checks: Vec<&str> = judge(&Ok(healthy()), &needs()).iter().map(|finding| finding.check).collect();
     let all = checks.len();
     checks.sort_unstable();
@@ -128,7 +130,7 @@ fn input_topics_that_are_divided_differently_or_not_copied_are_warned_of() {
 fn input_topics_that_lose_events_are_warned_of() {
     let short = |facts: &mut Facts| set(facts, 0, "retention.ms", "86400000");
     assert_found(short, "warning retention: onboarding keeps records for 1 day:", "loses events.");
-    assert_eq!(found(|facts| set(facts, 0, "retention.ms", "-1")), [String::new(); 0]);
+    assert_eq!(found(|facts| set(facts, 0, "retention.ms", "-1")), NOTHING);
     let compacted = |facts: &mut Facts| {
         set(facts, 1, "cleanup.policy", "compact,delete");
         facts.topics[1].tail = Some(Ok(Tail { read: 9, nulls: 4, complete: true }));
@@ -153,7 +155,7 @@ fn a_topic_that_takes_what_we_refuse_or_believes_any_clock_is_warned_of() {
         unlimited(facts);
         set(facts, 0, "message.timestamp.type", "LogAppendTime");
     };
-    assert_eq!(found(stamped), [String::new(); 0]);
+    assert_eq!(found(stamped), NOTHING);
 }
 
 #[test]
@@ -184,7 +186,7 @@ fn an_offset_that_is_no_longer_in_its_partition_is_a_problem() {
     let recreated = |facts: &mut Facts| partitions(facts, 1)[0].committed = Some(21);
     assert_found(recreated, "problem offsets: group g stands at 21 of updates [0]", "truncated or recreated.");
     for edge in [10, 20] {
-        assert_eq!(found(|facts| partitions(facts, 1)[0].committed = Some(edge)), [String::new(); 0]);
+        assert_eq!(found(|facts| partitions(facts, 1)[0].committed = Some(edge)), NOTHING);
     }
 }
 
