@@ -19,6 +19,8 @@ use crate::kafka::client::{Cluster, Topics};
 /// How long one question may take, and all of them.
 const ANSWER: Duration = Duration::from_secs(5);
 const ALL_ANSWERS: Duration = Duration::from_secs(40);
+/// How long events are listened to that say why there was no answer.
+const LISTENING: Duration = Duration::from_millis(300);
 /// The first answer includes finding a broker, TLS and the login.
 const FIRST_ANSWER: Duration = Duration::from_secs(10);
 
@@ -90,10 +92,15 @@ fn ask(
     for topic in found.iter_mut().filter(|topic| topic.role.is_input() && !topic.existing().is_empty()) {
         topic.tail = Some(tail::read(consumer, &topic.name, topic.existing(), deadline));
     }
+    let members = match &committed {
+        // It would not be listed either, as if nobody were in it.
+        Err(untold) if untold.denied => Err(untold.clone()),
+        _ => members(consumer, group, deadline),
+    };
     let facts = Facts {
         brokers: cluster.brokers().len() as u64,
         topics: found,
-        members: members(consumer, group, deadline),
+        members,
         committed,
         offsets_retention: Err(not_asked()),
     };
@@ -143,7 +150,11 @@ fn read_committed(consumer: &BaseConsumer<Ear>, group: &str, topics: &mut [Topic
     if wanted.count() == 0 {
         return Ok(());
     }
-    let committed = consumer.committed_offsets(wanted, deadline.left()).map_err(|error| untold(&error, right))?;
+    let committed = consumer.committed_offsets(wanted, deadline.left()).map_err(|error| {
+        // A group that may not be seen has no coordinator for us: the client looks for one until the time is over.
+        let is_denied = listen(consumer).errors.contains(&RDKafkaErrorCode::GroupAuthorizationFailed);
+        if is_denied { Untold::denied(right()) } else { untold(&error, right) }
+    })?;
     for topic in topics.iter_mut() {
         let Ok(Some(partitions)) = &mut topic.partitions else { continue };
         for partition in partitions {
@@ -160,8 +171,7 @@ fn read_committed(consumer: &BaseConsumer<Ear>, group: &str, topics: &mut [Topic
 fn members(consumer: &BaseConsumer<Ear>, group: &str, deadline: Deadline) -> Answer<u64> {
     let right = || format!("Describe on group {group}");
     let groups = consumer.fetch_group_list(Some(group), deadline.left()).map_err(|error| untold(&error, right))?;
-    // A group that nobody is in and that has no offsets is not listed; nor is one that may not be described, of which
-    // the offsets tell.
+    // A group that nobody is in and that has no offsets is not listed.
     let listed = groups.groups().iter().find(|found| found.name() == group);
     Ok(listed.map_or(0, |listed| listed.members().len() as u64))
 }
@@ -193,6 +203,8 @@ async fn describe(
     let options = AdminOptions::new().request_timeout(Some(deadline.left()));
     let described = admin.describe_configs([resource], &options).await.map_err(|error| untold(&error, || right))?;
     match described.into_iter().next() {
+        // That is how the client gives an answer that is an error: every existing resource has settings.
+        Some(Ok(resource)) if resource.entries.is_empty() => Err(Untold::denied(right)),
         Some(Ok(resource)) => {
             let named = resource.entries.into_iter().filter_map(|entry| Some((entry.name, entry.value?)));
             Ok(Settings(named.collect()))
@@ -220,30 +232,48 @@ pub(super) fn untold<R: std::fmt::Display>(error: &KafkaError, right: impl FnOnc
 
 /// The client says the reason in events and in its log; the answer itself is only that there is none.
 fn why_unreachable(consumer: &BaseConsumer<Ear>, error: &KafkaError) -> Unreachable {
-    let mut is_refusal = false;
-    while let Some(Err(event)) = consumer.poll(Duration::ZERO) {
-        is_refusal |=
-            matches!(event.rdkafka_error_code(), Some(RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SSL));
-    }
-    let heard = consumer.context().0.lock().unwrap_or_else(PoisonError::into_inner).take();
-    let why = heard.unwrap_or_else(|| error.to_string());
+    let heard = listen(consumer);
+    let is_refusal =
+        heard.errors.iter().any(|code| matches!(code, RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SSL));
+    let why = heard.complaint.unwrap_or_else(|| error.to_string());
     if is_refusal { Unreachable::Refused(why) } else { Unreachable::Away(why) }
 }
 
-/// Keeps the first complaint of the client's log, which for a command is no log.
+/// Serves the client's events for a moment, and gives what was heard until now.
+fn listen(consumer: &BaseConsumer<Ear>) -> Heard {
+    let deadline = Instant::now() + LISTENING;
+    while Instant::now() < deadline {
+        // Errors reach the context; records are not waited for where this is asked.
+        drop(consumer.poll(LISTENING / 10));
+    }
+    std::mem::take(&mut consumer.context().0.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// What a client says of itself, which for a command is no log.
 #[derive(Default)]
-struct Ear(Mutex<Option<String>>);
+struct Heard {
+    /// The first complaint in its log.
+    complaint: Option<String>,
+    errors: Vec<RDKafkaErrorCode>,
+}
+
+#[derive(Default)]
+struct Ear(Mutex<Heard>);
 
 impl ClientContext for Ear {
     fn log(&self, level: RDKafkaLogLevel, _: &str, message: &str) {
         if matches!(level, RDKafkaLogLevel::Error | RDKafkaLogLevel::Critical | RDKafkaLogLevel::Alert) {
             // A line begins with the name of a thread of the client.
             let text = message.split_once("]: ").map_or(message, |(_, text)| text);
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| text.to_owned());
+            let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            heard.complaint.get_or_insert_with(|| text.to_owned());
         }
     }
 
-    fn error(&self, _: KafkaError, _: &str) {}
+    fn error(&self, error: KafkaError, _: &str) {
+        let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        heard.errors.extend(error.rdkafka_error_code());
+    }
 }
 
 impl ConsumerContext for Ear {}

@@ -18,7 +18,7 @@ pub(super) fn rights(facts: &Facts, needs: &Needs) -> Vec<Finding> {
         refusals.map(|untold| RIGHTS.problem(format!("{}.", untold.why), untold.advice.clone())).collect();
     if findings.is_empty() {
         findings.push(RIGHTS.ok(format!(
-            "input topics and offsets can be read as far as they exist; Read on group {} (to join and commit) and Write on \
+            "the input topics that exist and the group's offsets can be read; Read on group {} (to join and commit) and Write on \
              the other two topics show only when they are used, and are not tried here.",
             needs.group
         )));

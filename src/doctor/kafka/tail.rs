@@ -43,11 +43,10 @@ pub(super) fn read<C: ConsumerContext>(
     deadline: Deadline,
 ) -> Answer<Tail> {
     let right = || format!("Read on topic {topic}");
-    let tail =
-        read_assigned(consumer, topic, partitions, deadline.within(PATIENCE)).map_err(|error| untold(&error, right))?;
+    let tail = read_assigned(consumer, topic, partitions, deadline.within(PATIENCE));
     // Nothing is fetched any more for what comes after.
-    consumer.assign(&TopicPartitionList::new()).map_err(|error| untold(&error, right))?;
-    Ok(tail)
+    let unassigned = consumer.assign(&TopicPartitionList::new());
+    tail.and_then(|tail| unassigned.map(|()| tail)).map_err(|error| untold(&error, right))
 }
 
 fn read_assigned<C: ConsumerContext>(
@@ -59,7 +58,8 @@ fn read_assigned<C: ConsumerContext>(
     let mut assignment = TopicPartitionList::new();
     let mut unfinished = BTreeSet::new();
     for partition in partitions {
-        let Some((low, high)) = partition.range.filter(|(low, high)| low < high) else { continue };
+        // An empty one is asked too: its end is an answer, and without the right to read there is none.
+        let Some((low, high)) = partition.range else { continue };
         assignment.add_partition_offset(topic, partition.number, Offset::Offset(low.max(high - NEWEST)))?;
         unfinished.insert((partition.number, high));
     }
