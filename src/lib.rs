@@ -18,6 +18,7 @@
 pub mod command;
 pub mod config;
 pub mod demo;
+pub mod doctor;
 pub mod engine;
 pub mod event;
 pub mod exit;

@@ -9,6 +9,7 @@ use segmenter::command;
 use segmenter::command::check_events::{self, CheckEventsArgs};
 use segmenter::command::config::ConfigCommand;
 use segmenter::command::demo::DemoArgs;
+use segmenter::command::doctor::DoctorArgs;
 use segmenter::command::explain::{self, ExplainArgs};
 use segmenter::command::migrate::MigrateArgs;
 use segmenter::command::serve::ServeArgs;
@@ -41,6 +42,7 @@ enum Command {
     Config(ConfigCommand),
     Explain(ExplainArgs),
     CheckEvents(CheckEventsArgs),
+    Doctor(DoctorArgs),
     Demo(DemoArgs),
 }
 
@@ -83,6 +85,13 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Ok(command::config::run(&args, &mut io::stdout().lock(), &mut io::stderr().lock())?.into())
         }
         Command::Demo(args) => Ok(runtime()?.block_on(command::demo::run(&args, &mut io::stdout()))?.into()),
+        Command::Doctor(args) => {
+            let config = match Sources::of_process(&args.config).resolve().config() {
+                Ok(config) => config,
+                Err(problems) => return refuse(&problems),
+            };
+            Ok(runtime()?.block_on(command::doctor::run(&args, &config, &mut io::stdout()))?.into())
+        }
         Command::Explain(args) => explain(&args),
         Command::CheckEvents(args) => {
             Ok(check_events::run(&args, io::stdin().lock(), io::stdout().lock(), now())?.into())

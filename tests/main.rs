@@ -20,6 +20,7 @@ mod consumers;
 mod decoding_corpus;
 mod demo;
 mod docs_sql;
+mod doctor;
 mod faults;
 mod golden_engine;
 mod guarantees;

@@ -44,7 +44,7 @@ pub struct ServeArgs {
 }
 
 /// How many connections there are besides those for folds: publisher, outbox gate, takeover.
-const OTHER_CONNECTIONS: u32 = 3;
+pub(crate) const OTHER_CONNECTIONS: u32 = 3;
 
 /// The name under which the schema is reported as (not) ready.
 const SCHEMA: &str = "schema";
@@ -204,7 +204,8 @@ async fn connect(options: &PgConnectOptions, timeout: std::time::Duration) -> Re
     connected.unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())))
 }
 
-fn load_catalog(config: &Config) -> anyhow::Result<Catalog> {
+/// The catalog that the configuration names, else the one that is compiled in.
+pub(crate) fn load_catalog(config: &Config) -> anyhow::Result<Catalog> {
     let Some(file) = &config.catalog.file else { return Ok(Catalog::builtin()?) };
     let text =
         std::fs::read_to_string(file).with_context(|| format!("could not read the catalog {}", file.display()))?;

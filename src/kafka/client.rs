@@ -82,6 +82,11 @@ impl Cluster {
         config
     }
 
+    /// The configuration of a client that only asks.
+    pub fn admin(&self) -> ClientConfig {
+        self.config(&[])
+    }
+
     /// A producer that neither loses nor reorders, and spreads keys as the Java and KafkaJS clients expect.
     pub fn producer<C>(&self, context: C) -> KafkaResult<rdkafka::producer::FutureProducer<C>>
     where
