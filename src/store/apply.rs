@@ -10,7 +10,7 @@ use super::error::{ErrorClass, StoreError};
 use super::outbox::{self, Content, Publication};
 use super::states::{self, Current, Snapshot, StateWrite};
 use super::user_vectors::{self, RowIds};
-use crate::event::{Body, Event, Millis, UserId};
+use crate::event::{Body, Event, Millis, Reason, Rejection, UserId};
 use crate::fault::fault_point;
 use crate::pipeline::change::Change;
 use crate::pipeline::fold::{self, Context, Fold, RowWrite, Write};
@@ -24,6 +24,17 @@ pub enum Ending {
     UnknownUser,
     /// The database will never take it; the text names code and constraint.
     RejectedByDatabase(String),
+}
+
+impl Ending {
+    /// What the event did, or why it is a dead letter.
+    pub fn into_outcome(self) -> Result<Outcome, Rejection> {
+        match self {
+            Self::Merged(outcome) => Ok(outcome),
+            Self::UnknownUser => Err(Rejection::new(Reason::UnknownUser, "there is no such row in users")),
+            Self::RejectedByDatabase(detail) => Err(Rejection::new(Reason::RejectedByDatabase, detail)),
+        }
+    }
 }
 
 /// Numbers about the work done, for metrics.
