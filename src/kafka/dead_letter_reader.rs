@@ -108,16 +108,17 @@ impl DeadLetter {
         let headers = message.headers().ok_or("it has no headers")?;
         let reason = required(headers, REASON)?;
         let topic = required(headers, ORIGINAL_TOPIC)?;
-        let attempts: u32 = number(REQUIRED, headers, ATTEMPTS)?.unwrap_or_default();
-        let partition: i32 = number(REQUIRED, headers, ORIGINAL_PARTITION)?.unwrap_or_default();
-        let offset: i64 = number(REQUIRED, headers, ORIGINAL_OFFSET)?.unwrap_or_default();
+        let attempts: u32 = number(ATTEMPTS, required(headers, ATTEMPTS)?)?;
+        let partition: i32 = number(ORIGINAL_PARTITION, required(headers, ORIGINAL_PARTITION)?)?;
+        let offset: i64 = number(ORIGINAL_OFFSET, required(headers, ORIGINAL_OFFSET)?)?;
+        let timestamp = optional(headers, TIMESTAMP)?.map(|text| number(TIMESTAMP, text)).transpose()?;
         if topic.is_empty() || attempts == 0 || partition < 0 || offset < 0 {
             return Err("its coordinates or attempts are out of range".to_owned());
         }
         let failed_at = time::parse_rfc3339(required(headers, FAILED_AT)?);
         Ok(Self {
             place,
-            origin: Origin { topic: topic.into(), partition, offset, timestamp: number(false, headers, TIMESTAMP)? },
+            origin: Origin { topic: topic.into(), partition, offset, timestamp },
             reason: Reason::ALL
                 .into_iter()
                 .find(|known| known.as_str() == reason)
@@ -129,6 +130,13 @@ impl DeadLetter {
             content: content(headers, message.payload())?,
             headers: headers.clone(),
         })
+    }
+
+    /// The bytes of key, value and headers.
+    pub fn size(&self) -> usize {
+        let headers = self.headers.iter().map(|header| header.key.len() + header.value.map_or(0, <[u8]>::len));
+        let key = self.key.as_ref().map_or(0, |key| key.len());
+        key + self.content.bytes().map_or(0, <[u8]>::len) + headers.sum::<usize>()
     }
 
     /// The original record's headers.
@@ -168,13 +176,12 @@ impl DeadLetter {
     }
 }
 
-const REQUIRED: bool = true;
-
 fn content(headers: &OwnedHeaders, value: Option<&[u8]>) -> Result<Content, String> {
-    match (number(false, headers, LENGTH)?, optional(headers, SHA256)?) {
+    match (optional(headers, LENGTH)?, optional(headers, SHA256)?) {
         (None, None) => Ok(Content::Whole(value.map(Box::from))),
         (Some(length), Some(sha256)) => {
-            Ok(Content::Truncated { first: value.unwrap_or_default().into(), length, sha256: sha256.to_owned() })
+            let (first, length) = (value.unwrap_or_default().into(), number(LENGTH, length)?);
+            Ok(Content::Truncated { first, length, sha256: sha256.to_owned() })
         }
         _ => Err(format!("it has only one of {LENGTH} and {SHA256}")),
     }
@@ -195,7 +202,6 @@ fn optional<'h>(headers: &'h OwnedHeaders, name: &str) -> Result<Option<&'h str>
     text.map(Some).ok_or_else(|| format!("its {name} is no text"))
 }
 
-fn number<N: std::str::FromStr>(is_required: bool, headers: &OwnedHeaders, name: &str) -> Result<Option<N>, String> {
-    let text = if is_required { Some(required(headers, name)?) } else { optional(headers, name)? };
-    text.map(|text| text.parse().map_err(|_| format!("its {name} is no number in range"))).transpose()
+fn number<N: std::str::FromStr>(name: &str, text: &str) -> Result<N, String> {
+    text.parse().map_err(|_| format!("its {name} is no number in range"))
 }
