@@ -199,7 +199,10 @@ async fn prepare_once(config: &Config, options: &PgConnectOptions, shared: &Shar
 }
 
 /// Connects; no answer in time is an outage like any other.
-pub(super) async fn connect(options: &PgConnectOptions, timeout: std::time::Duration) -> Result<PgConnection, sqlx::Error> {
+pub(super) async fn connect(
+    options: &PgConnectOptions,
+    timeout: std::time::Duration,
+) -> Result<PgConnection, sqlx::Error> {
     let connected = tokio::time::timeout(timeout, options.connect()).await;
     connected.unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())))
 }
@@ -211,7 +214,7 @@ pub(super) fn load_catalog(config: &Config) -> anyhow::Result<Catalog> {
     Catalog::parse(&text).with_context(|| format!("in {}", file.display()))
 }
 
-fn stop_on_signals(stop: Stop) -> anyhow::Result<()> {
+pub(super) fn stop_on_signals(stop: Stop) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("could not listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("could not listen for SIGINT")?;
     tokio::spawn(async move {

@@ -129,7 +129,9 @@ impl Executor {
             stop.abandon();
             // It ends at once, and what it had to say is in the outbox.
             let _ = publishing.await;
-            return Err(Halt::Away("Kafka did not take all changes; the rest is in the outbox, and any live process says it".into()));
+            return Err(Halt::Away(
+                "Kafka did not take all changes; the rest is in the outbox, and any live process says it".into(),
+            ));
         }
         match stop.reason() {
             Some(StopReason::Failure(why)) => Err(Halt::Failed(why.clone())),

@@ -14,7 +14,7 @@
 mod execute;
 pub mod filter;
 mod index;
-mod judge;
+pub mod judge;
 pub mod redrive;
 pub mod selection;
 pub mod tally;

@@ -1,7 +1,5 @@
 //! Redriving: dead letters decoded as from their original topics and folded, in batches.
 
-use std::collections::VecDeque;
-
 use super::execute::{Executor, RejectedAgain};
 use super::filter::Filter;
 use super::judge::Rules;
@@ -14,6 +12,7 @@ use crate::kafka::worker::BatchLimits;
 use crate::pipeline::segment_changed::Encoding;
 use crate::stop::Stop;
 use crate::store::Store;
+use crate::store::apply::Ending;
 use crate::store::error::{ErrorClass, StoreError};
 use crate::store::rehearse::Rehearsal;
 
@@ -136,28 +135,39 @@ impl Way {
         told: &mut (dyn FnMut(&Selected, Fate) + Send),
         tally: &mut Tally,
     ) -> Result<(), Halt> {
-        let (mut events, mut judged) = (Vec::new(), Vec::with_capacity(letters.len()));
+        let (mut events, mut folding, mut ended) = (Vec::new(), Vec::new(), Vec::with_capacity(letters.len()));
         for selected in letters {
-            let trial = match rules.judge(&selected.letter) {
-                Err(why) => Trial::Ended(Fate::NotRedrivable(why)),
-                Ok((_, Decoded::Skipped(skip))) => Trial::Ended(Fate::Skipped(skip)),
-                Ok((kind, Decoded::Rejected(rejection))) => Trial::Rejected(kind, rejection),
+            match rules.judge(&selected.letter) {
+                Err(why) => ended.push((selected, End::Fate(Fate::NotRedrivable(why)))),
+                Ok((_, Decoded::Skipped(skip))) => ended.push((selected, End::Fate(Fate::Skipped(skip)))),
+                Ok((kind, Decoded::Rejected(rejection))) => ended.push((selected, End::Rejected(kind, rejection))),
                 Ok((kind, Decoded::Event(event))) => {
                     events.push(event);
-                    Trial::Folded(kind)
+                    folding.push((selected, kind));
                 }
-            };
-            judged.push((selected, trial));
+            }
         }
-        let mut endings = self.fold(&events, tally).await?;
+        let endings = if events.is_empty() { Vec::new() } else { self.fold(&events, tally).await? };
+        for ((selected, kind), ending) in folding.into_iter().zip(endings) {
+            let end = match ending.into_outcome() {
+                Ok(outcome) => End::Fate(Fate::Merged(outcome)),
+                Err(rejection) => End::Rejected(kind, rejection),
+            };
+            ended.push((selected, end));
+        }
         let mut again = Vec::new();
-        for (selected, trial) in judged {
-            let (fate, rejection) = trial.end(&mut endings);
+        for (selected, end) in ended {
+            let fate = match &end {
+                End::Fate(fate) => *fate,
+                End::Rejected(_, rejection) => Fate::StillRejected(rejection.reason),
+            };
             tally.considered += 1;
             tally.superseded += u64::from(selected.times.saturating_sub(1));
             tally.count(fate);
             told(&selected, fate);
-            again.extend(rejection.and_then(|(kind, rejection)| rejected_again(selected, kind, rejection)));
+            if let End::Rejected(kind, rejection) = end {
+                again.extend(rejected_again(selected, kind, rejection));
+            }
         }
         match self {
             Self::Execute(executor) if !again.is_empty() => executor.reject(again).await,
@@ -165,21 +175,20 @@ impl Way {
         }
     }
 
-    /// The outcome of each event, or why it is rejected.
-    async fn fold(&mut self, events: &[Event], tally: &mut Tally) -> Result<VecDeque<Ended>, Halt> {
-        let endings = match self {
+    /// The ending of each event.
+    async fn fold(&mut self, events: &[Event], tally: &mut Tally) -> Result<Vec<Ending>, Halt> {
+        match self {
             Self::Execute(executor) => {
                 let (endings, changes) = executor.write(events).await?;
                 tally.changes += changes;
-                endings
+                Ok(endings)
             }
             Self::Rehearse(rehearsal) => {
                 let endings = rehearsal.advance(events).await?;
                 tally.changes = rehearsal.changes;
-                endings
+                Ok(endings)
             }
-        };
-        Ok(endings.into_iter().map(crate::store::apply::Ending::into_outcome).collect())
+        }
     }
 
     async fn finish(self, stop: &Stop, report: &mut Report) -> Result<(), Halt> {
@@ -193,30 +202,10 @@ impl Way {
     }
 }
 
-type Ended = Result<crate::profile::Outcome, Rejection>;
-
-/// A dead letter on its way through a batch.
-enum Trial {
-    Ended(Fate),
+/// What became of a dead letter in its batch.
+enum End {
+    Fate(Fate),
     Rejected(Kind, Rejection),
-    /// Its event is among those folded, in the same order.
-    Folded(Kind),
-}
-
-impl Trial {
-    fn end(self, endings: &mut VecDeque<Ended>) -> (Fate, Option<(Kind, Rejection)>) {
-        let (kind, rejection) = match self {
-            Self::Ended(fate) => return (fate, None),
-            Self::Rejected(kind, rejection) => (kind, rejection),
-            Self::Folded(kind) => match endings.pop_front() {
-                Some(Err(rejection)) => (kind, rejection),
-                Some(Ok(outcome)) => return (Fate::Merged(outcome), None),
-                // Every event has an ending.
-                None => return (Fate::Merged(crate::profile::Outcome::Unchanged), None),
-            },
-        };
-        (Fate::StillRejected(rejection.reason), Some((kind, rejection)))
-    }
 }
 
 fn rejected_again(selected: Selected, kind: Kind, rejection: Rejection) -> Option<RejectedAgain> {
