@@ -79,7 +79,7 @@ async fn redrive(
     let mut selection = blocking(move || Selection::open(&source, filter)).await??;
     report.seen = selection.seen().clone();
     let mut way = if settings.execute {
-        Way::Execute(Executor::start(store, settings, stop.clone())?)
+        Way::Execute(Box::new(Executor::start(store, settings, stop.clone())?))
     } else {
         Way::Rehearse(Rehearsal::new(store))
     };
@@ -124,7 +124,7 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 /// For good, or not.
 enum Way {
     Rehearse(Rehearsal),
-    Execute(Executor),
+    Execute(Box<Executor>),
 }
 
 impl Way {

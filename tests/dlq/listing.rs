@@ -52,7 +52,12 @@ async fn a_list_shows_each_record_once_at_its_newest_and_counts_by_reason_and_to
 
     let text = dlq(&scene, &["list", "--limit", "1"]).await;
     assert!(text.stdout.contains(&format!("{onboarding_topic}/0/5 (3 dead letters)")), "{}", text.stdout);
-    assert!(text.stdout.contains("4 records have dead letters that match, 1 of them are shown"), "{}", text.stdout);
+    assert!(
+        text.stdout
+            .contains("records with dead letters that match: 4, of which 1 are shown; all records in the topic: 7"),
+        "{}",
+        text.stdout
+    );
     assert!(text.stdout.contains("the first, 2:2: it has no __connect.errors.topic"), "{}", text.stdout);
     assert!(!text.stdout.contains('\x1b'));
     assert!(scene.kafka.committed(&scene.group, &scene.dead).await.iter().all(Option::is_none), "nothing is committed");

@@ -121,10 +121,10 @@ fn write_summary(groups: &Groups, total: u64, shown: u64, seen: &Seen, out: &mut
     for ((reason, topic), count) in groups {
         writeln!(out, "{:<22} {count:>9}  {}", reason.as_str(), printable(topic))?;
     }
-    write!(out, "{total} records have dead letters that match")?;
+    write!(out, "records with dead letters that match: {total}")?;
     if shown < total {
-        write!(out, ", {shown} of them are shown")?;
+        write!(out, ", of which {shown} are shown")?;
     }
-    writeln!(out, "; the topic holds {} records", seen.records)?;
+    writeln!(out, "; all records in the topic: {}", seen.records)?;
     super::summary::write_foreign(seen, out)
 }

@@ -57,7 +57,7 @@ pub(super) fn write_foreign(seen: &Seen, out: &mut impl Write) -> io::Result<()>
     let Some(first) = &seen.first_foreign else { return Ok(()) };
     writeln!(
         out,
-        "{} records in the topic are foreign, no dead letters of this program; the first, {}: {}",
+        "foreign records in the topic, no dead letters of this program: {}; the first, {}: {}",
         seen.foreign, first.place, first.why
     )
 }
