@@ -19,6 +19,7 @@ mod config;
 mod consumers;
 mod decoding_corpus;
 mod demo;
+mod dlq;
 mod docs_sql;
 mod doctor;
 mod faults;

@@ -3,6 +3,7 @@
 pub mod check_events;
 pub mod config;
 pub mod demo;
+pub mod dlq;
 pub mod doctor;
 pub mod explain;
 pub mod migrate;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::file::{self, Entry};
 use super::problem::{Problem, Problems, printable, unknown};
 use super::setting::{ENV_PREFIX, Setting};
-use super::table::{Config, DatabaseConfig, LogConfig, SETTINGS};
+use super::table::{Config, DatabaseConfig, KafkaConfig, LogConfig, SETTINGS, TopicsConfig};
 use super::value::Value;
 use super::{ConfigArgs, Section, validate};
 
@@ -103,6 +103,11 @@ impl Resolved {
     /// What a command needs that uses only the database: nothing has to be said of Kafka then.
     pub fn database(&self) -> Result<(DatabaseConfig, LogConfig), Problems> {
         self.checked(|_: &(DatabaseConfig, LogConfig), _| {})
+    }
+
+    /// What a command needs that uses only Kafka: nothing has to be said of the database then.
+    pub fn kafka(&self) -> Result<(KafkaConfig, TopicsConfig, LogConfig), Problems> {
+        self.checked(validate::kafka)
     }
 
     /// A setting's text, fit to be shown, and its origin.
@@ -209,6 +214,14 @@ impl Section for (DatabaseConfig, LogConfig) {
     fn read(reader: &mut Reader<'_>) -> Option<Self> {
         let (database, log) = (DatabaseConfig::read(reader), LogConfig::read(reader));
         Some((database?, log?))
+    }
+}
+
+impl Section for (KafkaConfig, TopicsConfig, LogConfig) {
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let (kafka, topics) = (KafkaConfig::read(reader), TopicsConfig::read(reader));
+        let log = LogConfig::read(reader);
+        Some((kafka?, topics?, log?))
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use rdkafka::ClientContext;
 use rdkafka::config::{ClientConfig, FromClientConfigAndContext, RDKafkaLogLevel};
+use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::{KafkaError, KafkaResult};
 use tracing::{debug, error, info, warn};
 
@@ -87,6 +88,25 @@ impl Cluster {
         self.config(&[])
     }
 
+    /// The configuration of a reader that takes partitions from a place to an end by itself. `group` is named because the
+    /// client asks for one; it is never joined, and nothing is committed.
+    pub fn reader(&self, group: &str) -> ClientConfig {
+        let mut config = self.config(&[
+            // An end is noticed only when a fetch returns.
+            ("fetch.wait.max.ms", "100"),
+        ]);
+        config
+            .set("group.id", group)
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            // What retention takes while it is read is skipped.
+            .set("auto.offset.reset", "earliest")
+            .set("enable.partition.eof", "true")
+            .set("allow.auto.create.topics", "false")
+            .set("queued.max.messages.kbytes", "16384");
+        config
+    }
+
     /// A producer that neither loses nor reorders, and spreads keys as the Java and KafkaJS clients expect.
     pub fn producer<C>(&self, context: C) -> KafkaResult<rdkafka::producer::FutureProducer<C>>
     where
@@ -127,6 +147,8 @@ impl ClientContext for ClientEvents {
         log_client_error(self.client, &error, reason);
     }
 }
+
+impl ConsumerContext for ClientEvents {}
 
 /// A line of librdkafka's log. What it calls an error is often its own retry, so nothing is raised above a warning.
 pub fn log_client_line(client: &str, level: RDKafkaLogLevel, facility: &str, message: &str) {

@@ -35,6 +35,9 @@ pub struct DeadLetterWriter {
     pub stop: Stop,
 }
 
+/// A live record is tried once; trying it again is for an operator to start.
+const FIRST_ATTEMPT: u32 = 1;
+
 struct Letter {
     ticket: Ticket,
     rejected: Box<Rejected>,
@@ -107,7 +110,7 @@ impl DeadLetterWriter {
 
     fn record(&self, letter: &Letter) -> Outgoing {
         let topic = self.topics.input(letter.rejected.record.partition.kind);
-        dead_letter::dead_letter(&letter.rejected, topic, letter.extent)
+        dead_letter::dead_letter(&letter.rejected, topic, FIRST_ATTEMPT, letter.extent)
     }
 
     fn written(&self, letter: &Letter) {
