@@ -73,6 +73,8 @@ impl LiveContext {
             return;
         }
         self.assignment.assign(&partitions);
+        // What was sent under the generation before may have been refused without a word; it is sent again.
+        self.assignment.commit_failed();
         let result = match consumer.rebalance_protocol() {
             RebalanceProtocol::Cooperative => consumer.incremental_assign(list),
             RebalanceProtocol::Eager | RebalanceProtocol::None => consumer.assign(list),
