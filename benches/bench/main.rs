@@ -62,14 +62,20 @@ fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     let report = runtime.block_on(measure(&size, asks_for("scale")));
     print!("{}", report.table());
+}
+
+/// Keeps what has been measured so far, whatever comes after.
+fn keep(report: &Report) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bench");
     std::fs::create_dir_all(&folder).expect("target/ is writable");
     let json = serde_json::to_string_pretty(&report.json()).expect("figures are finite");
     std::fs::write(folder.join("report.json"), json).expect("target/ is writable");
+    std::fs::write(folder.join("report.txt"), report.table()).expect("target/ is writable");
 }
 
 async fn measure(size: &Size, with_scale: bool) -> Report {
-    let mut report = Report { setting: processes::machine(), ..Report::default() };
+    let mut report = Report::default();
+    report.setting = processes::machine();
     report.setting.push((
         "size".to_owned(),
         format!("{}: {} users, backlogs of {} events, {} rounds", size.name, size.users, size.events, size.rounds),
@@ -80,12 +86,14 @@ async fn measure(size: &Size, with_scale: bool) -> Report {
     for round in 1..=size.rounds {
         eprintln!("bench: round {round} of {}", size.rounds);
         scene.play(&mut report).await;
+        keep(&report);
     }
     drop(scene);
     if with_scale {
         scale::measure(&world, size, &mut report).await;
     }
     micro_figures::add_to(&mut report);
+    keep(&report);
     report
 }
 
