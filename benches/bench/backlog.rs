@@ -43,6 +43,8 @@ impl Topics {
 pub struct Backlog {
     pub topics: Topics,
     pub records: u64,
+    /// The mean length of a record's value, bytes.
+    pub value_bytes: f64,
 }
 
 impl Backlog {
@@ -53,14 +55,17 @@ impl Backlog {
         let mut config = kafka.client();
         config.set("acks", "all").set("enable.idempotence", "true").set("partitioner", "murmur2_random");
         config.set("compression.type", "gzip").set("linger.ms", "50").set("queue.buffering.max.kbytes", "262144");
-        let topics = tokio::task::spawn_blocking(move || {
+        let (topics, bytes) = tokio::task::spawn_blocking(move || {
             let producer: ThreadedProducer<DefaultProducerContext> = config.create().expect("a valid client");
             let writer = Writer::new(encoding);
+            let mut bytes = 0;
             for event in &planned {
-                send(&producer, topics.input(event.kind), event, &writer.value(event));
+                let value = writer.value(event);
+                bytes += value.len();
+                send(&producer, topics.input(event.kind), event, &value);
             }
             producer.flush(Duration::from_secs(120)).expect("the broker takes all");
-            topics
+            (topics, bytes)
         })
         .await
         .expect("producing does not panic");
@@ -68,7 +73,7 @@ impl Backlog {
         let updates = kafka.end_offsets(&topics.updates).await;
         let taken: i64 = onboardings.into_iter().chain(updates).sum();
         assert_eq!(taken, i64::try_from(records).expect("few records"), "the broker has every record");
-        Self { topics, records }
+        Self { topics, records, value_bytes: bytes as f64 / records as f64 }
     }
 }
 

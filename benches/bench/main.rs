@@ -186,6 +186,7 @@ impl<'w> Scene<'w> {
             .figure("rows ÷ ceiling", "", cost.rows_per_second / ceiling.rows_per_second())
             .figure("PostgreSQL CPU ÷ a bare row's", "", cost.postgres_cpu / ceiling.postgres_cpu())
             .figure("memory once warm, ±", "%", cost.memory_swing())
+            .figure("an event's value", "bytes", backlog.value_bytes)
             .hold("rows ÷ ceiling", Bar::AtLeast(0.6))
             .hold("own CPU an event", Bar::AtMost(cpu_bar))
             .hold("PostgreSQL CPU ÷ a bare row's", Bar::AtMost(1.5))
