@@ -1,5 +1,11 @@
 //! What one call takes on one core, on the events of the measurements: `cargo bench --bench micro`.
-#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a measurement fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a measurement fails by panicking"
+)]
 #![allow(dead_code, unreachable_pub, reason = "shares files with the measurements on real servers")]
 
 #[path = "bench/history.rs"]

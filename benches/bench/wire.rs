@@ -1,11 +1,15 @@
 //! How a planned event is written into a record's value.
 
+use std::sync::LazyLock;
+
 use apache_avro::Schema;
+use apache_avro::writer::datum::GenericDatumWriter;
 use segmenter::event::{self, Decoded, Event, Kind, Limits, RawRecord};
 use serde_json::Value;
 
 use crate::history::Planned;
 
+#[allow(dead_code, reason = "the tests need more of it")]
 #[path = "../../tests/avro/writer.rs"]
 mod writer;
 
@@ -26,37 +30,59 @@ impl Encoding {
     }
 }
 
-/// Writes values; knows the Avro schemas.
+static ONBOARDING: LazyLock<Schema> = LazyLock::new(|| parsed(include_str!("../../schemas/onboarding-completed.avsc")));
+static UPDATE: LazyLock<Schema> = LazyLock::new(|| parsed(include_str!("../../schemas/profile-updated.avsc")));
+
+fn parsed(text: &str) -> Schema {
+    Schema::parse_str(text).expect("our schemas are valid")
+}
+
+/// Writes values in one encoding.
 pub struct Writer {
-    encoding: Encoding,
-    onboarding: Schema,
-    update: Schema,
+    avro: Option<[AvroWriter; 2]>,
 }
 
 impl Writer {
     pub fn new(encoding: Encoding) -> Self {
-        let parsed = |text| Schema::parse_str(text).expect("our schemas are valid");
-        Self {
-            encoding,
-            onboarding: parsed(include_str!("../../schemas/onboarding-completed.avsc")),
-            update: parsed(include_str!("../../schemas/profile-updated.avsc")),
-        }
+        let avro = match encoding {
+            Encoding::Json => None,
+            Encoding::Avro => Some([AvroWriter::new(&ONBOARDING), AvroWriter::new(&UPDATE)]),
+        };
+        Self { avro }
     }
 
     /// The value of the event's record.
     pub fn value(&self, planned: &Planned) -> Vec<u8> {
         let json = planned.json();
-        match self.encoding {
-            Encoding::Json => json.into_bytes(),
-            Encoding::Avro => {
-                let schema = match planned.kind {
-                    Kind::OnboardingCompleted => &self.onboarding,
-                    Kind::ProfileUpdated => &self.update,
-                };
-                let json: Value = serde_json::from_str(&json).expect("what was just written is JSON");
-                writer::single_object(schema, &json)
+        match (&self.avro, planned.kind) {
+            (None, _) => json.into_bytes(),
+            (Some([writer, _]), Kind::OnboardingCompleted) | (Some([_, writer]), Kind::ProfileUpdated) => {
+                writer.value(&json)
             }
         }
+    }
+}
+
+/// Of one schema; what is the same for every value is made once.
+struct AvroWriter {
+    schema: &'static Schema,
+    datum: GenericDatumWriter<'static>,
+    header: Vec<u8>,
+}
+
+impl AvroWriter {
+    fn new(schema: &'static Schema) -> Self {
+        // Values are made after the schema, and the service refuses those that are not.
+        let datum = GenericDatumWriter::builder(schema).validate(false).build().expect("our schemas are valid");
+        Self { schema, datum, header: writer::framed(schema, &[]) }
+    }
+
+    fn value(&self, json: &str) -> Vec<u8> {
+        let json: Value = serde_json::from_str(json).expect("what was just written is JSON");
+        let mut value = self.header.clone();
+        let datum = writer::value(self.schema, &json);
+        self.datum.write_value_ref(&mut value, &datum).expect("a value of the schema can be written");
+        value
     }
 }
 
