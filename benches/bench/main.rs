@@ -126,6 +126,11 @@ impl<'w> Scene<'w> {
         let cost = work_through(world, &database, &onboardings, "onboardings", Encoding::Json).await;
         tell(report, "onboarding of all users, JSON", &cost);
         database.run("vacuum analyze").await;
+        report.section("onboarding of all users, JSON").figure(
+            "disk a user",
+            "bytes",
+            world::bytes_on_disk(&database).await / size.users as f64,
+        );
         Self { world, size, bare, database, history, onboardings, next_traveller }
     }
 

@@ -116,6 +116,16 @@ pub async fn connect(database: &Database) -> PgConnection {
     PgConnection::connect(database.url()).await.expect("the server accepts connections")
 }
 
+/// What the rows and the states of all users take, with their indexes.
+pub async fn bytes_on_disk(database: &Database) -> f64 {
+    sqlx::query_scalar(
+        "select (pg_total_relation_size('public.user_vectors') + pg_total_relation_size('segmenter.profile_states'))::float8",
+    )
+    .fetch_one(database.pool())
+    .await
+    .expect("the tables are there")
+}
+
 /// What the server has written since it was set up.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Written {
