@@ -7,6 +7,7 @@ COPY src src
 COPY schemas schemas
 COPY migrations migrations
 COPY tests/main.rs tests/main.rs
+COPY benches benches
 RUN cargo build --release --locked --bin segmenter
 
 FROM gcr.io/distroless/cc-debian12:nonroot

@@ -5,7 +5,7 @@ use apache_avro::schema::{NamesRef, ResolvedSchema};
 use apache_avro::types::Value as Avro;
 use apache_avro::writer::datum::GenericDatumWriter;
 
-use super::*;
+use super::{Schema, Value};
 
 /// `json` as a value of `schema`; fields that it lacks have their defaults.
 pub fn value(schema: &Schema, json: &Value) -> Avro {

@@ -37,14 +37,24 @@ pub fn kafka() -> &'static Kafka {
     static SHARED: OnceLock<Kafka> = OnceLock::new();
     SHARED.get_or_init(|| match std::env::var("KAFKA_BROKERS") {
         Ok(brokers) => Kafka::at(brokers, None),
-        Err(_) => Kafka::start_new(),
+        Err(_) => Kafka::start_new(Life::Short),
     })
 }
 
 impl Kafka {
     /// A broker of the test's own, which it may kill and pause. Gone when dropped.
     pub async fn dedicated() -> Self {
-        tokio::task::spawn_blocking(Self::start_new).await.expect("the broker starts")
+        Self::with_life(Life::Short).await
+    }
+
+    /// [`Self::dedicated`], made for a short or a long life.
+    pub async fn with_life(life: Life) -> Self {
+        tokio::task::spawn_blocking(move || Self::start_new(life)).await.expect("the broker starts")
+    }
+
+    /// The broker's process id.
+    pub fn pid(&self) -> u32 {
+        self.own().pid().expect("the broker was started")
     }
 
     /// For the binary's `KAFKA_BROKERS`.
@@ -97,12 +107,13 @@ impl Kafka {
         self.own.as_ref().expect("a broker that KAFKA_BROKERS names is not ours to kill")
     }
 
-    fn start_new() -> Self {
+    fn start_new(life: Life) -> Self {
         let jars = jars();
         let (port, controller_port) = (free_port(), free_port());
         let supervisor = Supervisor::new("KILL", |folder| {
-            let mut command_line = vec!["java".into(), "-Xmx512m".into()];
-            command_line.extend(java_options(&jars));
+            let mut command_line = vec!["java".into()];
+            command_line.extend(life.options());
+            command_line.extend(class_path(&jars));
             command_line.push(
                 format!(
                     "-Dlog4j2.configurationFile={}",
@@ -126,14 +137,27 @@ fn jars() -> PathBuf {
     jars
 }
 
-/// For a process that lives some seconds on cores that it shares: no second compiler, no parallel collector.
-fn java_options(jars: &Path) -> Vec<OsString> {
-    vec![
-        "-XX:TieredStopAtLevel=1".into(),
-        "-XX:+UseSerialGC".into(),
-        "-cp".into(),
-        format!("{}/*", jars.display()).into(),
-    ]
+/// What the Java machine is set up for.
+#[derive(Clone, Copy)]
+pub enum Life {
+    /// Some seconds on cores that it shares: no second compiler, no parallel collector.
+    Short,
+    /// Minutes under load, as in production.
+    Long,
+}
+
+impl Life {
+    fn options(self) -> Vec<OsString> {
+        let options: &[&str] = match self {
+            Self::Short => &["-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"],
+            Self::Long => &["-Xms1g", "-Xmx1g"],
+        };
+        options.iter().map(Into::into).collect()
+    }
+}
+
+fn class_path(jars: &Path) -> [OsString; 2] {
+    ["-cp".into(), format!("{}/*", jars.display()).into()]
 }
 
 fn format_storage(jars: &Path, folder: &Path, port: u16, controller_port: u16) {
@@ -146,7 +170,8 @@ fn format_storage(jars: &Path, folder: &Path, port: u16, controller_port: u16) {
     );
     std::fs::write(&properties, own).expect("the folder is writable");
     let output = Command::new("java")
-        .args(java_options(jars))
+        .args(Life::Short.options())
+        .args(class_path(jars))
         .args(["kafka.tools.StorageTool", "format", "--cluster-id", CLUSTER_ID, "-c"])
         .arg(&properties)
         .current_dir(folder)

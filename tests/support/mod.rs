@@ -20,12 +20,13 @@ mod wait;
 
 pub use database::Database;
 pub use http::{Response, http, http_get};
-pub use kafka::{Kafka, kafka};
+pub use kafka::{Kafka, Life, kafka};
 pub use kafkajs::kafkajs_produce;
 pub use postgres::{Postgres, postgres};
 pub use proxy::{Cut, Proxy};
 pub use records::{OwnedRecord, Record, Transaction};
 pub use segmenter::{Finished, Segmenter, segmenter, segmenter_with_input};
+pub use supervisor::{children_of, stat_fields};
 pub use wait::{eventually, eventually_blocking, eventually_some};
 
 /// A path of the source tree.

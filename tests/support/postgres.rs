@@ -25,6 +25,9 @@ pub struct Postgres {
     own: Option<Own>,
 }
 
+/// What the servers of the tests have: their data need not survive the machine.
+const FAST: &str = "fsync = off\n";
+
 struct Own {
     supervisor: Supervisor,
     binaries: PathBuf,
@@ -36,14 +39,24 @@ pub fn postgres() -> &'static Postgres {
     static SHARED: OnceLock<Postgres> = OnceLock::new();
     SHARED.get_or_init(|| match std::env::var("DATABASE_URL") {
         Ok(url) => Postgres { url, own: None },
-        Err(_) => Postgres::start_new(),
+        Err(_) => Postgres::start_new(FAST),
     })
 }
 
 impl Postgres {
     /// A server of the test's own, which it may stop and pause. Gone when dropped.
     pub async fn dedicated() -> Self {
-        tokio::task::spawn_blocking(Self::start_new).await.expect("the server starts")
+        Self::with_settings(FAST).await
+    }
+
+    /// [`Self::dedicated`] with these lines of configuration instead of those of the tests.
+    pub async fn with_settings(settings: &'static str) -> Self {
+        tokio::task::spawn_blocking(|| Self::start_new(settings)).await.expect("the server starts")
+    }
+
+    /// The process id of the postmaster, of which all other processes of the server are children.
+    pub fn pid(&self) -> u32 {
+        self.own().supervisor.pid().expect("the server was started")
     }
 
     /// A new database with nothing in it.
@@ -89,7 +102,7 @@ impl Postgres {
         self.own.as_ref().expect("a server that DATABASE_URL names is not ours to stop")
     }
 
-    fn start_new() -> Self {
+    fn start_new(settings: &str) -> Self {
         let binaries = find_binaries();
         let port = free_port();
         let server_user = ServerUser::choose();
@@ -99,7 +112,7 @@ impl Postgres {
             command_line
         });
         server_user.own(supervisor.folder());
-        init_data(&binaries, &server_user, supervisor.folder(), port);
+        init_data(&binaries, &server_user, supervisor.folder(), port, settings);
         let own = Own { supervisor, binaries, port };
         own.start();
         Self { url: format!("postgres://postgres:{PASSWORD}@127.0.0.1:{port}/postgres"), own: Some(own) }
@@ -162,7 +175,7 @@ fn id(which: &str, user: &str) -> Option<u32> {
     String::from_utf8(output.stdout).ok()?.trim().parse().ok()
 }
 
-fn init_data(binaries: &Path, server_user: &ServerUser, folder: &Path, port: u16) {
+fn init_data(binaries: &Path, server_user: &ServerUser, folder: &Path, port: u16, settings: &str) {
     let data = folder.join("data");
     let password_file = folder.join("password");
     std::fs::write(&password_file, PASSWORD).expect("the folder is writable");
@@ -189,7 +202,7 @@ fn init_data(binaries: &Path, server_user: &ServerUser, folder: &Path, port: u16
 
     // No socket in the file system: its path may be no longer than 107 bytes, and a temporary folder's may.
     let settings = format!(
-        "listen_addresses = '127.0.0.1'\nport = {port}\nunix_socket_directories = ''\nmax_connections = 200\nfsync = off\n"
+        "listen_addresses = '127.0.0.1'\nport = {port}\nunix_socket_directories = ''\nmax_connections = 200\n{settings}"
     );
     // Read after postgresql.conf, which keeps its defaults.
     let file = data.join("postgresql.auto.conf");

@@ -51,6 +51,11 @@ pub fn segmenter_with_input(arguments: &[&str], environment: &[(&str, &str)], in
 }
 
 impl Segmenter {
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The complete lines of standard output so far.
     pub fn stdout(&self) -> Vec<String> {
         self.stdout.lines()

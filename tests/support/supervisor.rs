@@ -144,7 +144,8 @@ fn process_state(pid: u32) -> Option<char> {
     stat_fields(pid)?.first()?.chars().next()
 }
 
-fn children_of(parent: u32) -> Vec<u32> {
+/// The process ids of its child processes.
+pub fn children_of(parent: u32) -> Vec<u32> {
     let processes = std::fs::read_dir("/proc").expect("/proc is readable");
     processes
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
@@ -152,8 +153,8 @@ fn children_of(parent: u32) -> Vec<u32> {
         .collect()
 }
 
-/// The fields of `/proc/PID/stat` from the state on: those before it may hold spaces.
-fn stat_fields(pid: u32) -> Option<Vec<String>> {
+/// The fields of `/proc/PID/stat` from the state on (those before it may hold spaces); `None` if there is no such process.
+pub fn stat_fields(pid: u32) -> Option<Vec<String>> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let (_, fields) = stat.rsplit_once(") ")?;
     Some(fields.split(' ').map(str::to_owned).collect())

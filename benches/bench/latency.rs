@@ -1,0 +1,205 @@
+//! From an event to its change, at a steady rate: each event counts from the moment at which it was due, whenever it was
+//! sent, so that a stall does not hide those that it delays.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer as _, ThreadedProducer};
+use rdkafka::{Message as _, Offset, TopicPartitionList};
+use segmenter::engine::{self, Catalog};
+use segmenter::event::{Kind, Millis};
+use segmenter::pipeline::fold::engine_input;
+use segmenter::profile::Profile;
+
+use crate::backlog::{Backlog, PARTITIONS, Topics};
+use crate::history::{Planned, user_id};
+use crate::processes;
+use crate::service;
+use crate::support::{Database, Kafka};
+use crate::wire::{Encoding, Writer, decode};
+use crate::world::{World, settle};
+
+/// Events a second.
+pub const RATE: u64 = 1000;
+/// Travellers who change their minds in turn.
+pub const TRAVELLERS: u64 = 2000;
+/// Events before those that count.
+const WARM_UP: u64 = 3 * RATE;
+/// How long the last changes may take to arrive.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What was seen.
+#[derive(Debug, Clone, Copy)]
+pub struct Latency {
+    /// Milliseconds.
+    pub p50: f64,
+    pub p99: f64,
+    pub p999: f64,
+    pub most: f64,
+    /// CPU of the service per event, µs.
+    pub own_cpu: f64,
+}
+
+/// An event with its number in the schedule.
+struct Due {
+    key: String,
+    event_id: String,
+    value: Vec<u8>,
+}
+
+/// Sends `seconds` of events of the travellers from `first` on, who are on the platform; every one changes a ranking.
+pub async fn measure(world: &World, database: &Database, first: u64, seconds: u64) -> Latency {
+    let count = WARM_UP + seconds * RATE;
+    let beginning = now_ms();
+    let (onboardings, events) =
+        tokio::task::spawn_blocking(move || plan(first, count, beginning)).await.expect("no panic");
+    let backlog = Backlog::produce(&world.kafka, onboardings, Encoding::Json).await;
+    settle(database).await;
+    let group = format!("latency-{}", backlog.topics.onboarding);
+    let service = service::start(world, database, &backlog.topics, &group, Encoding::Json);
+    let sent_before = wait_for_changes(&world.kafka, &backlog.topics, TRAVELLERS).await;
+
+    let cpu = processes::cpu_seconds(service.pid());
+    let listening = listen(&world.kafka, &backlog.topics, sent_before, count);
+    let ids: Vec<String> = events.iter().map(|due| due.event_id.clone()).collect();
+    let started = send_on_schedule(&world.kafka, &backlog.topics, events).await;
+    let arrivals = listening.await.expect("listening does not panic");
+    let own_cpu = 1e6 * (processes::cpu_seconds(service.pid()) - cpu) / count as f64;
+    service::stop(service).await;
+
+    let mut latencies = Vec::new();
+    for (number, id) in (0..).zip(&ids).skip(usize::try_from(WARM_UP).expect("it fits")) {
+        let arrived = arrivals.get(id).expect("every change arrives");
+        latencies.push((*arrived - due_at(started, number)).as_secs_f64() * 1000.0);
+    }
+    latencies.sort_by(f64::total_cmp);
+    let at = |share: f64| latencies[((latencies.len() as f64 * share).ceil() as usize).clamp(1, latencies.len()) - 1];
+    Latency { p50: at(0.5), p99: at(0.99), p999: at(0.999), most: at(1.0), own_cpu }
+}
+
+fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
+    i64::try_from(since.as_millis()).expect("before the year 292 million")
+}
+
+fn due_at(started: Instant, number: u64) -> Instant {
+    started + Duration::from_micros(number * 1_000_000 / RATE)
+}
+
+/// The onboardings of the travellers, and events that swing each of them between two rankings.
+fn plan(first: u64, count: u64, beginning: i64) -> (Vec<Planned>, Vec<Due>) {
+    let catalog = Catalog::builtin().expect("the catalog that is compiled in is valid");
+    let writer = Writer::new(Encoding::Json);
+    // Event ids are not those of any backlog, nor of another round.
+    let first_id = u64::try_from(beginning).expect("after 1970") << 20;
+    let event = |kind, traveller: u64, version, id: u64| Planned {
+        kind,
+        user: first + traveller,
+        version,
+        id: first_id + id,
+        time: Millis(beginning + i64::try_from(id).expect("few events")),
+    };
+    let onboarding = |traveller| event(Kind::OnboardingCompleted, traveller, 0, 0);
+    let swings: Vec<u32> = (0..TRAVELLERS)
+        .map(|traveller| {
+            let ranking = |version: u32| {
+                let mut profile = Profile::default();
+                for planned in [onboarding(traveller), event(Kind::ProfileUpdated, traveller, version, 1)] {
+                    profile.merge(&decode(planned.kind, &writer.value(&planned)));
+                }
+                let segmentation = engine::segment(&engine_input(&profile, Millis(beginning)), &catalog);
+                segmentation.ranking.iter().map(|one| catalog.segment_name(one.segment).to_owned()).collect::<Vec<_>>()
+            };
+            // The onboarding has no date of birth: the first update has to differ from it as well.
+            let mut onboarded = Profile::default();
+            onboarded.merge(&decode(Kind::OnboardingCompleted, &writer.value(&onboarding(traveller))));
+            let said = engine::segment(&engine_input(&onboarded, Millis(beginning)), &catalog);
+            let said: Vec<_> = said.ranking.iter().map(|one| catalog.segment_name(one.segment).to_owned()).collect();
+            let back = ranking(0);
+            (1..).find(|version| ranking(*version) != back && ranking(*version) != said).expect("content is random")
+        })
+        .collect();
+    let onboardings = (0..TRAVELLERS).map(onboarding).collect();
+    let events = (0..count)
+        .map(|number| {
+            let (traveller, turn) = (number % TRAVELLERS, number / TRAVELLERS);
+            let version = if turn % 2 == 0 { swings[usize::try_from(traveller).expect("it fits")] } else { 0 };
+            let planned = event(Kind::ProfileUpdated, traveller, version, number + 1);
+            Due {
+                key: user_id(planned.user).to_string(),
+                event_id: planned.event_id().to_string(),
+                value: writer.value(&planned),
+            }
+        })
+        .collect();
+    (onboardings, events)
+}
+
+/// Waits until this many changes are said; gives the end of each partition.
+async fn wait_for_changes(kafka: &Kafka, topics: &Topics, changes: u64) -> Vec<i64> {
+    let wanted = i64::try_from(changes).expect("few changes");
+    crate::support::eventually_some(Duration::from_secs(120), "the onboardings to be said", || async {
+        let ends = kafka.end_offsets(&topics.changes).await;
+        (ends.iter().sum::<i64>() >= wanted).then_some(ends)
+    })
+    .await
+}
+
+/// Reads `count` changes; gives when the change of each event, by its id, arrived first.
+fn listen(
+    kafka: &Kafka,
+    topics: &Topics,
+    from: Vec<i64>,
+    count: u64,
+) -> tokio::task::JoinHandle<HashMap<String, Instant>> {
+    let mut config = kafka.client();
+    config.set("group.id", "bench").set("enable.auto.commit", "false");
+    let mut beginnings = TopicPartitionList::new();
+    for (partition, offset) in (0..PARTITIONS).zip(from) {
+        let offset = Offset::Offset(offset);
+        beginnings.add_partition_offset(&topics.changes, partition, offset).expect("a valid offset");
+    }
+    tokio::task::spawn_blocking(move || {
+        let consumer: BaseConsumer = config.create().expect("a valid client");
+        consumer.assign(&beginnings).expect("the topic can be read");
+        let mut arrivals = HashMap::new();
+        while (arrivals.len() as u64) < count {
+            let message = consumer.poll(PATIENCE).unwrap_or_else(|| {
+                panic!("{} of {count} changes arrived", arrivals.len());
+            });
+            let message = message.expect("the topic can be read");
+            let arrived = Instant::now();
+            arrivals.entry(causation_id(message.payload().expect("nobody is erased"))).or_insert(arrived);
+        }
+        arrivals
+    })
+}
+
+fn causation_id(value: &[u8]) -> String {
+    const MEMBER: &str = r#""causationId":""#;
+    let text = std::str::from_utf8(value).expect("JSON is UTF-8");
+    let (_, rest) = text.split_once(MEMBER).expect("the cause had an id");
+    rest.split('"').next().unwrap_or_default().to_owned()
+}
+
+/// Sends each event when it is due, or as soon after as can be; gives when the first was due.
+async fn send_on_schedule(kafka: &Kafka, topics: &Topics, events: Vec<Due>) -> Instant {
+    let mut config = kafka.client();
+    config.set("acks", "all").set("enable.idempotence", "true").set("partitioner", "murmur2_random");
+    config.set("linger.ms", "0");
+    let producer: ThreadedProducer<DefaultProducerContext> = config.create().expect("a valid client");
+    producer.client().fetch_metadata(Some(&topics.updates), PATIENCE).expect("the broker answers");
+    // An idempotent producer waits for its identity before it sends.
+    let started = Instant::now() + Duration::from_secs(2);
+    for (number, due) in (0..).zip(&events) {
+        let at = due_at(started, number);
+        if at > Instant::now() {
+            tokio::time::sleep_until(at.into()).await;
+        }
+        let record = BaseRecord::to(&topics.updates).key(due.key.as_bytes()).payload(&due.value);
+        producer.send(record).unwrap_or_else(|(error, _)| panic!("{error}"));
+    }
+    producer.flush(PATIENCE).expect("the broker takes all");
+    started
+}

@@ -1,0 +1,139 @@
+//! The low mark: a consumer that does one record at a time, as one written with an ORM does. It reads a record, looks the
+//! row up, scores, writes with the statements that Prisma's `upsert` makes, says the change, waits, commits, waits.
+//! It keeps no registers and no outbox, so it does less than the service and promises less.
+
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
+use rdkafka::producer::{FutureProducer, FutureRecord};
+use rdkafka::{Message as _, Offset, TopicPartitionList};
+use segmenter::engine::Catalog;
+use segmenter::event::{Event, Kind, Millis, UserId};
+use segmenter::pipeline::change::{Announcement, Assigned, Change, Saying, Trigger};
+use segmenter::pipeline::row::RowContent;
+use segmenter::pipeline::segment_changed;
+use sqlx::Connection as _;
+use sqlx::postgres::PgConnection;
+
+use crate::backlog::{Backlog, PARTITIONS};
+use crate::ceiling::row;
+use crate::processes::own_cpu_seconds;
+use crate::support::Database;
+use crate::wire::decode;
+use crate::world::{World, connect, settle};
+
+/// What a row at a time takes.
+#[derive(Debug, Clone, Copy)]
+pub struct OneByOne {
+    pub events_per_second: f64,
+    /// CPU of the consuming process, µs an event.
+    pub own_cpu: f64,
+    /// PostgreSQL's, µs an event.
+    pub postgres_cpu: f64,
+}
+
+/// Works through the first `events` onboardings of the backlog, whose users have a row already.
+pub async fn measure(world: &World, database: &Database, backlog: &Backlog, events: u64) -> OneByOne {
+    settle(database).await;
+    let mut config = world.kafka.client();
+    config.set("group.id", format!("low-mark-{}", uuid::Uuid::new_v4())).set("enable.auto.commit", "false");
+    let consumer: BaseConsumer = config.create().expect("a valid client");
+    let mut beginnings = TopicPartitionList::new();
+    for partition in 0..PARTITIONS {
+        beginnings
+            .add_partition_offset(&backlog.topics.onboarding, partition, Offset::Beginning)
+            .expect("a valid offset");
+    }
+    consumer.assign(&beginnings).expect("the topic can be read");
+    let mut config = world.kafka.client();
+    config.set("acks", "all").set("enable.idempotence", "true").set("linger.ms", "0");
+    let producer: FutureProducer = config.create().expect("a valid client");
+    let catalog = Catalog::builtin().expect("the catalog that is compiled in is valid");
+    let mut connection = connect(database).await;
+
+    // The first record waits for connections and identities.
+    one(&consumer, &mut connection, &producer, &backlog.topics.changes, &catalog).await;
+    let (started, cpu, postgres) = (Instant::now(), own_cpu_seconds(), world.postgres_cpu());
+    for _ in 1..events {
+        one(&consumer, &mut connection, &producer, &backlog.topics.changes, &catalog).await;
+    }
+    let done = (events - 1) as f64;
+    OneByOne {
+        events_per_second: done / started.elapsed().as_secs_f64(),
+        own_cpu: 1e6 * (own_cpu_seconds() - cpu) / done,
+        postgres_cpu: 1e6 * (world.postgres_cpu() - postgres) / done,
+    }
+}
+
+async fn one(
+    consumer: &BaseConsumer,
+    connection: &mut PgConnection,
+    producer: &FutureProducer,
+    changes: &str,
+    catalog: &Catalog,
+) {
+    let message = tokio::task::block_in_place(|| consumer.poll(Duration::from_secs(30)));
+    let message = message.expect("there are more records").expect("the topic can be read");
+    let event = decode(Kind::OnboardingCompleted, message.payload().expect("a value"));
+    let row = row(&event, catalog);
+    upsert(connection, &event.user, &row).await.expect("the row can be written");
+    let value = segment_changed::encode(&change(&event, &row), catalog, segment_changed::Encoding::Json);
+    let value = value.expect("nobody is erased");
+    let record: FutureRecord<'_, str, [u8]> = FutureRecord::to(changes).key(event.user.as_str()).payload(&value);
+    producer.send(record, Duration::from_secs(30)).await.unwrap_or_else(|(error, _)| panic!("{error}"));
+    tokio::task::block_in_place(|| consumer.commit_message(&message, CommitMode::Sync))
+        .expect("the offset is committed");
+}
+
+fn change(event: &Event, row: &RowContent) -> Change {
+    let primary = row.primary_segment.clone().unwrap_or_default();
+    let ranking =
+        vec![Assigned { segment: primary, score: row.segment_confidence.unwrap_or(0.0), reasons: Vec::new() }];
+    let saying = Saying::Ranking(Announcement {
+        previous: Vec::new(),
+        ranking,
+        catalog_version: 1,
+        occurred_at: event.stamp.time,
+        trigger: Trigger::Onboarding,
+        causation_id: event.cause.causation_id.as_deref().map(Box::from),
+        correlation_id: None,
+        traceparent: None,
+        replay_id: None,
+    });
+    Change { user: event.user.clone(), revision: 1, saying }
+}
+
+const FIND: &str = r#"SELECT "public"."user_vectors"."id", "public"."user_vectors"."userId", "public"."user_vectors"."vector", 
+"public"."user_vectors"."version", "public"."user_vectors"."source", "public"."user_vectors"."segments", 
+"public"."user_vectors"."primarySegment", "public"."user_vectors"."segmentConfidence", 
+"public"."user_vectors"."lastSegmentUpdate", "public"."user_vectors"."usageCount", "public"."user_vectors"."lastUsedAt", 
+"public"."user_vectors"."createdAt", "public"."user_vectors"."updatedAt"
+FROM "public"."user_vectors" WHERE ("public"."user_vectors"."userId" = $1 AND 1=1) LIMIT 1 OFFSET 0"#;
+
+/// What Prisma sends for `findUnique`, and then for `upsert` of a row that is there.
+async fn upsert(connection: &mut PgConnection, user: &UserId, row: &RowContent) -> Result<(), sqlx::Error> {
+    sqlx::query(FIND).bind(user.as_str()).fetch_optional(&mut *connection).await?;
+    let mut transaction = connection.begin().await?;
+    let id: String = sqlx::query_scalar(
+        r#"SELECT "public"."user_vectors"."id" FROM "public"."user_vectors" WHERE ("public"."user_vectors"."userId" = $1 AND 1=1)"#,
+    )
+    .bind(user.as_str())
+    .fetch_one(&mut *transaction)
+    .await?;
+    let Millis(updated) = row.last_segment_update;
+    sqlx::query(
+        r#"UPDATE "public"."user_vectors" SET "vector" = $1::text::jsonb, "segments" = $2::text::jsonb, "primarySegment" = $3,
+           "segmentConfidence" = $4, "lastSegmentUpdate" = to_timestamp($5::float8 / 1000) at time zone 'UTC', "updatedAt" = now() at time zone 'UTC'
+           WHERE ("public"."user_vectors"."id" IN ($6) AND 1=1)"#,
+    )
+    .bind(&row.vector)
+    .bind(&row.segments)
+    .bind(row.primary_segment.as_deref())
+    .bind(row.segment_confidence)
+    .bind(updated as f64)
+    .bind(&id)
+    .execute(&mut *transaction)
+    .await?;
+    sqlx::query(FIND).bind(user.as_str()).fetch_one(&mut *transaction).await?;
+    transaction.commit().await
+}

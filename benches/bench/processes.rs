@@ -1,0 +1,84 @@
+//! What processes have used, by the kernel's own accounting.
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::OnceLock;
+
+use crate::support::{children_of, stat_fields};
+
+/// Positions in `/proc/PID/stat`, counted from the state on (proc(5): fields 14 to 17).
+const OWN_TIMES: [usize; 2] = [11, 12];
+const ENDED_CHILDRENS_TIMES: [usize; 2] = [13, 14];
+
+/// CPU seconds, user and system, that the process has used by itself.
+pub fn cpu_seconds(pid: u32) -> f64 {
+    times(pid, &OWN_TIMES)
+}
+
+/// CPU seconds that the process, its children and those of them that have ended have used.
+pub fn cpu_seconds_with_children(pid: u32) -> f64 {
+    let own = times(pid, &OWN_TIMES) + times(pid, &ENDED_CHILDRENS_TIMES);
+    own + children_of(pid).into_iter().map(cpu_seconds).sum::<f64>()
+}
+
+/// CPU seconds that this process has used.
+pub fn own_cpu_seconds() -> f64 {
+    cpu_seconds(std::process::id())
+}
+
+/// What a process that has ended between two looks used is in its parent's sum.
+fn times(pid: u32, fields: &[usize]) -> f64 {
+    let Some(found) = stat_fields(pid) else { return 0.0 };
+    let ticks = |field: &usize| -> f64 { found[*field].parse().expect("times are numbers") };
+    fields.iter().map(ticks).sum::<f64>() / ticks_per_second()
+}
+
+fn ticks_per_second() -> f64 {
+    static TICKS: OnceLock<f64> = OnceLock::new();
+    *TICKS.get_or_init(|| said_by("getconf", &["CLK_TCK"]).parse().expect("getconf names a number"))
+}
+
+/// The memory of a process, MiB.
+#[derive(Debug, Clone, Copy)]
+pub struct Memory {
+    pub resident: f64,
+    pub peak: f64,
+}
+
+pub fn memory(pid: u32) -> Memory {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("the process runs");
+    let mebibytes = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("the kernel says so");
+        line.trim().trim_end_matches(" kB").parse::<f64>().expect("a number") / 1024.0
+    };
+    Memory { resident: mebibytes("VmRSS:"), peak: mebibytes("VmHWM:") }
+}
+
+/// The machine, in words.
+pub fn machine() -> Vec<(String, String)> {
+    let cpus = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model =
+        cpus.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ")).map_or("", |(_, it)| it);
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let memory = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let total = memory.lines().next().and_then(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok()).unwrap_or(0);
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let words = load.split(' ').take(3).collect::<Vec<_>>().join(" ");
+    vec![
+        ("processor".to_owned(), model.to_owned()),
+        ("cores".to_owned(), cores.to_string()),
+        ("memory".to_owned(), format!("{} GiB", total / 1024 / 1024)),
+        ("kernel".to_owned(), said_by("uname", &["-r"])),
+        ("file system of the servers' data".to_owned(), file_system(&std::env::temp_dir())),
+        ("load average at the start".to_owned(), words),
+    ]
+}
+
+fn file_system(folder: &Path) -> String {
+    said_by("stat", &["--file-system", "--format=%T", &folder.display().to_string()])
+}
+
+fn said_by(program: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program).args(arguments).output().expect("the program is there");
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}

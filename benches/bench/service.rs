@@ -1,0 +1,202 @@
+//! The service as a process of the release binary, and what it uses while it works through a backlog.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use crate::backlog::{Backlog, Topics};
+use crate::processes;
+use crate::support::{Database, Segmenter, eventually, http_get, segmenter};
+use crate::wire::Encoding;
+use crate::world::{World, Written, settle};
+
+/// Between two looks at the process: often enough for its memory, seldom enough not to be part of its work.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
+/// Between two looks while its start or its end is waited for.
+const BETWEEN_CLOSE_LOOKS: Duration = Duration::from_millis(10);
+/// How long a backlog may take before something must be wrong.
+const PATIENCE: Duration = Duration::from_secs(1800);
+/// The share of the backlog after which the process counts as warm.
+const WARM: f64 = 0.1;
+
+/// What a backlog took.
+#[derive(Debug, Clone, Copy)]
+pub struct Cost {
+    pub events_per_second: f64,
+    /// Rows of `user_vectors` that were inserted or updated.
+    pub rows_per_second: f64,
+    /// Records on segment-changed per event.
+    pub changes_per_event: f64,
+    /// CPU per event, µs.
+    pub own_cpu: f64,
+    pub postgres_cpu: f64,
+    pub kafka_cpu: f64,
+    pub wal_bytes_per_event: f64,
+    pub full_pages_per_event: f64,
+    /// Resident memory, MiB: the peak, and the least and the most once warm.
+    pub peak_memory: f64,
+    pub warm_memory: (f64, f64),
+}
+
+impl Cost {
+    /// How far the warm process's memory strays from its middle, %.
+    pub fn memory_swing(&self) -> f64 {
+        let (least, most) = self.warm_memory;
+        100.0 * (most - least) / (most + least)
+    }
+}
+
+/// Starts `segmenter serve` with its default settings.
+pub fn start(world: &World, database: &Database, topics: &Topics, group: &str, encoding: Encoding) -> Segmenter {
+    let said_in = match encoding {
+        Encoding::Json => "json",
+        Encoding::Avro => "avro",
+    };
+    segmenter(
+        &["serve"],
+        &[
+            ("KAFKA_BROKERS", world.kafka.brokers()),
+            ("DATABASE_URL", database.url()),
+            ("SEGMENTER_GROUP_ID", group),
+            ("SEGMENTER_TOPICS_ONBOARDING_COMPLETED", &topics.onboarding),
+            ("SEGMENTER_TOPICS_PROFILE_UPDATED", &topics.updates),
+            ("SEGMENTER_TOPICS_SEGMENT_CHANGED", &topics.changes),
+            ("SEGMENTER_TOPICS_DEAD_LETTER", &topics.dead),
+            ("SEGMENTER_TOPICS_SEGMENT_CHANGED_ENCODING", said_in),
+            ("SEGMENTER_HTTP_ADDR", "127.0.0.1:0"),
+        ],
+    )
+}
+
+/// Asks the process to stop and waits until it has ended well.
+pub async fn stop(mut service: Segmenter) {
+    service.terminate();
+    let status = service.wait(Duration::from_secs(60)).await;
+    assert!(status.success(), "{status}: {}", service.log().join("\n"));
+}
+
+/// Waits until nothing committed is left to be said.
+pub async fn everything_is_said(database: &Database) {
+    let waiting = || async {
+        let rows: i64 = sqlx::query_scalar("select count(*) from segmenter.outbox")
+            .fetch_one(database.pool())
+            .await
+            .expect("the outbox can be read");
+        rows == 0
+    };
+    eventually(Duration::from_secs(120), "everything to be said", waiting).await;
+}
+
+/// Lets the service work through the backlog as `group`, until all is written and said; measured from its first record.
+pub async fn work_through(
+    world: &World,
+    database: &Database,
+    backlog: &Backlog,
+    group: &str,
+    encoding: Encoding,
+) -> Cost {
+    settle(database).await;
+    let before = Written::by(database).await;
+    let mut service = start(world, database, &backlog.topics, group, encoding);
+    let address = service.http_address().await;
+    let total = backlog.records as f64;
+
+    let first = first_records(world, &mut service, address).await;
+    let mut warm: Option<(f64, f64)> = None;
+    let mut counts = first.counts;
+    while counts.records < total {
+        assert!(first.at.elapsed() < PATIENCE, "{} of {total} records after {PATIENCE:?}", counts.records);
+        assert!(service.is_running(), "the service ended: {}", service.log().join("\n"));
+        tokio::time::sleep(if total - counts.records < 0.03 * total { BETWEEN_CLOSE_LOOKS } else { BETWEEN_LOOKS })
+            .await;
+        counts = Counts::at(address).await;
+        if counts.records > WARM * total {
+            let resident = processes::memory(service.pid()).resident;
+            let (least, most) = warm.unwrap_or((resident, resident));
+            warm = Some((least.min(resident), most.max(resident)));
+        }
+    }
+    everything_is_said(database).await;
+    let last = Look::at(world, &service, address).await;
+    let peak_memory = processes::memory(service.pid()).peak;
+    assert_eq!(last.counts.dead_letters, 0.0, "no event is refused");
+    stop(service).await;
+
+    let written = Written::by(database).await.since(before);
+    let seconds = (last.at - first.at).as_secs_f64();
+    let events = last.counts.records - first.counts.records;
+    let cpu = |of: fn(&Look) -> f64| 1e6 * (of(&last) - of(&first)) / events;
+    Cost {
+        events_per_second: events / seconds,
+        // Rows are counted from the start of the process on; the few before the first look are not in the time.
+        rows_per_second: written.rows * (events / total) / seconds,
+        changes_per_event: last.counts.changes / total,
+        own_cpu: cpu(|look| look.own_cpu),
+        postgres_cpu: cpu(|look| look.postgres_cpu),
+        kafka_cpu: cpu(|look| look.kafka_cpu),
+        wal_bytes_per_event: written.wal_bytes / total,
+        full_pages_per_event: written.full_pages / total,
+        peak_memory,
+        warm_memory: warm.unwrap_or((peak_memory, peak_memory)),
+    }
+}
+
+async fn first_records(world: &World, service: &mut Segmenter, address: SocketAddr) -> Look {
+    loop {
+        let look = Look::at(world, service, address).await;
+        if look.counts.records > 0.0 {
+            return look;
+        }
+        assert!(service.is_running(), "the service ended: {}", service.log().join("\n"));
+        tokio::time::sleep(BETWEEN_CLOSE_LOOKS).await;
+    }
+}
+
+/// All that is read at one moment.
+struct Look {
+    at: Instant,
+    counts: Counts,
+    own_cpu: f64,
+    postgres_cpu: f64,
+    kafka_cpu: f64,
+}
+
+impl Look {
+    async fn at(world: &World, service: &Segmenter, address: SocketAddr) -> Self {
+        Self {
+            counts: Counts::at(address).await,
+            at: Instant::now(),
+            own_cpu: processes::cpu_seconds(service.pid()),
+            postgres_cpu: world.postgres_cpu(),
+            kafka_cpu: world.kafka_cpu(),
+        }
+    }
+}
+
+/// What the process says it has done.
+#[derive(Clone, Copy)]
+struct Counts {
+    /// Ended, in whatever way.
+    records: f64,
+    dead_letters: f64,
+    changes: f64,
+}
+
+impl Counts {
+    async fn at(address: SocketAddr) -> Self {
+        let page = http_get(address, "/metrics").await.body;
+        Self {
+            records: sum(&page, "segmenter_records_total", ""),
+            dead_letters: sum(&page, "segmenter_records_total", "dead_lettered"),
+            changes: sum(&page, "segmenter_published_total", "change"),
+        }
+    }
+}
+
+/// The sum of a metric over all labels that contain `label`.
+fn sum(page: &str, metric: &str, label: &str) -> f64 {
+    page.lines()
+        .filter_map(|line| line.strip_prefix(metric)?.rsplit_once(' '))
+        .filter(|(labels, _)| labels.contains(label))
+        .map(|(_, value)| value.parse::<f64>().expect("a number"))
+        .sum()
+}

@@ -1,0 +1,42 @@
+//! How much is measured.
+
+/// The sizes of one run.
+pub struct Size {
+    pub name: &'static str,
+    /// Each section is measured so often, the sections in turn; medians are told.
+    pub rounds: usize,
+    /// Known users, each with a row and a state.
+    pub users: u64,
+    /// In a backlog.
+    pub events: u64,
+    pub latency_seconds: u64,
+    /// Worked through one by one.
+    pub low_mark_events: u64,
+    pub scale_users: &'static [u64],
+    pub scale_events: u64,
+}
+
+impl Size {
+    pub const FULL: Self = Self {
+        name: "full",
+        rounds: 3,
+        users: 500_000,
+        events: 500_000,
+        latency_seconds: 30,
+        low_mark_events: 5_000,
+        scale_users: &[10_000, 100_000, 500_000, 2_000_000],
+        scale_events: 100_000,
+    };
+
+    /// For those who work on the bench itself; its figures say little.
+    pub const QUICK: Self = Self {
+        name: "quick",
+        rounds: 1,
+        users: 20_000,
+        events: 20_000,
+        latency_seconds: 5,
+        low_mark_events: 500,
+        scale_users: &[2_000, 20_000],
+        scale_events: 5_000,
+    };
+}

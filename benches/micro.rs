@@ -1,0 +1,148 @@
+//! What one call takes on one core, on the events of the measurements: `cargo bench --bench micro`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a measurement fails by panicking"
+)]
+#![allow(dead_code, unreachable_pub, reason = "shares files with the measurements on real servers")]
+
+#[path = "bench/history.rs"]
+mod history;
+#[path = "bench/wire.rs"]
+mod wire;
+
+use std::hint::black_box;
+
+use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use segmenter::engine::{self, Catalog};
+use segmenter::event::{self, Event, Kind, Limits, UserId};
+use segmenter::pipeline::change::{Change, Saying};
+use segmenter::pipeline::codec;
+use segmenter::pipeline::fold::{self, Context, engine_input};
+use segmenter::pipeline::segment_changed;
+use segmenter::pipeline::state::State;
+
+use history::{History, Planned, user_id};
+use wire::{Encoding, Writer, decode, raw};
+
+/// Calls go through so many users in turn, so that no branch learns one of them by heart.
+const USERS: u64 = 1000;
+
+/// A user who has onboarded, and an update that comes then.
+struct Case {
+    user: UserId,
+    prior: State,
+    update: Event,
+    /// After the update.
+    state: State,
+}
+
+fn benchmarks(criterion: &mut Criterion) {
+    let catalog = Catalog::builtin().expect("the catalog that is compiled in is valid");
+    let context = Context { catalog: &catalog, clock_ms: 1_790_000_000_000 };
+    let (onboardings, updates) = events();
+    let cases: Vec<Case> = onboardings.iter().zip(&updates).map(|(one, other)| case(one, other, &context)).collect();
+
+    let mut next = turns();
+    criterion.bench_function("engine", |bencher| {
+        bencher.iter(|| {
+            let profile = &cases[next()].state.profile;
+            engine::segment(&engine_input(black_box(profile), cases[0].update.stamp.time), &catalog)
+        });
+    });
+    criterion.bench_function("merge", |bencher| {
+        let fresh = || {
+            let case = &cases[next()];
+            (case.prior.profile.clone(), &case.update)
+        };
+        let merge = |(profile, update): &mut (segmenter::profile::Profile, &Event)| profile.merge(update);
+        bencher.iter_batched_ref(fresh, merge, BatchSize::SmallInput);
+    });
+    let mut next = turns();
+    criterion.bench_function("fold", |bencher| {
+        bencher.iter(|| {
+            let case = &cases[next()];
+            fold::fold(&case.user, &case.prior, &[black_box(&case.update)], &context)
+        });
+    });
+    for encoding in [Encoding::Json, Encoding::Avro] {
+        let writer = Writer::new(encoding);
+        let values: Vec<(Kind, Vec<u8>)> =
+            onboardings.iter().chain(&updates).map(|planned| (planned.kind, writer.value(planned))).collect();
+        let mut place = 0;
+        criterion.bench_function(&format!("decode {}", encoding.name()), |bencher| {
+            bencher.iter(|| {
+                place = (place + 1) % values.len();
+                let (kind, value) = &values[place];
+                event::decode(&raw(*kind, black_box(value)), &Limits::default())
+            });
+        });
+    }
+    let changes: Vec<Change> = cases.iter().map(change).collect();
+    let mut next = turns();
+    criterion.bench_function("encode segment-changed", |bencher| {
+        bencher
+            .iter(|| segment_changed::encode(black_box(&changes[next()]), &catalog, segment_changed::Encoding::Json));
+    });
+    let mut next = turns();
+    criterion.bench_function("encode state", |bencher| {
+        bencher.iter(|| {
+            let state = black_box(&cases[next()].state);
+            codec::encode_state(&state.profile, state.said.as_ref())
+        });
+    });
+    let stored: Vec<Vec<u8>> =
+        cases.iter().map(|case| codec::encode_state(&case.state.profile, case.state.said.as_ref())).collect();
+    let mut next = turns();
+    criterion.bench_function("decode state", |bencher| {
+        bencher.iter(|| codec::decode_state(black_box(&stored[next()])));
+    });
+}
+
+/// The index of the next user, round and round.
+fn turns() -> impl FnMut() -> usize {
+    let users = usize::try_from(USERS).expect("it fits");
+    let mut place = 0;
+    move || {
+        place = (place + 1) % users;
+        place
+    }
+}
+
+/// An onboarding and an update of each user.
+fn events() -> (Vec<Planned>, Vec<Planned>) {
+    let onboardings = History::new(3).onboardings(USERS);
+    let later = |event: &Planned| Planned {
+        kind: Kind::ProfileUpdated,
+        version: 1,
+        id: event.id + USERS,
+        time: segmenter::event::Millis(event.time.0 + 1000),
+        ..*event
+    };
+    let updates = onboardings.iter().map(later).collect();
+    (onboardings, updates)
+}
+
+fn case(onboarding: &Planned, update: &Planned, context: &Context<'_>) -> Case {
+    let writer = Writer::new(Encoding::Json);
+    let event = |planned: &Planned| decode(planned.kind, &writer.value(planned));
+    let user = UserId::new(&user_id(onboarding.user).to_string()).expect("a valid id");
+    let after = |prior: &State, event: &Event| {
+        let folded = fold::fold(&user, prior, &[event], context).expect("the catalog is the newest");
+        folded.write.expect("something changed").state
+    };
+    let prior = after(&State::default(), &event(onboarding));
+    let update = event(update);
+    let state = after(&prior, &update);
+    Case { user, prior, update, state }
+}
+
+fn change(case: &Case) -> Change {
+    let saying: Saying = case.state.said.clone().expect("an onboarded user was said");
+    Change { user: case.user.clone(), revision: case.state.revision, saying }
+}
+
+criterion_group!(all, benchmarks);
+criterion_main!(all);
