@@ -11,6 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info, warn};
 use uuid::Uuid;
 
+use super::catalog;
 use crate::config::{self, Config, ConfigArgs, KafkaConfig};
 use crate::engine::Catalog;
 use crate::event::Limits;
@@ -68,7 +69,7 @@ pub async fn run(config: Config) -> anyhow::Result<Exit> {
 /// # Errors
 /// As [`run`].
 pub async fn run_until_stopped(config: Config, listener: TcpListener, shared: Shared) -> anyhow::Result<Exit> {
-    let catalog = Arc::new(load_catalog(&config)?);
+    let catalog = Arc::new(catalog::load(&config.catalog)?);
     info!(
         version = env!("CARGO_PKG_VERSION"),
         catalog = catalog.version(),
@@ -202,13 +203,6 @@ async fn prepare_once(config: &Config, options: &PgConnectOptions, shared: &Shar
 async fn connect(options: &PgConnectOptions, timeout: std::time::Duration) -> Result<PgConnection, sqlx::Error> {
     let connected = tokio::time::timeout(timeout, options.connect()).await;
     connected.unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())))
-}
-
-fn load_catalog(config: &Config) -> anyhow::Result<Catalog> {
-    let Some(file) = &config.catalog.file else { return Ok(Catalog::builtin()?) };
-    let text =
-        std::fs::read_to_string(file).with_context(|| format!("could not read the catalog {}", file.display()))?;
-    Catalog::parse(&text).with_context(|| format!("in {}", file.display()))
 }
 
 fn stop_on_signals(stop: Stop) -> anyhow::Result<()> {

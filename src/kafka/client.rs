@@ -82,6 +82,23 @@ impl Cluster {
         config
     }
 
+    /// The configuration of a consumer that reads partitions it is assigned, and neither joins the group nor commits.
+    /// librdkafka wants a group's name even so; with the service's own no other rights are needed.
+    pub fn reader(&self, group: &str) -> ClientConfig {
+        let mut config = self.config(&[("fetch.wait.max.ms", "100")]);
+        config
+            .set("group.id", group)
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            // What retention deletes while it is being read is not to be read.
+            .set("auto.offset.reset", "earliest")
+            // An end may lie behind the last record: control records, compaction.
+            .set("enable.partition.eof", "true")
+            .set("allow.auto.create.topics", "false")
+            .set("queued.max.messages.kbytes", "16384");
+        config
+    }
+
     /// A producer that neither loses nor reorders, and spreads keys as the Java and KafkaJS clients expect.
     pub fn producer<C>(&self, context: C) -> KafkaResult<rdkafka::producer::FutureProducer<C>>
     where

@@ -11,6 +11,8 @@ pub mod produce;
 pub mod publisher;
 pub mod rebalance;
 pub mod record;
+pub mod said_revisions;
 pub mod start;
+pub mod tombstone;
 pub mod topics;
 pub mod worker;

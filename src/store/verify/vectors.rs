@@ -1,0 +1,43 @@
+//! Rows of `user_vectors`, by user.
+
+use sqlx::FromRow;
+use sqlx::postgres::PgPool;
+
+use super::PAGE;
+
+/// What a row shows of segments.
+#[derive(Debug, Clone, PartialEq, FromRow)]
+pub struct ShownRow {
+    pub user: String,
+    pub segments: Option<String>,
+    pub primary_segment: Option<String>,
+    pub segment_confidence: Option<f64>,
+    /// Whether `lastSegmentUpdate` is there.
+    pub dated: bool,
+    pub has_state: bool,
+}
+
+/// A page of rows after the user `after`, in the database's own order.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn vectors(pool: &PgPool, after: &str) -> Result<Vec<ShownRow>, sqlx::Error> {
+    sqlx::query_as(
+        r#"
+        select v."userId" as "user", v.segments::text as segments, v."primarySegment" as primary_segment,
+               v."segmentConfidence" as segment_confidence, v."lastSegmentUpdate" is not null as dated,
+               s.user_id is not null as has_state
+        from (
+            select "userId", segments, "primarySegment", "segmentConfidence", "lastSegmentUpdate"
+            from public.user_vectors where "userId" > $1 order by "userId" limit $2
+        ) v
+        left join lateral (
+            select user_id from segmenter.profile_states where user_id = v."userId" offset 0
+        ) s on true
+        order by v."userId""#,
+    )
+    .bind(after)
+    .bind(PAGE)
+    .fetch_all(pool)
+    .await
+}
