@@ -8,5 +8,6 @@ pub mod demo;
 pub mod explain;
 pub mod migrate;
 pub mod serve;
+mod text;
 pub mod user;
 pub mod verify;

@@ -9,19 +9,22 @@ use crate::event::{Kind, Millis, UserId};
 
 /// Produces a null record under the user's id to both input topics, dated `at`, and waits for the acknowledgements.
 ///
-/// A topic that stamps records itself when they are appended gives them a later time, which erases no less.
+/// Gives the earlier of their times: `at`, unless a topic stamps its records itself, by the broker's clock.
 ///
 /// # Errors
 /// What the broker said of the first that was not accepted; the other may have been.
-pub async fn produce(producer: &Producer, topics: &Topics, user: &UserId, at: Millis) -> Result<(), KafkaError> {
+pub async fn produce(producer: &Producer, topics: &Topics, user: &UserId, at: Millis) -> Result<Millis, KafkaError> {
+    let mut earliest = at;
     for kind in [Kind::OnboardingCompleted, Kind::ProfileUpdated] {
         let record = FutureRecord::<[u8], [u8]>::to(topics.input(kind)).key(user.as_str().as_bytes()).timestamp(at.0);
         let delivery = producer.send_result(record).map_err(|(error, _)| error)?;
         match delivery.await {
-            Ok(Ok(_)) => {}
+            Ok(Ok(delivered)) => {
+                earliest = earliest.min(delivered.timestamp.to_millis().map_or(at, Millis));
+            }
             Ok(Err((error, _))) => return Err(error),
             Err(_cancelled) => return Err(KafkaError::MessageProduction(RDKafkaErrorCode::PurgeQueue)),
         }
     }
-    Ok(())
+    Ok(earliest)
 }

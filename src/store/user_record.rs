@@ -39,11 +39,10 @@ impl UserRecord {
 /// # Errors
 /// The database does not answer.
 pub async fn read(pool: &PgPool, user: &UserId, has_users: bool) -> Result<UserRecord, sqlx::Error> {
-    let has_state: bool =
-        sqlx::query_scalar("select exists (select from segmenter.profile_states where user_id = $1)")
-            .bind(user.as_str())
-            .fetch_one(pool)
-            .await?;
+    let has_state: bool = sqlx::query_scalar("select exists (select from segmenter.profile_states where user_id = $1)")
+        .bind(user.as_str())
+        .fetch_one(pool)
+        .await?;
     let state = if has_state { Some(lookup::user(pool, user).await?.map(|current| current.state)) } else { None };
     let departed: Option<(Option<i64>, i64)> =
         sqlx::query_as("select erased_at, revision from segmenter.departed where user_id = $1")

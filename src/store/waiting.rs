@@ -1,7 +1,7 @@
 //! Who waits in the outbox: users of whom something is committed that may not have been said yet.
 
-use sqlx::postgres::PgPool;
 use sqlx::Row as _;
+use sqlx::postgres::PgPool;
 
 use super::outbox::{self, Content};
 
@@ -9,11 +9,11 @@ use super::outbox::{self, Content};
 const PAGE: i64 = 200;
 
 /// What has been met in the outbox.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Waiting {
     pub rows: u64,
-    /// Rows in a format that this version does not know.
-    pub unreadable: u64,
+    /// The ids of rows in a format that this version does not know.
+    pub unreadable: Vec<i64>,
 }
 
 /// Calls `see` with each user of each outbox row, a page at a time: nothing is locked and nothing is held.
@@ -35,7 +35,7 @@ pub async fn each_waiting_user(pool: &PgPool, mut see: impl FnMut(&str)) -> Resu
             match outbox::content(row.try_get("users")?, row.try_get("body")?) {
                 Some(Content::Changes(changes)) => changes.iter().for_each(|change| see(change.user.as_str())),
                 Some(Content::Users(users)) => users.iter().for_each(|user| see(user.as_str())),
-                None => waiting.unreadable += 1,
+                None => waiting.unreadable.push(after),
             }
         }
         if rows.is_empty() {

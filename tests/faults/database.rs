@@ -1,8 +1,8 @@
 //! The way to the database breaks.
 
+use crate::scene::PATIENCE;
 use crate::scene::{Scene, history};
 use crate::support::{Cut, Proxy, eventually};
-use crate::scene::PATIENCE;
 
 /// Cuts three connections at their COMMIT.
 async fn cut_at_the_commit(cut: Cut) {

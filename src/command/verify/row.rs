@@ -74,10 +74,7 @@ mod tests {
     #[test]
     fn columns_that_differ_from_the_first_segment_are_named() {
         let found = |row: &ShownRow| contradiction(row).unwrap();
-        assert_eq!(
-            found(&row(Some(GOOD), Some("B"), Some(0.75))),
-            "primarySegment is B, the first of segments A"
-        );
+        assert_eq!(found(&row(Some(GOOD), Some("B"), Some(0.75))), "primarySegment is B, the first of segments A");
         assert!(found(&row(Some(GOOD), Some("A"), Some(0.5))).starts_with("segmentConfidence is 0.5"));
         assert!(found(&row(Some(GOOD), Some("A"), Some(f64::NAN))).starts_with("segmentConfidence is NaN"));
         assert_eq!(found(&row(Some("[]"), Some("A"), None)), "primarySegment is A, the first of segments null");
@@ -90,9 +87,16 @@ mod tests {
 
     #[test]
     fn what_is_no_list_of_assignments_is_named_so() {
-        for segments in ["null", "{}", "7", "[7]", r#"[{"segment":"A"}]"#, r#"[{"segment":"A","score":"0.75"}]"#,
-            r#"[{"segment":"A","score":0.75,"reasons":[7]}]"#, r#"[{"segment":"A","score":0.75},null]"#]
-        {
+        for segments in [
+            "null",
+            "{}",
+            "7",
+            "[7]",
+            r#"[{"segment":"A"}]"#,
+            r#"[{"segment":"A","score":"0.75"}]"#,
+            r#"[{"segment":"A","score":0.75,"reasons":[7]}]"#,
+            r#"[{"segment":"A","score":0.75},null]"#,
+        ] {
             let found = contradiction(&row(Some(segments), Some("A"), Some(0.75))).unwrap();
             assert_eq!(found, "segments is no list of assignments", "{segments}");
         }

@@ -1,6 +1,5 @@
 //! The platform's own tables beside ours: users, and the onboarding profiles that the platform stores.
 
-use sqlx::FromRow;
 use sqlx::postgres::PgPool;
 
 use super::PAGE;
@@ -44,7 +43,7 @@ pub async fn may_read_profiles(pool: &PgPool) -> Result<Access, sqlx::Error> {
 }
 
 /// A profile of the platform's, with what we have of its user.
-#[derive(Debug, Clone, PartialEq, FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CompletedProfile {
     pub user: String,
     pub completed: bool,
@@ -59,10 +58,10 @@ pub struct CompletedProfile {
 /// # Errors
 /// The database does not answer, or there is no such table.
 pub async fn completed_profiles(pool: &PgPool, after: &str) -> Result<Vec<CompletedProfile>, sqlx::Error> {
-    sqlx::query_as(
+    let rows: Vec<(String, bool, bool, bool, bool)> = sqlx::query_as(
         r#"
-        select t."userId" as "user", t."isCompleted" as completed, coalesce(v.has_row, false) as has_row,
-               coalesce(v.has_segments, false) as has_segments, coalesce(s.erased, d.erased, false) as erased
+        select t."userId", t."isCompleted", coalesce(v.has_row, false), coalesce(v.has_segments, false),
+               coalesce(s.erased, d.erased, false)
         from (
             select "userId", "isCompleted" from public.travel_onboarding_profiles
             where "userId" > $1 order by "userId" limit $2
@@ -83,5 +82,13 @@ pub async fn completed_profiles(pool: &PgPool, after: &str) -> Result<Vec<Comple
     .bind(after)
     .bind(PAGE)
     .fetch_all(pool)
-    .await
+    .await?;
+    let profile = |(user, completed, has_row, has_segments, erased)| CompletedProfile {
+        user,
+        completed,
+        has_row,
+        has_segments,
+        erased,
+    };
+    Ok(rows.into_iter().map(profile).collect())
 }

@@ -8,9 +8,13 @@ use super::PAGE;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Said {
     Nothing,
-    Ranking { revision: i64 },
+    Ranking {
+        revision: i64,
+    },
     /// A null record: the user was erased or has departed.
-    Null { revision: i64 },
+    Null {
+        revision: i64,
+    },
 }
 
 impl Said {

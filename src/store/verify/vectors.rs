@@ -1,12 +1,11 @@
 //! Rows of `user_vectors`, by user.
 
-use sqlx::FromRow;
 use sqlx::postgres::PgPool;
 
 use super::PAGE;
 
 /// What a row shows of segments.
-#[derive(Debug, Clone, PartialEq, FromRow)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ShownRow {
     pub user: String,
     pub segments: Option<String>,
@@ -22,11 +21,11 @@ pub struct ShownRow {
 /// # Errors
 /// The database does not answer.
 pub async fn vectors(pool: &PgPool, after: &str) -> Result<Vec<ShownRow>, sqlx::Error> {
-    sqlx::query_as(
+    type Columns = (String, Option<String>, Option<String>, Option<f64>, bool, bool);
+    let rows: Vec<Columns> = sqlx::query_as(
         r#"
-        select v."userId" as "user", v.segments::text as segments, v."primarySegment" as primary_segment,
-               v."segmentConfidence" as segment_confidence, v."lastSegmentUpdate" is not null as dated,
-               s.user_id is not null as has_state
+        select v."userId", v.segments::text, v."primarySegment", v."segmentConfidence",
+               v."lastSegmentUpdate" is not null, s.user_id is not null
         from (
             select "userId", segments, "primarySegment", "segmentConfidence", "lastSegmentUpdate"
             from public.user_vectors where "userId" > $1 order by "userId" limit $2
@@ -39,5 +38,14 @@ pub async fn vectors(pool: &PgPool, after: &str) -> Result<Vec<ShownRow>, sqlx::
     .bind(after)
     .bind(PAGE)
     .fetch_all(pool)
-    .await
+    .await?;
+    let row = |(user, segments, primary_segment, segment_confidence, dated, has_state)| ShownRow {
+        user,
+        segments,
+        primary_segment,
+        segment_confidence,
+        dated,
+        has_state,
+    };
+    Ok(rows.into_iter().map(row).collect())
 }
