@@ -21,7 +21,7 @@ fn statements(file: &str) -> Vec<String> {
 }
 
 /// What each query of the validation answers, a JSON array of rows each.
-async fn validate(pool: &PgPool) -> Vec<serde_json::Value> {
+pub async fn validate(pool: &PgPool) -> Vec<serde_json::Value> {
     let mut answers = Vec::new();
     for statement in statements(VALIDATION) {
         let asked = format!("select coalesce(jsonb_agg(to_jsonb(answer)), '[]')::text from ({statement}) answer");

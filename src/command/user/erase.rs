@@ -20,8 +20,9 @@ use crate::store::lookup;
 use crate::store::outbox::Publication;
 use crate::store::user_record::clock;
 
-/// How long saying may take; then the outbox keeps it for a running service.
-const SAYING: Duration = Duration::from_secs(30);
+/// How long saying may take, which is more than the client's own attempts do; then the outbox keeps it for a running
+/// service.
+const SAYING: Duration = Duration::from_secs(15);
 /// How often something may come in between and make it necessary to do it once more.
 const ATTEMPTS: u32 = 5;
 

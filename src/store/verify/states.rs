@@ -72,8 +72,8 @@ select p.user_id, p.sampled, true as known, p.counter, p.revision, p.said, p.era
                  or (v.segments is not null and p.erased_at is not null) then p.state end as state,
        case when p.sampled then v.source end as source,
        case when p.sampled then v.segments::text end as segments,
-       case when p.sampled then v."primarySegment" end as primary_segment,
-       case when p.sampled then v."segmentConfidence" end as confidence,
+       case when p.sampled then v."primarySegment"::text end as primary_segment,
+       case when p.sampled then v."segmentConfidence"::float8 end as confidence,
        case when p.sampled then (extract(epoch from v."lastSegmentUpdate") * 1000)::bigint end as last_update,
        case when p.sampled then v.vector::text end as vector
 from page p

@@ -16,7 +16,8 @@ pub struct ShownRow {
     pub has_state: bool,
 }
 
-/// A page of rows after the user `after`, in the database's own order.
+/// A page of rows after the user `after`, in the database's own order. Casts: a column of another type is a finding, not an
+/// error.
 ///
 /// # Errors
 /// The database does not answer.
@@ -24,7 +25,7 @@ pub async fn vectors(pool: &PgPool, after: &str) -> Result<Vec<ShownRow>, sqlx::
     type Columns = (String, Option<String>, Option<String>, Option<f64>, bool, bool);
     let rows: Vec<Columns> = sqlx::query_as(
         r#"
-        select v."userId", v.segments::text, v."primarySegment", v."segmentConfidence",
+        select v."userId", v.segments::text, v."primarySegment"::text, v."segmentConfidence"::float8,
                v."lastSegmentUpdate" is not null, s.user_id is not null
         from (
             select "userId", segments, "primarySegment", "segmentConfidence", "lastSegmentUpdate"
