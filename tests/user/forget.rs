@@ -23,7 +23,7 @@ async fn onboarding_in(scene: &Scene, name: &str, ahead: i64) -> Event {
     Event { stamp: Stamp { time: Millis(now + ahead), ..event.stamp }, ..event }
 }
 
-/// What is remembered of a user: registers are gone if the state's bytes are as short as they can be.
+/// When the user was erased, with a state or without.
 async fn erased_at(scene: &Scene, user: &str) -> Option<i64> {
     sqlx::query_scalar(
         "select erased_at from segmenter.profile_states where user_id = $1
