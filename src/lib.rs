@@ -13,11 +13,13 @@
 //!   kafka::consumer     offsets, only past finished work
 //! ```
 //!
-//! Arrows point one way: `command` → sources (`kafka`, `store`) → `pipeline` → `engine`, `profile`, `event`.
+//! Arrows point one way: `command` → sources (`dlq`, `kafka`, `store`) → `pipeline` → `engine`, `profile`, `event`.
 
 pub mod command;
 pub mod config;
 pub mod demo;
+pub mod dlq;
+pub mod doctor;
 pub mod engine;
 pub mod event;
 pub mod exit;

@@ -9,6 +9,8 @@ use segmenter::command;
 use segmenter::command::check_events::{self, CheckEventsArgs};
 use segmenter::command::config::ConfigCommand;
 use segmenter::command::demo::DemoArgs;
+use segmenter::command::dlq::{self, Action, DlqArgs};
+use segmenter::command::doctor::DoctorArgs;
 use segmenter::command::explain::{self, ExplainArgs};
 use segmenter::command::migrate::MigrateArgs;
 use segmenter::command::serve::ServeArgs;
@@ -45,6 +47,8 @@ enum Command {
     CheckEvents(CheckEventsArgs),
     Verify(VerifyArgs),
     User(UserCommand),
+    Doctor(DoctorArgs),
+    Dlq(DlqArgs),
     Demo(DemoArgs),
 }
 
@@ -87,6 +91,14 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Ok(command::config::run(&args, &mut io::stdout().lock(), &mut io::stderr().lock())?.into())
         }
         Command::Demo(args) => Ok(runtime()?.block_on(command::demo::run(&args, &mut io::stdout()))?.into()),
+        Command::Doctor(args) => {
+            let config = match Sources::of_process(&args.config).resolve().config() {
+                Ok(config) => config,
+                Err(problems) => return refuse(&problems),
+            };
+            Ok(runtime()?.block_on(command::doctor::run(&args, &config, &mut io::stdout()))?.into())
+        }
+        Command::Dlq(args) => dead_letters(&args),
         Command::Explain(args) => explain(&args),
         Command::Verify(args) => verify(&args),
         Command::User(command) => user(&command),
@@ -94,6 +106,24 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Ok(check_events::run(&args, io::stdin().lock(), io::stdout().lock(), now())?.into())
         }
     }
+}
+
+fn dead_letters(args: &DlqArgs) -> anyhow::Result<ExitCode> {
+    let resolved = Sources::of_process(args.action.config()).resolve();
+    if let Action::Redrive(redrive) = &args.action {
+        let config = match resolved.config() {
+            Ok(config) => config,
+            Err(problems) => return refuse(&problems),
+        };
+        telemetry::init(config.log.filter.as_str(), config.log.format)?;
+        return Ok(runtime()?.block_on(dlq::redrive(redrive, &config, now(), &mut io::stdout()))?.into());
+    }
+    let (kafka, topics, log) = match resolved.kafka() {
+        Ok(read) => read,
+        Err(problems) => return refuse(&problems),
+    };
+    telemetry::init(log.filter.as_str(), log.format)?;
+    Ok(dlq::look(&args.action, &kafka, &topics, now(), &mut io::stdout().lock())?.into())
 }
 
 fn explain(args: &ExplainArgs) -> anyhow::Result<ExitCode> {

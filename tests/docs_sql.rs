@@ -13,10 +13,10 @@ use crate::support::{Database, segmenter};
 use crate::world::{apply, budget, group, migrated_database, onboarding, pace, store_on, tombstone, update, user};
 
 const VALIDATION: &str = include_str!("../docs/validation.sql");
-const GRANTS: &str = include_str!("../docs/grants.sql");
+pub const GRANTS: &str = include_str!("../docs/grants.sql");
 
 /// The statements of a file, without comments.
-fn statements(file: &str) -> Vec<String> {
+pub fn statements(file: &str) -> Vec<String> {
     let code: Vec<&str> = file.lines().filter(|line| !line.starts_with("--")).collect();
     code.join("\n").split(';').map(|statement| statement.trim().to_owned()).filter(|one| !one.is_empty()).collect()
 }
@@ -63,13 +63,13 @@ async fn the_validation_counts_users_and_segments_and_finds_rows_that_contradict
 
 /// A role with the rights of some of the statements in `docs/grants.sql`. Roles belong to the whole server, so it is
 /// named by chance and dropped again.
-struct Role {
-    name: String,
+pub struct Role {
+    pub name: String,
     pool: PgPool,
 }
 
 impl Role {
-    async fn granted(database: &Database, grants: &[String]) -> Self {
+    pub async fn granted(database: &Database, grants: &[String]) -> Self {
         let name = format!("service_{}", Uuid::new_v4().simple());
         database.run(format!("create role {name}")).await;
         for grant in grants {
@@ -80,7 +80,7 @@ impl Role {
         Self { name, pool }
     }
 
-    async fn drop(self, database: &Database) {
+    pub async fn drop(self, database: &Database) {
         self.pool.close().await;
         database.run(format!("drop owned by {0}; drop role {0}", self.name)).await;
     }

@@ -8,7 +8,7 @@ use sqlx::postgres::PgConnectOptions;
 
 use crate::config::DatabaseConfig;
 use crate::exit::Exit;
-use crate::kafka::said_revisions::ReadError;
+use crate::kafka::topic_reader::ReadError;
 use crate::store::connect::{self, Connect};
 use crate::store::error::{ErrorClass, StoreError, classify};
 use crate::store::schema::{self, Platform, SchemaStatus};

@@ -5,6 +5,8 @@ pub mod check_events;
 pub mod config;
 mod database;
 pub mod demo;
+pub mod dlq;
+pub mod doctor;
 pub mod explain;
 pub mod migrate;
 pub mod serve;

@@ -12,7 +12,7 @@ use tracing::{error, info, warn};
 use uuid::Uuid;
 
 use super::catalog;
-use crate::config::{self, Config, ConfigArgs, KafkaConfig};
+use crate::config::{self, Config, ConfigArgs, KafkaConfig, TopicsConfig};
 use crate::engine::Catalog;
 use crate::event::Limits;
 use crate::exit::Exit;
@@ -45,7 +45,7 @@ pub struct ServeArgs {
 }
 
 /// How many connections there are besides those for folds: publisher, outbox gate, takeover.
-const OTHER_CONNECTIONS: u32 = 3;
+pub(crate) const OTHER_CONNECTIONS: u32 = 3;
 
 /// The name under which the schema is reported as (not) ready.
 const SCHEMA: &str = "schema";
@@ -200,12 +200,20 @@ async fn prepare_once(config: &Config, options: &PgConnectOptions, shared: &Shar
 }
 
 /// Connects; no answer in time is an outage like any other.
-async fn connect(options: &PgConnectOptions, timeout: std::time::Duration) -> Result<PgConnection, sqlx::Error> {
+pub(super) async fn connect(
+    options: &PgConnectOptions,
+    timeout: std::time::Duration,
+) -> Result<PgConnection, sqlx::Error> {
     let connected = tokio::time::timeout(timeout, options.connect()).await;
     connected.unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())))
 }
 
-fn stop_on_signals(stop: Stop) -> anyhow::Result<()> {
+/// The catalog that the configuration names, else the one that is compiled in.
+pub(crate) fn load_catalog(config: &Config) -> anyhow::Result<Catalog> {
+    catalog::load(&config.catalog)
+}
+
+pub(super) fn stop_on_signals(stop: Stop) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("could not listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("could not listen for SIGINT")?;
     tokio::spawn(async move {
@@ -224,12 +232,7 @@ pub fn settings(config: &Config) -> Settings {
     let millis = |duration: std::time::Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
     Settings {
         cluster: cluster(kafka),
-        topics: Topics {
-            onboarding_completed: config.topics.onboarding_completed.as_str().to_owned(),
-            profile_updated: config.topics.profile_updated.as_str().to_owned(),
-            segment_changed: config.topics.segment_changed.as_str().to_owned(),
-            dead_letter: config.topics.dead_letter.as_str().to_owned(),
-        },
+        topics: topics(&config.topics),
         group: kafka.group_id.as_str().to_owned(),
         session_timeout: kafka.session_timeout,
         max_poll_interval: kafka.max_poll_interval,
@@ -250,6 +253,16 @@ pub fn settings(config: &Config) -> Settings {
             config::Encoding::Avro => Encoding::Avro,
         },
         max_outbox_rows: i64::from(config.outbox.max_depth),
+    }
+}
+
+/// The names of the topics.
+pub fn topics(config: &TopicsConfig) -> Topics {
+    Topics {
+        onboarding_completed: config.onboarding_completed.as_str().to_owned(),
+        profile_updated: config.profile_updated.as_str().to_owned(),
+        segment_changed: config.segment_changed.as_str().to_owned(),
+        dead_letter: config.dead_letter.as_str().to_owned(),
     }
 }
 

@@ -40,6 +40,7 @@ pub use table::{
     BatchConfig, CatalogConfig, Config, DatabaseConfig, HttpConfig, InFlightConfig, KafkaConfig, LimitsConfig,
     LogConfig, OutboxConfig, SECTIONS, SETTINGS, TopicsConfig,
 };
+pub use unit::parse_duration;
 pub use value::{Bytes, Name};
 
 use sources::Reader;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::file::{self, Entry};
 use super::problem::{Problem, Problems, printable, unknown};
 use super::setting::{ENV_PREFIX, Setting};
-use super::table::{CatalogConfig, Config, DatabaseConfig, LogConfig, SETTINGS};
+use super::table::{CatalogConfig, Config, DatabaseConfig, KafkaConfig, LogConfig, SETTINGS, TopicsConfig};
 use super::value::Value;
 use super::{ConfigArgs, Section, validate};
 
@@ -108,6 +108,11 @@ impl Resolved {
     /// What a command needs that uses the database and scores: nothing has to be said of Kafka then.
     pub fn database_and_catalog(&self) -> Result<(DatabaseConfig, CatalogConfig, LogConfig), Problems> {
         self.checked(|_: &(DatabaseConfig, CatalogConfig, LogConfig), _| {})
+    }
+
+    /// What a command needs that uses only Kafka: nothing has to be said of the database then.
+    pub fn kafka(&self) -> Result<(KafkaConfig, TopicsConfig, LogConfig), Problems> {
+        self.checked(validate::kafka)
     }
 
     /// A setting's text, fit to be shown, and its origin.
@@ -222,6 +227,14 @@ impl Section for (DatabaseConfig, CatalogConfig, LogConfig) {
         let (database, catalog, log) =
             (DatabaseConfig::read(reader), CatalogConfig::read(reader), LogConfig::read(reader));
         Some((database?, catalog?, log?))
+    }
+}
+
+impl Section for (KafkaConfig, TopicsConfig, LogConfig) {
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let (kafka, topics) = (KafkaConfig::read(reader), TopicsConfig::read(reader));
+        let log = LogConfig::read(reader);
+        Some((kafka?, topics?, log?))
     }
 }
 

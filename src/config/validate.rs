@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::sources::Reader;
-use super::table::{BatchConfig, Config, InFlightConfig, KafkaConfig, LimitsConfig, TopicsConfig};
+use super::table::{BatchConfig, Config, InFlightConfig, KafkaConfig, LimitsConfig, LogConfig, TopicsConfig};
 
 /// Holds a configuration, each of whose values is valid, to the rules between them.
 pub(super) fn config(config: &Config, reader: &mut Reader<'_>) {
@@ -21,6 +21,16 @@ pub(super) fn config(config: &Config, reader: &mut Reader<'_>) {
     if let Some(path) = &config.catalog.file {
         readable("catalog.file", path, reader);
     }
+}
+
+/// The same for what a command needs that uses only Kafka.
+pub(super) fn kafka((kafka, names, _): &(KafkaConfig, TopicsConfig, LogConfig), reader: &mut Reader<'_>) {
+    credentials(kafka, reader);
+    encryption(kafka, reader);
+    for (name, rule) in kafka.properties.problems() {
+        reader.refuse_entry("kafka.properties", &name, rule);
+    }
+    topics(names, reader);
 }
 
 fn credentials(kafka: &KafkaConfig, reader: &mut Reader<'_>) {

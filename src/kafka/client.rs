@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use rdkafka::ClientContext;
 use rdkafka::config::{ClientConfig, FromClientConfigAndContext, RDKafkaLogLevel};
+use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::{KafkaError, KafkaResult};
 use tracing::{debug, error, info, warn};
 
@@ -82,17 +83,24 @@ impl Cluster {
         config
     }
 
-    /// The configuration of a consumer that reads partitions it is assigned, and neither joins the group nor commits.
-    /// librdkafka wants a group's name even so; with the service's own no other rights are needed.
+    /// The configuration of a client that only asks.
+    pub fn admin(&self) -> ClientConfig {
+        self.config(&[])
+    }
+
+    /// The configuration of a reader that takes partitions from a place to an end by itself. `group` is named because the
+    /// client asks for one; it is never joined, and nothing is committed.
     pub fn reader(&self, group: &str) -> ClientConfig {
-        let mut config = self.config(&[("fetch.wait.max.ms", "100")]);
+        let mut config = self.config(&[
+            // An end is noticed only when a fetch returns.
+            ("fetch.wait.max.ms", "100"),
+        ]);
         config
             .set("group.id", group)
             .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "false")
-            // What retention deletes while it is being read is not to be read.
+            // What retention takes while it is read is skipped.
             .set("auto.offset.reset", "earliest")
-            // An end may lie behind the last record: control records, compaction.
             .set("enable.partition.eof", "true")
             .set("allow.auto.create.topics", "false")
             .set("queued.max.messages.kbytes", "16384");
@@ -139,6 +147,8 @@ impl ClientContext for ClientEvents {
         log_client_error(self.client, &error, reason);
     }
 }
+
+impl ConsumerContext for ClientEvents {}
 
 /// A line of librdkafka's log. What it calls an error is often its own retry, so nothing is raised above a warning.
 pub fn log_client_line(client: &str, level: RDKafkaLogLevel, facility: &str, message: &str) {

@@ -20,7 +20,17 @@ pub const LENGTH: &str = "segmenter.length";
 /// The original value's SHA-256, hexadecimal; only on a truncated dead letter.
 pub const SHA256: &str = "segmenter.sha256";
 
-const FAILED_AT: &str = "segmenter.failed-at";
+/// When the record was rejected, RFC 3339.
+pub const FAILED_AT: &str = "segmenter.failed-at";
+/// The topic that the record was read from.
+pub const ORIGINAL_TOPIC: &str = "__connect.errors.topic";
+/// Its partition there.
+pub const ORIGINAL_PARTITION: &str = "__connect.errors.partition";
+/// Its offset there.
+pub const ORIGINAL_OFFSET: &str = "__connect.errors.offset";
+/// Which field and rule, never a value.
+pub const MESSAGE: &str = "__connect.errors.exception.message";
+
 const CONNECT_PREFIX: &str = "__connect.errors.";
 const OUR_PREFIX: &str = "segmenter.";
 
@@ -51,8 +61,13 @@ impl Extent {
 /// The longest key that goes along with coordinates alone.
 const KEY_BYTES: usize = 1024;
 
-/// Makes the dead letter of `rejected`, which was read from `topic`.
-pub fn dead_letter(rejected: &Rejected, topic: &str, extent: Extent) -> Outgoing {
+/// Whether a header is the original record's, not a dead letter's.
+pub fn is_original(header: &str) -> bool {
+    !header.starts_with(CONNECT_PREFIX) && !header.starts_with(OUR_PREFIX)
+}
+
+/// Makes the dead letter of `rejected`, which was read from `topic` and has been tried `attempts` times.
+pub fn dead_letter(rejected: &Rejected, topic: &str, attempts: u32, extent: Extent) -> Outgoing {
     let record = &rejected.record;
     let value = record.value.as_deref();
     let key = record.key.as_deref();
@@ -60,7 +75,7 @@ pub fn dead_letter(rejected: &Rejected, topic: &str, extent: Extent) -> Outgoing
     if extent != Extent::CoordinatesOnly {
         headers = copy_original_headers(headers, record.headers.as_ref());
     }
-    headers = add_coordinates(headers, rejected, topic);
+    headers = add_coordinates(headers, rejected, topic, attempts);
     let (key, value) = match extent {
         Extent::Whole => (key, value),
         Extent::Truncated { value_bytes } => (key, value.map(|value| first(value, value_bytes))),
@@ -79,28 +94,28 @@ fn first(bytes: &[u8], count: usize) -> &[u8] {
 /// The original headers, but for those of an earlier dead letter: each of ours is there once.
 fn copy_original_headers(mut headers: OwnedHeaders, original: Option<&OwnedHeaders>) -> OwnedHeaders {
     for header in original.iter().flat_map(|original| original.iter()) {
-        if !header.key.starts_with(CONNECT_PREFIX) && !header.key.starts_with(OUR_PREFIX) {
+        if is_original(header.key) {
             headers = headers.insert(header);
         }
     }
     headers
 }
 
-fn add_coordinates(headers: OwnedHeaders, rejected: &Rejected, topic: &str) -> OwnedHeaders {
+fn add_coordinates(headers: OwnedHeaders, rejected: &Rejected, topic: &str, attempts: u32) -> OwnedHeaders {
     let (record, rejection) = (&rejected.record, &rejected.rejection);
     let stage = match rejection.reason {
         Reason::UnknownUser | Reason::RejectedByDatabase => "TASK_PUT",
         _ => "VALUE_CONVERTER",
     };
     let text = |headers: OwnedHeaders, key: &str, value: &str| headers.insert(Header { key, value: Some(value) });
-    let headers = text(headers, "__connect.errors.topic", topic);
-    let headers = text(headers, "__connect.errors.partition", &record.partition.number.to_string());
-    let headers = text(headers, "__connect.errors.offset", &record.offset.to_string());
+    let headers = text(headers, ORIGINAL_TOPIC, topic);
+    let headers = text(headers, ORIGINAL_PARTITION, &record.partition.number.to_string());
+    let headers = text(headers, ORIGINAL_OFFSET, &record.offset.to_string());
     let headers = text(headers, "__connect.errors.stage", stage);
     let headers = text(headers, "__connect.errors.class.name", &format!("segmenter.{}", rejection.reason.as_str()));
-    let headers = text(headers, "__connect.errors.exception.message", &rejection.detail);
+    let headers = text(headers, MESSAGE, &rejection.detail);
     let headers = text(headers, REASON, rejection.reason.as_str());
-    let headers = text(headers, ATTEMPTS, "1");
+    let headers = text(headers, ATTEMPTS, &attempts.to_string());
     let headers = text(headers, FAILED_AT, &now().to_string());
     match record.timestamp {
         Some(timestamp) => text(headers, TIMESTAMP, &timestamp.to_string()),

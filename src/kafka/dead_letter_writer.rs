@@ -35,10 +35,15 @@ pub struct DeadLetterWriter {
     pub stop: Stop,
 }
 
+/// A live record is tried once; trying it again is for an operator to start.
+const FIRST_ATTEMPT: u32 = 1;
+
 struct Letter {
     ticket: Ticket,
     rejected: Box<Rejected>,
     extent: Extent,
+    /// Whether it is written alone, since the broker refuses a whole batch for the one letter in it that is too large.
+    alone: bool,
 }
 
 impl DeadLetterWriter {
@@ -48,7 +53,7 @@ impl DeadLetterWriter {
         while rejected.recv_many(&mut received, AT_ONCE).await > 0 {
             let mut letters: Vec<Letter> = received
                 .drain(..)
-                .map(|(ticket, rejected)| Letter { ticket, rejected, extent: Extent::Whole })
+                .map(|(ticket, rejected)| Letter { ticket, rejected, extent: Extent::Whole, alone: false })
                 .collect();
             let mut retry = Retry::forever();
             while !letters.is_empty() {
@@ -71,6 +76,15 @@ impl DeadLetterWriter {
 
     /// One attempt at each; gives those that are still to be written.
     async fn write(&self, letters: Vec<Letter>) -> Vec<Letter> {
+        let (alone, together): (Vec<Letter>, Vec<Letter>) = letters.into_iter().partition(|letter| letter.alone);
+        let mut left = if together.is_empty() { Vec::new() } else { self.write_together(together).await };
+        for letter in alone {
+            left.extend(self.write_together(vec![letter]).await);
+        }
+        left
+    }
+
+    async fn write_together(&self, letters: Vec<Letter>) -> Vec<Letter> {
         let records: Vec<Outgoing> = letters.iter().map(|letter| self.record(letter)).collect();
         let fates = produce::produce_all(&self.producer, &self.topics.dead_letter, &records).await;
         let pairs = letters.iter().zip(&fates).filter(|(_, fate)| fate.is_ok());
@@ -80,8 +94,10 @@ impl DeadLetterWriter {
             match fate {
                 Ok(()) => self.written(&letter),
                 Err(error) => {
-                    let smaller = produce::is_too_large(&error).then(|| letter.extent.smaller()).flatten();
+                    let is_too_large = produce::is_too_large(&error);
+                    let smaller = letter.extent.smaller().filter(|_| is_too_large);
                     match smaller {
+                        Some(_) if !letter.alone => letter.alone = true,
                         Some(extent) => letter.extent = extent,
                         None => self.report(&error),
                     }
@@ -94,7 +110,7 @@ impl DeadLetterWriter {
 
     fn record(&self, letter: &Letter) -> Outgoing {
         let topic = self.topics.input(letter.rejected.record.partition.kind);
-        dead_letter::dead_letter(&letter.rejected, topic, letter.extent)
+        dead_letter::dead_letter(&letter.rejected, topic, FIRST_ATTEMPT, letter.extent)
     }
 
     fn written(&self, letter: &Letter) {

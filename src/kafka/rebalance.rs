@@ -95,9 +95,14 @@ impl LiveContext {
             return Ok(());
         }
         let partitions = self.partitions_in(&moved);
+        // What was taken in cannot be delivered again.
+        if !self.assignment.wait_until_drained(&partitions, self.drain) {
+            warn!(partitions = describe(&partitions), "not all that was read before the gap could be finished");
+        }
+        self.commit_finished(consumer, &partitions);
+        self.start.move_into_range(consumer, &mut moved)?;
         self.assignment.give_up(&partitions);
         consumer.incremental_unassign(&moved).map_err(failed)?;
-        self.start.position(consumer, &mut moved)?;
         self.assignment.assign(&partitions);
         consumer.incremental_assign(&moved).map_err(failed)
     }
@@ -164,7 +169,9 @@ impl ConsumerContext for LiveContext {
         }
     }
 
-    fn commit_callback(&self, result: KafkaResult<()>, _offsets: &TopicPartitionList) {
+    fn commit_callback(&self, result: KafkaResult<()>, offsets: &TopicPartitionList) {
+        // The broker may refuse single partitions of a commit that is well as a whole.
+        let result = result.and_then(|()| offsets.elements().iter().try_for_each(|element| element.error()));
         self.metrics.commit(result.is_ok());
         match result {
             Ok(()) => debug!("offsets committed"),

@@ -70,6 +70,24 @@ impl StartPositions {
         Ok(out)
     }
 
+    /// Puts each partition of `list` where the policy says for the offset in the list that is out of range.
+    pub fn move_into_range<C: ConsumerContext>(
+        &self,
+        consumer: &BaseConsumer<C>,
+        list: &mut TopicPartitionList,
+    ) -> Result<(), StopReason> {
+        for element in list.clone().elements() {
+            let (topic, partition) = (element.topic(), element.partition());
+            let Offset::Offset(offset) = element.offset() else { continue };
+            let failed =
+                |error| StopReason::Failure(format!("could not move into range on {topic} [{partition}]: {error}"));
+            let (low, high) = patiently(|| consumer.fetch_watermarks(topic, partition, ANSWER)).map_err(failed)?;
+            let offset = self.within(topic, partition, offset, low, high)?;
+            list.set_partition_offset(topic, partition, offset).map_err(failed)?;
+        }
+        Ok(())
+    }
+
     fn first(&self, topic: &str, partition: i32) -> Offset {
         info!(topic, partition, start = ?self.start, "the group has no offset for this partition");
         match self.start {

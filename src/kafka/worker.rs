@@ -12,7 +12,7 @@ use super::assignment::{Assignment, Brought, FloodAt, Partition, Ticket};
 use super::client::Topics;
 use super::ledger::Verdict;
 use super::record::{OriginalRecord, Rejected};
-use crate::event::{Event, Reason, Rejection, UserId};
+use crate::event::{Event, Reason, UserId};
 use crate::metrics::{Metrics, RecordOutcome};
 use crate::pipeline::drive::Driver;
 use crate::profile::Outcome;
@@ -196,9 +196,8 @@ fn next_batch(waiting: &mut VecDeque<Work>, limits: BatchLimits, assignment: &Li
 }
 
 fn verdict(record: OriginalRecord, ending: Ending) -> (RecordOutcome, Verdict<Box<Rejected>>) {
-    let reject = |reason, detail| Box::new(Rejected { record, rejection: Rejection { reason, detail } });
-    match ending {
-        Ending::Merged(outcome) => (
+    match ending.into_outcome() {
+        Ok(outcome) => (
             match outcome {
                 Outcome::Applied => RecordOutcome::Applied,
                 Outcome::Unchanged => RecordOutcome::Unchanged,
@@ -206,12 +205,11 @@ fn verdict(record: OriginalRecord, ending: Ending) -> (RecordOutcome, Verdict<Bo
             },
             Verdict::Accepted,
         ),
-        Ending::UnknownUser => (
-            RecordOutcome::DeadLettered,
-            Verdict::Neutral(reject(Reason::UnknownUser, "there is no such row in users".to_owned())),
-        ),
-        Ending::RejectedByDatabase(detail) => {
-            (RecordOutcome::DeadLettered, Verdict::Rejected(reject(Reason::RejectedByDatabase, detail)))
+        Err(rejection) => {
+            let is_neutral = rejection.reason == Reason::UnknownUser;
+            let rejected = Box::new(Rejected { record, rejection });
+            let verdict = if is_neutral { Verdict::Neutral(rejected) } else { Verdict::Rejected(rejected) };
+            (RecordOutcome::DeadLettered, verdict)
         }
     }
 }

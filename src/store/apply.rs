@@ -10,7 +10,7 @@ use super::error::{ErrorClass, StoreError};
 use super::outbox::{self, Content, Publication};
 use super::states::{self, Current, Snapshot, StateWrite};
 use super::user_vectors::{self, RowIds};
-use crate::event::{Body, Event, Millis, UserId};
+use crate::event::{Body, Event, Millis, Reason, Rejection, UserId};
 use crate::fault::fault_point;
 use crate::pipeline::change::Change;
 use crate::pipeline::fold::{self, Context, Fold, RowWrite, Write};
@@ -24,6 +24,17 @@ pub enum Ending {
     UnknownUser,
     /// The database will never take it; the text names code and constraint.
     RejectedByDatabase(String),
+}
+
+impl Ending {
+    /// What the event did, or why it is a dead letter.
+    pub fn into_outcome(self) -> Result<Outcome, Rejection> {
+        match self {
+            Self::Merged(outcome) => Ok(outcome),
+            Self::UnknownUser => Err(Rejection::new(Reason::UnknownUser, "there is no such row in users")),
+            Self::RejectedByDatabase(detail) => Err(Rejection::new(Reason::RejectedByDatabase, detail)),
+        }
+    }
 }
 
 /// Numbers about the work done, for metrics.
@@ -51,10 +62,25 @@ pub struct Progress<'e> {
 /// Users with the indexes of their events, in bytewise order of the users.
 type Chunk = Vec<Group>;
 
+/// A user with the indexes of the user's events.
 #[derive(Debug, Clone)]
-struct Group {
-    user: UserId,
+pub(super) struct Group {
+    pub(super) user: UserId,
     events: Vec<usize>,
+}
+
+/// The users of a batch, in bytewise order.
+pub(super) fn by_user(events: &[Event]) -> Vec<Group> {
+    let mut order: Vec<usize> = (0..events.len()).collect();
+    let user = |index: &usize| events.get(*index).map(|event| &event.user);
+    order.sort_by(|one, other| user(one).cmp(&user(other)));
+    order
+        .chunk_by(|one, other| user(one) == user(other))
+        .filter_map(|group| {
+            let user = user(group.first()?)?.clone();
+            Some(Group { user, events: group.to_vec() })
+        })
+        .collect()
 }
 
 /// What one transaction did.
@@ -68,16 +94,7 @@ struct Committed {
 impl<'e> Progress<'e> {
     /// A batch of which nothing has been written.
     pub fn new(events: &'e [Event]) -> Self {
-        let mut order: Vec<usize> = (0..events.len()).collect();
-        let user = |index: &usize| events.get(*index).map(|event| &event.user);
-        order.sort_by(|one, other| user(one).cmp(&user(other)));
-        let chunk: Chunk = order
-            .chunk_by(|one, other| user(one) == user(other))
-            .filter_map(|group| {
-                let user = user(group.first()?)?.clone();
-                Some(Group { user, events: group.to_vec() })
-            })
-            .collect();
+        let chunk = by_user(events);
         let open = if chunk.is_empty() { Vec::new() } else { vec![chunk] };
         let endings = vec![None; events.len()];
         Self { events, endings, open, publications: Vec::new(), tally: Tally::default() }
@@ -218,22 +235,34 @@ impl Store {
 }
 
 /// What folding one user's events came to.
-struct UserFold {
-    endings: Vec<(usize, Ending)>,
+pub(super) struct UserFold {
+    pub(super) endings: Vec<(usize, Ending)>,
     /// The counter that was read, and what to write over it.
-    write: Option<(i64, Write)>,
+    pub(super) write: Option<(i64, Write)>,
     /// The erasure to remember of a user whom the platform does not know.
     departed_erasure: Option<Millis>,
 }
 
+impl Group {
+    /// Every event of the user's with the same ending.
+    pub(super) fn all(&self, ending: &Ending) -> Vec<(usize, Ending)> {
+        self.events.iter().map(|index| (*index, ending.clone())).collect()
+    }
+}
+
 impl UserFold {
     /// What to write into the state table; nothing for a user who may not have a state.
-    fn state_write(&self) -> Option<&(i64, Write)> {
+    pub(super) fn state_write(&self) -> Option<&(i64, Write)> {
         self.write.as_ref().filter(|_| self.departed_erasure.is_none())
     }
 }
 
-fn fold_user(events: &[Event], group: &Group, current: Current, context: &Context<'_>) -> Result<UserFold, StoreError> {
+pub(super) fn fold_user(
+    events: &[Event],
+    group: &Group,
+    current: Current,
+    context: &Context<'_>,
+) -> Result<UserFold, StoreError> {
     // Without a user on the platform only erasures mean something.
     let (accepted, refused): (Vec<usize>, Vec<usize>) = group
         .events

@@ -18,7 +18,11 @@ pub struct Connect {
 /// A pool that connects when it is first used, so that a database that is away does not stop the process from starting.
 pub fn pool(connect: Connect) -> PgPool {
     let statement_timeout = connect.statement_timeout.as_millis().to_string();
-    let options = connect.options.options([("statement_timeout", statement_timeout.as_str())]);
+    let options = connect.options.options([
+        ("statement_timeout", statement_timeout.as_str()),
+        // A process that is frozen within a transaction must not keep the locks of its users until it wakes.
+        ("idle_in_transaction_session_timeout", statement_timeout.as_str()),
+    ]);
     PgPoolOptions::new()
         .max_connections(connect.max_connections)
         .acquire_timeout(connect.timeout)

@@ -6,6 +6,7 @@ pub mod error;
 pub mod lookup;
 pub mod migrate;
 pub mod outbox;
+pub mod rehearse;
 pub mod schema;
 pub mod states;
 pub mod user_record;

@@ -56,9 +56,33 @@ left join segmenter.profile_states s on s.user_id = k.user_id
 left join segmenter.departed d on d.user_id = k.user_id and s.user_id is null
 order by k.place"#;
 
+/// The same without locks, for those who only look.
+const LOOK_AT_KNOWN_USERS: &str = r#"
+select k.place, u.id is not null as known,
+       s.counter, coalesce(s.revision, d.revision) as revision, s.said, coalesce(s.erased_at, d.erased_at) as erased_at,
+       s.catalog_version, s.job_id, s.state,
+       floor(extract(epoch from clock_timestamp()) * 1000)::bigint as clock_ms
+from unnest($1::text[]) with ordinality as k(user_id, place)
+left join public.users u on u.id = k.user_id
+left join segmenter.profile_states s on s.user_id = k.user_id
+left join segmenter.departed d on d.user_id = k.user_id and s.user_id is null
+order by k.place"#;
+
 /// Reads the states of `users`, which are in bytewise order.
 pub async fn read(connection: &mut PgConnection, users: &[&str], has_users: bool) -> Result<Snapshot, sqlx::Error> {
-    let statement = if has_users { READ_KNOWN_USERS } else { READ_ANY_USERS };
+    snapshot(connection, users, if has_users { READ_KNOWN_USERS } else { READ_ANY_USERS }).await
+}
+
+/// As [`read`], without locks.
+pub async fn look(connection: &mut PgConnection, users: &[&str], has_users: bool) -> Result<Snapshot, sqlx::Error> {
+    snapshot(connection, users, if has_users { LOOK_AT_KNOWN_USERS } else { READ_ANY_USERS }).await
+}
+
+async fn snapshot(
+    connection: &mut PgConnection,
+    users: &[&str],
+    statement: &'static str,
+) -> Result<Snapshot, sqlx::Error> {
     let rows = sqlx::query(statement).bind(users).fetch_all(connection).await?;
     let mut snapshot = Snapshot { users: Vec::with_capacity(rows.len()), clock_ms: 0 };
     for row in &rows {

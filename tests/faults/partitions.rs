@@ -1,6 +1,6 @@
 //! Partitions that are added, and records that are gone before they were read.
 
-use crate::scene::{PATIENCE, Scene, history};
+use crate::scene::{PATIENCE, Scene, history, record};
 use crate::support::{eventually, http_get};
 use crate::world::assert_table_equals_oracle;
 
@@ -14,11 +14,11 @@ async fn partitions_added_while_it_runs_are_read_from_their_beginning() {
     for topic in [&scene.onboarding, &scene.updates] {
         scene.kafka.add_partitions(topic, 3).await;
     }
-    // A client that knew one partition keeps to it; the new ones are found by name.
-    for (number, (is_onboarding, user, event)) in history(100, 300, 82).iter().enumerate() {
-        let topic = if *is_onboarding { &scene.onboarding } else { &scene.updates };
-        let partition = i32::try_from(number % 3).unwrap();
-        scene.kafka.produce(topic, crate::scene::record(user, event).partition(partition)).await;
+    for (topic, wanted) in [(&scene.onboarding, true), (&scene.updates, false)] {
+        let all = history(100, 300, 82);
+        let events = all.iter().filter(|(is_onboarding, ..)| *is_onboarding == wanted);
+        let records = (0..).zip(events).map(|(number, (_, user, event))| record(user, event).partition(number % 3));
+        scene.kafka.produce_by_new_client(topic, records).await;
     }
     scene.settled().await;
     scene.assert_right().await;

@@ -32,7 +32,8 @@ async fn assert_the_zombie_harms_nothing(scene: &Scene, mut zombie: Segmenter) {
 async fn a_process_that_wakes_after_its_session_overwrites_nothing() {
     let scene = Scene::new(2).await;
     scene.add_users(100).await;
-    let zombie = scene.serve();
+    // It may be frozen within a transaction; the database gives its locks to others after this time.
+    let zombie = scene.serve_with(&[("SEGMENTER_DATABASE_STATEMENT_TIMEOUT", "3s")]);
     zombie.wait_for_log("partitions assigned").await;
     scene.produce(&history(100, 1_000, 41)).await;
     eventually(PATIENCE, "some rows are there", || async { !table(scene.database.pool()).await.is_empty() }).await;

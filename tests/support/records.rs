@@ -104,6 +104,11 @@ impl Kafka {
         send(self.producer.get_or_init(|| self.new_producer(None)), topic, records).await
     }
 
+    /// [`Self::produce_all`] by a client that knows nothing yet, so that it finds partitions that were just added.
+    pub async fn produce_by_new_client(&self, topic: &str, records: impl IntoIterator<Item = Record>) {
+        send(&self.new_producer(None), topic, records).await;
+    }
+
     /// Produces records in a transaction, which also puts a control record into each partition.
     pub async fn produce_in_transaction(&self, topic: &str, records: Vec<Record>, end: Transaction) {
         let producer = self.new_producer(Some(uuid::Uuid::new_v4().to_string()));

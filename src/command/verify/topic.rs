@@ -14,7 +14,9 @@ use super::report::Topic;
 use super::spoken::verdict;
 use crate::command::serve::cluster;
 use crate::config::Config;
-use crate::kafka::said_revisions::{ReadError, SaidRevisions};
+use crate::kafka::said_revisions::SaidRevisions;
+use crate::kafka::topic_reader::{ReadError, Source};
+use crate::stop::Stop;
 use crate::store::verify::{Said, departed, said};
 use crate::store::waiting::each_waiting_user;
 
@@ -43,9 +45,14 @@ impl Comparison {
     /// Reads the topic to its present end.
     pub async fn read(config: &Config) -> anyhow::Result<Self> {
         let topic = config.topics.segment_changed.as_str().to_owned();
-        let (cluster, group, name) = (cluster(&config.kafka), config.kafka.group_id.as_str().to_owned(), topic.clone());
+        let source = Source {
+            cluster: cluster(&config.kafka),
+            group: config.kafka.group_id.as_str().to_owned(),
+            topic: topic.clone(),
+            stop: Stop::default(),
+        };
         let reading = tokio::task::spawn_blocking(move || -> Result<SaidRevisions, ReadError> {
-            let mut reader = SaidRevisions::open(&cluster, &group, &name)?;
+            let mut reader = SaidRevisions::new(source);
             reader.read_on()?;
             Ok(reader)
         });

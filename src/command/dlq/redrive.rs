@@ -1,0 +1,190 @@
+//! `segmenter dlq redrive`: another try for dead letters.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use clap::Args;
+use sqlx::Connection as _;
+use sqlx::postgres::PgConnectOptions;
+use uuid::Uuid;
+
+use super::list::{original, to_json};
+use super::{FilterArgs, summary};
+use crate::command::serve;
+use crate::config::{Config, ConfigArgs};
+use crate::dlq::judge::Rules;
+use crate::dlq::redrive::{self, Halt, Report, Settings};
+use crate::dlq::selection::Selected;
+use crate::dlq::tally::Fate;
+use crate::event::Millis;
+use crate::exit::Exit;
+use crate::stop::Stop;
+use crate::store::connect::{self, Connect};
+use crate::store::error::{ErrorClass, classify};
+use crate::store::schema::{self, Platform};
+use crate::store::{Store, apply};
+
+/// Give dead letters another try; without --execute only say what would become of them.
+///
+/// Each is decoded as if it came from its original topic, under its original coordinates and at its original time, and
+/// folded into the user's state as a live event is: an event that is older than what is there changes nothing (stale),
+/// one that is there already changes nothing (unchanged). So it is safe beside a running service, and safe to repeat: what
+/// was redriven before is unchanged or stale. Changes are said on segment-changed. The input topics, which others read
+/// too, are never written to.
+///
+/// What is rejected again gets a new dead letter with one more attempt, which takes the place of the old one; what has
+/// been tried --max-attempts times is not tried again. Truncated dead letters and those of topics that are not configured
+/// cannot be redriven.
+///
+/// Exit codes: 0 all done; 1 failure; 2 usage; 3 refused: the schema is behind, newer data, no such topic; 4 some are
+/// still rejected or cannot be redriven; 75 Kafka or PostgreSQL is away; 130 interrupted: what was begun is finished and
+/// said.
+#[derive(Debug, Args)]
+pub struct RedriveArgs {
+    #[command(flatten)]
+    filter: FilterArgs,
+    /// All of them: needed where nothing else says which.
+    #[arg(long, required_unless_present_any = ["reasons", "from", "to", "topic", "user"])]
+    all: bool,
+    /// The most records.
+    #[arg(long, value_name = "COUNT")]
+    limit: Option<u64>,
+    /// Do it. Without this nothing is written anywhere.
+    #[arg(long)]
+    execute: bool,
+    /// Leave alone what has been tried this often.
+    #[arg(long, value_name = "COUNT", default_value_t = 3, value_parser = clap::value_parser!(u32).range(2..))]
+    max_attempts: u32,
+    /// Write a JSON object a record, and the counts last, under `summary`.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    pub(super) config: ConfigArgs,
+}
+
+pub(super) async fn run(
+    args: &RedriveArgs,
+    config: &Config,
+    now: Millis,
+    out: &mut (impl Write + Send),
+) -> anyhow::Result<Exit> {
+    let stop = Stop::default();
+    serve::stop_on_signals(stop.clone())?;
+    let store = match open_store(config).await? {
+        Ok(store) => store,
+        Err(halt) => return halted(&halt),
+    };
+    let mut printed = Ok(());
+    let mut told = |selected: &Selected, fate: Fate| {
+        if printed.is_ok() {
+            printed = tell(selected, fate, args.json, out);
+        }
+    };
+    let report = redrive::run(&settings(args, config, now, stop.clone()), store, &stop, &mut told).await;
+    printed.context("cannot print")?;
+    if args.json {
+        writeln!(out, "{}", summary::to_json(&report, args.execute))?;
+    } else {
+        summary::write(&report, args.execute, out)?;
+    }
+    exit(&report)
+}
+
+fn settings(args: &RedriveArgs, config: &Config, now: Millis, stop: Stop) -> Settings {
+    let live = serve::settings(config);
+    Settings {
+        source: super::source(&config.kafka, &config.topics, stop),
+        filter: args.filter.filter(now),
+        rules: Rules { topics: live.topics, limits: live.limits, max_attempts: args.max_attempts },
+        limit: args.limit.unwrap_or(u64::MAX),
+        batch: live.batch,
+        encoding: live.output_encoding,
+        execute: args.execute,
+    }
+}
+
+/// A line for each with --json, else only for those that an operator has to see to otherwise.
+fn tell(selected: &Selected, fate: Fate, json: bool, out: &mut impl Write) -> io::Result<()> {
+    let (outcome, why) = fate.names();
+    if json {
+        let mut line = to_json(&selected.letter, selected.times);
+        if let serde_json::Value::Object(members) = &mut line {
+            members.insert("outcome".to_owned(), outcome.into());
+            members.insert("outcomeReason".to_owned(), why.into());
+        }
+        return writeln!(out, "{line}");
+    }
+    match fate {
+        Fate::NotRedrivable(why) => {
+            let letter = &selected.letter;
+            writeln!(out, "{} of {} cannot be redriven: {}", letter.place, original(letter), why.as_str())
+        }
+        Fate::Merged(_) | Fate::Skipped(_) | Fate::StillRejected(_) => Ok(()),
+    }
+}
+
+fn exit(report: &Report) -> anyhow::Result<Exit> {
+    match &report.halted {
+        Some(halt) => halted(halt),
+        None if report.tally.is_clean() => Ok(Exit::Ok),
+        None => Ok(Exit::Findings),
+    }
+}
+
+fn halted(halt: &Halt) -> anyhow::Result<Exit> {
+    writeln!(io::stderr(), "segmenter: {halt}")?;
+    Ok(match halt {
+        Halt::Away(_) => Exit::DependencyAway,
+        Halt::Interrupted => Exit::Interrupted,
+        Halt::Refused(_) => Exit::Refused,
+        Halt::Failed(_) => Exit::Failure,
+    })
+}
+
+/// The database, once its schema was found usable.
+async fn open_store(config: &Config) -> anyhow::Result<Result<Store, Halt>> {
+    let catalog = Arc::new(serve::load_catalog(config)?);
+    let database = &config.database;
+    let options: PgConnectOptions = database.url.expose().parse().context("database.url")?;
+    let options = options.application_name(database.application_name.as_str());
+    let looked = tokio::time::timeout(database.connect_timeout * 3, async {
+        let mut connection = serve::connect(&options, database.connect_timeout).await?;
+        let status = schema::check(&mut connection).await?;
+        let platform = Platform::detect(&mut connection).await?;
+        connection.close().await?;
+        Ok((status, platform))
+    });
+    let (status, platform) = match looked.await {
+        Ok(Ok(found)) => found,
+        Ok(Err(error)) => return away(error),
+        Err(_) => return Ok(Err(Halt::Away("PostgreSQL does not answer".to_owned()))),
+    };
+    if !status.is_usable() {
+        return Ok(Err(Halt::Refused(format!("the database's schema is {status}"))));
+    }
+    let pool = connect::pool(Connect {
+        options,
+        max_connections: CONNECTIONS,
+        timeout: database.connect_timeout,
+        statement_timeout: database.statement_timeout,
+    });
+    Ok(Ok(Store {
+        pool,
+        catalog,
+        has_users: platform.has_users,
+        owner: Uuid::new_v4(),
+        lease: config.outbox.lease,
+        deadline: apply::transaction_deadline(database.statement_timeout),
+    }))
+}
+
+/// One for folds, two for the publisher.
+const CONNECTIONS: u32 = 3;
+
+fn away(error: sqlx::Error) -> anyhow::Result<Result<Store, Halt>> {
+    if classify(&error) == ErrorClass::Outage {
+        return Ok(Err(Halt::Away(format!("PostgreSQL is away: {error}"))));
+    }
+    Err(error).context("could not use the database")
+}

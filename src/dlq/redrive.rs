@@ -1,0 +1,236 @@
+//! Redriving: dead letters decoded as from their original topics and folded, in batches.
+
+use super::execute::{Executor, RejectedAgain};
+use super::filter::Filter;
+use super::judge::Rules;
+use super::selection::{Seen, Selected, Selection};
+use super::tally::{Fate, Tally};
+use crate::event::{Decoded, Event, Kind, Rejection};
+use crate::kafka::record::Rejected;
+use crate::kafka::topic_reader::{ReadError, Source};
+use crate::kafka::worker::BatchLimits;
+use crate::pipeline::segment_changed::Encoding;
+use crate::stop::Stop;
+use crate::store::Store;
+use crate::store::apply::Ending;
+use crate::store::error::{ErrorClass, StoreError};
+use crate::store::rehearse::Rehearsal;
+
+/// What a redrive needs to know.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    pub source: Source,
+    pub filter: Filter,
+    pub rules: Rules,
+    /// How many dead letters at most.
+    pub limit: u64,
+    pub batch: BatchLimits,
+    /// How segment-changed is written.
+    pub encoding: Encoding,
+    /// Whether to do it, not only to say what would be done.
+    pub execute: bool,
+}
+
+/// Why a redrive ended before its end.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Halt {
+    #[error("{0}")]
+    Away(String),
+    #[error("interrupted; what is not redriven yet can be redriven later")]
+    Interrupted,
+    #[error("{0}")]
+    Refused(String),
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// What a redrive came to, also where it was cut short.
+#[derive(Debug, Default)]
+pub struct Report {
+    pub seen: Seen,
+    pub tally: Tally,
+    /// Whether the numbers of a dry run hold also for users with dead letters in several batches.
+    pub is_exact: bool,
+    pub halted: Option<Halt>,
+}
+
+/// Redrives; tells `told` of each dead letter and what became of it.
+pub async fn run(
+    settings: &Settings,
+    store: Store,
+    stop: &Stop,
+    told: &mut (dyn FnMut(&Selected, Fate) + Send),
+) -> Report {
+    let mut report = Report { is_exact: true, ..Report::default() };
+    if let Err(halt) = redrive(settings, store, stop, told, &mut report).await {
+        report.halted = Some(halt);
+    }
+    report
+}
+
+async fn redrive(
+    settings: &Settings,
+    store: Store,
+    stop: &Stop,
+    told: &mut (dyn FnMut(&Selected, Fate) + Send),
+    report: &mut Report,
+) -> Result<(), Halt> {
+    let (source, filter) = (settings.source.clone(), settings.filter.clone());
+    let mut selection = blocking(move || Selection::open(&source, filter)).await??;
+    report.seen = selection.seen().clone();
+    let mut way = if settings.execute {
+        Way::Execute(Box::new(Executor::start(store, settings, stop.clone())?))
+    } else {
+        Way::Rehearse(Rehearsal::new(store))
+    };
+    let mut ended = Ok(());
+    loop {
+        let (batch, left) = (settings.batch, settings.limit.saturating_sub(report.tally.considered));
+        let (given_back, next) = blocking(move || {
+            let next = next_batch(&mut selection, batch, left);
+            (selection, next)
+        })
+        .await?;
+        selection = given_back;
+        ended = match next {
+            Ok(letters) if letters.is_empty() => break,
+            Ok(letters) => way.redrive(letters, &settings.rules, told, &mut report.tally).await,
+            Err(error) => Err(error.into()),
+        };
+        if ended.is_err() || stop.is_requested() {
+            break;
+        }
+    }
+    // What was stored is said, whatever came after.
+    ended.and(way.finish(stop, report).await)
+}
+
+/// The next dead letters, within the limits of a batch.
+fn next_batch(selection: &mut Selection, limits: BatchLimits, left: u64) -> Result<Vec<Selected>, ReadError> {
+    let most = usize::try_from(left).unwrap_or(usize::MAX).min(limits.records);
+    let (mut letters, mut bytes) = (Vec::new(), 0);
+    while letters.len() < most && bytes < limits.bytes {
+        let Some(selected) = selection.next_selected()? else { break };
+        bytes += selected.letter.size();
+        letters.push(selected);
+    }
+    Ok(letters)
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Halt> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| Halt::Failed(error.to_string()))
+}
+
+/// For good, or not.
+enum Way {
+    Rehearse(Rehearsal),
+    Execute(Box<Executor>),
+}
+
+impl Way {
+    async fn redrive(
+        &mut self,
+        letters: Vec<Selected>,
+        rules: &Rules,
+        told: &mut (dyn FnMut(&Selected, Fate) + Send),
+        tally: &mut Tally,
+    ) -> Result<(), Halt> {
+        let (mut events, mut folding, mut ended) = (Vec::new(), Vec::new(), Vec::with_capacity(letters.len()));
+        for selected in letters {
+            match rules.judge(&selected.letter) {
+                Err(why) => ended.push((selected, End::Fate(Fate::NotRedrivable(why)))),
+                Ok((_, Decoded::Skipped(skip))) => ended.push((selected, End::Fate(Fate::Skipped(skip)))),
+                Ok((kind, Decoded::Rejected(rejection))) => ended.push((selected, End::Rejected(kind, rejection))),
+                Ok((kind, Decoded::Event(event))) => {
+                    events.push(event);
+                    folding.push((selected, kind));
+                }
+            }
+        }
+        let endings = if events.is_empty() { Vec::new() } else { self.fold(&events, tally).await? };
+        for ((selected, kind), ending) in folding.into_iter().zip(endings) {
+            let end = match ending.into_outcome() {
+                Ok(outcome) => End::Fate(Fate::Merged(outcome)),
+                Err(rejection) => End::Rejected(kind, rejection),
+            };
+            ended.push((selected, end));
+        }
+        let mut again = Vec::new();
+        for (selected, end) in ended {
+            let fate = match &end {
+                End::Fate(fate) => *fate,
+                End::Rejected(_, rejection) => Fate::StillRejected(rejection.reason),
+            };
+            tally.considered += 1;
+            tally.superseded += u64::from(selected.times.saturating_sub(1));
+            tally.count(fate);
+            told(&selected, fate);
+            if let End::Rejected(kind, rejection) = end {
+                again.extend(rejected_again(selected, kind, rejection));
+            }
+        }
+        match self {
+            Self::Execute(executor) if !again.is_empty() => executor.reject(again).await,
+            Self::Execute(_) | Self::Rehearse(_) => Ok(()),
+        }
+    }
+
+    /// The ending of each event.
+    async fn fold(&mut self, events: &[Event], tally: &mut Tally) -> Result<Vec<Ending>, Halt> {
+        match self {
+            Self::Execute(executor) => {
+                let (endings, changes) = executor.write(events).await?;
+                tally.changes += changes;
+                Ok(endings)
+            }
+            Self::Rehearse(rehearsal) => {
+                let endings = rehearsal.advance(events).await?;
+                tally.changes = rehearsal.changes;
+                Ok(endings)
+            }
+        }
+    }
+
+    async fn finish(self, stop: &Stop, report: &mut Report) -> Result<(), Halt> {
+        match self {
+            Self::Execute(executor) => executor.finish().await,
+            Self::Rehearse(rehearsal) => {
+                report.is_exact = rehearsal.is_exact;
+                if stop.is_requested() { Err(Halt::Interrupted) } else { Ok(()) }
+            }
+        }
+    }
+}
+
+/// What became of a dead letter in its batch.
+enum End {
+    Fate(Fate),
+    Rejected(Kind, Rejection),
+}
+
+fn rejected_again(selected: Selected, kind: Kind, rejection: Rejection) -> Option<RejectedAgain> {
+    let attempts = selected.letter.attempts.saturating_add(1);
+    let record = selected.letter.into_original(kind)?;
+    Some(RejectedAgain { rejected: Rejected { record, rejection }, attempts })
+}
+
+impl From<ReadError> for Halt {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Away(_) => Self::Away(error.to_string()),
+            ReadError::Interrupted => Self::Interrupted,
+            ReadError::Missing(_) => Self::Refused(error.to_string()),
+            ReadError::Failed { .. } => Self::Failed(error.to_string()),
+        }
+    }
+}
+
+impl From<StoreError> for Halt {
+    fn from(error: StoreError) -> Self {
+        match error.class() {
+            None => Self::Refused(error.detail()),
+            Some(ErrorClass::Outage | ErrorClass::Conflict) => Self::Away(format!("PostgreSQL: {}", error.detail())),
+            Some(_) => Self::Failed(error.detail()),
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! Reading a topic from a place to an end that was fixed at the start, outside of any group: partitions are taken by
+//! `assign`, one after the other, and nothing is committed.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use rdkafka::config::FromClientConfigAndContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::message::OwnedMessage;
+use rdkafka::{Message, Offset, TopicPartitionList};
+
+use super::client::{ClientEvents, Cluster};
+use crate::stop::Stop;
+
+/// How long the brokers may take to answer one question.
+const ANSWER: Duration = Duration::from_secs(10);
+/// How long nothing may come before the brokers count as away.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How often a request to stop is looked for.
+const INTERVAL: Duration = Duration::from_millis(100);
+
+/// The offsets of one partition that are to be read: from `first` on, before `end`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    pub partition: i32,
+    pub first: i64,
+    pub end: i64,
+}
+
+/// Why a topic could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    #[error("Kafka is away: {0}")]
+    Away(String),
+    #[error("the topic {0} does not exist")]
+    Missing(String),
+    #[error("interrupted")]
+    Interrupted,
+    #[error("could not read {topic}: {error}")]
+    Failed { topic: String, error: KafkaError },
+}
+
+/// Which topic of which cluster.
+#[derive(Debug, Clone)]
+pub struct Source {
+    pub cluster: Cluster,
+    /// Named to the brokers, never joined.
+    pub group: String,
+    pub topic: String,
+    pub stop: Stop,
+}
+
+/// A topic being read. Its calls block.
+pub struct TopicReader {
+    consumer: BaseConsumer<ClientEvents>,
+    source: Source,
+    waiting: VecDeque<Span>,
+    current: Option<Span>,
+    /// When something was last heard of the brokers.
+    heard: Instant,
+}
+
+impl Source {
+    /// What the topic holds now: a span of each partition that is not empty, in their order.
+    ///
+    /// # Errors
+    /// The brokers are away, or the topic is not there or may not be read.
+    pub fn spans(&self) -> Result<Vec<Span>, ReadError> {
+        let consumer = self.consumer()?;
+        let away = |error: KafkaError| ReadError::Away(error.to_string());
+        let metadata = consumer.fetch_metadata(Some(&self.topic), ANSWER).map_err(away)?;
+        let found = metadata.topics().iter().find(|topic| topic.name() == self.topic);
+        let Some(found) = found else { return Err(ReadError::Missing(self.topic.clone())) };
+        if let Some(error) = found.error() {
+            return Err(self.error(KafkaError::MetadataFetch(error.into())));
+        }
+        let mut partitions: Vec<i32> = found.partitions().iter().map(|partition| partition.id()).collect();
+        partitions.sort_unstable();
+        let mut spans = Vec::with_capacity(partitions.len());
+        for partition in partitions {
+            let (first, end) = consumer.fetch_watermarks(&self.topic, partition, ANSWER).map_err(away)?;
+            if first < end {
+                spans.push(Span { partition, first, end });
+            }
+        }
+        Ok(spans)
+    }
+
+    /// A reader of these spans.
+    ///
+    /// # Errors
+    /// The client could not be made from its configuration.
+    pub fn read(&self, spans: &[Span]) -> Result<TopicReader, ReadError> {
+        Ok(TopicReader {
+            consumer: self.consumer()?,
+            source: self.clone(),
+            waiting: spans.iter().copied().collect(),
+            current: None,
+            heard: Instant::now(),
+        })
+    }
+
+    fn consumer(&self) -> Result<BaseConsumer<ClientEvents>, ReadError> {
+        let config = self.cluster.reader(&self.group);
+        BaseConsumer::from_config_and_context(&config, ClientEvents { client: "reader" })
+            .map_err(|error| self.error(error))
+    }
+
+    fn error(&self, error: KafkaError) -> ReadError {
+        let topic = self.topic.clone();
+        match error.rdkafka_error_code() {
+            Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => {
+                ReadError::Missing(topic)
+            }
+            _ => ReadError::Failed { topic, error },
+        }
+    }
+}
+
+impl TopicReader {
+    /// The next record, in the order of partition and offset; `None` after the last.
+    ///
+    /// # Errors
+    /// The brokers are away for longer than half a minute, the topic may not be read, or a stop was requested.
+    pub fn next_record(&mut self) -> Result<Option<OwnedMessage>, ReadError> {
+        loop {
+            let Some(span) = self.current_span()? else { return Ok(None) };
+            if self.source.stop.is_requested() {
+                return Err(ReadError::Interrupted);
+            }
+            let polled = self.consumer.poll(INTERVAL);
+            if matches!(polled, Some(Ok(_) | Err(KafkaError::PartitionEOF(_)))) {
+                self.heard = Instant::now();
+            }
+            match polled {
+                Some(Ok(message)) if message.partition() == span.partition => {
+                    // The last offsets may be transaction markers or compacted away: then the end of the partition tells.
+                    if message.offset() >= span.end - 1 {
+                        self.current = None;
+                    }
+                    if message.offset() < span.end {
+                        return Ok(Some(message.detach()));
+                    }
+                }
+                Some(Err(KafkaError::PartitionEOF(partition))) if partition == span.partition => self.current = None,
+                // What is left of the partition before.
+                Some(Ok(_) | Err(KafkaError::PartitionEOF(_))) => {}
+                Some(Err(error)) if is_for_good(&error) => return Err(self.source.error(error)),
+                // The client recovers by itself, if it can.
+                Some(Err(_)) | None if self.heard.elapsed() < PATIENCE => {}
+                Some(Err(error)) => return Err(ReadError::Away(error.to_string())),
+                None => return Err(ReadError::Away(format!("nothing was heard of it for {PATIENCE:?}"))),
+            }
+        }
+    }
+
+    /// The span being read, the next one if none is.
+    fn current_span(&mut self) -> Result<Option<Span>, ReadError> {
+        if self.current.is_none() {
+            let Some(span) = self.waiting.pop_front() else { return Ok(None) };
+            self.assign(span).map_err(|error| self.source.error(error))?;
+            self.current = Some(span);
+            self.heard = Instant::now();
+        }
+        Ok(self.current)
+    }
+
+    fn assign(&self, span: Span) -> KafkaResult<()> {
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(&self.source.topic, span.partition, Offset::Offset(span.first))?;
+        self.consumer.assign(&list)
+    }
+}
+
+fn is_for_good(error: &KafkaError) -> bool {
+    matches!(error, KafkaError::MessageConsumptionFatal(_))
+        || matches!(
+            error.rdkafka_error_code(),
+            Some(
+                RDKafkaErrorCode::TopicAuthorizationFailed
+                    | RDKafkaErrorCode::UnknownTopicOrPartition
+                    | RDKafkaErrorCode::UnknownTopic
+                    | RDKafkaErrorCode::UnknownPartition
+            )
+        )
+}

@@ -1,0 +1,146 @@
+//! Redriving for good: what a live run would have given, and nothing else.
+
+use super::*;
+use crate::scene::history;
+use crate::support::eventually;
+use crate::world::table;
+
+const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn users_created_late_are_as_a_live_run_would_have_left_them_and_redriving_again_changes_nothing() {
+    let scene = Scene::new(2).await;
+    scene.add_users(4).await;
+    scene.produce(&history(10, 120, 31)).await;
+    serve_until_settled(&scene).await;
+    let letters = scene.dead_letters().await.len();
+    assert!(letters > 10);
+    let late: Vec<String> = (4..10).map(|number| format!("user-{number}")).collect();
+    scene.database.add_users(late.iter().map(String::as_str)).await;
+    let inputs = input_ends(&scene).await;
+
+    let (code, lines, summary) = dlq_json(&scene, &["redrive", "--reason", "unknown_user", "--execute"]).await;
+    assert_eq!((code, lines.len()), (Some(0), letters), "{summary}");
+    scene.assert_right().await;
+    assert_eq!(scene.outbox().await, 0);
+    let (before, said) = (tables(&scene).await, changes(&scene).await.len());
+
+    let (code, _, summary) = dlq_json(&scene, &["redrive", "--all", "--execute"]).await;
+    assert_eq!((code, &summary["applied"], &summary["segmentChanges"]), (Some(0), &0.into(), &0.into()), "{summary}");
+    assert_eq!((tables(&scene).await, changes(&scene).await.len()), (before, said));
+    assert_eq!(input_ends(&scene).await, inputs, "the input topics are not written to");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redriven_onboarding_is_said_once_with_its_revision_its_cause_and_its_trace() {
+    let scene = Scene::new(1).await;
+    let record = onboarding("ann", 7).header("traceparent", TRACEPARENT);
+    scene.kafka.produce(&scene.onboarding, record).await;
+    serve_until_settled(&scene).await;
+    scene.database.add_users(["ann"]).await;
+    let (code, _, summary) = dlq_json(&scene, &["redrive", "--user", "ann", "--execute"]).await;
+    assert_eq!((code, &summary["applied"], &summary["segmentChanges"]), (Some(0), &1.into(), &1.into()), "{summary}");
+    let said = changes(&scene).await;
+    assert_eq!(said.len(), 1);
+    let (revision, change) = (said[0].header("segmenter.revision").unwrap(), said[0].json());
+    assert_eq!(change["payload"]["revision"].to_string(), revision);
+    assert_eq!((said[0].key_text(), said[0].header("traceparent")), ("ann", Some(TRACEPARENT)));
+    assert_eq!(
+        (&change["payload"]["trigger"], &change["correlationId"]),
+        (&"ONBOARDING".into(), &"correlation-7".into())
+    );
+    assert_eq!(change["causationId"], uuid::Uuid::from_u128(7).to_string());
+    scene.assert_right().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_without_an_envelope_keeps_its_original_time_and_coordinates() {
+    let scene = Scene::new(1).await;
+    scene.database.add_users(["ann"]).await;
+    let mut payload = onboarding_event("ann", 1, &mut Numbers(1))["payload"].clone();
+    payload.as_object_mut().unwrap().remove("completedAt");
+    let record = Record::new("ann", payload.to_string());
+    scene.kafka.produce(&scene.dead, letter(&scene.onboarding, 4711, record, "unknown_user", 1)).await;
+    let redriven = dlq(&scene, &["redrive", "--all", "--execute"]).await;
+    assert_eq!(redriven.code, Some(0), "{redriven:?}");
+    let change = changes(&scene).await[0].json();
+    assert_eq!(change["causationId"], format!("{}/0/4711", scene.onboarding));
+    assert_eq!(table(scene.database.pool()).await["ann"].last_update, "2026-05-28T20:26:40.000Z");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_event_beside_newer_state_is_stale_and_changes_nothing() {
+    let scene = Scene::new(1).await;
+    scene.database.add_users(["ann"]).await;
+    scene.kafka.produce(&scene.onboarding, onboarding_at("ann", 2, "2026-02-02T10:00:00Z")).await;
+    serve_until_settled(&scene).await;
+    let old = onboarding_at("ann", 1, "2026-02-01T10:00:00Z");
+    scene.kafka.produce(&scene.dead, letter(&scene.onboarding, 900, old, "unknown_user", 1)).await;
+    let (before, said) = (tables(&scene).await, changes(&scene).await);
+    let (code, lines, summary) = dlq_json(&scene, &["redrive", "--all", "--execute"]).await;
+    assert_eq!((code, &summary["stale"], &lines[0]["outcome"]), (Some(0), &1.into(), &"stale".into()), "{summary}");
+    assert_eq!((tables(&scene).await, changes(&scene).await), (before, said));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_rejected_again_gets_a_dead_letter_with_one_more_attempt_until_the_limit() {
+    let scene = Scene::new(1).await;
+    let record = onboarding("stranger", 1).header("source", "user-service");
+    let (_, offset) = scene.kafka.produce(&scene.onboarding, record).await;
+    scene.kafka.produce(&scene.updates, Record::new("stranger", "{")).await;
+    serve_until_settled(&scene).await;
+    for attempts in [2, 3] {
+        let (code, _, summary) = dlq_json(&scene, &["redrive", "--all", "--execute"]).await;
+        assert_eq!(code, Some(4));
+        assert_eq!(summary["stillRejected"], serde_json::json!({"malformed": 1, "unknown_user": 1}));
+        let letters = scene.dead_letters().await;
+        assert_eq!(letters.len(), 2 * attempts);
+        let of_strangers = |letter: &&OwnedRecord| letter.header("segmenter.reason") == Some("unknown_user");
+        let of_stranger: Vec<&OwnedRecord> = letters.iter().filter(of_strangers).collect();
+        let (first, last) = (of_stranger[0], of_stranger[of_stranger.len() - 1]);
+        assert_eq!(last.header("segmenter.attempts"), Some(attempts.to_string().as_str()));
+        assert_eq!((&last.key, &last.value), (&first.key, &first.value));
+        assert_eq!(last.header("__connect.errors.offset"), Some(offset.to_string().as_str()));
+        for name in ["__connect.errors.topic", "__connect.errors.partition", "segmenter.timestamp", "source"] {
+            assert!(first.header(name).is_some() && first.header(name) == last.header(name), "{name}");
+            assert_eq!(last.headers.iter().filter(|(key, _)| key == name).count(), 1, "{name} is there once");
+        }
+    }
+    let letters = scene.dead_letters().await;
+    let (code, _, summary) = dlq_json(&scene, &["redrive", "--all", "--execute"]).await;
+    assert_eq!((code, &summary["notRedrivable"]), (Some(4), &serde_json::json!({"attempts_exhausted": 2})));
+    assert_eq!(scene.dead_letters().await, letters, "the loop ends");
+
+    scene.database.add_users(["stranger"]).await;
+    let more = ["redrive", "--all", "--execute", "--max-attempts", "4", "--reason", "unknown_user"];
+    let (code, _, summary) = dlq_json(&scene, &more).await;
+    assert_eq!((code, &summary["applied"]), (Some(0), &1.into()), "{summary}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interrupted_redrive_finishes_and_says_what_it_has_begun() {
+    let scene = Scene::new(1).await;
+    scene.database.add_users(["ann", "bob"]).await;
+    let letters = ["ann", "bob"].into_iter().zip(1..);
+    let letters = letters.map(|(user, id)| letter(&scene.onboarding, id, onboarding(user, 5), "unknown_user", 1));
+    scene.kafka.produce_all(&scene.dead, letters.collect::<Vec<_>>()).await;
+    // The fold of the first waits for this lock.
+    let mut lock = scene.database.pool().begin().await.unwrap();
+    sqlx::query("select id from users where id = 'ann' for update").fetch_all(&mut *lock).await.unwrap();
+    let mut environment = scene.environment();
+    environment.extend([("SEGMENTER_BATCH_MAX_RECORDS", "1"), ("SEGMENTER_DATABASE_APPLICATION_NAME", "redriving")]);
+    let mut process = segmenter(&["dlq", "redrive", "--all", "--execute"], &environment);
+    eventually(PATIENCE, "the fold to wait for the lock", || async {
+        let waiting = "select count(*) from pg_stat_activity where application_name = 'redriving' \
+                       and wait_event_type = 'Lock' and datname = current_database()";
+        sqlx::query_scalar::<_, i64>(waiting).fetch_one(scene.database.pool()).await.unwrap() == 1
+    })
+    .await;
+    process.terminate();
+    process.wait_for_log("SIGTERM").await;
+    lock.rollback().await.unwrap();
+    assert_eq!(process.wait(PATIENCE).await.code(), Some(130));
+    let said = changes(&scene).await;
+    assert_eq!(said.iter().map(OwnedRecord::key_text).collect::<Vec<_>>(), ["ann"]);
+    assert_eq!(scene.outbox().await, 0);
+}

@@ -1,0 +1,90 @@
+//! The dry run: it says what would be done, and does nothing.
+
+use super::*;
+
+/// One dead letter of every fate, of two known users and a stranger.
+fn of_every_fate(topic: &str) -> Vec<Record> {
+    let duplicate = onboarding_at("ann", 2, "2026-02-02T10:00:00Z");
+    let stale = onboarding_at("ann", 1, "2026-02-01T10:00:00Z");
+    let mut not_completed = onboarding_event("ann", 3, &mut Numbers(3));
+    not_completed["payload"]["profile"]["isOnboardingCompleted"] = false.into();
+    let not_completed = crate::scene::record("ann", &not_completed);
+    let truncated = Record::new("ann", "{").header("segmenter.length", "2000000").header("segmenter.sha256", "ab");
+    vec![
+        letter(topic, 1, duplicate, "unknown_user", 1),
+        letter(topic, 2, stale, "unknown_user", 1),
+        letter(topic, 3, not_completed, "unknown_user", 1),
+        letter(topic, 4, onboarding("stranger", 4), "unknown_user", 1),
+        letter(topic, 5, Record::new("ann", "{"), "malformed", 1),
+        letter(topic, 6, truncated, "too_large", 1),
+        letter(topic, 7, onboarding("ann", 4), "unknown_user", 3),
+        letter("another-topic", 8, onboarding("ann", 4), "unknown_user", 1),
+        // The same user twice, the newer first: the second would meet what the first has written.
+        letter(topic, 9, onboarding_at("bob", 6, "2026-02-06T10:00:00Z"), "unknown_user", 1),
+        letter(topic, 10, onboarding_at("bob", 5, "2026-02-05T10:00:00Z"), "unknown_user", 1),
+        Record::new("ann", "not a dead letter"),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_writes_nothing_and_counts_what_executing_then_does() {
+    let scene = Scene::new(1).await;
+    scene.database.add_users(["ann", "bob"]).await;
+    scene.kafka.produce(&scene.onboarding, onboarding_at("ann", 2, "2026-02-02T10:00:00Z")).await;
+    serve_until_settled(&scene).await;
+    scene.kafka.produce_all(&scene.dead, of_every_fate(&scene.onboarding)).await;
+    let before = (tables(&scene).await, changes(&scene).await, scene.dead_letters().await, input_ends(&scene).await);
+
+    let mut environment = scene.environment();
+    environment.push(("SEGMENTER_BATCH_MAX_RECORDS", "1"));
+    let dry = segmenter(&["dlq", "redrive", "--all", "--json"], &environment).finish(PATIENCE).await;
+    let dry_summary: Value = serde_json::from_str(dry.stdout.lines().last().unwrap()).unwrap();
+    let dry_summary = &dry_summary["summary"];
+    let expected = serde_json::json!({
+        "executed": false, "records": 10, "supersededDeadLetters": 0, "applied": 1, "unchanged": 1, "stale": 2,
+        "skipped": 1, "stillRejected": {"malformed": 1, "unknown_user": 1},
+        "notRedrivable": {"attempts_exhausted": 1, "truncated": 1, "unknown_topic": 1}, "segmentChanges": 1,
+        "foreign": 1, "exact": true, "complete": true,
+    });
+    assert_eq!((dry.code, dry_summary), (Some(4), &expected));
+    let after = (tables(&scene).await, changes(&scene).await, scene.dead_letters().await, input_ends(&scene).await);
+    assert_eq!(before, after);
+
+    environment.pop();
+    environment.push(("SEGMENTER_BATCH_MAX_RECORDS", "2"));
+    let executed = segmenter(&["dlq", "redrive", "--all", "--json", "--execute"], &environment).finish(PATIENCE).await;
+    let executed: Value = serde_json::from_str(executed.stdout.lines().last().unwrap()).unwrap();
+    for name in ["applied", "unchanged", "stale", "skipped", "stillRejected", "notRedrivable", "segmentChanges"] {
+        // The two of bob are in one batch or in two.
+        assert_eq!(executed["summary"][name], expected[name], "{name}");
+    }
+    assert_eq!(changes(&scene).await.len(), before.1.len() + 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_for_people_names_what_cannot_be_redriven_and_fits_80_columns() {
+    let mut scene = Scene::new(1).await;
+    scene.onboarding = scene.kafka.create_topic("o", 1, &[]).await;
+    scene.database.add_users(["ann", "bob"]).await;
+    scene.kafka.produce_all(&scene.dead, of_every_fate("user.onboarding")).await;
+    let mut environment = scene.environment();
+    environment.push(("SEGMENTER_TOPICS_ONBOARDING_COMPLETED", "user.onboarding"));
+    let dry = segmenter(&["dlq", "redrive", "--all"], &environment).finish(PATIENCE).await;
+    assert_eq!(dry.code, Some(4), "{dry:?}");
+    for line in [
+        "0:5 of user.onboarding/0/6 cannot be redriven: truncated",
+        "0:6 of user.onboarding/0/7 cannot be redriven: attempts_exhausted",
+        "0:7 of another-topic/0/8 cannot be redriven: unknown_topic",
+        "Dry run: nothing is written. What --execute would do now:",
+        "records considered                  10",
+        "  still rejected                     2",
+    ] {
+        assert!(dry.stdout.lines().any(|found| found == line), "{line:?} in\n{}", dry.stdout);
+    }
+    let last = dry.stdout.lines().last().unwrap();
+    assert!(
+        last.starts_with("foreign records in the topic, no dead letters of this program: 1; ") && last.contains("0:10"),
+        "{last}"
+    );
+    assert!(dry.stdout.lines().filter(|line| *line != last).all(|line| line.chars().count() <= 80), "{}", dry.stdout);
+}

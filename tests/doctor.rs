@@ -1,0 +1,311 @@
+//! `segmenter doctor` finds what is wrong with a real Kafka and a real PostgreSQL, says what to do, and changes nothing.
+
+use std::net::TcpListener;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::docs_sql::{GRANTS, Role, statements};
+use crate::scene::{Numbers, PATIENCE, Scene, onboarding_event, record};
+use crate::support::{Finished, Record, kafka, postgres, segmenter};
+use crate::world::migrated_database;
+
+const WITHIN: Duration = Duration::from_secs(90);
+
+/// As the documents ask for it, but for the number of brokers.
+const KEPT: [(&str, &str); 2] = [("retention.ms", "604800000"), ("message.timestamp.after.max.ms", "3600000")];
+const COMPACTED: [(&str, &str); 1] = [("cleanup.policy", "compact")];
+
+/// A scene whose two input topics have these partitions and settings.
+async fn scene_with(inputs: [(i32, &[(&str, &str)]); 2]) -> Scene {
+    let kafka = kafka();
+    let [(partitions, settings), (partitions_of_updates, settings_of_updates)] = inputs;
+    let onboarding = kafka.create_topic("onboarding", partitions, settings).await;
+    let updates = kafka.create_topic("updates", partitions_of_updates, settings_of_updates).await;
+    let changes = kafka.create_topic("changes", 2, &COMPACTED).await;
+    let dead = kafka.create_topic("dead", 1, &KEPT).await;
+    let group = format!("group-{onboarding}");
+    let database = migrated_database().await;
+    database.run("drop index public.\"user_vectors_userId_idx\"").await;
+    Scene { database, kafka, onboarding, updates, changes, dead, group }
+}
+
+async fn healthy_scene() -> Scene {
+    scene_with([(3, &KEPT), (3, &KEPT)]).await
+}
+
+/// Runs the doctor in the scene, with more variables, which win.
+async fn doctor(scene: &Scene, arguments: &[&str], more: &[(&str, &str)]) -> Finished {
+    let mut environment = scene.environment();
+    environment.extend(more);
+    let arguments: Vec<&str> = ["doctor"].iter().chain(arguments).copied().collect();
+    segmenter(&arguments, &environment).finish(WITHIN).await
+}
+
+/// What the doctor finds besides what is ok: `status area check: sentence`. Of one broker there is always one copy only,
+/// and the tests' own user is a superuser.
+fn found(finished: &Finished) -> Vec<String> {
+    let report: Value = serde_json::from_str(&finished.stdout).unwrap();
+    let checks = report["checks"].as_array().unwrap().iter();
+    let text = |check: &Value, member: &str| check[member].as_str().unwrap().to_owned();
+    let noteworthy = checks.filter(|check| {
+        check["status"] != "ok" && !["replication", "superuser"].contains(&check["check"].as_str().unwrap())
+    });
+    noteworthy
+        .map(|check| {
+            assert!(!text(check, "do").is_empty(), "what to do is said of {check}");
+            let [status, area, name, says] = ["status", "area", "check", "says"].map(|member| text(check, member));
+            format!("{status} {area} {name}: {says}")
+        })
+        .collect()
+}
+
+/// Runs the doctor; it ends with `code`, and finds one thing, which begins so.
+async fn assert_finds(scene: &Scene, code: i32, beginning: &str) -> String {
+    let finished = doctor(scene, &["--json"], &[]).await;
+    let mut found = found(&finished);
+    assert_eq!(finished.code, Some(code), "{found:#?} {}", finished.log);
+    assert!(found.len() == 1 && found[0].starts_with(beginning), "{beginning} is to be found in {found:#?}");
+    found.remove(0)
+}
+
+/// Has `count` events read and committed by a process that is gone then.
+async fn read_events(scene: &Scene, count: u64) {
+    scene.add_users(count).await;
+    for number in 0..count {
+        let user = format!("user-{number}");
+        let event = onboarding_event(&user, number, &mut Numbers(number));
+        scene.kafka.produce(&scene.onboarding, record(&user, &event).partition(0)).await;
+    }
+    let mut process = scene.serve();
+    scene.settled().await;
+    process.terminate();
+    assert_eq!(process.wait(PATIENCE).await.code(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_healthy_setup_is_all_ok_in_80_columns_and_nothing_is_changed_by_looking() {
+    let scene = healthy_scene().await;
+    read_events(&scene, 4).await;
+    let role = Role::granted(&scene.database, &statements(GRANTS)).await;
+    let url = format!("{}?options[role]={}", scene.database.url(), role.name);
+    let committed = scene.kafka.committed(&scene.group, &scene.onboarding).await;
+    let finished = doctor(&scene, &[], &[("DATABASE_URL", &url)]).await;
+    let table = &finished.stdout;
+    assert_eq!((finished.code, finished.log.as_str()), (Some(0), ""), "{table}");
+    assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
+    assert!(table.contains("\nPostgreSQL\n  ok         reachable: it answers.\n"), "{table}");
+    assert!(table.ends_with("\n33 ok, 1 warning, 0 problems, 0 unchecked"), "{table}");
+    assert!(table.contains("  warning    replication: there is only one copy of"), "{table}");
+    assert_eq!(scene.kafka.committed(&scene.group, &scene.onboarding).await, committed);
+    let again = doctor(&scene, &["--json"], &[("DATABASE_URL", &url)]).await;
+    assert_eq!((again.code, found(&again)), (Some(0), Vec::new()));
+    role.drop(&scene.database).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_that_is_missing_is_a_problem_and_is_not_created() {
+    let mut scene = healthy_scene().await;
+    scene.changes = format!("{}-missing", scene.changes);
+    assert_finds(&scene, 4, &format!("problem kafka topics: topic {} does not exist.", scene.changes)).await;
+    assert_eq!(scene.kafka.partitions(&scene.changes).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn input_topics_of_different_sizes_are_warned_of() {
+    let scene = scene_with([(3, &KEPT), (2, &KEPT)]).await;
+    assert_finds(&scene, 0, "warning kafka partitions: ").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_compacted_input_topic_is_warned_of_with_the_null_records_that_it_holds() {
+    let settings = [("cleanup.policy", "compact"), ("message.timestamp.type", "LogAppendTime")];
+    let scene = scene_with([(3, &KEPT), (3, &settings)]).await;
+    let records = [Record::tombstone("ann"), Record::new("bob", "{}"), Record::tombstone("cy")];
+    scene.kafka.produce_all(&scene.updates, records).await;
+    let finding = assert_finds(&scene, 0, &format!("warning kafka cleanup: {} is an input topic", scene.updates)).await;
+    assert!(finding.ends_with("Of its newest 3 records there are 2 null."), "{finding}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn short_retention_large_records_and_any_clock_are_each_warned_of() {
+    let careless = [
+        ("retention.ms", "3600000"),
+        ("max.message.bytes", "9000000"),
+        ("message.timestamp.after.max.ms", "9223372036854775807"),
+    ];
+    let scene = scene_with([(3, &careless), (3, &KEPT)]).await;
+    let finished = doctor(&scene, &["--json"], &[]).await;
+    let found = found(&finished);
+    assert_eq!(finished.code, Some(0));
+    for (finding, check) in found.iter().zip(["retention", "record size", "timestamps"]) {
+        assert!(finding.starts_with(&format!("warning kafka {check}: {}", scene.onboarding)), "{found:#?}");
+    }
+    assert_eq!(found.len(), 3, "{found:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_output_topic_that_is_not_compacted_is_warned_of() {
+    let mut scene = healthy_scene().await;
+    scene.changes = scene.kafka.create_topic("changes", 2, &KEPT).await;
+    assert_finds(&scene, 0, &format!("warning kafka compaction: {} is not compacted", scene.changes)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_offset_that_retention_has_passed_is_a_problem() {
+    let scene = healthy_scene().await;
+    read_events(&scene, 3).await;
+    scene.kafka.produce_all(&scene.onboarding, (0..5).map(|_| Record::new("user-0", "{}").partition(0))).await;
+    scene.kafka.delete_records_before(&scene.onboarding, 0, 7).await;
+    let beginning = format!("problem kafka offsets: group {} stands at 3 of {} [0]", scene.group, scene.onboarding);
+    let finding = assert_finds(&scene, 4, &beginning).await;
+    assert!(
+        finding.ends_with("which has 7 to 8: retention has passed us, and 4 records were deleted unread."),
+        "{finding}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pending_migration_is_a_problem_that_names_the_command() {
+    let mut scene = healthy_scene().await;
+    scene.database = postgres().upstream_after_ia().await;
+    scene.database.run("drop index public.\"user_vectors_userId_idx\"").await;
+    let finding = assert_finds(&scene, 4, "problem database migrations: the schema is missing").await;
+    assert!(finding.contains("segmenter migrate run"), "{finding}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_invalid_an_absent_and_a_superfluous_index_are_found_and_left_alone() {
+    let scene = healthy_scene().await;
+    let database = &scene.database;
+    let invalidate =
+        "update pg_index set indisvalid = false where indexrelid = '\"user_vectors_primarySegment_idx\"'::regclass";
+    database.run(invalidate).await;
+    assert_finds(&scene, 4, "problem database indexes: public.\"user_vectors_primarySegment_idx\" is invalid").await;
+    database.run("drop index public.\"user_vectors_primarySegment_idx\"").await;
+    assert_finds(&scene, 4, "problem database indexes: public.user_vectors has no index on \"primarySegment\".").await;
+    database
+        .run(
+            r#"create index "user_vectors_primarySegment_idx" on user_vectors ("primarySegment");
+               create index "user_vectors_userId_idx" on user_vectors ("userId")"#,
+        )
+        .await;
+    let beginning = "warning database superfluous index: public.\"user_vectors_userId_idx\" only repeats";
+    assert_finds(&scene, 0, beginning).await;
+    let left: i64 = sqlx::query_scalar("select count(*) from pg_indexes where indexname = 'user_vectors_userId_idx'")
+        .fetch_one(database.pool())
+        .await
+        .unwrap();
+    assert_eq!(left, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn disabled_triggers_rows_that_are_gone_old_outbox_rows_and_a_newer_catalog_are_found() {
+    let scene = healthy_scene().await;
+    scene.add_users(2).await;
+    scene
+        .database
+        .run(
+            "alter table segmenter.profile_states disable trigger rename_user;
+             insert into segmenter.profile_states (user_id, counter, revision, said, catalog_version, state)
+               values ('user-0', 1, 1, 1, 99, 'x');
+             insert into segmenter.outbox (users, created_at) values ('{user-0}', now() - interval '1 hour')",
+        )
+        .await;
+    let finished = doctor(&scene, &["--json"], &[]).await;
+    let found = found(&finished);
+    assert_eq!(finished.code, Some(4), "{found:#?}");
+    let beginnings = [
+        "problem database triggers: the trigger rename_user",
+        "warning database outbox: 1 row waits to be said, the oldest for 1 hour",
+        "warning database rows: 1 user has",
+        "problem database catalog: users are scored with catalog 99",
+    ];
+    assert_eq!(found.len(), beginnings.len(), "{found:#?}");
+    for (finding, beginning) in found.iter().zip(beginnings) {
+        assert!(finding.starts_with(beginning), "{found:#?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_of_the_documented_grants_is_missed_by_its_table() {
+    let scene = healthy_scene().await;
+    let grants = statements(GRANTS);
+    let mut running = Vec::new();
+    for left_out in 0..grants.len() {
+        let mut fewer = grants.clone();
+        let without = fewer.remove(left_out);
+        let role = Role::granted(&scene.database, &fewer).await;
+        let url = format!("{}?options[role]={}", scene.database.url(), role.name);
+        let mut environment = scene.environment();
+        environment.push(("DATABASE_URL", &url));
+        let process = segmenter(&["doctor", "--json"], &environment);
+        running.push((without, role, process));
+    }
+    for (without, role, process) in running {
+        let finished = process.finish(WITHIN).await;
+        let found = found(&finished);
+        assert_eq!(finished.code, Some(4), "{without}: {found:#?}");
+        let (_, object) = without.split_once(" on ").unwrap();
+        let object = object.split_once(" to ").unwrap().0.trim();
+        let names_it = format!("on {object}");
+        let is_named =
+            |finding: &&String| finding.starts_with("problem database rights: ") && finding.contains(&names_it);
+        assert!(found.iter().any(|finding| is_named(&finding)), "{without}: {found:#?}");
+        role.drop(&scene.database).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_is_away_or_silent_ends_with_75_and_kafka_is_looked_at_all_the_same() {
+    let scene = healthy_scene().await;
+    // Connections are taken by the system, and nobody ever answers.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent_url = format!("postgres://nobody:hush@{}/none", silent.local_addr().unwrap());
+    for url in ["postgres://nobody:hush@127.0.0.1:1/none", &silent_url] {
+        let more = [("DATABASE_URL", url), ("SEGMENTER_DATABASE_CONNECT_TIMEOUT", "2s")];
+        let finished = doctor(&scene, &[], &more).await;
+        let table = &finished.stdout;
+        assert_eq!(finished.code, Some(75), "{table}");
+        assert!(table.contains("PROBLEM    reachable: the database does not answer ("), "{table}");
+        assert!(table.contains("  ok         topics: all four exist, and every partition has a leader.\n"), "{table}");
+        assert!(!table.contains("hush") && !finished.log.contains("hush"), "{table}{}", finished.log);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn brokers_that_are_away_end_with_75_and_the_database_is_looked_at_all_the_same() {
+    let scene = healthy_scene().await;
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent_broker = silent.local_addr().unwrap().to_string();
+    for (broker, why) in [("127.0.0.1:1", "Connection refused"), (&silent_broker, "no broker answers (")] {
+        let finished = doctor(&scene, &["--json"], &[("KAFKA_BROKERS", broker)]).await;
+        let found = found(&finished);
+        assert_eq!(finished.code, Some(75), "{found:#?}");
+        assert!(found.len() == 1 && found[0].contains(why), "{found:#?}");
+        let report: Value = serde_json::from_str(&finished.stdout).unwrap();
+        assert_eq!(report["status"], "away");
+        let checks = report["checks"].as_array().unwrap();
+        assert!(checks.iter().any(|check| check["area"] == "database" && check["check"] == "migrations"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_password_is_a_problem_and_no_outage() {
+    let scene = healthy_scene().await;
+    let url = scene.database.url().replacen(":s3cret-of-the-tests@", ":wrong@", 1);
+    let finished = doctor(&scene, &["--json"], &[("DATABASE_URL", &url)]).await;
+    let found = found(&finished);
+    assert_eq!(finished.code, Some(4), "{found:#?}");
+    assert!(
+        found.len() == 1 && found[0].contains("the database refuses us (password authentication failed"),
+        "{found:#?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_configuration_ends_with_2_before_anything_is_asked() {
+    let finished = segmenter(&["doctor"], &[("KAFKA_BROKERS", "kafka")]).finish(WITHIN).await;
+    assert_eq!((finished.code, finished.stdout.as_str()), (Some(2), ""));
+    assert!(finished.log.contains("database.url") && finished.log.contains("kafka.brokers"), "{}", finished.log);
+}
