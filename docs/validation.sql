@@ -1,4 +1,5 @@
--- Whether the segments in the database are what they should be. Reads only; safe at any time. With psql:
+-- Whether the segments in the database are what they should be. Reads only; safe at any time. `segmenter verify` gives the
+-- same numbers and looks at more; this is for where there is only psql:
 --   psql "$DATABASE_URL" -f docs/validation.sql
 
 -- The four columns of public.user_vectors; four rows are right.
@@ -27,7 +28,8 @@ order by count desc, "primarySegment";
 select id, "primarySegment", "segmentConfidence"
 from public.user_vectors
 where "primarySegment" is distinct from segments -> 0 ->> 'segment'
-   or "segmentConfidence" is distinct from (segments -> 0 ->> 'score')::double precision
+   or "segmentConfidence" is distinct from
+      case jsonb_typeof(segments -> 0 -> 'score') when 'number' then (segments -> 0 ->> 'score')::double precision end
    or (segments is null) <> ("lastSegmentUpdate" is null);
 
 -- Changes that are stored and not said yet, and how long the oldest has waited.

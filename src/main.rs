@@ -14,6 +14,8 @@ use segmenter::command::doctor::DoctorArgs;
 use segmenter::command::explain::{self, ExplainArgs};
 use segmenter::command::migrate::MigrateArgs;
 use segmenter::command::serve::ServeArgs;
+use segmenter::command::user::{UserAction, UserCommand};
+use segmenter::command::verify::{self, Scope, VerifyArgs};
 use segmenter::config::{ConfigArgs, Sources};
 use segmenter::engine::Catalog;
 use segmenter::event::Millis;
@@ -43,6 +45,8 @@ enum Command {
     Config(ConfigCommand),
     Explain(ExplainArgs),
     CheckEvents(CheckEventsArgs),
+    Verify(VerifyArgs),
+    User(UserCommand),
     Doctor(DoctorArgs),
     Dlq(DlqArgs),
     Demo(DemoArgs),
@@ -96,6 +100,8 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Dlq(args) => dead_letters(&args),
         Command::Explain(args) => explain(&args),
+        Command::Verify(args) => verify(&args),
+        Command::User(command) => user(&command),
         Command::CheckEvents(args) => {
             Ok(check_events::run(&args, io::stdin().lock(), io::stdout().lock(), now())?.into())
         }
@@ -121,21 +127,68 @@ fn dead_letters(args: &DlqArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn explain(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
+    if let Some(user) = &args.profile.user {
+        return explain_user(user, &args.config, args.json);
+    }
     let catalog = Catalog::builtin()?;
     let mut out = io::stdout().lock();
-    if let Some(user) = &args.profile.user {
-        let (database, _) = match Sources::of_process(&args.config).resolve().database() {
-            Ok(read) => read,
-            Err(problems) => return refuse(&problems),
-        };
-        let explaining = explain::explain_user(user, &database, &catalog, args.json, &mut out);
-        return Ok(runtime()?.block_on(explaining)?.into());
-    }
     if let Some(file) = &args.profile.file {
         return Ok(explain::explain_file(file, &catalog, now(), args.json, &mut out)?.into());
     }
     let summary = explain::explain_jsonl(io::stdin().lock(), out, &catalog, now())?;
     Ok(if summary.refused == 0 { Exit::Ok } else { Exit::Findings }.into())
+}
+
+fn explain_user(user: &str, config: &ConfigArgs, json: bool) -> anyhow::Result<ExitCode> {
+    let (database, catalog, log) = match Sources::of_process(config).resolve().database_and_catalog() {
+        Ok(read) => read,
+        Err(problems) => return refuse(&problems),
+    };
+    telemetry::init(log.filter.as_str(), log.format)?;
+    let mut out = io::stdout();
+    Ok(runtime()?.block_on(explain::explain_user(user, &database, &catalog, json, &mut out))?.into())
+}
+
+fn verify(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
+    let resolved = Sources::of_process(&args.config).resolve();
+    let mut out = io::stdout();
+    if args.needs_kafka() {
+        let config = match resolved.config() {
+            Ok(config) => config,
+            Err(problems) => return refuse(&problems),
+        };
+        telemetry::init(config.log.filter.as_str(), config.log.format)?;
+        return Ok(runtime()?.block_on(verify::run(args, Scope::Topic(&config), &mut out))?.into());
+    }
+    let (database, catalog, log) = match resolved.database_and_catalog() {
+        Ok(read) => read,
+        Err(problems) => return refuse(&problems),
+    };
+    telemetry::init(log.filter.as_str(), log.format)?;
+    Ok(runtime()?.block_on(verify::run(args, Scope::Database(&database, &catalog), &mut out))?.into())
+}
+
+fn user(command: &UserCommand) -> anyhow::Result<ExitCode> {
+    let mut out = io::stdout();
+    match &command.action {
+        UserAction::Show(args) => {
+            let (database, log) = match Sources::of_process(&args.config).resolve().database() {
+                Ok(read) => read,
+                Err(problems) => return refuse(&problems),
+            };
+            telemetry::init(log.filter.as_str(), log.format)?;
+            Ok(runtime()?.block_on(command::user::show(args, &database, &mut out))?.into())
+        }
+        UserAction::Explain(args) => explain_user(&args.id, &args.config, args.json),
+        UserAction::Forget(args) => {
+            let config = match Sources::of_process(&args.config).resolve().config() {
+                Ok(config) => config,
+                Err(problems) => return refuse(&problems),
+            };
+            telemetry::init(config.log.filter.as_str(), config.log.format)?;
+            Ok(runtime()?.block_on(command::user::forget(args, &config, &mut out))?.into())
+        }
+    }
 }
 
 fn refuse(problems: &impl std::fmt::Display) -> anyhow::Result<ExitCode> {

@@ -8,7 +8,8 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, PgPool};
 use uuid::Uuid;
 
-use crate::support::Database;
+use crate::scene::PATIENCE;
+use crate::support::{Database, segmenter};
 use crate::world::{apply, budget, group, migrated_database, onboarding, pace, store_on, tombstone, update, user};
 
 const VALIDATION: &str = include_str!("../docs/validation.sql");
@@ -21,7 +22,7 @@ pub fn statements(file: &str) -> Vec<String> {
 }
 
 /// What each query of the validation answers, a JSON array of rows each.
-async fn validate(pool: &PgPool) -> Vec<serde_json::Value> {
+pub async fn validate(pool: &PgPool) -> Vec<serde_json::Value> {
     let mut answers = Vec::new();
     for statement in statements(VALIDATION) {
         let asked = format!("select coalesce(jsonb_agg(to_jsonb(answer)), '[]')::text from ({statement}) answer");
@@ -148,6 +149,27 @@ async fn a_role_with_the_documented_grants_can_serve_and_do_no_more() {
         let error = sqlx::query(forbidden).execute(&role.pool).await.expect_err(forbidden);
         let code = error.as_database_error().and_then(|database| database.code()).unwrap_or_default().into_owned();
         assert_eq!(code, "42501", "{forbidden}: {error}");
+    }
+    role.drop(&database).await;
+}
+
+#[tokio::test]
+async fn a_role_with_the_documented_grants_can_verify_and_look_at_a_user() {
+    let database = migrated_database().await;
+    add_two(&database, ["ann", "bob"]).await;
+    let role = Role::granted(&database, &statements(GRANTS)).await;
+    apply(&store_on(&role.pool).await, &[onboarding("ann", 5, vec![group("SOLO")])]).await;
+    let url = format!("{}?options[role]={}", database.url(), role.name);
+    let environment = [("DATABASE_URL", url.as_str()), ("KAFKA_BROKERS", "127.0.0.1:1")];
+    let commands = [
+        (&["verify", "--deep", "all"][..], "no right to read it"),
+        (&["user", "show", "ann"], "onboarding-5"),
+        (&["user", "explain", "ann"], "Assigned"),
+        (&["user", "forget", "ann"], "the row goes"),
+    ];
+    for (command, expected) in commands {
+        let finished = segmenter(command, &environment).finish(PATIENCE).await;
+        assert!(finished.code == Some(0) && finished.stdout.contains(expected), "{command:?}: {finished:?}");
     }
     role.drop(&database).await;
 }

@@ -39,4 +39,6 @@ mod serve;
 mod store;
 mod support;
 mod support_smoke;
+mod user;
+mod verify;
 mod world;

@@ -1,10 +1,15 @@
 //! One file a subcommand, each thin: parse, call the library, print, choose the exit code.
 
+mod catalog;
 pub mod check_events;
 pub mod config;
+mod database;
 pub mod demo;
 pub mod dlq;
 pub mod doctor;
 pub mod explain;
 pub mod migrate;
 pub mod serve;
+mod text;
+pub mod user;
+pub mod verify;

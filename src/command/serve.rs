@@ -11,6 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info, warn};
 use uuid::Uuid;
 
+use super::catalog;
 use crate::config::{self, Config, ConfigArgs, KafkaConfig, TopicsConfig};
 use crate::engine::Catalog;
 use crate::event::Limits;
@@ -68,7 +69,7 @@ pub async fn run(config: Config) -> anyhow::Result<Exit> {
 /// # Errors
 /// As [`run`].
 pub async fn run_until_stopped(config: Config, listener: TcpListener, shared: Shared) -> anyhow::Result<Exit> {
-    let catalog = Arc::new(load_catalog(&config)?);
+    let catalog = Arc::new(catalog::load(&config.catalog)?);
     info!(
         version = env!("CARGO_PKG_VERSION"),
         catalog = catalog.version(),
@@ -209,10 +210,7 @@ pub(super) async fn connect(
 
 /// The catalog that the configuration names, else the one that is compiled in.
 pub(crate) fn load_catalog(config: &Config) -> anyhow::Result<Catalog> {
-    let Some(file) = &config.catalog.file else { return Ok(Catalog::builtin()?) };
-    let text =
-        std::fs::read_to_string(file).with_context(|| format!("could not read the catalog {}", file.display()))?;
-    Catalog::parse(&text).with_context(|| format!("in {}", file.display()))
+    catalog::load(&config.catalog)
 }
 
 pub(super) fn stop_on_signals(stop: Stop) -> anyhow::Result<()> {

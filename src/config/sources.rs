@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::file::{self, Entry};
 use super::problem::{Problem, Problems, printable, unknown};
 use super::setting::{ENV_PREFIX, Setting};
-use super::table::{Config, DatabaseConfig, KafkaConfig, LogConfig, SETTINGS, TopicsConfig};
+use super::table::{CatalogConfig, Config, DatabaseConfig, KafkaConfig, LogConfig, SETTINGS, TopicsConfig};
 use super::value::Value;
 use super::{ConfigArgs, Section, validate};
 
@@ -103,6 +103,11 @@ impl Resolved {
     /// What a command needs that uses only the database: nothing has to be said of Kafka then.
     pub fn database(&self) -> Result<(DatabaseConfig, LogConfig), Problems> {
         self.checked(|_: &(DatabaseConfig, LogConfig), _| {})
+    }
+
+    /// What a command needs that uses the database and scores: nothing has to be said of Kafka then.
+    pub fn database_and_catalog(&self) -> Result<(DatabaseConfig, CatalogConfig, LogConfig), Problems> {
+        self.checked(|_: &(DatabaseConfig, CatalogConfig, LogConfig), _| {})
     }
 
     /// What a command needs that uses only Kafka: nothing has to be said of the database then.
@@ -214,6 +219,14 @@ impl Section for (DatabaseConfig, LogConfig) {
     fn read(reader: &mut Reader<'_>) -> Option<Self> {
         let (database, log) = (DatabaseConfig::read(reader), LogConfig::read(reader));
         Some((database?, log?))
+    }
+}
+
+impl Section for (DatabaseConfig, CatalogConfig, LogConfig) {
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let (database, catalog, log) =
+            (DatabaseConfig::read(reader), CatalogConfig::read(reader), LogConfig::read(reader));
+        Some((database?, catalog?, log?))
     }
 }
 

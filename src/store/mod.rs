@@ -9,7 +9,10 @@ pub mod outbox;
 pub mod rehearse;
 pub mod schema;
 pub mod states;
+pub mod user_record;
 pub mod user_vectors;
+pub mod verify;
+pub mod waiting;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -89,7 +89,7 @@ pub async fn take_over(
     Ok((taken, unreadable))
 }
 
-fn content(users: Option<Vec<String>>, body: Option<&[u8]>) -> Option<Content> {
+pub(super) fn content(users: Option<Vec<String>>, body: Option<&[u8]>) -> Option<Content> {
     match (users, body) {
         (_, Some(body)) => codec::decode_changes(body).ok().map(Content::Changes),
         (Some(users), None) => Some(Content::Users(users.iter().filter_map(|user| UserId::new(user)).collect())),

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
-use sqlx::PgPool;
 
-use crate::config::{ConfigArgs, DatabaseConfig};
+use super::database::{self, Access};
+use crate::config::{CatalogConfig, ConfigArgs, DatabaseConfig};
 use crate::engine::{self, Catalog, Segmentation};
 use crate::event::{self, Body, Decoded, Kind, Limits, Millis, RawRecord, UserId};
 use crate::exit::Exit;
@@ -22,8 +22,9 @@ pub use jsonl::{Summary, explain_jsonl};
 
 /// Show what the engine makes of a profile, and why.
 ///
-/// The profile is a stored user's, that of one event in a file, or one a line on standard input. Exit codes: 0 explained;
-/// 1 there is no such profile; 2 usage; 4 some lines were refused (with --jsonl).
+/// The profile is a stored user's, that of one event in a file, or one a line on standard input. A stored user is scored
+/// with the configured catalog, the others with the one that is compiled in. Exit codes: 0 explained; 1 there is no such
+/// profile; 2 usage; 3 the schema is not migrated; 4 some lines were refused (with --jsonl); 75 the database is away.
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
     #[command(flatten)]
@@ -57,26 +58,39 @@ struct Explained {
     segmentation: Segmentation,
 }
 
-/// Explains the stored profile of a user.
+/// Explains the stored profile of a user with the configured catalog.
 ///
 /// # Errors
-/// The database does not answer, or the user has no profile or is not onboarded.
+/// The database refuses us, the catalog cannot be read, or the user has no profile or is not onboarded.
 pub async fn explain_user(
     id: &str,
     database: &DatabaseConfig,
-    catalog: &Catalog,
+    catalog: &CatalogConfig,
+    json: bool,
+    out: &mut impl Write,
+) -> anyhow::Result<Exit> {
+    database::ended(explain_stored(id, database, catalog, json, out).await)
+}
+
+async fn explain_stored(
+    id: &str,
+    database: &DatabaseConfig,
+    catalog: &CatalogConfig,
     json: bool,
     out: &mut impl Write,
 ) -> anyhow::Result<Exit> {
     let user = UserId::new(id).ok_or_else(|| anyhow!("a user's id has 1 to 191 characters and no NUL"))?;
-    let pool = PgPool::connect(database.url.expose()).await.context("could not connect to the database")?;
-    let current = lookup::user(&pool, &user).await.context("could not read the user's state")??;
+    let catalog = super::catalog::load(catalog)?;
+    let database = match database::open(database, Access::Read).await? {
+        Ok(database) => database,
+        Err(schema) => return database::refuse(&schema),
+    };
+    let current = lookup::user(&database.pool, &user).await.context("could not read the user's state")??;
     let profile = &current.state.profile;
     let (Some(_), Some(at)) = (profile.onboarded(), profile.logical_time()) else {
         bail!("nothing is known of this user, or the onboarding is not completed");
     };
-    let explained = explain(format!("User {id}"), profile, at, catalog);
-    show(&explained, catalog, json, out)
+    show(&explain(format!("User {id}"), profile, at, &catalog), &catalog, json, out)
 }
 
 /// Explains the profile in a file: one event, or one case.

@@ -1,0 +1,207 @@
+//! `segmenter user show`: everything that is stored of one user.
+
+use std::io::Write;
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+use serde::Serialize;
+use serde_json::Value;
+use sqlx::PgPool;
+
+use super::{content, table};
+use crate::command::database::{self, Access};
+use crate::config::{ConfigArgs, DatabaseConfig};
+use crate::event::{Millis, UserId};
+use crate::exit::Exit;
+use crate::pipeline::change::Saying;
+use crate::pipeline::state::State;
+use crate::store::outbox;
+use crate::store::user_record::{self, UserRecord};
+use crate::store::verify::StoredRow;
+use crate::store::waiting::each_waiting_user;
+
+/// Show what is stored of a user: registers with their stamps, what was said, the row, the outbox.
+///
+/// Exit codes: 0 shown; 1 nothing is known of the user; 2 usage; 3 the schema is not migrated; 75 the database is away.
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    /// The user's id.
+    id: String,
+    /// Also show what the sections hold: budget, company, children's ages, date of birth. These are personal data: mind who
+    /// reads along, and where the output is kept.
+    #[arg(long)]
+    content: bool,
+    /// Write JSON instead of tables.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    pub config: ConfigArgs,
+}
+
+/// A deeper outbox is not looked through for one user.
+const OUTBOX_ROWS: i64 = 2_000;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Shown {
+    pub user_id: String,
+    /// `null` where the database has no `users` table.
+    pub on_platform: Option<bool>,
+    pub state: Option<ShownState>,
+    pub row: Option<ShownRow>,
+    pub departed: Option<ShownDeparted>,
+    /// Outbox rows that wait for the user; `null` where the outbox is too deep to look through.
+    pub outbox_rows: Option<u64>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ShownState {
+    pub onboarded_at: Option<String>,
+    pub erased_at: Option<String>,
+    pub logical_time: Option<String>,
+    pub catalog_version: u32,
+    pub job: Option<String>,
+    pub said: Option<ShownSaid>,
+    pub sections: Vec<ShownSection>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ShownSaid {
+    pub revision: i64,
+    pub said_at: String,
+    /// `null` where a null record was said.
+    pub segments: Option<Vec<String>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ShownSection {
+    pub section: &'static str,
+    pub written_at: String,
+    pub event_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content: Option<Value>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ShownRow {
+    pub source: String,
+    pub primary_segment: Option<String>,
+    pub segment_confidence: Option<f64>,
+    pub last_segment_update: Option<String>,
+    /// As stored.
+    pub segments: Value,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ShownDeparted {
+    pub erased_at: Option<String>,
+    pub revision: i64,
+}
+
+/// Reads what is stored of the user and writes it to `out`.
+///
+/// # Errors
+/// Nothing is known of the user, what is stored cannot be read, or the database refuses us.
+pub async fn run(args: &ShowArgs, database: &DatabaseConfig, out: &mut impl Write) -> anyhow::Result<Exit> {
+    database::ended(read_and_show(args, database, out).await)
+}
+
+async fn read_and_show(args: &ShowArgs, database: &DatabaseConfig, out: &mut impl Write) -> anyhow::Result<Exit> {
+    let user = super::user_id(&args.id)?;
+    let database = match database::open(database, Access::Read).await? {
+        Ok(database) => database,
+        Err(schema) => return database::refuse(&schema),
+    };
+    let away = "could not read what is stored of the user";
+    let record = user_record::read(&database.pool, &user, database.platform.has_users).await.context(away)?;
+    let outbox_rows = outbox_rows(&database.pool, &user).await.context(away)?;
+    if record.is_empty() && outbox_rows.is_none_or(|rows| rows == 0) {
+        bail!(
+            "nothing is known of this user{}",
+            match record.on_platform {
+                Some(true) => ", whom the platform has",
+                Some(false) => ", and the platform does not have the user either",
+                None => "",
+            }
+        );
+    }
+    let shown = shown(&user, record, outbox_rows, args.content)?;
+    if args.json {
+        serde_json::to_writer(&mut *out, &shown)?;
+        writeln!(out)?;
+    } else {
+        table::write(&shown, out)?;
+    }
+    Ok(Exit::Ok)
+}
+
+/// How many outbox rows wait for the user, unless looking would take long.
+pub(super) async fn outbox_rows(pool: &PgPool, user: &UserId) -> Result<Option<u64>, sqlx::Error> {
+    if outbox::depth(pool).await?.rows > OUTBOX_ROWS {
+        return Ok(None);
+    }
+    let mut rows = 0;
+    each_waiting_user(pool, |waiting| rows += u64::from(waiting == user.as_str())).await?;
+    Ok(Some(rows))
+}
+
+fn shown(user: &UserId, record: UserRecord, outbox_rows: Option<u64>, content: bool) -> anyhow::Result<Shown> {
+    let state = record.state.transpose().context("the stored state of the user")?;
+    Ok(Shown {
+        user_id: user.as_str().to_owned(),
+        on_platform: record.on_platform,
+        state: state.as_ref().map(|state| shown_state(state, content)),
+        row: record.row.map(shown_row),
+        departed: record
+            .departed
+            .map(|departed| ShownDeparted { erased_at: text(departed.erased_at), revision: departed.revision }),
+        outbox_rows,
+    })
+}
+
+fn shown_state(state: &State, with_content: bool) -> ShownState {
+    let profile = &state.profile;
+    let sections = profile.registers().map(|register| ShownSection {
+        section: register.section.kind().name(),
+        written_at: register.stamp.time.to_string(),
+        event_id: register.stamp.id.to_string(),
+        content: with_content.then(|| content::content(&register.section)),
+    });
+    ShownState {
+        onboarded_at: text(profile.onboarded().map(|stamp| stamp.time)),
+        erased_at: text(profile.erased_at()),
+        logical_time: text(profile.logical_time()),
+        catalog_version: state.catalog_version,
+        job: state.job.map(|job| job.to_string()),
+        said: state.said.as_ref().map(|said| ShownSaid {
+            revision: state.revision,
+            said_at: Millis(state.revision).to_string(),
+            segments: match said {
+                Saying::Ranking(_) => Some(state.said_segments().map(str::to_owned).collect()),
+                Saying::Null => None,
+            },
+        }),
+        sections: sections.collect(),
+    }
+}
+
+fn shown_row(row: StoredRow) -> ShownRow {
+    // What jsonb holds is JSON.
+    let segments = row.segments.and_then(|segments| serde_json::from_str(&segments).ok()).unwrap_or(Value::Null);
+    ShownRow {
+        source: row.source,
+        primary_segment: row.primary_segment,
+        segment_confidence: row.segment_confidence,
+        last_segment_update: text(row.last_segment_update),
+        segments,
+    }
+}
+
+fn text(time: Option<Millis>) -> Option<String> {
+    time.map(|time| time.to_string())
+}

@@ -1,0 +1,170 @@
+//! `segmenter verify`: whether what is stored, and what was said, is as it should be. Reads only.
+
+mod deep;
+mod finding;
+mod report;
+mod row;
+mod spoken;
+mod table;
+mod topic;
+mod walk;
+
+use std::io::Write;
+use std::str::FromStr;
+
+use anyhow::Context as _;
+use clap::Args;
+
+use super::database::{self, Access, Database};
+use crate::config::{CatalogConfig, Config, ConfigArgs, DatabaseConfig};
+use crate::exit::Exit;
+use finding::Findings;
+use report::Report;
+
+/// Check segments, states and, if asked to, the output topic; report counts and findings.
+///
+/// Reads only, in short statements, page by page, beside the live service. A user whose change is still in the outbox is
+/// in flight, not a finding. While changes come in, counts of different tables may differ by what came in meanwhile.
+///
+/// It costs one pass by key over each of profile_states, user_vectors and travel_onboarding_profiles, and counts of users
+/// and states from their indexes. --deep also transfers and scores every user it looks at.
+///
+/// Exit codes: 0 nothing found; 1 failure; 2 usage; 3 the schema is not migrated; 4 there are findings; 75 the database
+/// or Kafka is away.
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// Also compare the last record of each user on segment-changed with what the database says was said last.
+    ///
+    /// Reads the whole topic, from its beginning to its end at the call, without joining the group. Compares revisions,
+    /// not scores or times. Takes about 150 bytes of memory a user.
+    #[arg(long)]
+    topic: bool,
+    /// Also score the stored profiles with the configured catalog and compare the rows.
+    ///
+    /// About so many users, chosen at random at each run, or all of them. Users scored with another catalog version are
+    /// left out; they are findings of their own. Vectors that were learned by others are not compared.
+    #[arg(long, value_name = "USERS|all", num_args = 0..=1, default_missing_value = "10000")]
+    deep: Option<Depth>,
+    /// How many findings of a kind are listed. All are counted.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    list: usize,
+    /// Write JSON instead of tables.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    pub config: ConfigArgs,
+}
+
+/// How many users are scored anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Depth {
+    About(u32),
+    All,
+}
+
+impl FromStr for Depth {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.parse() {
+            Ok(users) if users > 0 => Ok(Self::About(users)),
+            _ if text == "all" => Ok(Self::All),
+            _ => Err("must be a number of users, 1 or more, or all"),
+        }
+    }
+}
+
+impl VerifyArgs {
+    /// Whether the configuration has to say where Kafka is.
+    pub fn needs_kafka(&self) -> bool {
+        self.topic
+    }
+}
+
+/// What is to be looked at.
+#[derive(Debug, Clone, Copy)]
+pub enum Scope<'c> {
+    Database(&'c DatabaseConfig, &'c CatalogConfig),
+    /// With segment-changed.
+    Topic(&'c Config),
+}
+
+/// Looks, and writes the report to `out`.
+///
+/// # Errors
+/// The catalog cannot be read, the database or a topic refuses us, or `out` cannot be written to.
+pub async fn run(args: &VerifyArgs, scope: Scope<'_>, out: &mut impl Write) -> anyhow::Result<Exit> {
+    database::ended(verify(args, scope, out).await)
+}
+
+async fn verify(args: &VerifyArgs, scope: Scope<'_>, out: &mut impl Write) -> anyhow::Result<Exit> {
+    let (database, catalog) = match scope {
+        Scope::Database(database, catalog) => (database, catalog),
+        Scope::Topic(config) => (&config.database, &config.catalog),
+    };
+    let catalog = super::catalog::load(catalog)?;
+    let database = match database::open(database, Access::Read).await? {
+        Ok(database) => database,
+        Err(schema) => return database::refuse(&schema),
+    };
+    let mut findings = Findings::listing(args.list);
+    let topic = match scope {
+        Scope::Topic(config) => Some(topic::Comparison::read(config).await?),
+        Scope::Database(..) => None,
+    };
+    let report = look(&database, &catalog, args.deep, topic, &mut findings).await?;
+    if args.json {
+        writeln!(out, "{}", report::json(&report, &findings)).context("cannot print")?;
+    } else {
+        table::write(&report, &findings, out).context("cannot print")?;
+    }
+    Ok(if findings.is_empty() { Exit::Ok } else { Exit::Findings })
+}
+
+async fn look(
+    database: &Database,
+    catalog: &crate::engine::Catalog,
+    depth: Option<Depth>,
+    mut topic: Option<topic::Comparison>,
+    findings: &mut Findings,
+) -> anyhow::Result<Report> {
+    let pool = &database.pool;
+    let away = "could not read the database";
+    let (columns, index) = walk::schema(pool, findings).await.context(away)?;
+    let users = walk::users(database).await.context(away)?;
+    let sample = walk::sample(pool, depth).await.context(away)?;
+    let states = walk::states(pool, catalog, sample, topic.as_mut(), findings).await.context(away)?;
+    let vectors = walk::vectors(pool, findings).await.context(away)?;
+    let profiles = walk::profiles(pool, findings).await.context(away)?;
+    let outbox = walk::outbox(pool, findings).await.context(away)?;
+    let topic = match topic {
+        Some(comparison) => Some(comparison.end(pool, findings).await?),
+        None => None,
+    };
+    Ok(Report {
+        schema: database.schema.to_string(),
+        columns,
+        index,
+        catalog_version: catalog.version(),
+        users,
+        vectors,
+        states,
+        profiles,
+        outbox,
+        topic,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_depth_is_a_number_of_users_or_all() {
+        assert_eq!("all".parse(), Ok(Depth::All));
+        assert_eq!("1".parse(), Ok(Depth::About(1)));
+        for text in ["", "0", "-1", "ALL", "1.5"] {
+            assert!(text.parse::<Depth>().is_err(), "{text}");
+        }
+    }
+}

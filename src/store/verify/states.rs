@@ -1,0 +1,152 @@
+//! States with their rows of `user_vectors`, by user.
+
+use sqlx::postgres::{PgPool, PgRow};
+use sqlx::{FromRow, Row};
+
+use super::PAGE;
+use super::said::Said;
+use crate::event::Millis;
+use crate::pipeline::codec::CodecError;
+use crate::pipeline::state::State;
+use crate::store::states::StateRow;
+
+/// Which states are read whole, with their rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sample {
+    /// One in so many; 1 is all, 0 none.
+    pub one_in: i64,
+    /// Which of them: users are chosen by a hash with this seed.
+    pub seed: i64,
+}
+
+impl Sample {
+    pub const NONE: Self = Self { one_in: 0, seed: 0 };
+    pub const ALL: Self = Self { one_in: 1, seed: 0 };
+}
+
+/// The columns of a row of `user_vectors` that depend on the profile.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredRow {
+    pub source: String,
+    pub segments: Option<String>,
+    pub primary_segment: Option<String>,
+    pub segment_confidence: Option<f64>,
+    pub last_segment_update: Option<Millis>,
+    pub vector: String,
+}
+
+impl StoredRow {
+    /// Whether `vector` is ours; else it was learned by others.
+    pub fn vector_is_ours(&self) -> bool {
+        !matches!(self.source.as_str(), "behavior" | "hybrid")
+    }
+}
+
+/// A user who has a state.
+#[derive(Debug)]
+pub struct StoredUser {
+    pub user: String,
+    pub said: Said,
+    /// Of the catalog that scored the row last; 0: never scored.
+    pub catalog_version: i32,
+    pub erased: bool,
+    /// Whether the user has a row whose segments are not null.
+    pub has_segments: bool,
+    /// Whether the sample has this user.
+    pub sampled: bool,
+    /// Read for those in the sample, and where it decides whether the row is as it should be.
+    pub state: Option<Result<State, CodecError>>,
+    /// Read for those in the sample.
+    pub row: Option<StoredRow>,
+}
+
+/// The subquery has an offset so that each row is looked up in the index, whatever the planner thinks of the table.
+const READ: &str = r#"
+with page as materialized (
+    select *, $3 = 1 or ($3 > 1 and mod(hashtextextended(user_id, $4), greatest($3, 1)) = 0) as sampled
+    from segmenter.profile_states where user_id > $1 order by user_id limit $2
+)
+select p.user_id, p.sampled, true as known, p.counter, p.revision, p.said, p.erased_at, p.catalog_version, p.job_id,
+       v.segments is not null as has_segments,
+       case when p.sampled or (v.segments is null and p.catalog_version > 0)
+                 or (v.segments is not null and p.erased_at is not null) then p.state end as state,
+       case when p.sampled then v.source end as source,
+       case when p.sampled then v.segments::text end as segments,
+       case when p.sampled then v."primarySegment"::text end as primary_segment,
+       case when p.sampled then v."segmentConfidence"::float8 end as confidence,
+       case when p.sampled then (extract(epoch from v."lastSegmentUpdate") * 1000)::bigint end as last_update,
+       case when p.sampled then v.vector::text end as vector
+from page p
+left join lateral (
+    select source, segments, "primarySegment", "segmentConfidence", "lastSegmentUpdate", vector
+    from public.user_vectors where "userId" = p.user_id collate "default" offset 0
+) v on true
+order by p.user_id"#;
+
+/// A walk over all states.
+#[derive(Debug)]
+pub struct StatePage {
+    pub sample: Sample,
+    after: String,
+}
+
+impl StatePage {
+    pub fn new(sample: Sample) -> Self {
+        Self { sample, after: String::new() }
+    }
+
+    /// The next page in bytewise order of the users; empty at the end.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn next(&mut self, pool: &PgPool) -> Result<Vec<StoredUser>, sqlx::Error> {
+        let rows = sqlx::query(READ)
+            .bind(&self.after)
+            .bind(PAGE)
+            .bind(self.sample.one_in)
+            .bind(self.sample.seed)
+            .fetch_all(pool)
+            .await?;
+        let users = rows.iter().map(stored_user).collect::<Result<Vec<_>, _>>()?;
+        if let Some(last) = users.last() {
+            self.after.clone_from(&last.user);
+        }
+        Ok(users)
+    }
+}
+
+fn stored_user(row: &PgRow) -> Result<StoredUser, sqlx::Error> {
+    let sampled: bool = row.try_get("sampled")?;
+    let has_state = row.try_get::<Option<&[u8]>, _>("state")?.is_some();
+    let state = has_state.then(|| StateRow::from_row(row)).transpose()?;
+    Ok(StoredUser {
+        user: row.try_get("user_id")?,
+        said: Said::of(row.try_get("revision")?, row.try_get("said")?),
+        catalog_version: row.try_get("catalog_version")?,
+        erased: row.try_get::<Option<i64>, _>("erased_at")?.is_some(),
+        has_segments: row.try_get("has_segments")?,
+        sampled,
+        state: state.map(|state| state.into_current().map(|current| current.state)),
+        row: stored_row(row)?,
+    })
+}
+
+fn stored_row(row: &PgRow) -> Result<Option<StoredRow>, sqlx::Error> {
+    let (Some(source), Some(vector)) = (row.try_get("source")?, row.try_get("vector")?) else { return Ok(None) };
+    Ok(Some(StoredRow {
+        source,
+        segments: row.try_get("segments")?,
+        primary_segment: row.try_get("primary_segment")?,
+        segment_confidence: row.try_get("confidence")?,
+        last_segment_update: row.try_get::<Option<i64>, _>("last_update")?.map(Millis),
+        vector,
+    }))
+}
+
+/// How many users have a state. Reads the index only, where the table has been vacuumed.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn count_states(pool: &PgPool) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar("select count(*) from segmenter.profile_states").fetch_one(pool).await
+}

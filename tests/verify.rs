@@ -1,0 +1,188 @@
+//! `segmenter verify`: nothing is found where nothing is wrong, and each thing that can be wrong is found and named.
+
+mod deep;
+mod topic;
+
+use serde_json::Value;
+
+use crate::docs_sql::validate;
+use crate::scene::PATIENCE;
+use crate::support::{Database, postgres, segmenter};
+use crate::world::{apply, budget, group, migrate, migrated_database, onboarding, pace, store_on, tombstone, update};
+
+/// Runs the command on the database; its exit code and report.
+async fn verify(database: &Database, arguments: &[&str]) -> (Option<i32>, Value) {
+    report(arguments, &[("DATABASE_URL", database.url())]).await
+}
+
+async fn report(arguments: &[&str], environment: &[(&str, &str)]) -> (Option<i32>, Value) {
+    let finished = segmenter(&[&["verify", "--json"], arguments].concat(), environment).finish(PATIENCE).await;
+    let report = serde_json::from_str(&finished.stdout).unwrap_or_else(|_| panic!("{finished:?}"));
+    (finished.code, report)
+}
+
+/// The findings as `check: subject`, those that are listed.
+fn found(report: &Value) -> Vec<String> {
+    let findings = report["findings"].as_array().unwrap().iter();
+    let examples = findings.flat_map(|finding| {
+        let check = finding["check"].as_str().unwrap();
+        finding["examples"].as_array().unwrap().iter().map(move |example| (check, example))
+    });
+    examples.map(|(check, example)| format!("{check}: {}", example["subject"].as_str().unwrap())).collect()
+}
+
+#[tokio::test]
+async fn an_empty_database_has_no_findings_with_the_platforms_users_or_without() {
+    let (code, with_users) = verify(&migrated_database().await, &["--deep"]).await;
+    assert_eq!((code, &with_users["ok"]), (Some(0), &Value::Bool(true)), "{with_users}");
+    let counts = &with_users["counts"];
+    assert_eq!((&counts["users"], &counts["vectors"]["total"]), (&0.into(), &0.into()));
+    assert!(counts["vectors"]["percentage"].is_null() && counts["profiles"]["completed"] == 0, "{counts}");
+
+    let alone = postgres().fresh_database().await;
+    migrate(&alone).await;
+    let (code, without_users) = verify(&alone, &[]).await;
+    assert_eq!(code, Some(0), "{without_users}");
+    assert!(without_users["counts"]["users"].is_null() && without_users["counts"]["profiles"].is_null());
+}
+
+#[tokio::test]
+async fn a_schema_that_is_not_migrated_is_refused_and_a_dependency_that_is_away_is_told_apart() {
+    let database = postgres().upstream_after_ia().await;
+    let finished = segmenter(&["verify"], &[("DATABASE_URL", database.url())]).finish(PATIENCE).await;
+    assert!(finished.code == Some(3) && finished.log.contains("migrate run"), "{finished:?}");
+
+    let nobody = "postgres://nobody@127.0.0.1:1/nothing";
+    let environment = [("DATABASE_URL", nobody), ("SEGMENTER_DATABASE_CONNECT_TIMEOUT", "1s")];
+    assert_eq!(segmenter(&["verify"], &environment).finish(PATIENCE).await.code, Some(75));
+
+    migrate(&database).await;
+    let environment = [("DATABASE_URL", database.url()), ("KAFKA_BROKERS", "127.0.0.1:1")];
+    assert_eq!(segmenter(&["verify", "--topic"], &environment).finish(PATIENCE).await.code, Some(75));
+}
+
+#[tokio::test]
+async fn the_counts_are_those_of_the_validation_in_sql() {
+    let database = migrated_database().await;
+    let names: Vec<String> = (0..40).map(|number| format!("user-{number}")).collect();
+    database.add_users(names.iter().map(String::as_str)).await;
+    let store = store_on(database.pool()).await;
+    let groups = ["SOLO", "COUPLE", "FAMILY", "FRIENDS"];
+    let events: Vec<_> = (0..29)
+        .map(|number: u32| {
+            let least = f64::from(number * 17 % 300);
+            let sections = vec![group(groups[number as usize % 4]), budget(least, least + 100.0), pace("HIGH")];
+            onboarding(&names[number as usize], 5, sections)
+        })
+        .collect();
+    apply(&store, &events).await;
+    database
+        .run(
+            r#"insert into user_vectors (id, "userId", vector, "updatedAt") values ('a', 'user-30', '[0]', now());
+               insert into user_vectors (id, "userId", vector, segments, "primarySegment", "segmentConfidence", "lastSegmentUpdate", "updatedAt")
+               values ('b', 'user-31', '[0]', '[{"segment":"THEIRS","score":0.815}]', 'THEIRS', 0.815, now(), now());
+               update user_vectors set "segmentConfidence" = 0.1 where "userId" = 'user-3';
+               update user_vectors set segments = '[{"segment":"X","score":"0.1"}]' where "userId" = 'user-4'"#,
+        )
+        .await;
+    let (code, report) = verify(&database, &[]).await;
+    let (counts, sql) = (&report["counts"], validate(database.pool()).await);
+    assert_eq!(code, Some(4));
+    let vectors = &counts["vectors"];
+    assert_eq!(counts["columns"].as_array().unwrap().len(), sql[0].as_array().unwrap().len());
+    assert_eq!(counts["users"], 40);
+    assert_eq!(vectors["total"], sql[1][0]["total"]);
+    assert_eq!(vectors["withSegments"], sql[1][0]["with_segments"]);
+    assert_eq!(vectors["percentage"], sql[1][0]["percentage"]);
+    assert_eq!(vectors["withoutState"], 1);
+    let shares = vectors["distribution"].as_array().unwrap();
+    assert!(shares.len() > 2, "{shares:?}");
+    let ours: Vec<_> =
+        shares.iter().map(|one| (&one["segment"], &one["count"], one["averageConfidence"].as_f64())).collect();
+    let theirs: Vec<_> = sql[2]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| (&one["primarySegment"], &one["count"], one["avg_confidence"].as_f64()))
+        .collect();
+    assert_eq!(ours, theirs);
+    assert_eq!(found(&report), ["contradiction: user-3", "contradiction: user-4"]);
+    assert_eq!(sql[3].as_array().unwrap().len(), 2);
+    assert_eq!(counts["outbox"]["rows"], sql[4][0]["rows"]);
+}
+
+/// Statements that break something, and what is found then.
+const BREAKAGES: [(&str, &str); 11] = [
+    (r#"delete from user_vectors where "userId" = 'ann'"#, "state-without-row: ann"),
+    (r#"update user_vectors set "primarySegment" = 'NOBODY' where "userId" = 'bob'"#, "contradiction: bob"),
+    (r#"update user_vectors set segments = '{"segment": 1}' where "userId" = 'cy'"#, "contradiction: cy"),
+    (r#"update user_vectors set segments = '[]' where "userId" = 'dan'"#, "contradiction: dan"),
+    ("update segmenter.profile_states set catalog_version = 99 where user_id = 'eve'", "stale-catalog: eve"),
+    (
+        r#"update segmenter.profile_states set state = '\x00' where user_id = 'fay'; delete from user_vectors where "userId" = 'fay'"#,
+        "unreadable-state: fay",
+    ),
+    (
+        r#"insert into user_vectors (id, "userId", vector, segments, "lastSegmentUpdate", "updatedAt") values ('g', 'gone', '[0]', '[]', now(), now())"#,
+        "erased-with-row: gone",
+    ),
+    (
+        r#"insert into travel_onboarding_profiles (id, "userId", "isCompleted", "updatedAt") values ('h', 'hal', true, now()), ('i', 'ian', false, now())"#,
+        "profile-without-segments: hal",
+    ),
+    ("insert into segmenter.outbox (body) values ('\\x00')", "unreadable-outbox: "),
+    (r#"drop index "user_vectors_primarySegment_idx""#, "index: user_vectors_primarySegment_idx"),
+    (r#"alter table user_vectors alter "lastSegmentUpdate" type timestamp(6)"#, "column: lastSegmentUpdate"),
+];
+
+#[tokio::test]
+async fn each_thing_that_is_wrong_in_the_database_is_found_and_named() {
+    let database = migrated_database().await;
+    let names = ["ann", "bob", "cy", "dan", "eve", "fay", "gone", "hal", "ian", "learned", "patched"];
+    database.add_users(names).await;
+    database
+        .run(
+            r#"insert into user_vectors (id, "userId", vector, source, "updatedAt") values ('l', 'learned', '[1]', 'behavior', now())"#,
+        )
+        .await;
+    let store = store_on(database.pool()).await;
+    for name in ["ann", "bob", "cy", "dan", "eve", "fay", "gone", "learned"] {
+        apply(&store, &[onboarding(name, 5, vec![group("SOLO"), budget(10.0, 40.0)])]).await;
+    }
+    // Right as they are: a learned vector whose user was erased, and a user who is not onboarded.
+    apply(&store, &[tombstone("gone", 9), tombstone("learned", 9), update("patched", 5, vec![pace("LOW")])]).await;
+    let (code, report) = verify(&database, &[]).await;
+    assert_eq!((code, found(&report)), (Some(0), Vec::new()), "{report}");
+    let mut expected: Vec<&str> = Vec::new();
+    for (statements, finding) in BREAKAGES {
+        database.run(statements).await;
+        expected.push(finding);
+        let (code, report) = verify(&database, &[]).await;
+        let found = found(&report);
+        assert_eq!((code, found.len()), (Some(4), expected.len()), "{statements}: {found:?}");
+        for finding in &expected {
+            assert!(found.iter().any(|found| found.starts_with(finding)), "{finding} is missing in {found:?}");
+        }
+    }
+    let finished = segmenter(&["verify", "--list", "1"], &[("DATABASE_URL", database.url())]).finish(PATIENCE).await;
+    assert_eq!(finished.code, Some(4));
+    assert!(
+        finished.stdout.contains("contradiction: 3 rows") && finished.stdout.contains("and 2 more"),
+        "{finished:?}"
+    );
+    assert!(finished.stdout.lines().all(|line| line.chars().count() <= 100), "{}", finished.stdout);
+}
+
+#[tokio::test]
+async fn an_erased_users_onboarding_profile_is_no_finding() {
+    let database = migrated_database().await;
+    database.add_users(["ann"]).await;
+    let store = store_on(database.pool()).await;
+    apply(&store, &[onboarding("ann", 5, vec![group("SOLO")])]).await;
+    apply(&store, &[tombstone("ann", 9)]).await;
+    database
+        .run(r#"insert into travel_onboarding_profiles (id, "userId", "isCompleted", "updatedAt") values ('a', 'ann', true, now())"#)
+        .await;
+    let (code, report) = verify(&database, &["--deep", "all"]).await;
+    assert_eq!((code, &report["counts"]["profiles"]["erased"]), (Some(0), &1.into()), "{report}");
+}
