@@ -100,3 +100,23 @@ async fn records_deleted_before_anything_was_committed_are_no_less_lost() {
     assert_eq!(process.wait(PATIENCE).await.code(), Some(3));
     assert!(process.log().iter().any(|line| line.contains("out of range") && line.contains(&scene.onboarding)));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_deleted_and_created_anew_under_a_running_process_is_read_from_its_beginning_when_it_may() {
+    let scene = Scene::new(1).await;
+    scene.add_users(20).await;
+    scene.produce(&history(20, 60, 89)).await;
+    let _process = scene.serve_with(&[("SEGMENTER_KAFKA_OUT_OF_RANGE", "earliest")]);
+    scene.settled().await;
+    let read = scene.accepted().await;
+    scene.kafka.delete_topic(&scene.onboarding).await;
+    eventually(PATIENCE, "the topic is gone", || async { scene.kafka.partitions(&scene.onboarding).await == 0 }).await;
+    scene.kafka.create_topic_named(&scene.onboarding, 1, &[("retention.ms", "-1")]).await;
+    let newer: Vec<_> = history(20, 200, 90).into_iter().filter(|(is_onboarding, ..)| *is_onboarding).collect();
+    let records = newer.iter().map(|(_, user, event)| record(user, event));
+    scene.kafka.produce_by_new_client(&scene.onboarding, records).await;
+    scene.settled().await;
+    let left = scene.accepted().await;
+    assert_table_equals_oracle(scene.database.pool(), read.iter().chain(&left)).await;
+    scene.assert_changes_form_chains().await;
+}

@@ -2,8 +2,9 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use url::Url;
 
@@ -24,7 +25,11 @@ pub struct Proxy {
     url: Url,
     cuts: Arc<Mutex<Vec<Cut>>>,
     closed: Arc<AtomicBool>,
+    latency: Latency,
 }
+
+/// How long what a client sends is under way, in ms.
+type Latency = Arc<AtomicU64>;
 
 impl Proxy {
     /// A way to the server of `database_url`.
@@ -35,7 +40,8 @@ impl Proxy {
         url.set_host(Some("127.0.0.1")).expect("a host fits");
         url.set_port(Some(listener.local_addr().expect("it is bound").port())).expect("a port fits");
         let (cuts, closed) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicBool::new(false)));
-        let (next_cuts, is_closed) = (Arc::clone(&cuts), Arc::clone(&closed));
+        let latency = Latency::default();
+        let (next_cuts, is_closed, its_latency) = (Arc::clone(&cuts), Arc::clone(&closed), Arc::clone(&latency));
         std::thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
                 if is_closed.load(Ordering::Relaxed) {
@@ -43,16 +49,21 @@ impl Proxy {
                 }
                 // Without a server the client is dropped: it sees what it would see without this proxy.
                 if let Ok(server) = TcpStream::connect(&server) {
-                    connect(client, server, &next_cuts);
+                    connect(client, server, &next_cuts, &its_latency);
                 }
             }
         });
-        Self { url, cuts, closed }
+        Self { url, cuts, closed, latency }
     }
 
     /// For the binary's `DATABASE_URL`.
     pub fn url(&self) -> &str {
         self.url.as_str()
+    }
+
+    /// From now on, what a client sends takes this long.
+    pub fn set_latency(&self, latency: Duration) {
+        self.latency.store(u64::try_from(latency.as_millis()).expect("a short time"), Ordering::SeqCst);
     }
 
     /// Cuts the connections of the next `times` commits.
@@ -75,13 +86,14 @@ impl Drop for Proxy {
     }
 }
 
-fn connect(client: TcpStream, server: TcpStream, cuts: &Arc<Mutex<Vec<Cut>>>) {
+fn connect(client: TcpStream, server: TcpStream, cuts: &Arc<Mutex<Vec<Cut>>>, latency: &Latency) {
     let copy = |stream: &TcpStream| stream.try_clone().expect("a socket can be cloned");
     let doomed = Arc::new(AtomicBool::new(false));
     let (to_server, from_server, is_doomed) = (copy(&server), copy(&client), Arc::clone(&doomed));
-    let cuts = Arc::clone(cuts);
+    let (cuts, latency) = (Arc::clone(cuts), Arc::clone(latency));
     std::thread::spawn(move || {
         pass_on(&client, &to_server, |bytes| {
+            delay(&latency);
             let cut = if contains(bytes, COMMIT) { cuts.lock().expect("no thread panics").pop() } else { None };
             doomed.store(matches!(cut, Some(Cut::AfterCommit)), Ordering::SeqCst);
             !matches!(cut, Some(Cut::BeforeCommit))
@@ -89,6 +101,11 @@ fn connect(client: TcpStream, server: TcpStream, cuts: &Arc<Mutex<Vec<Cut>>>) {
     });
     // What comes from the server after a doomed COMMIT is the answer to it.
     std::thread::spawn(move || pass_on(&server, &from_server, |_| !is_doomed.load(Ordering::SeqCst)));
+}
+
+#[expect(clippy::disallowed_methods, reason = "the delay is what is tested")]
+fn delay(latency: &Latency) {
+    std::thread::sleep(Duration::from_millis(latency.load(Ordering::SeqCst)));
 }
 
 /// Copies until an end is closed or `may_pass` refuses; then both ends are closed.
