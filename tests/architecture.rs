@@ -61,6 +61,22 @@ fn the_pure_modules_name_no_io_no_clock_and_no_environment() {
     }
 }
 
+/// A jump of the process's clock can then show in what is measured and told, never in what is written or said.
+#[test]
+fn only_what_measures_or_tells_reads_the_wall_clock() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let may = ["main.rs", "doctor/database/gather.rs", "kafka/consumer.rs", "kafka/dead_letter.rs"];
+    for path in rust_files(&source) {
+        let code = code(&path);
+        let reads = ["SystemTime::now", "now_utc", "now_local"].iter().any(|clock| code.contains(clock));
+        assert!(!reads || may.iter().any(|file| path == source.join(file)), "{} reads the clock", path.display());
+    }
+    let consumer = code(&source.join("kafka/consumer.rs"));
+    let readings = consumer.matches("SystemTime::now").count();
+    let for_metrics = ["fn observe(", "fn study("].iter().filter(|name| consumer.contains(**name)).count();
+    assert_eq!(readings, for_metrics, "the consumer reads the clock for its metrics alone");
+}
+
 #[test]
 fn only_one_module_names_the_unmaintained_retry_library() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");

@@ -1,7 +1,6 @@
 //! What can go wrong around a process, done to real processes: every scene ends with everything right.
 
 mod broker;
-mod clock;
 mod database;
 mod dead_letters;
 mod departures;

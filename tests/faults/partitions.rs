@@ -102,19 +102,22 @@ async fn records_deleted_before_anything_was_committed_are_no_less_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_topic_deleted_and_created_anew_under_a_running_process_is_read_from_its_beginning_when_it_may() {
+async fn a_topic_deleted_and_created_anew_is_read_from_its_beginning() {
     let scene = Scene::new(1).await;
     scene.add_users(20).await;
     scene.produce(&history(20, 60, 89)).await;
-    let _process = scene.serve_with(&[("SEGMENTER_KAFKA_OUT_OF_RANGE", "earliest")]);
+    let mut before = scene.serve();
     scene.settled().await;
     let read = scene.accepted().await;
+    before.terminate();
+    before.wait(PATIENCE).await;
     scene.kafka.delete_topic(&scene.onboarding).await;
     eventually(PATIENCE, "the topic is gone", || async { scene.kafka.partitions(&scene.onboarding).await == 0 }).await;
     scene.kafka.create_topic_named(&scene.onboarding, 1, &[("retention.ms", "-1")]).await;
     let newer: Vec<_> = history(20, 200, 90).into_iter().filter(|(is_onboarding, ..)| *is_onboarding).collect();
     let records = newer.iter().map(|(_, user, event)| record(user, event));
     scene.kafka.produce_by_new_client(&scene.onboarding, records).await;
+    let _after = scene.serve();
     scene.settled().await;
     let left = scene.accepted().await;
     assert_table_equals_oracle(scene.database.pool(), read.iter().chain(&left)).await;

@@ -48,8 +48,12 @@ async fn away_for_longer_than_the_longest_time_between_polls_the_member_keeps_it
     let postgres = Postgres::dedicated().await;
     let scene = scene_on(&postgres).await;
     scene.add_users(100).await;
-    let process =
-        scene.serve_with(&[("SEGMENTER_KAFKA_MAX_POLL_INTERVAL", "10s"), ("SEGMENTER_IN_FLIGHT_MAX_RECORDS", "100")]);
+    let process = scene.serve_with(&[
+        ("SEGMENTER_KAFKA_MAX_POLL_INTERVAL", "10s"),
+        ("SEGMENTER_KAFKA_DRAIN_DEADLINE", "5s"),
+        ("SEGMENTER_IN_FLIGHT_MAX_RECORDS", "100"),
+        ("SEGMENTER_BATCH_MAX_RECORDS", "100"),
+    ]);
     process.wait_for_log("partitions assigned").await;
     tokio::task::block_in_place(|| postgres.stop_immediate());
     let away = Instant::now();
@@ -113,7 +117,7 @@ async fn a_full_disk_is_waited_out_and_memory_stays_bounded() {
     for table in ["segmenter.profile_states", "segmenter.outbox", "user_vectors"] {
         scene.database.run(format!("alter table {table} set tablespace small")).await;
     }
-    scene.database.run("create table filler (some text) tablespace small").await;
+    scene.database.run("create table filler (content text) tablespace small").await;
     let fill = "insert into filler select repeat(md5(random()::text), 50) from generate_series(1, 200)";
     let full = loop {
         if let Err(error) = sqlx::query(fill).execute(scene.database.pool()).await {
@@ -121,7 +125,8 @@ async fn a_full_disk_is_waited_out_and_memory_stays_bounded() {
         }
     };
     assert_eq!(full.as_database_error().unwrap().code().as_deref(), Some("53100"));
-    let process = scene.serve_with(&[("SEGMENTER_IN_FLIGHT_MAX_RECORDS", "200")]);
+    let process =
+        scene.serve_with(&[("SEGMENTER_IN_FLIGHT_MAX_RECORDS", "200"), ("SEGMENTER_BATCH_MAX_RECORDS", "100")]);
     scene.produce(&history(200, 1_000, 131)).await;
     process.wait_for_log("the database does not take writes").await;
     process.wait_for_log("intake paused").await;
