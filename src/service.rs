@@ -168,6 +168,7 @@ fn consumer(
         stop: shared.stop.clone(),
         paused: AtomicBool::new(false),
         statistics: Mutex::new(None),
+        moved_at: Mutex::new(None),
     };
     let config = settings.cluster.consumer(&settings.group, settings.session_timeout, settings.max_poll_interval);
     BaseConsumer::from_config_and_context(&config, context).context("could not make the consumer's Kafka client")

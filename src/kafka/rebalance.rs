@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
@@ -37,7 +37,12 @@ pub struct LiveContext {
     pub paused: AtomicBool,
     /// The newest statistics, taken by the consumer loop.
     pub statistics: Mutex<Option<Box<Statistics>>>,
+    /// When partitions were last moved into range.
+    pub moved_at: Mutex<Option<Instant>>,
 }
+
+/// How long after a move the client may still tell of partitions that were moved with it.
+const ECHO: Duration = Duration::from_secs(5);
 
 impl LiveContext {
     /// The statistics that arrived since they were last taken.
@@ -94,7 +99,7 @@ impl LiveContext {
         let failed = |error| StopReason::Failure(format!("could not reposition partitions out of range: {error}"));
         let mut moved = self.start.out_of_range(consumer).map_err(failed)?;
         if moved.count() == 0 {
-            return Ok(());
+            return self.explain_none_out_of_range();
         }
         let partitions = self.partitions_in(&moved);
         // What was taken in cannot be delivered again.
@@ -106,7 +111,23 @@ impl LiveContext {
         self.assignment.give_up(&partitions);
         consumer.incremental_unassign(&moved).map_err(failed)?;
         self.assignment.assign(&partitions);
-        consumer.incremental_assign(&moved).map_err(failed)
+        consumer.incremental_assign(&moved).map_err(failed)?;
+        *self.moved_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        Ok(())
+    }
+
+    /// The client has given up fetching a partition and does not say which, and by now all positions are in range: a topic
+    /// was truncated or recreated and has grown since. Only a new start, from what is committed, is sure to read it.
+    fn explain_none_out_of_range(&self) -> Result<(), StopReason> {
+        let moved_at = *self.moved_at.lock().unwrap_or_else(PoisonError::into_inner);
+        if moved_at.is_some_and(|moved_at| moved_at.elapsed() < ECHO) {
+            return Ok(());
+        }
+        Err(StopReason::Failure(
+            "an input topic was truncated or recreated while it was read; a restart reads it from the committed offset, or \
+             from its beginning where there is none"
+                .to_owned(),
+        ))
     }
 
     fn revoked(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList) {

@@ -1,18 +1,19 @@
 //! The broker goes away and comes back.
 
+use crate::faults::rounds;
 use crate::scene::{PATIENCE, Scene, history};
 use crate::support::{Kafka, eventually, http_get};
 use crate::world::table;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_broker_killed_three_times_under_load_loses_nothing() {
+async fn a_broker_killed_again_and_again_under_load_loses_nothing() {
     // Kept for the rest of the run, for a scene's broker outlives every test.
     let kafka: &'static Kafka = Box::leak(Box::new(Kafka::dedicated().await));
     let scene = Scene::on(kafka, 2).await;
     scene.add_users(200).await;
     let process = scene.serve();
     let address = process.http_address().await;
-    for round in 0..3 {
+    for round in 0..rounds(3, 20) {
         scene.produce(&history(200, 1_000, 100 + round)).await;
         eventually(PATIENCE, "some rows are there", || async { !table(scene.database.pool()).await.is_empty() }).await;
         kafka.kill();

@@ -123,3 +123,26 @@ async fn a_topic_deleted_and_created_anew_is_read_from_its_beginning() {
     assert_table_equals_oracle(scene.database.pool(), read.iter().chain(&left)).await;
     scene.assert_changes_form_chains().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_recreated_under_a_running_process_is_read_from_its_beginning_once_it_has_seen_the_gap() {
+    let scene = Scene::new(1).await;
+    scene.add_users(20).await;
+    scene.produce(&history(20, 60, 89)).await;
+    let earliest = [("SEGMENTER_KAFKA_OUT_OF_RANGE", "earliest")];
+    let mut process = scene.serve_with(&earliest);
+    scene.settled().await;
+    let read = scene.accepted().await;
+    scene.kafka.delete_topic(&scene.onboarding).await;
+    eventually(PATIENCE, "the topic is gone", || async { scene.kafka.partitions(&scene.onboarding).await == 0 }).await;
+    scene.kafka.create_topic_named(&scene.onboarding, 1, &[("retention.ms", "-1")]).await;
+    process.wait_for_log("Offset out of range").await;
+    let newer: Vec<_> = history(20, 200, 90).into_iter().filter(|(is_onboarding, ..)| *is_onboarding).collect();
+    let records = newer.iter().map(|(_, user, event)| record(user, event));
+    scene.kafka.produce_by_new_client(&scene.onboarding, records).await;
+    scene.settled().await;
+    assert!(process.is_running());
+    let left = scene.accepted().await;
+    assert_table_equals_oracle(scene.database.pool(), read.iter().chain(&left)).await;
+    scene.assert_changes_form_chains().await;
+}

@@ -1,6 +1,6 @@
 //! Several processes: frozen ones that wake, ones at work on the same users, ones that come and go.
 
-use crate::faults::failpoint;
+use crate::faults::{failpoint, rounds};
 use crate::scene::{PATIENCE, Scene, history};
 use crate::support::{Segmenter, eventually, http_get};
 use crate::world::table;
@@ -83,7 +83,7 @@ async fn processes_that_come_and_go_by_sigterm_and_sigkill_lose_nothing() {
     let scene = Scene::new(4).await;
     scene.add_users(200).await;
     let mut processes: Vec<Segmenter> = (0..4).map(|_| scene.serve()).collect();
-    for round in 0..5 {
+    for round in 0..rounds(5, 50) {
         scene.produce(&history(200, 500, 50 + round)).await;
         let mut leaver = processes.remove(0);
         leaver.wait_for_log("partitions assigned").await;
