@@ -7,7 +7,7 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use super::Kafka;
 use super::kafka::TIMEOUT;
-use super::wait::eventually;
+use super::wait::{eventually, eventually_blocking};
 
 impl Kafka {
     /// Creates a topic whose name begins with `prefix` and is used by no other test; returns the name once the broker
@@ -73,7 +73,7 @@ impl Kafka {
         self.ask(group, move |client| {
             let mut wanted = TopicPartitionList::new();
             wanted.add_partition_range(&topic, 0, led_partitions(client, &topic) - 1);
-            let committed = client.committed_offsets(wanted, TIMEOUT).expect("the broker answers");
+            let committed = patiently(|| client.committed_offsets(wanted.clone(), TIMEOUT).ok());
             let mut elements = committed.elements();
             elements.sort_by_key(|element| element.partition());
             elements.iter().map(|element| element.offset().to_raw().filter(|offset| *offset >= 0)).collect()
@@ -114,14 +114,32 @@ impl Kafka {
 /// The first and the next offset of each partition.
 pub(super) fn watermarks(client: &BaseConsumer, topic: &str) -> Vec<(i64, i64)> {
     (0..led_partitions(client, topic))
-        .map(|partition| client.fetch_watermarks(topic, partition, TIMEOUT).expect("the broker answers"))
+        .map(|partition| patiently(|| client.fetch_watermarks(topic, partition, TIMEOUT).ok()))
         .collect()
 }
 
+/// How many partitions the topic has, once all of them are led.
 fn led_partitions(client: &BaseConsumer, topic: &str) -> i32 {
-    let metadata = client.fetch_metadata(Some(topic), TIMEOUT).expect("the broker answers");
-    let partitions =
-        metadata.topics().iter().filter(|found| found.name() == topic).flat_map(|found| found.partitions());
-    let led = partitions.filter(|partition| partition.error().is_none() && partition.leader() >= 0).count();
+    let led = patiently(|| {
+        let metadata = client.fetch_metadata(Some(topic), TIMEOUT).ok()?;
+        let partitions: Vec<_> = metadata
+            .topics()
+            .iter()
+            .filter(|found| found.name() == topic)
+            .flat_map(|found| found.partitions())
+            .collect();
+        let all_led = partitions.iter().all(|partition| partition.error().is_none() && partition.leader() >= 0);
+        all_led.then_some(partitions.len())
+    });
     i32::try_from(led).expect("few partitions")
+}
+
+/// Asks until there is an answer: a broker that has just started does not know all of its duties yet.
+fn patiently<T>(mut ask: impl FnMut() -> Option<T>) -> T {
+    let mut answer = None;
+    eventually_blocking(TIMEOUT, "the broker to answer", || {
+        answer = ask();
+        answer.is_some()
+    });
+    answer.expect("it was waited for")
 }
