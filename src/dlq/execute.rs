@@ -41,6 +41,14 @@ pub(super) struct RejectedAgain {
     pub(super) attempts: u32,
 }
 
+/// A dead letter that is still to be written.
+struct Open {
+    again: RejectedAgain,
+    extent: Extent,
+    /// Whether it is written alone, since the broker refuses a whole batch that is too large, or has one in it that is.
+    alone: bool,
+}
+
 impl Executor {
     /// Starts a publisher of this process.
     pub(super) fn start(store: Store, settings: &Settings, stop: Stop) -> Result<Self, Halt> {
@@ -89,13 +97,17 @@ impl Executor {
 
     /// Writes new dead letters of the same records; returns once the broker has them.
     pub(super) async fn reject(&self, again: Vec<RejectedAgain>) -> Result<(), Halt> {
-        let mut open: Vec<(RejectedAgain, Extent)> = again.into_iter().map(|one| (one, Extent::Whole)).collect();
+        let open = |again| Open { again, extent: Extent::Whole, alone: false };
+        let mut open: Vec<Open> = again.into_iter().map(open).collect();
         let writing = async {
             let mut retry = Retry::forever();
-            while !open.is_empty() {
-                let before = open.len();
-                open = self.try_to_reject(std::mem::take(&mut open)).await;
-                if open.len() == before {
+            loop {
+                let (left, failed) = self.try_to_reject(std::mem::take(&mut open)).await;
+                open = left;
+                if open.is_empty() {
+                    return;
+                }
+                if failed {
                     retry.wait().await;
                 }
             }
@@ -103,20 +115,36 @@ impl Executor {
         patiently("Kafka", writing).await
     }
 
-    /// One attempt at each; gives those that are still to be written.
-    async fn try_to_reject(&self, open: Vec<(RejectedAgain, Extent)>) -> Vec<(RejectedAgain, Extent)> {
-        let record = |(again, extent): &(RejectedAgain, Extent)| {
-            let topic = self.topics.input(again.rejected.record.partition.kind);
-            dead_letter::dead_letter(&again.rejected, topic, again.attempts, *extent)
+    /// One attempt at each; gives those that are still to be written, and whether any failed for more than its size.
+    async fn try_to_reject(&self, open: Vec<Open>) -> (Vec<Open>, bool) {
+        let (alone, together): (Vec<Open>, Vec<Open>) = open.into_iter().partition(|open| open.alone);
+        let (mut left, mut failed) = self.try_together(together).await;
+        for one in alone {
+            let (still_left, has_failed) = self.try_together(vec![one]).await;
+            left.extend(still_left);
+            failed |= has_failed;
+        }
+        (left, failed)
+    }
+
+    async fn try_together(&self, open: Vec<Open>) -> (Vec<Open>, bool) {
+        let record = |open: &Open| {
+            let topic = self.topics.input(open.again.rejected.record.partition.kind);
+            dead_letter::dead_letter(&open.again.rejected, topic, open.again.attempts, open.extent)
         };
         let records: Vec<Outgoing> = open.iter().map(record).collect();
         let fates = produce::produce_all(&self.dead_letters, &self.topics.dead_letter, &records).await;
-        let left = open.into_iter().zip(fates).filter_map(|((again, extent), fate)| {
-            let error = fate.err()?;
-            let smaller = produce::is_too_large(&error).then(|| extent.smaller()).flatten();
-            Some((again, smaller.unwrap_or(extent)))
-        });
-        left.collect()
+        let (mut left, mut failed) = (Vec::new(), false);
+        for (mut one, fate) in open.into_iter().zip(fates) {
+            let Err(error) = fate else { continue };
+            match one.extent.smaller().filter(|_| produce::is_too_large(&error)) {
+                Some(_) if !one.alone => one.alone = true,
+                Some(extent) => one.extent = extent,
+                None => failed = true,
+            }
+            left.push(one);
+        }
+        (left, failed)
     }
 
     /// Waits until everything has been said. What is not stays in the outbox, for a live process to say.

@@ -118,6 +118,32 @@ async fn what_is_rejected_again_gets_a_dead_letter_with_one_more_attempt_until_t
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_rejected_again_is_not_cut_because_all_of_it_together_is_too_large() {
+    let mut scene = Scene::new(1).await;
+    // Many of them in one batch are too large for the topic, each of them alone is not.
+    scene.dead = scene.kafka.create_topic("dead", 1, &[("max.message.bytes", "20000")]).await;
+    let mut numbers = Numbers(99);
+    for offset in 0..30 {
+        let value: Vec<u8> = (0..3_000).map(|_| b'a' + u8::try_from(numbers.below(26)).unwrap()).collect();
+        let letter = letter(&scene.onboarding, offset, Record::new("ann", value), "malformed", 1);
+        scene.kafka.produce(&scene.dead, letter).await;
+    }
+    let (code, _, summary) = dlq_json(&scene, &["redrive", "--all", "--execute"]).await;
+    assert_eq!((code, &summary["complete"]), (Some(4), &true.into()), "{summary}");
+    let letters = scene.dead_letters().await;
+    let (old, new) = letters.split_at(30);
+    let values = |letters: &[OwnedRecord]| {
+        let mut values: Vec<Option<Vec<u8>>> = letters.iter().map(|letter| letter.value.clone()).collect();
+        values.sort();
+        values
+    };
+    assert_eq!(values(old), values(new));
+    for letter in new {
+        assert_eq!((letter.header("segmenter.attempts"), letter.header("segmenter.sha256")), (Some("2"), None));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_interrupted_redrive_finishes_and_says_what_it_has_begun() {
     let scene = Scene::new(1).await;
     scene.database.add_users(["ann", "bob"]).await;
