@@ -6,7 +6,7 @@ SHELL := /bin/bash
 # The tests of one run share a broker and a database server; more threads than this only make them wait for each other.
 export RUST_TEST_THREADS ?= 4
 
-.PHONY: help demo setup build test soak bench lint
+.PHONY: help demo setup build test test-ops soak bench lint
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -24,7 +24,11 @@ build: setup ## Build the program
 
 test: setup ## Run all tests, against a real Kafka and a real PostgreSQL that they start themselves
 	cargo test --locked --features failpoints --doc
-	cargo test --locked --features failpoints --lib --bins --tests
+	cargo test --locked --features failpoints --lib --bins --tests -- --skip ops::
+
+test-ops: ## Test what runs around the program: manifests, alerts, registry, TLS, the page in a browser
+	@scripts/setup ops
+	cargo test --locked --features failpoints --test promises -- ops::
 
 soak: setup ## Faults in a random order for an hour: make soak [SOAK_SECONDS=600] [SOAK_SEED=1]
 	SOAK_SECONDS=$(or $(SOAK_SECONDS),3600) cargo test --locked --features failpoints --test promises -- --nocapture kills:: faults::

@@ -31,6 +31,7 @@ mod kills;
 mod ledger;
 mod merge_and_fold;
 mod migrations;
+mod ops;
 mod publishing;
 mod read_api;
 mod saying_again;
