@@ -16,6 +16,7 @@ mod file;
 mod kafka;
 mod kafka_properties;
 mod log;
+mod moment;
 mod problem;
 mod secret;
 mod setting;
@@ -40,6 +41,7 @@ pub use table::{
     BatchConfig, CatalogConfig, Config, DatabaseConfig, HttpConfig, InFlightConfig, KafkaConfig, LimitsConfig,
     LogConfig, OutboxConfig, SECTIONS, SETTINGS, TopicsConfig,
 };
+pub use moment::Moment;
 pub use unit::parse_duration;
 pub use value::{Bytes, Name};
 
