@@ -66,9 +66,8 @@ impl BatchWriter {
     /// # Errors
     /// The clients could not be made from their configuration.
     pub fn start(store: Store, output: &Output, stop: Stop) -> Result<Self, Halt> {
-        let producer = |name| {
-            output.cluster.named_producer(name).map_err(|error| Halt::Failed(format!("no producer: {error}")))
-        };
+        let producer =
+            |name| output.cluster.named_producer(name).map_err(|error| Halt::Failed(format!("no producer: {error}")));
         let metrics = Metrics::new().map_err(|error| Halt::Failed(error.to_string()))?;
         let held = HeldRows::default();
         let (handover, handed_over) = mpsc::channel(HANDOVER_ROWS);

@@ -1,5 +1,6 @@
 //! Why a command that works through something ended before its end.
 
+use crate::exit::Exit;
 use crate::kafka::topic_reader::ReadError;
 use crate::store::error::{ErrorClass, StoreError};
 
@@ -15,6 +16,17 @@ pub enum Halt {
     Refused(String),
     #[error("{0}")]
     Failed(String),
+}
+
+impl Halt {
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Away(_) => Exit::DependencyAway,
+            Self::Interrupted => Exit::Interrupted,
+            Self::Refused(_) => Exit::Refused,
+            Self::Failed(_) => Exit::Failure,
+        }
+    }
 }
 
 impl From<ReadError> for Halt {

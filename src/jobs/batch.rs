@@ -30,7 +30,10 @@ pub struct Batch {
 #[derive(Debug)]
 pub enum Work {
     /// Merge the events. Their records are kept where those that the database rejects are to become dead letters.
-    Merge { events: Vec<Event>, records: Vec<OriginalRecord> },
+    Merge {
+        events: Vec<Event>,
+        records: Vec<OriginalRecord>,
+    },
     Rescore(Vec<Rescoring>),
 }
 

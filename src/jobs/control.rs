@@ -89,12 +89,7 @@ impl Control {
     ///
     /// # Errors
     /// A stop was requested, or somebody else owns the job.
-    pub async fn turn(
-        &mut self,
-        items: u64,
-        may_cancel: bool,
-        mut shown: impl FnMut(&Report),
-    ) -> Result<Turn, Halt> {
+    pub async fn turn(&mut self, items: u64, may_cancel: bool, mut shown: impl FnMut(&Report)) -> Result<Turn, Halt> {
         loop {
             let orders = *self.orders.borrow_and_update();
             if self.stop.is_requested() {

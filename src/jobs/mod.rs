@@ -16,15 +16,15 @@
 //! Jobs write quietly: a new ranking is not said until the job's end, which says the net change of each user once. A live
 //! event in between says it itself.
 
-mod batch;
-mod control;
+pub mod batch;
+pub mod control;
 pub mod dry_run;
-mod pressure;
+pub mod pressure;
 pub mod replay;
 pub mod run;
-mod saying;
+pub mod saying;
 pub mod snapshot;
-mod source;
+pub mod source;
 pub mod spec;
 pub mod throttle;
 

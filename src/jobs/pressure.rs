@@ -28,9 +28,18 @@ pub struct Pressure {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Cause {
-    LiveLag { records: u64, limit: u64 },
-    Outbox { rows: u64, limit: u64 },
-    DbLatency { ms: u64, limit: u64 },
+    LiveLag {
+        records: u64,
+        limit: u64,
+    },
+    Outbox {
+        rows: u64,
+        limit: u64,
+    },
+    DbLatency {
+        ms: u64,
+        limit: u64,
+    },
     /// The live lag is limited and could not be measured.
     LiveLagUnknown,
 }
@@ -116,12 +125,9 @@ mod tests {
 
     #[test]
     fn a_limit_holds_a_job_up_only_once_it_is_passed() {
-        let throttle = Throttle { max_live_lag: Some(10), max_outbox: Some(5), max_db_latency_ms: Some(20), rate: None };
-        let calm = Pressure {
-            live_lag: Some(10),
-            outbox_rows: Some(5),
-            db_latency: Some(Duration::from_millis(20)),
-        };
+        let throttle =
+            Throttle { max_live_lag: Some(10), max_outbox: Some(5), max_db_latency_ms: Some(20), rate: None };
+        let calm = Pressure { live_lag: Some(10), outbox_rows: Some(5), db_latency: Some(Duration::from_millis(20)) };
         assert_eq!(calm.against(&throttle), None);
         assert_eq!(calm.against(&Throttle::default()), None);
         let lagging = Pressure { live_lag: Some(11), ..calm };

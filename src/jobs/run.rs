@@ -59,11 +59,7 @@ pub fn spec(record: &JobRecord) -> Result<Spec, Halt> {
         .map_err(|error| Halt::Refused(format!("this version of segmenter does not understand the job: {error}")))
 }
 
-async fn take_up(
-    means: &Means,
-    record: &JobRecord,
-    shown: &watch::Sender<Option<Snapshot>>,
-) -> Result<Ended, Halt> {
+async fn take_up(means: &Means, record: &JobRecord, shown: &watch::Sender<Option<Snapshot>>) -> Result<Ended, Halt> {
     let spec = spec(record)?;
     let throttle: Throttle = serde_json::from_value(record.throttle.clone()).unwrap_or_default();
     let parts = jobs::parts(&means.store.pool, record.id).await?;
@@ -73,7 +69,12 @@ async fn take_up(
         writer: BatchWriter::start(means.store.clone(), &means.output, means.stop.clone())?,
         control: Control::start(means, record.id, record.wanted, throttle)?,
         counts: parts.iter().map(|part| (Arc::from(part.name.as_str()), part.counts)).collect(),
-        progress: Walked { stage: record.stage, passed: passed(&spec.what, &parts), said: 0, speed: Speed::new(Instant::now()) },
+        progress: Walked {
+            stage: record.stage,
+            passed: passed(&spec.what, &parts),
+            said: 0,
+            speed: Speed::new(Instant::now()),
+        },
         spec,
         shown,
     };

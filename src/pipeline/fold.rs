@@ -144,8 +144,13 @@ fn scored(
     let segmentation = engine::segment(&engine_input(&profile, logical_time), catalog);
     let row = RowContent::new(&segmentation, catalog, logical_time);
     let same = prior.said_segments().eq(ranked_names(&segmentation, catalog));
-    let mut state =
-        State { profile, said: prior.said.clone(), revision: prior.revision, catalog_version: catalog.version(), job: None };
+    let mut state = State {
+        profile,
+        said: prior.said.clone(),
+        revision: prior.revision,
+        catalog_version: catalog.version(),
+        job: None,
+    };
     let change = match context.voice {
         _ if same => None,
         Voice::Quiet(job) => {

@@ -216,12 +216,7 @@ impl Store {
         Ok(committed)
     }
 
-    fn fold(
-        &self,
-        progress: &Progress<'_>,
-        chunk: &Chunk,
-        snapshot: Snapshot,
-    ) -> Result<Vec<UserFold>, StoreError> {
+    fn fold(&self, progress: &Progress<'_>, chunk: &Chunk, snapshot: Snapshot) -> Result<Vec<UserFold>, StoreError> {
         let context = Context { catalog: &self.catalog, clock_ms: snapshot.clock_ms, voice: progress.voice };
         let pairs = chunk.iter().zip(snapshot.users);
         pairs.map(|(group, current)| fold_user(progress.task, group, current?, &context)).collect()

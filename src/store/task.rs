@@ -101,12 +101,7 @@ pub(super) fn fold_user(
     }
 }
 
-fn merge(
-    events: &[Event],
-    group: &Group,
-    current: Current,
-    context: &Context<'_>,
-) -> Result<UserFold, StoreError> {
+fn merge(events: &[Event], group: &Group, current: Current, context: &Context<'_>) -> Result<UserFold, StoreError> {
     // Without a user on the platform only erasures mean something.
     let (accepted, refused): (Vec<usize>, Vec<usize>) = group
         .items

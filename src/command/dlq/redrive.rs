@@ -138,10 +138,5 @@ fn exit(report: &Report) -> anyhow::Result<Exit> {
 
 fn halted(halt: &Halt) -> anyhow::Result<Exit> {
     writeln!(io::stderr(), "segmenter: {halt}")?;
-    Ok(match halt {
-        Halt::Away(_) => Exit::DependencyAway,
-        Halt::Interrupted => Exit::Interrupted,
-        Halt::Refused(_) => Exit::Refused,
-        Halt::Failed(_) => Exit::Failure,
-    })
+    Ok(halt.exit())
 }

@@ -61,7 +61,9 @@ mod tests {
         }
         assert_eq!(Bound::parse("3:200"), Ok(Bound::Offsets(BTreeMap::from([(3, 200)]))));
         assert_eq!(Bound::parse("0:15,3:0"), Ok(Bound::Offsets(BTreeMap::from([(0, 15), (3, 0)]))));
-        for text in ["", "0:", ":5", "0:1,0:2", "-1:5", "0:-5", "0:+5", "2h", "P1M", "99999999999:1", "0:99999999999999999999"] {
+        for text in
+            ["", "0:", ":5", "0:1,0:2", "-1:5", "0:-5", "0:+5", "2h", "P1M", "99999999999:1", "0:99999999999999999999"]
+        {
             assert!(Bound::parse(text).is_err(), "{text}");
         }
     }

@@ -210,8 +210,7 @@ impl Rules {
 
 fn raw(message: &OwnedMessage, kind: Kind) -> RawRecord<'_> {
     let headers = message.headers();
-    let traceparent =
-        headers.and_then(|headers| headers.iter().find(|header| header.key == "traceparent")?.value);
+    let traceparent = headers.and_then(|headers| headers.iter().find(|header| header.key == "traceparent")?.value);
     RawRecord {
         kind,
         topic: message.topic(),

@@ -70,14 +70,16 @@ pub async fn create(pool: &PgPool, job: &NewJob) -> Result<(), sqlx::Error> {
         .execute(&mut *transaction)
         .await?;
     for (place, part) in (0_i32..).zip(&job.parts) {
-        sqlx::query("insert into segmenter.job_parts (job_id, part, place, position, until) values ($1, $2, $3, $4, $5)")
-            .bind(job.id)
-            .bind(&part.name)
-            .bind(place)
-            .bind(&part.position)
-            .bind(&part.until)
-            .execute(&mut *transaction)
-            .await?;
+        sqlx::query(
+            "insert into segmenter.job_parts (job_id, part, place, position, until) values ($1, $2, $3, $4, $5)",
+        )
+        .bind(job.id)
+        .bind(&part.name)
+        .bind(place)
+        .bind(&part.position)
+        .bind(&part.until)
+        .execute(&mut *transaction)
+        .await?;
     }
     for users in job.users.chunks(USERS_AT_ONCE) {
         let users: Vec<&str> = users.iter().map(UserId::as_str).collect();

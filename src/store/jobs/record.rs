@@ -135,10 +135,12 @@ pub async fn find(pool: &PgPool, id: Uuid) -> Result<Option<JobRecord>, sqlx::Er
 /// # Errors
 /// The database does not answer.
 pub async fn parts(pool: &PgPool, id: Uuid) -> Result<Vec<Part>, sqlx::Error> {
-    sqlx::query_as("select part, position, until, done, counts from segmenter.job_parts where job_id = $1 order by place")
-        .bind(id)
-        .fetch_all(pool)
-        .await
+    sqlx::query_as(
+        "select part, position, until, done, counts from segmenter.job_parts where job_id = $1 order by place",
+    )
+    .bind(id)
+    .fetch_all(pool)
+    .await
 }
 
 impl<'r> FromRow<'r, PgRow> for JobRecord {
