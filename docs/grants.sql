@@ -1,5 +1,5 @@
--- The rights of a role that runs `segmenter serve`, and jobs. Run it as the owner of the tables, after
--- `segmenter migrate run`, with the role's own name in the place of segmenter_service:
+-- The rights of a role that runs `segmenter serve` and nothing else (for jobs see grants_jobs.sql). Run it as the owner of
+-- the tables, after `segmenter migrate run`, with the role's own name in the place of segmenter_service:
 --   create role segmenter_service login password '…';
 --   psql "$DATABASE_URL" -f docs/grants.sql
 -- The role needs no right to create anything: migrate as the owner, and leave SEGMENTER_MIGRATE off.
@@ -25,8 +25,3 @@ grant select on segmenter.schema_compatibility to segmenter_service;
 grant select, insert, update on segmenter.profile_states to segmenter_service;
 grant select, insert, update on segmenter.departed to segmenter_service;
 grant select, insert, update, delete on segmenter.outbox to segmenter_service;
-
--- Jobs (replay and its kin): only for a role that runs them, or tells them what to do.
-grant select, insert, update on segmenter.jobs to segmenter_service;
-grant select, insert, update on segmenter.job_parts to segmenter_service;
-grant select, insert on segmenter.job_users to segmenter_service;

@@ -4,6 +4,7 @@ mod controlling;
 mod interrupting;
 mod planning;
 mod replaying;
+mod rights;
 mod saying;
 
 use serde_json::Value;
