@@ -14,7 +14,6 @@ mod architecture;
 mod assignment;
 mod avro;
 mod check_events;
-mod compose;
 mod config;
 mod consumers;
 mod decoding_corpus;

@@ -1,1 +1,12 @@
 //! What runs around the program, tested by `make test-ops`: its servers and tools are heavier than those of `make test`.
+
+mod alerts;
+mod compose;
+mod container;
+mod custom_resources;
+mod dashboard;
+mod manifests;
+mod pods;
+mod setting_names;
+mod tools;
+mod topics;
