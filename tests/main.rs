@@ -31,6 +31,7 @@ mod ledger;
 mod merge_and_fold;
 mod migrations;
 mod ops;
+mod packaging;
 mod publishing;
 mod read_api;
 mod saying_again;

@@ -49,7 +49,11 @@ fn every_panel_has_a_number_a_title_an_explanation_and_a_place_of_its_own() {
         assert!(!text(panel, "/description").is_empty(), "{} says nothing of itself", panel["title"]);
         assert_eq!(panel["datasource"]["uid"], "${datasource}", "{} is bound to one Grafana", panel["title"]);
         for target in list(panel, "/targets") {
-            assert!(text(target, "/expr").contains("namespace=~\"$namespace\""), "{} mixes deployments", panel["title"]);
+            assert!(
+                text(target, "/expr").contains("namespace=~\"$namespace\""),
+                "{} mixes deployments",
+                panel["title"]
+            );
         }
     }
 }

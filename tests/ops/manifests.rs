@@ -11,7 +11,7 @@ use super::tools::{OVERLAYS, documents, list, named, of_kind, printed, python, r
 const KUBERNETES: [&str; 2] = ["1.28", "1.37"];
 
 /// The kinds whose definitions are not Kubernetes' own.
-fn is_custom(resource: &Value) -> bool {
+pub fn is_custom(resource: &Value) -> bool {
     !["v1", "apps/v1", "batch/v1", "policy/v1", "networking.k8s.io/v1"].contains(&text(resource, "/apiVersion"))
 }
 
@@ -73,7 +73,10 @@ fn every_selector_finds_the_consumer_and_only_what_it_means() {
             assert!(!jobs.iter().any(|labels| selects(selector, labels)), "{overlay}: {kind} finds a job");
         }
         let policy = named(&all, "NetworkPolicy", "segmenter").pointer("/spec/podSelector/matchLabels").unwrap();
-        assert!(jobs.iter().chain([&consumer]).all(|labels| selects(policy, labels)), "{overlay}: a pod without a policy");
+        assert!(
+            jobs.iter().chain([&consumer]).all(|labels| selects(policy, labels)),
+            "{overlay}: a pod without a policy"
+        );
     }
 }
 

@@ -12,7 +12,8 @@ use super::tools::{OVERLAYS, list, named, of_kind, read, resources, text};
 
 /// A duration in whole seconds, such as `20s`, among the settings of a ConfigMap.
 pub fn duration(settings: &Value, name: &str) -> Duration {
-    let seconds = settings[name].as_str().and_then(|value| value.strip_suffix('s')).and_then(|value| value.parse().ok());
+    let seconds =
+        settings[name].as_str().and_then(|value| value.strip_suffix('s')).and_then(|value| value.parse().ok());
     Duration::from_secs(seconds.unwrap_or_else(|| panic!("{name} is no number of seconds")))
 }
 
