@@ -31,9 +31,9 @@ fn compose_accepts_the_file_and_the_service_accepts_its_configuration() {
 fn the_file_is_what_the_compose_specification_wants() {
     const VALIDATE: &str = "
 import json, sys
-from jsonschema import Draft7Validator
+from jsonschema import Draft202012Validator
 wrong = [f'{error.json_path}: {error.message}'
-         for error in Draft7Validator(json.load(open(sys.argv[1]))).iter_errors(json.load(sys.stdin))]
+         for error in Draft202012Validator(json.load(open(sys.argv[1]))).iter_errors(json.load(sys.stdin))]
 sys.exit('\\n'.join(wrong) or 0)
 ";
     let file = documents(&read("docker-compose.yml")).remove(0);

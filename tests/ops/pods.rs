@@ -7,7 +7,7 @@ use std::time::Duration;
 use segmenter::health::Health;
 use segmenter::http::{self, Access, Pages};
 use segmenter::metrics::Metrics;
-use segmenter::stop::{Stop, StopReason};
+use segmenter::stop::Stop;
 use serde_json::Value;
 
 use super::setting_names::duration;
@@ -92,7 +92,7 @@ async fn every_probe_and_every_scrape_asks_a_page_that_is_there() {
             assert_eq!(http_get(address, path).await.status, 200, "{overlay}: {path}");
         }
     }
-    stop.now(StopReason::Signal);
+    stop.abandon();
     server.await.unwrap();
 }
 
