@@ -1,5 +1,5 @@
--- The rights of a role that runs `segmenter serve` and nothing else. Run it as the owner of the tables, after
--- `segmenter migrate run`, with the role's own name in the place of segmenter_service:
+-- The rights of a role that runs `segmenter serve` and nothing else (for jobs see grants_jobs.sql). Run it as the owner of
+-- the tables, after `segmenter migrate run`, with the role's own name in the place of segmenter_service:
 --   create role segmenter_service login password '…';
 --   psql "$DATABASE_URL" -f docs/grants.sql
 -- The role needs no right to create anything: migrate as the owner, and leave SEGMENTER_MIGRATE off.

@@ -1,0 +1,183 @@
+//! The parts of a live service that a command needs that writes batches: the driver of the store, a publisher, and a
+//! producer of dead letters. An outage is waited out for a while, not for ever: an operator is watching.
+
+use std::future::Future;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use crate::halt::Halt;
+use crate::health::Health;
+use crate::kafka::client::{Cluster, Topics};
+use crate::kafka::letters::{self, Letter};
+use crate::kafka::produce::Producer;
+use crate::kafka::publisher::{HANDOVER_ROWS, HeldRows, Publisher};
+use crate::kafka::record::Rejected;
+use crate::metrics::Metrics;
+use crate::pipeline::drive::Driver;
+use crate::pipeline::segment_changed::Encoding;
+use crate::retry::Retry;
+use crate::stop::{Stop, StopReason};
+use crate::store::Store;
+use crate::store::apply::{Ending, Progress};
+use crate::store::outbox::{Content, Publication};
+
+/// How long Kafka or PostgreSQL may be away in the middle of the work.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How changes and dead letters leave the process.
+#[derive(Debug, Clone)]
+pub struct Output {
+    pub cluster: Cluster,
+    pub topics: Topics,
+    /// How segment-changed is written.
+    pub encoding: Encoding,
+}
+
+/// Writes batches, says their changes, and writes dead letters.
+pub struct BatchWriter {
+    driver: Driver,
+    publishing: JoinHandle<()>,
+    dead_letters: Producer,
+    topics: Topics,
+    stop: Stop,
+}
+
+/// A record for the dead letters.
+#[derive(Debug)]
+pub struct Refused {
+    pub rejected: Rejected,
+    /// How often it has been tried.
+    pub attempts: u32,
+}
+
+impl BatchWriter {
+    /// Starts a publisher of this process.
+    ///
+    /// # Errors
+    /// The clients could not be made from their configuration.
+    pub fn start(store: Store, output: &Output, stop: Stop) -> Result<Self, Halt> {
+        let producer =
+            |name| output.cluster.named_producer(name).map_err(|error| Halt::Failed(format!("no producer: {error}")));
+        let metrics = Metrics::new().map_err(|error| Halt::Failed(error.to_string()))?;
+        let held = HeldRows::default();
+        let (handover, handed_over) = mpsc::channel(HANDOVER_ROWS);
+        let publisher = Publisher {
+            store: store.clone(),
+            producer: producer("publisher")?,
+            topic: output.topics.segment_changed.clone(),
+            encoding: output.encoding,
+            held: held.clone(),
+            metrics: metrics.clone(),
+            stop: stop.clone(),
+        };
+        let driver = Driver { store, handover, held, metrics, health: Health::default(), stop: stop.clone() };
+        Ok(Self {
+            driver,
+            publishing: tokio::spawn(publisher.run(handed_over)),
+            dead_letters: producer("dead letters")?,
+            topics: output.topics.clone(),
+            stop,
+        })
+    }
+
+    /// Folds and stores a batch; gives the ending of each item and how many changes it made.
+    ///
+    /// # Errors
+    /// PostgreSQL or Kafka is away, a stop was requested, or this process must not write any more.
+    pub async fn write(&self, progress: Progress<'_>) -> Result<(Vec<Ending>, u64), Halt> {
+        let written = within_patience("PostgreSQL", self.driver.drive(progress)).await?;
+        let Ok((endings, publications)) = written else {
+            return Err(match self.stop.reason() {
+                Some(StopReason::Refused(why)) => Halt::Refused(why.clone()),
+                _ => Halt::Interrupted,
+            });
+        };
+        let changes = publications.iter().map(|publication| match &publication.content {
+            Content::Changes(changes) => changes.len() as u64,
+            Content::Users(_) => 0,
+        });
+        let changes = changes.sum();
+        self.say(publications).await?;
+        Ok((endings, changes))
+    }
+
+    /// Hands outbox rows to the publisher.
+    ///
+    /// # Errors
+    /// Kafka is away.
+    pub async fn say(&self, publications: Vec<Publication>) -> Result<(), Halt> {
+        within_patience("Kafka", self.driver.hand_over(publications)).await
+    }
+
+    /// Writes dead letters; returns once the broker has them.
+    ///
+    /// # Errors
+    /// Kafka is away.
+    pub async fn reject(&self, refused: Vec<Refused>) -> Result<(), Halt> {
+        let letter = |Refused { rejected, attempts }| Letter::new((), rejected, attempts);
+        let mut letters: Vec<Letter<()>> = refused.into_iter().map(letter).collect();
+        let writing = async {
+            let mut retry = Retry::forever();
+            while !letters.is_empty() {
+                let attempt = letters::attempt(&self.dead_letters, &self.topics, std::mem::take(&mut letters)).await;
+                letters = attempt.left;
+                if attempt.error.is_some() {
+                    retry.wait().await;
+                }
+            }
+        };
+        within_patience("Kafka", writing).await
+    }
+
+    /// Waits until everything has been said. What is not stays in the outbox, for a live process to say.
+    ///
+    /// # Errors
+    /// Kafka is away, or something else stopped the process before.
+    pub async fn finish(self) -> Result<(), Halt> {
+        let Self { driver, mut publishing, stop, .. } = self;
+        // The publisher ends when nobody can hand it anything any more.
+        drop(driver);
+        let said = tokio::time::timeout(PATIENCE, &mut publishing).await;
+        if said.is_err() {
+            stop.abandon();
+            // It ends at once, and what it had to say is in the outbox.
+            let _ = publishing.await;
+            return Err(Halt::Away(
+                "Kafka did not take all changes; the rest is in the outbox, and any live process says it".into(),
+            ));
+        }
+        match stop.reason() {
+            Some(StopReason::Failure(why)) => Err(Halt::Failed(why.clone())),
+            Some(StopReason::Refused(why)) => Err(Halt::Refused(why.clone())),
+            Some(StopReason::Signal | StopReason::Flood(_)) => Err(Halt::Interrupted),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Repeats a call to a dependency while that is away, for as long as somebody who watches would wait.
+///
+/// # Errors
+/// It stayed away, or the call failed for another reason.
+pub async fn patiently<T, E>(who: &str, mut call: impl AsyncFnMut() -> Result<T, E>) -> Result<T, Halt>
+where
+    E: Into<Halt>,
+{
+    let mut retry = Retry::forever();
+    let calling = async {
+        loop {
+            match call().await.map_err(Into::into) {
+                Err(Halt::Away(_)) => retry.wait().await,
+                called => return called,
+            }
+        }
+    };
+    within_patience(who, calling).await?
+}
+
+async fn within_patience<T>(who: &str, work: impl Future<Output = T>) -> Result<T, Halt> {
+    let done = tokio::time::timeout(PATIENCE, work).await;
+    done.map_err(|_| Halt::Away(format!("{who} did not answer for {PATIENCE:?}; doing it again is safe")))
+}
