@@ -10,7 +10,7 @@ use segmenter::metrics::Metrics;
 use segmenter::stop::Stop;
 use serde_json::Value;
 
-use super::setting_names::duration;
+use super::setting_names::{duration, environment};
 use super::tools::{OVERLAYS, list, named, of_kind, read, resources, text};
 use crate::support::http_get;
 
@@ -122,19 +122,21 @@ fn every_configmap_and_secret_that_a_pod_uses_is_made_here_or_named_in_the_docs(
     }
 }
 
-/// The words of a command line before its first flag.
-fn subcommand(container: &Value) -> Vec<&str> {
-    let words = list(container, "/args").iter().map(|word| word.as_str().unwrap());
-    words.take_while(|word| !word.starts_with('-')).collect()
-}
-
 #[test]
-fn every_container_runs_a_command_that_the_program_has() {
-    for overlay in OVERLAYS.into_iter().filter(|overlay| !overlay.contains("replay")) {
-        for workload in workloads(&resources(overlay)) {
-            let command = subcommand(&workload["spec"]["template"]["spec"]["containers"][0]);
-            let helped = Command::new(env!("CARGO_BIN_EXE_segmenter")).args(&command).arg("--help").output().unwrap();
-            assert!(helped.status.success(), "{overlay}: there is no `segmenter {}`", command.join(" "));
+fn every_container_runs_a_command_that_the_program_has_with_arguments_that_it_takes() {
+    for overlay in OVERLAYS {
+        let all = resources(overlay);
+        for workload in workloads(&all) {
+            let container = &workload["spec"]["template"]["spec"]["containers"][0];
+            let variables = environment(&all, container);
+            let argument = |word: &Value| {
+                let word = word.as_str().unwrap().to_owned();
+                variables.iter().fold(word, |word, (name, value)| word.replace(&format!("$({name})"), value))
+            };
+            // The last word keeps the program from doing anything; those before it are read all the same.
+            let arguments = list(container, "/args").iter().map(argument).chain(["--help".to_owned()]);
+            let parsed = Command::new(env!("CARGO_BIN_EXE_segmenter")).args(arguments).output().unwrap();
+            assert!(parsed.status.success(), "{overlay}: {}", String::from_utf8_lossy(&parsed.stderr));
         }
     }
 }

@@ -18,7 +18,7 @@ pub fn duration(settings: &Value, name: &str) -> Duration {
 }
 
 /// The environment of a container, from its ConfigMaps and its own list.
-fn environment(resources: &[Value], container: &Value) -> BTreeMap<String, String> {
+pub fn environment(resources: &[Value], container: &Value) -> BTreeMap<String, String> {
     let mut environment = BTreeMap::new();
     for source in list(container, "/envFrom") {
         let data = named(resources, "ConfigMap", text(source, "/configMapRef/name"))["data"].as_object().unwrap();

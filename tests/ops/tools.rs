@@ -8,7 +8,7 @@ use std::process::{Command, Output, Stdio};
 use serde_json::Value;
 
 /// Every overlay, each something that is applied to a cluster.
-pub const OVERLAYS: [&str; 6] = ["dev", "staging", "prod", "prod-replay", "prod-replay-resume", "dreamscape"];
+pub const OVERLAYS: [&str; 5] = ["dev", "staging", "prod", "prod-replay", "dreamscape"];
 
 /// A path in the tree.
 pub fn root(path: &str) -> PathBuf {
