@@ -32,7 +32,7 @@ pub fn assert_metrics_exist(expression: &str, of: &str) {
 }
 
 fn rule() -> Value {
-    named(&resources("prod"), "PrometheusRule", "segmenter").clone()
+    named(resources("prod"), "PrometheusRule", "segmenter").clone()
 }
 
 fn alerts(rule: &Value) -> Vec<Value> {

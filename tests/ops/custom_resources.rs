@@ -30,7 +30,7 @@ fn pairs(resources: &[Value]) -> String {
 #[test]
 fn every_custom_resource_is_what_its_definition_wants() {
     for overlay in OVERLAYS {
-        let custom: Vec<Value> = resources(overlay).into_iter().filter(is_custom).collect();
+        let custom: Vec<Value> = resources(overlay).iter().filter(|resource| is_custom(resource)).cloned().collect();
         assert!(custom.len() >= 2, "{overlay}");
         printed(&mut python(&["-c", VALIDATE]), &pairs(&custom));
     }
@@ -39,8 +39,8 @@ fn every_custom_resource_is_what_its_definition_wants() {
 #[test]
 fn an_older_strimzi_takes_the_same_under_its_own_version() {
     let all = resources("prod");
-    let mut kafka: Vec<Value> = of_kind(&all, "KafkaTopic").into_iter().cloned().collect();
-    kafka.extend(of_kind(&all, "KafkaUser").into_iter().cloned());
+    let mut kafka: Vec<Value> = of_kind(all, "KafkaTopic").into_iter().cloned().collect();
+    kafka.extend(of_kind(all, "KafkaUser").into_iter().cloned());
     assert_eq!(kafka.len(), 6);
     for resource in &mut kafka {
         resource["apiVersion"] = "kafka.strimzi.io/v1beta2".into();
@@ -52,7 +52,7 @@ fn an_older_strimzi_takes_the_same_under_its_own_version() {
 fn a_field_that_a_definition_does_not_have_is_found() {
     let all = resources("prod");
     for kind in ["PodMonitor", "PrometheusRule", "ScaledObject", "TriggerAuthentication", "KafkaTopic", "KafkaUser"] {
-        let mut resource = of_kind(&all, kind)[0].clone();
+        let mut resource = of_kind(all, kind)[0].clone();
         resource["spec"]["mistyped"] = true.into();
         let judged = ran(&mut python(&["-c", VALIDATE]), &pairs(&[resource]));
         assert!(!judged.status.success(), "{kind} is judged by nothing");

@@ -5,7 +5,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use super::tools::{OVERLAYS, documents, list, named, of_kind, printed, python, read, rendered, resources, root, text};
+use super::tools::{OVERLAYS, list, named, of_kind, printed, python, read, rendered, resources, root, text};
 
 /// The oldest version that is supported, and the newest there is a schema of.
 const KUBERNETES: [&str; 2] = ["1.28", "1.37"];
@@ -18,9 +18,9 @@ pub fn is_custom(resource: &Value) -> bool {
 #[test]
 fn every_overlay_is_valid_for_the_oldest_and_the_newest_kubernetes() {
     for overlay in OVERLAYS {
-        let own: Vec<Value> = resources(overlay).into_iter().filter(|resource| !is_custom(resource)).collect();
+        let own: Vec<&Value> = resources(overlay).iter().filter(|resource| !is_custom(resource)).collect();
         assert!(own.len() >= 7, "{overlay} has only {}", own.len());
-        let stream: Vec<String> = own.iter().map(Value::to_string).collect();
+        let stream: Vec<String> = own.iter().map(ToString::to_string).collect();
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("all.yaml");
         fs::write(&file, stream.join("\n---\n")).unwrap();
@@ -59,8 +59,8 @@ fn selects(selector: &Value, labels: &Value) -> bool {
 fn every_selector_finds_the_consumer_and_only_what_it_means() {
     for overlay in OVERLAYS {
         let all = resources(overlay);
-        let consumer = pod_labels(named(&all, "Deployment", "segmenter"));
-        let jobs: Vec<&Value> = of_kind(&all, "Job").into_iter().map(pod_labels).collect();
+        let consumer = pod_labels(named(all, "Deployment", "segmenter"));
+        let jobs: Vec<&Value> = of_kind(all, "Job").into_iter().map(pod_labels).collect();
         assert!(!jobs.is_empty());
         for (kind, pointer) in [
             ("Deployment", "/spec/selector/matchLabels"),
@@ -68,11 +68,11 @@ fn every_selector_finds_the_consumer_and_only_what_it_means() {
             ("PodDisruptionBudget", "/spec/selector/matchLabels"),
             ("PodMonitor", "/spec/selector/matchLabels"),
         ] {
-            let selector = named(&all, kind, "segmenter").pointer(pointer).unwrap();
+            let selector = named(all, kind, "segmenter").pointer(pointer).unwrap();
             assert!(selects(selector, consumer), "{overlay}: {kind} does not find the consumer");
             assert!(!jobs.iter().any(|labels| selects(selector, labels)), "{overlay}: {kind} finds a job");
         }
-        let policy = named(&all, "NetworkPolicy", "segmenter").pointer("/spec/podSelector/matchLabels").unwrap();
+        let policy = named(all, "NetworkPolicy", "segmenter").pointer("/spec/podSelector/matchLabels").unwrap();
         assert!(
             jobs.iter().chain([&consumer]).all(|labels| selects(policy, labels)),
             "{overlay}: a pod without a policy"
@@ -84,13 +84,13 @@ fn every_selector_finds_the_consumer_and_only_what_it_means() {
 fn every_port_that_is_named_is_one_of_the_consumers() {
     for overlay in OVERLAYS {
         let all = resources(overlay);
-        let ports: Vec<&str> = list(named(&all, "Deployment", "segmenter"), "/spec/template/spec/containers/0/ports")
+        let ports: Vec<&str> = list(named(all, "Deployment", "segmenter"), "/spec/template/spec/containers/0/ports")
             .iter()
             .map(|port| text(port, "/name"))
             .collect();
-        let service = list(named(&all, "Service", "segmenter"), "/spec/ports");
-        let monitor = list(named(&all, "PodMonitor", "segmenter"), "/spec/podMetricsEndpoints");
-        let ingress = list(named(&all, "NetworkPolicy", "segmenter"), "/spec/ingress/0/ports");
+        let service = list(named(all, "Service", "segmenter"), "/spec/ports");
+        let monitor = list(named(all, "PodMonitor", "segmenter"), "/spec/podMetricsEndpoints");
+        let ingress = list(named(all, "NetworkPolicy", "segmenter"), "/spec/ingress/0/ports");
         let named_ports = service.iter().map(|port| text(port, "/targetPort"));
         let named_ports = named_ports.chain(monitor.iter().chain(ingress).map(|port| text(port, "/port")));
         for port in named_ports {
@@ -117,18 +117,20 @@ fn everything_of_an_overlay_is_in_its_namespace_and_of_one_image() {
 
 #[test]
 fn the_platforms_overlay_has_its_labels_and_topics_and_nothing_that_kubernetes_1_28_lacks() {
-    let yaml = rendered("dreamscape");
-    let all = documents(&yaml);
-    for resource in &all {
+    let all = resources("dreamscape");
+    for resource in all {
         assert_eq!(text(resource, "/metadata/labels/app"), "segmenter");
         assert_eq!(text(resource, "/metadata/labels/part-of"), "dreamscape");
         assert!(!text(resource, "/metadata/labels/component").is_empty());
         assert!(text(resource, "/metadata/namespace").starts_with("dreamscape-"));
     }
-    let settings = &named(&all, "ConfigMap", "segmenter-settings")["data"];
+    let settings = &named(all, "ConfigMap", "segmenter-settings")["data"];
     let topics = settings.as_object().unwrap().iter().filter(|(name, _)| name.starts_with("SEGMENTER_TOPICS_"));
     let topics: Vec<&str> = topics.map(|(_, topic)| topic.as_str().unwrap()).collect();
     assert_eq!(topics.len(), 4);
     assert!(topics.iter().all(|topic| topic.starts_with("dreamscape.user.")), "{topics:?}");
-    assert!(!yaml.contains("preStop"), "the action `sleep` is newer than 1.28, and the image has no shell");
+    assert!(
+        !rendered("dreamscape").contains("preStop"),
+        "the action `sleep` is newer than 1.28, and the image has no shell"
+    );
 }

@@ -30,8 +30,8 @@ fn workloads(resources: &[Value]) -> Vec<&Value> {
 fn every_pod_is_as_powerless_as_it_can_be() {
     for overlay in OVERLAYS {
         let all = resources(overlay);
-        assert_eq!(named(&all, "ServiceAccount", "segmenter")["automountServiceAccountToken"], false);
-        for workload in workloads(&all) {
+        assert_eq!(named(all, "ServiceAccount", "segmenter")["automountServiceAccountToken"], false);
+        for workload in workloads(all) {
             let pod = &workload["spec"]["template"]["spec"];
             assert_eq!(pod["serviceAccountName"], "segmenter");
             assert_eq!(pod["automountServiceAccountToken"], false);
@@ -60,9 +60,8 @@ fn every_pod_is_as_powerless_as_it_can_be() {
 fn the_grace_period_is_longer_than_draining_and_the_last_words_take() {
     for overlay in OVERLAYS {
         let all = resources(overlay);
-        let drain = duration(&named(&all, "ConfigMap", "segmenter-settings")["data"], "SEGMENTER_KAFKA_DRAIN_DEADLINE");
-        let grace =
-            &named(&all, "Deployment", "segmenter")["spec"]["template"]["spec"]["terminationGracePeriodSeconds"];
+        let drain = duration(&named(all, "ConfigMap", "segmenter-settings")["data"], "SEGMENTER_KAFKA_DRAIN_DEADLINE");
+        let grace = &named(all, "Deployment", "segmenter")["spec"]["template"]["spec"]["terminationGracePeriodSeconds"];
         let grace = Duration::from_secs(grace.as_u64().unwrap());
         assert!(grace >= drain + AFTER_THE_DRAIN, "{overlay}: {grace:?} for a drain of {drain:?}");
     }
@@ -80,12 +79,12 @@ async fn every_probe_and_every_scrape_asks_a_page_that_is_there() {
     let server = tokio::spawn(http::serve(listener, http::router(pages), stop.clone()));
     for overlay in OVERLAYS {
         let all = resources(overlay);
-        let container = &named(&all, "Deployment", "segmenter")["spec"]["template"]["spec"]["containers"][0];
+        let container = &named(all, "Deployment", "segmenter")["spec"]["template"]["spec"]["containers"][0];
         let asked = [
             (text(container, "/startupProbe/httpGet/path"), "/health/live"),
             (text(container, "/livenessProbe/httpGet/path"), "/health/live"),
             (text(container, "/readinessProbe/httpGet/path"), "/health/ready"),
-            (text(named(&all, "PodMonitor", "segmenter"), "/spec/podMetricsEndpoints/0/path"), "/metrics"),
+            (text(named(all, "PodMonitor", "segmenter"), "/spec/podMetricsEndpoints/0/path"), "/metrics"),
         ];
         for (path, meant) in asked {
             assert_eq!(path, meant, "{overlay}");
@@ -102,10 +101,10 @@ fn every_configmap_and_secret_that_a_pod_uses_is_made_here_or_named_in_the_docs(
     for overlay in OVERLAYS {
         let all = resources(overlay);
         let names = |kind| -> BTreeSet<&str> {
-            of_kind(&all, kind).into_iter().map(|resource| text(resource, "/metadata/name")).collect()
+            of_kind(all, kind).into_iter().map(|resource| text(resource, "/metadata/name")).collect()
         };
         let (maps, secrets) = (names("ConfigMap"), names("Secret"));
-        for workload in workloads(&all) {
+        for workload in workloads(all) {
             let pod = &workload["spec"]["template"]["spec"];
             for source in list(pod, "/containers/0/envFrom") {
                 assert!(maps.contains(text(source, "/configMapRef/name")), "{overlay}: {source}");
@@ -126,9 +125,9 @@ fn every_configmap_and_secret_that_a_pod_uses_is_made_here_or_named_in_the_docs(
 fn every_container_runs_a_command_that_the_program_has_with_arguments_that_it_takes() {
     for overlay in OVERLAYS {
         let all = resources(overlay);
-        for workload in workloads(&all) {
+        for workload in workloads(all) {
             let container = &workload["spec"]["template"]["spec"]["containers"][0];
-            let variables = environment(&all, container);
+            let variables = environment(all, container);
             let argument = |word: &Value| {
                 let word = word.as_str().unwrap().to_owned();
                 variables.iter().fold(word, |word, (name, value)| word.replace(&format!("$({name})"), value))

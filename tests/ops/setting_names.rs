@@ -45,8 +45,8 @@ fn mounted(environment: &mut BTreeMap<String, String>, directory: &Path) {
 fn the_service_accepts_the_settings_of_every_overlay() {
     for overlay in OVERLAYS {
         let all = resources(overlay);
-        let deployment = named(&all, "Deployment", "segmenter");
-        let mut environment = environment(&all, &deployment["spec"]["template"]["spec"]["containers"][0]);
+        let deployment = named(all, "Deployment", "segmenter");
+        let mut environment = environment(all, &deployment["spec"]["template"]["spec"]["containers"][0]);
         let directory = tempfile::tempdir().unwrap();
         mounted(&mut environment, directory.path());
         let mut check = Command::new(env!("CARGO_BIN_EXE_segmenter"));
@@ -60,10 +60,10 @@ fn every_variable_that_a_container_gets_is_a_setting() {
     let settings = read("docs/config.md");
     for overlay in OVERLAYS {
         let all = resources(overlay);
-        for workload in of_kind(&all, "Deployment").into_iter().chain(of_kind(&all, "Job")) {
+        for workload in of_kind(all, "Deployment").into_iter().chain(of_kind(all, "Job")) {
             let container = &workload["spec"]["template"]["spec"]["containers"][0];
             let own_arguments = container["args"].to_string();
-            for name in environment(&all, container).into_keys() {
+            for name in environment(all, container).into_keys() {
                 let is_argument = own_arguments.contains(&format!("$({name})"));
                 assert!(is_argument || settings.contains(&format!("`{name}`")), "{overlay}: {name} is no setting");
             }

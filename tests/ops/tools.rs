@@ -1,9 +1,11 @@
 //! The tools that judge what is not Rust; `scripts/setup ops` brings them into `target/`.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::LazyLock;
 
 use serde_json::Value;
 
@@ -64,15 +66,25 @@ pub fn documents(yaml: &str) -> Vec<Value> {
     serde_json::from_str(&printed(&mut python(&["-c", CONVERT]), yaml)).unwrap()
 }
 
+/// Every overlay as YAML and as its resources, rendered once.
+static RENDERED: LazyLock<BTreeMap<&str, (String, Vec<Value>)>> = LazyLock::new(|| {
+    let render = |overlay| {
+        let directory = root("k8s/overlays").join(overlay);
+        let yaml = printed(Command::new(root("target/kubectl/kubectl")).arg("kustomize").arg(directory), "");
+        let resources = documents(&yaml);
+        (overlay, (yaml, resources))
+    };
+    OVERLAYS.into_iter().map(render).collect()
+});
+
 /// What an overlay puts into a cluster, as YAML.
-pub fn rendered(overlay: &str) -> String {
-    let directory = root("k8s/overlays").join(overlay);
-    printed(Command::new(root("target/kubectl/kubectl")).arg("kustomize").arg(directory), "")
+pub fn rendered(overlay: &str) -> &'static str {
+    &RENDERED[overlay].0
 }
 
 /// What an overlay puts into a cluster.
-pub fn resources(overlay: &str) -> Vec<Value> {
-    documents(&rendered(overlay))
+pub fn resources(overlay: &str) -> &'static [Value] {
+    &RENDERED[overlay].1
 }
 
 /// The text at a JSON pointer, or the empty one.

@@ -18,7 +18,7 @@ fn topics(resources: &[Value]) -> BTreeMap<&str, &Value> {
 fn segment_changed_keeps_the_newest_record_of_a_user_for_good_and_dead_letters_go_after_thirty_days() {
     for overlay in WITH_OPERATORS {
         let all = resources(overlay);
-        let topics = topics(&all);
+        let topics = topics(all);
         assert_eq!(topics.len(), 4);
         let said = &topics["segment-changed"]["config"];
         assert_eq!((&said["cleanup.policy"], &said["retention.ms"]), (&json!("compact"), &json!(-1)));
@@ -40,7 +40,7 @@ fn segment_changed_keeps_the_newest_record_of_a_user_for_good_and_dead_letters_g
 fn no_more_replicas_are_wanted_than_a_topic_has_partitions() {
     for overlay in WITH_OPERATORS {
         let all = resources(overlay);
-        let (topics, scaled) = (topics(&all), named(&all, "ScaledObject", "segmenter"));
+        let (topics, scaled) = (topics(all), named(all, "ScaledObject", "segmenter"));
         let most = scaled["spec"]["maxReplicaCount"].as_u64().unwrap();
         let triggers = list(scaled, "/spec/triggers");
         assert_eq!(triggers.len(), 2);
@@ -50,19 +50,19 @@ fn no_more_replicas_are_wanted_than_a_topic_has_partitions() {
             assert!(most <= partitions, "{overlay}: {most} replicas for {partitions} partitions");
             assert_eq!(about["consumerGroup"], "segmenter");
             assert_eq!(about["allowIdleConsumers"], "false");
-            let settings = &named(&all, "ConfigMap", "segmenter-settings")["data"];
+            let settings = &named(all, "ConfigMap", "segmenter-settings")["data"];
             assert_eq!(about["bootstrapServers"], settings["KAFKA_BROKERS"]);
         }
         let least = scaled["spec"]["minReplicaCount"].as_u64().unwrap();
         assert!(least >= 2 && least <= most);
-        assert!(named(&all, "Deployment", "segmenter")["spec"]["replicas"].is_null(), "two would set the replicas");
+        assert!(named(all, "Deployment", "segmenter")["spec"]["replicas"].is_null(), "two would set the replicas");
     }
 }
 
 #[test]
 fn the_services_login_may_do_what_the_service_does_and_no_more() {
     let all = resources("prod");
-    let user = named(&all, "KafkaUser", "segmenter");
+    let user = named(all, "KafkaUser", "segmenter");
     let rights: BTreeSet<(&str, &str, &str)> = list(user, "/spec/authorization/acls")
         .iter()
         .flat_map(|acl| {
