@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
+use segmenter::store::error::ErrorClass;
 use serde_json::Value;
 
 use super::tools::{documents, list, named, printed, promtool, read, resources, root, text};
@@ -71,6 +72,45 @@ fn every_metric_in_a_rule_exists() {
     assert!(alerts.len() > 10);
     for alert in alerts {
         assert_metrics_exist(text(&alert, "/expr"), text(&alert, "/alert"));
+    }
+}
+
+/// The labels that an expression groups, joins or selects by.
+fn labels(expression: &str) -> BTreeSet<&str> {
+    let after = |start: &str| -> Vec<&str> {
+        expression.split(start).skip(1).filter_map(|rest| rest.split([')', '}']).next()).collect()
+    };
+    let grouped = ["by (", "on (", "group_left ("].map(after).concat();
+    let grouped = grouped.into_iter().flat_map(|names| names.split(','));
+    let selected =
+        after("{").into_iter().flat_map(|pairs| pairs.split(',')).filter_map(|pair| pair.split(['=', '!']).next());
+    grouped.chain(selected).map(str::trim).filter(|name| !name.is_empty()).collect()
+}
+
+#[test]
+fn every_label_that_a_rule_asks_for_is_one_of_its_metric_or_of_kubernetes() {
+    let page = read("docs/metrics.md");
+    let rows = page.lines().filter(|line| line.starts_with("| `segmenter_"));
+    let ours = rows.filter_map(|row| row.split('|').nth(3)).flat_map(|labels| labels.split(',')).map(str::trim);
+    let known: BTreeSet<&str> = ours
+        .chain(["namespace", "pod", "container", "condition", "job_name"])
+        .filter(|name| !name.is_empty())
+        .collect();
+    for alert in alerts(&rule()) {
+        let asked = labels(text(&alert, "/expr"));
+        assert!(asked.is_subset(&known), "{}: {asked:?}", text(&alert, "/alert"));
+    }
+    assert!(labels("sum by (a, b) (x{c=~\"d\"} * on (e) y)").into_iter().eq(["a", "b", "c", "e"]));
+}
+
+#[test]
+fn every_class_of_database_errors_that_raises_an_alert_exists() {
+    let rule = rule();
+    let alerts = alerts(&rule);
+    let errors = alerts.iter().find(|alert| text(alert, "/alert") == "SegmenterDatabaseErrors").unwrap();
+    let classes = text(errors, "/expr").split("class=~\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
+    for class in classes.split('|') {
+        assert!(ErrorClass::ALL.iter().any(|known| known.as_str() == class), "{class}");
     }
 }
 

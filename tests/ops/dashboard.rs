@@ -1,11 +1,12 @@
 //! The dashboard shows metrics that exist, in panels that say what they show.
 
 use std::collections::BTreeSet;
+use std::fs;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::alerts::assert_metrics_exist;
-use super::tools::{list, read, text};
+use super::tools::{list, printed, promtool, read, text};
 
 const FILE: &str = "k8s/base/dashboards/segmenter.json";
 
@@ -30,6 +31,23 @@ fn every_metric_on_the_dashboard_exists() {
     }
     assert!(expressions > 15, "the expressions are where this test looks");
     assert_metrics_exist(&dashboard["templating"].to_string(), "the variables");
+}
+
+#[test]
+fn prometheus_can_read_every_expression_of_the_dashboard() {
+    let dashboard = dashboard();
+    let targets = panels(&dashboard).into_iter().flat_map(|panel| list(panel, "/targets"));
+    let rules: Vec<Value> = targets
+        .enumerate()
+        .map(|(number, target)| {
+            let expression = text(target, "/expr").replace("$__rate_interval", "1m").replace("$namespace", ".*");
+            json!({"record": format!("panel:{number}"), "expr": expression})
+        })
+        .collect();
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("rules.yaml");
+    fs::write(&file, json!({"groups": [{"name": "dashboard", "rules": rules}]}).to_string()).unwrap();
+    printed(&mut promtool(&["check", "rules", file.to_str().unwrap()]), "");
 }
 
 #[test]
