@@ -33,7 +33,8 @@ fn every_pod_is_as_powerless_as_it_can_be() {
         assert_eq!(named(all, "ServiceAccount", "segmenter")["automountServiceAccountToken"], false);
         for workload in workloads(all) {
             let pod = &workload["spec"]["template"]["spec"];
-            assert_eq!(pod["serviceAccountName"], "segmenter");
+            let is_migration = text(workload, "/metadata/name") == "segmenter-migrate";
+            assert_eq!(text(pod, "/serviceAccountName"), if is_migration { "" } else { "segmenter" });
             assert_eq!(pod["automountServiceAccountToken"], false);
             assert_eq!(pod["enableServiceLinks"], false);
             assert_eq!(pod["securityContext"]["runAsNonRoot"], true);
