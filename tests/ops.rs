@@ -1,3 +1,13 @@
 //! What runs around the program, tested by `make test-ops`: its servers and tools are heavier than those of `make test`.
 
+mod alerts;
+mod compose;
+mod container;
+mod custom_resources;
+mod dashboard;
+mod manifests;
+mod pods;
 mod pooler;
+mod setting_names;
+mod tools;
+mod topics;
