@@ -70,12 +70,13 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Serve(args) => {
-            let config = match Sources::of_process(&args.config).resolve().config() {
+            let resolved = Sources::of_process(&args.config).resolve();
+            let config = match resolved.config() {
                 Ok(config) => config,
                 Err(problems) => return refuse(&problems),
             };
             telemetry::init(config.log.filter.as_str(), config.log.format)?;
-            Ok(runtime()?.block_on(command::serve::run(config))?.into())
+            Ok(runtime()?.block_on(command::serve::run(config, resolved.shown_settings()))?.into())
         }
         Command::Migrate { config, migrate } => {
             let (database, log) = match Sources::of_process(&config).resolve().database() {

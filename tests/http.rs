@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use segmenter::health::Health;
 use segmenter::http::{self, Access, Pages};
 use segmenter::metrics::Metrics;
+use segmenter::status::Board;
 use segmenter::stop::Stop;
 
 use crate::support::{Response, http as ask, http_get};
@@ -20,7 +21,8 @@ async fn served() -> Served {
     let (health, stop) = (Health::default(), Stop::default());
     let listener = http::listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let address = listener.local_addr().unwrap();
-    let pages = Pages::new(health.clone(), Metrics::new().unwrap(), Access::Closed);
+    let board = Board::new(health.clone(), Metrics::new().unwrap(), Vec::new());
+    let pages = Pages { board, access: Access::Closed, has_user_page: false };
     let task = tokio::spawn(http::serve(listener, http::router(pages), stop.clone()));
     Served { address, health, stop, task }
 }

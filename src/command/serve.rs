@@ -12,7 +12,7 @@ use tracing::{error, info, warn};
 use uuid::Uuid;
 
 use super::catalog;
-use crate::config::{self, Config, ConfigArgs, KafkaConfig, TopicsConfig};
+use crate::config::{self, Config, ConfigArgs, KafkaConfig, ShownSetting, TopicsConfig};
 use crate::engine::Catalog;
 use crate::event::Limits;
 use crate::exit::Exit;
@@ -26,6 +26,7 @@ use crate::metrics::Metrics;
 use crate::pipeline::segment_changed::Encoding;
 use crate::retry::Retry;
 use crate::service::{self, Settings, Shared};
+use crate::status::Board;
 use crate::stop::{Stop, StopReason};
 use crate::store::connect::{self, Connect};
 use crate::store::error::{ErrorClass, classify};
@@ -57,18 +58,23 @@ const LONGEST_MIGRATION: std::time::Duration = std::time::Duration::from_secs(6 
 ///
 /// # Errors
 /// What keeps it from starting, but for a database that is away: that is waited for.
-pub async fn run(config: Config) -> anyhow::Result<Exit> {
+pub async fn run(config: Config, shown: Vec<ShownSetting>) -> anyhow::Result<Exit> {
     let shared = Shared { metrics: Metrics::new()?, health: Health::default(), stop: Stop::default() };
     stop_on_signals(shared.stop.clone())?;
     let listener = http::listen(config.http.addr).await?;
-    run_until_stopped(config, listener, shared).await
+    run_until_stopped(config, shown, listener, shared).await
 }
 
-/// Serves until `shared` is asked to stop, with the HTTP pages on `listener`.
+/// Serves until `shared` is asked to stop, with the HTTP pages on `listener`, which show the configuration as `shown`.
 ///
 /// # Errors
 /// As [`run`].
-pub async fn run_until_stopped(config: Config, listener: TcpListener, shared: Shared) -> anyhow::Result<Exit> {
+pub async fn run_until_stopped(
+    config: Config,
+    shown: Vec<ShownSetting>,
+    listener: TcpListener,
+    shared: Shared,
+) -> anyhow::Result<Exit> {
     let catalog = Arc::new(catalog::load(&config.catalog)?);
     info!(
         version = env!("CARGO_PKG_VERSION"),
@@ -78,16 +84,18 @@ pub async fn run_until_stopped(config: Config, listener: TcpListener, shared: Sh
         "segmenter starts",
     );
     shared.health.expect(&[SCHEMA]);
-    let pages = Pages::new(shared.health.clone(), shared.metrics.clone(), access(&config));
-    let server = tokio::spawn(http::serve(listener, http::router(pages.clone()), shared.stop.clone()));
+    let board = Board::new(shared.health.clone(), shared.metrics.clone(), shown);
+    tokio::spawn(board.clone().watch(shared.stop.clone()));
+    let pages = Pages { board: board.clone(), access: access(&config), has_user_page: config.http.user_page };
+    let server = tokio::spawn(http::serve(listener, http::router(pages), shared.stop.clone()));
 
-    let exit = serve(&config, catalog, &shared, &pages).await;
+    let exit = serve(&config, catalog, &shared, &board).await;
     shared.stop.abandon();
     server.await.context("the HTTP server panicked")?;
     exit
 }
 
-async fn serve(config: &Config, catalog: Arc<Catalog>, shared: &Shared, pages: &Pages) -> anyhow::Result<Exit> {
+async fn serve(config: &Config, catalog: Arc<Catalog>, shared: &Shared, board: &Board) -> anyhow::Result<Exit> {
     let options: PgConnectOptions = config.database.url.expose().parse().context("database.url")?;
     let options = options.application_name(config.database.application_name.as_str());
     let Some(has_users) = prepare_database(config, &options, shared).await? else {
@@ -107,7 +115,7 @@ async fn serve(config: &Config, catalog: Arc<Catalog>, shared: &Shared, pages: &
         lease: config.outbox.lease,
         deadline: apply::transaction_deadline(config.database.statement_timeout),
     };
-    pages.store.get_or_init(|| store.clone());
+    board.store.get_or_init(|| store.clone());
     service::run(settings(config), store, shared.clone()).await?;
     Ok(ended(shared))
 }

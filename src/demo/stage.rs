@@ -123,7 +123,7 @@ async fn serve_while(
         performed
     };
     let (served, performed) =
-        tokio::join!(serve::run_until_stopped(config.clone(), listener, shared.clone()), performed);
+        tokio::join!(serve::run_until_stopped(config.clone(), Vec::new(), listener, shared.clone()), performed);
     if let Some(StopReason::Failure(why) | StopReason::Refused(why) | StopReason::Flood(why)) = shared.stop.reason() {
         bail!("{why}");
     }

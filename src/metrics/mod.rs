@@ -4,6 +4,7 @@ mod catalog;
 
 use std::time::Duration;
 
+use prometheus::proto::MetricFamily;
 use prometheus::{
     Gauge, GaugeVec, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry,
 };
@@ -229,12 +230,17 @@ impl Metrics {
         self.offset_out_of_range.with_label_values(&[policy]).inc();
     }
 
+    /// Everything as it is now.
+    pub fn gather(&self) -> Vec<MetricFamily> {
+        self.registry.gather()
+    }
+
     /// Everything in Prometheus' text format.
     ///
     /// # Errors
     /// What the encoder says; it has no reason to.
     pub fn encode(&self) -> prometheus::Result<String> {
-        prometheus::TextEncoder::new().encode_to_string(&self.registry.gather())
+        prometheus::TextEncoder::new().encode_to_string(&self.gather())
     }
 }
 

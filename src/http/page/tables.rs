@@ -1,0 +1,217 @@
+//! The tables of the overview.
+
+use maud::{Markup, html};
+
+use super::human::{bytes, duration, percent, rate, whole, words};
+use crate::status::{Count, Status};
+
+/// A table with a heading; its body is kept new by the script. `columns` are headings, those of numbers marked by true.
+struct Table<'t> {
+    id: &'t str,
+    title: &'t str,
+    note: &'t str,
+    columns: &'t [(&'t str, bool)],
+    /// What to say in the place of an empty body.
+    empty: &'t str,
+    rows: Vec<Markup>,
+}
+
+impl Table<'_> {
+    fn html(&self) -> Markup {
+        html! {
+            section.card aria-labelledby=(self.id) {
+                h2 #(self.id) { (self.title) @if !self.note.is_empty() { " " small { (self.note) } } }
+                div.scroll {
+                    table {
+                        thead {
+                            tr {
+                                @for (name, is_number) in self.columns {
+                                    @if name.is_empty() { td {} } @else { th.number[*is_number] scope="col" { (name) } }
+                                }
+                            }
+                        }
+                        tbody #(format!("{}-rows", self.id)) data-live {
+                            @for row in &self.rows { tr { (row) } }
+                            @if self.rows.is_empty() { tr { td.none colspan=(self.columns.len()) { (self.empty) } } }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A bar for a share of 1. The number stands beside it.
+pub(super) fn bar(share: f64) -> Markup {
+    let width = format!("{:.1}", share.clamp(0.0, 1.0) * 100.0);
+    html! {
+        svg.bar viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true" {
+            rect.track width="100" height="6" {}
+            rect.fill width=(width) height="6" {}
+        }
+    }
+}
+
+pub(super) fn lag(status: &Status) -> Markup {
+    let most = status.lag.partitions.iter().map(|partition| partition.records).fold(0.0, f64::max);
+    let rows = status.lag.partitions.iter().map(|partition| {
+        html! {
+            th scope="row" { (partition.topic) }
+            td.number { (partition.partition) }
+            td.number { (whole(partition.records)) }
+            td.number { @if partition.seconds > 0.0 { (duration(partition.seconds)) } @else { "–" } }
+            td.bars { (bar(if most > 0.0 { partition.records / most } else { 0.0 })) }
+        }
+    });
+    Table {
+        id: "lag",
+        title: "Lag by partition",
+        note: "this process",
+        columns: &[("Topic", false), ("Partition", true), ("Records", true), ("Behind", true), ("", false)],
+        empty: "No partitions are assigned to this process.",
+        rows: rows.collect(),
+    }
+    .html()
+}
+
+pub(super) fn outcomes(status: &Status) -> Markup {
+    counts("outcomes", "Records by outcome", "Outcome", "Nothing has been read yet.", &status.throughput.outcomes)
+}
+
+pub(super) fn dead_letters(status: &Status) -> Markup {
+    counts(
+        "dead-letters",
+        "Dead letters by reason",
+        "Reason",
+        "None. Every record could be applied.",
+        &status.dead_letters,
+    )
+}
+
+pub(super) fn skipped(status: &Status) -> Markup {
+    counts("skipped", "Skipped by reason", "Reason", "None.", &status.skipped)
+}
+
+fn counts(id: &str, title: &str, of: &str, empty: &str, counts: &[Count]) -> Markup {
+    let all: u64 = counts.iter().map(|count| count.count).sum();
+    let rows = counts.iter().map(|count| {
+        let share = count.count as f64 / all as f64;
+        html! {
+            th scope="row" { (words(&count.name)) }
+            td.number { (whole(count.count as f64)) }
+            td.number { (percent(share)) }
+            td.bars { (bar(share)) }
+        }
+    });
+    Table {
+        id,
+        title,
+        note: "since the start",
+        columns: &[(of, false), ("Records", true), ("Share", true), ("", false)],
+        empty,
+        rows: rows.collect(),
+    }
+    .html()
+}
+
+/// How many changes are listed.
+const MOST_CHANGES: usize = 12;
+
+pub(super) fn changes(status: &Status) -> Markup {
+    let rows = status.changes.iter().take(MOST_CHANGES).map(|change| {
+        html! {
+            th scope="row" { (segment(&change.from)) }
+            td { (segment(&change.to)) }
+            td.number { (whole(change.count as f64)) }
+        }
+    });
+    Table {
+        id: "changes",
+        title: "Changes of the primary segment",
+        note: "the most frequent, since the start",
+        columns: &[("From", false), ("To", false), ("Users", true)],
+        empty: "No user has changed segments yet.",
+        rows: rows.collect(),
+    }
+    .html()
+}
+
+/// A segment's name; `none` and `erased` are words of the metrics.
+pub(super) fn segment(name: &str) -> Markup {
+    html! { @if name.chars().any(char::is_lowercase) { span.muted { (name) } } @else { (name) } }
+}
+
+pub(super) fn segments(status: &Status) -> Markup {
+    let users = status.segments.as_ref().map_or(0, |counted| counted.users);
+    let shares = status.segments.iter().flat_map(|counted| &counted.shares);
+    let rows = shares.map(|share| {
+        let part = share.users as f64 / users.max(1) as f64;
+        html! {
+            th scope="row" {
+                @match &share.primary_segment { Some(name) => { (name) } None => { span.muted { "none qualified" } } }
+            }
+            td.number { (whole(share.users as f64)) }
+            td.number { (percent(part)) }
+            td.number { @match share.average_confidence { Some(confidence) => { (format!("{confidence:.2}")) } None => { "–" } } }
+            td.bars { (bar(part)) }
+        }
+    });
+    Table {
+        id: "segments",
+        title: "Users by primary segment",
+        note: "the whole table, counted at most twice a minute",
+        columns: &[("Segment", false), ("Users", true), ("Share", true), ("Confidence", true), ("", false)],
+        empty: if status.segments.is_some() { "No user has segments yet." } else { "Not counted yet." },
+        rows: rows.collect(),
+    }
+    .html()
+}
+
+pub(super) fn resources(status: &Status) -> Markup {
+    let process = &status.process;
+    let busy = process.cpu_seconds / process.uptime_seconds.max(1.0);
+    let facts = [
+        ("Memory", bytes(process.resident_bytes)),
+        ("CPU, on average", format!("{} of a core", percent(busy))),
+        (
+            "Said on segment-changed",
+            format!("{}, {} a second", whole(status.throughput.said as f64), rate(status.throughput.said_per_second)),
+        ),
+    ];
+    let rows = facts.into_iter().map(|(name, value)| html! { th scope="row" { (name) } td.number { (value) } });
+    Table {
+        id: "resources",
+        title: "This process",
+        note: "",
+        columns: &[("What", false), ("Value", true)],
+        empty: "",
+        rows: rows.collect(),
+    }
+    .html()
+}
+
+pub(super) fn config(status: &Status) -> Markup {
+    html! {
+        @if !status.config.is_empty() {
+            section.card aria-labelledby="config" {
+                details {
+                    summary { h2 #config { "Configuration " small { (status.config.len()) " settings, secrets masked" } } }
+                    div.scroll {
+                        table.config {
+                            thead { tr { th scope="col" { "Setting" } th scope="col" { "Value" } th scope="col" { "From" } } }
+                            tbody {
+                                @for setting in &status.config {
+                                    tr data-chosen[setting.is_chosen()] {
+                                        th scope="row" { (setting.key) }
+                                        td { code { (setting.value.as_deref().unwrap_or("–")) } }
+                                        td.muted { (setting.origin) }
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
