@@ -107,6 +107,7 @@ async fn serve(config: &Config, catalog: Arc<Catalog>, shared: &Shared, board: &
         timeout: config.database.connect_timeout,
         statement_timeout: config.database.statement_timeout,
     });
+    shared.metrics.watch_pool(pool.clone());
     let store = Store {
         pool,
         catalog,

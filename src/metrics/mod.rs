@@ -2,12 +2,15 @@
 
 mod catalog;
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use prometheus::proto::MetricFamily;
 use prometheus::{
     Gauge, GaugeVec, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry,
 };
+
+use sqlx::PgPool;
 
 use crate::event::{Kind, Reason, Skip};
 use crate::kafka::assignment::Load;
@@ -50,6 +53,8 @@ pub enum Published {
 }
 
 impl Published {
+    pub const ALL: [Self; 3] = [Self::Change, Self::Repeat, Self::Null];
+
     fn as_str(self) -> &'static str {
         match self {
             Self::Change => "change",
@@ -68,6 +73,8 @@ pub enum RebalanceKind {
 }
 
 impl RebalanceKind {
+    pub const ALL: [Self; 3] = [Self::Assigned, Self::Revoked, Self::Lost];
+
     fn as_str(self) -> &'static str {
         match self {
             Self::Assigned => "assigned",
@@ -84,13 +91,63 @@ pub enum Stage {
     Write,
     /// A list of changes onto segment-changed, looking again included.
     Publish,
+    /// Waiting for a connection of the pool, within a write.
+    Connection,
+    /// The transactions of a write, repeated ones and failed ones included.
+    Transaction,
 }
 
 impl Stage {
+    pub const ALL: [Self; 4] = [Self::Write, Self::Publish, Self::Connection, Self::Transaction];
+
     fn as_str(self) -> &'static str {
         match self {
             Self::Write => "write",
             Self::Publish => "publish",
+            Self::Connection => "connection",
+            Self::Transaction => "transaction",
+        }
+    }
+}
+
+/// What a partition waits for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PartitionLag {
+    /// Records not read yet.
+    pub records: i64,
+    /// The age of the last record read, in seconds, while there are such.
+    pub seconds: f64,
+    /// The age of the first record that is not finished, in seconds.
+    pub oldest: f64,
+}
+
+/// What the consumer's connections to all brokers have come to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct BrokerTotals {
+    pub connects: u64,
+    pub disconnects: u64,
+    /// Requests that could not be sent, answered or waited for.
+    pub failures: u64,
+}
+
+/// What became of a trace's span.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SpanFate {
+    Exported,
+    /// The collector did not take it.
+    Failed,
+    /// There was no room for it while the collector was slow or away.
+    Dropped,
+}
+
+impl SpanFate {
+    pub const ALL: [Self; 3] = [Self::Exported, Self::Failed, Self::Dropped];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Exported => "exported",
+            Self::Failed => "failed",
+            Self::Dropped => "dropped",
         }
     }
 }
@@ -108,6 +165,13 @@ pub struct Metrics {
     event_age: Histogram,
     lag_records: IntGaugeVec,
     lag_seconds: GaugeVec,
+    oldest_unprocessed: GaugeVec,
+    kafka_connects: IntCounter,
+    kafka_disconnects: IntCounter,
+    kafka_request_failures: IntCounter,
+    connections: IntGaugeVec,
+    pool: Arc<OnceLock<PgPool>>,
+    trace_spans: IntCounterVec,
     assigned_partitions: IntGauge,
     rebalances: IntCounterVec,
     pub batch_records: Histogram,
@@ -161,10 +225,29 @@ impl Metrics {
         self.event_ahead_of_clock.set((-age).max(0.0));
     }
 
-    pub fn observe_lag(&self, topic: &str, partition: i32, records: i64, seconds: f64) {
+    pub fn observe_lag(&self, topic: &str, partition: i32, lag: PartitionLag) {
         let partition = partition.to_string();
-        self.lag_records.with_label_values(&[topic, &partition]).set(records);
-        self.lag_seconds.with_label_values(&[topic, &partition]).set(seconds);
+        self.lag_records.with_label_values(&[topic, &partition]).set(lag.records);
+        self.lag_seconds.with_label_values(&[topic, &partition]).set(lag.seconds);
+        self.oldest_unprocessed.with_label_values(&[topic, &partition]).set(lag.oldest);
+    }
+
+    /// The consumer's connections, as totals that only grow.
+    pub fn observe_brokers(&self, totals: BrokerTotals) {
+        let grow = |counter: &IntCounter, total: u64| counter.inc_by(total.saturating_sub(counter.get()));
+        grow(&self.kafka_connects, totals.connects);
+        grow(&self.kafka_disconnects, totals.disconnects);
+        grow(&self.kafka_request_failures, totals.failures);
+    }
+
+    /// The pool whose connections are shown from now on.
+    pub fn watch_pool(&self, pool: PgPool) {
+        // There is one pool a process.
+        let _ = self.pool.set(pool);
+    }
+
+    pub fn spans(&self, fate: SpanFate, count: u64) {
+        self.trace_spans.with_label_values(&[fate.as_str()]).inc_by(count);
     }
 
     /// A partition that was given up has no lag here any more.
@@ -173,6 +256,7 @@ impl Metrics {
         // Only one that was observed can be removed; the other case needs nothing.
         let _ = self.lag_records.remove_label_values(&[topic, &partition]);
         let _ = self.lag_seconds.remove_label_values(&[topic, &partition]);
+        let _ = self.oldest_unprocessed.remove_label_values(&[topic, &partition]);
     }
 
     pub fn observe_load(&self, load: Load) {
@@ -205,8 +289,7 @@ impl Metrics {
 
     /// How many records were acknowledged on segment-changed.
     pub fn said(&self) -> u64 {
-        let kinds = [Published::Change, Published::Repeat, Published::Null];
-        kinds.iter().map(|kind| self.published.with_label_values(&[kind.as_str()]).get()).sum()
+        Published::ALL.iter().map(|kind| self.published.with_label_values(&[kind.as_str()]).get()).sum()
     }
 
     /// A change was committed.
@@ -232,6 +315,11 @@ impl Metrics {
 
     /// Everything as it is now.
     pub fn gather(&self) -> Vec<MetricFamily> {
+        if let Some(pool) = self.pool.get() {
+            let (all, idle) = (pool.size() as usize, pool.num_idle());
+            let states = [("in_use", all.saturating_sub(idle)), ("idle", idle)];
+            states.iter().for_each(|(state, count)| self.connections.with_label_values(&[state]).set(gauge(*count)));
+        }
         self.registry.gather()
     }
 

@@ -95,6 +95,7 @@ pub struct PartitionLag {
     pub topic: String,
     pub partition: i32,
     pub records: f64,
+    /// The age of the oldest record that is not finished; 0 where there is none.
     pub seconds: f64,
 }
 

@@ -57,7 +57,7 @@ impl Reading {
             (label(metric, "topic").to_owned(), number)
         };
         let seconds: HashMap<(String, i32), f64> = self
-            .metrics("segmenter_consumer_lag_seconds")
+            .metrics("segmenter_oldest_unprocessed_seconds")
             .iter()
             .map(|metric| (place(metric), value(metric)))
             .collect();

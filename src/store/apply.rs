@@ -1,7 +1,7 @@
 //! Applying events: read, fold, compare-and-set, upsert, outbox, all in one transaction, until every event has an end.
 
 use std::collections::HashSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::{Connection as _, PgConnection};
 
@@ -45,6 +45,10 @@ pub struct Tally {
     /// Transactions tried again at once, after a deadlock or the like.
     pub retries: u64,
     pub unknown_currencies: u64,
+    /// How long a connection was waited for.
+    pub connecting: Duration,
+    /// How long transactions took, failed ones included.
+    pub transactions: Duration,
 }
 
 /// A batch on its way into the database. Keeps what is done across outages, so that nothing is lost or done in vain.
@@ -122,7 +126,7 @@ impl Store {
         let mut retries = 0;
         let mut row_ids = RowIds::Derived;
         while let Some(chunk) = progress.open.pop() {
-            match self.write_within_deadline(progress.events, &chunk, row_ids).await {
+            match self.write_within_deadline(progress.events, &chunk, row_ids, &mut progress.tally).await {
                 Ok(committed) => {
                     retries = 0;
                     row_ids = RowIds::Derived;
@@ -163,9 +167,15 @@ impl Store {
         events: &[Event],
         chunk: &Chunk,
         row_ids: RowIds,
+        tally: &mut Tally,
     ) -> Result<Committed, StoreError> {
-        let mut connection = self.pool.acquire().await?;
+        let asked = Instant::now();
+        let acquired = self.pool.acquire().await;
+        tally.connecting += asked.elapsed();
+        let mut connection = acquired?;
+        let begun = Instant::now();
         let written = tokio::time::timeout(self.deadline, self.write(&mut connection, events, chunk, row_ids)).await;
+        tally.transactions += begun.elapsed();
         let result = written.unwrap_or(Err(StoreError::TimedOut(self.deadline)));
         if matches!(result.as_ref().map_err(StoreError::class), Err(Some(ErrorClass::Outage))) {
             drop(connection.detach());

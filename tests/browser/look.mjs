@@ -3,6 +3,7 @@
 // Usage, in a folder with playwright-core and axe-core: node --input-type=module --eval "$(cat look.mjs)" CHECK BASE [MORE…]
 // Prints what Rust waits for, a line each; ends with 0 if the check holds, else says what does not.
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { chromium } from 'playwright-core';
@@ -10,22 +11,6 @@ import { chromium } from 'playwright-core';
 const PHONE = { width: 360, height: 740 };
 const DESKTOP = { width: 1360, height: 900 };
 const AXE = readFileSync(createRequire(`${process.cwd()}/`).resolve('axe-core/axe.min.js'), 'utf8');
-
-const [check, base, ...more] = process.argv.slice(process.argv.findIndex((word) => word in checks()));
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM ?? 'chromium',
-  // As root the sandbox does not start; nothing foreign is looked at.
-  args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'],
-});
-try {
-  await checks()[check]();
-} finally {
-  await browser.close();
-}
-
-function checks() {
-  return { withoutScript, live, policy, keyboard, accessible, userPage, pictures };
-}
 
 async function open(path, options = {}) {
   const { token, ...context } = options;
@@ -192,4 +177,17 @@ async function pictures() {
       }
     }
   }
+}
+
+const checks = { withoutScript, live, policy, keyboard, accessible, userPage, pictures };
+const [check, base, ...more] = process.argv.slice(process.argv.findIndex((word) => word in checks));
+const browser = await chromium.launch({
+  executablePath: execFileSync('sh', ['-c', 'command -v chromium'], { encoding: 'utf8' }).trim(),
+  // As root the sandbox does not start; nothing foreign is looked at.
+  args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'],
+});
+try {
+  await checks[check]();
+} finally {
+  await browser.close();
 }

@@ -66,8 +66,11 @@ async fn served(environment: &[(&str, &str)]) -> Served {
     let scene = Scene::new(2).await;
     scene.add_users(400).await;
     scene.kafka.produce(&scene.updates, Record::new("user-1", "not JSON")).await;
-    scene.kafka.produce(&scene.updates, record("gone", &onboarding_event("gone", 900_000, &mut Numbers(4)))).await;
-    scene.kafka.produce(&scene.onboarding, record("user-0", &onboarding_event("user-0", 900_001, &mut Numbers(5)))).await;
+    scene.kafka.produce(&scene.onboarding, record("gone", &onboarding_event("gone", 900_000, &mut Numbers(4)))).await;
+    scene
+        .kafka
+        .produce(&scene.onboarding, record("user-0", &onboarding_event("user-0", 900_001, &mut Numbers(5))))
+        .await;
     scene.produce(&history(400, 3_000, 11)).await;
     let process = scene.serve_with(environment);
     scene.settled().await;

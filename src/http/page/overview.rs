@@ -44,12 +44,12 @@ fn main(status: &Status, has_user_page: bool) -> Markup {
             div {
                 (tables::lag(status))
                 (tables::outcomes(status))
-                (tables::changes(status))
+                (tables::dead_letters(status))
+                (tables::skipped(status))
             }
             div {
                 (tables::segments(status))
-                (tables::dead_letters(status))
-                (tables::skipped(status))
+                (tables::changes(status))
                 (tables::resources(status))
             }
         }
@@ -73,7 +73,7 @@ fn health(report: &Report) -> Markup {
                     (mark(state))
                     strong { (sentence) }
                     @if state == "good" {
-                        span.muted { (report.components.len()) " parts are well" }
+                        span.muted { @for (place, part) in report.components.iter().enumerate() { @if place > 0 { " · " } (part.component) } }
                     }
                 }
                 @if state != "good" {
@@ -136,7 +136,7 @@ fn tiles(status: &Status) -> Markup {
         },
         Tile {
             id: "tile-oldest",
-            label: "Oldest unprocessed event",
+            label: "Oldest unprocessed",
             value: if lag.oldest_seconds > 0.0 { duration(lag.oldest_seconds) } else { "none".to_owned() },
             unit: "",
             note: format!("{} records in work, {}", whole(intake.records), bytes(intake.bytes)),

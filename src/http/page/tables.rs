@@ -21,19 +21,17 @@ impl Table<'_> {
         html! {
             section.card aria-labelledby=(self.id) {
                 h2 #(self.id) { (self.title) @if !self.note.is_empty() { " " small { (self.note) } } }
-                div.scroll {
-                    table {
-                        thead {
-                            tr {
-                                @for (name, is_number) in self.columns {
-                                    @if name.is_empty() { td {} } @else { th.number[*is_number] scope="col" { (name) } }
-                                }
+                table #(format!("{}-rows", self.id)) data-live {
+                    thead {
+                        tr {
+                            @for (name, is_number) in self.columns {
+                                @if name.is_empty() { td {} } @else { th.number[*is_number] scope="col" { (name) } }
                             }
                         }
-                        tbody #(format!("{}-rows", self.id)) data-live {
-                            @for row in &self.rows { tr { (row) } }
-                            @if self.rows.is_empty() { tr { td.none colspan=(self.columns.len()) { (self.empty) } } }
-                        }
+                    }
+                    tbody {
+                        @for row in &self.rows { (row) }
+                        @if self.rows.is_empty() { tr { td.none colspan=(self.columns.len()) { (self.empty) } } }
                     }
                 }
             }
@@ -53,23 +51,31 @@ pub(super) fn bar(share: f64) -> Markup {
 }
 
 pub(super) fn lag(status: &Status) -> Markup {
-    let most = status.lag.partitions.iter().map(|partition| partition.records).fold(0.0, f64::max);
-    let rows = status.lag.partitions.iter().map(|partition| {
-        html! {
-            th scope="row" { (partition.topic) }
-            td.number { (partition.partition) }
-            td.number { (whole(partition.records)) }
-            td.number { @if partition.seconds > 0.0 { (duration(partition.seconds)) } @else { "–" } }
-            td.bars { (bar(if most > 0.0 { partition.records / most } else { 0.0 })) }
-        }
-    });
+    let partitions = &status.lag.partitions;
+    let most = partitions.iter().map(|partition| partition.records).fold(0.0, f64::max);
+    let mut rows = Vec::new();
+    for of_topic in partitions.chunk_by(|one, other| one.topic == other.topic) {
+        rows.extend(of_topic.first().map(|first| {
+            html! { tr.group { th scope="rowgroup" colspan="4" { (breakable(&first.topic)) } } }
+        }));
+        rows.extend(of_topic.iter().map(|partition| {
+            html! {
+                tr {
+                    th scope="row" { "Partition " (partition.partition) }
+                    td.number { (whole(partition.records)) }
+                    td.number { @if partition.seconds > 0.0 { (duration(partition.seconds)) } @else { "–" } }
+                    td.bars { (bar(if most > 0.0 { partition.records / most } else { 0.0 })) }
+                }
+            }
+        }));
+    }
     Table {
         id: "lag",
         title: "Lag by partition",
-        note: "this process",
-        columns: &[("Topic", false), ("Partition", true), ("Records", true), ("Behind", true), ("", false)],
+        note: "of this process",
+        columns: &[("Topic and partition", false), ("Records", true), ("Behind", true), ("", false)],
         empty: "No partitions are assigned to this process.",
-        rows: rows.collect(),
+        rows,
     }
     .html()
 }
@@ -97,10 +103,12 @@ fn counts(id: &str, title: &str, of: &str, empty: &str, counts: &[Count]) -> Mar
     let rows = counts.iter().map(|count| {
         let share = count.count as f64 / all as f64;
         html! {
-            th scope="row" { (words(&count.name)) }
-            td.number { (whole(count.count as f64)) }
-            td.number { (percent(share)) }
-            td.bars { (bar(share)) }
+            tr {
+                th scope="row" { (words(&count.name)) }
+                td.number { (whole(count.count as f64)) }
+                td.number { (percent(share)) }
+                td.bars { (bar(share)) }
+            }
         }
     });
     Table {
@@ -120,16 +128,18 @@ const MOST_CHANGES: usize = 12;
 pub(super) fn changes(status: &Status) -> Markup {
     let rows = status.changes.iter().take(MOST_CHANGES).map(|change| {
         html! {
-            th scope="row" { (segment(&change.from)) }
-            td { (segment(&change.to)) }
-            td.number { (whole(change.count as f64)) }
+            tr {
+                th scope="row" { (segment(&change.from)) }
+                td { @if change.to == change.from { span.muted { "the same" } } @else { (segment(&change.to)) } }
+                td.number { (whole(change.count as f64)) }
+            }
         }
     });
     Table {
         id: "changes",
-        title: "Changes of the primary segment",
+        title: "Changes by primary segment",
         note: "the most frequent, since the start",
-        columns: &[("From", false), ("To", false), ("Users", true)],
+        columns: &[("From", false), ("To", false), ("Changes", true)],
         empty: "No user has changed segments yet.",
         rows: rows.collect(),
     }
@@ -138,7 +148,12 @@ pub(super) fn changes(status: &Status) -> Markup {
 
 /// A segment's name; `none` and `erased` are words of the metrics.
 pub(super) fn segment(name: &str) -> Markup {
-    html! { @if name.chars().any(char::is_lowercase) { span.muted { (name) } } @else { (name) } }
+    html! { @if name.chars().any(char::is_lowercase) { span.muted { (name) } } @else { (breakable(name)) } }
+}
+
+/// A name that may break after its separators.
+pub(super) fn breakable(name: &str) -> Markup {
+    html! { @for part in name.split_inclusive(['_', '.', '-']) { (part) wbr; } }
 }
 
 pub(super) fn segments(status: &Status) -> Markup {
@@ -146,20 +161,23 @@ pub(super) fn segments(status: &Status) -> Markup {
     let shares = status.segments.iter().flat_map(|counted| &counted.shares);
     let rows = shares.map(|share| {
         let part = share.users as f64 / users.max(1) as f64;
+        let confidence = share.average_confidence.map_or_else(|| "–".to_owned(), |confidence| format!("{confidence:.2}"));
         html! {
-            th scope="row" {
-                @match &share.primary_segment { Some(name) => { (name) } None => { span.muted { "none qualified" } } }
+            tr {
+                th scope="row" {
+                    @match &share.primary_segment { Some(name) => { (segment(name)) } None => { span.muted { "none qualified" } } }
+                }
+                td.number { (whole(share.users as f64)) }
+                td.number { (percent(part)) }
+                td.number { (confidence) }
+                td.bars { (bar(part)) }
             }
-            td.number { (whole(share.users as f64)) }
-            td.number { (percent(part)) }
-            td.number { @match share.average_confidence { Some(confidence) => { (format!("{confidence:.2}")) } None => { "–" } } }
-            td.bars { (bar(part)) }
         }
     });
     Table {
         id: "segments",
         title: "Users by primary segment",
-        note: "the whole table, counted at most twice a minute",
+        note: "all users, counted twice a minute",
         columns: &[("Segment", false), ("Users", true), ("Share", true), ("Confidence", true), ("", false)],
         empty: if status.segments.is_some() { "No user has segments yet." } else { "Not counted yet." },
         rows: rows.collect(),
@@ -178,7 +196,7 @@ pub(super) fn resources(status: &Status) -> Markup {
             format!("{}, {} a second", whole(status.throughput.said as f64), rate(status.throughput.said_per_second)),
         ),
     ];
-    let rows = facts.into_iter().map(|(name, value)| html! { th scope="row" { (name) } td.number { (value) } });
+    let rows = facts.into_iter().map(|(name, value)| html! { tr { th scope="row" { (name) } td.number { (value) } } });
     Table {
         id: "resources",
         title: "This process",
@@ -196,7 +214,7 @@ pub(super) fn config(status: &Status) -> Markup {
             section.card aria-labelledby="config" {
                 details {
                     summary { h2 #config { "Configuration " small { (status.config.len()) " settings, secrets masked" } } }
-                    div.scroll {
+                    div {
                         table.config {
                             thead { tr { th scope="col" { "Setting" } th scope="col" { "Value" } th scope="col" { "From" } } }
                             tbody {

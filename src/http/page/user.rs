@@ -11,7 +11,7 @@ use super::super::problem::Problem;
 use super::super::routes::Pages;
 use super::super::users::{self, Named, UserReport};
 use super::frame::{brand, frame};
-use super::tables::{bar, segment};
+use super::tables::{bar, breakable, segment};
 
 /// Makes a browser ask for a name, which does not matter, and a password, which is the token.
 const ASK: HeaderValue =
@@ -87,9 +87,9 @@ fn report(of: &UserReport<'_>) -> Markup {
             div {
                 (facts(of))
                 (named("dimensions", "The traveller", "Dimension", &of.dimensions))
-                (sections(of))
             }
         }
+        (sections(of))
     }
 }
 
@@ -112,16 +112,17 @@ fn assigned(of: &UserReport<'_>) -> Markup {
 }
 
 fn facts(of: &UserReport<'_>) -> Markup {
-    let time = |time: &Option<String>| time.clone().unwrap_or_else(|| "–".to_owned());
+    let moment = |moment: &Option<String>| html! { @match moment { Some(text) => { (time(text)) } None => { "–" } } };
+    let said = of.said.as_ref();
     let facts = [
-        ("User", of.user_id.to_owned()),
-        ("Onboarded", time(&of.onboarded_at)),
-        ("Erased", time(&of.erased_at)),
-        ("As of", time(&of.logical_time)),
-        ("Scored with catalog", of.catalog_version.to_string()),
-        ("Last said", of.said.as_ref().map_or_else(|| "never".to_owned(), |said| said.said_at.clone())),
-        ("Revision", of.said.as_ref().map_or_else(|| "–".to_owned(), |said| said.revision.to_string())),
-        ("Why it was said", of.said.as_ref().and_then(|said| said.trigger).unwrap_or("–").to_owned()),
+        ("User", html! { (of.user_id) }),
+        ("Onboarded", moment(&of.onboarded_at)),
+        ("Erased", moment(&of.erased_at)),
+        ("As of", moment(&of.logical_time)),
+        ("Scored with catalog", html! { (of.catalog_version) }),
+        ("Last said", moment(&said.map(|said| said.said_at.clone()))),
+        ("Revision", html! { @match said { Some(said) => { (said.revision) } None => { "–" } } }),
+        ("Why it was said", html! { (said.and_then(|said| said.trigger).unwrap_or("–")) }),
     ];
     html! {
         section.card aria-labelledby="facts" {
@@ -129,6 +130,12 @@ fn facts(of: &UserReport<'_>) -> Markup {
             dl { @for (name, value) in &facts { div { dt { (name) } dd { (value) } } } }
         }
     }
+}
+
+/// An RFC 3339 time in UTC with milliseconds, as people read it.
+fn time(text: &str) -> Markup {
+    let shown = text.split_once('T').map(|(day, rest)| format!("{day}\u{a0}{}", rest.trim_end_matches('Z')));
+    html! { time datetime=(text) { (shown.as_deref().unwrap_or(text)) } }
 }
 
 fn named(id: &str, title: &str, of: &str, values: &[Named<'_>]) -> Markup {
@@ -140,7 +147,7 @@ fn named(id: &str, title: &str, of: &str, values: &[Named<'_>]) -> Markup {
                 tbody {
                     @for named in values {
                         tr {
-                            th scope="row" { (named.name) }
+                            th scope="row" { (breakable(named.name)) }
                             td.number { (format!("{:.3}", named.value)) }
                             td.bars { (bar(named.value)) }
                         }
@@ -155,14 +162,14 @@ fn named(id: &str, title: &str, of: &str, values: &[Named<'_>]) -> Markup {
 fn sections(of: &UserReport<'_>) -> Markup {
     html! {
         section.card aria-labelledby="sections" {
-            h2 #sections { "Sections " small { "when last written, and by which event" } }
+            h2 #sections { "Sections " small { "when last written (UTC), and by which event" } }
             table {
                 thead { tr { th scope="col" { "Section" } th scope="col" { "Written" } th scope="col" { "Event" } } }
                 tbody {
                     @for section in &of.sections {
                         tr {
                             th scope="row" { (section.section) }
-                            td { time datetime=(section.written_at) { (section.written_at) } }
+                            td { (time(&section.written_at)) }
                             td { code { (section.event_id) } }
                         }
                     }
