@@ -215,7 +215,7 @@ pub(super) fn config(status: &Status) -> Markup {
                 details {
                     summary { h2 #config { "Configuration " small { (status.config.len()) " settings, secrets masked" } } }
                     div {
-                        table.config {
+                        table.stack {
                             thead { tr { th scope="col" { "Setting" } th scope="col" { "Value" } th scope="col" { "From" } } }
                             tbody {
                                 @for setting in &status.config {

@@ -163,7 +163,7 @@ fn sections(of: &UserReport<'_>) -> Markup {
     html! {
         section.card aria-labelledby="sections" {
             h2 #sections { "Sections " small { "when last written (UTC), and by which event" } }
-            table {
+            table.stack {
                 thead { tr { th scope="col" { "Section" } th scope="col" { "Written" } th scope="col" { "Event" } } }
                 tbody {
                     @for section in &of.sections {
