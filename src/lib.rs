@@ -36,3 +36,4 @@ pub mod status;
 pub mod stop;
 pub mod store;
 pub mod telemetry;
+pub mod trace;

@@ -1,3 +1,7 @@
 //! What runs around the program, tested by `make test-ops`: its servers and tools are heavier than those of `make test`.
 
+#[cfg(feature = "otlp")]
+mod collector;
 mod page;
+#[cfg(feature = "otlp")]
+mod traces;

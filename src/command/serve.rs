@@ -33,6 +33,7 @@ use crate::store::error::{ErrorClass, classify};
 use crate::store::migrate::{self, MigrateError, RunOptions};
 use crate::store::schema::{self, Platform, SchemaStatus};
 use crate::store::{Store, apply};
+use crate::trace::Traces;
 
 /// Read events from Kafka, keep user_vectors, say what changes.
 ///
@@ -51,6 +52,9 @@ pub(crate) const OTHER_CONNECTIONS: u32 = 3;
 /// The name under which the schema is reported as (not) ready.
 const SCHEMA: &str = "schema";
 
+/// How long sending the last traces may take at most.
+const LAST_TRACES: std::time::Duration = std::time::Duration::from_secs(5);
+
 /// How long `--migrate` may take in all.
 const LONGEST_MIGRATION: std::time::Duration = std::time::Duration::from_secs(6 * 3600);
 
@@ -59,7 +63,9 @@ const LONGEST_MIGRATION: std::time::Duration = std::time::Duration::from_secs(6 
 /// # Errors
 /// What keeps it from starting, but for a database that is away: that is waited for.
 pub async fn run(config: Config, shown: Vec<ShownSetting>) -> anyhow::Result<Exit> {
-    let shared = Shared { metrics: Metrics::new()?, health: Health::default(), stop: Stop::default() };
+    let metrics = Metrics::new()?;
+    let traces = Traces::start(&metrics)?;
+    let shared = Shared { metrics, health: Health::default(), stop: Stop::default(), traces };
     stop_on_signals(shared.stop.clone())?;
     let listener = http::listen(config.http.addr).await?;
     run_until_stopped(config, shown, listener, shared).await
@@ -90,6 +96,8 @@ pub async fn run_until_stopped(
     let server = tokio::spawn(http::serve(listener, http::router(pages), shared.stop.clone()));
 
     let exit = serve(&config, catalog, &shared, &board).await;
+    let (traces, within) = (shared.traces.clone(), config.kafka.drain_deadline.min(LAST_TRACES));
+    tokio::task::spawn_blocking(move || traces.flush(within)).await.context("sending the last traces panicked")?;
     shared.stop.abandon();
     server.await.context("the HTTP server panicked")?;
     exit

@@ -22,6 +22,7 @@ use crate::stop::{Stop, StopReason};
 use crate::store::Store;
 use crate::store::apply::Ending;
 use crate::store::outbox::Content;
+use crate::trace::Traces;
 
 /// How long Kafka or PostgreSQL may be away in the middle of the work.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -66,6 +67,7 @@ impl Executor {
             held: held.clone(),
             metrics: metrics.clone(),
             stop: stop.clone(),
+            traces: Traces::default(),
         };
         let driver = Driver { store, handover, held, metrics, health: Health::default(), stop: stop.clone() };
         Ok(Self {

@@ -46,11 +46,11 @@ fn main(status: &Status, has_user_page: bool) -> Markup {
                 (tables::outcomes(status))
                 (tables::dead_letters(status))
                 (tables::skipped(status))
+                (tables::resources(status))
             }
             div {
                 (tables::segments(status))
                 (tables::changes(status))
-                (tables::resources(status))
             }
         }
         @if has_user_page { (super::user::form("")) }
@@ -152,12 +152,12 @@ fn tiles(status: &Status) -> Markup {
         },
         Tile {
             id: "tile-outbox",
-            label: "Changes not said yet",
+            label: "Outbox",
             value: whole(outbox.rows),
-            unit: "batches",
+            unit: "batches to say",
             note: match outbox.oldest_seconds {
                 age if outbox.rows > 0.0 => format!("the oldest for {}", duration(age)),
-                _ => format!("{} said a second", rate(status.throughput.said_per_second)),
+                _ => "all changes are said".to_owned(),
             },
             state: "",
         },

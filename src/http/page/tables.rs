@@ -22,13 +22,14 @@ impl Table<'_> {
             section.card aria-labelledby=(self.id) {
                 h2 #(self.id) { (self.title) @if !self.note.is_empty() { " " small { (self.note) } } }
                 table #(format!("{}-rows", self.id)) data-live {
-                    thead {
+                    // Above nothing there is nothing to head.
+                    @if !self.rows.is_empty() { thead {
                         tr {
                             @for (name, is_number) in self.columns {
                                 @if name.is_empty() { td {} } @else { th.number[*is_number] scope="col" { (name) } }
                             }
                         }
-                    }
+                    } }
                     tbody {
                         @for row in &self.rows { (row) }
                         @if self.rows.is_empty() { tr { td.none colspan=(self.columns.len()) { (self.empty) } } }
