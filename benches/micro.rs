@@ -20,7 +20,7 @@ use segmenter::engine::{self, Catalog};
 use segmenter::event::{self, Event, Kind, Limits, UserId};
 use segmenter::pipeline::change::{Change, Saying};
 use segmenter::pipeline::codec;
-use segmenter::pipeline::fold::{self, Context, engine_input};
+use segmenter::pipeline::fold::{self, Context, Voice, engine_input};
 use segmenter::pipeline::segment_changed;
 use segmenter::pipeline::state::State;
 
@@ -41,7 +41,7 @@ struct Case {
 
 fn benchmarks(criterion: &mut Criterion) {
     let catalog = Catalog::builtin().expect("the catalog that is compiled in is valid");
-    let context = Context { catalog: &catalog, clock_ms: 1_790_000_000_000 };
+    let context = Context { catalog: &catalog, clock_ms: 1_790_000_000_000, voice: Voice::Aloud };
     let (onboardings, updates) = events();
     let cases: Vec<Case> = onboardings.iter().zip(&updates).map(|(one, other)| case(one, other, &context)).collect();
 

@@ -1,5 +1,5 @@
--- The rights of a role that runs `segmenter serve` and nothing else. Run it as the owner of the tables, after
--- `segmenter migrate run`, with the role's own name in the place of segmenter_service:
+-- The rights of a role that runs `segmenter serve` and nothing else (for jobs see grants_jobs.sql). Run it as the owner of
+-- the tables, after `segmenter migrate run`, with the role's own name in the place of segmenter_service:
 --   create role segmenter_service login password '…';
 --   psql "$DATABASE_URL" -f docs/grants.sql
 -- The role needs no right to create anything: migrate as the owner, and leave SEGMENTER_MIGRATE off.
@@ -25,3 +25,6 @@ grant select on segmenter.schema_compatibility to segmenter_service;
 grant select, insert, update on segmenter.profile_states to segmenter_service;
 grant select, insert, update on segmenter.departed to segmenter_service;
 grant select, insert, update, delete on segmenter.outbox to segmenter_service;
+
+-- Only so that the page at / shows the jobs; without it the page says that it cannot:
+--   grant select on segmenter.jobs, segmenter.job_parts to segmenter_service;

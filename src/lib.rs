@@ -13,8 +13,9 @@
 //!   kafka::consumer     offsets, only past finished work
 //! ```
 //!
-//! Arrows point one way: `command` → sources (`dlq`, `kafka`, `store`) → `pipeline` → `engine`, `profile`, `event`.
+//! Arrows point one way: `command` → sources (`dlq`, `jobs`, `kafka`, `store`) → `pipeline` → `engine`, `profile`, `event`.
 
+pub mod batch_writer;
 pub mod command;
 pub mod config;
 pub mod demo;
@@ -24,8 +25,10 @@ pub mod engine;
 pub mod event;
 pub mod exit;
 mod fault;
+pub mod halt;
 pub mod health;
 pub mod http;
+pub mod jobs;
 pub mod kafka;
 pub mod metrics;
 pub mod pipeline;

@@ -12,6 +12,8 @@ use segmenter::command::demo::DemoArgs;
 use segmenter::command::dlq::{self, Action, DlqArgs};
 use segmenter::command::doctor::DoctorArgs;
 use segmenter::command::explain::{self, ExplainArgs};
+use segmenter::command::job::replay::{ReplayAction, ReplayCommand};
+use segmenter::command::job::{self, JobCommand, Manage};
 use segmenter::command::migrate::MigrateArgs;
 use segmenter::command::serve::ServeArgs;
 use segmenter::command::user::{UserAction, UserCommand};
@@ -49,6 +51,8 @@ enum Command {
     User(UserCommand),
     Doctor(DoctorArgs),
     Dlq(DlqArgs),
+    Replay(ReplayCommand),
+    Job(JobCommand),
     Demo(DemoArgs),
 }
 
@@ -100,6 +104,8 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Ok(runtime()?.block_on(command::doctor::run(&args, &config, &mut io::stdout()))?.into())
         }
         Command::Dlq(args) => dead_letters(&args),
+        Command::Replay(command) => replay(&command.action),
+        Command::Job(command) => manage(&command.manage),
         Command::Explain(args) => explain(&args),
         Command::Verify(args) => verify(&args),
         Command::User(command) => user(&command),
@@ -125,6 +131,29 @@ fn dead_letters(args: &DlqArgs) -> anyhow::Result<ExitCode> {
     };
     telemetry::init(log.filter.as_str(), log.format)?;
     Ok(dlq::look(&args.action, &kafka, &topics, now(), &mut io::stdout().lock())?.into())
+}
+
+fn replay(action: &ReplayAction) -> anyhow::Result<ExitCode> {
+    match action {
+        ReplayAction::Start(args) => {
+            let config = match Sources::of_process(&args.config).resolve().config() {
+                Ok(config) => config,
+                Err(problems) => return refuse(&problems),
+            };
+            telemetry::init(config.log.filter.as_str(), config.log.format)?;
+            Ok(runtime()?.block_on(job::replay::start(args, &config, &mut io::stdout()))?.into())
+        }
+        ReplayAction::Manage(action) => manage(action),
+    }
+}
+
+fn manage(action: &Manage) -> anyhow::Result<ExitCode> {
+    let config = match Sources::of_process(action.config()).resolve().config() {
+        Ok(config) => config,
+        Err(problems) => return refuse(&problems),
+    };
+    telemetry::init(config.log.filter.as_str(), config.log.format)?;
+    Ok(runtime()?.block_on(job::manage(action, &config, &mut io::stdout()))?.into())
 }
 
 fn explain(args: &ExplainArgs) -> anyhow::Result<ExitCode> {

@@ -26,6 +26,7 @@ mod faults;
 mod golden_engine;
 mod guarantees;
 mod http;
+mod jobs;
 mod json_schema;
 mod kills;
 mod ledger;

@@ -6,7 +6,7 @@ use segmenter::engine::Catalog;
 use segmenter::event::{Body, Cause, Event, Millis, Stamp, UserId};
 use segmenter::pipeline::change::{Change, Saying};
 use segmenter::pipeline::codec;
-use segmenter::pipeline::fold::{Context, RowWrite, fold};
+use segmenter::pipeline::fold::{Context, RowWrite, Voice, fold};
 use segmenter::pipeline::row::RowContent;
 use segmenter::pipeline::state::State;
 use segmenter::profile::section::{
@@ -89,7 +89,7 @@ impl World {
         // The clock may stand still; revisions must grow all the same.
         self.clock_ms += i64::try_from(batch.len() % 2).unwrap();
         let events: Vec<&Event> = batch.iter().collect();
-        let context = Context { catalog, clock_ms: self.clock_ms };
+        let context = Context { catalog, clock_ms: self.clock_ms, voice: Voice::Aloud };
         let folded = fold(&user(), &self.state, &events, &context).unwrap();
         if let Some(write) = folded.write {
             self.state = through_storage(write.state);
@@ -304,6 +304,6 @@ fn a_user_scored_with_a_newer_catalog_is_not_scored_with_an_older_one() {
     let catalog = Catalog::builtin().unwrap();
     let prior = State { catalog_version: catalog.version() + 1, ..State::default() };
     let event = onboarding(10, vec![]);
-    let refused = fold(&user(), &prior, &[&event], &Context { catalog: &catalog, clock_ms: 0 });
+    let refused = fold(&user(), &prior, &[&event], &Context { catalog: &catalog, clock_ms: 0, voice: Voice::Aloud });
     assert!(refused.is_err());
 }

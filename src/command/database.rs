@@ -1,14 +1,19 @@
 //! The database for a command that does one thing and ends: opened with its schema checked, and what its absence means.
 
 use std::io::{self, Write as _};
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
+use uuid::Uuid;
 
-use crate::config::DatabaseConfig;
+use super::catalog;
+use crate::config::{Config, DatabaseConfig};
 use crate::exit::Exit;
 use crate::kafka::topic_reader::ReadError;
+use crate::store::Store;
+use crate::store::apply::transaction_deadline;
 use crate::store::connect::{self, Connect};
 use crate::store::error::{ErrorClass, StoreError, classify};
 use crate::store::schema::{self, Platform, SchemaStatus};
@@ -57,6 +62,23 @@ pub(super) async fn open(config: &DatabaseConfig, access: Access) -> anyhow::Res
     let platform = Platform::detect(&mut connection).await.context("could not look at the platform's tables")?;
     drop(connection);
     Ok(Ok(Database { pool, platform, schema }))
+}
+
+impl Database {
+    /// The store of a process of its own on this database.
+    ///
+    /// # Errors
+    /// The catalog cannot be read.
+    pub(super) fn store(&self, config: &Config) -> anyhow::Result<Store> {
+        Ok(Store {
+            pool: self.pool.clone(),
+            catalog: Arc::new(catalog::load(&config.catalog)?),
+            has_users: self.platform.has_users,
+            owner: Uuid::new_v4(),
+            lease: config.outbox.lease,
+            deadline: transaction_deadline(config.database.statement_timeout),
+        })
+    }
 }
 
 /// Says that the schema is refused, and gives the exit code.

@@ -8,6 +8,7 @@ pub mod demo;
 pub mod dlq;
 pub mod doctor;
 pub mod explain;
+pub mod job;
 pub mod migrate;
 pub mod serve;
 mod text;

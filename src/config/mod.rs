@@ -16,6 +16,7 @@ mod file;
 mod kafka;
 mod kafka_properties;
 mod log;
+mod moment;
 mod problem;
 mod secret;
 mod setting;
@@ -32,6 +33,7 @@ pub use docs::markdown;
 pub use kafka::{Brokers, Encoding, OutOfRange, SaslMechanism, SecurityProtocol, Start, TopicName};
 pub use kafka_properties::KafkaProperties;
 pub use log::{LogFilter, LogFormat};
+pub use moment::Moment;
 pub use problem::{Problem, Problems};
 pub use secret::Secret;
 pub use setting::Setting;
@@ -41,7 +43,7 @@ pub use table::{
     BatchConfig, CatalogConfig, Config, DatabaseConfig, HttpConfig, InFlightConfig, KafkaConfig, LimitsConfig,
     LogConfig, OutboxConfig, SECTIONS, SETTINGS, TopicsConfig,
 };
-pub use unit::parse_duration;
+pub use unit::{parse_duration, parse_size};
 pub use value::{Bytes, Name};
 
 use sources::Reader;

@@ -11,7 +11,6 @@
 //!
 //! Redriving is one more source of the same fold: input topics are never written to, since other groups read them.
 
-mod execute;
 pub mod filter;
 mod index;
 pub mod judge;

@@ -1,20 +1,21 @@
 //! Redriving: dead letters decoded as from their original topics and folded, in batches.
 
-use super::execute::{Executor, RejectedAgain};
 use super::filter::Filter;
 use super::judge::Rules;
 use super::selection::{Seen, Selected, Selection};
 use super::tally::{Fate, Tally};
+use crate::batch_writer::{BatchWriter, Output, Refused};
 use crate::event::{Decoded, Event, Kind, Rejection};
+use crate::halt::Halt;
 use crate::kafka::record::Rejected;
 use crate::kafka::topic_reader::{ReadError, Source};
 use crate::kafka::worker::BatchLimits;
 use crate::pipeline::segment_changed::Encoding;
 use crate::stop::Stop;
 use crate::store::Store;
-use crate::store::apply::Ending;
-use crate::store::error::{ErrorClass, StoreError};
+use crate::store::apply::{Ending, Progress};
 use crate::store::rehearse::Rehearsal;
+use crate::store::task::Task;
 
 /// What a redrive needs to know.
 #[derive(Debug, Clone)]
@@ -31,19 +32,6 @@ pub struct Settings {
     pub execute: bool,
 }
 
-/// Why a redrive ended before its end.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Halt {
-    #[error("{0}")]
-    Away(String),
-    #[error("interrupted; what is not redriven yet can be redriven later")]
-    Interrupted,
-    #[error("{0}")]
-    Refused(String),
-    #[error("{0}")]
-    Failed(String),
-}
-
 /// What a redrive came to, also where it was cut short.
 #[derive(Debug, Default)]
 pub struct Report {
@@ -53,6 +41,9 @@ pub struct Report {
     pub is_exact: bool,
     pub halted: Option<Halt>,
 }
+
+/// What a dry run may remember of users, in bytes.
+const REHEARSAL_MEMORY: usize = 200 * 1024 * 1024;
 
 /// Redrives; tells `told` of each dead letter and what became of it.
 pub async fn run(
@@ -78,10 +69,15 @@ async fn redrive(
     let (source, filter) = (settings.source.clone(), settings.filter.clone());
     let mut selection = blocking(move || Selection::open(&source, filter)).await??;
     report.seen = selection.seen().clone();
+    let output = Output {
+        cluster: settings.source.cluster.clone(),
+        topics: settings.rules.topics.clone(),
+        encoding: settings.encoding,
+    };
     let mut way = if settings.execute {
-        Way::Execute(Box::new(Executor::start(store, settings, stop.clone())?))
+        Way::Execute(Box::new(BatchWriter::start(store, &output, stop.clone())?))
     } else {
-        Way::Rehearse(Rehearsal::new(store))
+        Way::Rehearse(Rehearsal::new(store, REHEARSAL_MEMORY))
     };
     let mut ended = Ok(());
     loop {
@@ -124,7 +120,7 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 /// For good, or not.
 enum Way {
     Rehearse(Rehearsal),
-    Execute(Box<Executor>),
+    Execute(Box<BatchWriter>),
 }
 
 impl Way {
@@ -170,7 +166,7 @@ impl Way {
             }
         }
         match self {
-            Self::Execute(executor) if !again.is_empty() => executor.reject(again).await,
+            Self::Execute(writer) if !again.is_empty() => writer.reject(again).await,
             Self::Execute(_) | Self::Rehearse(_) => Ok(()),
         }
     }
@@ -178,13 +174,13 @@ impl Way {
     /// The ending of each event.
     async fn fold(&mut self, events: &[Event], tally: &mut Tally) -> Result<Vec<Ending>, Halt> {
         match self {
-            Self::Execute(executor) => {
-                let (endings, changes) = executor.write(events).await?;
+            Self::Execute(writer) => {
+                let (endings, changes) = writer.write(Progress::new(events)).await?;
                 tally.changes += changes;
                 Ok(endings)
             }
             Self::Rehearse(rehearsal) => {
-                let endings = rehearsal.advance(events).await?;
+                let endings = rehearsal.advance(Task::Merge(events)).await?;
                 tally.changes = rehearsal.changes;
                 Ok(endings)
             }
@@ -193,7 +189,7 @@ impl Way {
 
     async fn finish(self, stop: &Stop, report: &mut Report) -> Result<(), Halt> {
         match self {
-            Self::Execute(executor) => executor.finish().await,
+            Self::Execute(writer) => writer.finish().await,
             Self::Rehearse(rehearsal) => {
                 report.is_exact = rehearsal.is_exact;
                 if stop.is_requested() { Err(Halt::Interrupted) } else { Ok(()) }
@@ -208,29 +204,8 @@ enum End {
     Rejected(Kind, Rejection),
 }
 
-fn rejected_again(selected: Selected, kind: Kind, rejection: Rejection) -> Option<RejectedAgain> {
+fn rejected_again(selected: Selected, kind: Kind, rejection: Rejection) -> Option<Refused> {
     let attempts = selected.letter.attempts.saturating_add(1);
     let record = selected.letter.into_original(kind)?;
-    Some(RejectedAgain { rejected: Rejected { record, rejection }, attempts })
-}
-
-impl From<ReadError> for Halt {
-    fn from(error: ReadError) -> Self {
-        match error {
-            ReadError::Away(_) => Self::Away(error.to_string()),
-            ReadError::Interrupted => Self::Interrupted,
-            ReadError::Missing(_) => Self::Refused(error.to_string()),
-            ReadError::Failed { .. } => Self::Failed(error.to_string()),
-        }
-    }
-}
-
-impl From<StoreError> for Halt {
-    fn from(error: StoreError) -> Self {
-        match error.class() {
-            None => Self::Refused(error.detail()),
-            Some(ErrorClass::Outage | ErrorClass::Conflict) => Self::Away(format!("PostgreSQL: {}", error.detail())),
-            Some(_) => Self::Failed(error.detail()),
-        }
-    }
+    Some(Refused { rejected: Rejected { record, rejection }, attempts })
 }

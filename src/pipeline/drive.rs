@@ -38,8 +38,12 @@ pub struct GivenUp;
 impl Driver {
     /// Writes `events`; gives the ending of each and what is to be said. Waits out outages for as long as it takes.
     pub async fn write(&self, events: &[Event]) -> Result<(Vec<Ending>, Vec<Publication>), GivenUp> {
+        self.drive(Progress::new(events)).await
+    }
+
+    /// As [`Self::write`], for any batch.
+    pub async fn drive(&self, mut progress: Progress<'_>) -> Result<(Vec<Ending>, Vec<Publication>), GivenUp> {
         let started = Instant::now();
-        let mut progress = Progress::new(events);
         let mut retry = Retry::forever();
         let mut failing = false;
         while let Err(error) = self.store.advance(&mut progress).await {
@@ -78,9 +82,9 @@ impl Driver {
         }
     }
 
-    /// The data belongs to a newer version of this program.
+    /// The data belongs to a newer version of this program, or the job to another process.
     fn refuse(&self, error: &StoreError) {
-        error!(reason = error.detail(), "a newer version of segmenter has written here; this one stops");
+        error!(reason = error.detail(), "this process must not write here any more; it stops");
         self.health.set_not_ready(COMPONENT, error.detail());
         self.stop.now(StopReason::Refused(error.detail()));
     }
@@ -103,7 +107,7 @@ impl Driver {
         self.metrics.database_retries.inc_by(tally.retries);
         self.metrics.unknown_currency.inc_by(tally.unknown_currencies);
         self.metrics.observe_stage(Stage::Connection, tally.connecting);
-        self.metrics.observe_stage(Stage::Transaction, tally.transactions);
+        self.metrics.observe_stage(Stage::Transaction, tally.transaction);
         for publication in &progress.publications {
             if let Content::Changes(changes) = &publication.content {
                 changes.iter().for_each(|change| self.metrics.segment_change(change));

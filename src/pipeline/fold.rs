@@ -1,5 +1,7 @@
 //! One user's events folded into the user's state: what to write and what to say. Pure; the heart of the service.
 
+use uuid::Uuid;
+
 use super::change::{Announcement, Assigned, Change, Saying, Scored, Trigger};
 use super::row::RowContent;
 use super::state::State;
@@ -14,6 +16,43 @@ pub struct Context<'a> {
     pub catalog: &'a Catalog,
     /// The database's clock, Unix time in ms: where the next revision starts, if it is not behind the last one.
     pub clock_ms: i64,
+    pub voice: Voice,
+}
+
+/// Whether a new ranking is said at once. Erasures always are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Voice {
+    Aloud,
+    /// Not yet: the state remembers the job, and whoever writes next of the user, or the job's end, says the net change.
+    Quiet(QuietJob),
+}
+
+/// A job that writes quietly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QuietJob {
+    pub id: Uuid,
+    /// Whether its end says what it changed. If not, a user left to another job's end stays with that job.
+    pub says_at_end: bool,
+}
+
+impl QuietJob {
+    fn holder(self, prior: Option<Uuid>) -> Uuid {
+        if self.says_at_end { self.id } else { prior.unwrap_or(self.id) }
+    }
+}
+
+/// A job as the cause of a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JobCause {
+    pub id: Uuid,
+    pub trigger: Trigger,
+}
+
+/// What made a new ranking.
+#[derive(Debug, Clone, Copy)]
+enum Origin<'a> {
+    Event(&'a Event),
+    Job(JobCause),
 }
 
 /// The result of a fold.
@@ -63,10 +102,21 @@ pub fn fold(user: &UserId, prior: &State, events: &[&Event], context: &Context<'
     };
     let erased = applied().any(|(event, _)| event.body == Body::Tombstone);
     let write = match logical_time_if_onboarded(&profile) {
-        Some(logical_time) => scored(user, prior, profile, logical_time, cause, context)?,
+        Some(logical_time) => scored(user, prior, profile, logical_time, Origin::Event(cause), context)?,
         None => unscored(user, prior, profile, erased, context),
     };
     Ok(Fold { outcomes, write: Some(write) })
+}
+
+/// Scores a user's profile anew, without an event; nothing for a user who is not onboarded.
+pub fn rescore(
+    user: &UserId,
+    prior: &State,
+    cause: JobCause,
+    context: &Context<'_>,
+) -> Result<Option<Write>, NewerCatalog> {
+    let Some(logical_time) = logical_time_if_onboarded(&prior.profile) else { return Ok(None) };
+    scored(user, prior, prior.profile.clone(), logical_time, Origin::Job(cause), context).map(Some)
 }
 
 fn by_newest_cause(one: &Event, other: &Event) -> std::cmp::Ordering {
@@ -84,7 +134,7 @@ fn scored(
     prior: &State,
     profile: Profile,
     logical_time: Millis,
-    cause: &Event,
+    origin: Origin<'_>,
     context: &Context<'_>,
 ) -> Result<Write, NewerCatalog> {
     let catalog = context.catalog;
@@ -94,14 +144,26 @@ fn scored(
     let segmentation = engine::segment(&engine_input(&profile, logical_time), catalog);
     let row = RowContent::new(&segmentation, catalog, logical_time);
     let same = prior.said_segments().eq(ranked_names(&segmentation, catalog));
-    let (said, revision, change) = if same {
-        (prior.said.clone(), prior.revision, None)
-    } else {
-        let saying = Saying::Ranking(announcement(prior, &segmentation, logical_time, cause, catalog));
-        let revision = next_revision(prior, context);
-        (Some(saying.clone()), revision, Some(Change { user: user.clone(), revision, saying }))
+    let mut state = State {
+        profile,
+        said: prior.said.clone(),
+        revision: prior.revision,
+        catalog_version: catalog.version(),
+        job: None,
     };
-    let state = State { profile, said, revision, catalog_version: catalog.version(), job: None };
+    let change = match context.voice {
+        _ if same => None,
+        Voice::Quiet(job) => {
+            state.job = Some(job.holder(prior.job));
+            None
+        }
+        Voice::Aloud => {
+            let saying = Saying::Ranking(announcement(prior, &segmentation, logical_time, origin, catalog));
+            state.revision = next_revision(prior, context);
+            state.said = Some(saying.clone());
+            Some(Change { user: user.clone(), revision: state.revision, saying })
+        }
+    };
     let unknown_currency = segmentation.unknown_currency;
     Ok(Write { state, row: RowWrite::Upsert(Box::new(row)), change, unknown_currency })
 }
@@ -132,7 +194,7 @@ fn announcement(
     prior: &State,
     segmentation: &Segmentation,
     logical_time: Millis,
-    cause: &Event,
+    origin: Origin<'_>,
     catalog: &Catalog,
 ) -> Announcement {
     let previous = match &prior.said {
@@ -152,21 +214,54 @@ fn announcement(
             reasons: assignment.reasons.clone(),
         })
         .collect();
-    let trigger = match cause.body {
-        Body::Onboarding(_) => Trigger::Onboarding,
-        Body::Update(_) | Body::Tombstone => Trigger::ProfileUpdate,
-    };
-    let boxed = |text: &Option<String>| text.as_deref().map(Box::from);
+    let Provenance { trigger, causation_id, correlation_id, traceparent, replay_id } = origin.provenance();
     Announcement {
         previous,
         ranking,
         catalog_version: catalog.version(),
         occurred_at: logical_time,
         trigger,
-        causation_id: boxed(&cause.cause.causation_id),
-        correlation_id: boxed(&cause.cause.correlation_id),
-        traceparent: boxed(&cause.cause.traceparent),
-        replay_id: None,
+        causation_id,
+        correlation_id,
+        traceparent,
+        replay_id,
+    }
+}
+
+/// Where a change came from, as it is said.
+struct Provenance {
+    trigger: Trigger,
+    causation_id: Option<Box<str>>,
+    correlation_id: Option<Box<str>>,
+    traceparent: Option<Box<str>>,
+    replay_id: Option<Box<str>>,
+}
+
+impl Origin<'_> {
+    fn provenance(self) -> Provenance {
+        let boxed = |text: &Option<String>| text.as_deref().map(Box::from);
+        match self {
+            Self::Event(event) => Provenance {
+                trigger: match event.body {
+                    Body::Onboarding(_) => Trigger::Onboarding,
+                    Body::Update(_) | Body::Tombstone => Trigger::ProfileUpdate,
+                },
+                causation_id: boxed(&event.cause.causation_id),
+                correlation_id: boxed(&event.cause.correlation_id),
+                traceparent: boxed(&event.cause.traceparent),
+                replay_id: None,
+            },
+            Self::Job(JobCause { id, trigger }) => {
+                let id: Box<str> = id.to_string().into();
+                Provenance {
+                    trigger,
+                    causation_id: None,
+                    correlation_id: Some(id.clone()),
+                    traceparent: None,
+                    replay_id: Some(id),
+                }
+            }
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::jobs::SeenJobs;
 use super::pace::{self, Pace, Sample};
 use super::reading::Reading;
 use super::segments::CountedSegments;
@@ -13,7 +14,7 @@ use crate::metrics::{Metrics, RecordOutcome};
 use crate::stop::Stop;
 use crate::store::Store;
 
-/// How long the snapshot waits for the users of the segments to be counted.
+/// How long the snapshot waits for what is read from the database for it.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// All that is known of the process. Cheap to clone.
@@ -24,6 +25,7 @@ pub struct Board {
     /// Set once the database has been found in order.
     pub store: Arc<OnceLock<Store>>,
     pub counted: CountedSegments,
+    jobs: SeenJobs,
     config: Arc<[ShownSetting]>,
     host: Arc<str>,
     started: Instant,
@@ -38,6 +40,7 @@ impl Board {
             metrics,
             store: Arc::default(),
             counted: CountedSegments::default(),
+            jobs: SeenJobs::default(),
             config: config.into(),
             host: host().into(),
             started: Instant::now(),
@@ -65,9 +68,11 @@ impl Board {
 
     /// The snapshot. Waits for the database a second at most.
     pub async fn status(&self) -> Status {
-        let segments = match self.store.get() {
-            Some(store) => self.counted.distribution(store, PATIENCE).await,
-            None => None,
+        let (segments, jobs) = match self.store.get() {
+            Some(store) => {
+                tokio::join!(self.counted.distribution(store, PATIENCE), self.jobs.newest(store, PATIENCE))
+            }
+            None => (None, None),
         };
         let read = Reading::new(self.metrics.gather());
         let lag = read.lag();
@@ -99,6 +104,7 @@ impl Board {
                 .get()
                 .map(|store| CatalogStatus { version: store.catalog.version(), hash: store.catalog.hash_hex() }),
             segments,
+            jobs,
             config: self.config.to_vec(),
         }
     }

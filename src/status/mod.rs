@@ -2,6 +2,8 @@
 //! metrics; nothing is counted twice, and nothing names a user.
 
 mod board;
+mod cached;
+mod jobs;
 mod pace;
 mod reading;
 mod segments;
@@ -12,6 +14,7 @@ use crate::config::ShownSetting;
 use crate::health::Report;
 
 pub use board::Board;
+pub use jobs::{JobStatus, SeenJobs};
 pub use pace::{Pace, Sample};
 pub use segments::{CountedSegments, Distribution, SegmentShare};
 
@@ -35,6 +38,8 @@ pub struct Status {
     pub catalog: Option<CatalogStatus>,
     /// `null` until it was counted once.
     pub segments: Option<Distribution>,
+    /// The newest jobs; `null` where they cannot be read.
+    pub jobs: Option<Vec<JobStatus>>,
     /// The effective configuration; secrets are masked.
     pub config: Vec<ShownSetting>,
 }

@@ -7,13 +7,15 @@ use sqlx::{Connection as _, PgConnection};
 
 use super::Store;
 use super::error::{ErrorClass, StoreError};
+use super::jobs::{self, Checkpoint};
 use super::outbox::{self, Content, Publication};
-use super::states::{self, Current, Snapshot, StateWrite};
+use super::states::{self, Snapshot, StateWrite};
+use super::task::{Group, Task, UserFold, fold_user};
 use super::user_vectors::{self, RowIds};
-use crate::event::{Body, Event, Millis, Reason, Rejection, UserId};
+use crate::event::{Event, Millis, Reason, Rejection, UserId};
 use crate::fault::fault_point;
 use crate::pipeline::change::Change;
-use crate::pipeline::fold::{self, Context, Fold, RowWrite, Write};
+use crate::pipeline::fold::{Context, RowWrite, Voice};
 use crate::profile::Outcome;
 
 /// The end of one event.
@@ -48,13 +50,16 @@ pub struct Tally {
     /// How long a connection was waited for.
     pub connecting: Duration,
     /// How long transactions took, failed ones included.
-    pub transactions: Duration,
+    pub transaction: Duration,
 }
 
 /// A batch on its way into the database. Keeps what is done across outages, so that nothing is lost or done in vain.
 #[derive(Debug)]
 pub struct Progress<'e> {
-    events: &'e [Event],
+    task: Task<'e>,
+    voice: Voice,
+    /// Where the job that the batch belongs to is after it; written in the batch's last transaction.
+    checkpoint: Option<Checkpoint>,
     endings: Vec<Option<Ending>>,
     /// Chunks that are still to be written, the last one first.
     open: Vec<Chunk>,
@@ -63,29 +68,8 @@ pub struct Progress<'e> {
     pub tally: Tally,
 }
 
-/// Users with the indexes of their events, in bytewise order of the users.
+/// Users with the indexes of their items, in bytewise order of the users.
 type Chunk = Vec<Group>;
-
-/// A user with the indexes of the user's events.
-#[derive(Debug, Clone)]
-pub(super) struct Group {
-    pub(super) user: UserId,
-    events: Vec<usize>,
-}
-
-/// The users of a batch, in bytewise order.
-pub(super) fn by_user(events: &[Event]) -> Vec<Group> {
-    let mut order: Vec<usize> = (0..events.len()).collect();
-    let user = |index: &usize| events.get(*index).map(|event| &event.user);
-    order.sort_by(|one, other| user(one).cmp(&user(other)));
-    order
-        .chunk_by(|one, other| user(one) == user(other))
-        .filter_map(|group| {
-            let user = user(group.first()?)?.clone();
-            Some(Group { user, events: group.to_vec() })
-        })
-        .collect()
-}
 
 /// What one transaction did.
 struct Committed {
@@ -93,15 +77,30 @@ struct Committed {
     losers: Chunk,
     publication: Option<Publication>,
     unknown_currencies: u64,
+    /// Whether the batch's checkpoint was in it.
+    checkpointed: bool,
 }
 
 impl<'e> Progress<'e> {
-    /// A batch of which nothing has been written.
+    /// A live batch of which nothing has been written.
     pub fn new(events: &'e [Event]) -> Self {
-        let chunk = by_user(events);
+        Self::of_job(Task::Merge(events), Voice::Aloud, None)
+    }
+
+    /// A job's batch of which nothing has been written; with a checkpoint, its last transaction writes that.
+    pub fn of_job(task: Task<'e>, voice: Voice, checkpoint: Option<Checkpoint>) -> Self {
+        let chunk = task.by_user();
         let open = if chunk.is_empty() { Vec::new() } else { vec![chunk] };
-        let endings = vec![None; events.len()];
-        Self { events, endings, open, publications: Vec::new(), tally: Tally::default() }
+        let endings = vec![None; task.len()];
+        Self { task, voice, checkpoint, endings, open, publications: Vec::new(), tally: Tally::default() }
+    }
+
+    /// The checkpoint for a transaction that ends the batch with these endings, if it has one that is not written yet.
+    fn last_checkpoint(&self, endings: &[(usize, Ending)]) -> Option<Checkpoint> {
+        let mut checkpoint = self.checkpoint.clone().filter(|_| self.open.is_empty())?;
+        let before = self.endings.iter().flatten();
+        before.chain(endings.iter().map(|(_, ending)| ending)).for_each(|ending| checkpoint.counts.count(ending));
+        Some(checkpoint)
     }
 
     /// The ending of each event, once [`Store::advance`] has succeeded.
@@ -117,6 +116,13 @@ impl<'e> Progress<'e> {
     }
 }
 
+/// What an attempt at a transaction took.
+#[derive(Debug, Default)]
+struct Spent {
+    connecting: Duration,
+    transaction: Duration,
+}
+
 /// How often a transaction is tried again at once before the caller is asked to wait.
 const IMMEDIATE_RETRIES: u32 = 5;
 
@@ -126,9 +132,16 @@ impl Store {
         let mut retries = 0;
         let mut row_ids = RowIds::Derived;
         while let Some(chunk) = progress.open.pop() {
-            match self.write_within_deadline(progress.events, &chunk, row_ids, &mut progress.tally).await {
+            let mut spent = Spent::default();
+            let written = self.write_within_deadline(progress, &chunk, row_ids, &mut spent).await;
+            progress.tally.connecting += spent.connecting;
+            progress.tally.transaction += spent.transaction;
+            match written {
                 Ok(committed) => {
                     retries = 0;
+                    if committed.checkpointed {
+                        progress.checkpoint = None;
+                    }
                     row_ids = RowIds::Derived;
                     progress.tally.unknown_currencies += committed.unknown_currencies;
                     progress.tally.conflicts += committed.losers.len() as u64;
@@ -158,24 +171,41 @@ impl Store {
                 },
             }
         }
+        self.write_checkpoint(progress).await
+    }
+
+    /// Writes the checkpoint of a batch that came to its end without a transaction: nothing was to be written, or the
+    /// last item was refused.
+    async fn write_checkpoint(&self, progress: &mut Progress<'_>) -> Result<(), StoreError> {
+        let Some(checkpoint) = progress.last_checkpoint(&[]) else { return Ok(()) };
+        let write = async {
+            let mut transaction = self.pool.begin().await?;
+            jobs::checkpoint(&mut transaction, &checkpoint).await?;
+            fault_point!("before-commit");
+            transaction.commit().await?;
+            Ok(())
+        };
+        let written = tokio::time::timeout(self.deadline, write).await;
+        written.unwrap_or(Err(StoreError::TimedOut(self.deadline)))?;
+        progress.checkpoint = None;
         Ok(())
     }
 
     /// Runs one transaction. A connection that failed or did not answer is not used again.
     async fn write_within_deadline(
         &self,
-        events: &[Event],
+        progress: &Progress<'_>,
         chunk: &Chunk,
         row_ids: RowIds,
-        tally: &mut Tally,
+        spent: &mut Spent,
     ) -> Result<Committed, StoreError> {
         let asked = Instant::now();
         let acquired = self.pool.acquire().await;
-        tally.connecting += asked.elapsed();
+        spent.connecting = asked.elapsed();
         let mut connection = acquired?;
         let begun = Instant::now();
-        let written = tokio::time::timeout(self.deadline, self.write(&mut connection, events, chunk, row_ids)).await;
-        tally.transactions += begun.elapsed();
+        let written = tokio::time::timeout(self.deadline, self.write(&mut connection, progress, chunk, row_ids)).await;
+        spent.transaction = begun.elapsed();
         let result = written.unwrap_or(Err(StoreError::TimedOut(self.deadline)));
         if matches!(result.as_ref().map_err(StoreError::class), Err(Some(ErrorClass::Outage))) {
             drop(connection.detach());
@@ -186,24 +216,31 @@ impl Store {
     async fn write(
         &self,
         connection: &mut PgConnection,
-        events: &[Event],
+        progress: &Progress<'_>,
         chunk: &Chunk,
         row_ids: RowIds,
     ) -> Result<Committed, StoreError> {
         let mut transaction = connection.begin().await?;
         let users: Vec<&str> = chunk.iter().map(|group| group.user.as_str()).collect();
         let snapshot = states::read(&mut transaction, &users, self.has_users).await?;
-        let folds = self.fold(events, chunk, snapshot)?;
-        let committed = self.write_folds(&mut transaction, chunk, folds, row_ids).await?;
+        let folds = self.fold(progress, chunk, snapshot)?;
+        let mut committed = self.write_folds(&mut transaction, chunk, folds, row_ids).await?;
+        if committed.losers.is_empty()
+            && let Some(checkpoint) = progress.last_checkpoint(&committed.endings)
+        {
+            jobs::checkpoint(&mut transaction, &checkpoint).await?;
+            committed.checkpointed = true;
+        }
         fault_point!("before-commit");
         transaction.commit().await?;
         fault_point!("after-commit");
         Ok(committed)
     }
 
-    fn fold(&self, events: &[Event], chunk: &Chunk, snapshot: Snapshot) -> Result<Vec<UserFold>, StoreError> {
-        let context = Context { catalog: &self.catalog, clock_ms: snapshot.clock_ms };
-        chunk.iter().zip(snapshot.users).map(|(group, current)| fold_user(events, group, current?, &context)).collect()
+    fn fold(&self, progress: &Progress<'_>, chunk: &Chunk, snapshot: Snapshot) -> Result<Vec<UserFold>, StoreError> {
+        let context = Context { catalog: &self.catalog, clock_ms: snapshot.clock_ms, voice: progress.voice };
+        let pairs = chunk.iter().zip(snapshot.users);
+        pairs.map(|(group, current)| fold_user(progress.task, group, current?, &context)).collect()
     }
 
     async fn write_folds(
@@ -240,54 +277,8 @@ impl Store {
             .filter(|(_, fold)| fold.state_write().is_some_and(|(_, write)| write.unknown_currency))
             .count() as u64;
         let endings = winners.iter().flat_map(|(_, fold)| fold.endings.iter().cloned()).collect();
-        Ok(Committed { endings, losers, publication, unknown_currencies })
+        Ok(Committed { endings, losers, publication, unknown_currencies, checkpointed: false })
     }
-}
-
-/// What folding one user's events came to.
-pub(super) struct UserFold {
-    pub(super) endings: Vec<(usize, Ending)>,
-    /// The counter that was read, and what to write over it.
-    pub(super) write: Option<(i64, Write)>,
-    /// The erasure to remember of a user whom the platform does not know.
-    departed_erasure: Option<Millis>,
-}
-
-impl Group {
-    /// Every event of the user's with the same ending.
-    pub(super) fn all(&self, ending: &Ending) -> Vec<(usize, Ending)> {
-        self.events.iter().map(|index| (*index, ending.clone())).collect()
-    }
-}
-
-impl UserFold {
-    /// What to write into the state table; nothing for a user who may not have a state.
-    pub(super) fn state_write(&self) -> Option<&(i64, Write)> {
-        self.write.as_ref().filter(|_| self.departed_erasure.is_none())
-    }
-}
-
-pub(super) fn fold_user(
-    events: &[Event],
-    group: &Group,
-    current: Current,
-    context: &Context<'_>,
-) -> Result<UserFold, StoreError> {
-    // Without a user on the platform only erasures mean something.
-    let (accepted, refused): (Vec<usize>, Vec<usize>) = group
-        .events
-        .iter()
-        .partition(|index| current.known || events.get(**index).is_some_and(|event| event.body == Body::Tombstone));
-    let taken: Vec<&Event> = accepted.iter().filter_map(|index| events.get(*index)).collect();
-    let Fold { outcomes, write } = fold::fold(&group.user, &current.state, &taken, context)?;
-    let merged = accepted.into_iter().zip(outcomes).map(|(index, outcome)| (index, Ending::Merged(outcome)));
-    let unknown = refused.into_iter().map(|index| (index, Ending::UnknownUser));
-    let departed_erasure = write.as_ref().filter(|_| !current.known).and_then(|write| write.state.profile.erased_at());
-    Ok(UserFold {
-        endings: merged.chain(unknown).collect(),
-        write: write.map(|write| (current.counter, write)),
-        departed_erasure,
-    })
 }
 
 async fn compare_and_set(
@@ -332,7 +323,7 @@ async fn write_rows(
     Ok(())
 }
 
-/// Halves a chunk that the database refuses for good, by users and then by events, until what is left is to blame.
+/// Halves a chunk that the database refuses for good, by users and then by items, until what is left is to blame.
 fn isolate(progress: &mut Progress<'_>, mut chunk: Chunk, error: &StoreError) {
     if chunk.len() > 1 {
         let later = chunk.split_off(chunk.len() / 2);
@@ -341,13 +332,13 @@ fn isolate(progress: &mut Progress<'_>, mut chunk: Chunk, error: &StoreError) {
         return;
     }
     let Some(mut group) = chunk.pop() else { return };
-    if group.events.len() > 1 {
-        let later = group.events.split_off(group.events.len() / 2);
-        progress.open.push(vec![Group { user: group.user.clone(), events: later }]);
+    if group.items.len() > 1 {
+        let later = group.items.split_off(group.items.len() / 2);
+        progress.open.push(vec![Group { user: group.user.clone(), items: later }]);
         progress.open.push(vec![group]);
         return;
     }
-    for index in group.events {
+    for index in group.items {
         progress.end(index, Ending::RejectedByDatabase(error.detail()));
     }
 }

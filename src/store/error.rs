@@ -52,6 +52,9 @@ pub enum StoreError {
     /// A stored state that this program cannot read.
     #[error("the stored state of a user is {0}")]
     UnreadableState(#[from] CodecError),
+    /// The lease of the job was lost: nothing of it may be written here any more.
+    #[error("another process has taken the job over")]
+    JobTakenOver,
 }
 
 impl From<sqlx::Error> for StoreError {
@@ -61,13 +64,14 @@ impl From<sqlx::Error> for StoreError {
 }
 
 impl StoreError {
-    /// What to do about it; `None` where the process has to stop, since another version of it owns the data.
+    /// What to do about it; `None` where the process has to stop, since another version of it owns the data, or another
+    /// process the job.
     pub fn class(&self) -> Option<ErrorClass> {
         match self {
             Self::Database(error) => Some(classify(error)),
             Self::TimedOut(_) => Some(ErrorClass::Outage),
             Self::UnreadableState(CodecError::Damaged { .. }) => Some(ErrorClass::Permanent),
-            Self::NewerCatalog(_) | Self::UnreadableState(CodecError::Newer { .. }) => None,
+            Self::NewerCatalog(_) | Self::UnreadableState(CodecError::Newer { .. }) | Self::JobTakenOver => None,
         }
     }
 

@@ -1,14 +1,16 @@
-//! PostgreSQL: users' states, `user_vectors`, the outbox. One fold is one transaction.
+//! PostgreSQL: users' states, `user_vectors`, the outbox, jobs. One fold is one transaction.
 
 pub mod apply;
 pub mod connect;
 pub mod error;
+pub mod jobs;
 pub mod lookup;
 pub mod migrate;
 pub mod outbox;
 pub mod rehearse;
 pub mod schema;
 pub mod states;
+pub mod task;
 pub mod user_record;
 pub mod user_vectors;
 pub mod verify;

@@ -1,82 +1,158 @@
-//! What would become of events, without writing: the same fold on states that are only read.
+//! What would become of items, without writing: the same fold on states that are only read.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use super::Store;
-use super::apply::{Ending, by_user, fold_user};
+use super::apply::Ending;
 use super::error::{ErrorClass, StoreError};
 use super::states::{self, Snapshot};
-use crate::event::{Event, UserId};
-use crate::pipeline::fold::Context;
+use super::task::{Task, UserFold, fold_user};
+use crate::event::UserId;
+use crate::pipeline::fold::{Context, Voice};
 use crate::pipeline::state::State;
 
-/// The most users whose rehearsed states are remembered, so that a later batch meets what an earlier one would have written.
-const REMEMBERED: usize = 50_000;
+/// What a remembered state counts for, in bytes: registers, texts, the ranking said, and the table's own share.
+const STATE_BYTES: usize = 4096;
 
-/// Batches of events rehearsed one after the other.
+/// Batches rehearsed one after the other.
 #[derive(Debug)]
 pub struct Rehearsal {
     store: Store,
-    remembered: HashMap<UserId, State>,
-    /// How many changes would be said.
+    remembered: HashMap<UserId, Remembered>,
+    most_remembered: usize,
+    /// How many changes would be said, one after the other.
     pub changes: u64,
-    /// Whether every user's later events met what the earlier ones would have written.
+    /// Whether every user's later items met what the earlier ones would have written.
     pub is_exact: bool,
 }
 
+#[derive(Debug)]
+struct Remembered {
+    /// The ranking that was said before all of it.
+    before: Vec<Box<str>>,
+    state: State,
+}
+
+/// Users whose ranking would change, by primary segment before and after; none where there is none.
+pub type Flow = BTreeMap<(Option<Box<str>>, Option<Box<str>>), u64>;
+
 impl Rehearsal {
-    pub fn new(store: Store) -> Self {
-        Self { store, remembered: HashMap::new(), changes: 0, is_exact: true }
+    /// `memory` is about how many bytes may go into remembering users, so that a later batch meets what an earlier one would
+    /// have written.
+    pub fn new(store: Store, memory: usize) -> Self {
+        let most_remembered = (memory / STATE_BYTES).max(1);
+        Self { store, remembered: HashMap::new(), most_remembered, changes: 0, is_exact: true }
     }
 
-    /// The ending that each event would have. What the database's own rules would refuse is not found out.
+    /// The ending that each item would have. What the database's own rules would refuse is not found out.
     ///
     /// # Errors
     /// The database does not answer, or a newer version owns the data.
-    pub async fn advance(&mut self, events: &[Event]) -> Result<Vec<Ending>, StoreError> {
-        let groups = by_user(events);
-        let users: Vec<&str> = groups.iter().map(|group| group.user.as_str()).collect();
-        let snapshot = self.look(&users).await?;
-        let catalog = std::sync::Arc::clone(&self.store.catalog);
-        let context = Context { catalog: &catalog, clock_ms: snapshot.clock_ms };
-        let mut endings: Vec<(usize, Ending)> = Vec::with_capacity(events.len());
-        for (group, current) in groups.iter().zip(snapshot.users) {
-            let mut current = match current.map_err(StoreError::from) {
-                Ok(current) => current,
-                Err(error) if error.class() == Some(ErrorClass::Permanent) => {
-                    endings.extend(group.all(&Ending::RejectedByDatabase(error.detail())));
-                    continue;
-                }
-                Err(error) => return Err(error),
-            };
-            if let Some(state) = self.remembered.get(&group.user) {
-                current.state = state.clone();
-            }
-            let fold = fold_user(events, group, current, &context)?;
+    pub async fn advance(&mut self, task: Task<'_>) -> Result<Vec<Ending>, StoreError> {
+        let folds = self.store.rehearse(task, |user| Some(self.remembered.get(user)?.state.clone())).await?;
+        let mut endings: Vec<(usize, Ending)> = Vec::with_capacity(task.len());
+        for Rehearsed { user, prior, fold } in folds {
             self.changes += u64::from(fold.state_write().is_some_and(|(_, write)| write.change.is_some()));
             endings.extend(fold.endings);
             if let Some((_, write)) = fold.write {
-                self.remember(&group.user, write.state);
+                self.remember(&user, &prior, write.state);
             }
         }
         endings.sort_by_key(|(index, _)| *index);
         Ok(endings.into_iter().map(|(_, ending)| ending).collect())
     }
 
-    async fn look(&self, users: &[&str]) -> Result<Snapshot, StoreError> {
-        let look = async {
-            let mut connection = self.store.pool.acquire().await?;
-            states::look(&mut connection, users, self.store.has_users).await
-        };
-        let looked = tokio::time::timeout(self.store.deadline, look).await;
-        Ok(looked.map_err(|_| StoreError::TimedOut(self.store.deadline))??)
+    /// Whom all of it together would bring from where to where.
+    pub fn flow(&self) -> Flow {
+        let mut flow = Flow::new();
+        for Remembered { before, state } in self.remembered.values() {
+            if !state.said_segments().eq(before.iter().map(|segment| &**segment)) {
+                let after = state.said_segments().next().map(Box::from);
+                *flow.entry((before.first().cloned(), after)).or_default() += 1;
+            }
+        }
+        flow
     }
 
-    fn remember(&mut self, user: &UserId, state: State) {
-        if self.remembered.len() < REMEMBERED || self.remembered.contains_key(user) {
-            self.remembered.insert(user.clone(), state);
+    fn remember(&mut self, user: &UserId, prior: &State, state: State) {
+        if let Some(remembered) = self.remembered.get_mut(user) {
+            remembered.state = state;
+        } else if self.remembered.len() < self.most_remembered {
+            let before = prior.said_segments().map(Box::from).collect();
+            self.remembered.insert(user.clone(), Remembered { before, state });
         } else {
             self.is_exact = false;
         }
+    }
+}
+
+/// One user's part of a rehearsal.
+struct Rehearsed {
+    user: UserId,
+    prior: State,
+    fold: UserFold,
+}
+
+impl Store {
+    /// The ending of each item that would change nothing; `None` for those that have to be written. States only grow, so
+    /// what changes nothing now will not change anything later either.
+    ///
+    /// # Errors
+    /// The database does not answer, or a newer version owns the data.
+    pub async fn sift(&self, task: Task<'_>) -> Result<Vec<Option<Ending>>, StoreError> {
+        let mut endings = vec![None; task.len()];
+        for Rehearsed { fold, .. } in self.rehearse(task, |_| None).await? {
+            if fold.write.is_none() {
+                for (index, ending) in fold.endings {
+                    if let Some(slot) = endings.get_mut(index) {
+                        *slot = Some(ending);
+                    }
+                }
+            }
+        }
+        Ok(endings)
+    }
+
+    /// Folds each user's items into the state that `remembered` gives, else into the stored one.
+    async fn rehearse(
+        &self,
+        task: Task<'_>,
+        remembered: impl Fn(&UserId) -> Option<State>,
+    ) -> Result<Vec<Rehearsed>, StoreError> {
+        let groups = task.by_user();
+        let users: Vec<&str> = groups.iter().map(|group| group.user.as_str()).collect();
+        let snapshot = self.look(&users).await?;
+        let catalog = Arc::clone(&self.catalog);
+        let context = Context { catalog: &catalog, clock_ms: snapshot.clock_ms, voice: Voice::Aloud };
+        let mut rehearsed = Vec::with_capacity(groups.len());
+        for (group, current) in groups.iter().zip(snapshot.users) {
+            let user = group.user.clone();
+            match current.map_err(StoreError::from) {
+                Ok(mut current) => {
+                    if let Some(state) = remembered(&user) {
+                        current.state = state;
+                    }
+                    let prior = current.state.clone();
+                    rehearsed.push(Rehearsed { user, prior, fold: fold_user(task, group, current, &context)? });
+                }
+                Err(error) if error.class() == Some(ErrorClass::Permanent) => {
+                    let endings = group.all(&Ending::RejectedByDatabase(error.detail()));
+                    let fold = UserFold { endings, write: None, departed_erasure: None };
+                    rehearsed.push(Rehearsed { user, prior: State::default(), fold });
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(rehearsed)
+    }
+
+    async fn look(&self, users: &[&str]) -> Result<Snapshot, StoreError> {
+        let look = async {
+            let mut connection = self.pool.acquire().await?;
+            states::look(&mut connection, users, self.has_users).await
+        };
+        let looked = tokio::time::timeout(self.deadline, look).await;
+        Ok(looked.map_err(|_| StoreError::TimedOut(self.deadline))??)
     }
 }

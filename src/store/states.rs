@@ -1,6 +1,6 @@
 //! Reading and comparing-and-setting the states of users in `segmenter.profile_states`.
 
-use sqlx::postgres::{PgConnection, PgRow};
+use sqlx::postgres::{PgConnection, PgPool, PgRow};
 use sqlx::{FromRow, Row};
 use uuid::Uuid;
 
@@ -226,4 +226,31 @@ pub async fn erase_departed(connection: &mut PgConnection, erasures: &[(&UserId,
     let times: Vec<i64> = erasures.iter().map(|(_, time)| time.0).collect();
     sqlx::query(ERASE_DEPARTED).bind(users).bind(times).execute(connection).await?;
     Ok(())
+}
+
+/// A page of states, and who of them holds a job.
+#[derive(Debug, Default)]
+pub struct Holders {
+    pub holders: Vec<String>,
+    /// The last user of the page; `None` after the last page.
+    pub last: Option<String>,
+}
+
+/// The users after `after`, at most `limit`, whose last quiet write was `job`'s and has not been said.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn holders(pool: &PgPool, after: &str, job: Uuid, limit: usize) -> Result<Holders, sqlx::Error> {
+    // A page of keys, not of holders: where these are few, the statement stays short.
+    let rows: Vec<(String, bool)> = sqlx::query_as(
+        "select user_id, job_id is not distinct from $2 from segmenter.profile_states
+          where user_id > $1 order by user_id limit $3",
+    )
+    .bind(after)
+    .bind(job)
+    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+    .fetch_all(pool)
+    .await?;
+    let last = rows.last().map(|(user, _)| user.clone());
+    Ok(Holders { holders: rows.into_iter().filter_map(|(user, holds)| holds.then_some(user)).collect(), last })
 }

@@ -4,7 +4,7 @@ use apache_avro::types::Value as Avro;
 use segmenter::engine::Catalog;
 use segmenter::event::{Body, Rejection};
 use segmenter::pipeline::codec;
-use segmenter::pipeline::fold::{Context, fold};
+use segmenter::pipeline::fold::{Context, Voice, fold};
 use segmenter::pipeline::state::State;
 use serde_json::Map;
 
@@ -14,7 +14,7 @@ use crate::decoding_corpus;
 /// What the store would hold after `event`.
 fn stored(event: &Event) -> Vec<u8> {
     let catalog = Catalog::builtin().unwrap();
-    let context = Context { catalog: &catalog, clock_ms: NOW };
+    let context = Context { catalog: &catalog, clock_ms: NOW, voice: Voice::Aloud };
     let folded = fold(&event.user, &State::default(), &[event], &context).unwrap();
     let state = folded.write.unwrap().state;
     codec::encode_state(&state.profile, state.said.as_ref())

@@ -4,7 +4,7 @@ use apache_avro::reader::datum::GenericDatumReader;
 use segmenter::engine::{Catalog, ReasonCode};
 use segmenter::event::{Millis, UserId};
 use segmenter::pipeline::change::{Announcement, Assigned, Change, Saying, Scored, Trigger};
-use segmenter::pipeline::fold::{Context, fold};
+use segmenter::pipeline::fold::{Context, Voice, fold};
 use segmenter::pipeline::segment_changed::{self, Encoding};
 use segmenter::pipeline::state::State;
 
@@ -52,7 +52,7 @@ fn announcement() -> Announcement {
 fn example_change() -> Change {
     let event = accepted(decode(Kind::OnboardingCompleted, ONBOARDING_EXAMPLE.as_bytes()));
     let catalog = Catalog::builtin().unwrap();
-    let context = Context { catalog: &catalog, clock_ms: 1_769_682_031_300 };
+    let context = Context { catalog: &catalog, clock_ms: 1_769_682_031_300, voice: Voice::Aloud };
     fold(&event.user, &State::default(), &[&event], &context).unwrap().write.unwrap().change.unwrap()
 }
 

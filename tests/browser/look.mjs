@@ -77,6 +77,13 @@ async function poll(holds) {
   assert.fail(`in vain: ${holds}`);
 }
 
+async function job() {
+  const { page } = await open('/', { viewport: PHONE });
+  assert.match(await text(page, '#jobs-rows'), /replay[^]*running/);
+  assert.ok((await text(page, '#jobs-rows')).includes(more[0]));
+  await assertFits(page);
+}
+
 async function policy() {
   for (const path of ['/', '/users?id=user-0']) {
     const { page, complaints, answer } = await open(path, { token: more[0] });
@@ -179,7 +186,7 @@ async function pictures() {
   }
 }
 
-const checks = { withoutScript, live, policy, keyboard, accessible, userPage, pictures };
+const checks = { withoutScript, live, job, policy, keyboard, accessible, userPage, pictures };
 const [check, base, ...more] = process.argv.slice(process.argv.findIndex((word) => word in checks));
 const browser = await chromium.launch({
   executablePath: execFileSync('sh', ['-c', 'command -v chromium'], { encoding: 'utf8' }).trim(),

@@ -2,6 +2,7 @@
 
 use segmenter::event::{Decoded, Event, Kind};
 
+use super::rounds;
 use crate::scene::{Numbers, Scene, decode, history, record};
 use crate::support::OwnedRecord;
 use crate::world::{ExpectedRow, apply, assert_table_equals_oracle, migrated_database, oracle, store_on, table};
@@ -63,12 +64,12 @@ async fn table_after(events: &[Event], numbers: &mut Numbers) -> std::collection
 }
 
 #[tokio::test]
-async fn two_thousand_events_in_five_orders_and_batches_leave_the_same_table() {
-    let mut events = events(&history(USERS, 2_000, 93));
+async fn thousands_of_events_in_many_orders_and_batches_leave_the_same_table() {
+    let mut events = events(&history(USERS, rounds(2_000, 10_000), 93));
     let mut numbers = Numbers(94);
     let first = table_after(&events, &mut numbers).await;
     assert!(!first.is_empty());
-    for _ in 0..4 {
+    for _ in 1..rounds(5, 20) {
         shuffle(&mut events, &mut numbers);
         assert!(table_after(&events, &mut numbers).await == first, "an order or a batch shows");
     }

@@ -25,15 +25,18 @@ async fn run_then_info_then_revert_as_an_operator_sees_them() {
     let database = Database::shaped(BEFORE).await;
     let (outcome, out) = segmenter_migrate(&["run"], database.url()).await;
     assert_eq!(outcome, Exit::Ok);
-    assert!(out.contains("done: apply 3 profile_states"), "{out}");
+    assert!(out.contains("done: apply 4 jobs"), "{out}");
 
     let (outcome, out) = segmenter_migrate(&["info"], database.url()).await;
     assert_eq!(outcome, Exit::Ok);
-    assert!(out.starts_with("schema: current: at migration 3\n"), "{out}");
+    assert!(out.starts_with("schema: current: at migration 4\n"), "{out}");
 
     let (outcome, out) = segmenter_migrate(&["revert", "--all"], database.url()).await;
     assert_eq!(outcome, Exit::Refused);
-    assert!(out.contains("will be lost: 0 profile states") && out.contains("--yes"), "{out}");
+    assert!(
+        out.contains("will be lost: 0 jobs") && out.contains("will be lost: 0 profile states") && out.contains("--yes"),
+        "{out}"
+    );
 
     let (outcome, _) = segmenter_migrate(&["revert", "--to", "0", "--yes"], database.url()).await;
     assert_eq!(outcome, Exit::Ok);

@@ -6,7 +6,7 @@ use segmenter::store::schema::{self, Platform, SchemaStatus};
 use super::database::{AFTER, BEFORE, Database, EMPTY, PRISMA_AFTER, PRISMA_BEFORE, Shape, execute, revert, run};
 use super::role::Role;
 
-const ALL: [i64; 3] = [1, 2, 3];
+const ALL: [i64; 4] = [1, 2, 3, 4];
 const ADD_COLUMNS: RunOptions = RunOptions { add_columns: true, dry_run: false };
 
 async fn upstream_schema(shape: Shape) -> String {
@@ -129,7 +129,7 @@ async fn a_dry_run_says_what_it_would_do_and_does_nothing() {
     let (result, notices) = run(&mut database.connect().await, options).await;
     assert_eq!(result.unwrap(), Vec::<i64>::new());
     let told: Vec<_> = notices.iter().map(Notice::to_string).collect();
-    assert_eq!(told.len(), 3);
+    assert_eq!(told.len(), 4);
     assert!(told[0].contains("add to public.user_vectors: segments, primarySegment"), "{told:?}");
     assert!(told[1].contains("concurrently"), "{told:?}");
     assert_eq!(database.value("to_regnamespace('segmenter')").await, None);
@@ -180,7 +180,7 @@ async fn an_owner_of_the_tables_who_is_no_superuser_can_do_it_all() {
     assert_eq!(result.unwrap(), ALL);
     let everything = migrate::RevertOptions { target: migrate::Target::All, yes: true, dry_run: false };
     let (result, _) = revert(&mut conn, everything).await;
-    assert_eq!(result.unwrap(), [3, 2, 1]);
+    assert_eq!(result.unwrap(), [4, 3, 2, 1]);
     role.drop(&mut conn).await;
 }
 

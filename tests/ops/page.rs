@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 
 use crate::scene::{Numbers, PATIENCE, Scene, history, onboarding_event, record};
-use crate::support::{Record, Segmenter, http, http_get};
+use crate::support::{Record, Segmenter, eventually, http, http_get, segmenter};
 use crate::world::table;
 
 const TOKEN: &str = "the-token";
@@ -103,6 +103,33 @@ async fn numbers_change_as_events_flow_and_can_be_paused_and_a_lost_service_show
         served.scene.kafka.produce(&served.scene.onboarding, record(&user, &event)).await;
     }
     look.holds().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_shows_with_its_progress_and_what_holds_it_up() {
+    let served = served(&[]).await;
+    let id = uuid::Uuid::new_v4().to_string();
+    let arguments =
+        ["replay", "start", "--from", "earliest", "--execute", "--id", &id, "--max-outbox", "0", "--rate", "1000"];
+    // Something is in the outbox that is another process's to say, so the job waits.
+    let full = "insert into segmenter.outbox (owner, leased_until, users) values (gen_random_uuid(), 'infinity', '{}')";
+    served.scene.database.run(full).await;
+    let job = segmenter(&arguments, &served.scene.environment());
+    let address = served.process.http_address().await;
+    eventually(PATIENCE, "the cause is told", || async {
+        let status = http_get(address, "/api/status").await.json();
+        let job = &status["jobs"][0];
+        job["id"] == id && job["state"] == "running" && job["heldBy"] == "outbox 1 > 0 rows"
+    })
+    .await;
+    Look::begin("job", &served.base, &["outbox 1 > 0 rows"]).holds().await;
+    served.scene.database.run("delete from segmenter.outbox").await;
+    assert_eq!(job.finish(PATIENCE).await.code, Some(0));
+    eventually(PATIENCE, "the job is done", || async {
+        let job = http_get(address, "/api/status").await.json()["jobs"][0].clone();
+        job["state"] == "done" && job["passed"] == job["expected"] && job["counts"]["items"].as_u64() > Some(3_000)
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,7 +1,6 @@
 //! `segmenter dlq`: the dead letters, looked at and given another try.
 
 mod list;
-mod moment;
 mod redrive;
 mod show;
 mod summary;
@@ -11,13 +10,12 @@ use std::io::Write;
 
 use clap::{Args, Subcommand};
 
-use crate::config::{Config, ConfigArgs, KafkaConfig, TopicsConfig};
+use crate::config::{Config, ConfigArgs, KafkaConfig, Moment, TopicsConfig};
 use crate::dlq::filter::Filter;
 use crate::event::{Millis, Reason};
 use crate::exit::Exit;
 use crate::kafka::topic_reader::{ReadError, Source};
 use crate::stop::Stop;
-use moment::Moment;
 
 /// Look at the dead letters, or give them another try.
 ///

@@ -1,29 +1,23 @@
 //! `segmenter dlq redrive`: another try for dead letters.
 
 use std::io::{self, Write};
-use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::Args;
-use sqlx::Connection as _;
-use sqlx::postgres::PgConnectOptions;
-use uuid::Uuid;
 
 use super::list::{original, to_json};
 use super::{FilterArgs, summary};
+use crate::command::database::{self, Access};
 use crate::command::serve;
 use crate::config::{Config, ConfigArgs};
 use crate::dlq::judge::Rules;
-use crate::dlq::redrive::{self, Halt, Report, Settings};
+use crate::dlq::redrive::{Report, Settings, run as redrive_all};
 use crate::dlq::selection::Selected;
 use crate::dlq::tally::Fate;
 use crate::event::Millis;
 use crate::exit::Exit;
+use crate::halt::Halt;
 use crate::stop::Stop;
-use crate::store::connect::{self, Connect};
-use crate::store::error::{ErrorClass, classify};
-use crate::store::schema::{self, Platform};
-use crate::store::{Store, apply};
 
 /// Give dead letters another try; without --execute only say what would become of them.
 ///
@@ -69,19 +63,29 @@ pub(super) async fn run(
     now: Millis,
     out: &mut (impl Write + Send),
 ) -> anyhow::Result<Exit> {
+    database::ended(redrive(args, config, now, out).await)
+}
+
+async fn redrive(
+    args: &RedriveArgs,
+    config: &Config,
+    now: Millis,
+    out: &mut (impl Write + Send),
+) -> anyhow::Result<Exit> {
     let stop = Stop::default();
     serve::stop_on_signals(stop.clone())?;
-    let store = match open_store(config).await? {
-        Ok(store) => store,
-        Err(halt) => return halted(&halt),
+    let database = match database::open(&config.database, Access::Write).await? {
+        Ok(database) => database,
+        Err(schema) => return database::refuse(&schema),
     };
+    let store = database.store(config)?;
     let mut printed = Ok(());
     let mut told = |selected: &Selected, fate: Fate| {
         if printed.is_ok() {
             printed = tell(selected, fate, args.json, out);
         }
     };
-    let report = redrive::run(&settings(args, config, now, stop.clone()), store, &stop, &mut told).await;
+    let report = redrive_all(&settings(args, config, now, stop.clone()), store, &stop, &mut told).await;
     printed.context("cannot print")?;
     if args.json {
         writeln!(out, "{}", summary::to_json(&report, args.execute))?;
@@ -134,57 +138,5 @@ fn exit(report: &Report) -> anyhow::Result<Exit> {
 
 fn halted(halt: &Halt) -> anyhow::Result<Exit> {
     writeln!(io::stderr(), "segmenter: {halt}")?;
-    Ok(match halt {
-        Halt::Away(_) => Exit::DependencyAway,
-        Halt::Interrupted => Exit::Interrupted,
-        Halt::Refused(_) => Exit::Refused,
-        Halt::Failed(_) => Exit::Failure,
-    })
-}
-
-/// The database, once its schema was found usable.
-async fn open_store(config: &Config) -> anyhow::Result<Result<Store, Halt>> {
-    let catalog = Arc::new(serve::load_catalog(config)?);
-    let database = &config.database;
-    let options: PgConnectOptions = database.url.expose().parse().context("database.url")?;
-    let options = options.application_name(database.application_name.as_str());
-    let looked = tokio::time::timeout(database.connect_timeout * 3, async {
-        let mut connection = serve::connect(&options, database.connect_timeout).await?;
-        let status = schema::check(&mut connection).await?;
-        let platform = Platform::detect(&mut connection).await?;
-        connection.close().await?;
-        Ok((status, platform))
-    });
-    let (status, platform) = match looked.await {
-        Ok(Ok(found)) => found,
-        Ok(Err(error)) => return away(error),
-        Err(_) => return Ok(Err(Halt::Away("PostgreSQL does not answer".to_owned()))),
-    };
-    if !status.is_usable() {
-        return Ok(Err(Halt::Refused(format!("the database's schema is {status}"))));
-    }
-    let pool = connect::pool(Connect {
-        options,
-        max_connections: CONNECTIONS,
-        timeout: database.connect_timeout,
-        statement_timeout: database.statement_timeout,
-    });
-    Ok(Ok(Store {
-        pool,
-        catalog,
-        has_users: platform.has_users,
-        owner: Uuid::new_v4(),
-        lease: config.outbox.lease,
-        deadline: apply::transaction_deadline(database.statement_timeout),
-    }))
-}
-
-/// One for folds, two for the publisher.
-const CONNECTIONS: u32 = 3;
-
-fn away(error: sqlx::Error) -> anyhow::Result<Result<Store, Halt>> {
-    if classify(&error) == ErrorClass::Outage {
-        return Ok(Err(Halt::Away(format!("PostgreSQL is away: {error}"))));
-    }
-    Err(error).context("could not use the database")
+    Ok(halt.exit())
 }

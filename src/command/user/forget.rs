@@ -1,12 +1,10 @@
 //! `segmenter user forget`: the erasure that a tombstone makes, made by hand.
 
 use std::io::Write;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
-use uuid::Uuid;
 
 use super::erase;
 use super::plan::Plan;
@@ -19,8 +17,6 @@ use crate::exit::Exit;
 use crate::pipeline::codec::CodecError;
 use crate::pipeline::state::State;
 use crate::service::Settings;
-use crate::store::Store;
-use crate::store::apply::transaction_deadline;
 use crate::store::error::StoreError;
 use crate::store::user_record::{self, UserRecord, clock};
 
@@ -101,14 +97,7 @@ async fn erase_and_say(
     out: &mut impl Write,
 ) -> anyhow::Result<Exit> {
     let producer = settings.cluster.named_producer("publisher").context("could not make the Kafka client")?;
-    let store = Store {
-        pool: database.pool.clone(),
-        catalog: Arc::new(crate::command::catalog::load(&config.catalog)?),
-        has_users: database.platform.has_users,
-        owner: Uuid::new_v4(),
-        lease: config.outbox.lease,
-        deadline: transaction_deadline(config.database.statement_timeout),
-    };
+    let store = database.store(config)?;
     let mut erased = match erase::erase(&store, user, newest).await {
         Err(error) if is_newer(&error) => return refused(out, &format!("{error:#}")),
         erased => erased?,

@@ -36,10 +36,13 @@ fn header(status: &Status) -> Markup {
 }
 
 fn main(status: &Status, has_user_page: bool) -> Markup {
+    let has_open_job = status.jobs.iter().flatten().any(|job| job.ended_at.is_none());
     html! {
         h1.hidden { "What this process is doing" }
         (health(&status.health))
         (tiles(status))
+        // What is under way comes first, what has been comes later.
+        @if has_open_job { (tables::jobs(status)) }
         div.columns {
             div {
                 (tables::lag(status))
@@ -53,6 +56,7 @@ fn main(status: &Status, has_user_page: bool) -> Markup {
                 (tables::changes(status))
             }
         }
+        @if !has_open_job { (tables::jobs(status)) }
         @if has_user_page { (super::user::form("")) }
         (tables::config(status))
     }

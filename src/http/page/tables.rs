@@ -186,6 +186,47 @@ pub(super) fn segments(status: &Status) -> Markup {
     .html()
 }
 
+pub(super) fn jobs(status: &Status) -> Markup {
+    let rows = status.jobs.iter().flatten().map(|job| {
+        let done = job.passed.zip(job.expected).map(|(passed, expected)| match expected {
+            0 => 1.0,
+            expected => passed as f64 / expected as f64,
+        });
+        html! {
+            tr {
+                th scope="row" {
+                    (job.kind) " " code title=(job.id) { (job.id.to_string().chars().take(8).collect::<String>()) }
+                }
+                td { (job.state) }
+                td.number { @match done { Some(done) => { (percent(done)) } None => { "–" } } }
+                td.number { (whole(job.counts.items as f64)) }
+                td.number { @if job.items_per_second > 0.0 { (rate(job.items_per_second)) } @else { "–" } }
+                td { @match &job.held_by { Some(cause) => { (cause) } None => { "–" } } }
+            }
+        }
+    });
+    Table {
+        id: "jobs",
+        title: "Jobs",
+        note: "the newest; beside the service, of all processes",
+        columns: &[
+            ("Job", false),
+            ("State", false),
+            ("Passed", true),
+            ("Items", true),
+            ("Per second", true),
+            ("Held up by", false),
+        ],
+        empty: if status.jobs.is_some() {
+            "No replay or other job has been started."
+        } else {
+            "Not known: the database does not answer, or the service's role may not read segmenter.jobs."
+        },
+        rows: rows.collect(),
+    }
+    .html()
+}
+
 pub(super) fn resources(status: &Status) -> Markup {
     let process = &status.process;
     let busy = process.cpu_seconds / process.uptime_seconds.max(1.0);

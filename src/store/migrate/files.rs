@@ -57,11 +57,21 @@ pub(crate) const ALL: &[VersionedFile] = &[
         up: include_str!("../../../migrations/0003_profile_states.up.sql"),
         down: include_str!("../../../migrations/0003_profile_states.down.sql"),
     },
+    VersionedFile {
+        version: JOBS,
+        name: "jobs",
+        min_app_schema: 3,
+        kind: Kind::Transaction,
+        locks: &["segmenter.jobs"],
+        up: include_str!("../../../migrations/0004_jobs.up.sql"),
+        down: include_str!("../../../migrations/0004_jobs.down.sql"),
+    },
 ];
 
 pub(crate) const SEGMENT_COLUMNS: i64 = 1;
 pub(crate) const PRIMARY_SEGMENT_INDEX: i64 = 2;
 pub(crate) const PROFILE_STATES: i64 = 3;
+pub(crate) const JOBS: i64 = 4;
 
 /// The newest migration this binary knows.
 pub(crate) fn newest() -> i64 {

@@ -160,6 +160,7 @@ impl Plan {
                 };
                 vec![create, follow.to_owned()]
             }
+            files::JOBS => vec!["create segmenter.jobs, segmenter.job_parts and segmenter.job_users".to_owned()],
             _ => Vec::new(),
         }
     }

@@ -2,19 +2,22 @@
 
 use std::time::Duration;
 
-use crate::config::parse_duration;
+use super::parse_duration;
 use crate::event::{Millis, time};
 
 /// An instant, or a distance before the present.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Moment {
+pub enum Moment {
     At(Millis),
     Ago(Duration),
 }
 
 impl Moment {
     /// Reads RFC 3339, `-2h`, `-1d12h`, `PT2H` or `P1DT12H`.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    ///
+    /// # Errors
+    /// What it must be.
+    pub fn parse(text: &str) -> Result<Self, String> {
         let ago = match text.strip_prefix('-') {
             Some(duration) => parse_duration(duration),
             None => text.strip_prefix('P').and_then(parse_iso_8601),
@@ -24,7 +27,8 @@ impl Moment {
             .ok_or_else(|| "must be a time in RFC 3339 with an offset, or how long ago as -2h or PT2H".to_owned())
     }
 
-    pub(super) fn at(self, now: Millis) -> Millis {
+    /// The instant, taken from `now`; not before the epoch.
+    pub fn at(self, now: Millis) -> Millis {
         match self {
             Self::At(at) => at,
             Self::Ago(duration) => {

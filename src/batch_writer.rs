@@ -1,5 +1,5 @@
-//! Redriving for good: events into the database, changes to the publisher, what is still rejected back to the dead
-//! letters. An outage is waited out for a while, not for ever: an operator is watching.
+//! The parts of a live service that a command needs that writes batches: the driver of the store, a publisher, and a
+//! producer of dead letters. An outage is waited out for a while, not for ever: an operator is watching.
 
 use std::future::Future;
 use std::time::Duration;
@@ -7,28 +7,37 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::redrive::{Halt, Settings};
-use crate::event::Event;
+use crate::halt::Halt;
 use crate::health::Health;
-use crate::kafka::client::Topics;
+use crate::kafka::client::{Cluster, Topics};
 use crate::kafka::dead_letter::{self, Extent};
 use crate::kafka::produce::{self, Outgoing, Producer};
 use crate::kafka::publisher::{HANDOVER_ROWS, HeldRows, Publisher};
 use crate::kafka::record::Rejected;
 use crate::metrics::Metrics;
 use crate::pipeline::drive::Driver;
+use crate::pipeline::segment_changed::Encoding;
 use crate::retry::Retry;
 use crate::stop::{Stop, StopReason};
 use crate::store::Store;
-use crate::store::apply::Ending;
-use crate::store::outbox::Content;
+use crate::store::apply::{Ending, Progress};
+use crate::store::outbox::{Content, Publication};
 use crate::trace::Traces;
 
 /// How long Kafka or PostgreSQL may be away in the middle of the work.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The parts of a live service that a redrive needs.
-pub(super) struct Executor {
+/// How changes and dead letters leave the process.
+#[derive(Debug, Clone)]
+pub struct Output {
+    pub cluster: Cluster,
+    pub topics: Topics,
+    /// How segment-changed is written.
+    pub encoding: Encoding,
+}
+
+/// Writes batches, says their changes, and writes dead letters.
+pub struct BatchWriter {
     driver: Driver,
     publishing: JoinHandle<()>,
     dead_letters: Producer,
@@ -36,34 +45,38 @@ pub(super) struct Executor {
     stop: Stop,
 }
 
-/// A dead letter that was tried once more in vain.
-pub(super) struct RejectedAgain {
-    pub(super) rejected: Rejected,
-    pub(super) attempts: u32,
+/// A record for the dead letters.
+#[derive(Debug)]
+pub struct Refused {
+    pub rejected: Rejected,
+    /// How often it has been tried.
+    pub attempts: u32,
 }
 
 /// A dead letter that is still to be written.
 struct Open {
-    again: RejectedAgain,
+    refused: Refused,
     extent: Extent,
     /// Whether it is written alone, since the broker refuses a whole batch that is too large, or has one in it that is.
     alone: bool,
 }
 
-impl Executor {
+impl BatchWriter {
     /// Starts a publisher of this process.
-    pub(super) fn start(store: Store, settings: &Settings, stop: Stop) -> Result<Self, Halt> {
-        let producer = |name| {
-            settings.source.cluster.named_producer(name).map_err(|error| Halt::Failed(format!("no producer: {error}")))
-        };
+    ///
+    /// # Errors
+    /// The clients could not be made from their configuration.
+    pub fn start(store: Store, output: &Output, stop: Stop) -> Result<Self, Halt> {
+        let producer =
+            |name| output.cluster.named_producer(name).map_err(|error| Halt::Failed(format!("no producer: {error}")));
         let metrics = Metrics::new().map_err(|error| Halt::Failed(error.to_string()))?;
         let held = HeldRows::default();
         let (handover, handed_over) = mpsc::channel(HANDOVER_ROWS);
         let publisher = Publisher {
             store: store.clone(),
             producer: producer("publisher")?,
-            topic: settings.rules.topics.segment_changed.clone(),
-            encoding: settings.encoding,
+            topic: output.topics.segment_changed.clone(),
+            encoding: output.encoding,
             held: held.clone(),
             metrics: metrics.clone(),
             stop: stop.clone(),
@@ -74,14 +87,17 @@ impl Executor {
             driver,
             publishing: tokio::spawn(publisher.run(handed_over)),
             dead_letters: producer("dead letters")?,
-            topics: settings.rules.topics.clone(),
+            topics: output.topics.clone(),
             stop,
         })
     }
 
-    /// Folds and stores a batch; gives the ending of each event and how many changes it made.
-    pub(super) async fn write(&self, events: &[Event]) -> Result<(Vec<Ending>, u64), Halt> {
-        let written = patiently("PostgreSQL", self.driver.write(events)).await?;
+    /// Folds and stores a batch; gives the ending of each item and how many changes it made.
+    ///
+    /// # Errors
+    /// PostgreSQL or Kafka is away, a stop was requested, or this process must not write any more.
+    pub async fn write(&self, progress: Progress<'_>) -> Result<(Vec<Ending>, u64), Halt> {
+        let written = within_patience("PostgreSQL", self.driver.drive(progress)).await?;
         let Ok((endings, publications)) = written else {
             return Err(match self.stop.reason() {
                 Some(StopReason::Refused(why)) => Halt::Refused(why.clone()),
@@ -93,14 +109,25 @@ impl Executor {
             Content::Users(_) => 0,
         });
         let changes = changes.sum();
-        patiently("Kafka", self.driver.hand_over(publications)).await?;
+        self.say(publications).await?;
         Ok((endings, changes))
     }
 
-    /// Writes new dead letters of the same records; returns once the broker has them.
-    pub(super) async fn reject(&self, again: Vec<RejectedAgain>) -> Result<(), Halt> {
-        let open = |again| Open { again, extent: Extent::Whole, alone: false };
-        let mut open: Vec<Open> = again.into_iter().map(open).collect();
+    /// Hands outbox rows to the publisher.
+    ///
+    /// # Errors
+    /// Kafka is away.
+    pub async fn say(&self, publications: Vec<Publication>) -> Result<(), Halt> {
+        within_patience("Kafka", self.driver.hand_over(publications)).await
+    }
+
+    /// Writes dead letters; returns once the broker has them.
+    ///
+    /// # Errors
+    /// Kafka is away.
+    pub async fn reject(&self, refused: Vec<Refused>) -> Result<(), Halt> {
+        let open = |refused| Open { refused, extent: Extent::Whole, alone: false };
+        let mut open: Vec<Open> = refused.into_iter().map(open).collect();
         let writing = async {
             let mut retry = Retry::forever();
             loop {
@@ -114,7 +141,7 @@ impl Executor {
                 }
             }
         };
-        patiently("Kafka", writing).await
+        within_patience("Kafka", writing).await
     }
 
     /// One attempt at each; gives those that are still to be written, and whether any failed for more than its size.
@@ -131,8 +158,8 @@ impl Executor {
 
     async fn try_together(&self, open: Vec<Open>) -> (Vec<Open>, bool) {
         let record = |open: &Open| {
-            let topic = self.topics.input(open.again.rejected.record.partition.kind);
-            dead_letter::dead_letter(&open.again.rejected, topic, open.again.attempts, open.extent)
+            let topic = self.topics.input(open.refused.rejected.record.partition.kind);
+            dead_letter::dead_letter(&open.refused.rejected, topic, open.refused.attempts, open.extent)
         };
         let records: Vec<Outgoing> = open.iter().map(record).collect();
         let fates = produce::produce_all(&self.dead_letters, &self.topics.dead_letter, &records).await;
@@ -150,7 +177,10 @@ impl Executor {
     }
 
     /// Waits until everything has been said. What is not stays in the outbox, for a live process to say.
-    pub(super) async fn finish(self) -> Result<(), Halt> {
+    ///
+    /// # Errors
+    /// Kafka is away, or something else stopped the process before.
+    pub async fn finish(self) -> Result<(), Halt> {
         let Self { driver, mut publishing, stop, .. } = self;
         // The publisher ends when nobody can hand it anything any more.
         drop(driver);
@@ -172,7 +202,27 @@ impl Executor {
     }
 }
 
-async fn patiently<T>(who: &str, work: impl Future<Output = T>) -> Result<T, Halt> {
+/// Repeats a call to a dependency while that is away, for as long as somebody who watches would wait.
+///
+/// # Errors
+/// It stayed away, or the call failed for another reason.
+pub async fn patiently<T, E>(who: &str, mut call: impl AsyncFnMut() -> Result<T, E>) -> Result<T, Halt>
+where
+    E: Into<Halt>,
+{
+    let mut retry = Retry::forever();
+    let calling = async {
+        loop {
+            match call().await.map_err(Into::into) {
+                Err(Halt::Away(_)) => retry.wait().await,
+                called => return called,
+            }
+        }
+    };
+    within_patience(who, calling).await?
+}
+
+async fn within_patience<T>(who: &str, work: impl Future<Output = T>) -> Result<T, Halt> {
     let done = tokio::time::timeout(PATIENCE, work).await;
-    done.map_err(|_| Halt::Away(format!("{who} did not answer for {PATIENCE:?}; redriving again is safe")))
+    done.map_err(|_| Halt::Away(format!("{who} did not answer for {PATIENCE:?}; doing it again is safe")))
 }

@@ -1,0 +1,3 @@
+drop table segmenter.job_users;
+drop table segmenter.job_parts;
+drop table segmenter.jobs;

@@ -1,0 +1,182 @@
+//! `segmenter replay` and its kin: started, watched, and told what to do.
+
+mod board;
+mod claim;
+mod forecast;
+mod manage;
+mod outcome;
+pub mod replay;
+mod table;
+
+use std::io::{self, Write as _};
+
+use anyhow::Context as _;
+use clap::{Args, Subcommand};
+use uuid::Uuid;
+
+use super::database::{self, Access, Database};
+use super::serve;
+use crate::batch_writer::Output;
+use crate::config::{Config, ConfigArgs};
+use crate::event::Millis;
+use crate::exit::Exit;
+use crate::halt::Halt;
+use crate::jobs::Means;
+use crate::jobs::throttle::Throttle;
+use crate::stop::Stop;
+
+/// The limits of a job. All may be changed while it runs.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct ThrottleArgs {
+    /// At most so many records (or rows, or users) a second.
+    #[arg(long, value_name = "PER_SECOND", value_parser = clap::value_parser!(u32).range(1..))]
+    rate: Option<u32>,
+    /// Wait while the live service is more than so many records behind.
+    #[arg(long, value_name = "RECORDS")]
+    max_live_lag: Option<u64>,
+    /// Wait while the outbox holds more than so many rows.
+    #[arg(long, value_name = "ROWS")]
+    max_outbox: Option<u64>,
+    /// Wait while a small write to the database takes longer than so many milliseconds.
+    #[arg(long, value_name = "MS")]
+    max_db_latency: Option<u64>,
+}
+
+impl ThrottleArgs {
+    fn throttle(&self) -> Throttle {
+        Throttle {
+            rate: self.rate,
+            max_live_lag: self.max_live_lag,
+            max_outbox: self.max_outbox,
+            max_db_latency_ms: self.max_db_latency,
+        }
+    }
+}
+
+/// A job, by its id.
+#[derive(Debug, Args)]
+pub struct JobArgs {
+    /// The job's id, as `list` shows it.
+    id: Uuid,
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+/// What can be done to a job of any kind.
+#[derive(Debug, Subcommand)]
+pub enum Manage {
+    /// List the jobs, the newest first.
+    List {
+        /// Write JSON.
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        config: ConfigArgs,
+    },
+    /// Show a job: how far each part is, its limits, what holds it up.
+    Status {
+        /// Write JSON.
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        job: JobArgs,
+    },
+    /// Let a job wait where it is. Its process goes on to live, and waits for `resume`.
+    Pause(JobArgs),
+    /// Let a paused job go on; one that nobody is at is taken up by this process, from where it was left.
+    Resume {
+        /// Take the job even from an owner whose lease has not run out. Safe: that one can write nothing more.
+        #[arg(long)]
+        take_over: bool,
+        /// Write a JSON object a line.
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        job: JobArgs,
+    },
+    /// End a job early. What it has changed is said all the same; nothing is undone.
+    Cancel {
+        /// Write a JSON object a line.
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        job: JobArgs,
+    },
+    /// Set the limits of a job, also of one that runs; a limit that is not given no longer limits.
+    Throttle {
+        #[command(flatten)]
+        limits: ThrottleArgs,
+        #[command(flatten)]
+        job: JobArgs,
+    },
+}
+
+impl Manage {
+    pub fn config(&self) -> &ConfigArgs {
+        match self {
+            Self::List { config, .. } => config,
+            Self::Status { job, .. }
+            | Self::Pause(job)
+            | Self::Resume { job, .. }
+            | Self::Cancel { job, .. }
+            | Self::Throttle { job, .. } => &job.config,
+        }
+    }
+}
+
+/// Any job, whatever its kind: list, status, pause, resume, cancel, throttle.
+///
+/// A job is kept in PostgreSQL with how far it is. One process at a time owns it, by a lease of ten seconds that it renews
+/// every second; `resume` takes up a job whose process has gone, on any machine, and nothing is lost or done twice.
+///
+/// Exit codes: 0 done; 1 failure; 2 usage; 3 refused: no such job, it has ended, somebody else is at it; 4 finished with
+/// rejected records; 75 Kafka or PostgreSQL is away: resume it later; 130 interrupted: resume it later.
+#[derive(Debug, Args)]
+pub struct JobCommand {
+    #[command(subcommand)]
+    pub manage: Manage,
+}
+
+pub use manage::run as manage;
+
+/// What a job works with, on an open database.
+struct Opened {
+    database: Database,
+    means: Means,
+}
+
+/// Opens the database, and listens for signals to stop.
+async fn open(config: &Config, access: Access) -> anyhow::Result<Result<Opened, Exit>> {
+    let database = match database::open(&config.database, access).await? {
+        Ok(database) => database,
+        Err(schema) => return Ok(Err(database::refuse(&schema)?)),
+    };
+    let stop = Stop::default();
+    serve::stop_on_signals(stop.clone())?;
+    let live = serve::settings(config);
+    let means = Means {
+        store: database.store(config)?,
+        output: Output { cluster: live.cluster, topics: live.topics, encoding: live.output_encoding },
+        live_group: live.group,
+        limits: live.limits,
+        stop,
+    };
+    Ok(Ok(Opened { database, means }))
+}
+
+/// The database's present: what times before it are taken from.
+async fn now(opened: &Opened) -> anyhow::Result<Millis> {
+    crate::store::user_record::clock(&opened.database.pool).await.context("the database does not say the time")
+}
+
+/// Says why a job, or what leads to it, ended before its end, and gives the exit code.
+fn halted(halt: &Halt) -> anyhow::Result<Exit> {
+    writeln!(io::stderr(), "segmenter: {halt}")?;
+    Ok(halt.exit())
+}
+
+/// Says what refuses the command.
+fn refused(why: &str) -> anyhow::Result<Exit> {
+    writeln!(io::stderr(), "segmenter: {why}")?;
+    Ok(Exit::Refused)
+}

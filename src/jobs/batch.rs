@@ -1,0 +1,54 @@
+//! A batch of a job.
+
+use std::sync::Arc;
+
+use crate::batch_writer::Refused;
+use crate::event::Event;
+use crate::kafka::record::OriginalRecord;
+use crate::store::jobs::Counts;
+use crate::store::task::{Rescoring, Task};
+
+/// Some of a job's items, and where the job is after them.
+#[derive(Debug)]
+pub struct Batch {
+    /// Which part of the job they are of.
+    pub part: Arc<str>,
+    /// After them.
+    pub position: String,
+    /// Whether the part ends with them.
+    pub done: bool,
+    /// How much of the source it passes, in what the spec's `expected` counts.
+    pub passed: u64,
+    /// Those that need no fold.
+    pub counts: Counts,
+    pub work: Work,
+    /// Those that could not be decoded, where they are to become dead letters.
+    pub refused: Vec<Refused>,
+}
+
+/// What is to be done.
+#[derive(Debug)]
+pub enum Work {
+    /// Merge the events. Their records are kept where those that the database rejects are to become dead letters.
+    Merge {
+        events: Vec<Event>,
+        records: Vec<OriginalRecord>,
+    },
+    Rescore(Vec<Rescoring>),
+}
+
+impl Work {
+    pub fn task(&self) -> Task<'_> {
+        match self {
+            Self::Merge { events, .. } => Task::Merge(events),
+            Self::Rescore(rescorings) => Task::Rescore(rescorings),
+        }
+    }
+}
+
+impl Batch {
+    /// How many items it has.
+    pub fn items(&self) -> u64 {
+        self.counts.items + self.work.task().len() as u64
+    }
+}

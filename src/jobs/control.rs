@@ -1,0 +1,204 @@
+//! The lease on a job, what the people in charge want of it, and when it is its turn.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tracing::{info, warn};
+use uuid::Uuid;
+
+use super::Means;
+use super::pressure::{Cause, LiveLag, Pressure};
+use super::snapshot::{Held, Report};
+use super::throttle::{Pace, Throttle};
+use crate::halt::Halt;
+use crate::stop::Stop;
+use crate::store::jobs::{self, Wanted};
+use crate::store::outbox;
+
+/// How long a job is its owner's without a sign of life.
+pub const LEASE: Duration = Duration::from_secs(10);
+/// How often the owner gives one, and looks at what is wanted.
+const BEAT: Duration = Duration::from_secs(1);
+/// How long to wait at most before looking again at what holds the job up.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// What holds now.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Orders {
+    wanted: Wanted,
+    throttle: Throttle,
+    live_lag: Option<u64>,
+    /// The limit that is passed.
+    cause: Option<Cause>,
+    /// Somebody else owns the job.
+    lost: bool,
+}
+
+/// Whose turn it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// The next batch may start.
+    Go,
+    /// The job was cancelled.
+    Cancel,
+}
+
+/// The job's row, kept alive and read.
+pub struct Control {
+    orders: watch::Receiver<Orders>,
+    report: Arc<Mutex<Report>>,
+    beating: JoinHandle<()>,
+    pace: Pace,
+    stop: Stop,
+}
+
+impl Control {
+    /// Starts to give signs of life.
+    ///
+    /// # Errors
+    /// The client that asks for the live group's lag could not be made from its configuration.
+    pub fn start(means: &Means, id: Uuid, wanted: Wanted, throttle: Throttle) -> Result<Self, Halt> {
+        let output = &means.output;
+        let lag = LiveLag::new(&output.cluster, &means.live_group, output.topics.clone())
+            .map_err(|error| Halt::Failed(format!("no client to ask for the live lag: {error}")))?;
+        let (sender, orders) = watch::channel(Orders { wanted, throttle, live_lag: None, cause: None, lost: false });
+        let report = Arc::new(Mutex::new(Report::default()));
+        let heart = Heart { means: means.clone(), id, lag: Arc::new(lag), report: Arc::clone(&report), orders: sender };
+        let pace = Pace::new(Instant::now());
+        Ok(Self { orders, report, beating: tokio::spawn(heart.beat()), pace, stop: means.stop.clone() })
+    }
+
+    /// The limits that hold now.
+    pub fn throttle(&self) -> Throttle {
+        self.orders.borrow().throttle
+    }
+
+    /// What was told of the job last.
+    pub fn report(&self) -> Report {
+        self.report.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Leaves a new rate for the next sign of life.
+    pub fn tell_rate(&self, rate: f64) {
+        self.tell(|report| report.rate = rate);
+    }
+
+    /// Waits until a batch of so many items may start; `shown` is called when what holds it up changes.
+    ///
+    /// # Errors
+    /// A stop was requested, or somebody else owns the job.
+    pub async fn turn(&mut self, items: u64, may_cancel: bool, mut shown: impl FnMut(&Report)) -> Result<Turn, Halt> {
+        loop {
+            let orders = *self.orders.borrow_and_update();
+            if self.stop.is_requested() {
+                return Err(Halt::Interrupted);
+            }
+            if orders.lost {
+                return Err(Halt::Refused("another process has taken the job over".to_owned()));
+            }
+            let wait = self.pace.wait(Instant::now());
+            let held = match (orders.wanted, orders.cause) {
+                (Wanted::Cancel, _) if may_cancel => return Ok(Turn::Cancel),
+                (Wanted::Pause, _) => Some(Held::Paused),
+                (Wanted::Run | Wanted::Cancel, Some(cause)) => Some(Held::Limit(cause)),
+                (Wanted::Run | Wanted::Cancel, None) if !wait.is_zero() => Some(Held::Rate),
+                (Wanted::Run | Wanted::Cancel, None) => None,
+            };
+            let is_held = held.is_some();
+            if self.tell(|report| (report.held, report.live_lag) = (held, orders.live_lag)) {
+                shown(&self.report());
+            }
+            if !is_held {
+                self.pace.start(items, orders.throttle.rate, Instant::now());
+                return Ok(Turn::Go);
+            }
+            tokio::select! {
+                () = tokio::time::sleep(if wait.is_zero() { LOOK } else { wait.min(LOOK) }) => {}
+                _ = self.orders.changed() => {}
+                () = self.stop.requested() => {}
+            }
+        }
+    }
+
+    /// Changes the report; whether that made a difference to what holds the job up.
+    fn tell(&self, change: impl FnOnce(&mut Report)) -> bool {
+        let mut report = self.report.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = report.held.clone();
+        change(&mut report);
+        report.held != before
+    }
+}
+
+impl Drop for Control {
+    fn drop(&mut self) {
+        self.beating.abort();
+    }
+}
+
+/// Gives the signs of life.
+struct Heart {
+    means: Means,
+    id: Uuid,
+    lag: Arc<LiveLag>,
+    report: Arc<Mutex<Report>>,
+    orders: watch::Sender<Orders>,
+}
+
+impl Heart {
+    async fn beat(self) {
+        let mut interval = tokio::time::interval(BEAT);
+        interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut failing = false;
+        loop {
+            interval.tick().await;
+            match self.beat_once().await {
+                Ok(true) => {
+                    if std::mem::take(&mut failing) {
+                        info!("the job's row can be written again");
+                    }
+                }
+                Ok(false) => return,
+                Err(error) => {
+                    if !std::mem::replace(&mut failing, true) {
+                        warn!(%error, "could not renew the lease on the job; trying again");
+                    }
+                }
+            }
+        }
+    }
+
+    /// False once somebody else owns the job.
+    async fn beat_once(&self) -> Result<bool, sqlx::Error> {
+        let store = &self.means.store;
+        let report = self.report.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let report = serde_json::to_value(report).unwrap_or_default();
+        let started = Instant::now();
+        let told = jobs::beat(&store.pool, self.id, store.owner, LEASE, &report).await?;
+        let db_latency = Some(started.elapsed());
+        let Some(told) = told else {
+            self.orders.send_modify(|orders| orders.lost = true);
+            return Ok(false);
+        };
+        let throttle: Throttle = serde_json::from_value(told.throttle).unwrap_or_default();
+        let outbox_rows = match throttle.max_outbox {
+            Some(_) => u64::try_from(outbox::depth(&store.pool).await?.rows).ok(),
+            None => None,
+        };
+        let pressure = Pressure { live_lag: self.live_lag().await, outbox_rows, db_latency };
+        self.orders.send_modify(|orders| {
+            orders.wanted = told.wanted;
+            orders.throttle = throttle;
+            orders.live_lag = pressure.live_lag;
+            orders.cause = pressure.against(&throttle);
+        });
+        Ok(true)
+    }
+
+    async fn live_lag(&self) -> Option<u64> {
+        let lag = Arc::clone(&self.lag);
+        let measured = tokio::task::spawn_blocking(move || lag.measure()).await;
+        measured.ok()?.ok()
+    }
+}

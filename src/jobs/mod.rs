@@ -1,0 +1,45 @@
+//! Jobs: replay, backfill, recompute and republish. Each is one more source of the same fold, beside the live service.
+//!
+//! ```text
+//! spec        what was asked for, as it is kept in the job's row
+//! source      the batches of a job, each with the position after it
+//!   replay    records of input topics between frozen offsets
+//!   saying    users whom the job changed quietly
+//! throttle    its limits, and the pace that keeps to a rate
+//! pressure    what the live service and the database are under, and whether a limit is passed
+//! control     the lease, what the people in charge want, and whose turn it is
+//! snapshot    how far it has come, for whoever looks
+//! run         batch after batch: wait for a turn, write with the position, until the end is said
+//! dry_run     the same batches, only read
+//! ```
+//!
+//! Jobs write quietly: a new ranking is not said until the job's end, which says the net change of each user once. A live
+//! event in between says it itself.
+
+pub mod batch;
+pub mod control;
+pub mod dry_run;
+pub mod pressure;
+pub mod replay;
+pub mod run;
+pub mod saying;
+pub mod snapshot;
+pub mod source;
+pub mod spec;
+pub mod throttle;
+
+use crate::batch_writer::Output;
+use crate::event::Limits;
+use crate::stop::Stop;
+use crate::store::Store;
+
+/// What a job works with.
+#[derive(Debug, Clone)]
+pub struct Means {
+    pub store: Store,
+    pub output: Output,
+    /// The live service's group: its lag is looked at, its offsets are never touched.
+    pub live_group: String,
+    pub limits: Limits,
+    pub stop: Stop,
+}

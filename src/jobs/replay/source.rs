@@ -1,0 +1,235 @@
+//! The records of a replay, decoded, in batches: partition after partition, up to the ends fixed at the start.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rdkafka::Message;
+use rdkafka::message::{Headers, OwnedMessage};
+use tokio::sync::mpsc;
+
+use crate::batch_writer::Refused;
+use crate::event::{self, Decoded, Event, Kind, Limits, RawRecord};
+use crate::halt::Halt;
+use crate::jobs::Means;
+use crate::jobs::batch::{Batch, Work};
+use crate::jobs::spec::{Range, Replay};
+use crate::kafka::assignment::Partition;
+use crate::kafka::client::Topics;
+use crate::kafka::record::{OriginalRecord, Rejected};
+use crate::kafka::topic_reader::{ReadError, Source, Span, TopicReader};
+use crate::store::jobs::{Counts, Part};
+
+/// How many batches are read ahead.
+const AHEAD: usize = 2;
+/// How large a batch may become, in bytes of values.
+const MOST_BYTES: usize = 8 * 1024 * 1024;
+/// A replayed record is tried once.
+const FIRST_ATTEMPT: u32 = 1;
+
+/// The batches of a replay, read ahead by a thread.
+pub struct ReplaySource {
+    batches: mpsc::Receiver<Result<Batch, Halt>>,
+    most: Arc<AtomicUsize>,
+}
+
+impl ReplaySource {
+    /// Starts to read `parts`, from their positions on.
+    pub fn open(means: &Means, replay: &Replay, parts: &[Part]) -> Self {
+        let (sender, batches) = mpsc::channel(AHEAD);
+        let most = Arc::new(AtomicUsize::new(1));
+        let left = |range: &Range| {
+            let part = parts.iter().find(|part| part.name == range.part())?;
+            Some(Range { first: part.position.parse().ok()?, ..range.clone() })
+        };
+        let reading = Reading {
+            means: means.clone(),
+            left: replay.ranges.iter().filter_map(left).collect(),
+            rules: Rules {
+                topics: means.output.topics.clone(),
+                limits: means.limits,
+                users: replay.users.iter().cloned().collect(),
+                dead_letters: replay.dead_letters,
+            },
+            accept_gap: replay.accept_gap,
+            most: Arc::clone(&most),
+            sender,
+        };
+        // Ends by itself: when all is read, when nobody receives any more, or when a stop is requested.
+        drop(tokio::task::spawn_blocking(move || reading.run()));
+        Self { batches, most }
+    }
+
+    /// The next batch, of about `most` records.
+    ///
+    /// # Errors
+    /// The brokers are away, a topic is gone, retention has cut into what is left, or a stop was requested.
+    pub async fn next(&mut self, most: usize) -> Result<Option<Batch>, Halt> {
+        self.most.store(most, Ordering::Relaxed);
+        self.batches.recv().await.transpose()
+    }
+}
+
+/// The thread that reads.
+struct Reading {
+    means: Means,
+    left: Vec<Range>,
+    rules: Rules,
+    accept_gap: bool,
+    most: Arc<AtomicUsize>,
+    sender: mpsc::Sender<Result<Batch, Halt>>,
+}
+
+impl Reading {
+    fn run(self) {
+        for range in &self.left {
+            match self.read(range) {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(halt) => {
+                    // Nobody to tell: the job has ended before its source.
+                    let _ = self.sender.blocking_send(Err(halt));
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Reads one partition; false once nobody receives any more.
+    fn read(&self, range: &Range) -> Result<bool, Halt> {
+        let source = Source {
+            cluster: self.means.output.cluster.clone(),
+            group: format!("{}-replay", self.means.live_group),
+            topic: range.topic.clone(),
+            stop: self.means.stop.clone(),
+        };
+        self.refuse_gap(&source, range)?;
+        let span = Span { partition: range.partition, first: range.first, end: range.end };
+        let mut reader = source.read(&[span])?;
+        let mut position = range.first;
+        loop {
+            let batch = self.next_batch(&mut reader, range, position)?;
+            let done = batch.done;
+            position = batch.position.parse().unwrap_or(range.end);
+            if self.sender.blocking_send(Ok(batch)).is_err() {
+                return Ok(false);
+            }
+            if done {
+                return Ok(true);
+            }
+        }
+    }
+
+    /// Since the plan was made, or the job was interrupted, retention may have passed.
+    fn refuse_gap(&self, source: &Source, range: &Range) -> Result<(), Halt> {
+        let spans = source.spans()?;
+        let earliest = spans.iter().find(|span| span.partition == range.partition).map_or(range.end, |span| span.first);
+        if earliest > range.first && range.first < range.end && !self.accept_gap {
+            return Err(Halt::Refused(format!(
+                "retention has taken offsets {} to {} of {} since the replay was planned; start one that accepts the \
+                 gap, or one that begins later",
+                range.first,
+                earliest.min(range.end) - 1,
+                range.part(),
+            )));
+        }
+        Ok(())
+    }
+
+    fn next_batch(&self, reader: &mut TopicReader, range: &Range, from: i64) -> Result<Batch, ReadError> {
+        let mut sorted = Sorted::default();
+        let (mut records, mut bytes, mut position) = (0, 0, from);
+        let mut done = false;
+        while records < self.most.load(Ordering::Relaxed) && bytes < MOST_BYTES {
+            let Some(message) = reader.next_record()? else {
+                done = true;
+                break;
+            };
+            records += 1;
+            bytes += message.payload().map_or(0, <[u8]>::len);
+            position = message.offset() + 1;
+            if let Some(kind) = self.rules.topics.kind_of(&range.topic) {
+                self.rules.sort(&message, kind, &mut sorted);
+            }
+        }
+        done |= position >= range.end;
+        let end = if done { range.end } else { position };
+        Ok(Batch {
+            part: range.part().into(),
+            position: end.to_string(),
+            done,
+            passed: u64::try_from(end - from).unwrap_or(0),
+            counts: sorted.counts,
+            work: Work::Merge { events: sorted.events, records: sorted.records },
+            refused: sorted.refused,
+        })
+    }
+}
+
+/// What is taken of the records, and how.
+struct Rules {
+    topics: Topics,
+    limits: Limits,
+    users: std::collections::HashSet<String>,
+    dead_letters: bool,
+}
+
+/// Records by what is to become of them.
+#[derive(Default)]
+struct Sorted {
+    counts: Counts,
+    events: Vec<Event>,
+    /// Those of the events, where the database may refuse them into the dead letters.
+    records: Vec<OriginalRecord>,
+    refused: Vec<Refused>,
+}
+
+impl Rules {
+    fn sort(&self, message: &OwnedMessage, kind: Kind, sorted: &mut Sorted) {
+        match event::decode(&raw(message, kind), &self.limits) {
+            Decoded::Event(event) if self.is_meant(&event) => {
+                sorted.events.push(event);
+                if self.dead_letters {
+                    sorted.records.push(original(message, kind));
+                }
+            }
+            Decoded::Event(_) | Decoded::Skipped(_) => sorted.counts.skip(),
+            Decoded::Rejected(rejection) => {
+                sorted.counts.reject();
+                if self.dead_letters {
+                    let rejected = Rejected { record: original(message, kind), rejection };
+                    sorted.refused.push(Refused { rejected, attempts: FIRST_ATTEMPT });
+                }
+            }
+        }
+    }
+
+    fn is_meant(&self, event: &Event) -> bool {
+        self.users.is_empty() || self.users.contains(event.user.as_str())
+    }
+}
+
+fn raw(message: &OwnedMessage, kind: Kind) -> RawRecord<'_> {
+    let headers = message.headers();
+    let traceparent = headers.and_then(|headers| headers.iter().find(|header| header.key == "traceparent")?.value);
+    RawRecord {
+        kind,
+        topic: message.topic(),
+        partition: message.partition(),
+        offset: message.offset(),
+        key: message.key(),
+        value: message.payload(),
+        timestamp: message.timestamp().to_millis(),
+        traceparent,
+    }
+}
+
+fn original(message: &OwnedMessage, kind: Kind) -> OriginalRecord {
+    OriginalRecord {
+        partition: Partition { kind, number: message.partition() },
+        offset: message.offset(),
+        key: message.key().map(Box::from),
+        value: message.payload().map(Box::from),
+        headers: message.headers().cloned(),
+        timestamp: message.timestamp().to_millis(),
+    }
+}

@@ -1,0 +1,303 @@
+//! A job from where it is to its end: batch after batch, each waiting for its turn and written with the position after it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::sync::watch;
+use tracing::warn;
+use uuid::Uuid;
+
+use super::Means;
+use super::batch::{Batch, Work};
+use super::control::{Control, Turn};
+use super::replay::source::ReplaySource;
+use super::saying::{self, Saying};
+use super::snapshot::{Snapshot, Speed};
+use super::source::Source;
+use super::spec::{Emit, Spec, What};
+use super::throttle::Throttle;
+use crate::batch_writer::{BatchWriter, Refused, patiently};
+use crate::event::Event;
+use crate::halt::Halt;
+use crate::kafka::record::{OriginalRecord, Rejected};
+use crate::pipeline::fold::{JobCause, QuietJob, Voice};
+use crate::store::apply::{Ending, Progress};
+use crate::store::jobs::{self, Checkpoint, Counts, JobRecord, Part, Stage};
+use crate::store::task::Task;
+
+/// How a job that was not interrupted ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    Done,
+    Cancelled,
+}
+
+/// A live record is tried once; so is a replayed one.
+const FIRST_ATTEMPT: u32 = 1;
+
+/// Runs a job that this process has claimed; `shown` always holds how far it has come.
+///
+/// # Errors
+/// It was interrupted, a dependency is away, or another process has taken it over. The job can be resumed.
+pub async fn run(means: &Means, record: &JobRecord, shown: &watch::Sender<Option<Snapshot>>) -> Result<Ended, Halt> {
+    let ended = take_up(means, record, shown).await;
+    if ended.is_err()
+        && let Err(error) = jobs::release(&means.store.pool, record.id, means.store.owner).await
+    {
+        warn!(%error, "could not give up the lease on the job; it runs out by itself");
+    }
+    ended
+}
+
+/// What the job's row says was asked for.
+///
+/// # Errors
+/// Another version of this program has written it, which knows more.
+pub fn spec(record: &JobRecord) -> Result<Spec, Halt> {
+    serde_json::from_value(record.spec.clone())
+        .map_err(|error| Halt::Refused(format!("this version of segmenter does not understand the job: {error}")))
+}
+
+async fn take_up(means: &Means, record: &JobRecord, shown: &watch::Sender<Option<Snapshot>>) -> Result<Ended, Halt> {
+    let spec = spec(record)?;
+    let throttle: Throttle = serde_json::from_value(record.throttle.clone()).unwrap_or_default();
+    let parts = jobs::parts(&means.store.pool, record.id).await?;
+    let mut runner = Runner {
+        means,
+        id: record.id,
+        writer: BatchWriter::start(means.store.clone(), &means.output, means.stop.clone())?,
+        control: Control::start(means, record.id, record.wanted, throttle)?,
+        counts: parts.iter().map(|part| (Arc::from(part.name.as_str()), part.counts)).collect(),
+        progress: Walked {
+            stage: record.stage,
+            passed: passed(&spec.what, &parts),
+            said: 0,
+            speed: Speed::new(Instant::now()),
+        },
+        spec,
+        shown,
+    };
+    let walked = runner.walk(&parts).await;
+    let Runner { writer, control, .. } = runner;
+    // What was stored is said, whatever came after.
+    let finished = writer.finish().await;
+    let ended = walked.and_then(|ended| finished.map(|()| ended))?;
+    let stage = match ended {
+        Ended::Done => Stage::Done,
+        Ended::Cancelled => Stage::Cancelled,
+    };
+    enter(means, record.id, stage).await?;
+    shown.send_modify(|snapshot| {
+        if let Some(snapshot) = snapshot {
+            snapshot.stage = stage;
+        }
+    });
+    // Only now may the lease go.
+    drop(control);
+    Ok(ended)
+}
+
+async fn enter(means: &Means, id: Uuid, stage: Stage) -> Result<(), Halt> {
+    let store = &means.store;
+    if patiently("PostgreSQL", || jobs::enter_stage(&store.pool, id, store.owner, stage)).await? {
+        return Ok(());
+    }
+    Err(Halt::Refused("another process has taken the job over".to_owned()))
+}
+
+/// How much of the source earlier owners have passed, in what the spec's `expected` counts.
+pub fn passed(what: &What, parts: &[Part]) -> u64 {
+    match what {
+        What::Replay(replay) => replay
+            .ranges
+            .iter()
+            .filter_map(|range| {
+                let part = parts.iter().find(|part| part.name == range.part())?;
+                let position: i64 = part.position.parse().ok()?;
+                u64::try_from(position - range.first).ok()
+            })
+            .sum(),
+    }
+}
+
+struct Runner<'a> {
+    means: &'a Means,
+    id: Uuid,
+    spec: Spec,
+    writer: BatchWriter,
+    control: Control,
+    counts: HashMap<Arc<str>, Counts>,
+    progress: Walked,
+    shown: &'a watch::Sender<Option<Snapshot>>,
+}
+
+/// How far this owner has come.
+struct Walked {
+    stage: Stage,
+    passed: u64,
+    said: u64,
+    speed: Speed,
+}
+
+impl Runner<'_> {
+    /// Works through what is left, then says what the job changed.
+    async fn walk(&mut self, parts: &[Part]) -> Result<Ended, Halt> {
+        let work = parts.iter().filter(|part| part.name != saying::PART);
+        let mut is_complete = work.clone().all(|part| part.done);
+        if self.progress.stage == Stage::Work {
+            let left: Vec<Part> = work.filter(|part| !part.done).cloned().collect();
+            let mut source = self.open(&left);
+            let says_at_end = self.spec.emit == Emit::Changed;
+            let voice = Voice::Quiet(QuietJob { id: self.id, says_at_end });
+            is_complete = self.exhaust(&mut source, voice).await? == Turn::Go;
+            enter(self.means, self.id, Stage::Say).await?;
+            self.progress.stage = Stage::Say;
+        }
+        if self.spec.emit == Emit::Changed
+            && let Some(part) = parts.iter().find(|part| part.name == saying::PART && !part.done)
+        {
+            let cause = JobCause { id: self.id, trigger: self.spec.what.trigger() };
+            let store = self.means.store.clone();
+            let saying = Saying { store, cause, after: part.position.clone(), is_done: false };
+            self.exhaust(&mut Source::Saying(saying), Voice::Aloud).await?;
+        }
+        Ok(if is_complete { Ended::Done } else { Ended::Cancelled })
+    }
+
+    fn open(&self, parts: &[Part]) -> Source {
+        match &self.spec.what {
+            What::Replay(replay) => Source::Replay(ReplaySource::open(self.means, replay, parts)),
+        }
+    }
+
+    /// Writes the batches of a source until it ends, or the job is cancelled: its end cannot be.
+    async fn exhaust(&mut self, source: &mut Source, voice: Voice) -> Result<Turn, Halt> {
+        loop {
+            self.show();
+            let most = self.control.throttle().batch_items();
+            let next = tokio::select! {
+                next = source.next(most) => next?,
+                () = self.means.stop.requested() => return Err(Halt::Interrupted),
+            };
+            let Some(batch) = next else { return Ok(Turn::Go) };
+            if self.wait_for_turn(batch.items()).await? == Turn::Cancel {
+                return Ok(Turn::Cancel);
+            }
+            self.write(batch, voice).await?;
+        }
+    }
+
+    async fn wait_for_turn(&mut self, items: u64) -> Result<Turn, Halt> {
+        let may_cancel = self.progress.stage == Stage::Work;
+        let shown = self.shown;
+        let show = |report: &super::snapshot::Report| {
+            shown.send_modify(|snapshot| {
+                if let Some(snapshot) = snapshot {
+                    snapshot.report = report.clone();
+                }
+            });
+        };
+        self.control.turn(items.max(1), may_cancel, show).await
+    }
+
+    async fn write(&mut self, batch: Batch, voice: Voice) -> Result<(), Halt> {
+        let items = batch.items();
+        let Batch { part, position, done, passed, counts, work, refused } = batch;
+        self.writer.reject(refused).await?;
+        let before = self.counts.get(&part).copied().unwrap_or_default().plus(counts);
+        let checkpoint = Checkpoint {
+            job: self.id,
+            owner: self.means.store.owner,
+            part: Arc::clone(&part),
+            position,
+            done,
+            counts: before,
+        };
+        let (after, changes) = match work {
+            Work::Merge { events, records } => self.merge(events, records, voice, checkpoint).await?,
+            Work::Rescore(rescorings) => {
+                let progress = Progress::of_job(Task::Rescore(&rescorings), voice, Some(checkpoint));
+                let (endings, changes) = self.writer.write(progress).await?;
+                (count(before, &endings), changes)
+            }
+        };
+        self.counts.insert(part, after);
+        if self.progress.stage == Stage::Say {
+            self.progress.said += changes;
+        } else {
+            self.progress.passed += passed;
+        }
+        let rate = self.progress.speed.count(items, Instant::now());
+        self.control.tell_rate(rate);
+        Ok(())
+    }
+
+    /// Merges the events that make a difference; an unchanged history writes nothing but its position.
+    async fn merge(
+        &self,
+        events: Vec<Event>,
+        records: Vec<OriginalRecord>,
+        voice: Voice,
+        mut checkpoint: Checkpoint,
+    ) -> Result<(Counts, u64), Halt> {
+        let sifted = patiently("PostgreSQL", || self.means.store.sift(Task::Merge(&events))).await?;
+        let mut open = Vec::new();
+        let mut records = records.into_iter();
+        let mut open_records = Vec::new();
+        for (event, ending) in events.into_iter().zip(sifted) {
+            let record = records.next();
+            match ending {
+                Some(ending) => checkpoint.counts.count(&ending),
+                None => {
+                    open.push(event);
+                    open_records.extend(record);
+                }
+            }
+        }
+        if open_records.is_empty() {
+            let before = checkpoint.counts;
+            let (endings, changes) =
+                self.writer.write(Progress::of_job(Task::Merge(&open), voice, Some(checkpoint))).await?;
+            return Ok((count(before, &endings), changes));
+        }
+        // Dead letters come before the position: a death in between repeats them and loses nothing.
+        let (endings, changes) = self.writer.write(Progress::of_job(Task::Merge(&open), voice, None)).await?;
+        checkpoint.counts = count(checkpoint.counts, &endings);
+        self.writer.reject(refused_by_database(open_records, &endings)).await?;
+        let after = checkpoint.counts;
+        self.writer.write(Progress::of_job(Task::Merge(&[]), voice, Some(checkpoint))).await?;
+        Ok((after, changes))
+    }
+
+    fn show(&self) {
+        let counts = self.counts.iter().filter(|(part, _)| &***part != saying::PART);
+        self.shown.send_replace(Some(Snapshot {
+            stage: self.progress.stage,
+            counts: counts.map(|(_, counts)| *counts).fold(Counts::default(), Counts::plus),
+            passed: self.progress.passed,
+            expected: self.spec.expected,
+            said: self.progress.said,
+            report: self.control.report(),
+        }));
+    }
+}
+
+fn count(before: Counts, endings: &[Ending]) -> Counts {
+    endings.iter().fold(before, |mut counts, ending| {
+        counts.count(ending);
+        counts
+    })
+}
+
+fn refused_by_database(records: Vec<OriginalRecord>, endings: &[Ending]) -> Vec<Refused> {
+    let refused = records.into_iter().zip(endings).filter_map(|(record, ending)| match ending {
+        // A user whom the platform does not have is skipped.
+        Ending::RejectedByDatabase(_) => {
+            let rejection = ending.clone().into_outcome().err()?;
+            Some(Refused { rejected: Rejected { record, rejection }, attempts: FIRST_ATTEMPT })
+        }
+        Ending::UnknownUser | Ending::Merged(_) => None,
+    });
+    refused.collect()
+}

@@ -1,0 +1,49 @@
+//! The end of a job: users whom it changed quietly, to be said.
+
+use std::sync::Arc;
+
+use super::batch::{Batch, Work};
+use crate::event::UserId;
+use crate::halt::Halt;
+use crate::pipeline::fold::JobCause;
+use crate::store::Store;
+use crate::store::jobs::Counts;
+use crate::store::states;
+use crate::store::task::Rescoring;
+
+/// The name of the part of a job that its end is.
+pub const PART: &str = "saying";
+
+/// Walks over all states by key, for those that still hold the job's id.
+#[derive(Debug)]
+pub struct Saying {
+    pub store: Store,
+    pub cause: JobCause,
+    /// The user after whom to go on.
+    pub after: String,
+    pub is_done: bool,
+}
+
+impl Saying {
+    pub async fn next(&mut self, most: usize) -> Result<Option<Batch>, Halt> {
+        if self.is_done {
+            return Ok(None);
+        }
+        let page = states::holders(&self.store.pool, &self.after, self.cause.id, most).await?;
+        self.is_done = page.last.is_none();
+        if let Some(last) = page.last {
+            self.after = last;
+        }
+        let rescorings = page.holders.iter().filter_map(|user| UserId::new(user));
+        let rescorings = rescorings.map(|user| Rescoring { user, cause: self.cause, repair: false }).collect();
+        Ok(Some(Batch {
+            part: Arc::from(PART),
+            position: self.after.clone(),
+            done: self.is_done,
+            passed: 0,
+            counts: Counts::default(),
+            work: Work::Rescore(rescorings),
+            refused: Vec::new(),
+        }))
+    }
+}

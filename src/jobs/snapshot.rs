@@ -1,0 +1,94 @@
+//! How far a job has come: for the terminal, for the log, and in the job's row for whoever asks.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use super::pressure::Cause;
+use crate::store::jobs::{Counts, Stage};
+
+/// What holds a job up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Held {
+    Paused,
+    /// It keeps to its rate.
+    Rate,
+    /// A limit of its throttle is passed.
+    Limit(Cause),
+}
+
+impl fmt::Display for Held {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Paused => out.write_str("paused"),
+            Self::Rate => out.write_str("its rate"),
+            Self::Limit(cause) => cause.fmt(out),
+        }
+    }
+}
+
+/// A job at one moment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Snapshot {
+    pub stage: Stage,
+    /// Of all owners so far.
+    pub counts: Counts,
+    /// How much of the source has been passed, in what `expected` counts.
+    pub passed: u64,
+    pub expected: u64,
+    /// Users said at the end so far.
+    pub said: u64,
+    pub report: Report,
+}
+
+/// What an owner tells of a job in its row.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Report {
+    /// Items a second, lately.
+    pub rate: f64,
+    /// Records that the live group has not read yet.
+    pub live_lag: Option<u64>,
+    pub held: Option<Held>,
+}
+
+impl Snapshot {
+    /// How long the rest takes at the present rate.
+    pub fn remaining(&self) -> Option<Duration> {
+        let left = self.expected.saturating_sub(self.passed) as f64;
+        (self.report.rate > 0.0).then(|| Duration::from_secs_f64((left / self.report.rate).min(1e9)))
+    }
+}
+
+/// A rate over the last seconds.
+#[derive(Debug)]
+pub struct Speed {
+    since: Instant,
+    items: u64,
+    rate: f64,
+}
+
+/// How long a measurement is.
+const WINDOW: Duration = Duration::from_secs(2);
+
+impl Speed {
+    pub fn new(now: Instant) -> Self {
+        Self { since: now, items: 0, rate: 0.0 }
+    }
+
+    /// Counts items; gives the rate of the last whole window, of the present one while there is none.
+    pub fn count(&mut self, items: u64, now: Instant) -> f64 {
+        self.items += items;
+        let elapsed = now.saturating_duration_since(self.since);
+        if elapsed >= WINDOW || (self.rate == 0.0 && !elapsed.is_zero()) {
+            self.rate = self.items as f64 / elapsed.as_secs_f64();
+        }
+        if elapsed >= WINDOW {
+            self.since = now;
+            self.items = 0;
+        }
+        self.rate
+    }
+}

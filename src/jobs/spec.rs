@@ -1,0 +1,87 @@
+//! What was asked for: kept in the job's row, so that any process can take the job up.
+
+use serde::{Deserialize, Serialize};
+
+use crate::pipeline::change::Trigger;
+
+/// A job as it was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Spec {
+    pub emit: Emit,
+    /// About how many items there were to work through at the start; none may turn out to be left.
+    pub expected: u64,
+    pub what: What,
+}
+
+/// Whether the end of a job says what the job has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "camelCase")]
+pub enum Emit {
+    /// The net change of each user whose ranking is not the one said last.
+    Changed,
+    /// Nothing: a later republish does.
+    None,
+}
+
+/// The kinds of jobs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum What {
+    Replay(Replay),
+}
+
+/// Records of input topics once more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Replay {
+    pub ranges: Vec<Range>,
+    /// Only events of these users; all, if there are none.
+    pub users: Vec<String>,
+    /// Whether rejected records become dead letters, not only numbers.
+    pub dead_letters: bool,
+    /// Whether to go on where retention has cut into what was asked for.
+    pub accept_gap: bool,
+}
+
+/// Offsets of one partition, from `first` on, before `end`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Range {
+    pub topic: String,
+    pub partition: i32,
+    pub first: i64,
+    pub end: i64,
+}
+
+impl Range {
+    /// The name of the part of the job that this is.
+    pub fn part(&self) -> String {
+        format!("{}/{}", self.topic, self.partition)
+    }
+
+    /// How many offsets it has; records may be fewer.
+    pub fn len(&self) -> u64 {
+        u64::try_from(self.end.saturating_sub(self.first)).unwrap_or(0)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl What {
+    /// The kind's name.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Replay(_) => "replay",
+        }
+    }
+
+    /// What a change that comes of it is put down to.
+    pub fn trigger(&self) -> Trigger {
+        match self {
+            Self::Replay(_) => Trigger::Replay,
+        }
+    }
+}

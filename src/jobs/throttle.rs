@@ -1,0 +1,93 @@
+//! The limits of a job, and the pace that keeps to its rate.
+
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+/// Limits; those that are absent do not limit. They may change while the job runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Throttle {
+    /// Items a second.
+    pub rate: Option<u32>,
+    /// The live group's lag, in records, above which the job waits.
+    pub max_live_lag: Option<u64>,
+    /// The rows in the outbox above which the job waits.
+    pub max_outbox: Option<u64>,
+    /// How long the database may take for a small write, in ms, before the job waits.
+    pub max_db_latency_ms: Option<u64>,
+}
+
+/// The most items a batch has.
+const MOST_ITEMS: u32 = 2000;
+/// How many batches a second keep to a low rate evenly.
+const BATCHES_A_SECOND: u32 = 5;
+
+impl Throttle {
+    /// How many items a batch may have: fewer at a low rate, so that it is kept evenly.
+    pub fn batch_items(&self) -> usize {
+        let most = self.rate.map_or(MOST_ITEMS, |rate| (rate / BATCHES_A_SECOND).clamp(1, MOST_ITEMS));
+        most as usize
+    }
+}
+
+/// When the next batch may start.
+#[derive(Debug)]
+pub struct Pace {
+    next: Instant,
+}
+
+/// How much of a delay may be made up for afterwards.
+const CATCH_UP: Duration = Duration::from_secs(1);
+
+impl Pace {
+    pub fn new(now: Instant) -> Self {
+        Self { next: now }
+    }
+
+    /// How long to wait before the next batch.
+    pub fn wait(&self, now: Instant) -> Duration {
+        self.next.saturating_duration_since(now)
+    }
+
+    /// A batch of so many items starts.
+    pub fn start(&mut self, items: u64, rate: Option<u32>, now: Instant) {
+        let earliest = now.checked_sub(CATCH_UP).unwrap_or(now);
+        let takes = rate.map_or(Duration::ZERO, |rate| Duration::from_secs_f64(items as f64 / f64::from(rate.max(1))));
+        self.next = self.next.max(earliest) + takes;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pace_keeps_to_its_rate_and_makes_up_for_short_delays_only() {
+        let start = Instant::now();
+        let mut pace = Pace::new(start);
+        let (mut now, mut items) = (start, 0);
+        while now < start + Duration::from_secs(10) {
+            now += pace.wait(now);
+            pace.start(100, Some(1000), now);
+            items += 100;
+            now += Duration::from_millis(30);
+        }
+        assert!((9_900..=10_200).contains(&items), "{items} items in 10 s");
+
+        now += Duration::from_secs(60);
+        let mut at_once = 0;
+        while pace.wait(now).is_zero() {
+            pace.start(100, Some(1000), now);
+            at_once += 100;
+        }
+        assert!(at_once <= 1_100, "{at_once} items at once after a minute's delay");
+    }
+
+    #[test]
+    fn batches_are_small_at_a_low_rate() {
+        assert_eq!(Throttle::default().batch_items(), 2000);
+        assert_eq!(Throttle { rate: Some(500), ..Throttle::default() }.batch_items(), 100);
+        assert_eq!(Throttle { rate: Some(1), ..Throttle::default() }.batch_items(), 1);
+    }
+}

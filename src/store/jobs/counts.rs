@@ -1,0 +1,74 @@
+//! What became of the items of a job: each counts once.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::profile::Outcome;
+use crate::store::apply::Ending;
+
+/// Items by what became of them; `items` is their sum.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Counts {
+    /// Records, rows or users taken from the source.
+    pub items: u64,
+    /// Something was written.
+    pub applied: u64,
+    pub unchanged: u64,
+    pub stale: u64,
+    /// Not meant for us, or left out by a filter.
+    pub skipped: u64,
+    /// Of users whom the platform does not have; skipped too.
+    pub unknown_users: u64,
+    /// Could not be taken: a dead letter, if those were asked for.
+    pub rejected: u64,
+}
+
+impl Counts {
+    /// Counts one item that was folded.
+    pub fn count(&mut self, ending: &Ending) {
+        self.items += 1;
+        match ending {
+            Ending::Merged(Outcome::Applied) => self.applied += 1,
+            Ending::Merged(Outcome::Unchanged) => self.unchanged += 1,
+            Ending::Merged(Outcome::Stale) => self.stale += 1,
+            Ending::UnknownUser => self.unknown_users += 1,
+            Ending::RejectedByDatabase(_) => self.rejected += 1,
+        }
+    }
+
+    /// Counts one item that was skipped.
+    pub fn skip(&mut self) {
+        self.items += 1;
+        self.skipped += 1;
+    }
+
+    /// Counts one item that was rejected before it got to a fold.
+    pub fn reject(&mut self) {
+        self.items += 1;
+        self.rejected += 1;
+    }
+
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            items: self.items + other.items,
+            applied: self.applied + other.applied,
+            unchanged: self.unchanged + other.unchanged,
+            stale: self.stale + other.stale,
+            skipped: self.skipped + other.skipped,
+            unknown_users: self.unknown_users + other.unknown_users,
+            rejected: self.rejected + other.rejected,
+        }
+    }
+
+    pub(super) fn to_json(self) -> Value {
+        // Numbers under fixed names always serialize.
+        serde_json::to_value(self).unwrap_or_default()
+    }
+
+    /// What another version has not written counts as none.
+    pub(super) fn from_json(value: Value) -> Self {
+        serde_json::from_value(value).unwrap_or_default()
+    }
+}

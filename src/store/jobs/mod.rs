@@ -1,0 +1,239 @@
+//! Jobs in PostgreSQL: what was asked for, who is at it, and how far it has come.
+//!
+//! A job has one owner at a time, by a lease. A batch writes its position in its own transaction, with the job's row locked
+//! against a new owner, and only as the owner: a process that lost its lease can write nothing more, behind a pooler too.
+
+mod counts;
+mod record;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnection, PgPool, types::PgInterval};
+use uuid::Uuid;
+
+pub use counts::Counts;
+pub use record::{JobRecord, Part, Stage, Wanted, find, list, newest, parts};
+
+use super::error::StoreError;
+use crate::event::UserId;
+
+/// A job to be entered.
+#[derive(Debug, Clone)]
+pub struct NewJob {
+    pub id: Uuid,
+    /// `replay`, `backfill`, `recompute` or `republish`.
+    pub kind: &'static str,
+    pub spec: serde_json::Value,
+    pub throttle: serde_json::Value,
+    /// In the order in which they are worked through.
+    pub parts: Vec<NewPart>,
+    /// The users it is about, where it was given a list.
+    pub users: Vec<UserId>,
+}
+
+/// A part of a job at its start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewPart {
+    pub name: String,
+    pub position: String,
+    /// The position before which it ends, where that was fixed at the start.
+    pub until: Option<String>,
+}
+
+/// Where a job is after a batch.
+#[derive(Debug, Clone)]
+pub struct Checkpoint {
+    pub job: Uuid,
+    pub owner: Uuid,
+    pub part: Arc<str>,
+    pub position: String,
+    pub done: bool,
+    /// Of the part: all before the batch, and what of the batch needed no fold. The batch's endings are added.
+    pub counts: Counts,
+}
+
+/// How many users are entered with one statement.
+const USERS_AT_ONCE: usize = 10_000;
+
+/// Enters a job, owned by nobody.
+///
+/// # Errors
+/// The database does not answer, or there is a job of that id.
+pub async fn create(pool: &PgPool, job: &NewJob) -> Result<(), sqlx::Error> {
+    let mut transaction = pool.begin().await?;
+    sqlx::query("insert into segmenter.jobs (id, kind, spec, throttle) values ($1, $2, $3, $4)")
+        .bind(job.id)
+        .bind(job.kind)
+        .bind(&job.spec)
+        .bind(&job.throttle)
+        .execute(&mut *transaction)
+        .await?;
+    for (place, part) in (0_i32..).zip(&job.parts) {
+        sqlx::query(
+            "insert into segmenter.job_parts (job_id, part, place, position, until) values ($1, $2, $3, $4, $5)",
+        )
+        .bind(job.id)
+        .bind(&part.name)
+        .bind(place)
+        .bind(&part.position)
+        .bind(&part.until)
+        .execute(&mut *transaction)
+        .await?;
+    }
+    for users in job.users.chunks(USERS_AT_ONCE) {
+        let users: Vec<&str> = users.iter().map(UserId::as_str).collect();
+        sqlx::query("insert into segmenter.job_users select $1, unnest($2::text[]) on conflict do nothing")
+            .bind(job.id)
+            .bind(users)
+            .execute(&mut *transaction)
+            .await?;
+    }
+    transaction.commit().await
+}
+
+/// Writes where a job is. Part of the transaction of the batch before that place.
+///
+/// # Errors
+/// The database does not answer, or the job has another owner by now.
+pub async fn checkpoint(connection: &mut PgConnection, checkpoint: &Checkpoint) -> Result<(), StoreError> {
+    // The lock on the job's row makes a new owner wait until this transaction has ended, and then see its position.
+    let written = sqlx::query(
+        r#"
+        with held as (select id from segmenter.jobs where id = $1 and owner = $2 for share)
+        update segmenter.job_parts as part set position = $4, done = $5, counts = $6
+        from held where part.job_id = held.id and part.part = $3"#,
+    )
+    .bind(checkpoint.job)
+    .bind(checkpoint.owner)
+    .bind(&*checkpoint.part)
+    .bind(&checkpoint.position)
+    .bind(checkpoint.done)
+    .bind(checkpoint.counts.to_json())
+    .execute(connection)
+    .await?;
+    if written.rows_affected() == 0 { Err(StoreError::JobTakenOver) } else { Ok(()) }
+}
+
+/// Takes a job that nobody is at, or anybody's if `even_leased`. False if somebody else is at it.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn claim(
+    pool: &PgPool,
+    id: Uuid,
+    owner: Uuid,
+    owner_name: &str,
+    lease: Duration,
+    even_leased: bool,
+) -> Result<bool, sqlx::Error> {
+    let claimed = sqlx::query(
+        r#"
+        update segmenter.jobs set owner = $2, owner_name = $3, leased_until = clock_timestamp() + $4
+        where id = $1 and ended_at is null and ($5 or leased_until < clock_timestamp() or owner = $2)"#,
+    )
+    .bind(id)
+    .bind(owner)
+    .bind(owner_name)
+    .bind(interval(lease))
+    .bind(even_leased)
+    .execute(pool)
+    .await?;
+    Ok(claimed.rows_affected() > 0)
+}
+
+/// What the job's row tells its owner.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Instructions {
+    pub wanted: Wanted,
+    pub throttle: serde_json::Value,
+}
+
+/// Renews the lease, leaves a report for others, and reads what they ask for; `None` once somebody else owns the job.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn beat(
+    pool: &PgPool,
+    id: Uuid,
+    owner: Uuid,
+    lease: Duration,
+    report: &serde_json::Value,
+) -> Result<Option<Instructions>, sqlx::Error> {
+    let row: Option<(String, serde_json::Value)> = sqlx::query_as(
+        r#"
+        update segmenter.jobs set leased_until = clock_timestamp() + $3, report = $4
+        where id = $1 and owner = $2 returning wanted, throttle"#,
+    )
+    .bind(id)
+    .bind(owner)
+    .bind(interval(lease))
+    .bind(report)
+    .fetch_optional(pool)
+    .await?;
+    Ok(row.map(|(wanted, throttle)| Instructions { wanted: Wanted::parse(&wanted), throttle }))
+}
+
+/// Moves the job to its next stage, or ends it, which also ends the lease. False once somebody else owns the job.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn enter_stage(pool: &PgPool, id: Uuid, owner: Uuid, stage: Stage) -> Result<bool, sqlx::Error> {
+    let entered = sqlx::query(
+        r#"
+        update segmenter.jobs
+        set stage = $3, ended_at = case when $4 then clock_timestamp() end,
+            leased_until = case when $4 then 'epoch' else leased_until end
+        where id = $1 and owner = $2"#,
+    )
+    .bind(id)
+    .bind(owner)
+    .bind(stage.as_str())
+    .bind(stage.is_end())
+    .execute(pool)
+    .await?;
+    Ok(entered.rows_affected() > 0)
+}
+
+/// Gives up the lease, so that the job can be resumed at once.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn release(pool: &PgPool, id: Uuid, owner: Uuid) -> Result<(), sqlx::Error> {
+    sqlx::query("update segmenter.jobs set leased_until = 'epoch' where id = $1 and owner = $2")
+        .bind(id)
+        .bind(owner)
+        .execute(pool)
+        .await?;
+    Ok(())
+}
+
+/// Asks the owner of a job for something; false if there is no such job, or it has ended.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn ask(pool: &PgPool, id: Uuid, wanted: Wanted) -> Result<bool, sqlx::Error> {
+    let asked = sqlx::query("update segmenter.jobs set wanted = $2 where id = $1 and ended_at is null")
+        .bind(id)
+        .bind(wanted.as_str())
+        .execute(pool)
+        .await?;
+    Ok(asked.rows_affected() > 0)
+}
+
+/// Sets the limits of a job; false if there is no such job, or it has ended.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn set_throttle(pool: &PgPool, id: Uuid, throttle: &serde_json::Value) -> Result<bool, sqlx::Error> {
+    let set = sqlx::query("update segmenter.jobs set throttle = $2 where id = $1 and ended_at is null")
+        .bind(id)
+        .bind(throttle)
+        .execute(pool)
+        .await?;
+    Ok(set.rows_affected() > 0)
+}
+
+fn interval(duration: Duration) -> PgInterval {
+    PgInterval { months: 0, days: 0, microseconds: i64::try_from(duration.as_micros()).unwrap_or(i64::MAX) }
+}

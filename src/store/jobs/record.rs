@@ -1,0 +1,203 @@
+//! Jobs as they are stored, for their owner and for people.
+
+use std::time::Duration;
+
+use sqlx::postgres::{PgPool, PgRow};
+use sqlx::{FromRow, Row};
+use uuid::Uuid;
+
+use super::Counts;
+use crate::event::Millis;
+
+/// What the people in charge want of a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    Run,
+    Pause,
+    Cancel,
+}
+
+impl Wanted {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Run => "run",
+            Self::Pause => "pause",
+            Self::Cancel => "cancel",
+        }
+    }
+
+    /// The column has a check: there are no other words.
+    pub(super) fn parse(word: &str) -> Self {
+        match word {
+            "pause" => Self::Pause,
+            "cancel" => Self::Cancel,
+            _ => Self::Run,
+        }
+    }
+}
+
+/// How far a job has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Working through its source, quietly.
+    Work,
+    /// Saying what it changed.
+    Say,
+    Done,
+    /// Ended early; what it had changed was said.
+    Cancelled,
+}
+
+impl Stage {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Work => "work",
+            Self::Say => "say",
+            Self::Done => "done",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    pub fn is_end(self) -> bool {
+        matches!(self, Self::Done | Self::Cancelled)
+    }
+
+    /// The column has a check: there are no other words.
+    fn parse(word: &str) -> Self {
+        match word {
+            "say" => Self::Say,
+            "done" => Self::Done,
+            "cancelled" => Self::Cancelled,
+            _ => Self::Work,
+        }
+    }
+}
+
+/// A job.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JobRecord {
+    pub id: Uuid,
+    pub kind: String,
+    pub spec: serde_json::Value,
+    pub throttle: serde_json::Value,
+    pub wanted: Wanted,
+    pub stage: Stage,
+    /// Host and process of the last owner.
+    pub owner_name: Option<String>,
+    /// How long the lease still lasts; `None` while nobody is at it.
+    pub leased_for: Option<Duration>,
+    /// What the owner told last.
+    pub report: serde_json::Value,
+    pub created_at: Millis,
+    pub ended_at: Option<Millis>,
+}
+
+impl JobRecord {
+    /// Whether somebody is at the job now.
+    pub fn is_owned(&self) -> bool {
+        self.leased_for.is_some()
+    }
+
+    /// Its state, in a word.
+    pub fn state(&self) -> &'static str {
+        match (self.stage, self.wanted) {
+            (Stage::Done, _) => "done",
+            (Stage::Cancelled, _) => "cancelled",
+            (Stage::Work | Stage::Say, Wanted::Pause) => "paused",
+            (Stage::Work | Stage::Say, Wanted::Run | Wanted::Cancel) if !self.is_owned() => "interrupted",
+            (Stage::Work, Wanted::Cancel) => "cancelling",
+            (Stage::Work, Wanted::Run) => "running",
+            (Stage::Say, _) => "saying",
+        }
+    }
+}
+
+/// A part of a job, and how far that is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    pub name: String,
+    pub position: String,
+    pub until: Option<String>,
+    pub done: bool,
+    pub counts: Counts,
+}
+
+macro_rules! columns {
+    () => {
+        r#"select id, kind, spec, throttle, wanted, stage, owner_name, report,
+        greatest(0, extract(epoch from leased_until - clock_timestamp()))::float8 as leased_for,
+        floor(extract(epoch from created_at) * 1000)::bigint as created_at,
+        floor(extract(epoch from ended_at) * 1000)::bigint as ended_at from segmenter.jobs "#
+    };
+}
+
+/// The most jobs that are listed: the newest.
+const LISTED: i64 = 200;
+
+/// The jobs, the newest first.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn list(pool: &PgPool) -> Result<Vec<JobRecord>, sqlx::Error> {
+    newest(pool, LISTED).await
+}
+
+/// So many of the newest jobs.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn newest(pool: &PgPool, count: i64) -> Result<Vec<JobRecord>, sqlx::Error> {
+    sqlx::query_as(concat!(columns!(), "order by created_at desc, id limit $1")).bind(count).fetch_all(pool).await
+}
+
+/// The job of that id.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn find(pool: &PgPool, id: Uuid) -> Result<Option<JobRecord>, sqlx::Error> {
+    sqlx::query_as(concat!(columns!(), "where id = $1")).bind(id).fetch_optional(pool).await
+}
+
+/// The parts of a job, in their order.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn parts(pool: &PgPool, id: Uuid) -> Result<Vec<Part>, sqlx::Error> {
+    sqlx::query_as(
+        "select part, position, until, done, counts from segmenter.job_parts where job_id = $1 order by place",
+    )
+    .bind(id)
+    .fetch_all(pool)
+    .await
+}
+
+impl<'r> FromRow<'r, PgRow> for JobRecord {
+    fn from_row(row: &'r PgRow) -> Result<Self, sqlx::Error> {
+        let leased_for: f64 = row.try_get("leased_for")?;
+        Ok(Self {
+            id: row.try_get("id")?,
+            kind: row.try_get("kind")?,
+            spec: row.try_get("spec")?,
+            throttle: row.try_get("throttle")?,
+            wanted: Wanted::parse(row.try_get("wanted")?),
+            stage: Stage::parse(row.try_get("stage")?),
+            owner_name: row.try_get("owner_name")?,
+            leased_for: Duration::try_from_secs_f64(leased_for).ok().filter(|left| !left.is_zero()),
+            report: row.try_get("report")?,
+            created_at: Millis(row.try_get("created_at")?),
+            ended_at: row.try_get::<Option<i64>, _>("ended_at")?.map(Millis),
+        })
+    }
+}
+
+impl<'r> FromRow<'r, PgRow> for Part {
+    fn from_row(row: &'r PgRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            name: row.try_get("part")?,
+            position: row.try_get("position")?,
+            until: row.try_get("until")?,
+            done: row.try_get("done")?,
+            counts: Counts::from_json(row.try_get("counts")?),
+        })
+    }
+}

@@ -1,0 +1,140 @@
+//! What a batch asks for, by user, and the fold of one user's part of it.
+
+use super::apply::Ending;
+use super::error::StoreError;
+use super::states::Current;
+use crate::event::{Body, Event, Millis, UserId};
+use crate::pipeline::fold::{self, Context, Fold, JobCause, Write};
+use crate::profile::Outcome;
+
+/// What is to be done to the states of users; each item has an ending.
+#[derive(Debug, Clone, Copy)]
+pub enum Task<'e> {
+    /// Merge these events, and score whom they change.
+    Merge(&'e [Event]),
+    /// Score these users anew.
+    Rescore(&'e [Rescoring]),
+}
+
+/// A user to be scored anew. The ending is applied if that made a difference, else unchanged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rescoring {
+    pub user: UserId,
+    /// What a change that comes of it is put down to.
+    pub cause: JobCause,
+    /// Write the row even where the state stays as it is: the row is not what the state says.
+    pub repair: bool,
+}
+
+/// A user with the indexes of the user's items.
+#[derive(Debug, Clone)]
+pub(super) struct Group {
+    pub(super) user: UserId,
+    pub(super) items: Vec<usize>,
+}
+
+impl<'e> Task<'e> {
+    pub fn len(self) -> usize {
+        match self {
+            Self::Merge(events) => events.len(),
+            Self::Rescore(rescorings) => rescorings.len(),
+        }
+    }
+
+    pub fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+
+    fn user(self, index: usize) -> Option<&'e UserId> {
+        match self {
+            Self::Merge(events) => events.get(index).map(|event| &event.user),
+            Self::Rescore(rescorings) => rescorings.get(index).map(|rescoring| &rescoring.user),
+        }
+    }
+
+    /// The users of the items, in bytewise order.
+    pub(super) fn by_user(self) -> Vec<Group> {
+        let mut order: Vec<usize> = (0..self.len()).collect();
+        order.sort_by(|one, other| self.user(*one).cmp(&self.user(*other)));
+        order
+            .chunk_by(|one, other| self.user(*one) == self.user(*other))
+            .filter_map(|group| {
+                let user = self.user(*group.first()?)?.clone();
+                Some(Group { user, items: group.to_vec() })
+            })
+            .collect()
+    }
+}
+
+/// What folding one user's items came to.
+pub(super) struct UserFold {
+    pub(super) endings: Vec<(usize, Ending)>,
+    /// The counter that was read, and what to write over it.
+    pub(super) write: Option<(i64, Write)>,
+    /// The erasure to remember of a user whom the platform does not know.
+    pub(super) departed_erasure: Option<Millis>,
+}
+
+impl Group {
+    /// Every item of the user's with the same ending.
+    pub(super) fn all(&self, ending: &Ending) -> Vec<(usize, Ending)> {
+        self.items.iter().map(|index| (*index, ending.clone())).collect()
+    }
+}
+
+impl UserFold {
+    /// What to write into the state table; nothing for a user who may not have a state.
+    pub(super) fn state_write(&self) -> Option<&(i64, Write)> {
+        self.write.as_ref().filter(|_| self.departed_erasure.is_none())
+    }
+}
+
+pub(super) fn fold_user(
+    task: Task<'_>,
+    group: &Group,
+    current: Current,
+    context: &Context<'_>,
+) -> Result<UserFold, StoreError> {
+    match task {
+        Task::Merge(events) => merge(events, group, current, context),
+        Task::Rescore(rescorings) => rescore(rescorings, group, current, context),
+    }
+}
+
+fn merge(events: &[Event], group: &Group, current: Current, context: &Context<'_>) -> Result<UserFold, StoreError> {
+    // Without a user on the platform only erasures mean something.
+    let (accepted, refused): (Vec<usize>, Vec<usize>) = group
+        .items
+        .iter()
+        .partition(|index| current.known || events.get(**index).is_some_and(|event| event.body == Body::Tombstone));
+    let taken: Vec<&Event> = accepted.iter().filter_map(|index| events.get(*index)).collect();
+    let Fold { outcomes, write } = fold::fold(&group.user, &current.state, &taken, context)?;
+    let merged = accepted.into_iter().zip(outcomes).map(|(index, outcome)| (index, Ending::Merged(outcome)));
+    let unknown = refused.into_iter().map(|index| (index, Ending::UnknownUser));
+    let departed_erasure = write.as_ref().filter(|_| !current.known).and_then(|write| write.state.profile.erased_at());
+    Ok(UserFold {
+        endings: merged.chain(unknown).collect(),
+        write: write.map(|write| (current.counter, write)),
+        departed_erasure,
+    })
+}
+
+fn rescore(
+    rescorings: &[Rescoring],
+    group: &Group,
+    current: Current,
+    context: &Context<'_>,
+) -> Result<UserFold, StoreError> {
+    let rescoring = group.items.first().and_then(|index| rescorings.get(*index));
+    let Some(rescoring) = rescoring.filter(|_| current.known) else {
+        return Ok(UserFold { endings: group.all(&Ending::UnknownUser), write: None, departed_erasure: None });
+    };
+    let write = fold::rescore(&group.user, &current.state, rescoring.cause, context)?
+        .filter(|write| rescoring.repair || write.state != current.state);
+    let outcome = if write.is_some() { Outcome::Applied } else { Outcome::Unchanged };
+    Ok(UserFold {
+        endings: group.all(&Ending::Merged(outcome)),
+        write: write.map(|write| (current.counter, write)),
+        departed_erasure: None,
+    })
+}

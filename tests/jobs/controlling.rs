@@ -1,0 +1,121 @@
+//! Jobs that are held up, and told what to do.
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::{begin, changes, column, items, member, run, run_json};
+use crate::scene::{PATIENCE, Scene, history};
+use crate::support::eventually;
+
+async fn scene_with_history(events: u64, seed: u64) -> Scene {
+    let scene = Scene::new(2).await;
+    scene.add_users(50).await;
+    scene.produce(&history(50, events, seed)).await;
+    scene
+}
+
+fn start<'a>(id: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    let start = ["replay", "start", "--from", "earliest", "--execute", "--id", id];
+    start.iter().chain(more).copied().collect()
+}
+
+#[tokio::test]
+async fn a_throttle_holds_the_rate_within_a_tenth() {
+    let scene = scene_with_history(4000, 21).await;
+    let id = Uuid::new_v4();
+    let job = begin(&scene, &start(&id.to_string(), &["--rate", "500"]));
+    eventually(PATIENCE, "the first batches", || async { items(&scene, id).await >= 200 }).await;
+    let (began, first) = (Instant::now(), items(&scene, id).await);
+    eventually(PATIENCE, "the last batches", || async { items(&scene, id).await >= 3600 }).await;
+    let rate = (items(&scene, id).await - first) as f64 / began.elapsed().as_secs_f64();
+    assert!((450.0..=550.0).contains(&rate), "{rate} a second");
+    assert_eq!(job.finish(PATIENCE).await.code, Some(0));
+}
+
+#[tokio::test]
+async fn a_throttle_yields_to_live_lag_and_says_so() {
+    let scene = scene_with_history(600, 22).await;
+    let id = Uuid::new_v4();
+    // Nobody has read the topics for the live group yet.
+    let job = begin(&scene, &start(&id.to_string(), &["--max-live-lag", "10"]));
+    eventually(PATIENCE, "the cause is told", || async {
+        column(&scene, id, "report->'held'->'limit'->'liveLag'->>'limit'").await.as_deref() == Some("10")
+    })
+    .await;
+    assert!(items(&scene, id).await < 600, "it waits");
+    let finished = run(&scene, &["replay", "status", &id.to_string()]).await;
+    assert!(finished.stdout.contains("held up by") && finished.stdout.contains("live lag"), "{}", finished.stdout);
+
+    let mut live = scene.serve();
+    let finished = job.finish(PATIENCE).await;
+    assert_eq!(finished.code, Some(0), "{}", finished.log);
+    scene.settled().await;
+    scene.assert_right().await;
+    live.terminate();
+    live.wait(PATIENCE).await;
+}
+
+#[tokio::test]
+async fn a_job_pauses_goes_on_and_changes_its_limits_while_it_runs() {
+    let scene = scene_with_history(1500, 23).await;
+    let id = Uuid::new_v4();
+    let name = id.to_string();
+    let job = begin(&scene, &start(&name, &["--rate", "100"]));
+    eventually(PATIENCE, "the first batches", || async { items(&scene, id).await > 0 }).await;
+    assert_eq!(run(&scene, &["replay", "pause", &name]).await.code, Some(0));
+    eventually(PATIENCE, "it is held up", || async {
+        column(&scene, id, "report->>'held'").await.as_deref() == Some("paused")
+    })
+    .await;
+    let paused_at = items(&scene, id).await;
+    let (_, lines) = run_json(&scene, &["job", "list"]).await;
+    assert_eq!((&lines[0]["state"], &lines[0]["kind"]), (&"paused".into(), &"replay".into()));
+
+    let finished = run(&scene, &["replay", "throttle", &name]).await;
+    assert!(finished.stdout.contains("none"), "{}", finished.stdout);
+    assert_eq!(items(&scene, id).await, paused_at, "paused is paused");
+    let finished = run(&scene, &["replay", "resume", &name]).await;
+    assert!(finished.stdout.contains("goes on in"), "{}", finished.stdout);
+    let began = Instant::now();
+    let finished = job.finish(PATIENCE).await;
+    assert_eq!(finished.code, Some(0), "{}", finished.log);
+    assert!(began.elapsed() < Duration::from_secs(10), "the rate no longer holds it up");
+    scene.assert_right().await;
+}
+
+#[tokio::test]
+async fn a_cancelled_job_says_what_it_has_changed_and_ends() {
+    let scene = scene_with_history(1500, 24).await;
+    let id = Uuid::new_v4();
+    let name = id.to_string();
+    let job = begin(&scene, &start(&name, &["--rate", "200"]));
+    eventually(PATIENCE, "the first batches", || async { items(&scene, id).await > 100 }).await;
+    assert_eq!(run(&scene, &["job", "cancel", &name]).await.code, Some(0));
+    let finished = job.finish(PATIENCE).await;
+    assert_eq!(finished.code, Some(0), "{}", finished.log);
+    assert!(finished.stdout.contains("cancelled"), "{}", finished.stdout);
+    assert!(items(&scene, id).await < 1500);
+    assert!(!changes(&scene).await.is_empty());
+    scene.assert_changes_form_chains().await;
+    let (code, lines) = run_json(&scene, &["job", "status", &name]).await;
+    assert_eq!((code, &lines[0]["state"]), (Some(0), &"cancelled".into()));
+    for act in ["pause", "resume", "cancel"] {
+        let finished = run(&scene, &["job", act, &name]).await;
+        assert_eq!(finished.code, Some(3), "{act}: it has ended");
+    }
+    let nobody = Uuid::new_v4().to_string();
+    assert_eq!(run(&scene, &["job", "status", &nobody]).await.code, Some(3));
+}
+
+#[tokio::test]
+async fn starting_a_job_again_under_its_id_does_not_begin_anew() {
+    let scene = scene_with_history(100, 25).await;
+    let id = Uuid::new_v4().to_string();
+    assert_eq!(run(&scene, &start(&id, &[])).await.code, Some(0));
+    let (code, lines) = run_json(&scene, &start(&id, &[])).await;
+    assert_eq!(code, Some(0));
+    assert_eq!(member(&lines, "end")["state"], "done");
+    assert!(lines.iter().all(|line| line.get("plan").is_none_or(Value::is_null)), "nothing was planned again");
+}

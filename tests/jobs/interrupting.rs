@@ -1,0 +1,101 @@
+//! Jobs whose process dies, freezes, or loses what it depends on.
+
+use uuid::Uuid;
+
+use super::{begin, column, items, run};
+use crate::scene::{PATIENCE, Scene, history};
+use crate::support::eventually;
+
+const START: [&str; 6] = ["replay", "start", "--from", "earliest", "--execute", "--id"];
+
+async fn scene_with_history(events: u64, seed: u64) -> (Scene, i64) {
+    let scene = Scene::new(2).await;
+    scene.add_users(50).await;
+    let history = history(50, events, seed);
+    scene.produce(&history).await;
+    (scene, i64::try_from(history.len()).unwrap())
+}
+
+#[tokio::test]
+async fn a_replay_killed_ten_times_loses_nothing_and_repeats_nothing() {
+    let (scene, records) = scene_with_history(2400, 31).await;
+    let id = Uuid::new_v4();
+    let name = id.to_string();
+    let mut arguments: Vec<&str> = START.iter().chain(&[name.as_str(), "--rate", "300"]).copied().collect();
+    let mut passed = 0;
+    for _ in 0..10 {
+        let mut job = begin(&scene, &arguments);
+        eventually(PATIENCE, "some progress", || async { items(&scene, id).await > passed }).await;
+        job.kill();
+        job.wait(PATIENCE).await;
+        passed = items(&scene, id).await;
+        arguments = vec!["replay", "resume", "--take-over", &name];
+    }
+    assert!(passed < records, "there is something left for the last one");
+    assert_eq!(run(&scene, &["replay", "throttle", &name]).await.code, Some(0));
+    scene.expire_leases().await;
+    let finished = run(&scene, &arguments).await;
+    assert_eq!(finished.code, Some(0), "{}", finished.log);
+    assert_eq!(items(&scene, id).await, records, "each record counts once");
+    scene.expire_leases().await;
+    let mut live = scene.serve();
+    scene.settled().await;
+    scene.assert_right().await;
+    live.terminate();
+    live.wait(PATIENCE).await;
+}
+
+#[tokio::test]
+async fn a_frozen_owner_that_wakes_after_its_job_was_taken_over_writes_nothing_more() {
+    let (scene, records) = scene_with_history(900, 32).await;
+    let id = Uuid::new_v4();
+    let name = id.to_string();
+    let arguments: Vec<&str> = START.iter().chain(&[name.as_str(), "--rate", "100"]).copied().collect();
+    let mut zombie = begin(&scene, &arguments);
+    eventually(PATIENCE, "some progress", || async { items(&scene, id).await > 0 }).await;
+    zombie.pause();
+    assert_eq!(run(&scene, &["job", "throttle", &name]).await.code, Some(0));
+    scene.expire_leases().await;
+    let finished = run(&scene, &["job", "resume", "--take-over", &name]).await;
+    assert_eq!(finished.code, Some(0), "{}", finished.log);
+    assert_eq!(items(&scene, id).await, records);
+    zombie.resume();
+    assert_eq!(zombie.wait(PATIENCE).await.code(), Some(3), "{:?}", zombie.log());
+    assert_eq!(items(&scene, id).await, records);
+    assert_eq!(column(&scene, id, "stage").await.as_deref(), Some("done"));
+    scene.assert_right().await;
+}
+
+#[tokio::test]
+async fn a_job_that_somebody_is_at_is_not_run_twice() {
+    let (scene, _) = scene_with_history(900, 33).await;
+    let id = Uuid::new_v4();
+    let name = id.to_string();
+    let arguments: Vec<&str> = START.iter().chain(&[name.as_str(), "--rate", "20"]).copied().collect();
+    let mut job = begin(&scene, &arguments);
+    eventually(PATIENCE, "some progress", || async { items(&scene, id).await > 0 }).await;
+    let finished = run(&scene, &["job", "resume", &name]).await;
+    assert_eq!(finished.code, Some(3), "{}", finished.log);
+    assert!(finished.log.contains("is at the job"), "{}", finished.log);
+    job.kill();
+    job.wait(PATIENCE).await;
+}
+
+#[tokio::test]
+async fn a_job_told_to_stop_leaves_its_place_and_is_resumed_from_there() {
+    let (scene, records) = scene_with_history(900, 34).await;
+    let id = Uuid::new_v4();
+    let name = id.to_string();
+    let arguments: Vec<&str> = START.iter().chain(&[name.as_str(), "--rate", "200"]).copied().collect();
+    let mut job = begin(&scene, &arguments);
+    eventually(PATIENCE, "some progress", || async { items(&scene, id).await > 0 }).await;
+    job.terminate();
+    assert_eq!(job.wait(PATIENCE).await.code(), Some(130), "interrupted, but checkpointed");
+    assert!(items(&scene, id).await < records);
+    assert_eq!(run(&scene, &["job", "throttle", &name]).await.code, Some(0));
+    // The lease was given up: nobody has to be driven away or waited for.
+    let finished = run(&scene, &["job", "resume", &name]).await;
+    assert_eq!(finished.code, Some(0), "{}", finished.log);
+    assert_eq!(items(&scene, id).await, records);
+    scene.assert_right().await;
+}

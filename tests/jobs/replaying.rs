@@ -1,0 +1,205 @@
+//! What a replay does to the database.
+
+use std::collections::BTreeMap;
+
+use segmenter::pipeline::codec;
+use segmenter::profile::Register;
+
+use super::{begin, changes, member, rebuilt, run, run_json, serve_until_settled, versions};
+use crate::scene::{PATIENCE, Scene, history};
+use crate::support::Record;
+use crate::world::{assert_table_equals_oracle, table};
+
+/// The registers of all users.
+async fn registers(scene: &Scene) -> BTreeMap<String, Vec<Register>> {
+    let rows: Vec<(String, Vec<u8>)> = sqlx::query_as("select user_id, state from segmenter.profile_states")
+        .fetch_all(scene.database.pool())
+        .await
+        .unwrap();
+    rows.into_iter().map(|(user, state)| (user, codec::decode_state(&state).unwrap().registers)).collect()
+}
+
+#[tokio::test]
+async fn a_replay_into_an_empty_database_equals_the_live_database() {
+    let live = Scene::new(3).await;
+    live.add_users(60).await;
+    live.produce(&history(60, 900, 1)).await;
+    for user in ["user-3", "user-7"] {
+        live.kafka.produce(&live.updates, Record::tombstone(user)).await;
+    }
+    serve_until_settled(&live).await;
+
+    let rebuilt = rebuilt(&live, 60).await;
+    let finished = run(&rebuilt, &["replay", "start", "--from", "earliest", "--execute"]).await;
+    assert_eq!(finished.code, Some(0), "{}\n{}", finished.stdout, finished.log);
+    assert!(finished.stdout.contains("done"), "{}", finished.stdout);
+    assert_eq!(table(rebuilt.database.pool()).await, table(live.database.pool()).await);
+    assert_eq!(registers(&rebuilt).await, registers(&live).await);
+    assert_table_equals_oracle(rebuilt.database.pool(), &live.accepted().await).await;
+    rebuilt.assert_changes_form_chains().await;
+}
+
+#[tokio::test]
+async fn an_unchanged_history_writes_and_says_nothing() {
+    let scene = Scene::new(2).await;
+    scene.add_users(30).await;
+    scene.produce(&history(30, 300, 2)).await;
+    serve_until_settled(&scene).await;
+    let (before, said) = (versions(&scene).await, changes(&scene).await.len());
+    let (code, lines) = run_json(&scene, &["replay", "start", "--from", "earliest", "--execute"]).await;
+    assert_eq!(code, Some(0));
+    let counts = &member(&lines, "end")["counts"];
+    assert_eq!(counts["applied"], 0);
+    assert_eq!(
+        counts["unchanged"].as_u64().unwrap() + counts["stale"].as_u64().unwrap(),
+        counts["items"].as_u64().unwrap()
+    );
+    assert_eq!(versions(&scene).await, before, "no version of any row is new, and none is locked");
+    assert_eq!(changes(&scene).await.len(), said);
+}
+
+#[tokio::test]
+async fn a_replay_beside_live_load_regresses_nothing() {
+    let scene = Scene::new(4).await;
+    scene.add_users(40).await;
+    let (old, new) = (history(40, 600, 3), history(40, 1200, 4));
+    scene.produce(&old).await;
+    let mut live = scene.serve();
+    scene.read().await;
+    let replays = [
+        begin(&scene, &["replay", "start", "--from", "earliest", "--execute", "--rate", "2000"]),
+        begin(&scene, &["replay", "start", "--from", "earliest", "--execute"]),
+    ];
+    for chunk in new.chunks(200) {
+        scene.produce(chunk).await;
+    }
+    for replay in replays {
+        let finished = replay.finish(PATIENCE).await;
+        assert_eq!(finished.code, Some(0), "{}", finished.log);
+    }
+    scene.settled().await;
+    scene.assert_right().await;
+    live.terminate();
+    assert_eq!(live.wait(PATIENCE).await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn erased_users_stay_erased() {
+    let scene = Scene::new(2).await;
+    scene.add_users(10).await;
+    scene.produce(&history(10, 100, 5)).await;
+    for user in 0..10 {
+        scene.kafka.produce(&scene.onboarding, Record::tombstone(format!("user-{user}"))).await;
+    }
+    serve_until_settled(&scene).await;
+    assert!(table(scene.database.pool()).await.is_empty());
+    let before = versions(&scene).await;
+    // The updates first: what they say of an erased user is older than the erasure that lies in the other topic.
+    for topic in [scene.updates.clone(), scene.onboarding.clone()] {
+        let finished = run(&scene, &["replay", "start", "--topic", &topic, "--from", "earliest", "--execute"]).await;
+        assert_eq!(finished.code, Some(0), "{}", finished.log);
+    }
+    assert_eq!(versions(&scene).await, before);
+}
+
+#[tokio::test]
+async fn a_dry_run_writes_nothing_and_says_who_would_move_from_where_to_where() {
+    let scene = Scene::new(2).await;
+    scene.add_users(20).await;
+    scene.produce(&history(20, 200, 6)).await;
+    let before = versions(&scene).await;
+    let (code, lines) = run_json(&scene, &["replay", "start", "--from", "earliest"]).await;
+    assert_eq!(code, Some(0));
+    assert_eq!(versions(&scene).await, before);
+    let jobs: i64 =
+        sqlx::query_scalar("select count(*) from segmenter.jobs").fetch_one(scene.database.pool()).await.unwrap();
+    assert_eq!(jobs, 0);
+    assert!(changes(&scene).await.is_empty());
+
+    let forecast = member(&lines, "dryRun").clone();
+    let finished = run(&scene, &["replay", "start", "--from", "earliest", "--execute"]).await;
+    assert_eq!(finished.code, Some(0), "{}", finished.log);
+    let ranked: i64 = sqlx::query_scalar(r#"select count(*) from user_vectors where "primarySegment" is not null"#)
+        .fetch_one(scene.database.pool())
+        .await
+        .unwrap();
+    assert_eq!(forecast["usersChanged"].as_i64(), Some(ranked), "as many as then did");
+    let to: BTreeMap<String, i64> = sqlx::query_as::<_, (String, i64)>(
+        r#"select "primarySegment", count(*) from user_vectors where "primarySegment" is not null group by 1"#,
+    )
+    .fetch_all(scene.database.pool())
+    .await
+    .unwrap()
+    .into_iter()
+    .collect();
+    let forecast_to: BTreeMap<String, i64> = forecast["flow"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|step| (step["to"].as_str().unwrap().to_owned(), step["users"].as_i64().unwrap()))
+        .collect();
+    assert_eq!(forecast_to, to);
+
+    let (_, lines) = run_json(&scene, &["replay", "start", "--from", "earliest"]).await;
+    assert_eq!(member(&lines, "dryRun")["usersChanged"], 0, "it is done");
+}
+
+#[tokio::test]
+async fn a_dry_run_that_needs_more_memory_than_it_may_use_is_refused_with_the_option_that_raises_it() {
+    let scene = Scene::new(1).await;
+    scene.add_users(20).await;
+    scene.produce(&history(20, 200, 7)).await;
+    let finished = run(&scene, &["replay", "start", "--from", "earliest", "--memory", "8KiB"]).await;
+    assert_eq!(finished.code, Some(3), "{}", finished.log);
+    assert!(finished.log.contains("--memory"), "{}", finished.log);
+}
+
+#[tokio::test]
+async fn rejected_records_are_counted_and_become_dead_letters_only_if_asked_for() {
+    let scene = Scene::new(1).await;
+    scene.add_users(5).await;
+    scene.produce(&history(5, 50, 8)).await;
+    let (partition, offset) = scene.kafka.produce(&scene.updates, Record::new("user-1", "{broken")).await;
+    scene.kafka.produce(&scene.updates, Record::new("stranger", r#"{"userId":"stranger","updatedAt":"2026-01-01T00:00:00Z","preferences":{"climate":{"preferences":["HOT"]}}}"#)).await;
+
+    let start = ["replay", "start", "--from", "earliest", "--execute"];
+    let (code, lines) = run_json(&scene, &start).await;
+    assert_eq!(code, Some(4), "finished with findings");
+    let counts = &member(&lines, "end")["counts"];
+    assert_eq!((&counts["rejected"], &counts["unknownUsers"]), (&1.into(), &1.into()));
+    assert!(scene.dead_letters().await.is_empty());
+
+    let with_letters: Vec<&str> = start.iter().chain(&["--dead-letter"]).copied().collect();
+    let (code, _) = run_json(&scene, &with_letters).await;
+    assert_eq!(code, Some(4));
+    let letters = scene.dead_letters().await;
+    assert_eq!(letters.len(), 1, "the stranger is skipped");
+    assert_eq!(letters[0].header("segmenter.reason"), Some("malformed"));
+    assert_eq!(letters[0].header("__connect.errors.partition"), Some(partition.to_string().as_str()));
+    assert_eq!(letters[0].header("__connect.errors.offset"), Some(offset.to_string().as_str()));
+    assert_eq!(letters[0].value.as_deref(), Some(b"{broken".as_slice()));
+}
+
+#[tokio::test]
+async fn only_the_users_and_partitions_asked_for_are_replayed() {
+    let scene = Scene::new(2).await;
+    scene.add_users(8).await;
+    scene.produce(&history(8, 120, 9)).await;
+    let start = ["replay", "start", "--from", "earliest", "--execute"];
+    let arguments: Vec<&str> = start.iter().chain(&["--user", "user-2", "--user", "user-5"]).copied().collect();
+    let finished = run(&scene, &arguments).await;
+    assert_eq!(finished.code, Some(0), "{}", finished.log);
+    let meant: Vec<_> = scene
+        .accepted()
+        .await
+        .into_iter()
+        .filter(|event| ["user-2", "user-5"].contains(&event.user.as_str()))
+        .collect();
+    assert_table_equals_oracle(scene.database.pool(), &meant).await;
+
+    let arguments: Vec<&str> = start.iter().chain(&["--partition", "1"]).copied().collect();
+    let (code, lines) = run_json(&scene, &arguments).await;
+    assert_eq!(code, Some(0));
+    let ranges = member(&lines, "plan")["ranges"].as_array().unwrap();
+    assert!(!ranges.is_empty() && ranges.iter().all(|range| range["partition"] == 1), "{ranges:?}");
+}
