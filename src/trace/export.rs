@@ -45,6 +45,8 @@ pub(super) fn provider(metrics: &Metrics) -> anyhow::Result<Option<SdkTracerProv
             bail!("{name} is {protocol}; only http/protobuf is spoken (a collector takes it on port 4318)");
         }
     }
+    // For a collector behind https; one that is installed already is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let exporter = OtlpExporter::builder().with_http().with_protocol(Protocol::HttpBinary).build()?;
     let room = variable("OTEL_BSP_MAX_QUEUE_SIZE").and_then(|text| text.parse().ok()).unwrap_or(QUEUE);
     let waiting = Arc::new(AtomicUsize::new(0));

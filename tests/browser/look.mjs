@@ -80,8 +80,9 @@ async function poll(holds) {
 async function job() {
   const { page } = await open('/', { viewport: PHONE });
   assert.match(await text(page, '#jobs-rows'), /replay[^]*running/);
-  assert.ok((await text(page, '#jobs-rows')).includes(more[0]));
+  assert.ok((await text(page, '#jobs-rows')).includes(`held up by ${more[0]}`));
   await assertFits(page);
+  await page.screenshot({ path: `${more[1]}/job-phone.png` });
 }
 
 async function policy() {

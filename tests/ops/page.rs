@@ -55,6 +55,13 @@ impl Look {
     }
 }
 
+/// Where pictures go for people to look at; nothing is compared.
+fn screenshots() -> String {
+    let folder = folder("screenshots");
+    std::fs::create_dir_all(&folder).unwrap();
+    folder.display().to_string()
+}
+
 /// A service that has done something of everything.
 struct Served {
     scene: Scene,
@@ -122,9 +129,9 @@ async fn a_job_shows_with_its_progress_and_what_holds_it_up() {
         job["id"] == id && job["state"] == "running" && job["heldBy"] == "outbox 1 > 0 rows"
     })
     .await;
-    Look::begin("job", &served.base, &["outbox 1 > 0 rows"]).holds().await;
+    Look::begin("job", &served.base, &["outbox 1 > 0 rows", &screenshots()]).holds().await;
     served.scene.database.run("delete from segmenter.outbox").await;
-    assert_eq!(job.finish(PATIENCE).await.code, Some(0));
+    assert_eq!(job.finish(PATIENCE).await.code, Some(4), "done, with records that were rejected");
     eventually(PATIENCE, "the job is done", || async {
         let job = http_get(address, "/api/status").await.json()["jobs"][0].clone();
         job["state"] == "done" && job["passed"] == job["expected"] && job["counts"]["items"].as_u64() > Some(3_000)
@@ -148,9 +155,7 @@ async fn everything_is_reached_by_keyboard_and_the_focus_is_seen() {
 async fn axe_finds_nothing_in_light_and_dark_on_phone_and_desktop() {
     let served = served_with_users().await;
     Look::begin("accessible", &served.base, &[TOKEN]).holds().await;
-    std::fs::create_dir_all(folder("screenshots")).unwrap();
-    // For people to look at; nothing is compared.
-    Look::begin("pictures", &served.base, &[folder("screenshots").to_str().unwrap(), TOKEN]).holds().await;
+    Look::begin("pictures", &served.base, &[&screenshots(), TOKEN]).holds().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

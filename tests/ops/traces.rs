@@ -114,6 +114,25 @@ async fn a_collector_that_does_not_answer_holds_nobody_up_and_what_is_dropped_is
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_collector_that_is_away_does_not_take_is_counted_and_said_once() {
+    for endpoint in ["http://127.0.0.1:9", "https://127.0.0.1:9"] {
+        let scene = Scene::new(1).await;
+        scene.add_users(1).await;
+        let process = scene.serve_with(&[
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint),
+            ("OTEL_BSP_SCHEDULE_DELAY", "50"),
+            ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "1"),
+        ]);
+        let address = process.http_address().await;
+        scene.kafka.produce(&scene.onboarding, traced("user-0", 1, &format!("00-{TRACE}-{PRODUCER}-01"))).await;
+        scene.settled().await;
+        eventually(PATIENCE, "all spans have failed", || async { metric(address, "failed").await == 3.0 }).await;
+        let said = process.log().into_iter().filter(|line| line.contains("the collector does not take traces")).count();
+        assert_eq!(said, 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_protocol_that_is_not_spoken_is_said_at_the_start() {
     let scene = Scene::new(1).await;
     let environment =

@@ -196,12 +196,12 @@ pub(super) fn jobs(status: &Status) -> Markup {
             tr {
                 th scope="row" {
                     (job.kind) " " code title=(job.id) { (job.id.to_string().chars().take(8).collect::<String>()) }
+                    div.muted { (job.state) @if let Some(cause) = &job.held_by { ", held up by " (cause) } }
                 }
-                td { (job.state) }
                 td.number { @match done { Some(done) => { (percent(done)) } None => { "–" } } }
                 td.number { (whole(job.counts.items as f64)) }
                 td.number { @if job.items_per_second > 0.0 { (rate(job.items_per_second)) } @else { "–" } }
-                td { @match &job.held_by { Some(cause) => { (cause) } None => { "–" } } }
+                td.bars { (bar(done.unwrap_or_default())) }
             }
         }
     });
@@ -209,14 +209,7 @@ pub(super) fn jobs(status: &Status) -> Markup {
         id: "jobs",
         title: "Jobs",
         note: "the newest; beside the service, of all processes",
-        columns: &[
-            ("Job", false),
-            ("State", false),
-            ("Passed", true),
-            ("Items", true),
-            ("Per second", true),
-            ("Held up by", false),
-        ],
+        columns: &[("Job", false), ("Passed", true), ("Items", true), ("Per second", true), ("", false)],
         empty: if status.jobs.is_some() {
             "No replay or other job has been started."
         } else {
