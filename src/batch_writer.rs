@@ -10,8 +10,8 @@ use tokio::task::JoinHandle;
 use crate::halt::Halt;
 use crate::health::Health;
 use crate::kafka::client::{Cluster, Topics};
-use crate::kafka::dead_letter::{self, Extent};
-use crate::kafka::produce::{self, Outgoing, Producer};
+use crate::kafka::letters::{self, Letter};
+use crate::kafka::produce::Producer;
 use crate::kafka::publisher::{HANDOVER_ROWS, HeldRows, Publisher};
 use crate::kafka::record::Rejected;
 use crate::metrics::Metrics;
@@ -51,14 +51,6 @@ pub struct Refused {
     pub rejected: Rejected,
     /// How often it has been tried.
     pub attempts: u32,
-}
-
-/// A dead letter that is still to be written.
-struct Open {
-    refused: Refused,
-    extent: Extent,
-    /// Whether it is written alone, since the broker refuses a whole batch that is too large, or has one in it that is.
-    alone: bool,
 }
 
 impl BatchWriter {
@@ -126,54 +118,19 @@ impl BatchWriter {
     /// # Errors
     /// Kafka is away.
     pub async fn reject(&self, refused: Vec<Refused>) -> Result<(), Halt> {
-        let open = |refused| Open { refused, extent: Extent::Whole, alone: false };
-        let mut open: Vec<Open> = refused.into_iter().map(open).collect();
+        let letter = |Refused { rejected, attempts }| Letter::new((), rejected, attempts);
+        let mut letters: Vec<Letter<()>> = refused.into_iter().map(letter).collect();
         let writing = async {
             let mut retry = Retry::forever();
-            loop {
-                let (left, failed) = self.try_to_reject(std::mem::take(&mut open)).await;
-                open = left;
-                if open.is_empty() {
-                    return;
-                }
-                if failed {
+            while !letters.is_empty() {
+                let attempt = letters::attempt(&self.dead_letters, &self.topics, std::mem::take(&mut letters)).await;
+                letters = attempt.left;
+                if attempt.error.is_some() {
                     retry.wait().await;
                 }
             }
         };
         within_patience("Kafka", writing).await
-    }
-
-    /// One attempt at each; gives those that are still to be written, and whether any failed for more than its size.
-    async fn try_to_reject(&self, open: Vec<Open>) -> (Vec<Open>, bool) {
-        let (alone, together): (Vec<Open>, Vec<Open>) = open.into_iter().partition(|open| open.alone);
-        let (mut left, mut failed) = self.try_together(together).await;
-        for one in alone {
-            let (still_left, has_failed) = self.try_together(vec![one]).await;
-            left.extend(still_left);
-            failed |= has_failed;
-        }
-        (left, failed)
-    }
-
-    async fn try_together(&self, open: Vec<Open>) -> (Vec<Open>, bool) {
-        let record = |open: &Open| {
-            let topic = self.topics.input(open.refused.rejected.record.partition.kind);
-            dead_letter::dead_letter(&open.refused.rejected, topic, open.refused.attempts, open.extent)
-        };
-        let records: Vec<Outgoing> = open.iter().map(record).collect();
-        let fates = produce::produce_all(&self.dead_letters, &self.topics.dead_letter, &records).await;
-        let (mut left, mut failed) = (Vec::new(), false);
-        for (mut one, fate) in open.into_iter().zip(fates) {
-            let Err(error) = fate else { continue };
-            match one.extent.smaller().filter(|_| produce::is_too_large(&error)) {
-                Some(_) if !one.alone => one.alone = true,
-                Some(extent) => one.extent = extent,
-                None => failed = true,
-            }
-            left.push(one);
-        }
-        (left, failed)
     }
 
     /// Waits until everything has been said. What is not stays in the outbox, for a live process to say.

@@ -5,7 +5,7 @@ use std::io::Write;
 use clap::Args;
 use terminal_size::{Width, terminal_size_of};
 
-use super::serve;
+use super::{catalog, serve};
 use crate::config::{Config, ConfigArgs};
 use crate::doctor::{self, Subject};
 use crate::exit::Exit;
@@ -41,7 +41,7 @@ pub async fn run(args: &DoctorArgs, config: &Config, out: &mut impl Write) -> an
         cluster: settings.cluster,
         topics: settings.topics,
         connections: config.database.connections + serve::OTHER_CONNECTIONS,
-        catalog: serve::load_catalog(config),
+        catalog: catalog::load(&config.catalog),
     };
     let report = doctor::examine(&subject).await?;
     if args.json {

@@ -225,11 +225,6 @@ pub(super) async fn connect(
     connected.unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())))
 }
 
-/// The catalog that the configuration names, else the one that is compiled in.
-pub(crate) fn load_catalog(config: &Config) -> anyhow::Result<Catalog> {
-    catalog::load(&config.catalog)
-}
-
 pub(super) fn stop_on_signals(stop: Stop) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("could not listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("could not listen for SIGINT")?;

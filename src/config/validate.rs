@@ -7,13 +7,8 @@ use super::table::{BatchConfig, Config, InFlightConfig, KafkaConfig, LimitsConfi
 
 /// Holds a configuration, each of whose values is valid, to the rules between them.
 pub(super) fn config(config: &Config, reader: &mut Reader<'_>) {
-    credentials(&config.kafka, reader);
-    encryption(&config.kafka, reader);
+    clients(&config.kafka, &config.topics, reader);
     patience(&config.kafka, &config.batch, reader);
-    for (name, rule) in config.kafka.properties.problems() {
-        reader.refuse_entry("kafka.properties", &name, rule);
-    }
-    topics(&config.topics, reader);
     if config.http.open && config.http.token.is_some() {
         reader.refuse("http.open", "must not be true beside http.token: the token would protect nothing");
     }
@@ -28,6 +23,10 @@ pub(super) fn config(config: &Config, reader: &mut Reader<'_>) {
 
 /// The same for what a command needs that uses only Kafka.
 pub(super) fn kafka((kafka, names, _): &(KafkaConfig, TopicsConfig, LogConfig), reader: &mut Reader<'_>) {
+    clients(kafka, names, reader);
+}
+
+fn clients(kafka: &KafkaConfig, names: &TopicsConfig, reader: &mut Reader<'_>) {
     credentials(kafka, reader);
     encryption(kafka, reader);
     for (name, rule) in kafka.properties.problems() {

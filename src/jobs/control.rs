@@ -75,6 +75,11 @@ impl Control {
         self.orders.borrow().throttle
     }
 
+    /// Whether the job is to end early.
+    pub fn is_cancelled(&self) -> bool {
+        self.orders.borrow().wanted == Wanted::Cancel
+    }
+
     /// What was told of the job last.
     pub fn report(&self) -> Report {
         self.report.lock().unwrap_or_else(PoisonError::into_inner).clone()

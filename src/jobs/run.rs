@@ -175,6 +175,9 @@ impl Runner<'_> {
     async fn exhaust(&mut self, source: &mut Source, voice: Voice) -> Result<Turn, Halt> {
         loop {
             self.show();
+            if self.progress.stage == Stage::Work && self.control.is_cancelled() {
+                return Ok(Turn::Cancel);
+            }
             let most = self.control.throttle().batch_items();
             let next = tokio::select! {
                 next = source.next(most) => next?,

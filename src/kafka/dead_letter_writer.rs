@@ -9,8 +9,9 @@ use tracing::{debug, warn};
 
 use super::assignment::Ticket;
 use super::client::Topics;
-use super::dead_letter::{self, Extent};
-use super::produce::{self, Outgoing, Producer};
+use super::dead_letter::Extent;
+use super::letters::{self, Attempt, Letter};
+use super::produce::{self, Producer};
 use super::record::Rejected;
 use super::worker::LiveAssignment;
 use crate::event::Reason;
@@ -38,82 +39,46 @@ pub struct DeadLetterWriter {
 /// A live record is tried once; trying it again is for an operator to start.
 const FIRST_ATTEMPT: u32 = 1;
 
-struct Letter {
-    ticket: Ticket,
-    rejected: Box<Rejected>,
-    extent: Extent,
-    /// Whether it is written alone, since the broker refuses a whole batch for the one letter in it that is too large.
-    alone: bool,
-}
+type LiveLetter = Letter<Ticket>;
 
 impl DeadLetterWriter {
     /// Writes until the channel is closed and empty, or the process gives up.
     pub async fn run(self, mut rejected: mpsc::UnboundedReceiver<(Ticket, Box<Rejected>)>) {
         let mut received = Vec::with_capacity(AT_ONCE);
         while rejected.recv_many(&mut received, AT_ONCE).await > 0 {
-            let mut letters: Vec<Letter> = received
-                .drain(..)
-                .map(|(ticket, rejected)| Letter { ticket, rejected, extent: Extent::Whole, alone: false })
-                .collect();
-            let mut retry = Retry::forever();
-            while !letters.is_empty() {
-                letters = self.write(letters).await;
-                if letters.is_empty() {
-                    break;
-                }
-                if let Some(reason) = produce::fatal_reason(&self.producer) {
-                    self.stop.now(StopReason::Failure(format!("the dead letters' producer failed for good: {reason}")));
-                    return;
-                }
-                tokio::select! {
-                    () = retry.wait() => {}
-                    () = self.stop.abandoned() => return,
-                }
+            let letter = |(ticket, rejected): (Ticket, Box<Rejected>)| Letter::new(ticket, *rejected, FIRST_ATTEMPT);
+            if !self.write(received.drain(..).map(letter).collect()).await {
+                return;
             }
             self.health.set_ready(COMPONENT);
         }
     }
 
-    /// One attempt at each; gives those that are still to be written.
-    async fn write(&self, letters: Vec<Letter>) -> Vec<Letter> {
-        let (alone, together): (Vec<Letter>, Vec<Letter>) = letters.into_iter().partition(|letter| letter.alone);
-        let mut left = if together.is_empty() { Vec::new() } else { self.write_together(together).await };
-        for letter in alone {
-            left.extend(self.write_together(vec![letter]).await);
-        }
-        left
-    }
-
-    async fn write_together(&self, letters: Vec<Letter>) -> Vec<Letter> {
-        let records: Vec<Outgoing> = letters.iter().map(|letter| self.record(letter)).collect();
-        let fates = produce::produce_all(&self.producer, &self.topics.dead_letter, &records).await;
-        let pairs = letters.iter().zip(&fates).filter(|(_, fate)| fate.is_ok());
-        self.summarize(pairs.map(|(letter, _)| letter));
-        let mut left = Vec::new();
-        for (mut letter, fate) in letters.into_iter().zip(fates) {
-            match fate {
-                Ok(()) => self.written(&letter),
-                Err(error) => {
-                    let is_too_large = produce::is_too_large(&error);
-                    let smaller = letter.extent.smaller().filter(|_| is_too_large);
-                    match smaller {
-                        Some(_) if !letter.alone => letter.alone = true,
-                        Some(extent) => letter.extent = extent,
-                        None => self.report(&error),
-                    }
-                    left.push(letter);
-                }
+    /// Writes these, waiting out what is in the way; false when the process gives up.
+    async fn write(&self, mut letters: Vec<LiveLetter>) -> bool {
+        let mut retry = Retry::forever();
+        loop {
+            let Attempt { written, left, error } = letters::attempt(&self.producer, &self.topics, letters).await;
+            self.summarize(&written);
+            written.iter().for_each(|letter| self.written(letter));
+            letters = left;
+            if letters.is_empty() {
+                return true;
+            }
+            let Some(error) = error else { continue };
+            self.report(&error);
+            if let Some(reason) = produce::fatal_reason(&self.producer) {
+                self.stop.now(StopReason::Failure(format!("the dead letters' producer failed for good: {reason}")));
+                return false;
+            }
+            tokio::select! {
+                () = retry.wait() => {}
+                () = self.stop.abandoned() => return false,
             }
         }
-        left
     }
 
-    fn record(&self, letter: &Letter) -> Outgoing {
-        let topic = self.topics.input(letter.rejected.record.partition.kind);
-        dead_letter::dead_letter(&letter.rejected, topic, FIRST_ATTEMPT, letter.extent)
-    }
-
-    fn written(&self, letter: &Letter) {
+    fn written(&self, letter: &LiveLetter) {
         let record = &letter.rejected.record;
         let rejection = &letter.rejected.rejection;
         self.metrics.dead_letter(rejection.reason);
@@ -126,12 +91,12 @@ impl DeadLetterWriter {
             truncated = letter.extent != Extent::Whole,
             "dead letter",
         );
-        self.assignment.written(&[letter.ticket]);
+        self.assignment.written(&[letter.mark]);
     }
 
     /// One line a reason and partition, with the first of them as an example: a bad hour stays readable.
-    fn summarize<'l>(&self, written: impl Iterator<Item = &'l Letter>) {
-        let mut groups: BTreeMap<(Reason, &str, i32), Vec<&Letter>> = BTreeMap::new();
+    fn summarize(&self, written: &[LiveLetter]) {
+        let mut groups: BTreeMap<(Reason, &str, i32), Vec<&LiveLetter>> = BTreeMap::new();
         for letter in written {
             let record = &letter.rejected.record;
             let topic = self.topics.input(record.partition.kind);

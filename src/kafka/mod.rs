@@ -7,6 +7,7 @@ pub mod dead_letter;
 pub mod dead_letter_reader;
 pub mod dead_letter_writer;
 pub mod ledger;
+pub mod letters;
 pub mod outbox_gate;
 pub mod produce;
 pub mod publisher;
