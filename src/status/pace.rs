@@ -45,7 +45,9 @@ impl Pace {
 
     /// Records finished a second in each stretch of five looks, the newest last.
     pub fn history(&self) -> Vec<f64> {
-        let newest_first: Vec<&Sample> = self.0.iter().rev().step_by(STRETCH).collect();
+        // The oldest stretch may be a short one.
+        let oldest = self.0.front().filter(|_| self.0.len() % STRETCH != 1);
+        let newest_first: Vec<&Sample> = self.0.iter().rev().step_by(STRETCH).chain(oldest).collect();
         let pairs = newest_first.iter().zip(newest_first.iter().skip(1));
         let mut rates: Vec<f64> = pairs.map(|(last, first)| rate(first, last, |sample| sample.records)).collect();
         rates.reverse();
@@ -79,6 +81,8 @@ mod tests {
         assert_eq!(pace(2, 7).present(), (7.0, 1.0));
         assert_eq!(pace(500, 7).present(), (7.0, 1.0));
         assert_eq!(pace(11, 7).history(), [7.0, 7.0]);
+        assert_eq!(pace(12, 7).history(), [7.0, 7.0, 7.0], "the oldest is a short one");
+        assert_eq!((pace(1, 7).history(), pace(2, 7).history()), (vec![], vec![7.0]));
     }
 
     #[test]

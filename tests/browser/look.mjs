@@ -63,7 +63,7 @@ async function live() {
   assert.equal(await text(page, '#live span'), 'Paused');
   await page.getByRole('button', { name: 'Resume' }).click();
   await page.context().setOffline(true);
-  await poll(async () => /No answer for/.test(await text(page, '#live span')));
+  await poll(async () => /No answer since/.test(await text(page, '#live span')));
   await page.context().setOffline(false);
   await poll(async () => (await text(page, '#live span')) === 'Live');
   assert.deepEqual(complaints.filter((line) => !line.includes('ERR_INTERNET_DISCONNECTED')), []);

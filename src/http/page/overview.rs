@@ -190,7 +190,7 @@ fn tiles(status: &Status) -> Markup {
 
 fn throughput(status: &Status) -> Markup {
     let throughput = &status.throughput;
-    let most = throughput.history.iter().copied().fold(0.0, f64::max);
+    let most = throughput.history.iter().copied().fold(throughput.records_per_second, f64::max);
     html! {
         div.tile.wide #tile-throughput data-live data-state="" {
             h2 { "Throughput" }

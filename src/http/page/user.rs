@@ -68,7 +68,7 @@ fn page(id: &str, found: &Markup) -> Response {
 pub(super) fn form(id: &str) -> Markup {
     html! {
         section.card aria-labelledby="user-form" {
-            form.lookup action="/users" method="get" role="search" {
+            form.lookup action="users" method="get" role="search" {
                 label #user-form for="id" { "User id" }
                 input #id name="id" value=(id) autocomplete="off" autocapitalize="off" spellcheck="false" maxlength="191" required;
                 button { "Explain" }

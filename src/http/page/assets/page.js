@@ -9,7 +9,7 @@ const note = document.getElementById('live');
 const words = document.createElement('span');
 const button = document.createElement('button');
 let paused = false;
-let newest = Date.now();
+let newest = new Date();
 let timer;
 
 function say(state, text) {
@@ -29,13 +29,13 @@ function takeOver(page) {
 
 async function refresh() {
   try {
-    const answer = await fetch('/', { cache: 'no-store', signal: AbortSignal.timeout(TIMEOUT_MS) });
+    const answer = await fetch('./', { cache: 'no-store', signal: AbortSignal.timeout(TIMEOUT_MS) });
     if (!answer.ok) throw new Error(`answered ${answer.status}`);
     takeOver(new DOMParser().parseFromString(await answer.text(), 'text/html'));
-    newest = Date.now();
+    newest = new Date();
     if (!paused) say('on', 'Live');
   } catch {
-    say('lost', `No answer for ${Math.round((Date.now() - newest) / 1000)} s`);
+    say('lost', `No answer since ${newest.toLocaleTimeString()}`);
   }
 }
 
@@ -47,6 +47,8 @@ async function run() {
   if (!paused) timer = setTimeout(run, EVERY_MS);
 }
 
+// Told once when it changes.
+words.setAttribute('role', 'status');
 button.type = 'button';
 button.textContent = 'Pause';
 button.addEventListener('click', () => {
