@@ -196,7 +196,7 @@ fn throughput(status: &Status) -> Markup {
             h2 { "Throughput" }
             p.value { (rate(throughput.records_per_second)) " " small { "records/s" } }
             p.note {
-                @if most > 0.0 { "at most " (rate(most)) "/s in the last five minutes" } @else { "nothing in the last five minutes" }
+                @if most > 0.0 { "at most " (rate(most)) "/s in five minutes" } @else { "nothing in five minutes" }
             }
             (sparkline(&throughput.history, most))
         }
