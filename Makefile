@@ -34,7 +34,7 @@ test-ops: ## Test what runs around the program: manifests, alerts, registry, TLS
 	cargo test --locked --features $(TESTED) --test promises -- ops::
 
 soak: setup ## Faults in a random order for an hour: make soak [SOAK_SECONDS=600] [SOAK_SEED=1]
-	SOAK_SECONDS=$(or $(SOAK_SECONDS),3600) cargo test --locked --features failpoints --test promises -- --nocapture kills:: faults::
+	SOAK_SECONDS=$(or $(SOAK_SECONDS),3600) cargo test --locked --features $(TESTED) --test promises -- --nocapture kills:: faults::
 
 bench: setup ## Measure everything, on servers that it starts itself: make bench [BENCH="quick scale"]
 	cargo bench --locked --bench micro -- --noplot $(if $(filter quick,$(BENCH)),--quick)

@@ -4,9 +4,10 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use segmenter::command;
 use segmenter::command::check_events::{self, CheckEventsArgs};
+use segmenter::command::completions::{self, CompletionsArgs};
 use segmenter::command::config::ConfigCommand;
 use segmenter::command::demo::DemoArgs;
 use segmenter::command::dlq::{self, Action, DlqArgs};
@@ -29,7 +30,7 @@ use segmenter::telemetry;
 /// Exit codes: 0 ok, 1 failure, 2 usage or configuration, 3 a precondition refused, 4 finished with findings, 5 flood of
 /// rejected records, 75 a dependency is away, 130 interrupted.
 #[derive(Debug, Parser)]
-#[command(name = "segmenter", version, arg_required_else_help = true)]
+#[command(name = "segmenter", version = env!("SEGMENTER_VERSION"), arg_required_else_help = true)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -54,6 +55,7 @@ enum Command {
     Replay(ReplayCommand),
     Job(JobCommand),
     Demo(DemoArgs),
+    Completions(CompletionsArgs),
 }
 
 fn main() -> ExitCode {
@@ -109,6 +111,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Explain(args) => explain(&args),
         Command::Verify(args) => verify(&args),
         Command::User(command) => user(&command),
+        Command::Completions(args) => Ok(completions::run(&args, Cli::command(), &mut io::stdout().lock())?.into()),
         Command::CheckEvents(args) => {
             Ok(check_events::run(&args, io::stdin().lock(), io::stdout().lock(), now())?.into())
         }

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::scene::{Numbers, PATIENCE, Scene, onboarding_event, record, update_event};
-use crate::support::{Record, eventually, http_get};
+use crate::scene::{Numbers, PATIENCE, Scene, history, onboarding_event, record, update_event};
+use crate::support::{Postgres, Record, eventually, http_get};
+use crate::world::migrate;
 
 /// Names and kinds in the documentation.
 fn documented() -> BTreeMap<String, String> {
@@ -47,4 +48,35 @@ async fn a_running_service_exports_exactly_the_metrics_of_the_documentation() {
     assert!(of("segmenter_kafka_connects_total ") > 0.0);
     assert_eq!(of("segmenter_dead_letters_total{reason=\"malformed\"} "), 1.0);
     assert!(of("segmenter_stage_duration_seconds_count{stage=\"transaction\"} ") > 0.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_a_database_that_is_away_shows_with_its_age() {
+    let server = Postgres::dedicated().await;
+    let mut scene = Scene::new(1).await;
+    scene.database = server.upstream_after_ia().await;
+    migrate(&scene.database).await;
+    scene.add_users(20).await;
+    let process = scene.serve();
+    let address = process.http_address().await;
+    process.wait_for_log("partitions assigned").await;
+    server.stop_immediate();
+    scene.produce(&history(20, 100, 6)).await;
+    // All is read, so there is no lag, and none of it is finished.
+    eventually(PATIENCE, "the records in work age", || async {
+        let status = http_get(address, "/api/status").await.json();
+        let is_above = |value: &serde_json::Value, least: f64| value.as_f64() > Some(least);
+        status["lag"]["records"] == 0.0
+            && is_above(&status["intake"]["records"], 50.0)
+            && is_above(&status["lag"]["oldestSeconds"], 2.0)
+            && status["health"]["ready"] == false
+    })
+    .await;
+    server.start();
+    scene.settled().await;
+    eventually(PATIENCE, "nothing waits any more", || async {
+        let status = http_get(address, "/api/status").await.json();
+        status["lag"]["oldestSeconds"] == 0.0 && status["health"]["ready"] == true
+    })
+    .await;
 }

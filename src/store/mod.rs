@@ -9,6 +9,7 @@ pub mod migrate;
 pub mod outbox;
 pub mod rehearse;
 pub mod schema;
+pub mod sql;
 pub mod states;
 pub mod task;
 pub mod user_record;

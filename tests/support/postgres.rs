@@ -134,13 +134,13 @@ impl Own {
 }
 
 /// Who runs the server: PostgreSQL refuses to run as root.
-enum ServerUser {
+pub(super) enum ServerUser {
     Ourselves,
     Other { name: &'static str, uid: u32, gid: u32 },
 }
 
 impl ServerUser {
-    fn choose() -> Self {
+    pub(super) fn choose() -> Self {
         let ourselves = std::fs::metadata("/proc/self").expect("/proc is readable").uid();
         if ourselves != 0 {
             return Self::Ourselves;
@@ -151,7 +151,7 @@ impl ServerUser {
             .expect("root needs a user to run PostgreSQL as: postgres or nobody")
     }
 
-    fn prefix(&self) -> Vec<OsString> {
+    pub(super) fn prefix(&self) -> Vec<OsString> {
         match self {
             Self::Ourselves => Vec::new(),
             Self::Other { name, gid, .. } => vec![
@@ -163,7 +163,7 @@ impl ServerUser {
         }
     }
 
-    fn own(&self, path: &Path) {
+    pub(super) fn own(&self, path: &Path) {
         if let Self::Other { uid, gid, .. } = self {
             chown(path, Some(*uid), Some(*gid)).expect("root gives files away");
         }

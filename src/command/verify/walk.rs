@@ -14,12 +14,13 @@ use super::topic::Comparison;
 use crate::command::database::Database;
 use crate::engine::Catalog;
 use crate::store::migrate::{Facts, IndexState, SEGMENT_COLUMNS, UserVectors};
+use crate::store::sql;
 use crate::store::verify::{self as read, Access, Sample, StatePage, StoredUser};
 use crate::store::waiting::each_waiting_user;
 
 /// The four columns and the index, as found.
 pub(super) async fn schema(pool: &PgPool, findings: &mut Findings) -> Result<(Vec<Column>, &'static str), sqlx::Error> {
-    let facts = Facts::read(&mut *pool.acquire().await?).await?;
+    let facts = Facts::read(sql::unit(pool).await?.connection()).await?;
     let found: &[(String, String)] = match &facts.user_vectors {
         UserVectors::Table(columns) => columns,
         UserVectors::Missing | UserVectors::NotATable => &[],
