@@ -53,6 +53,24 @@ pub async fn insert(
     .await
 }
 
+/// Inserts a row that asks to say what was said last of `users`, leased to `owner` from the start.
+pub async fn insert_users(
+    connection: &mut PgConnection,
+    owner: Uuid,
+    lease: Duration,
+    users: &[UserId],
+) -> Result<i64, sqlx::Error> {
+    let users: Vec<&str> = users.iter().map(UserId::as_str).collect();
+    sql::query_scalar(
+        "insert into segmenter.outbox (owner, leased_until, users) values ($1, clock_timestamp() + $2, $3) returning id",
+    )
+    .bind(owner)
+    .bind(interval(lease))
+    .bind(users)
+    .fetch_one(connection)
+    .await
+}
+
 /// Takes over up to `limit` rows whose lease has run out, or that never had one.
 ///
 /// A row whose body cannot be read is left for a version that can, and given in the second list.

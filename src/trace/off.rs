@@ -10,7 +10,7 @@ use crate::store::apply::Ending;
 
 /// No traces.
 #[derive(Debug, Clone, Default)]
-pub struct Traces;
+pub struct Traces(());
 
 /// No trace of a batch.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ impl Traces {
     /// # Errors
     /// None; with the feature, what is wrong with its variables.
     pub fn start(_: &Metrics) -> anyhow::Result<Self> {
-        Ok(Self)
+        Ok(Self(()))
     }
 
     pub fn write_begins<'p>(&self, _: &mut [Event], _: impl Fn(usize) -> Option<Place<'p>>) -> WriteTrace {

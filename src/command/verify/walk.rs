@@ -6,7 +6,6 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::Depth;
-use super::deep;
 use super::finding::{Check, Findings};
 use super::report::{Column, Deep, Outbox, Profiles, Share, States, Vectors, percentage, two_digits};
 use super::row::contradiction;
@@ -124,7 +123,7 @@ fn state(user: &StoredUser, catalog: &Catalog, counts: &mut States, findings: &m
         deep.other_catalog += 1;
     } else if let (Some(state), Some(row)) = (decoded, &user.row) {
         deep.compared += 1;
-        let differ = deep::differences(state, row, catalog);
+        let differ = read::differences(state, row, catalog);
         if !differ.is_empty() && user.has_segments {
             findings.add(Check::Difference, &user.user, differ.join(", "));
         }

@@ -145,6 +145,44 @@ pub async fn claim(
     Ok(claimed.rows_affected() > 0)
 }
 
+/// How many failures of a job are kept; all are counted.
+const KEPT_FAILURES: i64 = 10_000;
+
+/// Keeps users whose data broke a rule, and which rule; of a user the last.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn note_failures(pool: &PgPool, id: Uuid, failures: &[(&str, &str)]) -> Result<(), sqlx::Error> {
+    let (users, rules): (Vec<&str>, Vec<&str>) = failures.iter().copied().unzip();
+    let mut unit = sql::unit(pool).await?;
+    sql::query(
+        r#"
+        insert into segmenter.job_failures (job_id, user_id, why)
+        select $1, f.user_id, f.why from unnest($2::text[], $3::text[]) as f(user_id, why)
+        where (select count(*) from segmenter.job_failures where job_id = $1) < $4
+        on conflict (job_id, user_id) do update set why = excluded.why"#,
+    )
+    .bind(id)
+    .bind(users)
+    .bind(rules)
+    .bind(KEPT_FAILURES)
+    .execute(unit.connection())
+    .await?;
+    unit.finish().await
+}
+
+/// Users whose data broke a rule, with the rule, at most `limit`, by key.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn failures(pool: &PgPool, id: Uuid, limit: i64) -> Result<Vec<(String, String)>, sqlx::Error> {
+    sql::query_as("select user_id, why from segmenter.job_failures where job_id = $1 order by user_id limit $2")
+        .bind(id)
+        .bind(limit)
+        .fetch_all(sql::unit(pool).await?.connection())
+        .await
+}
+
 /// What the job's row tells its owner.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Instructions {

@@ -132,7 +132,8 @@ fn stored_user(row: &PgRow) -> Result<StoredUser, sqlx::Error> {
     })
 }
 
-fn stored_row(row: &PgRow) -> Result<Option<StoredRow>, sqlx::Error> {
+/// The row among the columns of a state and a row.
+pub fn stored_row(row: &PgRow) -> Result<Option<StoredRow>, sqlx::Error> {
     let (Some(source), Some(vector)) = (row.try_get("source")?, row.try_get("vector")?) else { return Ok(None) };
     Ok(Some(StoredRow {
         source,
