@@ -35,6 +35,8 @@ pub mod pipeline;
 pub mod profile;
 pub mod retry;
 pub mod service;
+pub mod status;
 pub mod stop;
 pub mod store;
 pub mod telemetry;
+pub mod trace;

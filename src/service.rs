@@ -30,6 +30,7 @@ use crate::pipeline::drive::Driver;
 use crate::pipeline::segment_changed::Encoding;
 use crate::stop::{Stop, StopReason};
 use crate::store::Store;
+use crate::trace::Traces;
 
 /// What the live service needs to know.
 #[derive(Debug, Clone)]
@@ -61,6 +62,7 @@ pub struct Shared {
     pub metrics: Metrics,
     pub health: Health,
     pub stop: Stop,
+    pub traces: Traces,
 }
 
 /// How long publisher and dead-letter writer may go on after the consumer has left.
@@ -71,7 +73,7 @@ const LAST_WORDS: Duration = Duration::from_secs(10);
 /// # Errors
 /// A client could not be made from its configuration.
 pub async fn run(settings: Settings, store: Store, shared: Shared) -> anyhow::Result<StopReason> {
-    let Shared { metrics, health, stop } = shared.clone();
+    let Shared { metrics, health, stop, traces } = shared.clone();
     health.expect(&[topics::COMPONENT, outbox_gate::COMPONENT]);
     let topics = Arc::new(settings.topics.clone());
     let said = settings.cluster.named_producer("publisher").context("could not make the publisher's Kafka client")?;
@@ -117,7 +119,13 @@ pub async fn run(settings: Settings, store: Store, shared: Shared) -> anyhow::Re
 
     let mut parts = JoinSet::new();
     for queue in receivers {
-        let worker = Worker { queue, limits: settings.batch, driver: driver.clone(), finisher: finisher.clone() };
+        let worker = Worker {
+            queue,
+            limits: settings.batch,
+            driver: driver.clone(),
+            finisher: finisher.clone(),
+            traces: traces.clone(),
+        };
         parts.spawn(worker.run());
     }
     drop((driver, finisher));
@@ -138,6 +146,7 @@ pub async fn run(settings: Settings, store: Store, shared: Shared) -> anyhow::Re
         held,
         metrics,
         stop: stop.clone(),
+        traces,
     };
     parts.spawn(publisher.run(handed_over));
 

@@ -1,13 +1,18 @@
 //! What runs around the program, tested by `make test-ops`: its servers and tools are heavier than those of `make test`.
 
 mod alerts;
+#[cfg(feature = "otlp")]
+mod collector;
 mod compose;
 mod container;
 mod custom_resources;
 mod dashboard;
 mod manifests;
+mod page;
 mod pods;
 mod pooler;
 mod setting_names;
 mod tools;
 mod topics;
+#[cfg(feature = "otlp")]
+mod traces;

@@ -123,6 +123,8 @@ settings! {
         token: Option<Secret> = optional(),
         /// Let everybody who reaches the port read `/v1/users`.
         open: bool = default("false"),
+        /// Show the look-up of users on the page, at `/users`, to those who may read `/v1/users`; without it there is no such page.
+        user_page: bool = default("false"),
     }
     /// The segments and their weights.
     catalog: CatalogConfig {

@@ -9,7 +9,7 @@ use serde_json::json;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::table::{held, human};
+use super::table::human;
 use crate::jobs::snapshot::Snapshot;
 use crate::store::jobs::Stage;
 
@@ -78,7 +78,7 @@ fn text(snapshot: &Snapshot) -> String {
     }
     // What matters most comes first: a narrow terminal cuts the end.
     let pace = match (&report.held, snapshot.remaining()) {
-        (Some(held), _) => format!("  waits: {}", self::held(held)),
+        (Some(held), _) => format!("  waits: {held}"),
         (None, Some(remaining)) => format!("  {} left", human(remaining)),
         (None, None) => String::new(),
     };
