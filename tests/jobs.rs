@@ -1,9 +1,14 @@
 //! Jobs: replay and its kin, on a real broker and a real database, by the real binary.
 
+mod backfill;
 mod controlling;
 mod interrupting;
 mod planning;
+mod profiles;
+mod progress;
+mod recompute;
 mod replaying;
+mod republish;
 mod rights;
 mod saying;
 

@@ -47,6 +47,7 @@ impl Source {
                 users: users(keys),
                 which: which.clone(),
                 has_births: onboarding_profiles::has_births(&means.store.pool).await?,
+                max_future_ms: means.limits.max_future_ms,
             }),
             What::Recompute(which) => Self::Recompute(Recompute {
                 users: users(keys),
