@@ -118,7 +118,7 @@ pub fn passed(what: &What, parts: &[Part]) -> u64 {
                 u64::try_from(position - range.first).ok()
             })
             .sum(),
-        What::Backfill(_) | What::Recompute(_) | What::Republish(_) => {
+        What::Backfill(_) | What::Recompute { .. } | What::Republish(_) => {
             parts.iter().filter(|part| part.name == users::PART).map(|part| part.counts.items).sum()
         }
     }

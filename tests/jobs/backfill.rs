@@ -71,11 +71,11 @@ async fn who_is_filled_is_who_was_asked_for_and_a_dry_run_writes_nothing() {
     scene
         .database
         .run(
-            r#"insert into user_vectors (id, "userId", vector, segments, "primarySegment", "updatedAt") values
-                   ('1', 'user-1', '[0]', null, null, now()),
-                   ('2', 'user-2', '[0]', '[{"segment":"THEIRS","score":0.5}]', null, now()),
-                   ('3', 'user-3', '[0]', '[{"segment":"THEIRS","score":0.5}]', 'THEIRS', now()),
-                   ('n', 'nobody', '[0]', null, null, now());
+            r#"insert into user_vectors (id, "userId", vector, segments, "primarySegment", "lastSegmentUpdate", "updatedAt") values
+                   ('1', 'user-1', '[0]', null, null, null, now()),
+                   ('2', 'user-2', '[0]', '[{"segment":"THEIRS","score":0.5}]', null, now(), now()),
+                   ('3', 'user-3', '[0]', '[{"segment":"THEIRS","score":0.5}]', 'THEIRS', now(), now()),
+                   ('n', 'nobody', '[0]', null, null, null, now());
                update travel_onboarding_profiles set "isCompleted" = false where "userId" = 'user-4'"#,
         )
         .await;

@@ -35,10 +35,11 @@ async fn a_hundred_thousand_users_are_filled_with_rate_and_time_left_shown_on_a_
     let arguments = ["backfill", "--source", "onboarding-profiles", "--execute", "--id", &name];
     let mut command = Command::new("python3");
     command.args(["-c", ON_A_TERMINAL, env!("CARGO_BIN_EXE_segmenter")]).args(arguments);
-    command.envs(scene.environment()).env("TERM", "xterm-256color").env_remove("NO_COLOR");
+    let path = std::env::var_os("PATH").unwrap();
+    command.env_clear().envs(scene.environment()).env("PATH", path).env("TERM", "xterm-256color");
     let ran = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
     let shown = String::from_utf8_lossy(&ran.stdout).into_owned();
-    if let Some(file) = std::env::var_os("SEGMENTER_TEST_KEEP_TERMINAL") {
+    if let Some(file) = std::env::var_os("KEEP_TERMINAL") {
         std::fs::write(file, &shown).unwrap();
     }
     assert_eq!(ran.status.code(), Some(0), "{shown}");

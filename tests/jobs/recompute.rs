@@ -13,12 +13,12 @@ use crate::world::{ExpectedRow, table};
 
 const BUILTIN: &str = include_str!("../../src/engine/catalog.toml");
 
-/// A catalog under which everybody has one segment at most.
+/// A catalog under which everybody has two segments at most.
 fn narrower(version: u32) -> NamedTempFile {
     let file = NamedTempFile::new().unwrap();
     let text = BUILTIN.replacen("version = 1", &format!("version = {version}"), 1).replacen(
         "maximum_segments = 3",
-        "maximum_segments = 1",
+        "maximum_segments = 2",
         1,
     );
     std::fs::write(file.path(), text).unwrap();
@@ -59,7 +59,7 @@ async fn rows(scene: &Scene) -> BTreeMap<String, ExpectedRow> {
 async fn after_a_change_of_the_catalog_everybody_is_scored_anew_and_who_changes_is_said_once() {
     let scene = filled(40).await;
     let (before, said_before) = (rows(&scene).await, changes(&scene).await.len());
-    let changing: Vec<&String> = before.iter().filter(|(_, row)| segments(row) > 1).map(|(user, _)| user).collect();
+    let changing: Vec<&String> = before.iter().filter(|(_, row)| segments(row) > 2).map(|(user, _)| user).collect();
     assert!(!changing.is_empty() && changing.len() < before.len(), "{} of {}", changing.len(), before.len());
     let (code, lines) = run_json(&scene, &["recompute"]).await;
     assert_eq!((code, &member(&lines, "dryRun")["counts"]["skipped"]), (Some(0), &40.into()), "nothing is stale yet");
@@ -78,7 +78,7 @@ async fn after_a_change_of_the_catalog_everybody_is_scored_anew_and_who_changes_
     let (code, lines) = run_with(&scene, &catalog, &["recompute", "--execute", "--id", &id]).await;
     assert_eq!((code, &member(&lines, "end")["counts"]["applied"]), (Some(0), &40.into()));
     let after = rows(&scene).await;
-    assert!(after.values().all(|row| segments(row) <= 1));
+    assert!(after.values().all(|row| segments(row) <= 2));
     assert!(before.iter().all(|(user, row)| row.last_update == after[user].last_update), "times stay the profiles'");
     let said = changes(&scene).await;
     let mut heard: Vec<String> = said[said_before..].iter().map(|record| record.key_text().to_owned()).collect();
@@ -188,7 +188,7 @@ async fn a_recompute_killed_in_the_middle_is_resumed_with_the_same_catalog() {
     let counts = &member(&lines, "end")["counts"];
     assert_eq!((code, &counts["items"], &counts["applied"]), (Some(0), &600.into(), &600.into()));
     assert_eq!(column(&scene, id, "stage").await.as_deref(), Some("done"));
-    assert!(rows(&scene).await.values().all(|row| segments(row) <= 1));
+    assert!(rows(&scene).await.values().all(|row| segments(row) <= 2));
     scene.expire_leases().await;
     let mut live = begin_with(&scene, &catalog, &["serve"]);
     eventually(PATIENCE, "all is said", || async { scene.outbox().await == 0 }).await;
