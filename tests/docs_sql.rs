@@ -15,7 +15,6 @@ use crate::world::{apply, budget, group, migrated_database, onboarding, pace, st
 const VALIDATION: &str = include_str!("../docs/validation.sql");
 pub const GRANTS: &str = include_str!("../docs/grants.sql");
 pub const GRANTS_FOR_JOBS: &str = include_str!("../docs/grants_jobs.sql");
-pub const GRANTS_FOR_BACKFILL: &str = include_str!("../docs/grants_backfill.sql");
 
 /// The statements of a file, without comments.
 pub fn statements(file: &str) -> Vec<String> {

@@ -1,14 +1,14 @@
 //! Jobs: replay and its kin, on a real broker and a real database, by the real binary.
 
-mod backfill;
+mod filling;
 mod controlling;
 mod interrupting;
 mod planning;
 mod profiles;
 mod progress;
-mod recompute;
+mod rescoring;
 mod replaying;
-mod republish;
+mod repeating;
 mod rights;
 mod saying;
 
