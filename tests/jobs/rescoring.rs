@@ -1,4 +1,4 @@
-//! `segmenter recompute`: stored profiles scored anew.
+//! `segmenter recompute` of some users only, of broken rows of every kind, and after a kill.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 use tempfile::NamedTempFile;
 use uuid::Uuid;
 
-use super::{begin, changes, column, items, member, run_json, versions};
+use super::{begin, changes, column, items, member, run_json};
 use crate::scene::{PATIENCE, Scene};
 use crate::support::{Segmenter, eventually, segmenter};
 use crate::world::{ExpectedRow, table};
@@ -53,49 +53,6 @@ fn segments(row: &ExpectedRow) -> usize {
 
 async fn rows(scene: &Scene) -> BTreeMap<String, ExpectedRow> {
     table(scene.database.pool()).await
-}
-
-#[tokio::test]
-async fn after_a_change_of_the_catalog_everybody_is_scored_anew_and_who_changes_is_said_once() {
-    let scene = filled(40).await;
-    let (before, said_before) = (rows(&scene).await, changes(&scene).await.len());
-    let changing: Vec<&String> = before.iter().filter(|(_, row)| segments(row) > 2).map(|(user, _)| user).collect();
-    assert!(!changing.is_empty() && changing.len() < before.len(), "{} of {}", changing.len(), before.len());
-    let (code, lines) = run_json(&scene, &["recompute"]).await;
-    assert_eq!((code, &member(&lines, "dryRun")["counts"]["skipped"]), (Some(0), &40.into()), "nothing is stale yet");
-
-    let catalog = narrower(2);
-    let untouched = versions(&scene).await;
-    let (code, lines) = run_with(&scene, &catalog, &["recompute"]).await;
-    let forecast = member(&lines, "dryRun");
-    assert_eq!((code, &forecast["counts"]["applied"]), (Some(0), &40.into()));
-    assert_eq!(forecast["usersChanged"], changing.len());
-    let flowing: u64 = forecast["flow"].as_array().unwrap().iter().map(|flow| flow["users"].as_u64().unwrap()).sum();
-    assert_eq!(flowing, changing.len() as u64);
-    assert_eq!(versions(&scene).await, untouched);
-
-    let id = Uuid::new_v4().to_string();
-    let (code, lines) = run_with(&scene, &catalog, &["recompute", "--execute", "--id", &id]).await;
-    assert_eq!((code, &member(&lines, "end")["counts"]["applied"]), (Some(0), &40.into()));
-    let after = rows(&scene).await;
-    assert!(after.values().all(|row| segments(row) <= 2));
-    assert!(before.iter().all(|(user, row)| row.last_update == after[user].last_update), "times stay the profiles'");
-    let said = changes(&scene).await;
-    let mut heard: Vec<String> = said[said_before..].iter().map(|record| record.key_text().to_owned()).collect();
-    heard.sort();
-    assert_eq!(heard.iter().collect::<Vec<_>>(), changing);
-    for record in &said[said_before..] {
-        let payload = &record.json()["payload"];
-        let found = (&payload["trigger"], &payload["replayId"], &payload["catalogVersion"]);
-        assert_eq!(found, (&"RECOMPUTE".into(), &id.clone().into(), &2.into()));
-    }
-    scene.assert_changes_form_chains().await;
-
-    let (code, lines) = run_with(&scene, &catalog, &["recompute", "--execute"]).await;
-    assert_eq!((code, &member(&lines, "end")["counts"]["applied"]), (Some(0), &0.into()), "nobody is stale any more");
-    let (code, _) = run_json(&scene, &["recompute", "--execute"]).await;
-    assert_eq!(code, Some(3), "an older catalog may not score");
-    assert_eq!(rows(&scene).await, after);
 }
 
 #[tokio::test]
@@ -152,22 +109,6 @@ async fn repair_mends_rows_that_were_broken_or_deleted_and_says_nothing() {
     assert_eq!(mended, right);
     assert_eq!(changes(&scene).await.len(), said);
     verify(0).await;
-}
-
-#[tokio::test]
-async fn after_a_revert_and_a_new_migration_repair_brings_the_segments_back() {
-    let scene = filled(20).await;
-    let right = rows(&scene).await;
-    scene
-        .database
-        .run(
-            r#"update user_vectors set segments = null, "primarySegment" = null, "segmentConfidence" = null,
-                   "lastSegmentUpdate" = null"#,
-        )
-        .await;
-    let (code, lines) = run_json(&scene, &["recompute", "--repair", "--execute"]).await;
-    assert_eq!((code, &member(&lines, "end")["counts"]["applied"]), (Some(0), &20.into()));
-    assert_eq!(rows(&scene).await, right);
 }
 
 #[tokio::test]

@@ -94,7 +94,7 @@ async fn backfill(args: &BackfillArgs, config: &Config, out: &mut (impl Write + 
         onboarding_profiles::unreadable(&opened.database.pool).await.context("could not look at the table")?;
     if !unreadable.is_empty() {
         return refused(&format!(
-            "of travel_onboarding_profiles these columns are not there, or this role may not read them: {}",
+            "permission denied, or not there: of travel_onboarding_profiles the columns {}; docs/grants_jobs.sql has the rights",
             unreadable.join(", ")
         ));
     }
