@@ -93,7 +93,7 @@ settings! {
     /// How much may be read and not yet finished; beyond it the consumer pauses.
     in_flight: InFlightConfig {
         /// The most records.
-        max_records: u32 = default("20000").range("1", "10000000"),
+        max_records: u32 = default("5000").range("1", "10000000"),
         /// The most bytes of keys and values.
         max_bytes: Bytes = default("64MiB").range("64KiB", "8GiB"),
     }
