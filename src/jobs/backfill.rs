@@ -150,7 +150,7 @@ mod tests {
             else {
                 panic!("an onboarding")
             };
-            sections.iter().any(|section| *section == Section::Destinations(Destinations { stated: true }))
+            sections.contains(&Section::Destinations(Destinations { stated: true }))
         };
         assert!(!stated("") && !stated(r#""destinations":null,"#) && stated(r#""destinations":{},"#));
     }

@@ -137,3 +137,17 @@ async fn a_recompute_killed_in_the_middle_is_resumed_with_the_same_catalog() {
     live.wait(PATIENCE).await;
     scene.assert_changes_form_chains().await;
 }
+
+#[tokio::test]
+async fn a_state_that_cannot_be_read_is_listed_and_holds_nobody_up() {
+    let scene = filled(10).await;
+    scene.database.run(r"update segmenter.profile_states set state = '\x00' where user_id = 'user-3'").await;
+    let catalog = narrower(2);
+    let (code, lines) = run_with(&scene, &catalog, &["recompute", "--execute"]).await;
+    let end = member(&lines, "end");
+    assert_eq!((code, &end["counts"]["applied"], &end["counts"]["rejected"]), (Some(4), &9.into(), &1.into()));
+    assert_eq!(end["failures"][0]["user"], "user-3", "{end}");
+    let arguments = ["backfill", "--source", "onboarding-profiles", "--all", "--execute"];
+    let (code, lines) = run_with(&scene, &catalog, &arguments).await;
+    assert_eq!((code, &member(&lines, "end")["failures"][0]["user"]), (Some(4), &"user-3".into()), "{lines:?}");
+}
