@@ -2,11 +2,16 @@
 
 mod backfill;
 mod controlling;
+mod filling;
 mod interrupting;
 mod planning;
+mod profiles;
+mod progress;
 mod recompute;
+mod repeating;
 mod replaying;
 mod republish;
+mod rescoring;
 mod rights;
 mod saying;
 

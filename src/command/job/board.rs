@@ -74,7 +74,7 @@ fn percent(snapshot: &Snapshot) -> u64 {
 fn text(snapshot: &Snapshot) -> String {
     let Snapshot { stage, counts, passed, said, report, .. } = snapshot;
     if *stage != Stage::Work {
-        return format!("saying what has changed: {said} users");
+        return format!("saying what has changed: {said} users, {:.0}/s", report.rate);
     }
     // What matters most comes first: a narrow terminal cuts the end.
     let pace = match (&report.held, snapshot.remaining()) {

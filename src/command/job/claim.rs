@@ -38,7 +38,7 @@ pub(super) fn new_parts(spec: &Spec) -> Vec<NewPart> {
                 until: Some(range.end.to_string()),
             })
             .collect(),
-        What::Backfill(_) | What::Recompute(_) | What::Republish(_) => {
+        What::Backfill(_) | What::Recompute { .. } | What::Republish(_) => {
             vec![NewPart { name: users::PART.to_owned(), position: String::new(), until: None }]
         }
     };

@@ -121,6 +121,12 @@ pub(super) fn counts(counts: &Counts, out: &mut impl Write) -> io::Result<()> {
     row("  unchanged", counts.unchanged)?;
     row("  stale", counts.stale)?;
     row("  skipped", counts.skipped)?;
+    if counts.not_completed > 0 {
+        row("    not completed", counts.not_completed)?;
+    }
+    if counts.without_profile > 0 {
+        row("    without a profile", counts.without_profile)?;
+    }
     row("  of unknown users", counts.unknown_users)?;
     row("  rejected", counts.rejected)
 }
