@@ -10,6 +10,7 @@ pub mod doctor;
 pub mod explain;
 pub mod job;
 pub mod migrate;
+mod registry;
 pub mod serve;
 mod text;
 pub mod user;

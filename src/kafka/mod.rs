@@ -14,6 +14,8 @@ pub mod publisher;
 pub mod rebalance;
 pub mod record;
 pub mod said_revisions;
+pub mod schema_wait;
+pub mod sorter;
 pub mod start;
 pub mod tombstone;
 pub mod topic_reader;

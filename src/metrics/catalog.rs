@@ -7,6 +7,7 @@ use prometheus::{
 };
 
 use super::{Metrics, RecordOutcome};
+use crate::event::registry::Answer;
 use crate::event::{Reason, Skip};
 use crate::store::error::ErrorClass;
 
@@ -142,12 +143,21 @@ fn register() -> prometheus::Result<(Metrics, Vec<Documented>)> {
     Skip::ALL.iter().for_each(|skip| skipped.with_label_values(&[skip.as_str()]).reset());
     Reason::ALL.iter().for_each(|reason| dead_letters.with_label_values(&[reason.as_str()]).reset());
     ErrorClass::ALL.iter().for_each(|class| database_errors.with_label_values(&[class.as_str()]).reset());
+    let registry_answers = to.counters(
+        "registry_answers_total",
+        &["answer"],
+        "Answers of the schema registry; `away` counts those that did not come, or were not its own",
+    )?;
+    Answer::ALL.iter().for_each(|answer| registry_answers.with_label_values(&[answer]).reset());
     let build = to.whole_gauges("build_info", &["version"], "1, with the version of the program as a label")?;
     build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
     let metrics = Metrics {
         records: [of_kind("onboarding_completed"), of_kind("profile_updated")],
         skipped,
         dead_letters,
+        registry_answers,
+        registry_waiting: to
+            .whole_gauge("registry_waiting_records", "Records that wait for their schema from the schema registry")?,
         key_mismatch: to
             .counter("key_mismatch_total", "Accepted records whose key names another user than the payload")?,
         unknown_currency: to.counter(
