@@ -15,6 +15,7 @@ use segmenter::command::explain::{self, ExplainArgs};
 use segmenter::command::job::replay::{ReplayAction, ReplayCommand};
 use segmenter::command::job::{self, JobCommand, Manage};
 use segmenter::command::migrate::MigrateArgs;
+use segmenter::command::schema::{self, SchemaAction, SchemaCommand};
 use segmenter::command::serve::ServeArgs;
 use segmenter::command::user::{UserAction, UserCommand};
 use segmenter::command::verify::{self, Scope, VerifyArgs};
@@ -50,6 +51,7 @@ enum Command {
     Verify(VerifyArgs),
     User(UserCommand),
     Doctor(DoctorArgs),
+    Schema(SchemaCommand),
     Dlq(DlqArgs),
     Replay(ReplayCommand),
     Job(JobCommand),
@@ -102,6 +104,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             };
             Ok(runtime()?.block_on(command::doctor::run(&args, &config, &mut io::stdout()))?.into())
         }
+        Command::Schema(command) => schemas(&command.action),
         Command::Dlq(args) => dead_letters(&args),
         Command::Replay(command) => replay(&command.action),
         Command::Job(command) => manage(&command.manage),
@@ -112,6 +115,15 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Ok(check_events::run(&args, io::stdin().lock(), io::stdout().lock(), now())?.into())
         }
     }
+}
+
+fn schemas(action: &SchemaAction) -> anyhow::Result<ExitCode> {
+    let (registry, topics, log) = match Sources::of_process(action.config()).resolve().registry() {
+        Ok(read) => read,
+        Err(problems) => return refuse(&problems),
+    };
+    telemetry::init(log.filter.as_str(), log.format)?;
+    Ok(runtime()?.block_on(schema::run(action, &registry, &topics, &mut io::stdout()))?.into())
 }
 
 fn dead_letters(args: &DlqArgs) -> anyhow::Result<ExitCode> {

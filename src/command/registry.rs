@@ -1,9 +1,7 @@
-//! The schema registry as the configuration names it, and what it means for what is said.
+//! The schema registry as the configuration names it.
 
-use crate::config::{self, RegistryConfig, TopicsConfig};
-use crate::event::registry::{Client, ClientError, Failure, Registry, Settings};
-use crate::halt::Halt;
-use crate::pipeline::segment_changed::{Encoding, avro};
+use crate::config::RegistryConfig;
+use crate::event::registry::{Client, ClientError, Registry, Settings};
 
 /// The registry, if one is configured. Nothing is asked of it yet.
 ///
@@ -23,42 +21,4 @@ pub(super) fn settings(config: &RegistryConfig, url: &str) -> Settings {
         ca: config.ca.clone(),
         timeout: config.timeout,
     }
-}
-
-/// The subject of a topic's values: Confluent's default strategy.
-pub(super) fn subject(topic: &str) -> String {
-    format!("{topic}-value")
-}
-
-/// How segment-changed is written where no registry takes part.
-pub(super) fn unregistered_encoding(topics: &TopicsConfig) -> Encoding {
-    match topics.segment_changed_encoding {
-        config::Encoding::Json => Encoding::Json,
-        config::Encoding::Avro => Encoding::Avro,
-    }
-}
-
-/// How segment-changed is written. In Avro, where there is a registry, its schema is registered there unless it is already.
-///
-/// # Errors
-/// The registry is away or does not take the schema.
-pub(super) async fn output_encoding(topics: &TopicsConfig, registry: Option<&Registry>) -> Result<Encoding, Failure> {
-    match (unregistered_encoding(topics), registry) {
-        (Encoding::Avro, Some(registry)) => {
-            let subject = subject(topics.segment_changed.as_str());
-            registry.client().register(&subject, avro::SCHEMA).await.map(Encoding::Framed)
-        }
-        (encoding, _) => Ok(encoding),
-    }
-}
-
-/// [`output_encoding`] for a command, whose operator waits no longer than for one answer.
-///
-/// # Errors
-/// As [`output_encoding`].
-pub(super) async fn output_encoding_now(topics: &TopicsConfig, registry: Option<&Registry>) -> Result<Encoding, Halt> {
-    output_encoding(topics, registry).await.map_err(|failure| match failure {
-        Failure::Away(why) => Halt::Away(format!("the schema registry is away: {why}")),
-        failure => Halt::Refused(format!("the schema of segment-changed: {failure}")),
-    })
 }

@@ -12,7 +12,7 @@ use tracing::{error, info, warn};
 use uuid::Uuid;
 
 use super::{catalog, registry};
-use crate::config::{Config, ConfigArgs, KafkaConfig, TopicsConfig};
+use crate::config::{self, Config, ConfigArgs, KafkaConfig, TopicsConfig};
 use crate::engine::Catalog;
 use crate::event::Limits;
 use crate::event::registry::{Failure, Registry};
@@ -22,7 +22,7 @@ use crate::http::{self, Access, Pages};
 use crate::kafka::assignment::Budget;
 use crate::kafka::client::{Cluster, Topics};
 use crate::kafka::ledger::FloodLimit;
-use crate::kafka::schema_wait;
+use crate::kafka::{said_schema, schema_wait};
 use crate::kafka::worker::BatchLimits;
 use crate::metrics::Metrics;
 use crate::pipeline::segment_changed::Encoding;
@@ -176,7 +176,7 @@ async fn prepare_output(config: &Config, registry: Option<&Registry>, shared: &S
     let mut retry = Retry::forever();
     let mut reported = false;
     loop {
-        match registry::output_encoding(&config.topics, registry).await {
+        match said_schema::encoding(encoding(&config.topics), config.topics.segment_changed.as_str(), registry).await {
             Ok(encoding) => {
                 if reported {
                     shared.health.set_ready(schema_wait::COMPONENT);
@@ -285,9 +285,17 @@ pub fn settings(config: &Config) -> Settings {
         budget: Budget { records: config.in_flight.max_records as usize, bytes: config.in_flight.max_bytes.0 },
         limits: Limits { max_value_bytes: limits.max_value_bytes.0, max_future_ms: millis(limits.max_future) },
         flood: FloodLimit { records: limits.rejection_run as usize, bytes: limits.rejection_run_bytes.0 },
-        output_encoding: registry::unregistered_encoding(&config.topics),
+        output_encoding: encoding(&config.topics),
         registry: None,
         max_outbox_rows: i64::from(config.outbox.max_depth),
+    }
+}
+
+/// How segment-changed is to be written, whether or not there is a registry.
+fn encoding(topics: &TopicsConfig) -> Encoding {
+    match topics.segment_changed_encoding {
+        config::Encoding::Json => Encoding::Json,
+        config::Encoding::Avro => Encoding::Avro,
     }
 }
 

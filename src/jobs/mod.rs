@@ -29,7 +29,7 @@ pub mod spec;
 pub mod throttle;
 
 use crate::batch_writer::Output;
-use crate::event::Limits;
+use crate::decoder::Decoder;
 use crate::stop::Stop;
 use crate::store::Store;
 
@@ -40,6 +40,6 @@ pub struct Means {
     pub output: Output,
     /// The live service's group: its lag is looked at, its offsets are never touched.
     pub live_group: String,
-    pub limits: Limits,
+    pub decoder: Decoder,
     pub stop: Stop,
 }

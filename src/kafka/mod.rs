@@ -14,6 +14,7 @@ pub mod publisher;
 pub mod rebalance;
 pub mod record;
 pub mod said_revisions;
+pub mod said_schema;
 pub mod schema_wait;
 pub mod sorter;
 pub mod start;
