@@ -13,7 +13,7 @@ use super::supervisor::Supervisor;
 use super::wait::eventually_blocking;
 
 /// Where Apicurio has Confluent's API.
-const API: &str = "/apis/ccompat/v7";
+pub(super) const API: &str = "/apis/ccompat/v7";
 
 /// A registry: the run's own, or one that a test may kill. Gone when dropped.
 pub struct SchemaRegistry {
@@ -125,5 +125,7 @@ fn jar() -> PathBuf {
     let folder = super::source("target/registry");
     let entries = std::fs::read_dir(&folder).into_iter().flatten().filter_map(Result::ok);
     let runner = entries.map(|entry| entry.path()).find(|path| path.to_string_lossy().ends_with("-runner.jar"));
-    runner.unwrap_or_else(|| panic!("the schema registry is missing in {}: `scripts/setup ops` brings it", folder.display()))
+    runner.unwrap_or_else(|| {
+        panic!("the schema registry is missing in {}: `scripts/setup ops` brings it", folder.display())
+    })
 }

@@ -158,7 +158,12 @@ async fn open(config: &Config, access: Access) -> anyhow::Result<Result<Opened, 
     let registry = registry::open(&config.registry)?;
     let means = Means {
         store: database.store(config)?,
-        output: Output { cluster: live.cluster, topics: live.topics, encoding: live.output_encoding, registry: registry.clone() },
+        output: Output {
+            cluster: live.cluster,
+            topics: live.topics,
+            encoding: live.output_encoding,
+            registry: registry.clone(),
+        },
         live_group: live.group,
         decoder: Decoder { registry, limits: live.limits, stop: stop.clone() },
         stop,
