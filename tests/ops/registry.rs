@@ -57,7 +57,7 @@ async fn records_of_every_registered_version_of_a_schema_are_read_as_the_same_ev
     let earlier = registry.register(&subject, EARLIER_ONBOARDING).await;
     let present = registry.register(&subject, ONBOARDING).await;
     let update = registry.register(&format!("{}-value", scene.updates), UPDATE).await;
-    let text = json!({"schemaType": "JSON", "schema": r#"{"type": "object"}"#});
+    let text = json!({"schemaType": "JSON", "schema": r#"{"$schema": "http://json-schema.org/draft-07/schema#", "type": "object"}"#});
     let in_json = registry.register_as(&format!("{}-json", scene.updates), &text).await;
     let guid = "6f1c3a52-8d0e-5b6a-9f47-21c07be4d918";
     gate.name(guid, present);
@@ -174,7 +174,7 @@ fn taken_out(schema: &mut Value, record: &str) -> Option<(String, Value)> {
 async fn waits_for_the_registry(process: &Segmenter) {
     let address = process.http_address().await;
     eventually(PATIENCE, "the registry to be reported as away", || async {
-        let ready = crate::support::http_get(address, "/readyz").await;
+        let ready = crate::support::http_get(address, "/health/ready").await;
         ready.status == 503 && ready.body.contains("schema registry")
     })
     .await;

@@ -39,32 +39,17 @@ pub async fn http(
     path: &str,
     headers: &[(&str, &str)],
 ) -> std::io::Result<Response> {
-    http_with_body(address, method, path, headers, "").await
-}
-
-/// [`http`] with a body.
-///
-/// # Errors
-/// As [`http`].
-pub async fn http_with_body(
-    address: SocketAddr,
-    method: &str,
-    path: &str,
-    headers: &[(&str, &str)],
-    body: &str,
-) -> std::io::Result<Response> {
     // HTTP/1.0: the answer comes unchunked and ends with the connection.
-    let mut request = format!("{method} {path} HTTP/1.0\r\nhost: {address}\r\ncontent-length: {}\r\n", body.len());
+    let mut request = format!("{method} {path} HTTP/1.0\r\nhost: {address}\r\ncontent-length: 0\r\n");
     for (name, value) in headers {
         request.push_str(&format!("{name}: {value}\r\n"));
     }
     request.push_str("\r\n");
-    request.push_str(body);
     let answer = tokio::task::spawn_blocking(move || exchange(address, &request)).await.expect("it does not panic")?;
     parse(&answer).ok_or_else(|| std::io::Error::other("not an HTTP answer"))
 }
 
-/// Whether an answer to GET comes at once, and is a 200: outside of a runtime.
+/// Whether an answer to GET comes, and is a 200: outside of a runtime.
 pub fn is_ok(address: SocketAddr, path: &str) -> bool {
     let request = format!("GET {path} HTTP/1.0\r\nhost: {address}\r\n\r\n");
     let answer = exchange(address, &request).ok().and_then(|answer| parse(&answer));

@@ -21,7 +21,7 @@ mod topics;
 mod wait;
 
 pub use database::Database;
-pub use http::{Response, http, http_get, http_with_body};
+pub use http::{Response, http, http_get};
 pub use kafka::{Kafka, Life, kafka};
 pub use kafkajs::kafkajs_produce;
 pub use postgres::{Postgres, postgres};

@@ -12,8 +12,7 @@ use axum::response::{IntoResponse, Response};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use super::http::http_with_body;
-use super::registry::{API, SchemaRegistry};
+use super::registry::{API, SchemaRegistry, ask};
 
 /// What becomes of a question.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,15 +114,9 @@ async fn answer(
         }
     }
     let path = state.path(&uri.to_string());
-    let content_type = [("content-type", "application/vnd.schemaregistry.v1+json")];
-    let body = String::from_utf8_lossy(&body).into_owned();
-    match http_with_body(state.registry, method.as_str(), &path, &content_type, &body).await {
-        Ok(answer) => {
-            let status = StatusCode::from_u16(answer.status).expect("a status");
-            (status, [(header::CONTENT_TYPE, "application/json")], answer.body).into_response()
-        }
-        Err(_) => StatusCode::BAD_GATEWAY.into_response(),
-    }
+    let (status, answer) = ask(state.registry, method, &path, String::from_utf8_lossy(&body).into_owned()).await;
+    let status = StatusCode::from_u16(status).expect("a status");
+    (status, [(header::CONTENT_TYPE, "application/json")], answer).into_response()
 }
 
 impl Inner {
