@@ -1,19 +1,31 @@
-# Built in a pipeline that has a container engine; the development machines have none.
+# syntax=docker/dockerfile:1
+# Built in a pipeline that has a container engine: docker build --build-arg SEGMENTER_COMMIT="$(git rev-parse --short HEAD)" .
 FROM rust:1.95-bookworm AS build
-RUN apt-get update && apt-get install -y --no-install-recommends libssl-dev zlib1g-dev && rm -rf /var/lib/apt/lists/*
+# Not pinned: Debian keeps only the newest patch of a stable release, so a pinned version would soon be gone.
+# hadolint ignore=DL3008
+RUN apt-get update \
+  && apt-get install -y --no-install-recommends libssl-dev zlib1g-dev \
+  && rm -rf /var/lib/apt/lists/*
 WORKDIR /build
-COPY Cargo.toml Cargo.lock ./
+COPY Cargo.toml Cargo.lock build.rs ./
 COPY src src
 COPY schemas schemas
 COPY migrations migrations
 COPY tests/main.rs tests/main.rs
 COPY benches benches
-RUN cargo build --release --locked --bin segmenter
+# There is no .git in here to ask; `segmenter --version` says this.
+ARG SEGMENTER_COMMIT=""
+RUN cargo build --release --locked --bin segmenter \
+  && lib="usr/lib/$(uname -m)-linux-gnu" \
+  && mkdir -p "/image/$lib" /image/usr/local/bin \
+  && cp "/$lib/libssl.so.3" "/$lib/libcrypto.so.3" "/image/$lib/" \
+  && cp target/release/segmenter /image/usr/local/bin/
 
 FROM gcr.io/distroless/cc-debian12:nonroot
-# librdkafka is linked with the distribution's OpenSSL.
-COPY --from=build /usr/lib/x86_64-linux-gnu/libssl.so.3 /usr/lib/x86_64-linux-gnu/libcrypto.so.3 /usr/lib/x86_64-linux-gnu/
-COPY --from=build /build/target/release/segmenter /usr/local/bin/segmenter
+# The program, and the OpenSSL that librdkafka is linked with.
+COPY --from=build /image/ /
+# A number, so that Kubernetes can see that it is not root.
+USER 65532:65532
 EXPOSE 8080
 ENTRYPOINT ["/usr/local/bin/segmenter"]
 CMD ["serve"]

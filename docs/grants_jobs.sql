@@ -3,3 +3,4 @@
 grant select, insert, update on segmenter.jobs to segmenter_service;
 grant select, insert, update on segmenter.job_parts to segmenter_service;
 grant select, insert on segmenter.job_users to segmenter_service;
+grant select, insert, update on segmenter.job_failures to segmenter_service;

@@ -37,3 +37,11 @@ create table segmenter.job_users (
   user_id text collate "C" not null,
   primary key (job_id, user_id)
 );
+
+-- Users whose data broke a rule, with field and rule; never a value.
+create table segmenter.job_failures (
+  job_id uuid not null references segmenter.jobs (id) on delete cascade,
+  user_id text collate "C" not null,
+  why text not null,
+  primary key (job_id, user_id)
+);

@@ -118,6 +118,7 @@ impl BatchWriter {
     /// # Errors
     /// Kafka is away.
     pub async fn say(&self, publications: Vec<Publication>) -> Result<(), Halt> {
+        publications.iter().for_each(|publication| self.driver.held.hold(publication.id));
         within_patience("Kafka", self.driver.hand_over(publications)).await
     }
 

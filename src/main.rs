@@ -4,22 +4,26 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use segmenter::command;
 use segmenter::command::check_events::{self, CheckEventsArgs};
+use segmenter::command::completions::{self, CompletionsArgs};
 use segmenter::command::config::ConfigCommand;
 use segmenter::command::demo::DemoArgs;
 use segmenter::command::dlq::{self, Action, DlqArgs};
 use segmenter::command::doctor::DoctorArgs;
 use segmenter::command::explain::{self, ExplainArgs};
+use segmenter::command::job::backfill::BackfillArgs;
+use segmenter::command::job::recompute::RecomputeArgs;
 use segmenter::command::job::replay::{ReplayAction, ReplayCommand};
+use segmenter::command::job::republish::RepublishArgs;
 use segmenter::command::job::{self, JobCommand, Manage};
 use segmenter::command::migrate::MigrateArgs;
 use segmenter::command::schema::{self, SchemaAction, SchemaCommand};
 use segmenter::command::serve::ServeArgs;
 use segmenter::command::user::{UserAction, UserCommand};
 use segmenter::command::verify::{self, Scope, VerifyArgs};
-use segmenter::config::{ConfigArgs, Sources};
+use segmenter::config::{Config, ConfigArgs, Sources};
 use segmenter::engine::Catalog;
 use segmenter::event::Millis;
 use segmenter::exit::Exit;
@@ -30,7 +34,7 @@ use segmenter::telemetry;
 /// Exit codes: 0 ok, 1 failure, 2 usage or configuration, 3 a precondition refused, 4 finished with findings, 5 flood of
 /// rejected records, 75 a dependency is away, 130 interrupted.
 #[derive(Debug, Parser)]
-#[command(name = "segmenter", version, arg_required_else_help = true)]
+#[command(name = "segmenter", version = env!("SEGMENTER_VERSION"), arg_required_else_help = true)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -54,8 +58,12 @@ enum Command {
     Schema(SchemaCommand),
     Dlq(DlqArgs),
     Replay(ReplayCommand),
+    Backfill(BackfillArgs),
+    Recompute(RecomputeArgs),
+    Republish(RepublishArgs),
     Job(JobCommand),
     Demo(DemoArgs),
+    Completions(CompletionsArgs),
 }
 
 fn main() -> ExitCode {
@@ -66,9 +74,13 @@ fn main() -> ExitCode {
     match run(cli) {
         Ok(code) => code,
         Err(error) => {
+            let (text, exit) = match error.downcast_ref::<Unusable>() {
+                Some(unusable) => (unusable.to_string(), Exit::Usage),
+                None => (format!("segmenter: {error:#}"), Exit::Failure),
+            };
             // Standard error is the last resort; if it is closed there is nobody to tell.
-            let _ = writeln!(io::stderr(), "segmenter: {error:#}");
-            Exit::Failure.into()
+            let _ = writeln!(io::stderr(), "{text}");
+            exit.into()
         }
     }
 }
@@ -76,18 +88,11 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Serve(args) => {
-            let config = match Sources::of_process(&args.config).resolve().config() {
-                Ok(config) => config,
-                Err(problems) => return refuse(&problems),
-            };
-            telemetry::init(config.log.filter.as_str(), config.log.format)?;
+            let config = configured(&args.config)?;
             Ok(runtime()?.block_on(command::serve::run(config))?.into())
         }
         Command::Migrate { config, migrate } => {
-            let (database, log) = match Sources::of_process(&config).resolve().database() {
-                Ok(read) => read,
-                Err(problems) => return refuse(&problems),
-            };
+            let (database, log) = usable(Sources::of_process(&config).resolve().database())?;
             telemetry::init(log.filter.as_str(), log.format)?;
             let mut out = io::stdout();
             let run = command::migrate::run(&migrate, database.url.expose(), &mut out);
@@ -98,19 +103,29 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Demo(args) => Ok(runtime()?.block_on(command::demo::run(&args, &mut io::stdout()))?.into()),
         Command::Doctor(args) => {
-            let config = match Sources::of_process(&args.config).resolve().config() {
-                Ok(config) => config,
-                Err(problems) => return refuse(&problems),
-            };
+            let config = usable(Sources::of_process(&args.config).resolve().config())?;
             Ok(runtime()?.block_on(command::doctor::run(&args, &config, &mut io::stdout()))?.into())
         }
         Command::Schema(command) => schemas(&command.action),
         Command::Dlq(args) => dead_letters(&args),
         Command::Replay(command) => replay(&command.action),
+        Command::Backfill(args) => {
+            let config = configured(&args.config)?;
+            Ok(runtime()?.block_on(job::backfill::run(&args, &config, &mut io::stdout()))?.into())
+        }
+        Command::Recompute(args) => {
+            let config = configured(&args.config)?;
+            Ok(runtime()?.block_on(job::recompute::run(&args, &config, &mut io::stdout()))?.into())
+        }
+        Command::Republish(args) => {
+            let config = configured(&args.config)?;
+            Ok(runtime()?.block_on(job::republish::run(&args, &config, &mut io::stdout()))?.into())
+        }
         Command::Job(command) => manage(&command.manage),
         Command::Explain(args) => explain(&args),
         Command::Verify(args) => verify(&args),
         Command::User(command) => user(&command),
+        Command::Completions(args) => Ok(completions::run(&args, Cli::command(), &mut io::stdout().lock())?.into()),
         Command::CheckEvents(args) => {
             Ok(check_events::run(&args, io::stdin().lock(), io::stdout().lock(), now())?.into())
         }
@@ -118,10 +133,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
 }
 
 fn schemas(action: &SchemaAction) -> anyhow::Result<ExitCode> {
-    let (registry, topics, log) = match Sources::of_process(action.config()).resolve().registry() {
-        Ok(read) => read,
-        Err(problems) => return refuse(&problems),
-    };
+    let (registry, topics, log) = usable(Sources::of_process(action.config()).resolve().registry())?;
     telemetry::init(log.filter.as_str(), log.format)?;
     Ok(runtime()?.block_on(schema::run(action, &registry, &topics, &mut io::stdout()))?.into())
 }
@@ -129,17 +141,11 @@ fn schemas(action: &SchemaAction) -> anyhow::Result<ExitCode> {
 fn dead_letters(args: &DlqArgs) -> anyhow::Result<ExitCode> {
     let resolved = Sources::of_process(args.action.config()).resolve();
     if let Action::Redrive(redrive) = &args.action {
-        let config = match resolved.config() {
-            Ok(config) => config,
-            Err(problems) => return refuse(&problems),
-        };
+        let config = usable(resolved.config())?;
         telemetry::init(config.log.filter.as_str(), config.log.format)?;
         return Ok(runtime()?.block_on(dlq::redrive(redrive, &config, now(), &mut io::stdout()))?.into());
     }
-    let (kafka, topics, log) = match resolved.kafka() {
-        Ok(read) => read,
-        Err(problems) => return refuse(&problems),
-    };
+    let (kafka, topics, log) = usable(resolved.kafka())?;
     telemetry::init(log.filter.as_str(), log.format)?;
     Ok(dlq::look(&args.action, &kafka, &topics, now(), &mut io::stdout().lock())?.into())
 }
@@ -147,11 +153,7 @@ fn dead_letters(args: &DlqArgs) -> anyhow::Result<ExitCode> {
 fn replay(action: &ReplayAction) -> anyhow::Result<ExitCode> {
     match action {
         ReplayAction::Start(args) => {
-            let config = match Sources::of_process(&args.config).resolve().config() {
-                Ok(config) => config,
-                Err(problems) => return refuse(&problems),
-            };
-            telemetry::init(config.log.filter.as_str(), config.log.format)?;
+            let config = configured(&args.config)?;
             Ok(runtime()?.block_on(job::replay::start(args, &config, &mut io::stdout()))?.into())
         }
         ReplayAction::Manage(action) => manage(action),
@@ -159,11 +161,7 @@ fn replay(action: &ReplayAction) -> anyhow::Result<ExitCode> {
 }
 
 fn manage(action: &Manage) -> anyhow::Result<ExitCode> {
-    let config = match Sources::of_process(action.config()).resolve().config() {
-        Ok(config) => config,
-        Err(problems) => return refuse(&problems),
-    };
-    telemetry::init(config.log.filter.as_str(), config.log.format)?;
+    let config = configured(action.config())?;
     Ok(runtime()?.block_on(job::manage(action, &config, &mut io::stdout()))?.into())
 }
 
@@ -181,10 +179,7 @@ fn explain(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn explain_user(user: &str, config: &ConfigArgs, json: bool) -> anyhow::Result<ExitCode> {
-    let (database, catalog, log) = match Sources::of_process(config).resolve().database_and_catalog() {
-        Ok(read) => read,
-        Err(problems) => return refuse(&problems),
-    };
+    let (database, catalog, log) = usable(Sources::of_process(config).resolve().database_and_catalog())?;
     telemetry::init(log.filter.as_str(), log.format)?;
     let mut out = io::stdout();
     Ok(runtime()?.block_on(explain::explain_user(user, &database, &catalog, json, &mut out))?.into())
@@ -194,17 +189,11 @@ fn verify(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     let resolved = Sources::of_process(&args.config).resolve();
     let mut out = io::stdout();
     if args.needs_kafka() {
-        let config = match resolved.config() {
-            Ok(config) => config,
-            Err(problems) => return refuse(&problems),
-        };
+        let config = usable(resolved.config())?;
         telemetry::init(config.log.filter.as_str(), config.log.format)?;
         return Ok(runtime()?.block_on(verify::run(args, Scope::Topic(&config), &mut out))?.into());
     }
-    let (database, catalog, log) = match resolved.database_and_catalog() {
-        Ok(read) => read,
-        Err(problems) => return refuse(&problems),
-    };
+    let (database, catalog, log) = usable(resolved.database_and_catalog())?;
     telemetry::init(log.filter.as_str(), log.format)?;
     Ok(runtime()?.block_on(verify::run(args, Scope::Database(&database, &catalog), &mut out))?.into())
 }
@@ -213,28 +202,32 @@ fn user(command: &UserCommand) -> anyhow::Result<ExitCode> {
     let mut out = io::stdout();
     match &command.action {
         UserAction::Show(args) => {
-            let (database, log) = match Sources::of_process(&args.config).resolve().database() {
-                Ok(read) => read,
-                Err(problems) => return refuse(&problems),
-            };
+            let (database, log) = usable(Sources::of_process(&args.config).resolve().database())?;
             telemetry::init(log.filter.as_str(), log.format)?;
             Ok(runtime()?.block_on(command::user::show(args, &database, &mut out))?.into())
         }
         UserAction::Explain(args) => explain_user(&args.id, &args.config, args.json),
         UserAction::Forget(args) => {
-            let config = match Sources::of_process(&args.config).resolve().config() {
-                Ok(config) => config,
-                Err(problems) => return refuse(&problems),
-            };
-            telemetry::init(config.log.filter.as_str(), config.log.format)?;
+            let config = configured(&args.config)?;
             Ok(runtime()?.block_on(command::user::forget(args, &config, &mut out))?.into())
         }
     }
 }
 
-fn refuse(problems: &impl std::fmt::Display) -> anyhow::Result<ExitCode> {
-    writeln!(io::stderr(), "{problems}")?;
-    Ok(Exit::Usage.into())
+/// Arguments or settings that cannot be used; its text names all that is wrong with them.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Unusable(String);
+
+fn usable<T>(read: Result<T, impl std::fmt::Display>) -> anyhow::Result<T> {
+    read.map_err(|problems| Unusable(problems.to_string()).into())
+}
+
+/// The whole configuration; from then on the log is written as it says.
+fn configured(args: &ConfigArgs) -> anyhow::Result<Config> {
+    let config = usable(Sources::of_process(args).resolve().config())?;
+    telemetry::init(config.log.filter.as_str(), config.log.format)?;
+    Ok(config)
 }
 
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {

@@ -17,7 +17,7 @@ use crate::event::Limits;
 use crate::event::registry::Registry;
 use crate::health::Health;
 use crate::kafka::assignment::{Assignment, Budget};
-use crate::kafka::client::{Cluster, Topics};
+use crate::kafka::client::{ClientEvents, Cluster, Topics};
 use crate::kafka::consumer::{Intake, LiveConsumer, Schemas};
 use crate::kafka::dead_letter_writer::DeadLetterWriter;
 use crate::kafka::ledger::FloodLimit;
@@ -79,7 +79,8 @@ pub async fn run(settings: Settings, store: Store, shared: Shared) -> anyhow::Re
     let Shared { metrics, health, stop } = shared.clone();
     health.expect(&[topics::COMPONENT, outbox_gate::COMPONENT]);
     let topics = Arc::new(settings.topics.clone());
-    let said = settings.cluster.named_producer("publisher").context("could not make the publisher's Kafka client")?;
+    let reported = ClientEvents::new("publisher");
+    let said = settings.cluster.producer(reported.clone()).context("could not make the publisher's Kafka client")?;
     let dead =
         settings.cluster.named_producer("dead letters").context("could not make the dead letters' Kafka client")?;
     let assignment = Arc::new(Assignment::new(settings.flood));
@@ -133,7 +134,7 @@ pub async fn run(settings: Settings, store: Store, shared: Shared) -> anyhow::Re
     };
 
     let mut watchers = JoinSet::new();
-    watchers.spawn(topics::watch(said.clone(), Arc::clone(&topics), health.clone()));
+    watchers.spawn(topics::watch(said.clone(), reported, Arc::clone(&topics), health.clone(), stop.clone()));
     let gate = outbox_gate::Gate { max_rows: settings.max_outbox_rows, full: outbox_full };
     watchers.spawn(gate.watch(store.pool.clone(), metrics.clone(), health.clone()));
 

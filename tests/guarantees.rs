@@ -15,7 +15,7 @@ fn documents() -> Vec<PathBuf> {
     let in_folder = |folder| fs::read_dir(root(folder)).unwrap().map(|entry| entry.unwrap().path());
     let is_page = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "md");
     let pages = in_folder("docs").chain(in_folder("docs/decisions")).filter(is_page);
-    pages.chain([root("README.md"), root("CONTRIBUTING.md"), root("CHANGELOG.md")]).collect()
+    pages.chain([root("README.md"), root("CONTRIBUTING.md"), root("CHANGELOG.md"), root("k8s/README.md")]).collect()
 }
 
 /// What stands in backticks.

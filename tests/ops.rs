@@ -1,3 +1,16 @@
 //! What runs around the program, tested by `make test-ops`: its servers and tools are heavier than those of `make test`.
 
+mod alerts;
+mod compose;
+mod container;
+mod custom_resources;
+mod dashboard;
+mod kafka_tls;
+mod manifests;
+mod pods;
+mod pooler;
+mod postgres_tls;
 mod registry;
+mod setting_names;
+mod tools;
+mod topics;

@@ -17,6 +17,7 @@ use crate::store::apply::transaction_deadline;
 use crate::store::connect::{self, Connect};
 use crate::store::error::{ErrorClass, StoreError, classify};
 use crate::store::schema::{self, Platform, SchemaStatus};
+use crate::store::sql;
 
 /// What the command may do to the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,23 +45,22 @@ const CONNECTIONS: u32 = 3;
 pub(super) async fn open(config: &DatabaseConfig, access: Access) -> anyhow::Result<Result<Database, SchemaStatus>> {
     // Without the cause: it may repeat the URL, which holds a password.
     let options: PgConnectOptions = config.url.expose().parse().ok().context("the database URL cannot be parsed")?;
-    let mut options = options.application_name(config.application_name.as_str());
-    if access == Access::Read {
-        options = options.options([("default_transaction_read_only", "on")]);
-    }
-    let pool = connect::pool(Connect {
-        options,
+    let pool = connect::pool(&Connect {
+        options: options.application_name(config.application_name.as_str()),
         max_connections: CONNECTIONS,
         timeout: config.connect_timeout,
         statement_timeout: config.statement_timeout,
+        pooled: config.pooled,
+        read_only: access == Access::Read,
     });
-    let mut connection = pool.acquire().await.context("the database does not answer")?;
-    let schema = schema::check(&mut connection).await.context("could not look at the database's schema")?;
+    let mut unit = sql::unit(&pool).await.context("the database does not answer")?;
+    let connection = unit.connection();
+    let schema = schema::check(connection).await.context("could not look at the database's schema")?;
     if !schema.is_usable() {
         return Ok(Err(schema));
     }
-    let platform = Platform::detect(&mut connection).await.context("could not look at the platform's tables")?;
-    drop(connection);
+    let platform = Platform::detect(connection).await.context("could not look at the platform's tables")?;
+    drop(unit);
     Ok(Ok(Database { pool, platform, schema }))
 }
 

@@ -2,6 +2,7 @@
 
 mod catalog;
 pub mod check_events;
+pub mod completions;
 pub mod config;
 mod database;
 pub mod demo;

@@ -33,6 +33,7 @@ use crate::store::connect::{self, Connect};
 use crate::store::error::{ErrorClass, classify};
 use crate::store::migrate::{self, MigrateError, RunOptions};
 use crate::store::schema::{self, Platform, SchemaStatus};
+use crate::store::sql;
 use crate::store::{Store, apply};
 
 /// Read events from Kafka, keep user_vectors, say what changes.
@@ -91,16 +92,18 @@ pub async fn run_until_stopped(config: Config, listener: TcpListener, shared: Sh
 
 async fn serve(config: &Config, catalog: Arc<Catalog>, shared: &Shared, pages: &Pages) -> anyhow::Result<Exit> {
     let options: PgConnectOptions = config.database.url.expose().parse().context("database.url")?;
-    let options = options.application_name(config.database.application_name.as_str());
-    let Some(has_users) = prepare_database(config, &options, shared).await? else {
-        return Ok(ended(shared));
-    };
-    let pool = connect::pool(Connect {
-        options,
+    let connect = Connect {
+        options: options.application_name(config.database.application_name.as_str()),
         max_connections: config.database.connections + OTHER_CONNECTIONS,
         timeout: config.database.connect_timeout,
         statement_timeout: config.database.statement_timeout,
-    });
+        pooled: config.database.pooled,
+        read_only: false,
+    };
+    let Some(has_users) = prepare_database(config, &connect.session_options(), shared).await? else {
+        return Ok(ended(shared));
+    };
+    let pool = connect::pool(&connect);
     let store = Store {
         pool,
         catalog,
@@ -228,7 +231,8 @@ async fn prepare_once(config: &Config, options: &PgConnectOptions, shared: &Shar
             Err(error) => return Err(error.into()),
         }
     }
-    let status = schema::check(&mut connection).await?;
+    let mut transaction = sql::begin(&mut connection).await?;
+    let status = schema::check(&mut transaction).await?;
     if !status.is_usable() {
         shared.health.set_not_ready(SCHEMA, status.to_string());
         shared.stop.now(StopReason::Refused(format!("the database's schema is {status}")));
@@ -238,7 +242,7 @@ async fn prepare_once(config: &Config, options: &PgConnectOptions, shared: &Shar
         warn!(%status, "the schema is newer than this program, and says that it is compatible");
     }
     shared.health.set_ready(SCHEMA);
-    Ok(Some(Platform::detect(&mut connection).await?.has_users))
+    Ok(Some(Platform::detect(&mut transaction).await?.has_users))
 }
 
 /// Connects; no answer in time is an outage like any other.

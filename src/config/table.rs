@@ -88,6 +88,9 @@ settings! {
         statement_timeout: Duration = default("30s").range("100ms", "10m"),
         /// How long connecting may take.
         connect_timeout: Duration = default("10s").range("100ms", "5m"),
+        /// Whether the URL leads to a pooler in transaction mode, as PgBouncer's. Statements are then not prepared, which
+        /// costs speed. `migrate` and `doctor` need a URL of the database itself.
+        pooled: bool = default("false"),
         /// The name in `pg_stat_activity`.
         application_name: Name = default("segmenter"),
         /// Migrate the database before serving.

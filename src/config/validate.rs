@@ -12,6 +12,12 @@ pub(super) fn config(config: &Config, reader: &mut Reader<'_>) {
     clients(&config.kafka, &config.topics, reader);
     registry(&config.registry, reader);
     patience(&config.kafka, &config.batch, reader);
+    if config.database.pooled && config.database.migrate {
+        reader.refuse(
+            "database.migrate",
+            "must not be true beside database.pooled: migrations need a session of their own",
+        );
+    }
     if config.http.open && config.http.token.is_some() {
         reader.refuse("http.open", "must not be true beside http.token: the token would protect nothing");
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::batch_writer::Refused;
-use crate::event::Event;
+use crate::event::{Event, UserId};
 use crate::kafka::record::OriginalRecord;
 use crate::store::jobs::Counts;
 use crate::store::task::{Rescoring, Task};
@@ -24,6 +24,16 @@ pub struct Batch {
     pub work: Work,
     /// Those that could not be decoded, where they are to become dead letters.
     pub refused: Vec<Refused>,
+    /// Users whose data break a rule; each is counted as rejected.
+    pub failures: Vec<Failure>,
+}
+
+/// A user whose data break a rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    pub user: String,
+    /// Field and rule, never a value.
+    pub why: String,
 }
 
 /// What is to be done.
@@ -35,13 +45,18 @@ pub enum Work {
         records: Vec<OriginalRecord>,
     },
     Rescore(Vec<Rescoring>),
+    /// Say what was said last of some, who are counted already, and score those anew, aloud, of whom a saying is owed.
+    Say {
+        again: Vec<UserId>,
+        anew: Vec<Rescoring>,
+    },
 }
 
 impl Work {
     pub fn task(&self) -> Task<'_> {
         match self {
             Self::Merge { events, .. } => Task::Merge(events),
-            Self::Rescore(rescorings) => Task::Rescore(rescorings),
+            Self::Rescore(rescorings) | Self::Say { anew: rescorings, .. } => Task::Rescore(rescorings),
         }
     }
 }

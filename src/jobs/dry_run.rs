@@ -5,6 +5,7 @@ use std::time::Instant;
 use tokio::sync::watch;
 
 use super::Means;
+use super::batch::Failure;
 use super::snapshot::{Report, Snapshot, Speed};
 use super::source::Source;
 use super::throttle::{Pace, Throttle};
@@ -19,7 +20,12 @@ pub struct Forecast {
     pub counts: Counts,
     /// Users whose ranking would change.
     pub flow: Flow,
+    /// The first users whose data break a rule.
+    pub failures: Vec<Failure>,
 }
+
+/// How many failures are kept; all are counted.
+const KEPT_FAILURES: usize = 10_000;
 
 /// Goes through `source` without writing anything, with at most about `memory` bytes for the users that would change.
 ///
@@ -36,6 +42,7 @@ pub async fn run(
     let mut counts = Counts::default();
     let (mut pace, mut speed) = (Pace::new(Instant::now()), Speed::new(Instant::now()));
     let (mut passed, mut rate) = (0, 0.0);
+    let mut failures = Vec::new();
     loop {
         let report = Report { rate, ..Report::default() };
         shown.send_replace(Some(Snapshot { stage: Stage::Work, counts, passed, expected, said: 0, report }));
@@ -58,6 +65,8 @@ pub async fn run(
         }
         passed += batch.passed;
         rate = speed.count(batch.items(), Instant::now());
+        failures.extend(batch.failures);
+        failures.truncate(KEPT_FAILURES);
     }
-    Ok(Forecast { counts, flow: rehearsal.flow() })
+    Ok(Forecast { counts, flow: rehearsal.flow(), failures })
 }

@@ -4,6 +4,9 @@
 //! spec        what was asked for, as it is kept in the job's row
 //! source      the batches of a job, each with the position after it
 //!   replay    records of input topics between frozen offsets
+//!   backfill  onboarding profiles of the platform, as events
+//!   recompute states to be scored anew
+//!   republish states to be said again
 //!   saying    users whom the job changed quietly
 //! throttle    its limits, and the pace that keeps to a rate
 //! pressure    what the live service and the database are under, and whether a limit is passed
@@ -16,17 +19,21 @@
 //! Jobs write quietly: a new ranking is not said until the job's end, which says the net change of each user once. A live
 //! event in between says it itself.
 
+mod backfill;
 pub mod batch;
 pub mod control;
 pub mod dry_run;
 pub mod pressure;
+mod recompute;
 pub mod replay;
+mod republish;
 pub mod run;
 pub mod saying;
 pub mod snapshot;
 pub mod source;
 pub mod spec;
 pub mod throttle;
+pub mod users;
 
 use crate::batch_writer::Output;
 use crate::decoder::Decoder;

@@ -9,22 +9,22 @@ use tracing::warn;
 use uuid::Uuid;
 
 use super::Means;
-use super::batch::{Batch, Work};
+use super::batch::{Batch, Failure, Work};
 use super::control::{Control, Turn};
-use super::replay::source::ReplaySource;
 use super::saying::{self, Saying};
 use super::snapshot::{Snapshot, Speed};
 use super::source::Source;
 use super::spec::{Emit, Spec, What};
 use super::throttle::Throttle;
+use super::users;
 use crate::batch_writer::{BatchWriter, Refused, patiently};
-use crate::event::Event;
+use crate::event::{Event, UserId};
 use crate::halt::Halt;
 use crate::kafka::record::{OriginalRecord, Rejected};
 use crate::pipeline::fold::{JobCause, QuietJob, Voice};
 use crate::store::apply::{Ending, Progress};
 use crate::store::jobs::{self, Checkpoint, Counts, JobRecord, Part, Stage};
-use crate::store::task::Task;
+use crate::store::task::{Rescoring, Task};
 
 /// How a job that was not interrupted ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,6 +118,9 @@ pub fn passed(what: &What, parts: &[Part]) -> u64 {
                 u64::try_from(position - range.first).ok()
             })
             .sum(),
+        What::Backfill(_) | What::Recompute(_) | What::Republish(_) => {
+            parts.iter().filter(|part| part.name == users::PART).map(|part| part.counts.items).sum()
+        }
     }
 }
 
@@ -143,13 +146,14 @@ struct Walked {
 impl Runner<'_> {
     /// Works through what is left, then says what the job changed.
     async fn walk(&mut self, parts: &[Part]) -> Result<Ended, Halt> {
-        let work = parts.iter().filter(|part| part.name != saying::PART);
-        let mut is_complete = work.clone().all(|part| part.done);
+        let mut work = parts.iter().filter(|part| part.name != saying::PART);
+        let mut is_complete = work.all(|part| part.done);
         if self.progress.stage == Stage::Work {
-            let left: Vec<Part> = work.filter(|part| !part.done).cloned().collect();
-            let mut source = self.open(&left);
+            let what = &self.spec.what;
+            let mut source = Source::open(self.means, what, self.id, parts, what.keys(self.id)).await?;
             let says_at_end = self.spec.emit == Emit::Changed;
-            let voice = Voice::Quiet(QuietJob { id: self.id, says_at_end });
+            let voice =
+                if what.is_aloud() { Voice::Aloud } else { Voice::Quiet(QuietJob { id: self.id, says_at_end }) };
             is_complete = self.exhaust(&mut source, voice).await? == Turn::Go;
             enter(self.means, self.id, Stage::Say).await?;
             self.progress.stage = Stage::Say;
@@ -163,12 +167,6 @@ impl Runner<'_> {
             self.exhaust(&mut Source::Saying(saying), Voice::Aloud).await?;
         }
         Ok(if is_complete { Ended::Done } else { Ended::Cancelled })
-    }
-
-    fn open(&self, parts: &[Part]) -> Source {
-        match &self.spec.what {
-            What::Replay(replay) => Source::Replay(ReplaySource::open(self.means, replay, parts)),
-        }
     }
 
     /// Writes the batches of a source until it ends, or the job is cancelled: its end cannot be.
@@ -206,8 +204,9 @@ impl Runner<'_> {
 
     async fn write(&mut self, batch: Batch, voice: Voice) -> Result<(), Halt> {
         let items = batch.items();
-        let Batch { part, position, done, passed, counts, work, refused } = batch;
+        let Batch { part, position, done, passed, counts, work, refused, failures } = batch;
         self.writer.reject(refused).await?;
+        self.note(&failures).await?;
         let before = self.counts.get(&part).copied().unwrap_or_default().plus(counts);
         let checkpoint = Checkpoint {
             job: self.id,
@@ -224,6 +223,7 @@ impl Runner<'_> {
                 let (endings, changes) = self.writer.write(progress).await?;
                 (count(before, &endings), changes)
             }
+            Work::Say { again, anew } => self.say(&again, &anew, checkpoint).await?,
         };
         self.counts.insert(part, after);
         if self.progress.stage == Stage::Say {
@@ -234,6 +234,30 @@ impl Runner<'_> {
         let rate = self.progress.speed.count(items, Instant::now());
         self.control.tell_rate(rate);
         Ok(())
+    }
+
+    /// Says those again, and those anew of whom a saying is owed; the position goes with the last of it.
+    async fn say(
+        &self,
+        again: &[UserId],
+        anew: &[Rescoring],
+        mut checkpoint: Checkpoint,
+    ) -> Result<(Counts, u64), Halt> {
+        let (endings, changes) = self.writer.write(Progress::of_job(Task::Rescore(anew), Voice::Aloud, None)).await?;
+        checkpoint.counts = count(checkpoint.counts, &endings);
+        let said = patiently("PostgreSQL", || self.means.store.say_again(again, &checkpoint)).await?;
+        self.writer.say(said.into_iter().collect()).await?;
+        Ok((checkpoint.counts, changes))
+    }
+
+    /// Keeps who failed, and why, before the position passes them.
+    async fn note(&self, failures: &[Failure]) -> Result<(), Halt> {
+        let failures: Vec<(&str, &str)> =
+            failures.iter().map(|failure| (failure.user.as_str(), failure.why.as_str())).collect();
+        if failures.is_empty() {
+            return Ok(());
+        }
+        patiently("PostgreSQL", || jobs::note_failures(&self.means.store.pool, self.id, &failures)).await
     }
 
     /// Merges the events that make a difference; an unchanged history writes nothing but its position.

@@ -44,6 +44,7 @@ impl Saying {
             counts: Counts::default(),
             work: Work::Rescore(rescorings),
             refused: Vec::new(),
+            failures: Vec::new(),
         }))
     }
 }

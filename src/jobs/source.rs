@@ -1,17 +1,62 @@
 //! Where a job's batches come from.
 
+use uuid::Uuid;
+
+use super::Means;
+use super::backfill::Backfill;
 use super::batch::Batch;
+use super::recompute::Recompute;
 use super::replay::source::ReplaySource;
+use super::republish::Republish;
 use super::saying::Saying;
+use super::spec::What;
+use super::users::{self, Users};
 use crate::halt::Halt;
+use crate::pipeline::fold::JobCause;
+use crate::store::jobs::Part;
+use crate::store::keys::Keys;
+use crate::store::onboarding_profiles;
 
 /// The batches of a job, one after the other.
 pub enum Source {
     Replay(ReplaySource),
+    Backfill(Backfill),
+    Recompute(Recompute),
+    Republish(Republish),
     Saying(Saying),
 }
 
 impl Source {
+    /// What is left of a job: those of its `parts` that are not done, from their positions on. `keys` are its users, where
+    /// it works through users.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn open(means: &Means, what: &What, id: Uuid, parts: &[Part], keys: Option<Keys>) -> Result<Self, Halt> {
+        let left: Vec<Part> = parts.iter().filter(|part| !part.done).cloned().collect();
+        let users = |keys: Option<Keys>| {
+            let part = left.iter().find(|part| part.name == users::PART);
+            let after = part.map_or("", |part| part.position.as_str());
+            let mut users = Users::new(&means.store, keys.unwrap_or(Keys::Given(Vec::new())), after);
+            users.is_done = part.is_none();
+            users
+        };
+        Ok(match what {
+            What::Replay(replay) => Self::Replay(ReplaySource::open(means, replay, &left)),
+            What::Backfill(which) => Self::Backfill(Backfill {
+                users: users(keys),
+                which: which.clone(),
+                has_births: onboarding_profiles::has_births(&means.store.pool).await?,
+            }),
+            What::Recompute(which) => Self::Recompute(Recompute {
+                users: users(keys),
+                which: which.clone(),
+                cause: JobCause { id, trigger: what.trigger() },
+            }),
+            What::Republish(_) => Self::Republish(Republish { users: users(keys) }),
+        })
+    }
+
     /// The next batch, of about `most` items at most; `None` after the last.
     ///
     /// # Errors
@@ -19,6 +64,9 @@ impl Source {
     pub async fn next(&mut self, most: usize) -> Result<Option<Batch>, Halt> {
         match self {
             Self::Replay(replay) => replay.next(most).await,
+            Self::Backfill(backfill) => backfill.next(most).await,
+            Self::Recompute(recompute) => recompute.next(most).await,
+            Self::Republish(republish) => republish.next(most).await,
             Self::Saying(saying) => saying.next(most).await,
         }
     }

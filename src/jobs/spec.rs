@@ -1,8 +1,10 @@
 //! What was asked for: kept in the job's row, so that any process can take the job up.
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::pipeline::change::Trigger;
+use crate::store::keys::Keys;
 
 /// A job as it was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +31,45 @@ pub enum Emit {
 #[serde(rename_all = "camelCase")]
 pub enum What {
     Replay(Replay),
+    Backfill(BackfillUsers),
+    Recompute(RecomputeUsers),
+    Republish(RepublishUsers),
+}
+
+/// Which onboarding profiles; only completed ones.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum BackfillUsers {
+    /// Of users without segments or without a primary segment.
+    Missing,
+    /// Of users who have a vector.
+    Existing,
+    All,
+    /// Of those on the job's list.
+    Listed,
+}
+
+/// Which stored profiles.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum RecomputeUsers {
+    /// Scored with another version of the catalog.
+    Stale,
+    /// Those whose primary segment is this.
+    Segment(String),
+    Listed,
+    All,
+    /// Those whose row is not what the state gives.
+    Repair,
+}
+
+/// Of whom to say again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum RepublishUsers {
+    All,
+    Segment(String),
+    Listed,
 }
 
 /// Records of input topics once more.
@@ -75,6 +116,9 @@ impl What {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Replay(_) => "replay",
+            Self::Backfill(_) => "backfill",
+            Self::Recompute(_) => "recompute",
+            Self::Republish(_) => "republish",
         }
     }
 
@@ -82,6 +126,28 @@ impl What {
     pub fn trigger(&self) -> Trigger {
         match self {
             Self::Replay(_) => Trigger::Replay,
+            Self::Backfill(_) => Trigger::Backfill,
+            Self::Recompute(_) | Self::Republish(_) => Trigger::Recompute,
+        }
+    }
+
+    /// Whether what it changes is said at once: what asks to say again does.
+    pub fn is_aloud(&self) -> bool {
+        matches!(self, Self::Republish(_))
+    }
+
+    /// The users that the job works through, `job` being its id; nothing for a job on topics.
+    pub fn keys(&self, job: Uuid) -> Option<Keys> {
+        match self {
+            Self::Replay(_) => None,
+            Self::Backfill(BackfillUsers::Listed)
+            | Self::Recompute(RecomputeUsers::Listed)
+            | Self::Republish(RepublishUsers::Listed) => Some(Keys::ListOf(job)),
+            Self::Backfill(_) => Some(Keys::OnboardingProfiles),
+            Self::Recompute(RecomputeUsers::Segment(segment)) | Self::Republish(RepublishUsers::Segment(segment)) => {
+                Some(Keys::Segment(segment.clone()))
+            }
+            Self::Recompute(_) | Self::Republish(_) => Some(Keys::States),
         }
     }
 }

@@ -243,7 +243,13 @@ impl LiveConsumer {
             ) => {}
             KafkaError::MessageConsumption(
                 code @ (RDKafkaErrorCode::TopicAuthorizationFailed | RDKafkaErrorCode::GroupAuthorizationFailed),
-            ) => stop(format!("not allowed to read: {code}; grant Read on the input topics and the group")),
+            ) => {
+                let topics = &self.finisher.topics;
+                stop(format!(
+                    "not allowed to read: {code}; grant Read on the topics {} and {} and on the group",
+                    topics.onboarding_completed, topics.profile_updated
+                ));
+            }
             error => warn!(%error, "the consumer reported an error; it recovers by itself"),
         }
     }

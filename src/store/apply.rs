@@ -3,12 +3,13 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use sqlx::{Connection as _, PgConnection};
+use sqlx::PgConnection;
 
 use super::Store;
 use super::error::{ErrorClass, StoreError};
 use super::jobs::{self, Checkpoint};
 use super::outbox::{self, Content, Publication};
+use super::sql;
 use super::states::{self, Snapshot, StateWrite};
 use super::task::{Group, Task, UserFold, fold_user};
 use super::user_vectors::{self, RowIds};
@@ -164,7 +165,7 @@ impl Store {
     async fn write_checkpoint(&self, progress: &mut Progress<'_>) -> Result<(), StoreError> {
         let Some(checkpoint) = progress.last_checkpoint(&[]) else { return Ok(()) };
         let write = async {
-            let mut transaction = self.pool.begin().await?;
+            let mut transaction = sql::begin_in(&self.pool).await?;
             jobs::checkpoint(&mut transaction, &checkpoint).await?;
             fault_point!("before-commit");
             transaction.commit().await?;
@@ -199,7 +200,7 @@ impl Store {
         chunk: &Chunk,
         row_ids: RowIds,
     ) -> Result<Committed, StoreError> {
-        let mut transaction = connection.begin().await?;
+        let mut transaction = sql::begin(connection).await?;
         let users: Vec<&str> = chunk.iter().map(|group| group.user.as_str()).collect();
         let snapshot = states::read(&mut transaction, &users, self.has_users).await?;
         let folds = self.fold(progress, chunk, snapshot)?;

@@ -6,13 +6,14 @@ use sqlx::{FromRow, Row};
 use super::states::{Current, StateRow};
 use crate::event::UserId;
 use crate::pipeline::codec::CodecError;
+use crate::store::sql;
 
 /// The state of a user; the outer `Result` is the database's, the inner one the stored bytes'.
 ///
 /// # Errors
 /// The database does not answer.
 pub async fn user(pool: &PgPool, user: &UserId) -> Result<Result<Current, CodecError>, sqlx::Error> {
-    let row = sqlx::query(
+    let row = sql::query(
         r#"
         select true as known, s.counter, coalesce(s.revision, d.revision) as revision, s.said,
                coalesce(s.erased_at, d.erased_at) as erased_at, s.catalog_version, s.job_id, s.state
@@ -21,7 +22,7 @@ pub async fn user(pool: &PgPool, user: &UserId) -> Result<Result<Current, CodecE
         left join segmenter.departed d on d.user_id = k.user_id and s.user_id is null"#,
     )
     .bind(user.as_str())
-    .fetch_one(pool)
+    .fetch_one(sql::unit(pool).await?.connection())
     .await?;
     Ok(StateRow::from_row(&row)?.into_current())
 }
@@ -41,13 +42,13 @@ pub struct Share {
 /// # Errors
 /// The database does not answer.
 pub async fn distribution(pool: &PgPool) -> Result<Vec<Share>, sqlx::Error> {
-    let rows = sqlx::query(
+    let rows = sql::query(
         r#"
         select "primarySegment" as primary_segment, count(*) as users, avg("segmentConfidence") as average_confidence
         from public.user_vectors where segments is not null
         group by "primarySegment" order by count(*) desc, "primarySegment""#,
     )
-    .fetch_all(pool)
+    .fetch_all(sql::unit(pool).await?.connection())
     .await?;
     rows.iter()
         .map(|row| {

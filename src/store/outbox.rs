@@ -10,6 +10,7 @@ use super::states::StateRow;
 use crate::event::UserId;
 use crate::pipeline::change::Change;
 use crate::pipeline::codec;
+use crate::store::sql;
 
 /// One outbox row in the hands of its publisher.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,12 +43,30 @@ pub async fn insert(
     lease: Duration,
     changes: &[Change],
 ) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar(
+    sql::query_scalar(
         "insert into segmenter.outbox (owner, leased_until, body) values ($1, clock_timestamp() + $2, $3) returning id",
     )
     .bind(owner)
     .bind(interval(lease))
     .bind(codec::encode_changes(changes))
+    .fetch_one(connection)
+    .await
+}
+
+/// Inserts a row that asks to say what was said last of `users`, leased to `owner` from the start.
+pub async fn insert_users(
+    connection: &mut PgConnection,
+    owner: Uuid,
+    lease: Duration,
+    users: &[UserId],
+) -> Result<i64, sqlx::Error> {
+    let users: Vec<&str> = users.iter().map(UserId::as_str).collect();
+    sql::query_scalar(
+        "insert into segmenter.outbox (owner, leased_until, users) values ($1, clock_timestamp() + $2, $3) returning id",
+    )
+    .bind(owner)
+    .bind(interval(lease))
+    .bind(users)
     .fetch_one(connection)
     .await
 }
@@ -61,7 +80,8 @@ pub async fn take_over(
     lease: Duration,
     limit: i64,
 ) -> Result<(Vec<Publication>, Vec<i64>), sqlx::Error> {
-    let rows = sqlx::query(
+    let mut unit = sql::unit(pool).await?;
+    let rows = sql::query(
         r#"
         update segmenter.outbox set owner = $1, leased_until = clock_timestamp() + $2
         where id in (
@@ -72,8 +92,9 @@ pub async fn take_over(
     .bind(owner)
     .bind(interval(lease))
     .bind(limit)
-    .fetch_all(pool)
+    .fetch_all(unit.connection())
     .await?;
+    unit.finish().await?;
     let mut taken = Vec::with_capacity(rows.len());
     let mut unreadable = Vec::new();
     for row in rows {
@@ -99,28 +120,30 @@ pub(super) fn content(users: Option<Vec<String>>, body: Option<&[u8]>) -> Option
 
 /// Extends the lease of rows that are still this owner's.
 pub async fn renew(pool: &PgPool, owner: Uuid, lease: Duration, ids: &[i64]) -> Result<(), sqlx::Error> {
-    sqlx::query("update segmenter.outbox set leased_until = clock_timestamp() + $2 where owner = $1 and id = any($3)")
+    let mut unit = sql::unit(pool).await?;
+    sql::query("update segmenter.outbox set leased_until = clock_timestamp() + $2 where owner = $1 and id = any($3)")
         .bind(owner)
         .bind(interval(lease))
         .bind(ids)
-        .execute(pool)
+        .execute(unit.connection())
         .await?;
-    Ok(())
+    unit.finish().await
 }
 
 /// Deletes said rows, as far as they are still this owner's.
 pub async fn delete(pool: &PgPool, owner: Uuid, ids: &[i64]) -> Result<(), sqlx::Error> {
-    sqlx::query("delete from segmenter.outbox where owner = $1 and id = any($2)")
+    let mut unit = sql::unit(pool).await?;
+    sql::query("delete from segmenter.outbox where owner = $1 and id = any($2)")
         .bind(owner)
         .bind(ids)
-        .execute(pool)
+        .execute(unit.connection())
         .await?;
-    Ok(())
+    unit.finish().await
 }
 
 /// The revision last said of each user, in the order asked for; 0 where nothing ever was.
 pub async fn said_revisions(pool: &PgPool, users: &[&str]) -> Result<Vec<i64>, sqlx::Error> {
-    sqlx::query_scalar(
+    sql::query_scalar(
         r#"
         select coalesce(s.revision, d.revision, 0)
         from unnest($1::text[]) with ordinality as k(user_id, place)
@@ -129,14 +152,14 @@ pub async fn said_revisions(pool: &PgPool, users: &[&str]) -> Result<Vec<i64>, s
         order by k.place"#,
     )
     .bind(users)
-    .fetch_all(pool)
+    .fetch_all(sql::unit(pool).await?.connection())
     .await
 }
 
 /// What was last said of each of `users` of whom anything was.
 pub async fn last_said(pool: &PgPool, users: &[&UserId]) -> Result<Vec<Change>, sqlx::Error> {
     let names: Vec<&str> = users.iter().map(|user| user.as_str()).collect();
-    let rows = sqlx::query(
+    let rows = sql::query(
         r#"
         select true as known, s.counter, coalesce(s.revision, d.revision) as revision, s.said,
                coalesce(s.erased_at, d.erased_at) as erased_at, s.catalog_version, s.job_id, s.state
@@ -146,7 +169,7 @@ pub async fn last_said(pool: &PgPool, users: &[&UserId]) -> Result<Vec<Change>, 
         order by k.place"#,
     )
     .bind(names)
-    .fetch_all(pool)
+    .fetch_all(sql::unit(pool).await?.connection())
     .await?;
     let mut said = Vec::with_capacity(rows.len());
     for (user, row) in users.iter().zip(&rows) {
@@ -160,13 +183,13 @@ pub async fn last_said(pool: &PgPool, users: &[&UserId]) -> Result<Vec<Change>, 
 
 /// How many rows wait, and for how long the oldest has.
 pub async fn depth(pool: &PgPool) -> Result<Depth, sqlx::Error> {
-    let row = sqlx::query(
+    let row = sql::query(
         r#"
         select count(*) as rows,
                coalesce(extract(epoch from clock_timestamp() - min(created_at)), 0)::float8 as oldest
         from segmenter.outbox"#,
     )
-    .fetch_one(pool)
+    .fetch_one(sql::unit(pool).await?.connection())
     .await?;
     let oldest: f64 = row.try_get("oldest")?;
     Ok(Depth { rows: row.try_get("rows")?, oldest: Duration::try_from_secs_f64(oldest.max(0.0)).unwrap_or_default() })

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::Store;
 use super::apply::Ending;
 use super::error::{ErrorClass, StoreError};
+use super::sql;
 use super::states::{self, Snapshot};
 use super::task::{Task, UserFold, fold_user};
 use crate::event::UserId;
@@ -149,8 +150,8 @@ impl Store {
 
     async fn look(&self, users: &[&str]) -> Result<Snapshot, StoreError> {
         let look = async {
-            let mut connection = self.pool.acquire().await?;
-            states::look(&mut connection, users, self.has_users).await
+            let mut unit = sql::unit(&self.pool).await?;
+            states::look(unit.connection(), users, self.has_users).await
         };
         let looked = tokio::time::timeout(self.deadline, look).await;
         Ok(looked.map_err(|_| StoreError::TimedOut(self.deadline))??)

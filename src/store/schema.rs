@@ -6,6 +6,7 @@ use sqlx::PgConnection;
 
 use super::migrate::ledger::{self, Applied};
 use super::migrate::{SEGMENT_COLUMNS, files};
+use crate::store::sql;
 
 /// How the database's schema stands to what this binary knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,7 +77,7 @@ impl fmt::Display for SchemaStatus {
 pub async fn check(conn: &mut PgConnection) -> Result<SchemaStatus, sqlx::Error> {
     let applied = ledger::applied(conn).await?;
     let compatibility = ledger::compatibility(conn).await?;
-    let missing_columns: Vec<String> = sqlx::query_scalar(
+    let missing_columns: Vec<String> = sql::query_scalar(
         "select name from unnest($1::text[]) with ordinality as wanted(name, place)
           where not exists (select from pg_attribute
                              where attrelid = to_regclass('public.user_vectors') and attname = name
@@ -149,7 +150,7 @@ impl Platform {
     /// # Errors
     /// What the database said.
     pub async fn detect(conn: &mut PgConnection) -> Result<Self, sqlx::Error> {
-        let (has_users, states_follow_users) = sqlx::query_as(
+        let (has_users, states_follow_users) = sql::query_as(
             "select to_regclass('public.users') is not null,
                     exists (select from pg_constraint
                              where contype = 'f' and conrelid = to_regclass('segmenter.profile_states')

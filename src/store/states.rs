@@ -10,6 +10,7 @@ use crate::pipeline::change::Saying;
 use crate::pipeline::codec::{self, CodecError};
 use crate::pipeline::state::State;
 use crate::profile::Profile;
+use crate::store::sql;
 
 /// What is known of a user before a fold.
 #[derive(Debug, Clone)]
@@ -83,7 +84,7 @@ async fn snapshot(
     users: &[&str],
     statement: &'static str,
 ) -> Result<Snapshot, sqlx::Error> {
-    let rows = sqlx::query(statement).bind(users).fetch_all(connection).await?;
+    let rows = sql::query(statement).bind(users).fetch_all(connection).await?;
     let mut snapshot = Snapshot { users: Vec::with_capacity(rows.len()), clock_ms: 0 };
     for row in &rows {
         snapshot.clock_ms = snapshot.clock_ms.max(row.try_get("clock_ms")?);
@@ -201,7 +202,7 @@ pub async fn compare_and_set(
         jobs.push(write.state.job);
         states.push(codec::encode_state(&write.state.profile, write.state.said.as_ref()));
     }
-    let winners = sqlx::query_scalar(COMPARE_AND_SET)
+    let winners = sql::query_scalar(COMPARE_AND_SET)
         .bind(users)
         .bind(counters)
         .bind(revisions)
@@ -224,7 +225,7 @@ on conflict (user_id) do update set erased_at = greatest(held.erased_at, exclude
 pub async fn erase_departed(connection: &mut PgConnection, erasures: &[(&UserId, Millis)]) -> Result<(), sqlx::Error> {
     let users: Vec<&str> = erasures.iter().map(|(user, _)| user.as_str()).collect();
     let times: Vec<i64> = erasures.iter().map(|(_, time)| time.0).collect();
-    sqlx::query(ERASE_DEPARTED).bind(users).bind(times).execute(connection).await?;
+    sql::query(ERASE_DEPARTED).bind(users).bind(times).execute(connection).await?;
     Ok(())
 }
 
@@ -242,14 +243,14 @@ pub struct Holders {
 /// The database does not answer.
 pub async fn holders(pool: &PgPool, after: &str, job: Uuid, limit: usize) -> Result<Holders, sqlx::Error> {
     // A page of keys, not of holders: where these are few, the statement stays short.
-    let rows: Vec<(String, bool)> = sqlx::query_as(
+    let rows: Vec<(String, bool)> = sql::query_as(
         "select user_id, job_id is not distinct from $2 from segmenter.profile_states
           where user_id > $1 order by user_id limit $3",
     )
     .bind(after)
     .bind(job)
     .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-    .fetch_all(pool)
+    .fetch_all(sql::unit(pool).await?.connection())
     .await?;
     let last = rows.last().map(|(user, _)| user.clone());
     Ok(Holders { holders: rows.into_iter().filter_map(|(user, holds)| holds.then_some(user)).collect(), last })

@@ -7,6 +7,7 @@ use super::verify::StoredRow;
 use crate::event::{Millis, UserId};
 use crate::pipeline::codec::CodecError;
 use crate::pipeline::state::State;
+use crate::store::sql;
 
 /// What is stored of a user.
 #[derive(Debug)]
@@ -39,19 +40,19 @@ impl UserRecord {
 /// # Errors
 /// The database does not answer.
 pub async fn read(pool: &PgPool, user: &UserId, has_users: bool) -> Result<UserRecord, sqlx::Error> {
-    let has_state: bool = sqlx::query_scalar("select exists (select from segmenter.profile_states where user_id = $1)")
+    let has_state: bool = sql::query_scalar("select exists (select from segmenter.profile_states where user_id = $1)")
         .bind(user.as_str())
-        .fetch_one(pool)
+        .fetch_one(sql::unit(pool).await?.connection())
         .await?;
     let state = if has_state { Some(lookup::user(pool, user).await?.map(|current| current.state)) } else { None };
     let departed: Option<(Option<i64>, i64)> =
-        sqlx::query_as("select erased_at, revision from segmenter.departed where user_id = $1")
+        sql::query_as("select erased_at, revision from segmenter.departed where user_id = $1")
             .bind(user.as_str())
-            .fetch_optional(pool)
+            .fetch_optional(sql::unit(pool).await?.connection())
             .await?;
     let on_platform = if has_users {
-        let exists = sqlx::query_scalar("select exists (select id from public.users where id = $1)");
-        Some(exists.bind(user.as_str()).fetch_one(pool).await?)
+        let exists = sql::query_scalar("select exists (select id from public.users where id = $1)");
+        Some(exists.bind(user.as_str()).fetch_one(sql::unit(pool).await?.connection()).await?)
     } else {
         None
     };
@@ -65,14 +66,14 @@ pub async fn read(pool: &PgPool, user: &UserId, has_users: bool) -> Result<UserR
 
 async fn row(pool: &PgPool, user: &UserId) -> Result<Option<StoredRow>, sqlx::Error> {
     type Columns = (String, Option<String>, Option<String>, Option<f64>, Option<i64>, String);
-    let found: Option<Columns> = sqlx::query_as(
+    let found: Option<Columns> = sql::query_as(
         r#"
         select source, segments::text, "primarySegment", "segmentConfidence",
                (extract(epoch from "lastSegmentUpdate") * 1000)::bigint, vector::text
         from public.user_vectors where "userId" = $1"#,
     )
     .bind(user.as_str())
-    .fetch_optional(pool)
+    .fetch_optional(sql::unit(pool).await?.connection())
     .await?;
     Ok(found.map(|(source, segments, primary_segment, segment_confidence, last_update, vector)| StoredRow {
         source,
@@ -89,8 +90,8 @@ async fn row(pool: &PgPool, user: &UserId) -> Result<Option<StoredRow>, sqlx::Er
 /// # Errors
 /// The database does not answer.
 pub async fn clock(pool: &PgPool) -> Result<Millis, sqlx::Error> {
-    sqlx::query_scalar("select floor(extract(epoch from clock_timestamp()) * 1000)::bigint")
-        .fetch_one(pool)
+    sql::query_scalar("select floor(extract(epoch from clock_timestamp()) * 1000)::bigint")
+        .fetch_one(sql::unit(pool).await?.connection())
         .await
         .map(Millis)
 }

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use crate::event::UserId;
 use crate::pipeline::row::RowContent;
+use crate::store::sql;
 
 /// The namespace of the ids of rows that we insert: the id is the UUIDv5 of the user in it.
 pub const ROW_ID_NAMESPACE: Uuid = Uuid::from_u128(0x2d84_91c7_53be_5e0f_8a16_b9e2_4f07_ac35);
@@ -68,7 +69,7 @@ pub async fn upsert(
         let utc = row.last_segment_update.to_utc();
         updates.push(PrimitiveDateTime::new(utc.date(), utc.time()));
     }
-    sqlx::query(UPSERT)
+    sql::query(UPSERT)
         .bind(row_ids)
         .bind(users)
         .bind(vectors)
@@ -93,7 +94,7 @@ const DELETE: &str =
 
 /// Removes erased users: the row goes, or only our columns where the vector is a learned one.
 pub async fn remove(connection: &mut PgConnection, users: &[&str]) -> Result<(), sqlx::Error> {
-    sqlx::query(CLEAR_LEARNED).bind(users).execute(&mut *connection).await?;
-    sqlx::query(DELETE).bind(users).execute(connection).await?;
+    sql::query(CLEAR_LEARNED).bind(users).execute(&mut *connection).await?;
+    sql::query(DELETE).bind(users).execute(connection).await?;
     Ok(())
 }

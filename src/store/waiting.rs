@@ -4,6 +4,7 @@ use sqlx::Row as _;
 use sqlx::postgres::PgPool;
 
 use super::outbox::{self, Content};
+use crate::store::sql;
 
 /// How many outbox rows are read at a time; a row may hold a whole batch.
 const PAGE: i64 = 200;
@@ -24,10 +25,10 @@ pub async fn each_waiting_user(pool: &PgPool, mut see: impl FnMut(&str)) -> Resu
     let mut waiting = Waiting::default();
     let mut after = i64::MIN;
     loop {
-        let rows = sqlx::query("select id, users, body from segmenter.outbox where id > $1 order by id limit $2")
+        let rows = sql::query("select id, users, body from segmenter.outbox where id > $1 order by id limit $2")
             .bind(after)
             .bind(PAGE)
-            .fetch_all(pool)
+            .fetch_all(sql::unit(pool).await?.connection())
             .await?;
         for row in &rows {
             after = row.try_get("id")?;

@@ -5,10 +5,12 @@
 //! instead.
 #![allow(unused_imports, dead_code, reason = "a toolbox: not every tool is in use at every moment")]
 
+mod certificates;
 mod database;
 mod http;
 mod kafka;
 mod kafkajs;
+mod pgbouncer;
 mod ports;
 mod postgres;
 mod proxy;
@@ -20,11 +22,13 @@ mod supervisor;
 mod topics;
 mod wait;
 
+pub use certificates::{Authority, certificates};
 pub use database::Database;
 pub use http::{Response, http, http_get};
-pub use kafka::{Kafka, Life, kafka};
+pub use kafka::{Kafka, Life, Listener, SecuredKafka, kafka, secured_kafka};
 pub use kafkajs::kafkajs_produce;
-pub use postgres::{Postgres, postgres};
+pub use pgbouncer::PgBouncer;
+pub use postgres::{PASSWORD as POSTGRES_PASSWORD, Postgres, postgres};
 pub use proxy::{Cut, Proxy};
 pub use records::{OwnedRecord, Record, Transaction};
 pub use registry::{SchemaRegistry, schema_registry};

@@ -15,6 +15,7 @@ use crate::jobs::run::{self, Ended};
 use crate::jobs::saying;
 use crate::jobs::spec::{Emit, Spec, What};
 use crate::jobs::throttle::Throttle;
+use crate::jobs::users;
 use crate::store::jobs::{self, JobRecord, NewJob, NewPart, Stage, Wanted};
 
 /// How often to look whether a lease has run out.
@@ -37,6 +38,9 @@ pub(super) fn new_parts(spec: &Spec) -> Vec<NewPart> {
                 until: Some(range.end.to_string()),
             })
             .collect(),
+        What::Backfill(_) | What::Recompute(_) | What::Republish(_) => {
+            vec![NewPart { name: users::PART.to_owned(), position: String::new(), until: None }]
+        }
     };
     if spec.emit == Emit::Changed {
         parts.push(NewPart { name: saying::PART.to_owned(), position: String::new(), until: None });

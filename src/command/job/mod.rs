@@ -1,12 +1,17 @@
 //! `segmenter replay` and its kin: started, watched, and told what to do.
 
+pub mod backfill;
+mod begin;
 mod board;
 mod claim;
 mod forecast;
 mod manage;
 mod outcome;
+pub mod recompute;
 pub mod replay;
+pub mod republish;
 mod table;
+mod user_list;
 
 use std::io::{self, Write as _};
 
@@ -17,14 +22,17 @@ use uuid::Uuid;
 use super::database::{self, Access, Database};
 use super::{registry, serve};
 use crate::batch_writer::Output;
-use crate::config::{Config, ConfigArgs};
+use crate::config::{Config, ConfigArgs, parse_size};
 use crate::decoder::Decoder;
-use crate::event::Millis;
+use crate::event::{Millis, UserId};
 use crate::exit::Exit;
 use crate::halt::Halt;
 use crate::jobs::Means;
+use crate::jobs::spec::What;
 use crate::jobs::throttle::Throttle;
 use crate::stop::Stop;
+use crate::store::jobs;
+use crate::store::keys::Keys;
 
 /// The limits of a job. All may be changed while it runs.
 #[derive(Debug, Clone, Copy, Args)]
@@ -52,6 +60,29 @@ impl ThrottleArgs {
             max_db_latency_ms: self.max_db_latency,
         }
     }
+}
+
+/// How a job is run, whatever its kind.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// Do it, as a job of this process. Without this nothing is written anywhere.
+    #[arg(long)]
+    execute: bool,
+    /// The job's id. If there is such a job, it is resumed: so a restarted process does not begin anew.
+    #[arg(long, value_name = "UUID", requires = "execute")]
+    id: Option<Uuid>,
+    /// How much memory a dry run may use for the users that would change, about 4 KiB each.
+    #[arg(long, value_name = "SIZE", default_value = "512MiB", value_parser = parse_memory)]
+    memory: usize,
+    #[command(flatten)]
+    limits: ThrottleArgs,
+    /// Write a JSON object a line: progress, the end.
+    #[arg(long)]
+    json: bool,
+}
+
+fn parse_memory(text: &str) -> Result<usize, String> {
+    parse_size(text).ok_or_else(|| "must be a size, as 512MiB".to_owned())
 }
 
 /// A job, by its id.
@@ -146,6 +177,13 @@ struct Opened {
     means: Means,
 }
 
+impl Opened {
+    /// Users of a job whose data broke a rule, with the rule.
+    async fn failures(&self, id: Uuid, limit: i64) -> anyhow::Result<Vec<(String, String)>> {
+        jobs::failures(&self.database.pool, id, limit).await.context("could not read the job's failures")
+    }
+}
+
 /// Opens the database, and listens for signals to stop.
 async fn open(config: &Config, access: Access) -> anyhow::Result<Result<Opened, Exit>> {
     let database = match database::open(&config.database, access).await? {
@@ -169,6 +207,14 @@ async fn open(config: &Config, access: Access) -> anyhow::Result<Result<Opened, 
         stop,
     };
     Ok(Ok(Opened { database, means }))
+}
+
+/// About how many users a job on users has to look at.
+async fn expected(opened: &Opened, what: &What, users: &[UserId]) -> anyhow::Result<u64> {
+    match what.keys(Uuid::nil()) {
+        None | Some(Keys::ListOf(_)) => Ok(users.len() as u64),
+        Some(keys) => keys.count(&opened.database.pool).await.context("could not count the users"),
+    }
 }
 
 /// The database's present: what times before it are taken from.

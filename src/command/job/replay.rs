@@ -4,22 +4,16 @@ use std::io::Write;
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
-use tokio::sync::watch;
-use uuid::Uuid;
 
-use super::{Manage, Opened, ThrottleArgs, board, claim, forecast, halted, refused, table};
+use super::{Manage, Opened, RunArgs, begin, claim, halted, refused, table};
 use crate::command::database::{self, Access};
-use crate::config::{Config, ConfigArgs, parse_size};
+use crate::config::{Config, ConfigArgs};
 use crate::event::UserId;
 use crate::exit::Exit;
 use crate::halt::Halt;
-use crate::jobs::dry_run;
 use crate::jobs::replay::bound::Bound;
 use crate::jobs::replay::plan::{PlannedRange, Wish, plan};
-use crate::jobs::replay::source::ReplaySource;
-use crate::jobs::source::Source;
 use crate::jobs::spec::{Emit, Range, Replay, Spec, What};
-use crate::store::jobs::{Counts, Part};
 
 /// Replay input topics beside the live service: start, and all that `segmenter job` does.
 #[derive(Debug, Args)]
@@ -64,9 +58,6 @@ pub struct StartArgs {
     /// Only events of this user; may be given several times.
     #[arg(long = "user", value_name = "ID", value_parser = parse_user)]
     users: Vec<UserId>,
-    /// Do it, as a job of this process. Without this nothing is written anywhere.
-    #[arg(long)]
-    execute: bool,
     /// What the end says: the net change of each user, or nothing, which leaves that to `segmenter republish`.
     #[arg(long, value_enum, default_value_t = Emit::Changed)]
     emit: Emit,
@@ -76,27 +67,14 @@ pub struct StartArgs {
     /// Go on where retention has cut into the range.
     #[arg(long)]
     accept_gap: bool,
-    /// The job's id. If there is such a job, it is resumed: so a restarted process does not begin anew.
-    #[arg(long, value_name = "UUID", requires = "execute")]
-    id: Option<Uuid>,
-    /// How much memory a dry run may use for the users that would change, about 4 KiB each.
-    #[arg(long, value_name = "SIZE", default_value = "512MiB", value_parser = parse_memory)]
-    memory: usize,
     #[command(flatten)]
-    limits: ThrottleArgs,
-    /// Write a JSON object a line: the plan, progress, the end.
-    #[arg(long)]
-    json: bool,
+    run: RunArgs,
     #[command(flatten)]
     pub config: ConfigArgs,
 }
 
 fn parse_user(text: &str) -> Result<UserId, String> {
     UserId::new(text).ok_or_else(|| "must be 1 to 191 characters without NUL".to_owned())
-}
-
-fn parse_memory(text: &str) -> Result<usize, String> {
-    parse_size(text).ok_or_else(|| "must be a size, as 512MiB".to_owned())
 }
 
 /// Plans, and with --execute replays.
@@ -108,15 +86,13 @@ pub async fn start(args: &StartArgs, config: &Config, out: &mut (impl Write + Se
 }
 
 async fn plan_and_run(args: &StartArgs, config: &Config, out: &mut (impl Write + Send)) -> anyhow::Result<Exit> {
-    let access = if args.execute { Access::Write } else { Access::Read };
+    let access = if args.run.execute { Access::Write } else { Access::Read };
     let opened = match super::open(config, access).await? {
         Ok(opened) => opened,
         Err(exit) => return Ok(exit),
     };
-    if let Some(id) = args.id
-        && let Some(record) = claim::find(&opened, id).await?
-    {
-        return claim::resume(&opened, record, false, args.json, out).await;
+    if let Some(record) = begin::earlier(&opened, &args.run).await? {
+        return claim::resume(&opened, record, false, args.run.json, out).await;
     }
     let input = [&opened.means.output.topics.onboarding_completed, &opened.means.output.topics.profile_updated];
     if let Some(other) = args.topics.iter().find(|topic| !input.contains(topic)) {
@@ -134,7 +110,7 @@ async fn plan_and_run(args: &StartArgs, config: &Config, out: &mut (impl Write +
         Ok(planned) => planned,
         Err(halt) => return halted(&halt),
     };
-    table::plan(&planned, args.limits.throttle().rate, args.json, out)?;
+    table::plan(&planned, args.run.limits.throttle().rate, args.run.json, out)?;
     if planned.iter().any(|planned| planned.gap.is_some()) && !args.accept_gap {
         return refused("retention has cut into the range: --accept-gap goes on without what is gone");
     }
@@ -154,39 +130,11 @@ async fn plan_and_run(args: &StartArgs, config: &Config, out: &mut (impl Write +
             accept_gap: args.accept_gap,
         }),
     };
-    if args.execute {
-        return claim::start(&opened, args.id, &spec, args.limits.throttle(), Vec::new(), args.json, out).await;
-    }
-    rehearse(args, &opened, &spec, out).await
+    begin::begin(&opened, &spec, Vec::new(), &args.run, out).await
 }
 
 async fn make_plan(opened: &Opened, wish: Wish) -> anyhow::Result<Result<Vec<PlannedRange>, Halt>> {
     let cluster = opened.means.output.cluster.clone();
     let group = format!("{}-replay", opened.means.live_group);
     tokio::task::spawn_blocking(move || plan(&cluster, &group, &wish)).await.context("the planner panicked")
-}
-
-async fn rehearse(
-    args: &StartArgs,
-    opened: &Opened,
-    spec: &Spec,
-    out: &mut (impl Write + Send),
-) -> anyhow::Result<Exit> {
-    let What::Replay(replay) = &spec.what;
-    let parts: Vec<Part> = claim::new_parts(spec).into_iter().map(unstarted).collect();
-    let source = Source::Replay(ReplaySource::open(&opened.means, replay, &parts));
-    let (sender, shown) = watch::channel(None);
-    let board = board::show("dry run", shown, args.json);
-    let throttle = args.limits.throttle();
-    let forecast = dry_run::run(&opened.means, source, &throttle, (spec.expected, args.memory), &sender).await;
-    drop(sender);
-    board.await.context("the progress display panicked")?;
-    match forecast {
-        Ok(forecast) => forecast::write(&forecast, args.json, out),
-        Err(halt) => halted(&halt),
-    }
-}
-
-fn unstarted(part: crate::store::jobs::NewPart) -> Part {
-    Part { name: part.name, position: part.position, until: part.until, done: false, counts: Counts::default() }
 }

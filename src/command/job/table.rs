@@ -126,6 +126,18 @@ pub(super) fn counts(counts: &Counts, out: &mut impl Write) -> io::Result<()> {
     row("  rejected", counts.rejected)
 }
 
+/// Who could not be taken, and why.
+pub(super) fn failures(failures: &[(String, String)], all: u64, out: &mut impl Write) -> io::Result<()> {
+    for (user, why) in failures {
+        writeln!(out, "  {}: {why}", fit(user, 60))?;
+    }
+    let more = all.saturating_sub(failures.len() as u64);
+    if !failures.is_empty() && more > 0 {
+        writeln!(out, "  … and {more} more")?;
+    }
+    Ok(())
+}
+
 /// The counts of the work, all parts together.
 pub(super) fn total(parts: &[Part]) -> Counts {
     let work = parts.iter().filter(|part| part.name != saying::PART);

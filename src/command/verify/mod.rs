@@ -1,6 +1,5 @@
 //! `segmenter verify`: whether what is stored, and what was said, is as it should be. Reads only.
 
-mod deep;
 mod finding;
 mod report;
 mod row;

@@ -6,7 +6,6 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::Depth;
-use super::deep;
 use super::finding::{Check, Findings};
 use super::report::{Column, Deep, Outbox, Profiles, Share, States, Vectors, percentage, two_digits};
 use super::row::contradiction;
@@ -14,12 +13,13 @@ use super::topic::Comparison;
 use crate::command::database::Database;
 use crate::engine::Catalog;
 use crate::store::migrate::{Facts, IndexState, SEGMENT_COLUMNS, UserVectors};
+use crate::store::sql;
 use crate::store::verify::{self as read, Access, Sample, StatePage, StoredUser};
 use crate::store::waiting::each_waiting_user;
 
 /// The four columns and the index, as found.
 pub(super) async fn schema(pool: &PgPool, findings: &mut Findings) -> Result<(Vec<Column>, &'static str), sqlx::Error> {
-    let facts = Facts::read(&mut *pool.acquire().await?).await?;
+    let facts = Facts::read(sql::unit(pool).await?.connection()).await?;
     let found: &[(String, String)] = match &facts.user_vectors {
         UserVectors::Table(columns) => columns,
         UserVectors::Missing | UserVectors::NotATable => &[],
@@ -123,7 +123,7 @@ fn state(user: &StoredUser, catalog: &Catalog, counts: &mut States, findings: &m
         deep.other_catalog += 1;
     } else if let (Some(state), Some(row)) = (decoded, &user.row) {
         deep.compared += 1;
-        let differ = deep::differences(state, row, catalog);
+        let differ = read::differences(state, row, catalog);
         if !differ.is_empty() && user.has_segments {
             findings.add(Check::Difference, &user.user, differ.join(", "));
         }

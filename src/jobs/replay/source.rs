@@ -164,6 +164,7 @@ impl Reading {
             counts: sorted.counts,
             work: Work::Merge { events: sorted.events, records: sorted.records },
             refused: sorted.refused,
+            failures: Vec::new(),
         })
     }
 }

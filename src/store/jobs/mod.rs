@@ -17,6 +17,7 @@ pub use record::{JobRecord, Part, Stage, Wanted, find, list, parts};
 
 use super::error::StoreError;
 use crate::event::UserId;
+use crate::store::sql;
 
 /// A job to be entered.
 #[derive(Debug, Clone)]
@@ -61,8 +62,8 @@ const USERS_AT_ONCE: usize = 10_000;
 /// # Errors
 /// The database does not answer, or there is a job of that id.
 pub async fn create(pool: &PgPool, job: &NewJob) -> Result<(), sqlx::Error> {
-    let mut transaction = pool.begin().await?;
-    sqlx::query("insert into segmenter.jobs (id, kind, spec, throttle) values ($1, $2, $3, $4)")
+    let mut transaction = sql::begin_in(pool).await?;
+    sql::query("insert into segmenter.jobs (id, kind, spec, throttle) values ($1, $2, $3, $4)")
         .bind(job.id)
         .bind(job.kind)
         .bind(&job.spec)
@@ -70,7 +71,7 @@ pub async fn create(pool: &PgPool, job: &NewJob) -> Result<(), sqlx::Error> {
         .execute(&mut *transaction)
         .await?;
     for (place, part) in (0_i32..).zip(&job.parts) {
-        sqlx::query(
+        sql::query(
             "insert into segmenter.job_parts (job_id, part, place, position, until) values ($1, $2, $3, $4, $5)",
         )
         .bind(job.id)
@@ -83,7 +84,7 @@ pub async fn create(pool: &PgPool, job: &NewJob) -> Result<(), sqlx::Error> {
     }
     for users in job.users.chunks(USERS_AT_ONCE) {
         let users: Vec<&str> = users.iter().map(UserId::as_str).collect();
-        sqlx::query("insert into segmenter.job_users select $1, unnest($2::text[]) on conflict do nothing")
+        sql::query("insert into segmenter.job_users select $1, unnest($2::text[]) on conflict do nothing")
             .bind(job.id)
             .bind(users)
             .execute(&mut *transaction)
@@ -98,7 +99,7 @@ pub async fn create(pool: &PgPool, job: &NewJob) -> Result<(), sqlx::Error> {
 /// The database does not answer, or the job has another owner by now.
 pub async fn checkpoint(connection: &mut PgConnection, checkpoint: &Checkpoint) -> Result<(), StoreError> {
     // The lock on the job's row makes a new owner wait until this transaction has ended, and then see its position.
-    let written = sqlx::query(
+    let written = sql::query(
         r#"
         with held as (select id from segmenter.jobs where id = $1 and owner = $2 for share)
         update segmenter.job_parts as part set position = $4, done = $5, counts = $6
@@ -127,7 +128,8 @@ pub async fn claim(
     lease: Duration,
     even_leased: bool,
 ) -> Result<bool, sqlx::Error> {
-    let claimed = sqlx::query(
+    let mut unit = sql::unit(pool).await?;
+    let claimed = sql::query(
         r#"
         update segmenter.jobs set owner = $2, owner_name = $3, leased_until = clock_timestamp() + $4
         where id = $1 and ended_at is null and ($5 or leased_until < clock_timestamp() or owner = $2)"#,
@@ -137,9 +139,48 @@ pub async fn claim(
     .bind(owner_name)
     .bind(interval(lease))
     .bind(even_leased)
-    .execute(pool)
+    .execute(unit.connection())
     .await?;
+    unit.finish().await?;
     Ok(claimed.rows_affected() > 0)
+}
+
+/// How many failures of a job are kept; all are counted.
+const KEPT_FAILURES: i64 = 10_000;
+
+/// Keeps users whose data broke a rule, and which rule; of a user the last.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn note_failures(pool: &PgPool, id: Uuid, failures: &[(&str, &str)]) -> Result<(), sqlx::Error> {
+    let (users, rules): (Vec<&str>, Vec<&str>) = failures.iter().copied().unzip();
+    let mut unit = sql::unit(pool).await?;
+    sql::query(
+        r#"
+        insert into segmenter.job_failures (job_id, user_id, why)
+        select $1, f.user_id, f.why from unnest($2::text[], $3::text[]) as f(user_id, why)
+        where (select count(*) from segmenter.job_failures where job_id = $1) < $4
+        on conflict (job_id, user_id) do update set why = excluded.why"#,
+    )
+    .bind(id)
+    .bind(users)
+    .bind(rules)
+    .bind(KEPT_FAILURES)
+    .execute(unit.connection())
+    .await?;
+    unit.finish().await
+}
+
+/// Users whose data broke a rule, with the rule, at most `limit`, by key.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn failures(pool: &PgPool, id: Uuid, limit: i64) -> Result<Vec<(String, String)>, sqlx::Error> {
+    sql::query_as("select user_id, why from segmenter.job_failures where job_id = $1 order by user_id limit $2")
+        .bind(id)
+        .bind(limit)
+        .fetch_all(sql::unit(pool).await?.connection())
+        .await
 }
 
 /// What the job's row tells its owner.
@@ -160,7 +201,8 @@ pub async fn beat(
     lease: Duration,
     report: &serde_json::Value,
 ) -> Result<Option<Instructions>, sqlx::Error> {
-    let row: Option<(String, serde_json::Value)> = sqlx::query_as(
+    let mut unit = sql::unit(pool).await?;
+    let row: Option<(String, serde_json::Value)> = sql::query_as(
         r#"
         update segmenter.jobs set leased_until = clock_timestamp() + $3, report = $4
         where id = $1 and owner = $2 returning wanted, throttle"#,
@@ -169,8 +211,9 @@ pub async fn beat(
     .bind(owner)
     .bind(interval(lease))
     .bind(report)
-    .fetch_optional(pool)
+    .fetch_optional(unit.connection())
     .await?;
+    unit.finish().await?;
     Ok(row.map(|(wanted, throttle)| Instructions { wanted: Wanted::parse(&wanted), throttle }))
 }
 
@@ -179,7 +222,8 @@ pub async fn beat(
 /// # Errors
 /// The database does not answer.
 pub async fn enter_stage(pool: &PgPool, id: Uuid, owner: Uuid, stage: Stage) -> Result<bool, sqlx::Error> {
-    let entered = sqlx::query(
+    let mut unit = sql::unit(pool).await?;
+    let entered = sql::query(
         r#"
         update segmenter.jobs
         set stage = $3, ended_at = case when $4 then clock_timestamp() end,
@@ -190,8 +234,9 @@ pub async fn enter_stage(pool: &PgPool, id: Uuid, owner: Uuid, stage: Stage) -> 
     .bind(owner)
     .bind(stage.as_str())
     .bind(stage.is_end())
-    .execute(pool)
+    .execute(unit.connection())
     .await?;
+    unit.finish().await?;
     Ok(entered.rows_affected() > 0)
 }
 
@@ -200,12 +245,13 @@ pub async fn enter_stage(pool: &PgPool, id: Uuid, owner: Uuid, stage: Stage) -> 
 /// # Errors
 /// The database does not answer.
 pub async fn release(pool: &PgPool, id: Uuid, owner: Uuid) -> Result<(), sqlx::Error> {
-    sqlx::query("update segmenter.jobs set leased_until = 'epoch' where id = $1 and owner = $2")
+    let mut unit = sql::unit(pool).await?;
+    sql::query("update segmenter.jobs set leased_until = 'epoch' where id = $1 and owner = $2")
         .bind(id)
         .bind(owner)
-        .execute(pool)
+        .execute(unit.connection())
         .await?;
-    Ok(())
+    unit.finish().await
 }
 
 /// Asks the owner of a job for something; false if there is no such job, or it has ended.
@@ -213,11 +259,13 @@ pub async fn release(pool: &PgPool, id: Uuid, owner: Uuid) -> Result<(), sqlx::E
 /// # Errors
 /// The database does not answer.
 pub async fn ask(pool: &PgPool, id: Uuid, wanted: Wanted) -> Result<bool, sqlx::Error> {
-    let asked = sqlx::query("update segmenter.jobs set wanted = $2 where id = $1 and ended_at is null")
+    let mut unit = sql::unit(pool).await?;
+    let asked = sql::query("update segmenter.jobs set wanted = $2 where id = $1 and ended_at is null")
         .bind(id)
         .bind(wanted.as_str())
-        .execute(pool)
+        .execute(unit.connection())
         .await?;
+    unit.finish().await?;
     Ok(asked.rows_affected() > 0)
 }
 
@@ -226,11 +274,13 @@ pub async fn ask(pool: &PgPool, id: Uuid, wanted: Wanted) -> Result<bool, sqlx::
 /// # Errors
 /// The database does not answer.
 pub async fn set_throttle(pool: &PgPool, id: Uuid, throttle: &serde_json::Value) -> Result<bool, sqlx::Error> {
-    let set = sqlx::query("update segmenter.jobs set throttle = $2 where id = $1 and ended_at is null")
+    let mut unit = sql::unit(pool).await?;
+    let set = sql::query("update segmenter.jobs set throttle = $2 where id = $1 and ended_at is null")
         .bind(id)
         .bind(throttle)
-        .execute(pool)
+        .execute(unit.connection())
         .await?;
+    unit.finish().await?;
     Ok(set.rows_affected() > 0)
 }
 

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::Counts;
 use crate::event::Millis;
+use crate::store::sql;
 
 /// What the people in charge want of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,7 +120,10 @@ const LISTED: i64 = 200;
 /// # Errors
 /// The database does not answer.
 pub async fn list(pool: &PgPool) -> Result<Vec<JobRecord>, sqlx::Error> {
-    sqlx::query_as(concat!(columns!(), "order by created_at desc, id limit $1")).bind(LISTED).fetch_all(pool).await
+    sql::query_as(concat!(columns!(), "order by created_at desc, id limit $1"))
+        .bind(LISTED)
+        .fetch_all(sql::unit(pool).await?.connection())
+        .await
 }
 
 /// The job of that id.
@@ -127,7 +131,10 @@ pub async fn list(pool: &PgPool) -> Result<Vec<JobRecord>, sqlx::Error> {
 /// # Errors
 /// The database does not answer.
 pub async fn find(pool: &PgPool, id: Uuid) -> Result<Option<JobRecord>, sqlx::Error> {
-    sqlx::query_as(concat!(columns!(), "where id = $1")).bind(id).fetch_optional(pool).await
+    sql::query_as(concat!(columns!(), "where id = $1"))
+        .bind(id)
+        .fetch_optional(sql::unit(pool).await?.connection())
+        .await
 }
 
 /// The parts of a job, in their order.
@@ -135,11 +142,11 @@ pub async fn find(pool: &PgPool, id: Uuid) -> Result<Option<JobRecord>, sqlx::Er
 /// # Errors
 /// The database does not answer.
 pub async fn parts(pool: &PgPool, id: Uuid) -> Result<Vec<Part>, sqlx::Error> {
-    sqlx::query_as(
+    sql::query_as(
         "select part, position, until, done, counts from segmenter.job_parts where job_id = $1 order by place",
     )
     .bind(id)
-    .fetch_all(pool)
+    .fetch_all(sql::unit(pool).await?.connection())
     .await
 }
 

@@ -1,5 +1,6 @@
 //! What is found in the database before anything is done: the platform's tables, their columns, our index.
 
+use crate::store::sql;
 use sqlx::PgConnection;
 
 /// The columns that hold a user's segments, in the platform's order, with the types as PostgreSQL spells them.
@@ -51,7 +52,7 @@ pub(crate) struct Facts {
 impl Facts {
     pub(crate) async fn read(conn: &mut PgConnection) -> Result<Self, sqlx::Error> {
         let (server_version, standby, users_id, prisma, kind): (i32, bool, Option<String>, bool, Option<String>) =
-            sqlx::query_as(
+            sql::query_as(
                 "select current_setting('server_version_num')::int,
                         pg_is_in_recovery(),
                         case when to_regclass('public.users') is not null then coalesce(
@@ -87,7 +88,7 @@ impl Facts {
 }
 
 async fn columns(conn: &mut PgConnection) -> Result<Vec<(String, String)>, sqlx::Error> {
-    sqlx::query_as(
+    sql::query_as(
         "select attname::text, format_type(atttypid, atttypmod) from pg_attribute
           where attrelid = to_regclass('public.user_vectors') and attnum > 0 and not attisdropped
           order by attnum",
@@ -98,7 +99,7 @@ async fn columns(conn: &mut PgConnection) -> Result<Vec<(String, String)>, sqlx:
 
 /// Looks at the index on `primarySegment`.
 pub(super) async fn index_state(conn: &mut PgConnection) -> Result<IndexState, sqlx::Error> {
-    let found: Option<(bool, bool)> = sqlx::query_as(
+    let found: Option<(bool, bool)> = sql::query_as(
         "select coalesce(i.indisvalid and i.indisready, false),
                 coalesce(i.indrelid = to_regclass('public.user_vectors') and i.indpred is null and i.indnkeyatts = 1
                          and exists (select from pg_attribute
@@ -119,7 +120,7 @@ pub(super) async fn index_state(conn: &mut PgConnection) -> Result<IndexState, s
 
 /// Every invalid index on `public.user_vectors` and on our own tables.
 pub(super) async fn invalid_indexes(conn: &mut PgConnection) -> Result<Vec<String>, sqlx::Error> {
-    sqlx::query_scalar(
+    sql::query_scalar(
         "select format('%I.%I', n.nspname, c.relname)
            from pg_index i
            join pg_class c on c.oid = i.indexrelid

@@ -10,6 +10,7 @@ use sqlx::{Connection, PgConnection};
 
 use super::error::MigrateError;
 use super::files::VersionedFile;
+use crate::store::sql;
 
 /// The table of applied migrations.
 pub(crate) const TABLE: &str = "segmenter._sqlx_migrations";
@@ -28,7 +29,7 @@ pub(crate) async fn applied(conn: &mut PgConnection) -> Result<Vec<Applied>, sql
     if !table_exists(conn, TABLE).await? {
         return Ok(Vec::new());
     }
-    let rows: Vec<(i64, String, OffsetDateTime, Vec<u8>)> = sqlx::query_as(
+    let rows: Vec<(i64, String, OffsetDateTime, Vec<u8>)> = sql::query_as(
         "select version, description, installed_on, checksum from segmenter._sqlx_migrations
           where success order by version",
     )
@@ -42,7 +43,7 @@ pub(crate) async fn compatibility(conn: &mut PgConnection) -> Result<Vec<(i64, i
     if !table_exists(conn, "segmenter.schema_compatibility").await? {
         return Ok(Vec::new());
     }
-    sqlx::query_as("select version, min_app_schema from segmenter.schema_compatibility").fetch_all(conn).await
+    sql::query_as("select version, min_app_schema from segmenter.schema_compatibility").fetch_all(conn).await
 }
 
 /// What was there before us and what was not: `(object, existed)`, in the order it was found.
@@ -50,21 +51,21 @@ pub(crate) async fn provenance(conn: &mut PgConnection) -> Result<Vec<(String, b
     if !table_exists(conn, "segmenter.provenance").await? {
         return Ok(Vec::new());
     }
-    sqlx::query_as("select object, existed from segmenter.provenance order by at, object").fetch_all(conn).await
+    sql::query_as("select object, existed from segmenter.provenance order by at, object").fetch_all(conn).await
 }
 
 /// Creates the schema and the books where they are missing.
 pub(super) async fn open(conn: &mut PgConnection) -> Result<(), MigrateError> {
     let mut transaction = conn.begin().await?;
     let existed: bool =
-        sqlx::query_scalar("select to_regnamespace('segmenter') is not null").fetch_one(&mut *transaction).await?;
+        sql::query_scalar("select to_regnamespace('segmenter') is not null").fetch_one(&mut *transaction).await?;
     if !existed {
         // Not "if not exists": that asks for the right to create schemas even where somebody has created this one.
         sqlx::raw_sql("create schema segmenter").execute(&mut *transaction).await?;
     }
     transaction.ensure_migrations_table(TABLE).await?;
     sqlx::raw_sql(include_str!("../../../migrations/bookkeeping.sql")).execute(&mut *transaction).await?;
-    sqlx::query(
+    sql::query(
         "insert into segmenter.provenance (object, existed) values ('schema segmenter', $1) on conflict do nothing",
     )
     .bind(existed)
@@ -77,7 +78,7 @@ pub(super) async fn open(conn: &mut PgConnection) -> Result<(), MigrateError> {
 pub(super) async fn close(conn: &mut PgConnection) -> Result<(), MigrateError> {
     let mut transaction = conn.begin().await?;
     let existed: Option<bool> =
-        sqlx::query_scalar("select existed from segmenter.provenance where object = 'schema segmenter'")
+        sql::query_scalar("select existed from segmenter.provenance where object = 'schema segmenter'")
             .fetch_optional(&mut *transaction)
             .await?;
     sqlx::raw_sql(
@@ -85,7 +86,7 @@ pub(super) async fn close(conn: &mut PgConnection) -> Result<(), MigrateError> {
     )
     .execute(&mut *transaction)
     .await?;
-    let others: bool = sqlx::query_scalar(
+    let others: bool = sql::query_scalar(
         "select exists (select from pg_depend
                          where refclassid = 'pg_namespace'::regclass and refobjid = to_regnamespace('segmenter'))",
     )
@@ -99,7 +100,7 @@ pub(super) async fn close(conn: &mut PgConnection) -> Result<(), MigrateError> {
 
 /// Notes which binaries can work with a database that has this migration.
 pub(super) async fn record_compatibility(conn: &mut PgConnection, file: &VersionedFile) -> Result<(), MigrateError> {
-    sqlx::query(
+    sql::query(
         "insert into segmenter.schema_compatibility (version, min_app_schema) values ($1, $2)
          on conflict (version) do update set min_app_schema = excluded.min_app_schema",
     )
@@ -116,7 +117,7 @@ pub(super) async fn cede_to_prisma(conn: &mut PgConnection) -> Result<(), Migrat
     let both =
         table_exists(conn, "public._prisma_migrations").await? && table_exists(conn, "segmenter.provenance").await?;
     if both {
-        sqlx::query(
+        sql::query(
             "update segmenter.provenance set existed = true
               where (starts_with(object, 'column public.user_vectors.') or starts_with(object, 'index '))
                 and not existed
@@ -132,7 +133,7 @@ pub(super) async fn cede_to_prisma(conn: &mut PgConnection) -> Result<(), Migrat
 
 /// Takes a reverted migration out of the books.
 pub(super) async fn forget(conn: &mut PgConnection, version: i64) -> Result<(), MigrateError> {
-    sqlx::query(
+    sql::query(
         "with applied as (delete from segmenter._sqlx_migrations where version = $1)
          delete from segmenter.schema_compatibility where version = $1",
     )
@@ -143,5 +144,5 @@ pub(super) async fn forget(conn: &mut PgConnection, version: i64) -> Result<(), 
 }
 
 async fn table_exists(conn: &mut PgConnection, table: &str) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar("select to_regclass($1) is not null").bind(table).fetch_one(conn).await
+    sql::query_scalar("select to_regclass($1) is not null").bind(table).fetch_one(conn).await
 }

@@ -156,7 +156,9 @@ async fn consequences(conn: &mut PgConnection, version: i64) -> Result<Consequen
             Ok((actions, losses))
         }
         files::JOBS => {
-            let actions = vec!["drop segmenter.jobs, segmenter.job_parts and segmenter.job_users".to_owned()];
+            let actions = vec![
+                "drop segmenter.jobs, segmenter.job_parts, segmenter.job_users and segmenter.job_failures".to_owned(),
+            ];
             let left: i64 = sqlx::query_scalar("select count(*) from segmenter.jobs where ended_at is null")
                 .fetch_one(conn)
                 .await?;

@@ -160,7 +160,9 @@ impl Plan {
                 };
                 vec![create, follow.to_owned()]
             }
-            files::JOBS => vec!["create segmenter.jobs, segmenter.job_parts and segmenter.job_users".to_owned()],
+            files::JOBS => vec![
+                "create segmenter.jobs, segmenter.job_parts, segmenter.job_users and segmenter.job_failures".to_owned(),
+            ],
             _ => Vec::new(),
         }
     }

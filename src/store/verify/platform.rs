@@ -3,6 +3,7 @@
 use sqlx::postgres::PgPool;
 
 use super::PAGE;
+use crate::store::sql;
 
 /// Whether a table of the platform's can be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,7 +19,7 @@ pub enum Access {
 /// # Errors
 /// The database does not answer, or there is no such table.
 pub async fn count_users(pool: &PgPool) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar("select count(id) from public.users").fetch_one(pool).await
+    sql::query_scalar("select count(id) from public.users").fetch_one(sql::unit(pool).await?.connection()).await
 }
 
 /// Whether `travel_onboarding_profiles` is there and may be read.
@@ -26,14 +27,14 @@ pub async fn count_users(pool: &PgPool) -> Result<i64, sqlx::Error> {
 /// # Errors
 /// The database does not answer.
 pub async fn may_read_profiles(pool: &PgPool) -> Result<Access, sqlx::Error> {
-    let (there, granted): (bool, Option<bool>) = sqlx::query_as(
+    let (there, granted): (bool, Option<bool>) = sql::query_as(
         r#"
         select t.oid is not null,
                (select bool_and(has_column_privilege(t.oid, attnum, 'select')) from pg_attribute
                  where attrelid = t.oid and attname in ('userId', 'isCompleted'))
         from (select to_regclass('public.travel_onboarding_profiles')::oid as oid) t"#,
     )
-    .fetch_one(pool)
+    .fetch_one(sql::unit(pool).await?.connection())
     .await?;
     Ok(match (there, granted) {
         (false, _) => Access::Absent,
@@ -58,7 +59,7 @@ pub struct CompletedProfile {
 /// # Errors
 /// The database does not answer, or there is no such table.
 pub async fn completed_profiles(pool: &PgPool, after: &str) -> Result<Vec<CompletedProfile>, sqlx::Error> {
-    let rows: Vec<(String, bool, bool, bool, bool)> = sqlx::query_as(
+    let rows: Vec<(String, bool, bool, bool, bool)> = sql::query_as(
         r#"
         select t."userId", t."isCompleted", coalesce(v.has_row, false), coalesce(v.has_segments, false),
                coalesce(s.erased, d.erased, false)
@@ -81,7 +82,7 @@ pub async fn completed_profiles(pool: &PgPool, after: &str) -> Result<Vec<Comple
     )
     .bind(after)
     .bind(PAGE)
-    .fetch_all(pool)
+    .fetch_all(sql::unit(pool).await?.connection())
     .await?;
     let profile = |(user, completed, has_row, has_segments, erased)| CompletedProfile {
         user,

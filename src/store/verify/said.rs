@@ -3,6 +3,7 @@
 use sqlx::postgres::PgPool;
 
 use super::PAGE;
+use crate::store::sql;
 
 /// What was last said of a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +34,7 @@ impl Said {
 /// # Errors
 /// The database does not answer.
 pub async fn said(pool: &PgPool, users: &[&str]) -> Result<Vec<Option<Said>>, sqlx::Error> {
-    let rows: Vec<(Option<i64>, i16)> = sqlx::query_as(
+    let rows: Vec<(Option<i64>, i16)> = sql::query_as(
         r#"
         select coalesce(s.revision, d.revision), coalesce(s.said, 2::smallint)
         from unnest($1::text[]) with ordinality as k(user_id, place)
@@ -42,7 +43,7 @@ pub async fn said(pool: &PgPool, users: &[&str]) -> Result<Vec<Option<Said>>, sq
         order by k.place"#,
     )
     .bind(users)
-    .fetch_all(pool)
+    .fetch_all(sql::unit(pool).await?.connection())
     .await?;
     Ok(rows.into_iter().map(|(revision, said)| Some(Said::of(revision?, said))).collect())
 }
@@ -52,7 +53,7 @@ pub async fn said(pool: &PgPool, users: &[&str]) -> Result<Vec<Option<Said>>, sq
 /// # Errors
 /// The database does not answer.
 pub async fn departed(pool: &PgPool, after: &str) -> Result<Vec<(String, Said)>, sqlx::Error> {
-    let rows: Vec<(String, i64)> = sqlx::query_as(
+    let rows: Vec<(String, i64)> = sql::query_as(
         "select d.user_id, d.revision from segmenter.departed d
           where d.user_id > $1 and d.revision > 0
             and not exists (select from segmenter.profile_states s where s.user_id = d.user_id)
@@ -60,7 +61,7 @@ pub async fn departed(pool: &PgPool, after: &str) -> Result<Vec<(String, Said)>,
     )
     .bind(after)
     .bind(PAGE)
-    .fetch_all(pool)
+    .fetch_all(sql::unit(pool).await?.connection())
     .await?;
     Ok(rows.into_iter().map(|(user, revision)| (user, Said::Null { revision })).collect())
 }

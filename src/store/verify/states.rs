@@ -8,6 +8,7 @@ use super::said::Said;
 use crate::event::Millis;
 use crate::pipeline::codec::CodecError;
 use crate::pipeline::state::State;
+use crate::store::sql;
 use crate::store::states::StateRow;
 
 /// Which states are read whole, with their rows.
@@ -100,12 +101,12 @@ impl StatePage {
     /// # Errors
     /// The database does not answer.
     pub async fn next(&mut self, pool: &PgPool) -> Result<Vec<StoredUser>, sqlx::Error> {
-        let rows = sqlx::query(READ)
+        let rows = sql::query(READ)
             .bind(&self.after)
             .bind(PAGE)
             .bind(self.sample.one_in)
             .bind(self.sample.seed)
-            .fetch_all(pool)
+            .fetch_all(sql::unit(pool).await?.connection())
             .await?;
         let users = rows.iter().map(stored_user).collect::<Result<Vec<_>, _>>()?;
         if let Some(last) = users.last() {
@@ -131,7 +132,8 @@ fn stored_user(row: &PgRow) -> Result<StoredUser, sqlx::Error> {
     })
 }
 
-fn stored_row(row: &PgRow) -> Result<Option<StoredRow>, sqlx::Error> {
+/// The row among the columns of a state and a row.
+pub fn stored_row(row: &PgRow) -> Result<Option<StoredRow>, sqlx::Error> {
     let (Some(source), Some(vector)) = (row.try_get("source")?, row.try_get("vector")?) else { return Ok(None) };
     Ok(Some(StoredRow {
         source,
@@ -148,5 +150,7 @@ fn stored_row(row: &PgRow) -> Result<Option<StoredRow>, sqlx::Error> {
 /// # Errors
 /// The database does not answer.
 pub async fn count_states(pool: &PgPool) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar("select count(*) from segmenter.profile_states").fetch_one(pool).await
+    sql::query_scalar("select count(*) from segmenter.profile_states")
+        .fetch_one(sql::unit(pool).await?.connection())
+        .await
 }

@@ -3,6 +3,7 @@
 use sqlx::postgres::PgPool;
 
 use super::PAGE;
+use crate::store::sql;
 
 /// What a row shows of segments.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,7 +24,7 @@ pub struct ShownRow {
 /// The database does not answer.
 pub async fn vectors(pool: &PgPool, after: &str) -> Result<Vec<ShownRow>, sqlx::Error> {
     type Columns = (String, Option<String>, Option<String>, Option<f64>, bool, bool);
-    let rows: Vec<Columns> = sqlx::query_as(
+    let rows: Vec<Columns> = sql::query_as(
         r#"
         select v."userId", v.segments::text, v."primarySegment"::text, v."segmentConfidence"::float8,
                v."lastSegmentUpdate" is not null, s.user_id is not null
@@ -38,7 +39,7 @@ pub async fn vectors(pool: &PgPool, after: &str) -> Result<Vec<ShownRow>, sqlx::
     )
     .bind(after)
     .bind(PAGE)
-    .fetch_all(pool)
+    .fetch_all(sql::unit(pool).await?.connection())
     .await?;
     let row = |(user, segments, primary_segment, segment_confidence, dated, has_state)| ShownRow {
         user,

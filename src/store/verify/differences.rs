@@ -2,14 +2,14 @@
 
 use serde_json::Value;
 
+use super::StoredRow;
 use crate::engine::{self, Catalog};
 use crate::pipeline::fold::engine_input;
 use crate::pipeline::row::RowContent;
 use crate::pipeline::state::State;
-use crate::store::verify::StoredRow;
 
 /// The columns of `row` that differ from what `state` gives; none where the user is not onboarded.
-pub(super) fn differences(state: &State, row: &StoredRow, catalog: &Catalog) -> Vec<&'static str> {
+pub fn differences(state: &State, row: &StoredRow, catalog: &Catalog) -> Vec<&'static str> {
     let profile = &state.profile;
     let (Some(_), Some(at)) = (profile.onboarded(), profile.logical_time()) else { return Vec::new() };
     let right = RowContent::new(&engine::segment(&engine_input(profile, at), catalog), catalog, at);

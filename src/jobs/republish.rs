@@ -1,0 +1,47 @@
+//! Saying the present assignment of users once more: for a new recommender, or a topic that was lost.
+
+use uuid::Uuid;
+
+use super::batch::{Batch, Work};
+use super::users::Users;
+use crate::event::UserId;
+use crate::halt::Halt;
+use crate::pipeline::change::Trigger;
+use crate::pipeline::fold::JobCause;
+use crate::store::jobs::Counts;
+use crate::store::standing::{self, Standing};
+use crate::store::task::Rescoring;
+
+/// States by key.
+pub struct Republish {
+    pub users: Users,
+}
+
+impl Republish {
+    pub async fn next(&mut self, most: usize) -> Result<Option<Batch>, Halt> {
+        let Some(page) = self.users.next(most).await? else { return Ok(None) };
+        let (mut again, mut anew) = (Vec::new(), Vec::new());
+        for standing in standing::read(self.users.pool(), &page.users).await? {
+            let Some(user) = UserId::new(&standing.user) else { continue };
+            match owed(&standing) {
+                Some(cause) => anew.push(Rescoring { user, cause, repair: false }),
+                None if standing.is_said => again.push(user),
+                None => {}
+            }
+        }
+        let mut counts = Counts { items: again.len() as u64, applied: again.len() as u64, ..Counts::default() };
+        (again.len() + anew.len()..page.users.len()).for_each(|_| counts.skip());
+        Ok(Some(page.batch(counts, Work::Say { again, anew }, Vec::new())))
+    }
+}
+
+/// What a change that was made quietly and never said is put down to.
+fn owed(standing: &Standing) -> Option<JobCause> {
+    let id: Uuid = standing.job?;
+    let trigger = match standing.job_kind.as_deref() {
+        Some("replay") => Trigger::Replay,
+        Some("backfill") => Trigger::Backfill,
+        _ => Trigger::Recompute,
+    };
+    Some(JobCause { id, trigger })
+}

@@ -1,0 +1,84 @@
+//! Users by key, a page at a time: what a job works through. No transaction stays open between pages.
+
+use sqlx::postgres::PgPool;
+use uuid::Uuid;
+
+use super::sql;
+
+/// Which users.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Keys {
+    /// Who has a row in `travel_onboarding_profiles`.
+    OnboardingProfiles,
+    /// Who has a state.
+    States,
+    /// Whose primary segment is this.
+    Segment(String),
+    /// Who is on the list of a job.
+    ListOf(Uuid),
+    /// These, in bytewise order.
+    Given(Vec<String>),
+}
+
+impl Keys {
+    /// At most `limit` of them after `after`, in the order of where they come from.
+    ///
+    /// # Errors
+    /// The database does not answer, or has no such table.
+    pub async fn page(&self, pool: &PgPool, after: &str, limit: usize) -> Result<Vec<String>, sqlx::Error> {
+        let most = i64::try_from(limit).unwrap_or(i64::MAX);
+        let mut unit = sql::unit(pool).await?;
+        let users = match self {
+            Self::OnboardingProfiles => sql::query_scalar(
+                r#"select "userId" from public.travel_onboarding_profiles where "userId" > $1 order by "userId" limit $2"#,
+            )
+            .bind(after)
+            .bind(most),
+            Self::States => {
+                sql::query_scalar("select user_id from segmenter.profile_states where user_id > $1 order by user_id limit $2")
+                    .bind(after)
+                    .bind(most)
+            }
+            Self::Segment(segment) => sql::query_scalar(
+                r#"select "userId" from public.user_vectors where "userId" > $1 and "primarySegment" = $3
+                   order by "userId" limit $2"#,
+            )
+            .bind(after)
+            .bind(most)
+            .bind(segment),
+            Self::ListOf(job) => sql::query_scalar(
+                "select user_id from segmenter.job_users where job_id = $3 and user_id > $1 order by user_id limit $2",
+            )
+            .bind(after)
+            .bind(most)
+            .bind(job),
+            Self::Given(users) => {
+                let rest = users.iter().filter(|user| user.as_str() > after);
+                return Ok(rest.take(limit).cloned().collect());
+            }
+        };
+        users.fetch_all(unit.connection()).await
+    }
+
+    /// How many there are now.
+    ///
+    /// # Errors
+    /// The database does not answer, or has no such table.
+    pub async fn count(&self, pool: &PgPool) -> Result<u64, sqlx::Error> {
+        let mut unit = sql::unit(pool).await?;
+        let count = match self {
+            Self::OnboardingProfiles => sql::query_scalar("select count(*) from public.travel_onboarding_profiles"),
+            Self::States => sql::query_scalar("select count(*) from segmenter.profile_states"),
+            Self::Segment(segment) => {
+                sql::query_scalar(r#"select count(*) from public.user_vectors where "primarySegment" = $1"#)
+                    .bind(segment)
+            }
+            Self::ListOf(job) => {
+                sql::query_scalar("select count(*) from segmenter.job_users where job_id = $1").bind(job)
+            }
+            Self::Given(users) => return Ok(users.len() as u64),
+        };
+        let count: i64 = count.fetch_one(unit.connection()).await?;
+        Ok(u64::try_from(count).unwrap_or(0))
+    }
+}

@@ -1,0 +1,112 @@
+//! The platform's `travel_onboarding_profiles`, as the preferences that an event would carry.
+
+use sqlx::postgres::{PgPool, PgRow};
+use sqlx::{FromRow, Row as _};
+
+use super::sql;
+
+/// One row. Texts are JSON and dates as an event has them; what they hold is not checked here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OnboardingProfile {
+    pub user: String,
+    pub is_completed: bool,
+    /// Unix time, ms; `None` where it is no finite time.
+    pub updated_at: Option<i64>,
+    pub preferences: String,
+    pub has_destinations: bool,
+    /// `YYYY-MM-DD`; `None` where it is null, or the database has no such column.
+    pub date_of_birth: Option<String>,
+    pub has_vector: bool,
+    /// Whether the vector's row has segments and a primary segment.
+    pub has_segments: bool,
+}
+
+macro_rules! read {
+    ($birth:literal, $users:literal) => {
+        concat!(
+            r#"
+select t."userId" as "user", t."isCompleted" as is_completed,
+       case when isfinite(t."updatedAt") then floor(extract(epoch from t."updatedAt") * 1000)::bigint end as updated_at,
+       jsonb_build_object(
+         'budget', jsonb_build_object('globalRange', t."globalBudgetRange"),
+         'travel', jsonb_build_object(
+           'types', to_jsonb(t."travelTypes"::text[]), 'purposes', to_jsonb(t."travelPurposes"),
+           'groupTypes', to_jsonb(t."travelGroupTypes"), 'travelWithChildren', t."travelWithChildren",
+           'childrenAges', to_jsonb(t."childrenAges")),
+         'accommodation', jsonb_build_object(
+           'types', to_jsonb(t."accommodationTypes"), 'comfortLevel', t."accommodationLevel"::text),
+         'activities', jsonb_build_object(
+           'types', to_jsonb(t."activityTypes"), 'interests', to_jsonb(t."interestCategories"),
+           'activityLevel', t."activityLevel"::text),
+         'experience', jsonb_build_object('riskTolerance', t."riskTolerance"::text),
+         'climate', jsonb_build_object('preferences', to_jsonb(t."climatePreferences")),
+         'transport', jsonb_build_object('preferredAirlines', to_jsonb(t."preferredAirlines"))
+       )::text as preferences,
+       coalesce(t."preferredDestinations" <> 'null'::jsonb, false) as has_destinations,
+       "#,
+            $birth,
+            r#" as date_of_birth, v."userId" is not null as has_vector,
+       v.segments is not null and v."primarySegment" is not null as has_segments
+from unnest($1::text[]) with ordinality as k(user_id, place)
+join public.travel_onboarding_profiles t on t."userId" = k.user_id
+left join public.user_vectors v on v."userId" = k.user_id
+"#,
+            $users,
+            " order by k.place"
+        )
+    };
+}
+
+/// The profiles of `users` that have one, in their order.
+///
+/// # Errors
+/// The database does not answer, or the table is not the platform's.
+pub async fn read(pool: &PgPool, users: &[String], has_births: bool) -> Result<Vec<OnboardingProfile>, sqlx::Error> {
+    let statement = if has_births {
+        read!(r#"to_char(u."dateOfBirth", 'YYYY-MM-DD')"#, r#"left join public.users u on u.id = k.user_id"#)
+    } else {
+        read!("null::text", "")
+    };
+    sql::query_as(statement).bind(users).fetch_all(sql::unit(pool).await?.connection()).await
+}
+
+/// Whether `users` has dates of birth.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn has_births(pool: &PgPool) -> Result<bool, sqlx::Error> {
+    sql::query_scalar(
+        "select exists (select from pg_attribute where attrelid = to_regclass('public.users')
+                           and attname = 'dateOfBirth' and not attisdropped)",
+    )
+    .fetch_one(sql::unit(pool).await?.connection())
+    .await
+}
+
+/// Rows of `user_vectors` whose users have no onboarding profile.
+///
+/// # Errors
+/// The database does not answer, or the table is not there.
+pub async fn vectors_without(pool: &PgPool) -> Result<i64, sqlx::Error> {
+    sql::query_scalar(
+        r#"select count(*) from public.user_vectors v
+            where not exists (select from public.travel_onboarding_profiles t where t."userId" = v."userId")"#,
+    )
+    .fetch_one(sql::unit(pool).await?.connection())
+    .await
+}
+
+impl<'r> FromRow<'r, PgRow> for OnboardingProfile {
+    fn from_row(row: &'r PgRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            user: row.try_get("user")?,
+            is_completed: row.try_get("is_completed")?,
+            updated_at: row.try_get("updated_at")?,
+            preferences: row.try_get("preferences")?,
+            has_destinations: row.try_get("has_destinations")?,
+            date_of_birth: row.try_get("date_of_birth")?,
+            has_vector: row.try_get("has_vector")?,
+            has_segments: row.try_get("has_segments")?,
+        })
+    }
+}

@@ -1,0 +1,110 @@
+//! How statements reach the database: on sessions of our own, or through a pooler in transaction mode.
+//!
+//! Such a pooler gives each transaction another server session. So nothing may be left in a session: statements are not
+//! prepared by name, each runs within a transaction, and the timeouts are set anew in each. A process talks to one database
+//! in one way, which is therefore known to the whole process.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use sqlx::postgres::{PgArguments, PgConnection, PgPool, PgRow};
+use sqlx::query::{Query, QueryAs, QueryScalar};
+use sqlx::{AssertSqlSafe, Connection as _, FromRow, Postgres, SqlSafeStr, Transaction};
+
+/// How a transaction begins behind a pooler; absent where sessions are our own.
+static BEHIND_POOLER: OnceLock<String> = OnceLock::new();
+
+/// From now on everything goes through a pooler in transaction mode.
+pub fn behind_pooler(statement_timeout: Duration, read_only: bool) {
+    let timeout = statement_timeout.as_millis();
+    let access = if read_only { " read only" } else { "" };
+    // All calls of a process say the same.
+    let _ = BEHIND_POOLER.set(format!(
+        "begin{access}; set local statement_timeout = {timeout}; \
+         set local idle_in_transaction_session_timeout = {timeout}"
+    ));
+}
+
+fn keeps_sessions() -> bool {
+    BEHIND_POOLER.get().is_none()
+}
+
+/// A statement: prepared once a session, or unnamed.
+pub fn query(sql: impl SqlSafeStr) -> Query<'static, Postgres, PgArguments> {
+    sqlx::query(sql).persistent(keeps_sessions())
+}
+
+/// As [`query`], with rows of a type.
+pub fn query_as<O>(sql: impl SqlSafeStr) -> QueryAs<'static, Postgres, O, PgArguments>
+where
+    O: for<'r> FromRow<'r, PgRow>,
+{
+    sqlx::query_as(sql).persistent(keeps_sessions())
+}
+
+/// As [`query`], with one value a row.
+pub fn query_scalar<O>(sql: impl SqlSafeStr) -> QueryScalar<'static, Postgres, O, PgArguments>
+where
+    (O,): for<'r> FromRow<'r, PgRow>,
+{
+    sqlx::query_scalar(sql).persistent(keeps_sessions())
+}
+
+/// Begins a transaction on a connection.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn begin(connection: &mut PgConnection) -> Result<Transaction<'_, Postgres>, sqlx::Error> {
+    match BEHIND_POOLER.get() {
+        None => connection.begin().await,
+        Some(begin) => connection.begin_with(AssertSqlSafe(begin.as_str())).await,
+    }
+}
+
+/// Begins a transaction on a connection of the pool.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn begin_in(pool: &PgPool) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
+    match BEHIND_POOLER.get() {
+        None => pool.begin().await,
+        Some(begin) => pool.begin_with(AssertSqlSafe(begin.as_str())).await,
+    }
+}
+
+/// Where one statement runs: by itself on a session of our own, within a transaction behind a pooler.
+pub enum Unit {
+    Session(sqlx::pool::PoolConnection<Postgres>),
+    Transaction(Transaction<'static, Postgres>),
+}
+
+impl Unit {
+    pub fn connection(&mut self) -> &mut PgConnection {
+        match self {
+            Self::Session(connection) => connection,
+            Self::Transaction(transaction) => transaction,
+        }
+    }
+
+    /// Makes what was written last. What was only read needs no end.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn finish(self) -> Result<(), sqlx::Error> {
+        match self {
+            Self::Session(_) => Ok(()),
+            Self::Transaction(transaction) => transaction.commit().await,
+        }
+    }
+}
+
+/// A place for one statement.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn unit(pool: &PgPool) -> Result<Unit, sqlx::Error> {
+    if keeps_sessions() {
+        return Ok(Unit::Session(pool.acquire().await?));
+    }
+    Ok(Unit::Transaction(begin_in(pool).await?))
+}

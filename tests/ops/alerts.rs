@@ -1,0 +1,131 @@
+//! The alerts: what they ask exists, each fires and is quiet when it should, and the runbook says what to do.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use segmenter::store::error::ErrorClass;
+use serde_json::Value;
+
+use super::tools::{documents, list, named, printed, promtool, read, resources, root, text};
+
+/// Metrics of others: kube-state-metrics.
+const FOREIGN: [&str; 6] = [
+    "kube_pod_container_info",
+    "kube_pod_container_status_restarts_total",
+    "kube_pod_container_status_last_terminated_exitcode",
+    "kube_pod_status_ready",
+    "kube_job_status_failed",
+    "kube_job_status_succeeded",
+];
+
+/// What a histogram is stored as.
+const PARTS: [&str; 3] = ["_bucket", "_sum", "_count"];
+
+/// Asserts that every metric in an expression is one of the program's (docs/metrics.md), or of Kubernetes.
+pub fn assert_metrics_exist(expression: &str, of: &str) {
+    let known = read("docs/metrics.md");
+    let words = expression.split(|char: char| !char.is_ascii_alphanumeric() && char != '_' && char != ':');
+    for word in words.filter(|word| word.starts_with("segmenter_") || word.starts_with("kube_")) {
+        let whole = PARTS.iter().find_map(|part| word.strip_suffix(part)).unwrap_or(word);
+        let exists = |name: &str| known.contains(&format!("| `{name}` |"));
+        assert!(FOREIGN.contains(&word) || exists(word) || exists(whole), "{of} names {word}, which is no metric");
+    }
+}
+
+fn rule() -> Value {
+    named(resources("prod"), "PrometheusRule", "segmenter").clone()
+}
+
+fn alerts(rule: &Value) -> Vec<Value> {
+    list(rule, "/spec/groups").iter().flat_map(|group| list(group, "/rules")).cloned().collect()
+}
+
+#[test]
+fn prometheus_accepts_the_rules_and_each_alert_fires_and_is_quiet_as_its_cases_say() {
+    let directory = tempfile::tempdir().unwrap();
+    let rules = directory.path().join("rules.yaml");
+    fs::write(&rules, rule()["spec"].to_string()).unwrap();
+    printed(&mut promtool(&["check", "rules", "--lint=all", "--lint-fatal", rules.to_str().unwrap()]), "");
+    let cases = directory.path().join("alerts.test.yaml");
+    fs::copy(root("tests/ops/alerts.test.yaml"), &cases).unwrap();
+    printed(&mut promtool(&["test", "rules", cases.to_str().unwrap()]), "");
+}
+
+#[test]
+fn every_alert_has_a_case_in_which_it_fires_and_one_in_which_it_is_quiet() {
+    let cases = documents(&read("tests/ops/alerts.test.yaml")).remove(0);
+    let (mut firing, mut quiet) = (BTreeSet::new(), BTreeSet::new());
+    for case in list(&cases, "/tests").iter().flat_map(|test| list(test, "/alert_rule_test")) {
+        let fires = !list(case, "/exp_alerts").is_empty();
+        (if fires { &mut firing } else { &mut quiet }).insert(text(case, "/alertname"));
+    }
+    let rule = rule();
+    let alerts = alerts(&rule);
+    let names: BTreeSet<&str> = alerts.iter().map(|alert| text(alert, "/alert")).collect();
+    assert_eq!(names.len(), alerts.len(), "an alert is there twice");
+    assert_eq!((&firing, &quiet), (&names, &names));
+}
+
+#[test]
+fn every_metric_in_a_rule_exists() {
+    let alerts = alerts(&rule());
+    assert!(alerts.len() > 10);
+    for alert in alerts {
+        assert_metrics_exist(text(&alert, "/expr"), text(&alert, "/alert"));
+    }
+}
+
+/// The labels that an expression groups, joins or selects by.
+fn labels(expression: &str) -> BTreeSet<&str> {
+    let after = |start: &str| -> Vec<&str> {
+        expression.split(start).skip(1).filter_map(|rest| rest.split([')', '}']).next()).collect()
+    };
+    let grouped = ["by (", "on (", "group_left ("].map(after).concat();
+    let grouped = grouped.into_iter().flat_map(|names| names.split(','));
+    let selected =
+        after("{").into_iter().flat_map(|pairs| pairs.split(',')).filter_map(|pair| pair.split(['=', '!']).next());
+    grouped.chain(selected).map(str::trim).filter(|name| !name.is_empty()).collect()
+}
+
+#[test]
+fn every_label_that_a_rule_asks_for_is_one_of_its_metric_or_of_kubernetes() {
+    let page = read("docs/metrics.md");
+    let rows = page.lines().filter(|line| line.starts_with("| `segmenter_"));
+    let ours = rows.filter_map(|row| row.split('|').nth(3)).flat_map(|labels| labels.split(',')).map(str::trim);
+    let known: BTreeSet<&str> = ours
+        .chain(["namespace", "pod", "container", "condition", "job_name"])
+        .filter(|name| !name.is_empty())
+        .collect();
+    for alert in alerts(&rule()) {
+        let asked = labels(text(&alert, "/expr"));
+        assert!(asked.is_subset(&known), "{}: {asked:?}", text(&alert, "/alert"));
+    }
+    assert!(labels("sum by (a, b) (x{c=~\"d\"} * on (e) y)").into_iter().eq(["a", "b", "c", "e"]));
+}
+
+#[test]
+fn every_class_of_database_errors_that_raises_an_alert_exists() {
+    let rule = rule();
+    let alerts = alerts(&rule);
+    let errors = alerts.iter().find(|alert| text(alert, "/alert") == "SegmenterDatabaseErrors").unwrap();
+    let classes = text(errors, "/expr").split("class=~\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
+    for class in classes.split('|') {
+        assert!(ErrorClass::ALL.iter().any(|known| known.as_str() == class), "{class}");
+    }
+}
+
+#[test]
+fn every_alert_says_how_urgent_it_is_and_leads_to_a_section_of_the_runbook_that_names_it() {
+    let runbook = read("docs/runbook.md");
+    let sections: Vec<&str> = runbook.split("\n## ").skip(1).collect();
+    for alert in alerts(&rule()) {
+        let name = text(&alert, "/alert");
+        assert!(["critical", "warning"].contains(&text(&alert, "/labels/severity")), "{name}");
+        assert!(!text(&alert, "/annotations/summary").is_empty(), "{name}");
+        let section = text(&alert, "/annotations/runbook_url").strip_prefix("docs/runbook.md#").unwrap();
+        let slug = |section: &str| section.lines().next().unwrap().to_lowercase().replace(' ', "-");
+        let found = sections.iter().find(|one| slug(one) == section);
+        let found = found.unwrap_or_else(|| panic!("{name}: the runbook has no section {section}"));
+        assert!(found.contains(&format!("`{name}`")), "{name}: the section {section} does not name it");
+    }
+}

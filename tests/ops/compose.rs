@@ -1,0 +1,66 @@
+//! docker-compose.yml is read by the real Compose, is what its specification wants, and names only settings that exist.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+use super::tools::{documents, list, printed, promtool, python, read, root};
+
+/// What Compose makes of the file.
+fn composed(arguments: &[&str]) -> String {
+    let mut compose = Command::new(root("target/python/bin/docker-compose"));
+    compose.arg("-f").arg(root("docker-compose.yml")).arg("config").args(arguments);
+    printed(&mut compose, "")
+}
+
+#[test]
+fn compose_accepts_the_file_and_the_service_accepts_its_configuration() {
+    composed(&["-q"]);
+    let config: Value = serde_json::from_str(&composed(&["--format", "json"])).unwrap();
+    let environment = config["services"]["segmenter"]["environment"].as_object().unwrap();
+    let checked = Command::new(env!("CARGO_BIN_EXE_segmenter"))
+        .args(["config", "check"])
+        .env_clear()
+        .envs(environment.iter().map(|(name, value)| (name, value.as_str().unwrap())))
+        .output()
+        .unwrap();
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+}
+
+#[test]
+fn the_file_is_what_the_compose_specification_wants() {
+    const VALIDATE: &str = "
+import json, sys
+from jsonschema import Draft202012Validator
+wrong = [f'{error.json_path}: {error.message}'
+         for error in Draft202012Validator(json.load(open(sys.argv[1]))).iter_errors(json.load(sys.stdin))]
+sys.exit('\\n'.join(wrong) or 0)
+";
+    let file = documents(&read("docker-compose.yml")).remove(0);
+    let schema = root("tests/ops/schemas/compose-spec.json");
+    printed(&mut python(&["-c", VALIDATE, schema.to_str().unwrap()]), &file.to_string());
+}
+
+#[test]
+fn everything_that_is_mounted_is_there_and_prometheus_accepts_its_configuration() {
+    let file = documents(&read("docker-compose.yml")).remove(0);
+    let services = file["services"].as_object().unwrap();
+    let volumes = services.values().flat_map(|service| list(service, "/volumes"));
+    let mounted: Vec<&str> = volumes.filter_map(|volume| volume.as_str()?.strip_prefix("./")).collect();
+    assert!(mounted.len() >= 4, "{mounted:?}");
+    for mount in mounted {
+        assert!(root(mount.split(':').next().unwrap()).exists(), "{mount}");
+    }
+    printed(&mut promtool(&["check", "config", root("compose/prometheus.yml").to_str().unwrap()]), "");
+    let sources = documents(&read("compose/grafana/datasources.yml"));
+    assert_eq!(sources[0]["datasources"][0]["type"], "prometheus");
+    let path = &documents(&read("compose/grafana/dashboards.yml"))[0]["providers"][0]["options"]["path"];
+    assert_eq!(path, "/var/lib/grafana/dashboards");
+}
+
+#[test]
+fn the_service_gets_as_much_time_to_stop_as_in_the_manifests() {
+    let file = documents(&read("docker-compose.yml")).remove(0);
+    assert_eq!(file["services"]["segmenter"]["stop_grace_period"], "45s");
+    assert!(read("k8s/base/deployment.yaml").contains("terminationGracePeriodSeconds: 45"));
+}

@@ -1,0 +1,136 @@
+//! The manifests as a cluster would take them.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use serde_json::Value;
+
+use super::tools::{OVERLAYS, list, named, of_kind, printed, python, read, rendered, resources, root, text};
+
+/// The oldest version that is supported, and the newest there is a schema of.
+const KUBERNETES: [&str; 2] = ["1.28", "1.37"];
+
+/// The kinds whose definitions are not Kubernetes' own.
+pub fn is_custom(resource: &Value) -> bool {
+    !["v1", "apps/v1", "batch/v1", "policy/v1", "networking.k8s.io/v1"].contains(&text(resource, "/apiVersion"))
+}
+
+#[test]
+fn every_overlay_is_valid_for_the_oldest_and_the_newest_kubernetes() {
+    for overlay in OVERLAYS {
+        let own: Vec<&Value> = resources(overlay).iter().filter(|resource| !is_custom(resource)).collect();
+        assert!(own.len() >= 7, "{overlay} has only {}", own.len());
+        let stream: Vec<String> = own.iter().map(ToString::to_string).collect();
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("all.yaml");
+        fs::write(&file, stream.join("\n---\n")).unwrap();
+        for version in KUBERNETES {
+            let file = file.to_str().unwrap();
+            let said = printed(&mut python(&["-m", "kubernetes_validate", "--strict", "-k", version, file]), "");
+            assert!(!said.contains("WARN"), "{overlay}: {said}");
+        }
+    }
+}
+
+#[test]
+fn the_list_of_overlays_and_the_page_about_them_are_complete() {
+    let directories = |of: &str| -> BTreeSet<String> {
+        fs::read_dir(root(of)).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    };
+    let overlays = directories("k8s/overlays");
+    assert_eq!(overlays, OVERLAYS.map(str::to_owned).into());
+    let page = read("k8s/README.md");
+    for name in overlays.iter().chain(&directories("k8s/components")) {
+        assert!(page.contains(&format!("`{name}`")), "k8s/README.md says nothing of {name}");
+    }
+}
+
+/// What a workload's pods are labelled with.
+fn pod_labels(workload: &Value) -> &Value {
+    &workload["spec"]["template"]["metadata"]["labels"]
+}
+
+fn selects(selector: &Value, labels: &Value) -> bool {
+    let wanted = selector.as_object().expect("a selector names labels");
+    !wanted.is_empty() && wanted.iter().all(|(name, value)| labels.get(name) == Some(value))
+}
+
+#[test]
+fn every_selector_finds_the_consumer_and_only_what_it_means() {
+    for overlay in OVERLAYS {
+        let all = resources(overlay);
+        let consumer = pod_labels(named(all, "Deployment", "segmenter"));
+        let jobs: Vec<&Value> = of_kind(all, "Job").into_iter().map(pod_labels).collect();
+        assert!(!jobs.is_empty());
+        for (kind, pointer) in [
+            ("Deployment", "/spec/selector/matchLabels"),
+            ("Service", "/spec/selector"),
+            ("PodDisruptionBudget", "/spec/selector/matchLabels"),
+            ("PodMonitor", "/spec/selector/matchLabels"),
+        ] {
+            let selector = named(all, kind, "segmenter").pointer(pointer).unwrap();
+            assert!(selects(selector, consumer), "{overlay}: {kind} does not find the consumer");
+            assert!(!jobs.iter().any(|labels| selects(selector, labels)), "{overlay}: {kind} finds a job");
+        }
+        let policy = named(all, "NetworkPolicy", "segmenter").pointer("/spec/podSelector/matchLabels").unwrap();
+        assert!(
+            jobs.iter().chain([&consumer]).all(|labels| selects(policy, labels)),
+            "{overlay}: a pod without a policy"
+        );
+    }
+}
+
+#[test]
+fn every_port_that_is_named_is_one_of_the_consumers() {
+    for overlay in OVERLAYS {
+        let all = resources(overlay);
+        let ports: Vec<&str> = list(named(all, "Deployment", "segmenter"), "/spec/template/spec/containers/0/ports")
+            .iter()
+            .map(|port| text(port, "/name"))
+            .collect();
+        let service = list(named(all, "Service", "segmenter"), "/spec/ports");
+        let monitor = list(named(all, "PodMonitor", "segmenter"), "/spec/podMetricsEndpoints");
+        let ingress = list(named(all, "NetworkPolicy", "segmenter"), "/spec/ingress/0/ports");
+        let named_ports = service.iter().map(|port| text(port, "/targetPort"));
+        let named_ports = named_ports.chain(monitor.iter().chain(ingress).map(|port| text(port, "/port")));
+        for port in named_ports {
+            assert!(ports.contains(&port), "{overlay}: there is no port {port}");
+        }
+        let names: Vec<&str> = service.iter().map(|port| text(port, "/name")).collect();
+        assert_eq!(names, ["http", "metrics"]);
+    }
+}
+
+#[test]
+fn everything_of_an_overlay_is_in_its_namespace_and_of_one_image() {
+    for overlay in OVERLAYS {
+        let all = resources(overlay);
+        let namespaces: BTreeSet<&str> = all.iter().map(|resource| text(resource, "/metadata/namespace")).collect();
+        assert_eq!(namespaces.len(), 1, "{overlay}: {namespaces:?}");
+        assert!(!namespaces.contains(""), "{overlay}");
+        let workloads = all.iter().flat_map(|resource| list(resource, "/spec/template/spec/containers"));
+        let images: BTreeSet<&str> = workloads.map(|container| text(container, "/image")).collect();
+        assert_eq!(images.len(), 1, "{overlay}: {images:?}");
+        assert!(images.iter().all(|image| image.contains(':') && !image.ends_with(":latest")), "{images:?}");
+    }
+}
+
+#[test]
+fn the_platforms_overlay_has_its_labels_and_topics_and_nothing_that_kubernetes_1_28_lacks() {
+    let all = resources("dreamscape");
+    for resource in all {
+        assert_eq!(text(resource, "/metadata/labels/app"), "segmenter");
+        assert_eq!(text(resource, "/metadata/labels/part-of"), "dreamscape");
+        assert!(!text(resource, "/metadata/labels/component").is_empty());
+        assert!(text(resource, "/metadata/namespace").starts_with("dreamscape-"));
+    }
+    let settings = &named(all, "ConfigMap", "segmenter-settings")["data"];
+    let topics = settings.as_object().unwrap().iter().filter(|(name, _)| name.starts_with("SEGMENTER_TOPICS_"));
+    let topics: Vec<&str> = topics.map(|(_, topic)| topic.as_str().unwrap()).collect();
+    assert_eq!(topics.len(), 4);
+    assert!(topics.iter().all(|topic| topic.starts_with("dreamscape.user.")), "{topics:?}");
+    assert!(
+        !rendered("dreamscape").contains("preStop"),
+        "the action `sleep` is newer than 1.28, and the image has no shell"
+    );
+}

@@ -1,0 +1,142 @@
+//! The pods: what they may do, how they are watched and how they end.
+
+use std::collections::BTreeSet;
+use std::process::Command;
+use std::time::Duration;
+
+use segmenter::health::Health;
+use segmenter::http::{self, Access, Pages};
+use segmenter::metrics::Metrics;
+use segmenter::stop::Stop;
+use serde_json::Value;
+
+use super::setting_names::{duration, environment};
+use super::tools::{OVERLAYS, list, named, of_kind, read, resources, text};
+use crate::support::http_get;
+
+/// The Secrets that are made outside: k8s/README.md says how.
+const SECRETS: [&str; 4] = ["segmenter-database", "segmenter-migrate", "segmenter", "kafka-cluster-ca-cert"];
+
+/// What `serve` may take beyond the drain until it has ended (the last words of its publisher, and leaving the group).
+const AFTER_THE_DRAIN: Duration = Duration::from_secs(15);
+
+fn workloads(resources: &[Value]) -> Vec<&Value> {
+    let mut all = of_kind(resources, "Deployment");
+    all.extend(of_kind(resources, "Job"));
+    all
+}
+
+#[test]
+fn every_pod_is_as_powerless_as_it_can_be() {
+    for overlay in OVERLAYS {
+        let all = resources(overlay);
+        assert_eq!(named(all, "ServiceAccount", "segmenter")["automountServiceAccountToken"], false);
+        for workload in workloads(all) {
+            let pod = &workload["spec"]["template"]["spec"];
+            let is_migration = text(workload, "/metadata/name") == "segmenter-migrate";
+            assert_eq!(text(pod, "/serviceAccountName"), if is_migration { "" } else { "segmenter" });
+            assert_eq!(pod["automountServiceAccountToken"], false);
+            assert_eq!(pod["enableServiceLinks"], false);
+            assert_eq!(pod["securityContext"]["runAsNonRoot"], true);
+            assert_eq!(pod["securityContext"]["seccompProfile"]["type"], "RuntimeDefault");
+            assert!(pod["securityContext"]["runAsUser"].as_u64().unwrap() > 0);
+            for host in ["hostNetwork", "hostPID", "hostIPC"] {
+                assert!(pod[host].is_null());
+            }
+            for container in list(pod, "/containers") {
+                let rights = &container["securityContext"];
+                assert_eq!(rights["readOnlyRootFilesystem"], true);
+                assert_eq!(rights["allowPrivilegeEscalation"], false);
+                assert_eq!(rights["capabilities"]["drop"], serde_json::json!(["ALL"]));
+                assert!(rights["capabilities"]["add"].is_null() && rights["privileged"].is_null());
+                for bounded in ["/resources/requests/cpu", "/resources/requests/memory", "/resources/limits/memory"] {
+                    assert!(!text(container, bounded).is_empty(), "{overlay}: {bounded}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_grace_period_is_longer_than_draining_and_the_last_words_take() {
+    for overlay in OVERLAYS {
+        let all = resources(overlay);
+        let drain = duration(&named(all, "ConfigMap", "segmenter-settings")["data"], "SEGMENTER_KAFKA_DRAIN_DEADLINE");
+        let grace = &named(all, "Deployment", "segmenter")["spec"]["template"]["spec"]["terminationGracePeriodSeconds"];
+        let grace = Duration::from_secs(grace.as_u64().unwrap());
+        assert!(grace >= drain + AFTER_THE_DRAIN, "{overlay}: {grace:?} for a drain of {drain:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_probe_and_every_scrape_asks_a_page_that_is_there() {
+    let health = Health::default();
+    health.expect(&["kafka"]);
+    health.set_ready("kafka");
+    let listener = http::listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let pages = Pages::new(health, Metrics::new().unwrap(), Access::Closed);
+    let stop = Stop::default();
+    let server = tokio::spawn(http::serve(listener, http::router(pages), stop.clone()));
+    for overlay in OVERLAYS {
+        let all = resources(overlay);
+        let container = &named(all, "Deployment", "segmenter")["spec"]["template"]["spec"]["containers"][0];
+        let asked = [
+            (text(container, "/startupProbe/httpGet/path"), "/health/live"),
+            (text(container, "/livenessProbe/httpGet/path"), "/health/live"),
+            (text(container, "/readinessProbe/httpGet/path"), "/health/ready"),
+            (text(named(all, "PodMonitor", "segmenter"), "/spec/podMetricsEndpoints/0/path"), "/metrics"),
+        ];
+        for (path, meant) in asked {
+            assert_eq!(path, meant, "{overlay}");
+            assert_eq!(http_get(address, path).await.status, 200, "{overlay}: {path}");
+        }
+    }
+    stop.abandon();
+    server.await.unwrap();
+}
+
+#[test]
+fn every_configmap_and_secret_that_a_pod_uses_is_made_here_or_named_in_the_docs() {
+    let page = read("k8s/README.md");
+    for overlay in OVERLAYS {
+        let all = resources(overlay);
+        let names = |kind| -> BTreeSet<&str> {
+            of_kind(all, kind).into_iter().map(|resource| text(resource, "/metadata/name")).collect()
+        };
+        let (maps, secrets) = (names("ConfigMap"), names("Secret"));
+        for workload in workloads(all) {
+            let pod = &workload["spec"]["template"]["spec"];
+            for source in list(pod, "/containers/0/envFrom") {
+                assert!(maps.contains(text(source, "/configMapRef/name")), "{overlay}: {source}");
+            }
+            let volumes = list(pod, "/volumes");
+            let projected = volumes.iter().flat_map(|volume| list(volume, "/projected/sources"));
+            let used = projected.map(|source| text(source, "/secret/name"));
+            let used = used.chain(volumes.iter().map(|volume| text(volume, "/secret/secretName")));
+            for secret in used.filter(|name| !name.is_empty()) {
+                assert!(secrets.contains(secret) || SECRETS.contains(&secret), "{overlay}: {secret}");
+                assert!(page.contains(&format!("`{secret}`")), "k8s/README.md does not say what is in {secret}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_container_runs_a_command_that_the_program_has_with_arguments_that_it_takes() {
+    for overlay in OVERLAYS {
+        let all = resources(overlay);
+        for workload in workloads(all) {
+            let container = &workload["spec"]["template"]["spec"]["containers"][0];
+            let variables = environment(all, container);
+            let argument = |word: &Value| {
+                let word = word.as_str().unwrap().to_owned();
+                variables.iter().fold(word, |word, (name, value)| word.replace(&format!("$({name})"), value))
+            };
+            // The last word keeps the program from doing anything; those before it are read all the same.
+            let arguments = list(container, "/args").iter().map(argument).chain(["--help".to_owned()]);
+            let parsed = Command::new(env!("CARGO_BIN_EXE_segmenter")).args(arguments).output().unwrap();
+            assert!(parsed.status.success(), "{overlay}: {}", String::from_utf8_lossy(&parsed.stderr));
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Behind PgBouncer in transaction mode: no transaction gets the server session of the one before it.
+
+use crate::scene::{PATIENCE, Scene, history};
+use crate::support::{PgBouncer, Segmenter, segmenter};
+
+/// The environment of a process that reaches the scene's database through the pooler.
+fn pooled<'a>(scene: &'a Scene, pooler: &'a PgBouncer) -> Vec<(&'a str, &'a str)> {
+    let mut environment = scene.environment();
+    environment.retain(|(name, _)| *name != "DATABASE_URL");
+    environment.extend([("DATABASE_URL", pooler.url()), ("SEGMENTER_DATABASE_POOLED", "true")]);
+    environment
+}
+
+#[tokio::test]
+async fn two_services_and_a_replay_share_two_sessions_and_every_promise_holds() {
+    let scene = Scene::new(4).await;
+    scene.add_users(40).await;
+    let pooler = PgBouncer::before(scene.database.url(), 2).await;
+    let environment = pooled(&scene, &pooler);
+    let mut services: Vec<Segmenter> = (0..2).map(|_| segmenter(&["serve"], &environment)).collect();
+    let history = history(40, 1500, 61);
+    let (before, after) = history.split_at(800);
+    scene.produce(before).await;
+    scene.read().await;
+    let replay = segmenter(&["replay", "start", "--from", "earliest", "--execute"], &environment);
+    scene.produce(after).await;
+    let finished = replay.finish(PATIENCE).await;
+    assert_eq!(finished.code, Some(0), "{}", finished.log);
+    scene.settled().await;
+    scene.assert_right().await;
+    for service in &mut services {
+        service.terminate();
+        assert_eq!(service.wait(PATIENCE).await.code(), Some(0));
+        assert!(!service.log().iter().any(|line| line.contains("prepared statement")), "{:?}", service.log());
+    }
+    for arguments in [
+        &["verify", "--deep", "all", "--topic"][..],
+        &["user", "show", "user-1"],
+        &["job", "list"],
+        &["dlq", "redrive", "--all"],
+    ] {
+        let finished = segmenter(arguments, &environment).finish(PATIENCE).await;
+        assert_eq!(finished.code, Some(0), "{arguments:?}: {}", finished.log);
+    }
+}
+
+#[tokio::test]
+async fn a_statement_that_takes_too_long_is_given_up_behind_a_pooler_too() {
+    let scene = Scene::new(1).await;
+    scene.add_users(1).await;
+    let pooler = PgBouncer::before(scene.database.url(), 2).await;
+    let mut blocker = scene.database.pool().begin().await.unwrap();
+    sqlx::query("lock table user_vectors in access exclusive mode").execute(&mut *blocker).await.unwrap();
+    let mut environment = pooled(&scene, &pooler);
+    environment.push(("SEGMENTER_DATABASE_STATEMENT_TIMEOUT", "1s"));
+    let mut service = segmenter(&["serve"], &environment);
+    scene.produce(&history(1, 5, 62)).await;
+    let line = service.wait_for_log("the database does not take writes").await;
+    assert!(line.contains("57014") || line.contains("did not answer"), "{line}");
+    blocker.rollback().await.unwrap();
+    scene.settled().await;
+    scene.assert_right().await;
+    service.terminate();
+    service.wait(PATIENCE).await;
+}
+
+#[tokio::test]
+async fn migrating_through_a_pooler_is_refused_as_a_setting() {
+    let scene = Scene::new(1).await;
+    let mut environment = scene.environment();
+    environment.extend([("SEGMENTER_DATABASE_POOLED", "true"), ("SEGMENTER_MIGRATE", "true")]);
+    let finished = segmenter(&["serve"], &environment).finish(PATIENCE).await;
+    assert_eq!(finished.code, Some(2), "{}", finished.log);
+    assert!(
+        finished.log.contains("database.migrate") && finished.log.contains("session of their own"),
+        "{}",
+        finished.log
+    );
+}

@@ -1,0 +1,72 @@
+//! What the manifests and Compose set is what the program can read.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::tools::{OVERLAYS, list, named, of_kind, read, resources, text};
+
+/// A duration in whole seconds, such as `20s`, among the settings of a ConfigMap.
+pub fn duration(settings: &Value, name: &str) -> Duration {
+    let seconds =
+        settings[name].as_str().and_then(|value| value.strip_suffix('s')).and_then(|value| value.parse().ok());
+    Duration::from_secs(seconds.unwrap_or_else(|| panic!("{name} is no number of seconds")))
+}
+
+/// The environment of a container, from its ConfigMaps and its own list.
+pub fn environment(resources: &[Value], container: &Value) -> BTreeMap<String, String> {
+    let mut environment = BTreeMap::new();
+    for source in list(container, "/envFrom") {
+        let data = named(resources, "ConfigMap", text(source, "/configMapRef/name"))["data"].as_object().unwrap();
+        environment.extend(data.iter().map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned())));
+    }
+    for one in list(container, "/env") {
+        environment.insert(text(one, "/name").to_owned(), text(one, "/value").to_owned());
+    }
+    environment
+}
+
+/// Puts what would be mounted under /etc/segmenter into a directory, and points the environment there.
+fn mounted(environment: &mut BTreeMap<String, String>, directory: &Path) {
+    for (name, value) in environment.iter_mut().filter(|(_, value)| value.starts_with("/etc/segmenter/")) {
+        let file = directory.join(value.trim_start_matches('/'));
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        let content = if name == "DATABASE_URL_FILE" { "postgres://user:password@db/platform" } else { "content" };
+        fs::write(&file, content).unwrap();
+        *value = file.to_str().unwrap().to_owned();
+    }
+}
+
+#[test]
+fn the_service_accepts_the_settings_of_every_overlay() {
+    for overlay in OVERLAYS {
+        let all = resources(overlay);
+        let deployment = named(all, "Deployment", "segmenter");
+        let mut environment = environment(all, &deployment["spec"]["template"]["spec"]["containers"][0]);
+        let directory = tempfile::tempdir().unwrap();
+        mounted(&mut environment, directory.path());
+        let mut check = Command::new(env!("CARGO_BIN_EXE_segmenter"));
+        let checked = check.args(["config", "check"]).env_clear().envs(&environment).output().unwrap();
+        assert!(checked.status.success(), "{overlay}: {}", String::from_utf8_lossy(&checked.stderr));
+    }
+}
+
+#[test]
+fn every_variable_that_a_container_gets_is_a_setting() {
+    let settings = read("docs/config.md");
+    for overlay in OVERLAYS {
+        let all = resources(overlay);
+        for workload in of_kind(all, "Deployment").into_iter().chain(of_kind(all, "Job")) {
+            let container = &workload["spec"]["template"]["spec"]["containers"][0];
+            let own_arguments = container["args"].to_string();
+            for name in environment(all, container).into_keys() {
+                let is_argument = own_arguments.contains(&format!("$({name})"));
+                assert!(is_argument || settings.contains(&format!("`{name}`")), "{overlay}: {name} is no setting");
+            }
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! What it takes to install the program: its version, its completions, its package.
+
+use std::process::Command;
+use std::time::Duration;
+
+use crate::support::segmenter;
+
+const SOON: Duration = Duration::from_secs(30);
+
+#[tokio::test]
+async fn the_completions_of_every_shell_name_every_command() {
+    let help = segmenter(&["help"], &[]).finish(SOON).await.stdout;
+    let commands = help.split("Commands:").nth(1).unwrap().split("Options:").next().unwrap();
+    let commands: Vec<&str> = commands
+        .lines()
+        .filter(|line| line.starts_with("  ") && !line.starts_with("   "))
+        .filter_map(|line| line.split_whitespace().next())
+        .collect();
+    assert!(commands.contains(&"serve") && commands.contains(&"completions"), "{commands:?}");
+    for shell in ["bash", "zsh", "fish"] {
+        let printed = segmenter(&["completions", shell], &[]).finish(SOON).await;
+        assert_eq!(printed.code, Some(0));
+        let script = printed.stdout;
+        for command in &commands {
+            assert!(script.contains(command), "{shell} does not complete {command}");
+        }
+        assert!(script.contains("kafka-brokers"), "{shell} does not complete flags");
+    }
+}
+
+#[tokio::test]
+async fn bash_completes_a_command() {
+    let directory = tempfile::tempdir().unwrap();
+    let script = directory.path().join("segmenter.bash");
+    let printed = segmenter(&["completions", "bash"], &[]).finish(SOON).await.stdout;
+    std::fs::write(&script, printed).unwrap();
+    let ask = "source \"$0\"; COMP_WORDS=(segmenter ver) COMP_CWORD=1; _segmenter segmenter ver segmenter; echo \"${COMPREPLY[@]}\"";
+    let answer = Command::new("bash").args(["-c", ask]).arg(&script).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&answer.stdout).trim(), "verify", "{}", String::from_utf8_lossy(&answer.stderr));
+}
+
+/// What the build script says of the version, in this environment and directory.
+fn told(script: &std::path::Path, environment: &[(&str, &str)], directory: &std::path::Path) -> String {
+    let mut run = Command::new(script);
+    run.current_dir(directory).env_remove("SEGMENTER_COMMIT").env("CARGO_PKG_VERSION", "1.2.3");
+    let said = run.envs(environment.iter().copied()).output().unwrap();
+    let said = String::from_utf8(said.stdout).unwrap();
+    said.lines().find_map(|line| line.strip_prefix("cargo::rustc-env=SEGMENTER_VERSION=")).unwrap().to_owned()
+}
+
+#[test]
+fn the_version_names_the_commit_that_was_told_or_that_git_knows_and_none_otherwise() {
+    let directory = tempfile::tempdir().unwrap();
+    let (outside, repository) = (directory.path().join("outside"), directory.path().join("repository"));
+    std::fs::create_dir_all(&outside).unwrap();
+    let script = directory.path().join("build");
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/build.rs");
+    let compiled = Command::new("rustc").args(["--edition", "2024", "-o"]).arg(&script).arg(source).status().unwrap();
+    assert!(compiled.success());
+    let git = |arguments: &[&str]| {
+        let identity = ["-c", "user.name=x", "-c", "user.email=x@example.com", "-c", "commit.gpgsign=false"];
+        let output = Command::new("git").args(identity).args(arguments).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    let at = repository.to_str().unwrap();
+    git(&["init", "--quiet", at]);
+    git(&["-C", at, "commit", "--quiet", "--allow-empty", "-m", "one"]);
+    let commit = git(&["-C", at, "rev-parse", "--short", "HEAD"]);
+
+    let release = ("PROFILE", "release");
+    assert_eq!(told(&script, &[release, ("SEGMENTER_COMMIT", "abc1234")], &outside), "1.2.3 (abc1234)");
+    assert_eq!(told(&script, &[release], &repository), format!("1.2.3 ({commit})"));
+    assert_eq!(told(&script, &[release, ("SEGMENTER_COMMIT", "")], &outside), "1.2.3");
+    assert_eq!(told(&script, &[("PROFILE", "debug")], &repository), "1.2.3", "each commit would compile all anew");
+}
+
+#[tokio::test]
+async fn the_program_says_its_version() {
+    let said = segmenter(&["--version"], &[]).finish(SOON).await.stdout;
+    assert_eq!(said.trim_end(), format!("segmenter {}", env!("SEGMENTER_VERSION")));
+    assert!(said.contains(env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn the_package_has_everything_that_building_reads_and_the_licences() {
+    let listed = Command::new(env!("CARGO"))
+        .args(["package", "--list", "--offline", "--allow-dirty"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    assert!(listed.status.success(), "{}", String::from_utf8_lossy(&listed.stderr));
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    let has = |path: &str| listed.lines().any(|line| line == path);
+    for path in ["LICENSE-MIT", "LICENSE-APACHE", "README.md", "Cargo.lock", "build.rs", "tests/main.rs"] {
+        assert!(has(path), "{path}");
+    }
+    let mut embedded = 0;
+    let source = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    for file in listed.lines().filter(|line| line.starts_with("src/") && line.ends_with(".rs")) {
+        let text = std::fs::read_to_string(source.join(file)).unwrap();
+        // Unit tests may read what is not in the package.
+        let program = text.split("#[cfg(test)]").next().unwrap();
+        for name in program.split("include_str!(\"").skip(1).filter_map(|rest| rest.split('"').next()) {
+            let path = source.join(file).parent().unwrap().join(name).canonicalize().unwrap();
+            let path = path.strip_prefix(source.canonicalize().unwrap()).unwrap().to_str().unwrap().to_owned();
+            assert!(has(&path), "{file} embeds {path}, which is not in the package");
+            embedded += 1;
+        }
+    }
+    assert!(embedded > 5, "{embedded}");
+}
