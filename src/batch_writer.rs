@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use crate::event::registry::{Failure, Registry};
 use crate::halt::Halt;
 use crate::health::Health;
 use crate::kafka::client::{Cluster, Topics};
@@ -14,6 +15,7 @@ use crate::kafka::letters::{self, Letter};
 use crate::kafka::produce::Producer;
 use crate::kafka::publisher::{HANDOVER_ROWS, HeldRows, Publisher};
 use crate::kafka::record::Rejected;
+use crate::kafka::said_schema;
 use crate::metrics::Metrics;
 use crate::pipeline::drive::Driver;
 use crate::pipeline::segment_changed::Encoding;
@@ -32,8 +34,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Output {
     pub cluster: Cluster,
     pub topics: Topics,
-    /// How segment-changed is written.
+    /// How segment-changed is to be written, whether or not there is a registry.
     pub encoding: Encoding,
+    pub registry: Option<Registry>,
 }
 
 /// Writes batches, says their changes, and writes dead letters.
@@ -57,8 +60,15 @@ impl BatchWriter {
     /// Starts a publisher of this process.
     ///
     /// # Errors
-    /// The clients could not be made from their configuration.
-    pub fn start(store: Store, output: &Output, stop: Stop) -> Result<Self, Halt> {
+    /// The clients could not be made from their configuration; the registry is away, or does not take the schema of
+    /// segment-changed.
+    pub async fn start(store: Store, output: &Output, stop: Stop) -> Result<Self, Halt> {
+        let topic = &output.topics.segment_changed;
+        let encoding = said_schema::encoding(output.encoding, topic, output.registry.as_ref()).await;
+        let encoding = encoding.map_err(|failure| match failure {
+            Failure::Away(why) => Halt::Away(format!("the schema registry is away: {why}")),
+            failure => Halt::Refused(format!("the schema of segment-changed: {failure}")),
+        })?;
         let producer =
             |name| output.cluster.named_producer(name).map_err(|error| Halt::Failed(format!("no producer: {error}")));
         let metrics = Metrics::new().map_err(|error| Halt::Failed(error.to_string()))?;
@@ -67,8 +77,8 @@ impl BatchWriter {
         let publisher = Publisher {
             store: store.clone(),
             producer: producer("publisher")?,
-            topic: output.topics.segment_changed.clone(),
-            encoding: output.encoding,
+            topic: topic.clone(),
+            encoding,
             held: held.clone(),
             metrics: metrics.clone(),
             stop: stop.clone(),

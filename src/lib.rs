@@ -18,6 +18,7 @@
 pub mod batch_writer;
 pub mod command;
 pub mod config;
+pub mod decoder;
 pub mod demo;
 pub mod dlq;
 pub mod doctor;

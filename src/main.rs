@@ -19,6 +19,7 @@ use segmenter::command::job::replay::{ReplayAction, ReplayCommand};
 use segmenter::command::job::republish::RepublishArgs;
 use segmenter::command::job::{self, JobCommand, Manage};
 use segmenter::command::migrate::MigrateArgs;
+use segmenter::command::schema::{self, SchemaAction, SchemaCommand};
 use segmenter::command::serve::ServeArgs;
 use segmenter::command::user::{UserAction, UserCommand};
 use segmenter::command::verify::{self, Scope, VerifyArgs};
@@ -54,6 +55,7 @@ enum Command {
     Verify(VerifyArgs),
     User(UserCommand),
     Doctor(DoctorArgs),
+    Schema(SchemaCommand),
     Dlq(DlqArgs),
     Replay(ReplayCommand),
     Backfill(BackfillArgs),
@@ -106,6 +108,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             let config = usable(Sources::of_process(&args.config).resolve().config())?;
             Ok(runtime()?.block_on(command::doctor::run(&args, &config, &mut io::stdout()))?.into())
         }
+        Command::Schema(command) => schemas(&command.action),
         Command::Dlq(args) => dead_letters(&args),
         Command::Replay(command) => replay(&command.action),
         Command::Backfill(args) => {
@@ -129,6 +132,12 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Ok(check_events::run(&args, io::stdin().lock(), io::stdout().lock(), now())?.into())
         }
     }
+}
+
+fn schemas(action: &SchemaAction) -> anyhow::Result<ExitCode> {
+    let (registry, topics, log) = usable(Sources::of_process(action.config()).resolve().registry())?;
+    telemetry::init(log.filter.as_str(), log.format)?;
+    Ok(runtime()?.block_on(schema::run(action, &registry, &topics, &mut io::stdout()))?.into())
 }
 
 fn dead_letters(args: &DlqArgs) -> anyhow::Result<ExitCode> {

@@ -14,14 +14,17 @@ use tracing::{info, warn};
 
 use crate::config::{OutOfRange, Start};
 use crate::event::Limits;
+use crate::event::registry::Registry;
 use crate::health::Health;
 use crate::kafka::assignment::{Assignment, Budget};
-use crate::kafka::client::{Cluster, Topics};
-use crate::kafka::consumer::{Intake, LiveConsumer};
+use crate::kafka::client::{ClientEvents, Cluster, Topics};
+use crate::kafka::consumer::{Intake, LiveConsumer, Schemas};
 use crate::kafka::dead_letter_writer::DeadLetterWriter;
 use crate::kafka::ledger::FloodLimit;
 use crate::kafka::publisher::{HANDOVER_ROWS, HeldRows, Publisher};
 use crate::kafka::rebalance::LiveContext;
+use crate::kafka::schema_wait::{SchemaWait, Watch};
+use crate::kafka::sorter::Sorter;
 use crate::kafka::start::StartPositions;
 use crate::kafka::worker::{BatchLimits, Finisher, WorkQueues, Worker};
 use crate::kafka::{outbox_gate, topics};
@@ -52,6 +55,8 @@ pub struct Settings {
     pub flood: FloodLimit,
     /// How segment-changed is written.
     pub output_encoding: Encoding,
+    /// Where schemas are asked for that records only name.
+    pub registry: Option<Registry>,
     /// Outbox rows from which on intake pauses.
     pub max_outbox_rows: i64,
 }
@@ -76,7 +81,8 @@ pub async fn run(settings: Settings, store: Store, shared: Shared) -> anyhow::Re
     let Shared { metrics, health, stop, traces } = shared.clone();
     health.expect(&[topics::COMPONENT, outbox_gate::COMPONENT]);
     let topics = Arc::new(settings.topics.clone());
-    let said = settings.cluster.named_producer("publisher").context("could not make the publisher's Kafka client")?;
+    let reported = ClientEvents::new("publisher");
+    let said = settings.cluster.producer(reported.clone()).context("could not make the publisher's Kafka client")?;
     let dead =
         settings.cluster.named_producer("dead letters").context("could not make the dead letters' Kafka client")?;
     let assignment = Arc::new(Assignment::new(settings.flood));
@@ -101,10 +107,27 @@ pub async fn run(settings: Settings, store: Store, shared: Shared) -> anyhow::Re
         stop: stop.clone(),
     };
     let (queues, receivers) = WorkQueues::new(settings.workers);
+    let sorter = Sorter { queues, finisher: finisher.clone(), metrics: metrics.clone() };
+    let mut parts = JoinSet::new();
+    let mut closed = vec![Arc::clone(&outbox_full)];
+    let schemas = settings.registry.clone().map(|registry| {
+        let (waiting, arrivals) = mpsc::unbounded_channel();
+        let away = Arc::new(AtomicBool::new(false));
+        closed.push(Arc::clone(&away));
+        let wait = SchemaWait {
+            registry: registry.clone(),
+            limits: settings.limits,
+            sorter: sorter.clone(),
+            watch: Watch { away, metrics: metrics.clone(), health: health.clone() },
+        };
+        parts.spawn(wait.run(arrivals));
+        Schemas { registry, waiting }
+    });
     let consumer = LiveConsumer {
         consumer: consumer(&settings, &topics, &assignment, &shared)?,
-        intake: Intake { budget: settings.budget, limits: settings.limits, closed: Arc::clone(&outbox_full) },
-        queues,
+        intake: Intake { budget: settings.budget, limits: settings.limits, closed },
+        schemas,
+        sorter,
         finisher: finisher.clone(),
         drain: settings.drain,
         metrics: metrics.clone(),
@@ -113,11 +136,10 @@ pub async fn run(settings: Settings, store: Store, shared: Shared) -> anyhow::Re
     };
 
     let mut watchers = JoinSet::new();
-    watchers.spawn(topics::watch(said.clone(), Arc::clone(&topics), health.clone()));
+    watchers.spawn(topics::watch(said.clone(), reported, Arc::clone(&topics), health.clone(), stop.clone()));
     let gate = outbox_gate::Gate { max_rows: settings.max_outbox_rows, full: outbox_full };
     watchers.spawn(gate.watch(store.pool.clone(), metrics.clone(), health.clone()));
 
-    let mut parts = JoinSet::new();
     for queue in receivers {
         let worker = Worker {
             queue,

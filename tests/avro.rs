@@ -5,17 +5,17 @@ mod evolution;
 mod fingerprints;
 mod hostile;
 mod said;
-mod writer;
+pub mod writer;
 
 use apache_avro::Schema;
 use segmenter::event::{self, Decoded, Event, Kind, Limits, RawRecord, Reason, WriterSchema};
 use serde_json::{Value, json};
 
-const ONBOARDING: &str = include_str!("../schemas/onboarding-completed.avsc");
-const UPDATE: &str = include_str!("../schemas/profile-updated.avsc");
-const EARLIER_ONBOARDING: &str = include_str!("../schemas/history/onboarding-completed-1.avsc");
-const EARLIER_UPDATE: &str = include_str!("../schemas/history/profile-updated-1.avsc");
-const SEGMENT_CHANGED: &str = include_str!("../schemas/segment-changed.avsc");
+pub const ONBOARDING: &str = include_str!("../schemas/onboarding-completed.avsc");
+pub const UPDATE: &str = include_str!("../schemas/profile-updated.avsc");
+pub const EARLIER_ONBOARDING: &str = include_str!("../schemas/history/onboarding-completed-1.avsc");
+pub const EARLIER_UPDATE: &str = include_str!("../schemas/history/profile-updated-1.avsc");
+pub const SEGMENT_CHANGED: &str = include_str!("../schemas/segment-changed.avsc");
 
 const ONBOARDING_EXAMPLE: &str = include_str!("../schemas/examples/onboarding-completed.json");
 const UPDATE_EXAMPLE: &str = include_str!("../schemas/examples/profile-updated.json");

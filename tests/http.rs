@@ -1,6 +1,7 @@
 //! The HTTP server over a real socket: probes, metrics, errors.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use segmenter::health::Health;
 use segmenter::http::{self, Access, Pages};
@@ -8,6 +9,8 @@ use segmenter::metrics::Metrics;
 use segmenter::status::Board;
 use segmenter::stop::Stop;
 use serde_json::json;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
 
 use crate::support::{Response, http as ask, http_get};
 
@@ -31,6 +34,9 @@ async fn served() -> Served {
 fn assert_strict(response: &Response) {
     assert_eq!(response.header("x-content-type-options"), Some("nosniff"));
     assert_eq!(response.header("cache-control"), Some("no-store"));
+    assert_eq!(response.header("referrer-policy"), Some("no-referrer"));
+    let policy = response.header("content-security-policy").unwrap();
+    assert!(policy.contains("default-src 'none'"), "{policy}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -112,4 +118,50 @@ async fn an_endless_head_is_cut_off() {
         assert_ne!(answer.status, 200);
     }
     assert_eq!(http_get(served.address, "/health/live").await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_is_never_waited_for_and_nothing_but_reading_is_answered() {
+    let served = served().await;
+    for path in ["/health", "/metrics", "/v1/segments", "/v1/users/user-1/segments"] {
+        for method in ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "SEGMENT"] {
+            let answer = ask(served.address, method, path, &[]).await.unwrap();
+            assert_eq!(answer.status, 405, "{method} {path}");
+            assert_strict(&answer);
+        }
+        // A body that is announced and never sent.
+        for (method, chunked) in [("GET", false), ("POST", false), ("GET", true), ("POST", true)] {
+            let body = if chunked { "transfer-encoding: chunked" } else { "content-length: 10000000000" };
+            let head = format!("{method} {path} HTTP/1.1\r\nhost: a\r\n{body}\r\n\r\n");
+            assert!(answers(served.address, &head).await, "{method} {path} with {body}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_can_be_read_in_two_ways_is_refused() {
+    let served = served().await;
+    let smuggled = "GET /metrics HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\ncontent-length: 4\r\n\r\n";
+    let answer = first_line(served.address, smuggled).await;
+    assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+    let garbage = first_line(served.address, "\u{0}\u{1}\u{2} not HTTP\r\n\r\n").await;
+    assert!(garbage.is_empty() || garbage.starts_with("HTTP/1.1 400"), "{garbage}");
+    assert_eq!(http_get(served.address, "/health/live").await.status, 200);
+}
+
+/// Whether an answer comes to what is sent, on a connection that stays open.
+async fn answers(address: SocketAddr, request: &str) -> bool {
+    first_line(address, request).await.starts_with("HTTP/1.1 ")
+}
+
+async fn first_line(address: SocketAddr, request: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut line = String::new();
+    let mut reader = BufReader::new(stream);
+    tokio::time::timeout(Duration::from_secs(5), reader.read_line(&mut line))
+        .await
+        .expect("an answer in time")
+        .unwrap();
+    line
 }

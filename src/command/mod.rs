@@ -11,6 +11,8 @@ pub mod doctor;
 pub mod explain;
 pub mod job;
 pub mod migrate;
+mod registry;
+pub mod schema;
 pub mod serve;
 mod text;
 pub mod user;

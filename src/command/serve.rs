@@ -11,10 +11,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info, warn};
 use uuid::Uuid;
 
-use super::catalog;
+use super::{catalog, registry};
 use crate::config::{self, Config, ConfigArgs, KafkaConfig, ShownSetting, TopicsConfig};
 use crate::engine::Catalog;
 use crate::event::Limits;
+use crate::event::registry::{Failure, Registry};
 use crate::exit::Exit;
 use crate::health::Health;
 use crate::http::{self, Access, Pages};
@@ -22,6 +23,7 @@ use crate::kafka::assignment::Budget;
 use crate::kafka::client::{Cluster, Topics};
 use crate::kafka::ledger::FloodLimit;
 use crate::kafka::worker::BatchLimits;
+use crate::kafka::{said_schema, schema_wait};
 use crate::metrics::Metrics;
 use crate::pipeline::segment_changed::Encoding;
 use crate::retry::Retry;
@@ -128,7 +130,12 @@ async fn serve(config: &Config, catalog: Arc<Catalog>, shared: &Shared, board: &
         deadline: apply::transaction_deadline(config.database.statement_timeout),
     };
     board.store.get_or_init(|| store.clone());
-    service::run(settings(config), store, shared.clone()).await?;
+    let registry = registry::open(&config.registry)?;
+    let Some(output_encoding) = prepare_output(config, registry.as_ref(), shared).await else {
+        return Ok(ended(shared));
+    };
+    let settings = Settings { output_encoding, registry, ..settings(config) };
+    service::run(settings, store, shared.clone()).await?;
     Ok(ended(shared))
 }
 
@@ -179,6 +186,41 @@ async fn prepare_database(
         tokio::select! {
             () = retry.wait() => {}
             () = shared.stop.requested() => return Ok(None),
+        }
+    }
+}
+
+/// Decides how segment-changed is written; waits for a registry that is away. `None` when it refuses the schema, or a stop
+/// was requested meanwhile.
+async fn prepare_output(config: &Config, registry: Option<&Registry>, shared: &Shared) -> Option<Encoding> {
+    let mut retry = Retry::forever();
+    let mut reported = false;
+    loop {
+        match said_schema::encoding(encoding(&config.topics), config.topics.segment_changed.as_str(), registry).await {
+            Ok(encoding) => {
+                if reported {
+                    shared.health.set_ready(schema_wait::COMPONENT);
+                    info!("the schema registry answers again");
+                }
+                return Some(encoding);
+            }
+            Err(Failure::Away(why)) => {
+                shared.health.set_not_ready(schema_wait::COMPONENT, format!("away: {why}"));
+                if !std::mem::replace(&mut reported, true) {
+                    warn!(
+                        reason = why,
+                        "the schema registry is away; waiting for it with the schema of segment-changed"
+                    );
+                }
+            }
+            Err(failure) => {
+                shared.stop.now(StopReason::Refused(format!("the schema of segment-changed: {failure}")));
+                return None;
+            }
+        }
+        tokio::select! {
+            () = retry.wait() => {}
+            () = shared.stop.requested() => return None,
         }
     }
 }
@@ -242,7 +284,7 @@ pub(super) fn stop_on_signals(stop: Stop) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The service's settings out of a valid configuration.
+/// The service's settings out of a valid configuration, without a registry.
 pub fn settings(config: &Config) -> Settings {
     let (kafka, limits) = (&config.kafka, &config.limits);
     let millis = |duration: std::time::Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
@@ -264,11 +306,17 @@ pub fn settings(config: &Config) -> Settings {
         budget: Budget { records: config.in_flight.max_records as usize, bytes: config.in_flight.max_bytes.0 },
         limits: Limits { max_value_bytes: limits.max_value_bytes.0, max_future_ms: millis(limits.max_future) },
         flood: FloodLimit { records: limits.rejection_run as usize, bytes: limits.rejection_run_bytes.0 },
-        output_encoding: match config.topics.segment_changed_encoding {
-            config::Encoding::Json => Encoding::Json,
-            config::Encoding::Avro => Encoding::Avro,
-        },
+        output_encoding: encoding(&config.topics),
+        registry: None,
         max_outbox_rows: i64::from(config.outbox.max_depth),
+    }
+}
+
+/// How segment-changed is to be written, whether or not there is a registry.
+fn encoding(topics: &TopicsConfig) -> Encoding {
+    match topics.segment_changed_encoding {
+        config::Encoding::Json => Encoding::Json,
+        config::Encoding::Avro => Encoding::Avro,
     }
 }
 

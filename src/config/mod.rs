@@ -18,6 +18,7 @@ mod kafka_properties;
 mod log;
 mod moment;
 mod problem;
+mod registry;
 mod secret;
 mod setting;
 mod show;
@@ -35,13 +36,14 @@ pub use kafka_properties::KafkaProperties;
 pub use log::{LogFilter, LogFormat};
 pub use moment::Moment;
 pub use problem::{Problem, Problems};
+pub use registry::RegistryUrl;
 pub use secret::Secret;
 pub use setting::Setting;
 pub use show::ShownSetting;
 pub use sources::{FlagValue, Resolved, Sources};
 pub use table::{
     BatchConfig, CatalogConfig, Config, DatabaseConfig, HttpConfig, InFlightConfig, KafkaConfig, LimitsConfig,
-    LogConfig, OutboxConfig, SECTIONS, SETTINGS, TopicsConfig,
+    LogConfig, OutboxConfig, RegistryConfig, SECTIONS, SETTINGS, TopicsConfig,
 };
 pub use unit::{parse_duration, parse_size};
 pub use value::{Bytes, Name};

@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use super::file::{self, Entry};
 use super::problem::{Problem, Problems, printable, unknown};
 use super::setting::{ENV_PREFIX, Setting};
-use super::table::{CatalogConfig, Config, DatabaseConfig, KafkaConfig, LogConfig, SETTINGS, TopicsConfig};
+use super::table::{
+    CatalogConfig, Config, DatabaseConfig, KafkaConfig, LogConfig, RegistryConfig, SETTINGS, TopicsConfig,
+};
 use super::value::Value;
 use super::{ConfigArgs, Section, validate};
 
@@ -113,6 +115,11 @@ impl Resolved {
     /// What a command needs that uses only Kafka: nothing has to be said of the database then.
     pub fn kafka(&self) -> Result<(KafkaConfig, TopicsConfig, LogConfig), Problems> {
         self.checked(validate::kafka)
+    }
+
+    /// What a command needs that asks only the registry.
+    pub fn registry(&self) -> Result<(RegistryConfig, TopicsConfig, LogConfig), Problems> {
+        self.checked(validate::schemas)
     }
 
     /// A setting's text, fit to be shown, and its origin.
@@ -235,6 +242,14 @@ impl Section for (KafkaConfig, TopicsConfig, LogConfig) {
         let (kafka, topics) = (KafkaConfig::read(reader), TopicsConfig::read(reader));
         let log = LogConfig::read(reader);
         Some((kafka?, topics?, log?))
+    }
+}
+
+impl Section for (RegistryConfig, TopicsConfig, LogConfig) {
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let (registry, topics) = (RegistryConfig::read(reader), TopicsConfig::read(reader));
+        let log = LogConfig::read(reader);
+        Some((registry?, topics?, log?))
     }
 }
 

@@ -8,6 +8,7 @@ use super::database_url::DatabaseUrl;
 use super::kafka::{Brokers, Encoding, OutOfRange, SaslMechanism, SecurityProtocol, Start, TopicName};
 use super::kafka_properties::KafkaProperties;
 use super::log::{LogFilter, LogFormat};
+use super::registry::RegistryUrl;
 use super::secret::Secret;
 use super::setting::{Setting, default, optional, required, settings};
 use super::value::{Bytes, Name};
@@ -58,10 +59,24 @@ settings! {
         profile_updated: TopicName = default("profile-updated"),
         /// Where changes of segments are said.
         segment_changed: TopicName = default("segment-changed"),
-        /// How the values of records on segment-changed are written: `avro` is single-object encoding.
+        /// How the values of records on segment-changed are written: `avro` is Confluent's framing where a registry is
+        /// configured, else single-object encoding.
         segment_changed_encoding: Encoding = default("json"),
         /// Where records go that cannot be applied.
         dead_letter: TopicName = default("segmenter-dead-letter"),
+    }
+    /// The schema registry, with Confluent's API, for Avro that names a schema of it.
+    registry: RegistryConfig {
+        /// Where its API begins. Without it, records that name a schema of a registry are dead letters.
+        url: Option<RegistryUrl> = optional().env("SCHEMA_REGISTRY_URL"),
+        /// The name the client logs in with (HTTP Basic).
+        username: Option<Name> = optional().env("SCHEMA_REGISTRY_USERNAME"),
+        /// The password the client logs in with.
+        password: Option<Secret> = optional().env("SCHEMA_REGISTRY_PASSWORD"),
+        /// A PEM file with the authorities that are trusted for `https`; without it the system's are.
+        ca: Option<PathBuf> = optional().env("SCHEMA_REGISTRY_CA"),
+        /// How long one answer may take; a later one counts as none.
+        timeout: Duration = default("5s").range("100ms", "1m"),
     }
     /// Which PostgreSQL, and how it is used.
     database: DatabaseConfig {

@@ -3,11 +3,14 @@
 use std::path::Path;
 
 use super::sources::Reader;
-use super::table::{BatchConfig, Config, InFlightConfig, KafkaConfig, LimitsConfig, LogConfig, TopicsConfig};
+use super::table::{
+    BatchConfig, Config, InFlightConfig, KafkaConfig, LimitsConfig, LogConfig, RegistryConfig, TopicsConfig,
+};
 
 /// Holds a configuration, each of whose values is valid, to the rules between them.
 pub(super) fn config(config: &Config, reader: &mut Reader<'_>) {
     clients(&config.kafka, &config.topics, reader);
+    registry(&config.registry, reader);
     patience(&config.kafka, &config.batch, reader);
     if config.database.pooled && config.database.migrate {
         reader.refuse(
@@ -39,6 +42,40 @@ fn clients(kafka: &KafkaConfig, names: &TopicsConfig, reader: &mut Reader<'_>) {
         reader.refuse_entry("kafka.properties", &name, rule);
     }
     topics(names, reader);
+}
+
+/// The same for what a command needs that asks only the registry.
+pub(super) fn schemas(
+    (registry_config, names, _): &(RegistryConfig, TopicsConfig, LogConfig),
+    reader: &mut Reader<'_>,
+) {
+    registry(registry_config, reader);
+    topics(names, reader);
+}
+
+fn registry(registry: &RegistryConfig, reader: &mut Reader<'_>) {
+    let needs_url = [
+        ("registry.username", registry.username.is_some()),
+        ("registry.password", registry.password.is_some()),
+        ("registry.ca", registry.ca.is_some()),
+    ];
+    if registry.url.is_none() {
+        for (key, _) in needs_url.iter().filter(|(_, is_given)| *is_given) {
+            reader.refuse(key, "needs registry.url");
+        }
+    }
+    match (&registry.username, &registry.password) {
+        (Some(_), None) => reader.refuse("registry.password", "must be set beside registry.username"),
+        (None, Some(_)) => reader.refuse("registry.username", "must be set beside registry.password"),
+        _ => {}
+    }
+    if let Some(path) = &registry.ca {
+        if registry.url.as_ref().is_some_and(|url| !url.uses_tls()) {
+            reader
+                .refuse("registry.ca", "needs registry.url to begin with https://: connections are not encrypted now");
+        }
+        readable("registry.ca", path, reader);
+    }
 }
 
 fn credentials(kafka: &KafkaConfig, reader: &mut Reader<'_>) {

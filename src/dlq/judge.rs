@@ -1,7 +1,9 @@
 //! What a dead letter is on another try, decided from it alone, as the live service would decide of the original.
 
 use super::tally::NotRedrivable;
-use crate::event::{self, Decoded, Kind, Limits};
+use crate::decoder::Decoder;
+use crate::event::{Decoded, Kind};
+use crate::halt::Halt;
 use crate::kafka::client::Topics;
 use crate::kafka::dead_letter_reader::DeadLetter;
 
@@ -9,7 +11,7 @@ use crate::kafka::dead_letter_reader::DeadLetter;
 #[derive(Debug, Clone)]
 pub struct Rules {
     pub topics: Topics,
-    pub limits: Limits,
+    pub decoder: Decoder,
     /// What has been tried this often is not tried again.
     pub max_attempts: u32,
 }
@@ -18,13 +20,14 @@ impl Rules {
     /// Decodes the original under its own coordinates and at its own time.
     ///
     /// # Errors
-    /// It cannot or must not be tried again.
-    pub fn judge(&self, letter: &DeadLetter) -> Result<(Kind, Decoded), NotRedrivable> {
-        let kind = self.topics.kind_of(&letter.origin.topic).ok_or(NotRedrivable::UnknownTopic)?;
-        let original = letter.original(kind).ok_or(NotRedrivable::Truncated)?;
+    /// The schema registry, which has to be asked for its schema, is away. Inside: it cannot or must not be tried again.
+    pub async fn judge(&self, letter: &DeadLetter) -> Result<Result<(Kind, Decoded), NotRedrivable>, Halt> {
+        let Some(kind) = self.topics.kind_of(&letter.origin.topic) else { return Ok(Err(NotRedrivable::UnknownTopic)) };
+        let Some(original) = letter.original(kind) else { return Ok(Err(NotRedrivable::Truncated)) };
         if letter.attempts >= self.max_attempts {
-            return Err(NotRedrivable::AttemptsExhausted);
+            return Ok(Err(NotRedrivable::AttemptsExhausted));
         }
-        Ok((kind, event::decode(&original, &self.limits)))
+        let decoded = self.decoder.decode(&original, letter.schema_header()).await?;
+        Ok(Ok((kind, decoded)))
     }
 }

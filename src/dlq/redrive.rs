@@ -73,9 +73,10 @@ async fn redrive(
         cluster: settings.source.cluster.clone(),
         topics: settings.rules.topics.clone(),
         encoding: settings.encoding,
+        registry: settings.rules.decoder.registry.clone(),
     };
     let mut way = if settings.execute {
-        Way::Execute(Box::new(BatchWriter::start(store, &output, stop.clone())?))
+        Way::Execute(Box::new(BatchWriter::start(store, &output, stop.clone()).await?))
     } else {
         Way::Rehearse(Rehearsal::new(store, REHEARSAL_MEMORY))
     };
@@ -133,7 +134,7 @@ impl Way {
     ) -> Result<(), Halt> {
         let (mut events, mut folding, mut ended) = (Vec::new(), Vec::new(), Vec::with_capacity(letters.len()));
         for selected in letters {
-            match rules.judge(&selected.letter) {
+            match rules.judge(&selected.letter).await? {
                 Err(why) => ended.push((selected, End::Fate(Fate::NotRedrivable(why)))),
                 Ok((_, Decoded::Skipped(skip))) => ended.push((selected, End::Fate(Fate::Skipped(skip)))),
                 Ok((kind, Decoded::Rejected(rejection))) => ended.push((selected, End::Rejected(kind, rejection))),

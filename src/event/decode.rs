@@ -8,7 +8,7 @@ use super::{
 };
 use crate::profile::section::Section;
 
-/// Decides what a record is. Total: any bytes end as exactly one outcome.
+/// Decides what a record is, without a registry. Total: any bytes end as exactly one outcome.
 pub fn decode(record: &RawRecord<'_>, limits: &Limits) -> Decoded {
     decoded(match record.value {
         Some(value) => check_size(value, limits)
@@ -61,7 +61,7 @@ fn read(value: &[u8], kind: Kind) -> Result<Message<'_>, Refusal> {
     match value {
         [] => Err(Rejection::new(Reason::Malformed, "the value is empty").into()),
         [0x00, ..] => {
-            let detail = "Avro in Confluent's framing is not supported by this version";
+            let detail = "the value names a registry's schema, and no registry is configured";
             Err(Rejection::new(Reason::UnknownSchema, detail).into())
         }
         [0xc3, 0x01, framed @ ..] => avro::read_single_object(framed, kind),

@@ -1,7 +1,7 @@
 //! Kafka records to events: what a record means, decided from its bytes alone.
 //!
-//! Pure: no clock, no I/O. [`decode`](decode()) is total; every record is an [`Event`], [`Skipped`](Decoded::Skipped) or
-//! [`Rejected`](Decoded::Rejected).
+//! Pure, but for the registry: no clock, no I/O. [`decode`](decode()) is total; every record is an [`Event`],
+//! [`Skipped`](Decoded::Skipped) or [`Rejected`](Decoded::Rejected).
 //!
 //! ```text
 //! decode        the order of the checks; the first that fails names the outcome
@@ -12,15 +12,19 @@
 //!   tree        the fields that are read, as a small borrowed tree, and their shapes
 //!   user, time  whose event it is and when it happened
 //!   sections    tree → the sections of a profile: types and ranges
+//! framed        which schema a value names, where a registry has it
+//! registry      the edge: schemas of a registry, asked for over HTTP and kept
 //! ```
 
 pub mod avro;
 mod decode;
+pub mod framed;
 pub mod json;
 mod json_schema;
 mod lenient;
 mod message;
 mod millis;
+pub mod registry;
 mod sections;
 pub mod time;
 mod traceparent;

@@ -38,7 +38,7 @@ pub mod users;
 mod write;
 
 use crate::batch_writer::Output;
-use crate::event::Limits;
+use crate::decoder::Decoder;
 use crate::stop::Stop;
 use crate::store::Store;
 
@@ -49,6 +49,6 @@ pub struct Means {
     pub output: Output,
     /// The live service's group: its lag is looked at, its offsets are never touched.
     pub live_group: String,
-    pub limits: Limits,
+    pub decoder: Decoder,
     pub stop: Stop,
 }

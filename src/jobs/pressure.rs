@@ -86,7 +86,7 @@ impl LiveLag {
     /// The client could not be made from its configuration.
     pub fn new(cluster: &Cluster, group: &str, topics: Topics) -> KafkaResult<Self> {
         let config = cluster.reader(group);
-        let consumer = BaseConsumer::from_config_and_context(&config, ClientEvents { client: "live lag" })?;
+        let consumer = BaseConsumer::from_config_and_context(&config, ClientEvents::new("live lag"))?;
         Ok(Self { consumer, topics })
     }
 

@@ -58,7 +58,7 @@ async fn take_up(means: &Means, record: &JobRecord, shown: &watch::Sender<Option
     let mut runner = Runner {
         means,
         id: record.id,
-        writer: BatchWriter::start(means.store.clone(), &means.output, means.stop.clone())?,
+        writer: BatchWriter::start(means.store.clone(), &means.output, means.stop.clone()).await?,
         control: Control::start(means, record.id, record.wanted, throttle)?,
         counts: parts.iter().map(|part| (Arc::from(part.name.as_str()), part.counts)).collect(),
         progress: Walked {

@@ -47,7 +47,7 @@ impl Source {
                 users: users(keys),
                 which: which.clone(),
                 has_births: onboarding_profiles::has_births(&means.store.pool).await?,
-                max_future_ms: means.limits.max_future_ms,
+                max_future_ms: means.decoder.limits.max_future_ms,
             }),
             What::Recompute { which, catalog_version } => {
                 let ours = means.store.catalog.version();

@@ -1,11 +1,12 @@
 //! Configuring librdkafka's clients: the properties that the promises rest on, and the events every client reports.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rdkafka::ClientContext;
 use rdkafka::config::{ClientConfig, FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::consumer::ConsumerContext;
-use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use tracing::{debug, error, info, warn};
 
 use super::produce::Producer;
@@ -127,15 +128,37 @@ impl Cluster {
 
     /// A producer that reports under `name`.
     pub fn named_producer(&self, name: &'static str) -> KafkaResult<Producer> {
-        self.producer(ClientEvents { client: name })
+        self.producer(ClientEvents::new(name))
     }
 }
 
-/// Logs what a client reports of itself.
-#[derive(Debug, Clone, Copy)]
+/// Logs what a client reports of itself, and keeps why the brokers do not let it in.
+#[derive(Debug, Clone)]
 pub struct ClientEvents {
-    /// Which client of this process it is.
-    pub client: &'static str,
+    client: &'static str,
+    refusal: Arc<Mutex<Option<String>>>,
+}
+
+impl ClientEvents {
+    /// Reports under `client`, which is one of this process's.
+    pub fn new(client: &'static str) -> Self {
+        Self { client, refusal: Arc::default() }
+    }
+
+    /// What the brokers, or our own check of their certificate, last had against us; nothing where they were not even
+    /// reached since.
+    pub fn refusal(&self) -> Option<String> {
+        self.refusal.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn remember(&self, error: &KafkaError, reason: &str) {
+        let refusal = match error.rdkafka_error_code() {
+            Some(RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SSL) => Some(reason.to_owned()),
+            Some(RDKafkaErrorCode::BrokerTransportFailure) => None,
+            _ => return,
+        };
+        *self.refusal.lock().unwrap_or_else(PoisonError::into_inner) = refusal;
+    }
 }
 
 impl ClientContext for ClientEvents {
@@ -144,6 +167,7 @@ impl ClientContext for ClientEvents {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
+        self.remember(&error, reason);
         log_client_error(self.client, &error, reason);
     }
 }

@@ -1,5 +1,5 @@
 //! The consumer loop: polls on one thread of its own, decodes, enters each record in its ledger and queues it with the
-//! worker of its user. While the database, the outbox or the dead letters are behind it pauses and polls on, so that it
+//! worker of its user. While the database, the outbox, the registry or the dead letters are behind it pauses and polls on, so that it
 //! keeps its partitions.
 
 use std::collections::HashMap;
@@ -10,19 +10,23 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use rdkafka::Message;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{BorrowedMessage, Headers};
+use rdkafka::message::BorrowedMessage;
 use rdkafka::statistics::Statistics;
+use tokio::sync::mpsc;
 use tracing::{info, warn};
 
 use super::assignment::{Budget, Partition};
-use super::ledger::Verdict;
 use super::rebalance::LiveContext;
-use super::record::{OriginalRecord, Rejected};
-use super::worker::{Finisher, Work, WorkQueues};
-use crate::event::{self, Decoded, Event, Limits, RawRecord};
+use super::record::{self, OriginalRecord};
+use super::schema_wait::Waiting;
+use super::sorter::Sorter;
+use super::worker::Finisher;
+use crate::event::framed::SCHEMA_HEADER;
+use crate::event::registry::{Registry, decode_with};
+use crate::event::{Limits, RawRecord};
 use crate::fault::fault_point;
 use crate::health::Health;
-use crate::metrics::{BrokerTotals, Metrics, PartitionLag, RecordOutcome};
+use crate::metrics::{BrokerTotals, Metrics, PartitionLag};
 use crate::stop::{Stop, StopReason};
 
 /// The name under which the loop reports that it is alive.
@@ -46,15 +50,22 @@ const LONGEST_LEDGER: usize = 4;
 pub struct Intake {
     pub budget: Budget,
     pub limits: Limits,
-    /// Set by others while the outbox is too deep.
-    pub closed: Arc<AtomicBool>,
+    /// Set by others while the outbox is too deep, or the schema registry away.
+    pub closed: Vec<Arc<AtomicBool>>,
+}
+
+/// The registry, and where records wait for its schemas.
+pub struct Schemas {
+    pub registry: Registry,
+    pub waiting: mpsc::UnboundedSender<Waiting>,
 }
 
 /// The loop and all it needs.
 pub struct LiveConsumer {
     pub consumer: BaseConsumer<LiveContext>,
     pub intake: Intake,
-    pub queues: WorkQueues,
+    pub schemas: Option<Schemas>,
+    pub sorter: Sorter,
     pub finisher: Finisher,
     pub drain: Duration,
     pub metrics: Metrics,
@@ -108,7 +119,7 @@ impl LiveConsumer {
         let load = self.finisher.assignment.load();
         self.metrics.observe_load(load);
         let paused = self.consumer.context().paused.load(Ordering::Relaxed);
-        let room = !self.intake.closed.load(Ordering::Relaxed)
+        let room = !self.intake.closed.iter().any(|closed| closed.load(Ordering::Relaxed))
             && self
                 .finisher
                 .assignment
@@ -150,6 +161,7 @@ impl LiveConsumer {
         let Some(ticket) = self.finisher.assignment.charge(partition, message.offset(), bytes, timestamp) else {
             return;
         };
+        let header_named = |name| record::header(message.headers()?, name);
         let raw = RawRecord {
             kind,
             topic: message.topic(),
@@ -158,32 +170,20 @@ impl LiveConsumer {
             key: message.key(),
             value: message.payload(),
             timestamp,
-            traceparent: traceparent(message),
+            traceparent: header_named(record::TRACEPARENT),
         };
-        match event::decode(&raw, &self.intake.limits) {
-            Decoded::Event(event) => {
-                self.observe(&event);
-                self.queues.send(Work { ticket, event, record: OriginalRecord::new(message, partition) });
-            }
-            Decoded::Skipped(skip) => {
-                self.metrics.record(kind, RecordOutcome::Skipped);
-                self.metrics.skip(skip);
-                self.finisher.finish([(ticket, Verdict::Accepted)]);
-            }
-            Decoded::Rejected(rejection) => {
-                self.metrics.record(kind, RecordOutcome::DeadLettered);
-                let record = OriginalRecord::new(message, partition);
-                self.finisher.finish([(ticket, Verdict::Rejected(Box::new(Rejected { record, rejection })))]);
+        let registry = self.schemas.as_ref();
+        let schema_header = registry.and_then(|_| header_named(SCHEMA_HEADER));
+        let original = || OriginalRecord::new(message, partition);
+        match decode_with(registry.map(|schemas| &schemas.registry), &raw, schema_header, &self.intake.limits) {
+            Ok(decoded) => self.sorter.sort(ticket, decoded, original),
+            Err(schema) => {
+                if let Some(schemas) = registry {
+                    // Those who wait are looked after for as long as this loop runs.
+                    let _ = schemas.waiting.send(Waiting { ticket, schema, record: original() });
+                }
             }
         }
-    }
-
-    fn observe(&self, event: &Event) {
-        if event.key_differs {
-            self.metrics.key_mismatch.inc();
-        }
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
-        self.metrics.observe_event_time(now - event.stamp.time.0 as f64 / 1000.0);
     }
 
     /// Commits what is finished, without waiting for the broker.
@@ -252,7 +252,13 @@ impl LiveConsumer {
             ) => {}
             KafkaError::MessageConsumption(
                 code @ (RDKafkaErrorCode::TopicAuthorizationFailed | RDKafkaErrorCode::GroupAuthorizationFailed),
-            ) => stop(format!("not allowed to read: {code}; grant Read on the input topics and the group")),
+            ) => {
+                let topics = &self.finisher.topics;
+                stop(format!(
+                    "not allowed to read: {code}; grant Read on the topics {} and {} and on the group",
+                    topics.onboarding_completed, topics.profile_updated
+                ));
+            }
             error => warn!(%error, "the consumer reported an error; it recovers by itself"),
         }
     }
@@ -273,8 +279,4 @@ impl LiveConsumer {
         drop(self.consumer);
         info!(drained, "left the group");
     }
-}
-
-fn traceparent<'m>(message: &'m BorrowedMessage<'_>) -> Option<&'m [u8]> {
-    message.headers()?.iter().find(|header| header.key == "traceparent")?.value
 }

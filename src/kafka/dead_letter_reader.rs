@@ -11,7 +11,8 @@ use super::dead_letter::{
     self, ATTEMPTS, FAILED_AT, LENGTH, MESSAGE, ORIGINAL_OFFSET, ORIGINAL_PARTITION, ORIGINAL_TOPIC, REASON, SHA256,
     TIMESTAMP,
 };
-use super::record::OriginalRecord;
+use super::record::{OriginalRecord, TRACEPARENT};
+use crate::event::framed::SCHEMA_HEADER;
 use crate::event::{Kind, Millis, RawRecord, Reason, time};
 
 /// A place in the dead-letter topic.
@@ -158,8 +159,17 @@ impl DeadLetter {
             key: self.key.as_deref(),
             value: value.as_deref(),
             timestamp: self.origin.timestamp,
-            traceparent: self.original_headers().find(|(key, _)| *key == "traceparent").and_then(|(_, value)| value),
+            traceparent: self.original_header(TRACEPARENT),
         })
+    }
+
+    /// What names the schema of the original record's value, beside it.
+    pub fn schema_header(&self) -> Option<&[u8]> {
+        self.original_header(SCHEMA_HEADER)
+    }
+
+    fn original_header(&self, name: &str) -> Option<&[u8]> {
+        self.original_headers().find(|(key, _)| *key == name).and_then(|(_, value)| value)
     }
 
     /// The original record for a new dead letter of it; `None` if it was truncated.

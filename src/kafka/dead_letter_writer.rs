@@ -67,6 +67,10 @@ impl DeadLetterWriter {
             }
             let Some(error) = error else { continue };
             self.report(&error);
+            if let Some(reason) = produce::not_allowed(&error, &self.topics.dead_letter) {
+                self.stop.now(StopReason::Failure(reason));
+                return false;
+            }
             if let Some(reason) = produce::fatal_reason(&self.producer) {
                 self.stop.now(StopReason::Failure(format!("the dead letters' producer failed for good: {reason}")));
                 return false;

@@ -48,6 +48,13 @@ pub fn is_too_large(error: &KafkaError) -> bool {
     )
 }
 
+/// Why nothing may be produced to `topic`, if that is what the error says.
+pub fn not_allowed(error: &KafkaError, topic: &str) -> Option<String> {
+    let code = error.rdkafka_error_code()?;
+    matches!(code, RDKafkaErrorCode::TopicAuthorizationFailed)
+        .then(|| format!("not allowed to write to {topic}: {code}; grant Write on it"))
+}
+
 /// The reason, if the client has failed for good and only a new process helps.
 pub fn fatal_reason(producer: &Producer) -> Option<String> {
     use rdkafka::producer::Producer as _;

@@ -150,6 +150,10 @@ impl Publisher {
             if failure.is_none() && looked.is_ok() && round.pending.is_empty() {
                 break;
             }
+            if let Some(reason) = failure.as_ref().and_then(|error| produce::not_allowed(error, &self.topic)) {
+                self.stop.now(StopReason::Failure(reason));
+                return;
+            }
             if let Some(reason) = failure.as_ref().and_then(|_| produce::fatal_reason(&self.producer)) {
                 self.stop.now(StopReason::Failure(format!("the Kafka producer failed for good: {reason}")));
                 return;

@@ -1,10 +1,11 @@
 //! A record taken out of the client's hands: what a dead letter has to bring back unchanged.
 
 use rdkafka::Message;
-use rdkafka::message::{BorrowedMessage, OwnedHeaders};
+use rdkafka::message::{BorrowedMessage, Headers, OwnedHeaders};
 
 use super::assignment::Partition;
-use crate::event::Rejection;
+use crate::event::framed::SCHEMA_HEADER;
+use crate::event::{RawRecord, Rejection};
 
 /// The original bytes and coordinates of a record.
 #[derive(Debug)]
@@ -29,6 +30,39 @@ impl OriginalRecord {
             timestamp: message.timestamp().to_millis(),
         }
     }
+}
+
+impl OriginalRecord {
+    /// The record as it lay in `topic`.
+    pub fn raw<'a>(&'a self, topic: &'a str) -> RawRecord<'a> {
+        RawRecord {
+            kind: self.partition.kind,
+            topic,
+            partition: self.partition.number,
+            offset: self.offset,
+            key: self.key.as_deref(),
+            value: self.value.as_deref(),
+            timestamp: self.timestamp,
+            traceparent: self.header(TRACEPARENT),
+        }
+    }
+
+    /// What names the value's schema, beside it.
+    pub fn schema_header(&self) -> Option<&[u8]> {
+        self.header(SCHEMA_HEADER)
+    }
+
+    fn header(&self, name: &str) -> Option<&[u8]> {
+        header(self.headers.as_ref()?, name)
+    }
+}
+
+/// The header that says to which trace a record belongs.
+pub const TRACEPARENT: &str = "traceparent";
+
+/// The value of the first header of this name.
+pub fn header<'h>(headers: &'h impl Headers, name: &str) -> Option<&'h [u8]> {
+    headers.iter().find(|header| header.key == name)?.value
 }
 
 /// A record on its way to the dead letters.

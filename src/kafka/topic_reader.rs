@@ -103,8 +103,7 @@ impl Source {
 
     fn consumer(&self) -> Result<BaseConsumer<ClientEvents>, ReadError> {
         let config = self.cluster.reader(&self.group);
-        BaseConsumer::from_config_and_context(&config, ClientEvents { client: "reader" })
-            .map_err(|error| self.error(error))
+        BaseConsumer::from_config_and_context(&config, ClientEvents::new("reader")).map_err(|error| self.error(error))
     }
 
     fn error(&self, error: KafkaError) -> ReadError {

@@ -1,15 +1,17 @@
-//! Watches whether the topics exist, so that a missing one is a clear reason for not being ready.
+//! Watches whether the topics exist and the brokers let us in, so that what is missing is a clear reason for not being
+//! ready.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use rdkafka::error::KafkaResult;
+use rdkafka::error::{KafkaResult, RDKafkaErrorCode};
 use rdkafka::producer::Producer as _;
 use tracing::{info, warn};
 
-use super::client::Topics;
+use super::client::{ClientEvents, Topics};
 use super::produce::Producer;
 use crate::health::Health;
+use crate::stop::{Stop, StopReason};
 
 /// The name under which topics and brokers are reported as (not) ready.
 pub const COMPONENT: &str = "kafka";
@@ -19,45 +21,82 @@ const IMPATIENT: Duration = Duration::from_secs(1);
 const PATIENT: Duration = Duration::from_secs(15);
 const ANSWER: Duration = Duration::from_secs(5);
 
-/// Looks for the topics for as long as the process runs.
-pub async fn watch(producer: Producer, topics: Arc<Topics>, health: Health) {
-    let mut reported = None;
+/// How long the brokers may refuse us before the process ends: rights and credentials may be given at this moment. Not longer,
+/// for librdkafka knocks several times a second where no broker is left.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Looks for the topics for as long as the process runs. A missing topic and brokers that are away are waited for; brokers
+/// that refuse us end the process, since only another configuration helps, and that is read at the start.
+pub async fn watch(producer: Producer, reported: ClientEvents, topics: Arc<Topics>, health: Health, stop: Stop) {
+    let mut last = None;
+    let mut refused_since = None;
     loop {
-        let problem = look(&producer, &topics).await;
+        let problem = look(&producer, &reported, &topics).await;
         match &problem {
-            Some(problem) => health.set_not_ready(COMPONENT, problem.clone()),
+            Some(problem) => health.set_not_ready(COMPONENT, problem.to_string()),
             None => health.set_ready(COMPONENT),
         }
-        if problem != reported {
+        if problem != last {
             match &problem {
-                Some(problem) => warn!(problem, "Kafka is not ready"),
+                Some(problem) => warn!(%problem, "Kafka is not ready"),
                 None => info!("Kafka is reachable and all topics exist"),
             }
-            reported.clone_from(&problem);
+            last.clone_from(&problem);
+        }
+        match &problem {
+            Some(problem @ (Problem::Refused(_) | Problem::NotAllowed(_))) => {
+                let since = *refused_since.get_or_insert_with(Instant::now);
+                if since.elapsed() >= GRACE {
+                    stop.now(StopReason::Failure(problem.to_string()));
+                }
+            }
+            Some(Problem::Missing(_) | Problem::Silent(_)) | None => refused_since = None,
         }
         tokio::time::sleep(if problem.is_some() { IMPATIENT } else { PATIENT }).await;
     }
 }
 
-async fn look(producer: &Producer, topics: &Arc<Topics>) -> Option<String> {
-    let (producer, topics) = (producer.clone(), Arc::clone(topics));
-    let looked = tokio::task::spawn_blocking(move || missing(&producer, &topics)).await;
+/// What keeps us from the topics.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+enum Problem {
+    #[error("topics do not exist: {}", .0.join(", "))]
+    Missing(Vec<String>),
+    #[error("not allowed to see the topics {}; grant Describe on them", .0.join(", "))]
+    NotAllowed(Vec<String>),
+    #[error("the brokers refuse us, or we them: {0}")]
+    Refused(String),
+    #[error("brokers do not answer: {0}")]
+    Silent(String),
+}
+
+async fn look(producer: &Producer, reported: &ClientEvents, topics: &Arc<Topics>) -> Option<Problem> {
+    let (asking, topics) = (producer.clone(), Arc::clone(topics));
+    let looked = tokio::task::spawn_blocking(move || problem(&asking, &topics)).await;
     match looked {
-        Ok(Ok(missing)) if missing.is_empty() => None,
-        Ok(Ok(missing)) => Some(format!("topics do not exist: {}", missing.join(", "))),
-        Ok(Err(error)) => Some(format!("brokers do not answer: {error}")),
-        Err(error) => Some(format!("could not ask the brokers: {error}")),
+        Ok(Ok(problem)) => problem,
+        Ok(Err(error)) => Some(match reported.refusal() {
+            Some(refusal) => Problem::Refused(refusal),
+            None => Problem::Silent(error.to_string()),
+        }),
+        Err(error) => Some(Problem::Silent(error.to_string())),
     }
 }
 
-fn missing(producer: &Producer, topics: &Topics) -> KafkaResult<Vec<String>> {
-    let mut missing = Vec::new();
+fn problem(producer: &Producer, topics: &Topics) -> KafkaResult<Option<Problem>> {
+    let (mut missing, mut not_allowed) = (Vec::new(), Vec::new());
     for topic in topics.all() {
         let metadata = producer.client().fetch_metadata(Some(topic), ANSWER)?;
-        let found = metadata.topics().iter().any(|found| found.error().is_none() && !found.partitions().is_empty());
-        if !found {
+        let found = metadata.topics().first();
+        let error = found.and_then(|found| found.error()).map(RDKafkaErrorCode::from);
+        if error == Some(RDKafkaErrorCode::TopicAuthorizationFailed) {
+            not_allowed.push(topic.to_owned());
+        } else if error.is_some() || found.is_none_or(|found| found.partitions().is_empty()) {
             missing.push(topic.to_owned());
         }
     }
-    Ok(missing)
+    Ok(match (not_allowed.is_empty(), missing.is_empty()) {
+        (false, _) => Some(Problem::NotAllowed(not_allowed)),
+        (true, false) => Some(Problem::Missing(missing)),
+        (true, true) => None,
+    })
 }

@@ -11,6 +11,7 @@ use prometheus::{
 
 use super::{Metrics, Published, RebalanceKind, RecordOutcome, SpanFate, Stage};
 use crate::config::OutOfRange;
+use crate::event::registry::Answer;
 use crate::event::{Reason, Skip};
 use crate::store::error::ErrorClass;
 
@@ -195,12 +196,21 @@ fn register() -> prometheus::Result<(Metrics, Vec<Documented>)> {
     for stage in Stage::ALL {
         stage_duration.with_label_values(&[stage.as_str()]);
     }
+    let registry_answers = to.counters(
+        "registry_answers_total",
+        &["answer"],
+        "Answers of the schema registry; `away` counts those that did not come, or were not its own",
+    )?;
+    Answer::ALL.iter().for_each(|answer| registry_answers.with_label_values(&[answer]).reset());
     let build = to.whole_gauges("build_info", &["version"], "1, with the version of the program as a label")?;
     build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
     let metrics = Metrics {
         records: [of_kind("onboarding_completed"), of_kind("profile_updated")],
         skipped,
         dead_letters,
+        registry_answers,
+        registry_waiting: to
+            .whole_gauge("registry_waiting_records", "Records that wait for their schema from the schema registry")?,
         key_mismatch: to
             .counter("key_mismatch_total", "Accepted records whose key names another user than the payload")?,
         unknown_currency: to.counter(

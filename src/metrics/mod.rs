@@ -13,6 +13,7 @@ use prometheus::{
 
 use sqlx::PgPool;
 
+use crate::event::registry::Answer;
 use crate::event::{Kind, Reason, Skip};
 use crate::kafka::assignment::Load;
 use crate::pipeline::change::{Change, Saying};
@@ -29,6 +30,8 @@ pub struct Metrics {
     records: [[IntCounter; RecordOutcome::ALL.len()]; 2],
     skipped: IntCounterVec,
     dead_letters: IntCounterVec,
+    registry_answers: IntCounterVec,
+    pub registry_waiting: IntGauge,
     pub key_mismatch: IntCounter,
     pub unknown_currency: IntCounter,
     event_ahead_of_clock: Gauge,
@@ -82,6 +85,11 @@ impl Metrics {
 
     pub fn skip(&self, skip: Skip) {
         self.skipped.with_label_values(&[skip.as_str()]).inc();
+    }
+
+    /// The schema registry answered, or did not.
+    pub fn registry_answer(&self, answer: &Answer) {
+        self.registry_answers.with_label_values(&[answer.as_str()]).inc();
     }
 
     /// A dead letter was acknowledged.

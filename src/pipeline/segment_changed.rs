@@ -2,7 +2,7 @@
 
 pub mod avro;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use uuid::Uuid;
 
 use super::change::{Announcement, Assigned, Change, Saying};
@@ -19,13 +19,14 @@ pub const EVENT_TYPE: &str = "user.segment.changed";
 pub const REVISION_HEADER: &str = "segmenter.revision";
 
 /// How a record's value is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Encoding {
     #[default]
     Json,
     /// Single-object encoding with `schemas/segment-changed.avsc`.
     Avro,
+    /// Confluent's framing, with the id under which a registry has that schema.
+    Framed(u32),
 }
 
 impl Encoding {
@@ -33,7 +34,7 @@ impl Encoding {
     pub fn content_type(self) -> &'static str {
         match self {
             Self::Json => "application/json",
-            Self::Avro => "application/avro",
+            Self::Avro | Self::Framed(_) => "application/avro",
         }
     }
 }
@@ -53,7 +54,8 @@ pub fn encode(change: &Change, catalog: &Catalog, encoding: Encoding) -> Option<
             Some(match encoding {
                 // Strings and finite numbers always serialise.
                 Encoding::Json => serde_json::to_vec(&envelope).unwrap_or_default(),
-                Encoding::Avro => avro::encode(&envelope),
+                Encoding::Avro => avro::single_object(&envelope),
+                Encoding::Framed(schema_id) => avro::framed(&envelope, schema_id),
             })
         }
     }

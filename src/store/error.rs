@@ -95,10 +95,17 @@ pub fn classify(error: &sqlx::Error) -> ErrorClass {
         | sqlx::Error::ColumnDecode { .. }
         | sqlx::Error::ColumnIndexOutOfBounds { .. }
         | sqlx::Error::TypeNotFound { .. }
-        | sqlx::Error::Configuration(_) => ErrorClass::Misconfigured,
+        | sqlx::Error::Configuration(_)
+        | sqlx::Error::Tls(_) => ErrorClass::Misconfigured,
+        sqlx::Error::Io(error) if is_of_tls(error) => ErrorClass::Misconfigured,
         sqlx::Error::Encode(_) | sqlx::Error::InvalidArgument(_) => ErrorClass::Permanent,
         _ => ErrorClass::Outage,
     }
+}
+
+/// The other end is there, and one of the two does not trust the other.
+fn is_of_tls(error: &std::io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>())
 }
 
 const UNIQUE_VIOLATION: &str = "23505";

@@ -49,6 +49,13 @@ pub async fn http(
     parse(&answer).ok_or_else(|| std::io::Error::other("not an HTTP answer"))
 }
 
+/// Whether an answer to GET comes, and is a 200: outside of a runtime.
+pub fn is_ok(address: SocketAddr, path: &str) -> bool {
+    let request = format!("GET {path} HTTP/1.0\r\nhost: {address}\r\n\r\n");
+    let answer = exchange(address, &request).ok().and_then(|answer| parse(&answer));
+    answer.is_some_and(|answer| answer.status == 200)
+}
+
 fn exchange(address: SocketAddr, request: &str) -> std::io::Result<Vec<u8>> {
     let limit = Duration::from_secs(10);
     let mut stream = TcpStream::connect_timeout(&address, limit)?;

@@ -1,5 +1,7 @@
 //! A real Kafka broker: the server itself. What is said to it stands in `records` and `topics`.
 
+mod secured;
+
 use std::ffi::OsString;
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
@@ -15,6 +17,7 @@ use rdkafka::producer::FutureProducer;
 use super::ports::free_port;
 use super::supervisor::{Children, Supervisor};
 use super::wait::eventually_blocking;
+pub use secured::{Listener, SecuredKafka, secured_kafka};
 
 const PROPERTIES: &str = include_str!("kafka/server.properties");
 
@@ -108,6 +111,11 @@ impl Kafka {
     }
 
     fn start_new(life: Life) -> Self {
+        Self::start_with(life, |_| Extra::default())
+    }
+
+    /// Starts a broker with what `extra` adds, given its folder.
+    fn start_with(life: Life, extra: impl FnOnce(&Path) -> Extra) -> Self {
         let jars = jars();
         let (port, controller_port) = (free_port(), free_port());
         let supervisor = Supervisor::new("KILL", |folder| {
@@ -124,7 +132,8 @@ impl Kafka {
             command_line.extend(["kafka.Kafka".into(), folder.join("server.properties").into()]);
             command_line
         });
-        format_storage(&jars, supervisor.folder(), port, controller_port);
+        let extra = extra(supervisor.folder());
+        format_storage(&jars, supervisor.folder(), port, controller_port, &extra);
         let kafka = Self::at(format!("127.0.0.1:{port}"), Some(supervisor));
         kafka.start();
         kafka
@@ -160,12 +169,24 @@ fn class_path(jars: &Path) -> [OsString; 2] {
     ["-cp".into(), format!("{}/*", jars.display()).into()]
 }
 
-fn format_storage(jars: &Path, folder: &Path, port: u16, controller_port: u16) {
+/// What a broker has beside the listener without security that all have.
+#[derive(Default)]
+struct Extra {
+    /// Each as `NAME://host:port`, listened on and advertised.
+    listeners: Vec<String>,
+    properties: String,
+    /// For the tool that formats the storage.
+    format: Vec<String>,
+}
+
+fn format_storage(jars: &Path, folder: &Path, port: u16, controller_port: u16, extra: &Extra) {
     let properties = folder.join("server.properties");
+    let Extra { listeners, properties: more, format } = extra;
+    let more_listeners: String = listeners.iter().map(|listener| format!(",{listener}")).collect();
     let own = format!(
-        "{PROPERTIES}\nlog.dirs={}\ncontroller.quorum.voters=1@127.0.0.1:{controller_port}\n\
-         listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}\n\
-         advertised.listeners=PLAINTEXT://127.0.0.1:{port}\n",
+        "{PROPERTIES}\n{more}\nlog.dirs={}\ncontroller.quorum.voters=1@127.0.0.1:{controller_port}\n\
+         listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}{more_listeners}\n\
+         advertised.listeners=PLAINTEXT://127.0.0.1:{port}{more_listeners}\n",
         folder.join("data").display()
     );
     std::fs::write(&properties, own).expect("the folder is writable");
@@ -174,6 +195,7 @@ fn format_storage(jars: &Path, folder: &Path, port: u16, controller_port: u16) {
         .args(class_path(jars))
         .args(["kafka.tools.StorageTool", "format", "--cluster-id", CLUSTER_ID, "-c"])
         .arg(&properties)
+        .args(format)
         .current_dir(folder)
         .output()
         .expect("java runs");

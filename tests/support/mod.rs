@@ -5,6 +5,7 @@
 //! instead.
 #![allow(unused_imports, dead_code, reason = "a toolbox: not every tool is in use at every moment")]
 
+mod certificates;
 mod database;
 mod http;
 mod kafka;
@@ -14,19 +15,24 @@ mod ports;
 mod postgres;
 mod proxy;
 mod records;
+mod registry;
+mod registry_gate;
 mod segmenter;
 mod supervisor;
 mod topics;
 mod wait;
 
+pub use certificates::{Authority, certificates};
 pub use database::Database;
 pub use http::{Response, http, http_get};
-pub use kafka::{Kafka, Life, kafka};
+pub use kafka::{Kafka, Life, Listener, SecuredKafka, kafka, secured_kafka};
 pub use kafkajs::kafkajs_produce;
 pub use pgbouncer::PgBouncer;
-pub use postgres::{Postgres, postgres};
+pub use postgres::{PASSWORD as POSTGRES_PASSWORD, Postgres, postgres};
 pub use proxy::{Cut, Proxy};
 pub use records::{OwnedRecord, Record, Transaction};
+pub use registry::{SchemaRegistry, schema_registry};
+pub use registry_gate::{Fault, RegistryGate};
 pub use segmenter::{Finished, Segmenter, segmenter, segmenter_with_input};
 pub use supervisor::{children_of, stat_fields};
 pub use wait::{eventually, eventually_blocking, eventually_some};

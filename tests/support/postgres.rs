@@ -1,13 +1,15 @@
 //! A real PostgreSQL server.
 
 use std::ffi::OsString;
-use std::os::unix::fs::{MetadataExt, chown};
+use std::fs::Permissions;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use super::Database;
+use super::certificates::certificates;
 use super::ports::free_port;
 use super::supervisor::{Children, Supervisor};
 use super::wait::eventually_blocking;
@@ -39,7 +41,7 @@ pub fn postgres() -> &'static Postgres {
     static SHARED: OnceLock<Postgres> = OnceLock::new();
     SHARED.get_or_init(|| match std::env::var("DATABASE_URL") {
         Ok(url) => Postgres { url, own: None },
-        Err(_) => Postgres::start_new(FAST),
+        Err(_) => Postgres::start_new(FAST, &[]),
     })
 }
 
@@ -51,7 +53,18 @@ impl Postgres {
 
     /// [`Self::dedicated`] with these lines of configuration instead of those of the tests.
     pub async fn with_settings(settings: &'static str) -> Self {
-        tokio::task::spawn_blocking(|| Self::start_new(settings)).await.expect("the server starts")
+        tokio::task::spawn_blocking(|| Self::start_new(settings, &[])).await.expect("the server starts")
+    }
+
+    /// [`Self::dedicated`], with a certificate for `localhost` that the run's authority has signed.
+    pub async fn with_tls() -> Self {
+        const TLS: &str = "fsync = off\nssl = on\nssl_cert_file = '../server.pem'\nssl_key_file = '../server.key'\n";
+        let start = || {
+            let server = &certificates().ours.server;
+            let read = |path: &Path| std::fs::read_to_string(path).expect("it was written");
+            Self::start_new(TLS, &[("server.pem", read(&server.certificate)), ("server.key", read(&server.key))])
+        };
+        tokio::task::spawn_blocking(start).await.expect("the server starts")
     }
 
     /// The process id of the postmaster, of which all other processes of the server are children.
@@ -102,7 +115,8 @@ impl Postgres {
         self.own.as_ref().expect("a server that DATABASE_URL names is not ours to stop")
     }
 
-    fn start_new(settings: &str) -> Self {
+    /// `files` lie beside the data, readable for the server alone.
+    fn start_new(settings: &str, files: &[(&str, String)]) -> Self {
         let binaries = find_binaries();
         let port = free_port();
         let server_user = ServerUser::choose();
@@ -112,6 +126,12 @@ impl Postgres {
             command_line
         });
         server_user.own(supervisor.folder());
+        for (name, content) in files {
+            let path = supervisor.folder().join(name);
+            std::fs::write(&path, content).expect("the folder is writable");
+            std::fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("it is ours");
+            server_user.own(&path);
+        }
         init_data(&binaries, &server_user, supervisor.folder(), port, settings);
         let own = Own { supervisor, binaries, port };
         own.start();

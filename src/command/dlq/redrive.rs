@@ -8,8 +8,9 @@ use clap::Args;
 use super::list::{original, to_json};
 use super::{FilterArgs, summary};
 use crate::command::database::{self, Access};
-use crate::command::serve;
+use crate::command::{registry, serve};
 use crate::config::{Config, ConfigArgs};
+use crate::decoder::Decoder;
 use crate::dlq::judge::Rules;
 use crate::dlq::redrive::{Report, Settings, run as redrive_all};
 use crate::dlq::selection::Selected;
@@ -85,7 +86,7 @@ async fn redrive(
             printed = tell(selected, fate, args.json, out);
         }
     };
-    let report = redrive_all(&settings(args, config, now, stop.clone()), store, &stop, &mut told).await;
+    let report = redrive_all(&settings(args, config, now, stop.clone())?, store, &stop, &mut told).await;
     printed.context("cannot print")?;
     if args.json {
         writeln!(out, "{}", summary::to_json(&report, args.execute))?;
@@ -95,17 +96,19 @@ async fn redrive(
     exit(&report)
 }
 
-fn settings(args: &RedriveArgs, config: &Config, now: Millis, stop: Stop) -> Settings {
+fn settings(args: &RedriveArgs, config: &Config, now: Millis, stop: Stop) -> anyhow::Result<Settings> {
     let live = serve::settings(config);
-    Settings {
+    let registry = registry::open(&config.registry)?;
+    let decoder = Decoder { registry, limits: live.limits, stop: stop.clone() };
+    Ok(Settings {
         source: super::source(&config.kafka, &config.topics, stop),
         filter: args.filter.filter(now),
-        rules: Rules { topics: live.topics, limits: live.limits, max_attempts: args.max_attempts },
+        rules: Rules { topics: live.topics, decoder, max_attempts: args.max_attempts },
         limit: args.limit.unwrap_or(u64::MAX),
         batch: live.batch,
         encoding: live.output_encoding,
         execute: args.execute,
-    }
+    })
 }
 
 /// A line for each with --json, else only for those that an operator has to see to otherwise.

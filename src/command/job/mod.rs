@@ -20,9 +20,10 @@ use clap::{Args, Subcommand};
 use uuid::Uuid;
 
 use super::database::{self, Access, Database};
-use super::serve;
+use super::{registry, serve};
 use crate::batch_writer::Output;
 use crate::config::{Config, ConfigArgs, parse_size};
+use crate::decoder::Decoder;
 use crate::event::{Millis, UserId};
 use crate::exit::Exit;
 use crate::halt::Halt;
@@ -192,11 +193,17 @@ async fn open(config: &Config, access: Access) -> anyhow::Result<Result<Opened, 
     let stop = Stop::default();
     serve::stop_on_signals(stop.clone())?;
     let live = serve::settings(config);
+    let registry = registry::open(&config.registry)?;
     let means = Means {
         store: database.store(config)?,
-        output: Output { cluster: live.cluster, topics: live.topics, encoding: live.output_encoding },
+        output: Output {
+            cluster: live.cluster,
+            topics: live.topics,
+            encoding: live.output_encoding,
+            registry: registry.clone(),
+        },
         live_group: live.group,
-        limits: live.limits,
+        decoder: Decoder { registry, limits: live.limits, stop: stop.clone() },
         stop,
     };
     Ok(Ok(Opened { database, means }))

@@ -10,7 +10,7 @@ use crate::event::{Body, Cause, DECODER_VERSION, Event, Millis, Stamp, UserId};
 use crate::kafka::client::Topics;
 use crate::kafka::produce::Producer;
 use crate::kafka::publisher::{HeldRows, Publisher};
-use crate::kafka::tombstone;
+use crate::kafka::{said_schema, tombstone};
 use crate::metrics::Metrics;
 use crate::service::Settings;
 use crate::stop::Stop;
@@ -96,6 +96,9 @@ pub(super) async fn say(
     producer: Producer,
     settings: &Settings,
 ) -> anyhow::Result<bool> {
+    let topic = &settings.topics.segment_changed;
+    let encoding = said_schema::encoding(settings.output_encoding, topic, settings.registry.as_ref()).await;
+    let Ok(encoding) = encoding else { return Ok(false) };
     let (stop, held) = (Stop::default(), HeldRows::default());
     let (handover, handed_over) = mpsc::channel(publications.len().max(1));
     for publication in publications {
@@ -106,8 +109,8 @@ pub(super) async fn say(
     let publisher = Publisher {
         store,
         producer,
-        topic: settings.topics.segment_changed.clone(),
-        encoding: settings.output_encoding,
+        topic: topic.clone(),
+        encoding,
         held,
         metrics: Metrics::new()?,
         stop: stop.clone(),

@@ -10,6 +10,7 @@ use super::erase;
 use super::plan::Plan;
 use super::show::outbox_rows;
 use crate::command::database::{self, Access, Database};
+use crate::command::registry;
 use crate::command::serve::settings;
 use crate::config::{Config, ConfigArgs};
 use crate::event::{Millis, UserId};
@@ -61,7 +62,7 @@ async fn forget(args: &ForgetArgs, config: &Config, out: &mut impl Write) -> any
         Ok(database) => database,
         Err(schema) => return database::refuse(&schema),
     };
-    let settings = settings(config);
+    let settings = Settings { registry: registry::open(&config.registry)?, ..settings(config) };
     let away = "could not read what is stored of the user";
     let record = user_record::read(&database.pool, &user, database.platform.has_users).await.context(away)?;
     let state = match state_of(&record) {

@@ -64,12 +64,29 @@ impl WriterSchema {
         Self::new(&schema)
     }
 
+    /// As [`Self::parse`], for a schema that refers to named types of `others`, each after those that it refers to itself.
+    ///
+    /// # Errors
+    /// One of the texts is no Avro schema, or they are not complete.
+    pub fn parse_with(json: &str, others: &[String]) -> Result<Self, SchemaError> {
+        let invalid = |error| SchemaError::Invalid(Box::new(error));
+        let (schema, others) = Schema::parse_str_with_list(json, others).map_err(invalid)?;
+        Self::compiled(&schema, &others)
+    }
+
     /// Compiles a parsed schema.
     ///
     /// # Errors
     /// It refers to a type that it does not define.
     pub fn new(schema: &Schema) -> Result<Self, SchemaError> {
+        Self::compiled(schema, &[])
+    }
+
+    fn compiled(schema: &Schema, others: &[Schema]) -> Result<Self, SchemaError> {
         let mut compiler = Compiler::default();
+        for other in others {
+            compiler.compile(other, None)?;
+        }
         let root = compiler.compile(schema, None)?;
         let fingerprint = schema.fingerprint::<Rabin>().bytes.try_into().map_or(0, u64::from_le_bytes);
         Ok(Self { types: compiler.types, root, fingerprint })

@@ -53,7 +53,7 @@ pub enum Gap {
 /// The brokers are away, a topic or partition is not there, or the bounds make no sense.
 pub fn plan(cluster: &Cluster, group: &str, wish: &Wish) -> Result<Vec<PlannedRange>, Halt> {
     let config = cluster.reader(group);
-    let consumer = BaseConsumer::from_config_and_context(&config, ClientEvents { client: "planner" })
+    let consumer = BaseConsumer::from_config_and_context(&config, ClientEvents::new("planner"))
         .map_err(|error| Halt::Failed(error.to_string()))?;
     let mut planned = Vec::new();
     for topic in &wish.topics {

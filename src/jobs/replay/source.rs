@@ -4,19 +4,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rdkafka::Message;
-use rdkafka::message::{Headers, OwnedMessage};
+use rdkafka::message::OwnedMessage;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use crate::batch_writer::Refused;
-use crate::event::{self, Decoded, Event, Kind, Limits, RawRecord};
+use crate::decoder::Decoder;
+use crate::event::framed::SCHEMA_HEADER;
+use crate::event::{Decoded, Event, Kind, RawRecord};
 use crate::halt::Halt;
 use crate::jobs::Means;
 use crate::jobs::batch::{Batch, Work};
 use crate::jobs::spec::{Range, Replay};
 use crate::kafka::assignment::Partition;
 use crate::kafka::client::Topics;
-use crate::kafka::record::{OriginalRecord, Rejected};
-use crate::kafka::topic_reader::{ReadError, Source, Span, TopicReader};
+use crate::kafka::record::{self, OriginalRecord, Rejected};
+use crate::kafka::topic_reader::{Source, Span, TopicReader};
 use crate::store::jobs::{Counts, Part};
 
 /// How many batches are read ahead.
@@ -46,7 +49,7 @@ impl ReplaySource {
             left: replay.ranges.iter().filter_map(left).collect(),
             rules: Rules {
                 topics: means.output.topics.clone(),
-                limits: means.limits,
+                decoder: means.decoder.clone(),
                 users: replay.users.iter().cloned().collect(),
                 dead_letters: replay.dead_letters,
             },
@@ -135,7 +138,7 @@ impl Reading {
         Ok(())
     }
 
-    fn next_batch(&self, reader: &mut TopicReader, range: &Range, from: i64) -> Result<Batch, ReadError> {
+    fn next_batch(&self, reader: &mut TopicReader, range: &Range, from: i64) -> Result<Batch, Halt> {
         let mut sorted = Sorted::default();
         let (mut records, mut bytes, mut position) = (0, 0, from);
         let mut done = false;
@@ -148,7 +151,7 @@ impl Reading {
             bytes += message.payload().map_or(0, <[u8]>::len);
             position = message.offset() + 1;
             if let Some(kind) = self.rules.topics.kind_of(&range.topic) {
-                self.rules.sort(&message, kind, &mut sorted);
+                self.rules.sort(&message, kind, &mut sorted)?;
             }
         }
         done |= position >= range.end;
@@ -169,7 +172,7 @@ impl Reading {
 /// What is taken of the records, and how.
 struct Rules {
     topics: Topics,
-    limits: Limits,
+    decoder: Decoder,
     users: std::collections::HashSet<String>,
     dead_letters: bool,
 }
@@ -185,8 +188,10 @@ struct Sorted {
 }
 
 impl Rules {
-    fn sort(&self, message: &OwnedMessage, kind: Kind, sorted: &mut Sorted) {
-        match event::decode(&raw(message, kind), &self.limits) {
+    /// Decides what a record is; waits for its schema, on a thread that may.
+    fn sort(&self, message: &OwnedMessage, kind: Kind, sorted: &mut Sorted) -> Result<(), Halt> {
+        let schema = message.headers().and_then(|headers| record::header(headers, SCHEMA_HEADER));
+        match Handle::current().block_on(self.decoder.decode(&raw(message, kind), schema))? {
             Decoded::Event(event) if self.is_meant(&event) => {
                 sorted.events.push(event);
                 if self.dead_letters {
@@ -202,6 +207,7 @@ impl Rules {
                 }
             }
         }
+        Ok(())
     }
 
     fn is_meant(&self, event: &Event) -> bool {
@@ -210,8 +216,7 @@ impl Rules {
 }
 
 fn raw(message: &OwnedMessage, kind: Kind) -> RawRecord<'_> {
-    let headers = message.headers();
-    let traceparent = headers.and_then(|headers| headers.iter().find(|header| header.key == "traceparent")?.value);
+    let traceparent = message.headers().and_then(|headers| record::header(headers, record::TRACEPARENT));
     RawRecord {
         kind,
         topic: message.topic(),

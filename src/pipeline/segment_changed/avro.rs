@@ -1,4 +1,5 @@
-//! The value on segment-changed as Avro: single-object encoding with `schemas/segment-changed.avsc`.
+//! The value on segment-changed as Avro, with `schemas/segment-changed.avsc`: in single-object encoding, or in Confluent's
+//! framing.
 //!
 //! Written by hand, field after field in the schema's order, so that saying a change cannot fail.
 
@@ -7,13 +8,29 @@ use super::{Envelope, NewSegment, Payload, PreviousSegment};
 /// The CRC-64-AVRO of `schemas/segment-changed.avsc` in parsing canonical form.
 pub const FINGERPRINT: u64 = 0xdb14_606c_3fc4_a831;
 
+/// The schema.
+pub const SCHEMA: &str = include_str!("../../../schemas/segment-changed.avsc");
+
 /// The first two bytes of single-object encoding; the fingerprint follows, little-endian.
 const MARKER: [u8; 2] = [0xc3, 0x01];
 
-pub(super) fn encode(envelope: &Envelope<'_>) -> Vec<u8> {
-    let mut out = Datum(Vec::with_capacity(1024));
-    out.0.extend(MARKER);
-    out.0.extend(FINGERPRINT.to_le_bytes());
+pub(super) fn single_object(envelope: &Envelope<'_>) -> Vec<u8> {
+    let mut out = Vec::with_capacity(CAPACITY);
+    out.extend(MARKER);
+    out.extend(FINGERPRINT.to_le_bytes());
+    datum(envelope, out)
+}
+
+pub(super) fn framed(envelope: &Envelope<'_>, schema_id: u32) -> Vec<u8> {
+    let mut out = Vec::with_capacity(CAPACITY);
+    out.push(0);
+    out.extend(schema_id.to_be_bytes());
+    datum(envelope, out)
+}
+
+/// Writes the datum after what `out` holds.
+fn datum(envelope: &Envelope<'_>, out: Vec<u8>) -> Vec<u8> {
+    let mut out = Datum(out);
     out.string(&envelope.event_id.to_string());
     out.string(envelope.event_type);
     out.string(&envelope.timestamp);
@@ -24,6 +41,9 @@ pub(super) fn encode(envelope: &Envelope<'_>) -> Vec<u8> {
     out.payload(&envelope.payload);
     out.0
 }
+
+/// What a change commonly takes.
+const CAPACITY: usize = 1024;
 
 /// A datum as far as it is written; see <https://avro.apache.org/docs/1.12.0/specification/#binary-encoding>.
 struct Datum(Vec<u8>);

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::store::error::{ErrorClass, classify};
 use crate::store::schema::SchemaStatus;
 
 /// Why a migration was not done. Each step is all or nothing (a concurrent build may leave an invalid index, which the
@@ -91,6 +92,7 @@ impl From<sqlx::Error> for MigrateError {
     fn from(error: sqlx::Error) -> Self {
         let Some(database) = error.as_database_error() else {
             return match error {
+                sqlx::Error::Io(_) if classify(&error) != ErrorClass::Outage => Self::Database(error),
                 sqlx::Error::Io(_) | sqlx::Error::WorkerCrashed => Self::Away(error),
                 other => Self::Database(other),
             };

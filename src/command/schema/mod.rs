@@ -1,0 +1,142 @@
+//! `segmenter schema`: the schemas of this program and those of a registry.
+
+mod check;
+mod compatible;
+mod register;
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use crate::config::{ConfigArgs, RegistryConfig, RegistryUrl, TopicsConfig};
+use crate::event::registry::Failure;
+use crate::exit::Exit;
+use crate::kafka::said_schema::subject;
+use crate::pipeline::segment_changed::avro;
+
+/// Compare the schemas of this program with those of a registry, or register them there.
+#[derive(Debug, Args)]
+pub struct SchemaCommand {
+    #[command(subcommand)]
+    pub action: SchemaAction,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum SchemaAction {
+    Check(CheckArgs),
+    Register(RegisterArgs),
+}
+
+impl SchemaAction {
+    pub fn config(&self) -> &ConfigArgs {
+        match self {
+            Self::Check(args) => &args.config,
+            Self::Register(args) => &args.config,
+        }
+    }
+}
+
+/// Check before a deploy that this program understands what is registered, and others what it says.
+///
+/// For the topics that are read, every registered version must be readable with the schema of this program; for
+/// segment-changed, every registered version must be readable with it and be able to read it. Subjects are the topics'
+/// names with -value. Nothing is changed.
+///
+/// Exit codes: 0 compatible, or nothing registered yet; 2 usage; 4 not compatible, each finding on its line; 75 the
+/// registry is away.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// A registry's address, with the configured credentials, or a folder with a file SUBJECT.avsc or SUBJECT-VERSION.avsc
+    /// for each version. Without it, the configured registry.
+    #[arg(long, value_name = "URL|DIR")]
+    against: Option<Against>,
+    /// Write a JSON object a line.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+/// Register this program's schemas with the configured registry, each unless it is there already.
+///
+/// Without --inputs only that of segment-changed: what is read belongs to its producers.
+///
+/// Exit codes: 0 registered, or there already; 2 usage; 3 the registry refuses one; 75 it is away.
+#[derive(Debug, Args)]
+pub struct RegisterArgs {
+    /// Register the schemas of the topics that are read, too.
+    #[arg(long)]
+    inputs: bool,
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+/// Where the others' schemas are.
+#[derive(Debug, Clone)]
+enum Against {
+    Registry(RegistryUrl),
+    Folder(PathBuf),
+}
+
+impl std::str::FromStr for Against {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.contains("://") { text.parse().map(Self::Registry) } else { Ok(Self::Folder(text.into())) }
+    }
+}
+
+/// What this program does with the records of a subject.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Use {
+    Reads,
+    Writes,
+}
+
+/// A subject of this program.
+struct Ours {
+    subject: String,
+    schema: &'static str,
+    used: Use,
+}
+
+fn ours(topics: &TopicsConfig) -> [Ours; 3] {
+    let ours = |topic: &crate::config::TopicName, schema, used| Ours { subject: subject(topic.as_str()), schema, used };
+    [
+        ours(&topics.onboarding_completed, include_str!("../../../schemas/onboarding-completed.avsc"), Use::Reads),
+        ours(&topics.profile_updated, include_str!("../../../schemas/profile-updated.avsc"), Use::Reads),
+        ours(&topics.segment_changed, avro::SCHEMA, Use::Writes),
+    ]
+}
+
+/// Checks or registers.
+///
+/// # Errors
+/// `out` cannot be written to, or the configured authorities cannot be used.
+pub async fn run(
+    action: &SchemaAction,
+    registry: &RegistryConfig,
+    topics: &TopicsConfig,
+    out: &mut impl Write,
+) -> anyhow::Result<Exit> {
+    match action {
+        SchemaAction::Check(args) => check::run(args, registry, topics, out).await,
+        SchemaAction::Register(args) => register::run(args, registry, topics, out).await,
+    }
+}
+
+/// Says what keeps the command from its end, and gives the exit code.
+fn failed(subject: &str, failure: &Failure) -> anyhow::Result<Exit> {
+    let (what, exit) = match failure {
+        Failure::Away(_) => ("the schema registry is away", Exit::DependencyAway),
+        Failure::NotFound(_) | Failure::Refused(_) => (subject, Exit::Refused),
+    };
+    writeln!(std::io::stderr(), "segmenter: {what}: {failure}")?;
+    Ok(exit)
+}
+
+fn usage(why: &str) -> anyhow::Result<Exit> {
+    writeln!(std::io::stderr(), "segmenter: {why}")?;
+    Ok(Exit::Usage)
+}

@@ -1,0 +1,151 @@
+//! Kafka with TLS, SASL and rights: what works, and what is said where it does not.
+
+use std::time::Duration;
+
+use crate::scene::{PATIENCE, Scene, history};
+use crate::support::{Finished, Listener, SecuredKafka, Segmenter, certificates, secured_kafka};
+
+/// Variables, by name.
+type Environment = Vec<(&'static str, String)>;
+
+async fn scene() -> Scene {
+    let secured = tokio::task::spawn_blocking(secured_kafka).await.unwrap();
+    Scene::on(&secured.kafka, 1).await
+}
+
+fn tls() -> Environment {
+    vec![
+        ("KAFKA_BROKERS", secured_kafka().brokers(Listener::Ssl)),
+        ("KAFKA_SECURITY_PROTOCOL", "ssl".to_owned()),
+        ("KAFKA_SSL_CA", certificates().ours.ca.display().to_string()),
+    ]
+}
+
+fn with_certificate() -> Environment {
+    let client = &certificates().ours.client;
+    let mut environment = tls();
+    environment.push(("KAFKA_SSL_CERTIFICATE", client.certificate.display().to_string()));
+    environment.push(("KAFKA_SSL_KEY", client.key.display().to_string()));
+    environment
+}
+
+fn sasl(mechanism: &str, user: &str, password: &str) -> Environment {
+    vec![
+        ("KAFKA_BROKERS", secured_kafka().brokers(Listener::SaslSsl)),
+        ("KAFKA_SECURITY_PROTOCOL", "sasl_ssl".to_owned()),
+        ("KAFKA_SSL_CA", certificates().ours.ca.display().to_string()),
+        ("KAFKA_SASL_MECHANISM", mechanism.to_owned()),
+        ("KAFKA_SASL_USERNAME", user.to_owned()),
+        ("KAFKA_SASL_PASSWORD", password.to_owned()),
+    ]
+}
+
+fn serve(scene: &Scene, environment: &Environment) -> Segmenter {
+    let environment: Vec<(&str, &str)> = environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    scene.serve_with(&environment)
+}
+
+async fn works(environment: &Environment) {
+    let scene = scene().await;
+    scene.add_users(10).await;
+    let mut process = serve(&scene, environment);
+    scene.produce(&history(10, 60, 71)).await;
+    // One that ends among the dead letters.
+    scene.kafka.produce(&scene.onboarding, crate::support::Record::new("user-1", "{")).await;
+    scene.settled().await;
+    scene.assert_right().await;
+    assert_eq!(scene.dead_letters().await.len(), 1);
+    process.terminate();
+    assert_eq!(process.wait(PATIENCE).await.code(), Some(0), "{:?}", process.log());
+}
+
+/// What a process says that ends by itself. It has not knocked for long: each attempt is told twice at most.
+async fn fails(scene: &Scene, environment: &Environment) -> Finished {
+    let finished = serve(scene, environment).finish(PATIENCE).await;
+    assert_eq!(finished.code, Some(1), "{}", finished.log);
+    assert!(!finished.log.contains(SecuredKafka::PASSWORD) && !finished.log.contains("wrong-password"));
+    let knocked = finished.log.lines().filter(|line| line.contains("after ") && line.contains("in state")).count();
+    assert!(knocked < 200, "{knocked}: {}", finished.log);
+    finished
+}
+
+fn last_words(finished: &Finished) -> &str {
+    finished.log.lines().rfind(|line| line.contains("segmenter ends")).unwrap_or_else(|| panic!("{}", finished.log))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_documented_rights_suffice_over_tls_with_a_clients_certificate() {
+    scene().await;
+    works(&with_certificate()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_documented_rights_suffice_with_scram_and_with_plain_over_tls() {
+    scene().await;
+    for mechanism in ["SCRAM-SHA-256", "SCRAM-SHA-512", "PLAIN"] {
+        works(&sasl(mechanism, "segmenter", SecuredKafka::PASSWORD)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_of_another_authority_ends_the_process_with_what_is_wrong() {
+    let scene = scene().await;
+    let mut environment = sasl("SCRAM-SHA-512", "segmenter", SecuredKafka::PASSWORD);
+    environment[2].1 = certificates().foreign.ca.display().to_string();
+    let finished = fails(&scene, &environment).await;
+    assert!(last_words(&finished).contains("certificate verify failed"), "{}", finished.log);
+    assert!(last_words(&finished).contains("ssl.ca.location"), "{}", finished.log);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_password_ends_the_process_with_what_is_wrong() {
+    let scene = scene().await;
+    for mechanism in ["SCRAM-SHA-512", "PLAIN"] {
+        let finished = fails(&scene, &sasl(mechanism, "segmenter", "wrong-password")).await;
+        assert!(last_words(&finished).contains("Authentication failed"), "{}", finished.log);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_right_that_is_missing_ends_the_process_with_the_name_of_the_topic_or_the_group() {
+    let scene = scene().await;
+    scene.add_users(3).await;
+    scene.produce(&history(3, 20, 72)).await;
+    scene.kafka.produce(&scene.onboarding, crate::support::Record::new("user-1", "{")).await;
+    let cases = [
+        ("without-onboarding", scene.onboarding.as_str(), "not allowed to"),
+        ("without-group", "the group", "not allowed to read"),
+        ("without-changes", &scene.changes, "not allowed to"),
+        ("without-dead", &scene.dead, "not allowed to"),
+    ];
+    for (user, named, said) in cases {
+        let finished = fails(&scene, &sasl("SCRAM-SHA-256", user, SecuredKafka::PASSWORD)).await;
+        assert!(
+            last_words(&finished).contains(said) && last_words(&finished).contains(named),
+            "{user}: {}",
+            finished.log
+        );
+    }
+    // With the rights nothing is missing: what could not be said or written is now.
+    let _process = serve(&scene, &sasl("SCRAM-SHA-256", "segmenter", SecuredKafka::PASSWORD));
+    scene.expire_leases().await;
+    scene.settled().await;
+    scene.assert_right().await;
+    assert_eq!(scene.dead_letters().await.len(), 1);
+}
+
+/// Brokers that are away are an outage, also where they would want a password.
+#[tokio::test(flavor = "multi_thread")]
+async fn brokers_that_are_away_are_waited_for_also_where_they_are_secured() {
+    let scene = scene().await;
+    let mut environment = sasl("SCRAM-SHA-256", "segmenter", SecuredKafka::PASSWORD);
+    environment[0].1 = "localhost:1".to_owned();
+    let mut process = serve(&scene, &environment);
+    process.wait_for_log("Kafka is not ready").await;
+    let began = std::time::Instant::now();
+    crate::support::eventually(PATIENCE, "longer than a refusal would be borne", || async {
+        began.elapsed() > Duration::from_secs(25)
+    })
+    .await;
+    assert!(process.is_running());
+}

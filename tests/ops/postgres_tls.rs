@@ -1,0 +1,62 @@
+//! PostgreSQL with TLS: `verify-full` with the right authority, the wrong one, and a server without TLS.
+
+use std::path::Path;
+
+use url::Url;
+
+use crate::scene::{PATIENCE, Scene, history};
+use crate::support::{Finished, Postgres, certificates, postgres, segmenter};
+use crate::world::migrate;
+
+/// The database's address under the name of its certificate.
+fn verified(url: &str, authority: &Path) -> String {
+    let mut url = Url::parse(url).unwrap();
+    url.set_host(Some("localhost")).unwrap();
+    url.query_pairs_mut().append_pair("sslmode", "verify-full").append_pair("sslrootcert", authority.to_str().unwrap());
+    url.into()
+}
+
+async fn serve(scene: &Scene, url: &str) -> Finished {
+    scene.serve_with(&[("DATABASE_URL", url)]).finish(PATIENCE).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_verify_full_and_the_right_authority_every_session_is_encrypted() {
+    let server = Postgres::with_tls().await;
+    let mut scene = Scene::new(1).await;
+    scene.database = server.upstream_after_ia().await;
+    migrate(&scene.database).await;
+    scene.add_users(5).await;
+    let url = verified(scene.database.url(), &certificates().ours.ca);
+    let process = scene.serve_with(&[("DATABASE_URL", &url)]);
+    scene.produce(&history(5, 30, 81)).await;
+    scene.settled().await;
+    scene.assert_right().await;
+    let sessions: Vec<bool> = sqlx::query_scalar(
+        "select ssl from pg_stat_ssl join pg_stat_activity using (pid) where application_name = 'segmenter'",
+    )
+    .fetch_all(scene.database.pool())
+    .await
+    .unwrap();
+    assert!(!sessions.is_empty() && sessions.iter().all(|is_encrypted| *is_encrypted), "{sessions:?}");
+    drop(process);
+
+    // The same server, and an authority that has not signed its certificate.
+    let url = verified(scene.database.url(), &certificates().foreign.ca);
+    let finished = serve(&scene, &url).await;
+    assert_eq!(finished.code, Some(1), "{}", finished.log);
+    assert!(finished.log.contains("invalid peer certificate"), "{}", finished.log);
+    assert!(!finished.log.contains(crate::support::POSTGRES_PASSWORD), "{}", finished.log);
+    let info = segmenter(&["migrate", "info"], &[("DATABASE_URL", url.as_str())]).finish(PATIENCE).await;
+    assert_eq!(info.code, Some(1), "{}{}", info.stdout, info.log);
+    assert!(info.stdout.contains("invalid peer certificate"), "{}", info.stdout);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_without_tls_is_not_talked_to_where_tls_is_wanted() {
+    let scene = Scene::new(1).await;
+    let database = postgres().upstream_after_ia().await;
+    let finished = serve(&scene, &verified(database.url(), &certificates().ours.ca)).await;
+    assert_eq!(finished.code, Some(1), "{}", finished.log);
+    assert!(finished.log.to_lowercase().contains("tls"), "{}", finished.log);
+}

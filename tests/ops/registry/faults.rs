@@ -1,0 +1,166 @@
+//! The registry is away, slow, wrong, or late.
+
+use std::time::{Duration, Instant};
+
+use segmenter::event::{Event, Kind};
+
+use super::{event_of, framed, metric, serve_with, waits_for_the_registry};
+use crate::avro::ONBOARDING;
+use crate::scene::{Numbers, PATIENCE, Scene, onboarding_event, record};
+use crate::support::{Fault, Record, RegistryGate, SchemaRegistry, eventually, schema_registry};
+use crate::world::assert_table_equals_oracle;
+
+/// Produces framed events of users `from` to `to - 1`, and gives them.
+async fn produce_framed(scene: &Scene, id: u32, users: std::ops::Range<u64>) -> Vec<Event> {
+    let mut numbers = Numbers(users.start + 1);
+    let mut events = Vec::new();
+    for user in users {
+        let name = format!("user-{user}");
+        let json = onboarding_event(&name, user, &mut numbers);
+        scene.kafka.produce(&scene.onboarding, Record::new(name, framed(id, ONBOARDING, &json))).await;
+        events.push(event_of(Kind::OnboardingCompleted, &json));
+    }
+    events
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_registry_that_fails_in_any_way_is_waited_for_and_nothing_is_skipped_or_dead_lettered() {
+    let (registry, scene) = (schema_registry(), Scene::new(1).await);
+    scene.add_users(40).await;
+    let gate = RegistryGate::to(registry).await;
+    let process = serve_with(&scene, &gate.url()).await;
+    let faults = [Fault::Status(500), Fault::Silence, Fault::Status(404), Fault::Status(401), Fault::Status(302)];
+    let mut events = Vec::new();
+    for (number, fault) in (0..).zip(faults) {
+        // A schema of its own, that is not known yet.
+        let schema = ONBOARDING.replacen("\"doc\": \"", &format!("\"doc\": \"{number} "), 1);
+        let id = registry.register(&format!("{}-value-{number}", scene.onboarding), &schema).await;
+        gate.set(fault.clone());
+        events.extend(produce_framed(&scene, id, number * 8..number * 8 + 4).await);
+        waits_for_the_registry(&process).await;
+        eventually(PATIENCE, "the intake to stop", || async { metric(&process, "segmenter_paused").await > 0.5 }).await;
+        // What comes meanwhile stays in the topic, whatever its encoding.
+        let committed = scene.kafka.committed(&scene.group, &scene.onboarding).await;
+        events.extend(produce_framed(&scene, id, number * 8 + 4..number * 8 + 8).await);
+        let asked = gate.asked();
+        eventually(PATIENCE, "three more questions", || async { gate.asked() >= asked + 3 }).await;
+        assert_eq!(scene.kafka.committed(&scene.group, &scene.onboarding).await, committed, "{fault:?}");
+        assert!(scene.dead_letters().await.is_empty(), "{fault:?}");
+
+        gate.set(Fault::None);
+        scene.settled().await;
+        assert_table_equals_oracle(scene.database.pool(), &events).await;
+    }
+    assert!(scene.dead_letters().await.is_empty());
+    eventually(PATIENCE, "the intake to go on", || async { metric(&process, "segmenter_paused").await < 0.5 }).await;
+    assert!(metric(&process, "segmenter_registry_answers_total{answer=\"away\"}").await > 10.0);
+    assert!(metric(&process, "segmenter_registry_waiting_records").await < 0.5);
+}
+
+/// The schema is registered only when its record has been waiting; the registry is not even there at first.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_registry_that_comes_after_the_service_and_a_schema_that_comes_after_its_record_are_waited_for() {
+    let (registry, scene) = (SchemaRegistry::dedicated().await, Scene::new(2).await);
+    scene.add_users(4).await;
+    registry.kill();
+    // A new registry counts from 1.
+    let mut events = produce_framed(&scene, 1, 0..2).await;
+    let process = serve_with(&scene, &registry.url()).await;
+    waits_for_the_registry(&process).await;
+    process.wait_for_log("the schema registry is away").await;
+
+    let registry = tokio::task::spawn_blocking(move || {
+        registry.start_again();
+        registry
+    })
+    .await
+    .unwrap();
+    eventually(PATIENCE, "the registry to say that it has no such schema", || async {
+        metric(&process, "segmenter_registry_answers_total{answer=\"unknown\"}").await > 1.5
+    })
+    .await;
+    // Others do not wait.
+    let other = onboarding_event("user-2", 20, &mut Numbers(5));
+    scene.kafka.produce(&scene.onboarding, record("user-2", &other)).await;
+    let other = event_of(Kind::OnboardingCompleted, &other);
+    eventually(PATIENCE, "the record in JSON to be applied", || async {
+        crate::world::table(scene.database.pool()).await.contains_key("user-2")
+    })
+    .await;
+    events.push(other);
+
+    assert_eq!(registry.register("late-value", ONBOARDING).await, 1);
+    scene.settled().await;
+    assert_table_equals_oracle(scene.database.pool(), &events).await;
+    assert!(scene.dead_letters().await.is_empty());
+
+    // Away in mid-run: what is known needs no registry.
+    registry.kill();
+    events.extend(produce_framed(&scene, 1, 3..4).await);
+    scene.settled().await;
+    assert_table_equals_oracle(scene.database.pool(), &events).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_schema_that_the_registry_does_not_have_is_a_dead_letter_after_half_a_minute_and_then_at_once() {
+    let (registry, scene) = (schema_registry(), Scene::new(1).await);
+    scene.add_users(2).await;
+    let gate = RegistryGate::to(registry).await;
+    let process = serve_with(&scene, &gate.url()).await;
+    let event = onboarding_event("user-0", 1, &mut Numbers(9));
+    let value = framed(1_999_999_999, ONBOARDING, &event);
+    let began = Instant::now();
+    scene.kafka.produce(&scene.onboarding, Record::new("user-0", value.clone())).await;
+    let other = onboarding_event("user-1", 2, &mut Numbers(10));
+    scene.kafka.produce(&scene.onboarding, record("user-1", &other)).await;
+    eventually(PATIENCE, "a dead letter", || async { !scene.dead_letters().await.is_empty() }).await;
+    let (took, asked) = (began.elapsed(), gate.asked());
+    assert!(took >= Duration::from_secs(30), "{took:?}");
+    let dead = scene.dead_letters().await;
+    assert_eq!(dead[0].header("segmenter.reason"), Some("unknown_schema"));
+    assert_eq!(dead[0].value.as_deref(), Some(value.as_slice()));
+    scene.settled().await;
+    assert_table_equals_oracle(scene.database.pool(), [&event_of(Kind::OnboardingCompleted, &other)]).await;
+    assert!(metric(&process, "segmenter_paused").await < 0.5, "an answer is no outage");
+
+    scene.kafka.produce(&scene.onboarding, Record::new("user-0", value)).await;
+    eventually(PATIENCE, "another one", || async { scene.dead_letters().await.len() == 2 }).await;
+    assert_eq!(gate.asked(), asked, "it is remembered");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guid_that_a_registry_without_guids_is_asked_for_is_an_unknown_schema_and_no_outage() {
+    let (registry, scene) = (schema_registry(), Scene::new(1).await);
+    scene.add_users(1).await;
+    let _process = serve_with(&scene, &registry.url()).await;
+    let header = [&[1], uuid::Uuid::new_v4().as_bytes().as_slice()].concat();
+    let value = b"datum".as_slice();
+    scene.kafka.produce(&scene.onboarding, Record::new("user-0", value).header("__value_schema_id", header)).await;
+    eventually(PATIENCE, "a dead letter", || async { !scene.dead_letters().await.is_empty() }).await;
+    assert_eq!(scene.dead_letters().await[0].header("segmenter.reason"), Some("unknown_schema"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn credentials_go_with_every_question_and_into_no_log() {
+    let (registry, scene) = (schema_registry(), Scene::new(1).await);
+    scene.add_users(1).await;
+    let gate = RegistryGate::to(registry).await;
+    gate.set(Fault::Status(401));
+    let id = registry.register(&format!("{}-value", scene.onboarding), ONBOARDING).await;
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "hush-hush\n").unwrap();
+    let process = scene.serve_with(&[
+        ("SCHEMA_REGISTRY_URL", &gate.url()),
+        ("SCHEMA_REGISTRY_USERNAME", "segmenter"),
+        ("SCHEMA_REGISTRY_PASSWORD_FILE", file.path().to_str().unwrap()),
+    ]);
+    let events = produce_framed(&scene, id, 0..1).await;
+    let line = process.wait_for_log("the schema registry is away").await;
+    assert!(line.contains("401"), "{line}");
+    // Of segmenter:hush-hush.
+    assert_eq!(gate.last_authorization().as_deref(), Some("Basic c2VnbWVudGVyOmh1c2gtaHVzaA=="));
+    gate.set(Fault::None);
+    scene.settled().await;
+    assert_table_equals_oracle(scene.database.pool(), &events).await;
+    assert!(!process.log().iter().any(|line| line.contains("hush")));
+}

@@ -1,0 +1,116 @@
+//! A broker that wants to know who comes: TLS, SASL, and rights.
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::OnceLock;
+
+use super::{Extra, Kafka, Life, free_port};
+use crate::support::certificates::certificates;
+
+/// The password of every user.
+const PASSWORD: &str = "s3cret-of-the-tests";
+
+/// The users who may do everything but one thing; each is named after it.
+const LACKING: [&str; 4] = ["onboarding", "group", "changes", "dead"];
+
+/// A way in.
+#[derive(Clone, Copy, Debug)]
+pub enum Listener {
+    /// TLS, with a client's certificate where the client has one.
+    Ssl,
+    /// TLS, then a name and a password.
+    SaslSsl,
+}
+
+/// Without security one may do everything; through the other listeners, `segmenter` may do what it is documented to need.
+pub struct SecuredKafka {
+    pub kafka: Kafka,
+    ssl: u16,
+    sasl_ssl: u16,
+}
+
+/// The broker with security that all tests share, started on first use.
+pub fn secured_kafka() -> &'static SecuredKafka {
+    static SHARED: OnceLock<SecuredKafka> = OnceLock::new();
+    SHARED.get_or_init(SecuredKafka::start)
+}
+
+impl SecuredKafka {
+    pub const PASSWORD: &'static str = PASSWORD;
+
+    /// For the binary's `KAFKA_BROKERS`.
+    pub fn brokers(&self, listener: Listener) -> String {
+        match listener {
+            Listener::Ssl => format!("localhost:{}", self.ssl),
+            Listener::SaslSsl => format!("localhost:{}", self.sasl_ssl),
+        }
+    }
+
+    fn start() -> Self {
+        let (ssl, sasl_ssl) = (free_port(), free_port());
+        let kafka = Kafka::start_with(Life::Short, |folder| extra(folder, ssl, sasl_ssl));
+        grant(kafka.brokers());
+        Self { kafka, ssl, sasl_ssl }
+    }
+}
+
+fn extra(folder: &Path, ssl: u16, sasl_ssl: u16) -> Extra {
+    let certificates = certificates();
+    let key_store = folder.join("broker.pem");
+    std::fs::write(&key_store, certificates.ours.server.key_and_certificate()).expect("the folder is writable");
+    let users: Vec<String> = std::iter::once("segmenter".to_owned()).chain(LACKING.map(without)).collect();
+    let plain: String = users.iter().map(|user| format!(" user_{user}=\"{PASSWORD}\"")).collect();
+    let scram = "org.apache.kafka.common.security.scram.ScramLoginModule required;";
+    let properties = format!(
+        "ssl.keystore.type=PEM\nssl.keystore.location={}\nssl.truststore.type=PEM\nssl.truststore.location={}\n\
+         ssl.client.auth=requested\nssl.principal.mapping.rules=RULE:^CN=([^,]+).*$/$1/\n\
+         sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512\n\
+         listener.name.sasl_ssl.plain.sasl.jaas.config=\
+         org.apache.kafka.common.security.plain.PlainLoginModule required{plain};\n\
+         listener.name.sasl_ssl.scram-sha-256.sasl.jaas.config={scram}\n\
+         listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config={scram}\n\
+         authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer\n\
+         listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_SSL:SASL_SSL\n\
+         super.users=User:ANONYMOUS\n",
+        key_store.display(),
+        certificates.ours.ca.display(),
+    );
+    let credentials = users.iter().flat_map(|user| {
+        ["SCRAM-SHA-256", "SCRAM-SHA-512"].map(|mechanism| format!("{mechanism}=[name={user},password={PASSWORD}]"))
+    });
+    Extra {
+        listeners: vec![format!("SSL://localhost:{ssl}"), format!("SASL_SSL://localhost:{sasl_ssl}")],
+        properties,
+        format: credentials.flat_map(|credential| ["--add-scram".to_owned(), credential]).collect(),
+    }
+}
+
+/// The user who may do everything that the service does, but for this.
+fn without(lacking: &str) -> String {
+    format!("without-{lacking}")
+}
+
+/// Gives the users the rights that `docs/security.md` lists, by the beginnings of the names that scenes use.
+fn grant(brokers: &str) {
+    const SCRIPT: &str = r#"
+import sys
+from kafka.admin import KafkaAdminClient, ACL, ACLOperation, ACLPermissionType, ResourcePattern, ResourceType, ACLResourcePatternType
+needs = [("TOPIC", "onboarding", "READ"), ("TOPIC", "updates", "READ"), ("TOPIC", "changes", "WRITE"),
+         ("TOPIC", "dead", "WRITE"), ("GROUP", "group", "READ")]
+acls = []
+for user in sys.argv[2:]:
+    for kind, name, operation in needs:
+        if user != "without-" + name:
+            pattern = ResourcePattern(ResourceType[kind], name, ACLResourcePatternType.PREFIXED)
+            acls.append(ACL("User:" + user, "*", ACLOperation[operation], ACLPermissionType.ALLOW, pattern))
+result = KafkaAdminClient(bootstrap_servers=sys.argv[1]).create_acls(acls)
+sys.exit(1 if result["failed"] else 0)
+"#;
+    let output = Command::new("python3")
+        .args(["-c", SCRIPT, brokers, "segmenter"])
+        .args(LACKING.map(without))
+        .env("PYTHONPATH", crate::support::source("target/python"))
+        .output()
+        .expect("python3 runs");
+    assert!(output.status.success(), "no rights: {}", String::from_utf8_lossy(&output.stderr));
+}
