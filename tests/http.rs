@@ -123,6 +123,9 @@ async fn first_line(address: SocketAddr, request: &str) -> String {
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut line = String::new();
     let mut reader = BufReader::new(stream);
-    tokio::time::timeout(Duration::from_secs(5), reader.read_line(&mut line)).await.expect("an answer in time").unwrap();
+    tokio::time::timeout(Duration::from_secs(5), reader.read_line(&mut line))
+        .await
+        .expect("an answer in time")
+        .unwrap();
     line
 }
