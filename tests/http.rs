@@ -1,5 +1,7 @@
 //! The HTTP server over a real socket: probes, metrics, errors.
 
+mod bounds;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 

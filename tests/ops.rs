@@ -14,6 +14,7 @@ mod pods;
 mod pooler;
 mod postgres_tls;
 mod registry;
+mod roles;
 mod setting_names;
 mod tools;
 mod topics;

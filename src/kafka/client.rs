@@ -50,6 +50,8 @@ impl Cluster {
     /// `tuning` holds where the operator has set nothing.
     fn config(&self, tuning: &[(&str, &str)]) -> ClientConfig {
         let mut config = ClientConfig::new();
+        // Else every connection that fails, where no other broker is up, begins anew with the shortest pause.
+        config.set("metadata.recovery.strategy", "none");
         for (key, value) in tuning {
             config.set(*key, *value);
         }
