@@ -14,6 +14,7 @@ use crate::config::OutOfRange;
 use crate::event::registry::Answer;
 use crate::event::{Reason, Skip};
 use crate::store::error::ErrorClass;
+use crate::store::jobs::{KINDS, OPEN_STATES};
 
 /// One row of the documentation.
 struct Documented {
@@ -180,6 +181,26 @@ fn register() -> prometheus::Result<(Metrics, Vec<Documented>)> {
         "Duration of a batch's stages: write, outages included, and within it waiting for a connection and the \
          transactions; publish",
     )?;
+    let jobs = to.whole_gauges(
+        "jobs",
+        &["kind", "state"],
+        "Jobs of all processes that have not ended; interrupted ones wait to be resumed",
+    )?;
+    let jobs_held = to.whole_gauges(
+        "jobs_held",
+        &["kind"],
+        "Of them, those that wait: paused, for their rate, or because a limit is passed",
+    )?;
+    let job_progress = to.gauges(
+        "job_progress_ratio",
+        &["kind"],
+        "The share of its source that the least advanced of them has passed; 1 where there is none",
+    )?;
+    for kind in KINDS {
+        OPEN_STATES.iter().for_each(|state| jobs.with_label_values(&[kind, state]).set(0));
+        jobs_held.with_label_values(&[kind]).set(0);
+        job_progress.with_label_values(&[kind]).set(1.0);
+    }
     let connections =
         to.whole_gauges("database_connections", &["state"], "Open connections of the pool, in use or idle")?;
     let trace_spans = to.counters(
@@ -235,6 +256,9 @@ fn register() -> prometheus::Result<(Metrics, Vec<Documented>)> {
         rebalances,
         batch_records: to.histogram("batch_records", &SIZES, "Events in a batch written in one transaction")?,
         stage_duration,
+        jobs,
+        jobs_held,
+        job_progress,
         connections,
         pool: Arc::default(),
         trace_spans,

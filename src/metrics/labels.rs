@@ -131,3 +131,14 @@ impl SpanFate {
         }
     }
 }
+
+/// The jobs of a kind that have not ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JobsOfAKind {
+    /// How many there are in each state.
+    pub states: std::collections::BTreeMap<&'static str, i64>,
+    /// How many wait for something.
+    pub held: i64,
+    /// Of the least advanced, the share of its source that it has passed, 0 to 1; 1 where there is none.
+    pub progress: f64,
+}

@@ -21,7 +21,7 @@ use crate::store::error::ErrorClass;
 use crate::store::outbox::Depth;
 
 pub use catalog::markdown;
-pub use labels::{BrokerTotals, PartitionLag, Published, RebalanceKind, RecordOutcome, SpanFate, Stage};
+pub use labels::{BrokerTotals, JobsOfAKind, PartitionLag, Published, RebalanceKind, RecordOutcome, SpanFate, Stage};
 
 /// All metrics of the process. Cheap to clone; every clone counts into the same.
 #[derive(Debug, Clone)]
@@ -42,6 +42,9 @@ pub struct Metrics {
     kafka_connects: IntCounter,
     kafka_disconnects: IntCounter,
     kafka_request_failures: IntCounter,
+    jobs: IntGaugeVec,
+    jobs_held: IntGaugeVec,
+    job_progress: GaugeVec,
     connections: IntGaugeVec,
     pool: Arc<OnceLock<PgPool>>,
     trace_spans: IntCounterVec,
@@ -116,6 +119,13 @@ impl Metrics {
         grow(&self.kafka_connects, totals.connects);
         grow(&self.kafka_disconnects, totals.disconnects);
         grow(&self.kafka_request_failures, totals.failures);
+    }
+
+    /// The jobs of a kind that have not ended.
+    pub fn observe_jobs(&self, kind: &str, jobs: &JobsOfAKind) {
+        jobs.states.iter().for_each(|(state, count)| self.jobs.with_label_values(&[kind, state]).set(*count));
+        self.jobs_held.with_label_values(&[kind]).set(jobs.held);
+        self.job_progress.with_label_values(&[kind]).set(jobs.progress);
     }
 
     /// The pool whose connections are shown from now on.

@@ -58,7 +58,15 @@ impl SeenJobs {
     }
 }
 
-async fn read(pool: &PgPool) -> Result<Vec<JobStatus>, sqlx::Error> {
+impl JobStatus {
+    /// The share of its source that it has passed, 0 to 1.
+    pub fn progress(&self) -> Option<f64> {
+        let (passed, expected) = (self.passed?, self.expected?);
+        Some(if expected == 0 { 1.0 } else { passed as f64 / expected as f64 })
+    }
+}
+
+pub(super) async fn read(pool: &PgPool) -> Result<Vec<JobStatus>, sqlx::Error> {
     let mut read = Vec::new();
     for job in jobs::newest(pool, SHOWN).await? {
         let parts = jobs::parts(pool, job.id).await?;

@@ -3,6 +3,7 @@
 
 mod board;
 mod cached;
+pub mod job_gauges;
 mod jobs;
 mod pace;
 mod reading;

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{begin, changes, column, items, member, run, run_json};
 use crate::scene::{PATIENCE, Scene, history};
-use crate::support::eventually;
+use crate::support::{eventually, http_get};
 
 async fn scene_with_history(events: u64, seed: u64) -> Scene {
     let scene = Scene::new(2).await;
@@ -118,4 +118,28 @@ async fn starting_a_job_again_under_its_id_does_not_begin_anew() {
     assert_eq!(code, Some(0));
     assert_eq!(member(&lines, "end")["state"], "done");
     assert!(lines.iter().all(|line| line.get("plan").is_none_or(Value::is_null)), "nothing was planned again");
+}
+
+#[tokio::test]
+async fn a_job_shows_in_the_metrics_of_the_live_service() {
+    let scene = scene_with_history(600, 26).await;
+    let live = scene.serve();
+    let address = live.http_address().await;
+    let id = Uuid::new_v4();
+    let name = id.to_string();
+    let mut job = begin(&scene, &start(&name, &["--rate", "50"]));
+    eventually(PATIENCE, "the first batches", || async { items(&scene, id).await > 0 }).await;
+    assert_eq!(run(&scene, &["replay", "pause", &name]).await.code, Some(0));
+    let shows = |line: &'static str| async move {
+        let metrics = http_get(address, "/metrics").await;
+        metrics.body.lines().any(|shown| shown == line)
+    };
+    eventually(PATIENCE, "it is shown as paused", || shows(r#"segmenter_jobs{kind="replay",state="paused"} 1"#)).await;
+    assert!(shows(r#"segmenter_jobs_held{kind="replay"} 1"#).await);
+    assert!(!shows(r#"segmenter_job_progress_ratio{kind="replay"} 1"#).await);
+    job.kill();
+    job.wait(PATIENCE).await;
+    assert_eq!(run(&scene, &["job", "throttle", &name]).await.code, Some(0));
+    assert_eq!(run(&scene, &["job", "resume", "--take-over", &name]).await.code, Some(0));
+    eventually(PATIENCE, "it has gone", || shows(r#"segmenter_jobs{kind="replay",state="paused"} 0"#)).await;
 }

@@ -132,6 +132,12 @@ macro_rules! columns {
     };
 }
 
+/// The kinds of jobs, as the column's check has them.
+pub const KINDS: [&str; 4] = ["replay", "backfill", "recompute", "republish"];
+
+/// The states of jobs that have not ended.
+pub const OPEN_STATES: [&str; 5] = ["running", "saying", "paused", "cancelling", "interrupted"];
+
 /// The most jobs that are listed: the newest.
 const LISTED: i64 = 200;
 
