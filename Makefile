@@ -6,6 +6,9 @@ SHELL := /bin/bash
 # The tests of one run share a broker and a database server; more threads than this only make them wait for each other.
 export RUST_TEST_THREADS ?= 4
 
+# One set of features for both targets of tests, so that one build serves both.
+TESTED := failpoints,otlp
+
 .PHONY: help demo setup build test test-ops soak bench lint
 
 help: ## List the targets
@@ -23,15 +26,15 @@ build: setup ## Build the program
 	cargo build --locked --release
 
 test: setup ## Run all tests, against a real Kafka and a real PostgreSQL that they start themselves
-	cargo test --locked --features failpoints --doc
-	cargo test --locked --features failpoints --lib --bins --tests -- --skip ops::
+	cargo test --locked --features $(TESTED) --doc
+	cargo test --locked --features $(TESTED) --lib --bins --tests -- --skip ops::
 
 test-ops: ## Test what runs around the program: manifests, alerts, registry, TLS, the page in a browser
 	@scripts/setup ops
-	cargo test --locked --features failpoints --test promises -- ops::
+	cargo test --locked --features $(TESTED) --test promises -- ops::
 
 soak: setup ## Faults in a random order for an hour: make soak [SOAK_SECONDS=600] [SOAK_SEED=1]
-	SOAK_SECONDS=$(or $(SOAK_SECONDS),3600) cargo test --locked --features failpoints --test promises -- --nocapture kills:: faults::
+	SOAK_SECONDS=$(or $(SOAK_SECONDS),3600) cargo test --locked --features $(TESTED) --test promises -- --nocapture kills:: faults::
 
 bench: setup ## Measure everything, on servers that it starts itself: make bench [BENCH="quick scale"]
 	cargo bench --locked --bench micro -- --noplot $(if $(filter quick,$(BENCH)),--quick)

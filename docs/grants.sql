@@ -25,3 +25,6 @@ grant select on segmenter.schema_compatibility to segmenter_service;
 grant select, insert, update on segmenter.profile_states to segmenter_service;
 grant select, insert, update on segmenter.departed to segmenter_service;
 grant select, insert, update, delete on segmenter.outbox to segmenter_service;
+
+-- Only so that the page at / shows the jobs; without it the page says that it cannot:
+--   grant select on segmenter.jobs, segmenter.job_parts to segmenter_service;

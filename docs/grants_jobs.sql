@@ -4,3 +4,11 @@ grant select, insert, update on segmenter.jobs to segmenter_service;
 grant select, insert, update on segmenter.job_parts to segmenter_service;
 grant select, insert on segmenter.job_users to segmenter_service;
 grant select, insert, update on segmenter.job_failures to segmenter_service;
+
+-- Backfill reads the platform's profiles, and dates of birth where the platform has them.
+grant select ("userId", "isCompleted", "updatedAt", "globalBudgetRange", "travelTypes", "travelPurposes", "travelGroupTypes",
+              "travelWithChildren", "childrenAges", "accommodationTypes", "accommodationLevel", "activityTypes",
+              "interestCategories", "activityLevel", "riskTolerance", "climatePreferences", "preferredAirlines",
+              "preferredDestinations")
+   on public.travel_onboarding_profiles to segmenter_service;
+grant select ("dateOfBirth") on public.users to segmenter_service;

@@ -24,6 +24,7 @@ use crate::stop::{Stop, StopReason};
 use crate::store::Store;
 use crate::store::apply::{Ending, Progress};
 use crate::store::outbox::{Content, Publication};
+use crate::trace::Traces;
 
 /// How long Kafka or PostgreSQL may be away in the middle of the work.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -81,6 +82,7 @@ impl BatchWriter {
             held: held.clone(),
             metrics: metrics.clone(),
             stop: stop.clone(),
+            traces: Traces::default(),
         };
         let driver = Driver { store, handover, held, metrics, health: Health::default(), stop: stop.clone() };
         Ok(Self {

@@ -36,6 +36,8 @@ pub mod pipeline;
 pub mod profile;
 pub mod retry;
 pub mod service;
+pub mod status;
 pub mod stop;
 pub mod store;
 pub mod telemetry;
+pub mod trace;

@@ -88,8 +88,10 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Serve(args) => {
-            let config = configured(&args.config)?;
-            Ok(runtime()?.block_on(command::serve::run(config))?.into())
+            let resolved = Sources::of_process(&args.config).resolve();
+            let config = usable(resolved.config())?;
+            telemetry::init(config.log.filter.as_str(), config.log.format)?;
+            Ok(runtime()?.block_on(command::serve::run(config, resolved.shown_settings()))?.into())
         }
         Command::Migrate { config, migrate } => {
             let (database, log) = usable(Sources::of_process(&config).resolve().database())?;

@@ -33,6 +33,7 @@ use crate::pipeline::drive::Driver;
 use crate::pipeline::segment_changed::Encoding;
 use crate::stop::{Stop, StopReason};
 use crate::store::Store;
+use crate::trace::Traces;
 
 /// What the live service needs to know.
 #[derive(Debug, Clone)]
@@ -66,6 +67,7 @@ pub struct Shared {
     pub metrics: Metrics,
     pub health: Health,
     pub stop: Stop,
+    pub traces: Traces,
 }
 
 /// How long publisher and dead-letter writer may go on after the consumer has left.
@@ -76,7 +78,7 @@ const LAST_WORDS: Duration = Duration::from_secs(10);
 /// # Errors
 /// A client could not be made from its configuration.
 pub async fn run(settings: Settings, store: Store, shared: Shared) -> anyhow::Result<StopReason> {
-    let Shared { metrics, health, stop } = shared.clone();
+    let Shared { metrics, health, stop, traces } = shared.clone();
     health.expect(&[topics::COMPONENT, outbox_gate::COMPONENT]);
     let topics = Arc::new(settings.topics.clone());
     let reported = ClientEvents::new("publisher");
@@ -139,7 +141,13 @@ pub async fn run(settings: Settings, store: Store, shared: Shared) -> anyhow::Re
     watchers.spawn(gate.watch(store.pool.clone(), metrics.clone(), health.clone()));
 
     for queue in receivers {
-        let worker = Worker { queue, limits: settings.batch, driver: driver.clone(), finisher: finisher.clone() };
+        let worker = Worker {
+            queue,
+            limits: settings.batch,
+            driver: driver.clone(),
+            finisher: finisher.clone(),
+            traces: traces.clone(),
+        };
         parts.spawn(worker.run());
     }
     drop((driver, finisher));
@@ -160,6 +168,7 @@ pub async fn run(settings: Settings, store: Store, shared: Shared) -> anyhow::Re
         held,
         metrics,
         stop: stop.clone(),
+        traces,
     };
     parts.spawn(publisher.run(handed_over));
 

@@ -15,7 +15,7 @@ fn assignment() -> Assignment<&'static str> {
 #[test]
 fn what_finishes_after_its_partition_was_given_up_commits_nothing() {
     let assignment = assignment();
-    let ticket = assignment.charge(PARTITION, 7, 10).unwrap();
+    let ticket = assignment.charge(PARTITION, 7, 10, None).unwrap();
     assignment.give_up(&[PARTITION]);
     assert!(!assignment.is_current(ticket));
     let brought = assignment.finish([(ticket, Verdict::Neutral("unknown user"))]);
@@ -26,10 +26,10 @@ fn what_finishes_after_its_partition_was_given_up_commits_nothing() {
 #[test]
 fn a_ticket_of_an_earlier_assignment_of_the_same_partition_is_void() {
     let assignment = assignment();
-    let old = assignment.charge(PARTITION, 7, 10).unwrap();
+    let old = assignment.charge(PARTITION, 7, 10, None).unwrap();
     assignment.give_up(&[PARTITION]);
     assignment.assign(&[PARTITION]);
-    let new = assignment.charge(PARTITION, 5, 10).unwrap();
+    let new = assignment.charge(PARTITION, 5, 10, None).unwrap();
     assignment.finish([(old, Verdict::Accepted)]);
     assert_eq!(assignment.take_committable(None), [], "offset 5 is still on its way");
     assignment.finish([(new, Verdict::Accepted)]);

@@ -281,3 +281,19 @@ fn a_wrong_command_line_exits_with_2_and_help_with_0() {
         assert_eq!(segmenter(arguments, &[]).status.code(), Some(0), "{arguments:?}");
     }
 }
+
+#[test]
+fn the_page_about_users_needs_somebody_who_may_read_about_users() {
+    let asked = [("SEGMENTER_HTTP_USER_PAGE", "true")];
+    assert_eq!(keys(&problems(None, &asked, &[])), ["http.user_page"]);
+    for (name, value) in [("SEGMENTER_HTTP_TOKEN", "token"), ("SEGMENTER_HTTP_OPEN", "true")] {
+        assert!(config(None, &[asked[0], (name, value)], &[]).http.user_page);
+    }
+}
+
+#[test]
+fn the_settings_that_the_page_shows_hold_no_secret() {
+    let env = [("SEGMENTER_HTTP_TOKEN", HUSH), ("KAFKA_SASL_PASSWORD", HUSH)];
+    let shown = serde_json::to_string(&sources(None, &env, &[]).resolve().shown_settings()).unwrap();
+    assert!(shown.contains("http.token") && shown.contains("***") && !shown.contains(HUSH), "{shown}");
+}

@@ -1,12 +1,16 @@
 //! The HTTP server over a real socket: probes, metrics, errors.
 
+mod bounds;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use segmenter::health::Health;
 use segmenter::http::{self, Access, Pages};
 use segmenter::metrics::Metrics;
+use segmenter::status::Board;
 use segmenter::stop::Stop;
+use serde_json::json;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
@@ -23,7 +27,8 @@ async fn served() -> Served {
     let (health, stop) = (Health::default(), Stop::default());
     let listener = http::listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let address = listener.local_addr().unwrap();
-    let pages = Pages::new(health.clone(), Metrics::new().unwrap(), Access::Closed);
+    let board = Board::new(health.clone(), Metrics::new().unwrap(), Vec::new());
+    let pages = Pages { board, access: Access::Closed, has_user_page: false };
     let task = tokio::spawn(http::serve(listener, http::router(pages), stop.clone()));
     Served { address, health, stop, task }
 }
@@ -64,6 +69,39 @@ async fn errors_are_problem_details_and_every_answer_has_strict_headers() {
     let metrics = http_get(served.address, "/metrics").await;
     assert!(metrics.body.contains("# TYPE segmenter_records_total counter"), "{}", metrics.body);
     assert_strict(&metrics);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_says_why_it_is_not_ready_and_nothing_in_a_reason_becomes_markup() {
+    let served = served().await;
+    served.health.expect(&["kafka"]);
+    served.health.set_not_ready("kafka", "topics do not exist: <script>alert(\"1\")</script>");
+    let page = http_get(served.address, "/").await;
+    assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
+    assert!(page.body.contains("Not ready"));
+    assert!(page.body.contains("topics do not exist: &lt;script&gt;alert(&quot;1&quot;)&lt;/script&gt;"));
+    assert!(!page.body.contains("<script>"));
+    assert_strict(&page);
+    let status = http_get(served.address, "/api/status").await.json();
+    assert_eq!((&status["health"]["ready"], &status["segments"]), (&json!(false), &json!(null)));
+    assert_eq!(http_get(served.address, "/users?id=somebody").await.status, 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browser_keeps_the_pages_files_for_as_long_as_they_are_the_same() {
+    let served = served().await;
+    for (name, kind) in [("page.css", "text/css"), ("page.js", "text/javascript"), ("icon.svg", "image/svg+xml")] {
+        let path = format!("/assets/{name}");
+        let file = http_get(served.address, &path).await;
+        assert!(file.status == 200 && file.header("content-type").unwrap().starts_with(kind));
+        assert_eq!(file.header("x-content-type-options"), Some("nosniff"));
+        let etag = file.header("etag").unwrap();
+        let again = ask(served.address, "GET", &path, &[("if-none-match", etag)]).await.unwrap();
+        assert_eq!((again.status, again.body.as_str()), (304, ""));
+        let changed = ask(served.address, "GET", &path, &[("if-none-match", "\"other\"")]).await.unwrap();
+        assert_eq!(changed.status, 200);
+    }
+    assert_eq!(http_get(served.address, "/assets/..%2Fpage.css").await.status, 404);
 }
 
 #[tokio::test(flavor = "multi_thread")]

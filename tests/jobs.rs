@@ -1,9 +1,17 @@
 //! Jobs: replay and its kin, on a real broker and a real database, by the real binary.
 
+mod backfill;
 mod controlling;
+mod filling;
 mod interrupting;
 mod planning;
+mod profiles;
+mod progress;
+mod recompute;
+mod repeating;
 mod replaying;
+mod republish;
+mod rescoring;
 mod rights;
 mod saying;
 

@@ -77,7 +77,7 @@ proptest! {
         let offsets = offsets(&records);
         let mut ledger = PartitionLedger::new(GENEROUS);
         let sequences: Vec<u64> =
-            records.iter().zip(&offsets).map(|(record, offset)| ledger.charge(*offset, record.bytes)).collect();
+            records.iter().zip(&offsets).map(|(record, offset)| ledger.charge(*offset, record.bytes, None)).collect();
         let mut finished = BTreeSet::new();
         for index in order {
             let ended = ledger.finish(sequences[index], verdict(records[index].end, index));
@@ -102,7 +102,7 @@ proptest! {
         let offsets = offsets(&records);
         let mut ledger = PartitionLedger::new(GENEROUS);
         let sequences: Vec<u64> =
-            records.iter().zip(&offsets).map(|(record, offset)| ledger.charge(*offset, record.bytes)).collect();
+            records.iter().zip(&offsets).map(|(record, offset)| ledger.charge(*offset, record.bytes, None)).collect();
         prop_assert_eq!(ledger.open_records(), records.len());
         let mut given = Vec::new();
         for index in order {
@@ -128,7 +128,7 @@ proptest! {
         let offsets = offsets(&records);
         let mut ledger = PartitionLedger::new(FloodLimit { records: limit, bytes: usize::MAX });
         let sequences: Vec<u64> =
-            records.iter().zip(&offsets).map(|(record, offset)| ledger.charge(*offset, record.bytes)).collect();
+            records.iter().zip(&offsets).map(|(record, offset)| ledger.charge(*offset, record.bytes, None)).collect();
         let mut flood = None;
         let mut written = Vec::new();
         for index in order {
@@ -155,8 +155,8 @@ proptest! {
 #[test]
 fn a_run_of_few_but_large_rejections_is_a_flood_too() {
     let mut ledger = PartitionLedger::new(FloodLimit { records: 200, bytes: 1_000 });
-    let first = ledger.charge(7, 600);
-    let second = ledger.charge(8, 600);
+    let first = ledger.charge(7, 600, None);
+    let second = ledger.charge(8, 600, None);
     assert!(ledger.finish(first, Verdict::Rejected(())).flood.is_none());
     let flood = ledger.finish(second, Verdict::Rejected(())).flood.expect("a flood");
     assert_eq!((flood.first_offset, flood.last_offset, flood.records), (7, 8, 2));
@@ -165,12 +165,12 @@ fn a_run_of_few_but_large_rejections_is_a_flood_too() {
 #[test]
 fn after_a_run_was_flushed_at_the_end_of_the_partition_the_count_starts_anew() {
     let mut ledger = PartitionLedger::new(FloodLimit { records: 2, bytes: usize::MAX });
-    let first = ledger.charge(0, 1);
+    let first = ledger.charge(0, 1, None);
     ledger.finish(first, Verdict::Rejected(()));
     for (sequence, ()) in ledger.flush_run() {
         ledger.written(sequence);
     }
-    let second = ledger.charge(1, 1);
+    let second = ledger.charge(1, 1, None);
     assert!(ledger.finish(second, Verdict::Rejected(())).flood.is_none());
     assert_eq!(ledger.committable(), Some(1));
 }
@@ -178,9 +178,23 @@ fn after_a_run_was_flushed_at_the_end_of_the_partition_the_count_starts_anew() {
 #[test]
 fn finishing_a_record_twice_changes_nothing() {
     let mut ledger = PartitionLedger::<()>::new(GENEROUS);
-    let first = ledger.charge(0, 10);
-    let _second = ledger.charge(1, 10);
+    let first = ledger.charge(0, 10, None);
+    let _second = ledger.charge(1, 10, None);
     ledger.finish(first, Verdict::Accepted);
     ledger.finish(first, Verdict::Accepted);
     assert_eq!((ledger.open_records(), ledger.open_bytes(), ledger.committable()), (1, 10, Some(1)));
+}
+
+#[test]
+fn the_oldest_record_is_the_first_that_is_not_finished() {
+    let mut ledger: PartitionLedger<()> = PartitionLedger::new(FloodLimit { records: 9, bytes: usize::MAX });
+    assert_eq!(ledger.oldest(), None);
+    let sequences: Vec<u64> = (0..3).map(|offset| ledger.charge(offset, 1, Some(100 - offset))).collect();
+    assert_eq!(ledger.oldest(), Some(100));
+    ledger.finish(sequences[1], Verdict::Accepted);
+    assert_eq!(ledger.oldest(), Some(100));
+    ledger.finish(sequences[0], Verdict::Accepted);
+    assert_eq!(ledger.oldest(), Some(98));
+    ledger.finish(sequences[2], Verdict::Accepted);
+    assert_eq!(ledger.oldest(), None);
 }

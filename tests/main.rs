@@ -30,6 +30,7 @@ mod json_schema;
 mod kills;
 mod ledger;
 mod merge_and_fold;
+mod metrics;
 mod migrations;
 mod ops;
 mod packaging;

@@ -1,16 +1,22 @@
 //! What runs around the program, tested by `make test-ops`: its servers and tools are heavier than those of `make test`.
 
 mod alerts;
+#[cfg(feature = "otlp")]
+mod collector;
 mod compose;
 mod container;
 mod custom_resources;
 mod dashboard;
 mod kafka_tls;
 mod manifests;
+mod page;
 mod pods;
 mod pooler;
 mod postgres_tls;
 mod registry;
+mod roles;
 mod setting_names;
 mod tools;
 mod topics;
+#[cfg(feature = "otlp")]
+mod traces;

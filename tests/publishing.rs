@@ -9,6 +9,7 @@ use segmenter::stop::Stop;
 use segmenter::store::Store;
 use segmenter::store::apply::Progress;
 use segmenter::store::outbox::Publication;
+use segmenter::trace::Traces;
 use tokio::sync::mpsc;
 
 use crate::scene::{PATIENCE, Scene};
@@ -25,6 +26,7 @@ fn publisher(scene: &Scene, store: &Store) -> Publisher {
         held: HeldRows::default(),
         metrics: Metrics::new().unwrap(),
         stop: Stop::default(),
+        traces: Traces::default(),
     }
 }
 

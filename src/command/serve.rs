@@ -12,7 +12,7 @@ use tracing::{error, info, warn};
 use uuid::Uuid;
 
 use super::{catalog, registry};
-use crate::config::{self, Config, ConfigArgs, KafkaConfig, TopicsConfig};
+use crate::config::{self, Config, ConfigArgs, KafkaConfig, ShownSetting, TopicsConfig};
 use crate::engine::Catalog;
 use crate::event::Limits;
 use crate::event::registry::{Failure, Registry};
@@ -28,6 +28,7 @@ use crate::metrics::Metrics;
 use crate::pipeline::segment_changed::Encoding;
 use crate::retry::Retry;
 use crate::service::{self, Settings, Shared};
+use crate::status::Board;
 use crate::stop::{Stop, StopReason};
 use crate::store::connect::{self, Connect};
 use crate::store::error::{ErrorClass, classify};
@@ -35,6 +36,7 @@ use crate::store::migrate::{self, MigrateError, RunOptions};
 use crate::store::schema::{self, Platform, SchemaStatus};
 use crate::store::sql;
 use crate::store::{Store, apply};
+use crate::trace::Traces;
 
 /// Read events from Kafka, keep user_vectors, say what changes.
 ///
@@ -53,6 +55,9 @@ pub(crate) const OTHER_CONNECTIONS: u32 = 3;
 /// The name under which the schema is reported as (not) ready.
 const SCHEMA: &str = "schema";
 
+/// How long sending the last traces may take at most.
+const LAST_TRACES: std::time::Duration = std::time::Duration::from_secs(5);
+
 /// How long `--migrate` may take in all.
 const LONGEST_MIGRATION: std::time::Duration = std::time::Duration::from_secs(6 * 3600);
 
@@ -60,18 +65,25 @@ const LONGEST_MIGRATION: std::time::Duration = std::time::Duration::from_secs(6 
 ///
 /// # Errors
 /// What keeps it from starting, but for a database that is away: that is waited for.
-pub async fn run(config: Config) -> anyhow::Result<Exit> {
-    let shared = Shared { metrics: Metrics::new()?, health: Health::default(), stop: Stop::default() };
+pub async fn run(config: Config, shown: Vec<ShownSetting>) -> anyhow::Result<Exit> {
+    let metrics = Metrics::new()?;
+    let traces = Traces::start(&metrics)?;
+    let shared = Shared { metrics, health: Health::default(), stop: Stop::default(), traces };
     stop_on_signals(shared.stop.clone())?;
     let listener = http::listen(config.http.addr).await?;
-    run_until_stopped(config, listener, shared).await
+    run_until_stopped(config, shown, listener, shared).await
 }
 
-/// Serves until `shared` is asked to stop, with the HTTP pages on `listener`.
+/// Serves until `shared` is asked to stop, with the HTTP pages on `listener`, which show the configuration as `shown`.
 ///
 /// # Errors
 /// As [`run`].
-pub async fn run_until_stopped(config: Config, listener: TcpListener, shared: Shared) -> anyhow::Result<Exit> {
+pub async fn run_until_stopped(
+    config: Config,
+    shown: Vec<ShownSetting>,
+    listener: TcpListener,
+    shared: Shared,
+) -> anyhow::Result<Exit> {
     let catalog = Arc::new(catalog::load(&config.catalog)?);
     info!(
         version = env!("CARGO_PKG_VERSION"),
@@ -81,16 +93,20 @@ pub async fn run_until_stopped(config: Config, listener: TcpListener, shared: Sh
         "segmenter starts",
     );
     shared.health.expect(&[SCHEMA]);
-    let pages = Pages::new(shared.health.clone(), shared.metrics.clone(), access(&config));
-    let server = tokio::spawn(http::serve(listener, http::router(pages.clone()), shared.stop.clone()));
+    let board = Board::new(shared.health.clone(), shared.metrics.clone(), shown);
+    tokio::spawn(board.clone().watch(shared.stop.clone()));
+    let pages = Pages { board: board.clone(), access: access(&config), has_user_page: config.http.user_page };
+    let server = tokio::spawn(http::serve(listener, http::router(pages), shared.stop.clone()));
 
-    let exit = serve(&config, catalog, &shared, &pages).await;
+    let exit = serve(&config, catalog, &shared, &board).await;
+    let (traces, within) = (shared.traces.clone(), config.kafka.drain_deadline.min(LAST_TRACES));
+    tokio::task::spawn_blocking(move || traces.flush(within)).await.context("sending the last traces panicked")?;
     shared.stop.abandon();
     server.await.context("the HTTP server panicked")?;
     exit
 }
 
-async fn serve(config: &Config, catalog: Arc<Catalog>, shared: &Shared, pages: &Pages) -> anyhow::Result<Exit> {
+async fn serve(config: &Config, catalog: Arc<Catalog>, shared: &Shared, board: &Board) -> anyhow::Result<Exit> {
     let options: PgConnectOptions = config.database.url.expose().parse().context("database.url")?;
     let connect = Connect {
         options: options.application_name(config.database.application_name.as_str()),
@@ -104,6 +120,7 @@ async fn serve(config: &Config, catalog: Arc<Catalog>, shared: &Shared, pages: &
         return Ok(ended(shared));
     };
     let pool = connect::pool(&connect);
+    shared.metrics.watch_pool(pool.clone());
     let store = Store {
         pool,
         catalog,
@@ -112,7 +129,7 @@ async fn serve(config: &Config, catalog: Arc<Catalog>, shared: &Shared, pages: &
         lease: config.outbox.lease,
         deadline: apply::transaction_deadline(config.database.statement_timeout),
     };
-    pages.store.get_or_init(|| store.clone());
+    board.store.get_or_init(|| store.clone());
     let registry = registry::open(&config.registry)?;
     let Some(output_encoding) = prepare_output(config, registry.as_ref(), shared).await else {
         return Ok(ended(shared));

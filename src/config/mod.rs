@@ -39,6 +39,7 @@ pub use problem::{Problem, Problems};
 pub use registry::RegistryUrl;
 pub use secret::Secret;
 pub use setting::Setting;
+pub use show::ShownSetting;
 pub use sources::{FlagValue, Resolved, Sources};
 pub use table::{
     BatchConfig, CatalogConfig, Config, DatabaseConfig, HttpConfig, InFlightConfig, KafkaConfig, LimitsConfig,

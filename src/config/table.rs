@@ -108,7 +108,7 @@ settings! {
     /// How much may be read and not yet finished; beyond it the consumer pauses.
     in_flight: InFlightConfig {
         /// The most records.
-        max_records: u32 = default("20000").range("1", "10000000"),
+        max_records: u32 = default("5000").range("1", "10000000"),
         /// The most bytes of keys and values.
         max_bytes: Bytes = default("64MiB").range("64KiB", "8GiB"),
     }
@@ -138,6 +138,8 @@ settings! {
         token: Option<Secret> = optional(),
         /// Let everybody who reaches the port read `/v1/users`.
         open: bool = default("false"),
+        /// Show the look-up of users on the page, at `/users`, to those who may read `/v1/users`; without it there is no such page.
+        user_page: bool = default("false"),
     }
     /// The segments and their weights.
     catalog: CatalogConfig {

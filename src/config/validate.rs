@@ -21,6 +21,9 @@ pub(super) fn config(config: &Config, reader: &mut Reader<'_>) {
     if config.http.open && config.http.token.is_some() {
         reader.refuse("http.open", "must not be true beside http.token: the token would protect nothing");
     }
+    if config.http.user_page && config.http.token.is_none() && !config.http.open {
+        reader.refuse("http.user_page", "needs http.token or http.open: without them nobody may read about users");
+    }
     room(&config.batch, &config.in_flight, &config.limits, reader);
     if let Some(path) = &config.catalog.file {
         readable("catalog.file", path, reader);

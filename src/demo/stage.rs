@@ -25,6 +25,7 @@ use crate::metrics::{Metrics, RecordOutcome};
 use crate::service::Shared;
 use crate::stop::{Stop, StopReason};
 use crate::telemetry;
+use crate::trace::Traces;
 
 /// What can be chosen.
 #[derive(Debug, Clone, Copy)]
@@ -56,7 +57,7 @@ pub async fn run(options: Options, out: &mut impl Write) -> anyhow::Result<Exit>
     let (_, log) = scratch.new_file("segmenter.log")?;
     telemetry::init_to_file("warn", log)?;
 
-    let shared = Shared { metrics: Metrics::new()?, health: Health::default(), stop };
+    let shared = Shared { metrics: Metrics::new()?, health: Health::default(), stop, traces: Traces::default() };
     let played = play(options, &mut scratch, &shared, &mut progress, out).await;
     progress.clear();
     match played {
@@ -123,7 +124,7 @@ async fn serve_while(
         performed
     };
     let (served, performed) =
-        tokio::join!(serve::run_until_stopped(config.clone(), listener, shared.clone()), performed);
+        tokio::join!(serve::run_until_stopped(config.clone(), Vec::new(), listener, shared.clone()), performed);
     if let Some(StopReason::Failure(why) | StopReason::Refused(why) | StopReason::Flood(why)) = shared.stop.reason() {
         bail!("{why}");
     }

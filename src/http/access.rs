@@ -3,6 +3,8 @@
 use std::fmt;
 
 use axum::http::{HeaderMap, StatusCode, header};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use sha2::{Digest, Sha256};
 
 use super::problem::Problem;
@@ -43,10 +45,8 @@ impl Access {
                 "reading about users is off; set http.token, or http.open to let everybody read",
             )),
             Self::Token(expected) => {
-                let presented = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-                let presented = presented.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
                 // Hashes are compared, so how long it takes tells nothing about the token.
-                let presented: [u8; 32] = Sha256::digest(presented.as_bytes()).into();
+                let presented: [u8; 32] = Sha256::digest(presented(headers).unwrap_or_default()).into();
                 if presented == *expected {
                     Ok(())
                 } else {
@@ -55,4 +55,15 @@ impl Access {
             }
         }
     }
+}
+
+/// The token as programs present it, or as browsers do: as the password of whatever name.
+fn presented(headers: &HeaderMap) -> Option<Vec<u8>> {
+    let text = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    if let Some(token) = text.strip_prefix("Bearer ") {
+        return Some(token.as_bytes().to_vec());
+    }
+    let name_and_password = BASE64.decode(text.strip_prefix("Basic ")?).ok()?;
+    let colon = name_and_password.iter().position(|byte| *byte == b':')?;
+    name_and_password.get(colon + 1..).map(<[u8]>::to_vec)
 }

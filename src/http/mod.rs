@@ -1,6 +1,7 @@
-//! The HTTP server: health, metrics, the read API. Read-only, with bounded time and strict headers.
+//! The HTTP server: the page, health, metrics, the read API. Read-only, with bounded time and strict headers.
 
 mod access;
+mod page;
 mod problem;
 mod routes;
 mod segments;

@@ -1,7 +1,5 @@
 //! The routes and what they answer.
 
-use std::sync::{Arc, OnceLock};
-
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -11,38 +9,35 @@ use axum::routing::get;
 
 use super::access::Access;
 use super::problem::Problem;
-use super::segments::{self, Counted};
-use super::{REQUEST_TIMEOUT, users};
-use crate::health::{Health, Report};
-use crate::metrics::Metrics;
+use super::{REQUEST_TIMEOUT, page, segments, users};
+use crate::health::Report;
+use crate::status::Board;
 use crate::store::Store;
 
-/// What the routes show.
+/// What the routes show, and to whom.
 #[derive(Debug, Clone)]
 pub struct Pages {
-    pub health: Health,
-    pub metrics: Metrics,
+    pub board: Board,
     pub access: Access,
-    /// Set once the database has been found in order.
-    pub store: Arc<OnceLock<Store>>,
-    pub counted: Counted,
+    /// Whether there is a page about users.
+    pub has_user_page: bool,
 }
 
 impl Pages {
-    /// Pages of a process that is starting.
-    pub fn new(health: Health, metrics: Metrics, access: Access) -> Self {
-        Self { health, metrics, access, store: Arc::default(), counted: Counted::default() }
-    }
-
     pub(super) fn store(&self) -> Result<&Store, Problem> {
         let starting = || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the service is starting");
-        self.store.get().ok_or_else(starting)
+        self.board.store.get().ok_or_else(starting)
     }
 }
 
 /// All routes.
 pub fn router(pages: Pages) -> Router {
-    Router::new()
+    let routes = Router::new();
+    let routes = if pages.has_user_page { routes.route("/users", get(page::look_up)) } else { routes };
+    routes
+        .route("/", get(page::overview))
+        .route("/api/status", get(page::status))
+        .route("/assets/{name}", get(page::asset))
         .route("/health", get(health))
         .route("/health/live", get(live))
         .route("/health/ready", get(ready))
@@ -55,6 +50,9 @@ pub fn router(pages: Pages) -> Router {
         .with_state(pages)
 }
 
+/// What is not the page loads nothing and is framed by nobody.
+const NOTHING: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+
 /// Bounds the time of a request and sets the headers that every answer has.
 async fn guard(request: Request, next: Next) -> Response {
     let answered = tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await;
@@ -62,25 +60,27 @@ async fn guard(request: Request, next: Next) -> Response {
         .unwrap_or_else(|_| Problem::new(StatusCode::GATEWAY_TIMEOUT, "the answer took too long").into_response());
     let headers = response.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert("cross-origin-resource-policy", HeaderValue::from_static("same-origin"));
+    // The page and its files have their own.
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(NOTHING);
     response
 }
 
 async fn health(State(pages): State<Pages>) -> Response {
-    let report = pages.health.report();
+    let report = pages.board.health.report();
     let healthy = report.ready && report.live;
     answer(healthy, &report)
 }
 
 async fn live(State(pages): State<Pages>) -> Response {
-    let report = pages.health.report();
+    let report = pages.board.health.report();
     answer(report.live, &report)
 }
 
 async fn ready(State(pages): State<Pages>) -> Response {
-    let report = pages.health.report();
+    let report = pages.board.health.report();
     answer(report.ready, &report)
 }
 
@@ -91,7 +91,7 @@ fn answer(good: bool, report: &Report) -> Response {
 
 async fn metrics(State(pages): State<Pages>) -> Response {
     const TEXT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
-    match pages.metrics.encode() {
+    match pages.board.metrics.encode() {
         Ok(text) => ([(header::CONTENT_TYPE, TEXT)], text).into_response(),
         Err(error) => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }
@@ -100,7 +100,7 @@ async fn metrics(State(pages): State<Pages>) -> Response {
 async fn not_found() -> Problem {
     Problem::new(
         StatusCode::NOT_FOUND,
-        "there is nothing here; see /health, /metrics, /v1/segments, /v1/users/{id}/segments",
+        "there is nothing here; see /, /api/status, /health, /metrics, /v1/segments, /v1/users/{id}/segments",
     )
 }
 

@@ -1,34 +1,21 @@
 //! `GET /v1/segments`: the catalog, and how many users each segment has.
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use tokio::sync::Mutex;
 
 use super::problem::Problem;
 use super::routes::Pages;
 use crate::engine::{Dimensions, ReasonCode};
-use crate::store::Store;
-use crate::store::lookup::{self, Share};
+use crate::status::SegmentShare;
 
-/// How long a distribution is shown before it is counted anew: counting reads the whole table.
-const FRESH: Duration = Duration::from_secs(10);
-/// How long counting may take.
-const COUNTING: Duration = Duration::from_secs(5);
-
-/// The last distribution counted, so that asking often costs the database nothing.
-#[derive(Debug, Clone, Default)]
-pub struct Counted(Arc<Mutex<Option<Count>>>);
-
-#[derive(Debug)]
-struct Count {
-    at: Instant,
-    shares: Vec<Share>,
-}
+/// How long to wait for the users to be counted.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// The oldest count that is shown, in seconds; an older one means that the database is away.
+const OLDEST: u64 = 60;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -37,7 +24,7 @@ struct CatalogReport<'a> {
     hash: String,
     segments: Vec<SegmentReport<'a>>,
     reasons: Vec<ReasonReport<'a>>,
-    distribution: Vec<ShareReport>,
+    distribution: Vec<SegmentShare>,
 }
 
 #[derive(Serialize)]
@@ -54,17 +41,11 @@ struct ReasonReport<'a> {
     text: &'a str,
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ShareReport {
-    primary_segment: Option<String>,
-    users: i64,
-    average_confidence: Option<f64>,
-}
-
 pub(super) async fn segments(State(pages): State<Pages>) -> Result<Response, Problem> {
     let store = pages.store()?;
-    let distribution = pages.counted.distribution(store).await?;
+    let away = || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the database does not answer in time");
+    let counted = pages.board.counted.distribution(store, PATIENCE).await;
+    let distribution = counted.filter(|counted| counted.counted_seconds_ago <= OLDEST).ok_or_else(away)?.shares;
     let catalog = &store.catalog;
     let report = CatalogReport {
         version: catalog.version(),
@@ -81,14 +62,7 @@ pub(super) async fn segments(State(pages): State<Pages>) -> Result<Response, Pro
             .into_iter()
             .map(|code| ReasonReport { code: code.as_str(), text: catalog.reason_text(code) })
             .collect(),
-        distribution: distribution
-            .into_iter()
-            .map(|share| ShareReport {
-                primary_segment: share.primary_segment,
-                users: share.users,
-                average_confidence: share.average_confidence,
-            })
-            .collect(),
+        distribution,
     };
     Ok(axum::Json(report).into_response())
 }
@@ -99,19 +73,4 @@ fn named(dimensions: &Dimensions) -> serde_json::Map<String, serde_json::Value> 
         .zip(dimensions.to_array())
         .map(|(name, value)| ((*name).to_owned(), value.into()))
         .collect()
-}
-
-impl Counted {
-    /// The distribution, at most some seconds old. Only one request at a time counts; the others wait for it.
-    async fn distribution(&self, store: &Store) -> Result<Vec<Share>, Problem> {
-        let mut counted = self.0.lock().await;
-        if let Some(count) = counted.as_ref().filter(|count| count.at.elapsed() < FRESH) {
-            return Ok(count.shares.clone());
-        }
-        let away = || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the database does not answer in time");
-        let shares = tokio::time::timeout(COUNTING, lookup::distribution(&store.pool)).await;
-        let shares = shares.map_err(|_| away())?.map_err(|_| away())?;
-        *counted = Some(Count { at: Instant::now(), shares: shares.clone() });
-        Ok(shares)
-    }
 }

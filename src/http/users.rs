@@ -7,61 +7,72 @@ use serde::Serialize;
 
 use super::problem::Problem;
 use super::routes::Pages;
-use crate::engine::{self, Catalog, Segmentation};
+use crate::engine::{self, Catalog, Dimensions, Segmentation};
 use crate::event::{Millis, UserId};
 use crate::pipeline::change::Saying;
 use crate::pipeline::fold::engine_input;
 use crate::pipeline::segment_changed::event_id;
 use crate::pipeline::state::State as UserState;
-use crate::store::lookup;
+use crate::store::{Store, lookup};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct UserReport<'a> {
-    user_id: &'a str,
+pub(super) struct UserReport<'a> {
+    pub(super) user_id: &'a str,
     /// When the onboarding that holds happened; absent while the user is not onboarded.
-    onboarded_at: Option<String>,
-    erased_at: Option<String>,
-    logical_time: Option<String>,
-    catalog_version: u32,
-    segments: Vec<SegmentReport<'a>>,
-    vector: Option<[f64; 8]>,
-    sections: Vec<SectionReport<'a>>,
-    said: Option<SaidReport<'a>>,
+    pub(super) onboarded_at: Option<String>,
+    pub(super) erased_at: Option<String>,
+    pub(super) logical_time: Option<String>,
+    pub(super) catalog_version: u32,
+    pub(super) segments: Vec<SegmentReport<'a>>,
+    /// The traveller, each from 0 to 1.
+    pub(super) dimensions: Vec<Named<'a>>,
+    /// How close every segment is, the closest first.
+    pub(super) scores: Vec<Named<'a>>,
+    pub(super) vector: Option<[f64; 8]>,
+    pub(super) sections: Vec<SectionReport<'a>>,
+    pub(super) said: Option<SaidReport<'a>>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct SegmentReport<'a> {
-    segment: &'a str,
-    score: f64,
-    reasons: Vec<ReasonReport<'a>>,
+pub(super) struct SegmentReport<'a> {
+    pub(super) segment: &'a str,
+    pub(super) score: f64,
+    pub(super) reasons: Vec<ReasonReport<'a>>,
+}
+
+/// A value from 0 to 1 with its name.
+#[derive(Serialize)]
+pub(super) struct Named<'a> {
+    pub(super) name: &'a str,
+    pub(super) value: f64,
 }
 
 #[derive(Serialize)]
-struct ReasonReport<'a> {
-    code: &'static str,
-    text: &'a str,
+pub(super) struct ReasonReport<'a> {
+    pub(super) code: &'static str,
+    pub(super) text: &'a str,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct SectionReport<'a> {
-    section: &'static str,
-    written_at: String,
-    event_id: &'a str,
+pub(super) struct SectionReport<'a> {
+    pub(super) section: &'static str,
+    pub(super) written_at: String,
+    pub(super) event_id: &'a str,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct SaidReport<'a> {
-    revision: i64,
-    event_id: String,
-    said_at: String,
-    trigger: Option<&'static str>,
+pub(super) struct SaidReport<'a> {
+    pub(super) revision: i64,
+    pub(super) event_id: String,
+    pub(super) said_at: String,
+    pub(super) trigger: Option<&'static str>,
     /// `null` where a null record was said.
-    segments: Option<Vec<&'a str>>,
-    previous_segments: Vec<&'a str>,
+    pub(super) segments: Option<Vec<&'a str>>,
+    pub(super) previous_segments: Vec<&'a str>,
 }
 
 pub(super) async fn segments(
@@ -70,9 +81,15 @@ pub(super) async fn segments(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     pages.access.check(&headers)?;
-    let user = UserId::new(&id)
-        .ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, "a user's id has 1 to 191 characters and no NUL"))?;
     let store = pages.store()?;
+    let (user, state) = find(store, &id).await?;
+    Ok(axum::Json(report(&user, &state, &store.catalog)).into_response())
+}
+
+/// The user's stored state.
+pub(super) async fn find(store: &Store, id: &str) -> Result<(UserId, UserState), Problem> {
+    let user = UserId::new(id)
+        .ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, "a user's id has 1 to 191 characters and no NUL"))?;
     let away = |_| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the database does not answer");
     let found = lookup::user(&store.pool, &user).await.map_err(away)?;
     let unreadable = |_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the user's stored state cannot be read");
@@ -80,10 +97,10 @@ pub(super) async fn segments(
     if state == UserState::default() {
         return Err(Problem::new(StatusCode::NOT_FOUND, "nothing is known of this user"));
     }
-    Ok(axum::Json(report(&user, &state, &store.catalog)).into_response())
+    Ok((user, state))
 }
 
-fn report<'a>(user: &'a UserId, state: &'a UserState, catalog: &'a Catalog) -> UserReport<'a> {
+pub(super) fn report<'a>(user: &'a UserId, state: &'a UserState, catalog: &'a Catalog) -> UserReport<'a> {
     let profile = &state.profile;
     let text = |time: Millis| time.to_string();
     let logical_time = profile.logical_time();
@@ -96,6 +113,8 @@ fn report<'a>(user: &'a UserId, state: &'a UserState, catalog: &'a Catalog) -> U
         logical_time: logical_time.map(text),
         catalog_version: state.catalog_version,
         segments: segmentation.as_ref().map_or_else(Vec::new, |of| segments_of(of, catalog)),
+        dimensions: segmentation.as_ref().map_or_else(Vec::new, dimensions_of),
+        scores: segmentation.as_ref().map_or_else(Vec::new, |of| scores_of(of, catalog)),
         vector: segmentation.as_ref().map(|of| of.vector),
         sections: profile
             .registers()
@@ -107,6 +126,17 @@ fn report<'a>(user: &'a UserId, state: &'a UserState, catalog: &'a Catalog) -> U
             .collect(),
         said: state.said.as_ref().map(|saying| said(user, state.revision, saying)),
     }
+}
+
+fn dimensions_of(of: &Segmentation) -> Vec<Named<'static>> {
+    Dimensions::NAMES.into_iter().zip(of.dimensions.to_array()).map(|(name, value)| Named { name, value }).collect()
+}
+
+fn scores_of<'a>(of: &Segmentation, catalog: &'a Catalog) -> Vec<Named<'a>> {
+    let names = catalog.segments().map(|segment| &*segment.name);
+    let mut scores: Vec<Named<'_>> = names.zip(&of.scores).map(|(name, value)| Named { name, value: *value }).collect();
+    scores.sort_by(|one, other| other.value.total_cmp(&one.value));
+    scores
 }
 
 fn segments_of<'a>(of: &Segmentation, catalog: &'a Catalog) -> Vec<SegmentReport<'a>> {

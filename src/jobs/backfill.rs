@@ -3,10 +3,11 @@
 use super::batch::{Batch, Failure, Work};
 use super::spec::BackfillUsers;
 use super::users::Users;
+use crate::batch_writer::patiently;
 use crate::event::json::decode_preferences;
 use crate::event::{Body, Cause, DECODER_VERSION, Event, Millis, Reason, Rejection, Stamp, UserId};
 use crate::halt::Halt;
-use crate::profile::section::{Destinations, Section};
+use crate::profile::section::{Destinations, Section, SectionKind};
 use crate::store::jobs::Counts;
 use crate::store::onboarding_profiles::{self, OnboardingProfile};
 
@@ -18,22 +19,33 @@ pub struct Backfill {
     pub users: Users,
     pub which: BackfillUsers,
     pub has_births: bool,
+    /// How far after the database's clock a profile may be dated, in ms: a later one would win every merge to come.
+    pub max_future_ms: i64,
 }
 
 impl Backfill {
     pub async fn next(&mut self, most: usize) -> Result<Option<Batch>, Halt> {
         let Some(page) = self.users.next(most).await? else { return Ok(None) };
-        let profiles = onboarding_profiles::read(self.users.pool(), &page.users, self.has_births).await?;
+        let pool = self.users.pool();
+        let read = || onboarding_profiles::read(pool, &page.users, self.has_births);
+        let profiles = patiently("PostgreSQL", read).await?;
         let mut counts = Counts::default();
-        // Of a list, those without a profile.
-        (profiles.len()..page.users.len()).for_each(|_| counts.skip());
+        for _ in profiles.len()..page.users.len() {
+            counts.skip();
+            counts.without_profile += 1;
+        }
         let (mut events, mut failures) = (Vec::new(), Vec::new());
         for profile in &profiles {
-            if !profile.is_completed || !self.is_meant(profile) {
+            if !self.is_meant(profile) {
                 counts.skip();
                 continue;
             }
-            match event(profile) {
+            if !profile.is_completed {
+                counts.skip();
+                counts.not_completed += 1;
+                continue;
+            }
+            match event(profile, self.max_future_ms) {
                 Ok(event) => events.push(event),
                 Err(rejection) => {
                     counts.reject();
@@ -57,15 +69,21 @@ impl Backfill {
 ///
 /// # Errors
 /// The user, the time or a value breaks a rule that events have to keep.
-pub fn event(profile: &OnboardingProfile) -> Result<Event, Rejection> {
+pub fn event(profile: &OnboardingProfile, max_future_ms: i64) -> Result<Event, Rejection> {
     let user = UserId::new(&profile.user)
         .ok_or_else(|| Rejection::new(Reason::BadUser, "userId: must have 1 to 191 code points, and no NUL"))?;
     let time = profile
         .updated_at
         .and_then(crate::event::time::millis)
         .ok_or_else(|| Rejection::new(Reason::BadTime, "updatedAt: must be a time between 1970 and 9999"))?;
+    if time.0 > profile.read_at.saturating_add(max_future_ms) {
+        let detail = format!("updatedAt: dated more than {max_future_ms} ms after the database's clock");
+        return Err(Rejection::new(Reason::FutureDated, detail));
+    }
     let mut sections = decode_preferences(&profile.preferences, profile.date_of_birth.as_deref())?;
-    sections.push(Section::Destinations(Destinations { stated: profile.has_destinations }));
+    if !sections.iter().any(|section| section.kind() == SectionKind::Destinations) {
+        sections.push(Section::Destinations(Destinations { stated: false }));
+    }
     Ok(Event {
         user,
         stamp: stamp(time),
@@ -82,7 +100,12 @@ fn stamp(time: Millis) -> Stamp {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::profile::section::SectionKind;
+
+    const MAX_FUTURE_MS: i64 = 300_000;
+
+    fn event(profile: &OnboardingProfile) -> Result<Event, Rejection> {
+        super::event(profile, MAX_FUTURE_MS)
+    }
 
     fn profile() -> OnboardingProfile {
         OnboardingProfile {
@@ -95,7 +118,7 @@ mod tests {
                 "activityLevel":null},"experience":{"riskTolerance":"MODERATE"},"climate":{"preferences":null},
                 "transport":{"preferredAirlines":[]}}"#
                 .to_owned(),
-            has_destinations: false,
+            read_at: 1_767_225_700_000,
             date_of_birth: None,
             has_vector: false,
             has_segments: false,
@@ -120,6 +143,19 @@ mod tests {
     }
 
     #[test]
+    fn destinations_are_stated_by_an_object_and_absent_without_one() {
+        let stated = |destinations: &str| {
+            let preferences = profile().preferences.replacen('{', &format!("{{{destinations}"), 1);
+            let Body::Onboarding(sections) = event(&OnboardingProfile { preferences, ..profile() }).unwrap().body
+            else {
+                panic!("an onboarding")
+            };
+            sections.contains(&Section::Destinations(Destinations { stated: true }))
+        };
+        assert!(!stated("") && !stated(r#""destinations":null,"#) && stated(r#""destinations":{},"#));
+    }
+
+    #[test]
     fn it_is_stamped_with_its_own_time_and_the_id_backfill() {
         let stamp = event(&profile()).unwrap().stamp;
         assert_eq!((stamp.time, &*stamp.id), (Millis(1_767_225_600_000), "backfill"));
@@ -130,6 +166,8 @@ mod tests {
         let broken = [
             (OnboardingProfile { updated_at: None, ..profile() }, "updatedAt"),
             (OnboardingProfile { updated_at: Some(-5), ..profile() }, "updatedAt"),
+            (OnboardingProfile { updated_at: Some(1_767_226_000_001), ..profile() }, "updatedAt"),
+            (OnboardingProfile { preferences: r#"{"destinations":["77"]}"#.to_owned(), ..profile() }, "destinations"),
             (OnboardingProfile { date_of_birth: Some("yesterday".to_owned()), ..profile() }, "dateOfBirth"),
             (
                 OnboardingProfile {

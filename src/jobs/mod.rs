@@ -13,6 +13,7 @@
 //! control     the lease, what the people in charge want, and whose turn it is
 //! snapshot    how far it has come, for whoever looks
 //! run         batch after batch: wait for a turn, write with the position, until the end is said
+//! write       a batch, what has to be kept besides, and the position after it
 //! dry_run     the same batches, only read
 //! ```
 //!
@@ -34,6 +35,7 @@ pub mod source;
 pub mod spec;
 pub mod throttle;
 pub mod users;
+mod write;
 
 use crate::batch_writer::Output;
 use crate::decoder::Decoder;

@@ -3,6 +3,7 @@
 use super::batch::{Batch, Work};
 use super::spec::RecomputeUsers;
 use super::users::Users;
+use crate::batch_writer::patiently;
 use crate::event::UserId;
 use crate::halt::Halt;
 use crate::pipeline::fold::JobCause;
@@ -26,7 +27,7 @@ impl Recompute {
             RecomputeUsers::Stale => {
                 let ours = i64::from(self.users.store.catalog.version());
                 let stale = |version: i32| version != 0 && i64::from(version) != ours;
-                let standings = standing::read(self.users.pool(), &page.users).await?;
+                let standings = patiently("PostgreSQL", || standing::read(self.users.pool(), &page.users)).await?;
                 standings.into_iter().filter(|one| stale(one.catalog_version)).map(|one| one.user).collect()
             }
             RecomputeUsers::Segment(_) | RecomputeUsers::Listed | RecomputeUsers::All => page.users.clone(),
@@ -44,7 +45,7 @@ impl Recompute {
 
     async fn to_repair(&self, users: &[String]) -> Result<Vec<String>, Halt> {
         let catalog = &self.users.store.catalog;
-        let pairs = standing::read_pairs(self.users.pool(), users).await?;
+        let pairs = patiently("PostgreSQL", || standing::read_pairs(self.users.pool(), users)).await?;
         let is_wrong = |pair: &Pair| match (&pair.state, &pair.row) {
             // What cannot be read cannot be repaired; writing it fails, and says so.
             (Err(_), _) => true,

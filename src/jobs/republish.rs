@@ -4,6 +4,7 @@ use uuid::Uuid;
 
 use super::batch::{Batch, Work};
 use super::users::Users;
+use crate::batch_writer::patiently;
 use crate::event::UserId;
 use crate::halt::Halt;
 use crate::pipeline::change::Trigger;
@@ -21,7 +22,8 @@ impl Republish {
     pub async fn next(&mut self, most: usize) -> Result<Option<Batch>, Halt> {
         let Some(page) = self.users.next(most).await? else { return Ok(None) };
         let (mut again, mut anew) = (Vec::new(), Vec::new());
-        for standing in standing::read(self.users.pool(), &page.users).await? {
+        let standings = patiently("PostgreSQL", || standing::read(self.users.pool(), &page.users)).await?;
+        for standing in standings {
             let Some(user) = UserId::new(&standing.user) else { continue };
             match owed(&standing) {
                 Some(cause) => anew.push(Rescoring { user, cause, repair: false }),

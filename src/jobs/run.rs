@@ -9,7 +9,6 @@ use tracing::warn;
 use uuid::Uuid;
 
 use super::Means;
-use super::batch::{Batch, Failure, Work};
 use super::control::{Control, Turn};
 use super::saying::{self, Saying};
 use super::snapshot::{Snapshot, Speed};
@@ -17,14 +16,10 @@ use super::source::Source;
 use super::spec::{Emit, Spec, What};
 use super::throttle::Throttle;
 use super::users;
-use crate::batch_writer::{BatchWriter, Refused, patiently};
-use crate::event::{Event, UserId};
+use crate::batch_writer::{BatchWriter, patiently};
 use crate::halt::Halt;
-use crate::kafka::record::{OriginalRecord, Rejected};
 use crate::pipeline::fold::{JobCause, QuietJob, Voice};
-use crate::store::apply::{Ending, Progress};
-use crate::store::jobs::{self, Checkpoint, Counts, JobRecord, Part, Stage};
-use crate::store::task::{Rescoring, Task};
+use crate::store::jobs::{self, Counts, JobRecord, Part, Stage};
 
 /// How a job that was not interrupted ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,9 +27,6 @@ pub enum Ended {
     Done,
     Cancelled,
 }
-
-/// A live record is tried once; so is a replayed one.
-const FIRST_ATTEMPT: u32 = 1;
 
 /// Runs a job that this process has claimed; `shown` always holds how far it has come.
 ///
@@ -118,29 +110,30 @@ pub fn passed(what: &What, parts: &[Part]) -> u64 {
                 u64::try_from(position - range.first).ok()
             })
             .sum(),
-        What::Backfill(_) | What::Recompute(_) | What::Republish(_) => {
+        What::Backfill(_) | What::Recompute { .. } | What::Republish(_) => {
             parts.iter().filter(|part| part.name == users::PART).map(|part| part.counts.items).sum()
         }
     }
 }
 
-struct Runner<'a> {
-    means: &'a Means,
-    id: Uuid,
-    spec: Spec,
-    writer: BatchWriter,
-    control: Control,
-    counts: HashMap<Arc<str>, Counts>,
-    progress: Walked,
-    shown: &'a watch::Sender<Option<Snapshot>>,
+/// A job that is being run.
+pub(super) struct Runner<'a> {
+    pub(super) means: &'a Means,
+    pub(super) id: Uuid,
+    pub(super) spec: Spec,
+    pub(super) writer: BatchWriter,
+    pub(super) control: Control,
+    pub(super) counts: HashMap<Arc<str>, Counts>,
+    pub(super) progress: Walked,
+    pub(super) shown: &'a watch::Sender<Option<Snapshot>>,
 }
 
 /// How far this owner has come.
-struct Walked {
-    stage: Stage,
-    passed: u64,
-    said: u64,
-    speed: Speed,
+pub(super) struct Walked {
+    pub(super) stage: Stage,
+    pub(super) passed: u64,
+    pub(super) said: u64,
+    pub(super) speed: Speed,
 }
 
 impl Runner<'_> {
@@ -202,101 +195,6 @@ impl Runner<'_> {
         self.control.turn(items.max(1), may_cancel, show).await
     }
 
-    async fn write(&mut self, batch: Batch, voice: Voice) -> Result<(), Halt> {
-        let items = batch.items();
-        let Batch { part, position, done, passed, counts, work, refused, failures } = batch;
-        self.writer.reject(refused).await?;
-        self.note(&failures).await?;
-        let before = self.counts.get(&part).copied().unwrap_or_default().plus(counts);
-        let checkpoint = Checkpoint {
-            job: self.id,
-            owner: self.means.store.owner,
-            part: Arc::clone(&part),
-            position,
-            done,
-            counts: before,
-        };
-        let (after, changes) = match work {
-            Work::Merge { events, records } => self.merge(events, records, voice, checkpoint).await?,
-            Work::Rescore(rescorings) => {
-                let progress = Progress::of_job(Task::Rescore(&rescorings), voice, Some(checkpoint));
-                let (endings, changes) = self.writer.write(progress).await?;
-                (count(before, &endings), changes)
-            }
-            Work::Say { again, anew } => self.say(&again, &anew, checkpoint).await?,
-        };
-        self.counts.insert(part, after);
-        if self.progress.stage == Stage::Say {
-            self.progress.said += changes;
-        } else {
-            self.progress.passed += passed;
-        }
-        let rate = self.progress.speed.count(items, Instant::now());
-        self.control.tell_rate(rate);
-        Ok(())
-    }
-
-    /// Says those again, and those anew of whom a saying is owed; the position goes with the last of it.
-    async fn say(
-        &self,
-        again: &[UserId],
-        anew: &[Rescoring],
-        mut checkpoint: Checkpoint,
-    ) -> Result<(Counts, u64), Halt> {
-        let (endings, changes) = self.writer.write(Progress::of_job(Task::Rescore(anew), Voice::Aloud, None)).await?;
-        checkpoint.counts = count(checkpoint.counts, &endings);
-        let said = patiently("PostgreSQL", || self.means.store.say_again(again, &checkpoint)).await?;
-        self.writer.say(said.into_iter().collect()).await?;
-        Ok((checkpoint.counts, changes))
-    }
-
-    /// Keeps who failed, and why, before the position passes them.
-    async fn note(&self, failures: &[Failure]) -> Result<(), Halt> {
-        let failures: Vec<(&str, &str)> =
-            failures.iter().map(|failure| (failure.user.as_str(), failure.why.as_str())).collect();
-        if failures.is_empty() {
-            return Ok(());
-        }
-        patiently("PostgreSQL", || jobs::note_failures(&self.means.store.pool, self.id, &failures)).await
-    }
-
-    /// Merges the events that make a difference; an unchanged history writes nothing but its position.
-    async fn merge(
-        &self,
-        events: Vec<Event>,
-        records: Vec<OriginalRecord>,
-        voice: Voice,
-        mut checkpoint: Checkpoint,
-    ) -> Result<(Counts, u64), Halt> {
-        let sifted = patiently("PostgreSQL", || self.means.store.sift(Task::Merge(&events))).await?;
-        let mut open = Vec::new();
-        let mut records = records.into_iter();
-        let mut open_records = Vec::new();
-        for (event, ending) in events.into_iter().zip(sifted) {
-            let record = records.next();
-            match ending {
-                Some(ending) => checkpoint.counts.count(&ending),
-                None => {
-                    open.push(event);
-                    open_records.extend(record);
-                }
-            }
-        }
-        if open_records.is_empty() {
-            let before = checkpoint.counts;
-            let (endings, changes) =
-                self.writer.write(Progress::of_job(Task::Merge(&open), voice, Some(checkpoint))).await?;
-            return Ok((count(before, &endings), changes));
-        }
-        // Dead letters come before the position: a death in between repeats them and loses nothing.
-        let (endings, changes) = self.writer.write(Progress::of_job(Task::Merge(&open), voice, None)).await?;
-        checkpoint.counts = count(checkpoint.counts, &endings);
-        self.writer.reject(refused_by_database(open_records, &endings)).await?;
-        let after = checkpoint.counts;
-        self.writer.write(Progress::of_job(Task::Merge(&[]), voice, Some(checkpoint))).await?;
-        Ok((after, changes))
-    }
-
     fn show(&self) {
         let counts = self.counts.iter().filter(|(part, _)| &***part != saying::PART);
         self.shown.send_replace(Some(Snapshot {
@@ -308,23 +206,4 @@ impl Runner<'_> {
             report: self.control.report(),
         }));
     }
-}
-
-fn count(before: Counts, endings: &[Ending]) -> Counts {
-    endings.iter().fold(before, |mut counts, ending| {
-        counts.count(ending);
-        counts
-    })
-}
-
-fn refused_by_database(records: Vec<OriginalRecord>, endings: &[Ending]) -> Vec<Refused> {
-    let refused = records.into_iter().zip(endings).filter_map(|(record, ending)| match ending {
-        // A user whom the platform does not have is skipped.
-        Ending::RejectedByDatabase(_) => {
-            let rejection = ending.clone().into_outcome().err()?;
-            Some(Refused { rejected: Rejected { record, rejection }, attempts: FIRST_ATTEMPT })
-        }
-        Ending::UnknownUser | Ending::Merged(_) => None,
-    });
-    refused.collect()
 }

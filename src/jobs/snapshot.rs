@@ -1,5 +1,6 @@
 //! How far a job has come: for the terminal, for the log, and in the job's row for whoever asks.
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,16 @@ pub enum Held {
     Rate,
     /// A limit of its throttle is passed.
     Limit(Cause),
+}
+
+impl fmt::Display for Held {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Paused => out.write_str("paused"),
+            Self::Rate => out.write_str("its rate"),
+            Self::Limit(cause) => cause.fmt(out),
+        }
+    }
 }
 
 /// A job at one moment.

@@ -31,7 +31,7 @@ impl Source {
     /// it works through users.
     ///
     /// # Errors
-    /// The database does not answer.
+    /// The database does not answer, or the job is for another catalog.
     pub async fn open(means: &Means, what: &What, id: Uuid, parts: &[Part], keys: Option<Keys>) -> Result<Self, Halt> {
         let left: Vec<Part> = parts.iter().filter(|part| !part.done).cloned().collect();
         let users = |keys: Option<Keys>| {
@@ -47,12 +47,18 @@ impl Source {
                 users: users(keys),
                 which: which.clone(),
                 has_births: onboarding_profiles::has_births(&means.store.pool).await?,
+                max_future_ms: means.decoder.limits.max_future_ms,
             }),
-            What::Recompute(which) => Self::Recompute(Recompute {
-                users: users(keys),
-                which: which.clone(),
-                cause: JobCause { id, trigger: what.trigger() },
-            }),
+            What::Recompute { which, catalog_version } => {
+                let ours = means.store.catalog.version();
+                if ours != *catalog_version {
+                    return Err(Halt::Refused(format!(
+                        "the job scores with version {catalog_version} of the catalog, and version {ours} is configured here"
+                    )));
+                }
+                let cause = JobCause { id, trigger: what.trigger() };
+                Self::Recompute(Recompute { users: users(keys), which: which.clone(), cause })
+            }
             What::Republish(_) => Self::Republish(Republish { users: users(keys) }),
         })
     }

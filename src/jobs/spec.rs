@@ -32,7 +32,12 @@ pub enum Emit {
 pub enum What {
     Replay(Replay),
     Backfill(BackfillUsers),
-    Recompute(RecomputeUsers),
+    #[serde(rename_all = "camelCase")]
+    Recompute {
+        which: RecomputeUsers,
+        /// The catalog to score with; a process that has another one may not take the job up.
+        catalog_version: u32,
+    },
     Republish(RepublishUsers),
 }
 
@@ -117,7 +122,7 @@ impl What {
         match self {
             Self::Replay(_) => "replay",
             Self::Backfill(_) => "backfill",
-            Self::Recompute(_) => "recompute",
+            Self::Recompute { .. } => "recompute",
             Self::Republish(_) => "republish",
         }
     }
@@ -127,7 +132,7 @@ impl What {
         match self {
             Self::Replay(_) => Trigger::Replay,
             Self::Backfill(_) => Trigger::Backfill,
-            Self::Recompute(_) | Self::Republish(_) => Trigger::Recompute,
+            Self::Recompute { .. } | Self::Republish(_) => Trigger::Recompute,
         }
     }
 
@@ -141,13 +146,12 @@ impl What {
         match self {
             Self::Replay(_) => None,
             Self::Backfill(BackfillUsers::Listed)
-            | Self::Recompute(RecomputeUsers::Listed)
+            | Self::Recompute { which: RecomputeUsers::Listed, .. }
             | Self::Republish(RepublishUsers::Listed) => Some(Keys::ListOf(job)),
             Self::Backfill(_) => Some(Keys::OnboardingProfiles),
-            Self::Recompute(RecomputeUsers::Segment(segment)) | Self::Republish(RepublishUsers::Segment(segment)) => {
-                Some(Keys::Segment(segment.clone()))
-            }
-            Self::Recompute(_) | Self::Republish(_) => Some(Keys::States),
+            Self::Recompute { which: RecomputeUsers::Segment(segment), .. }
+            | Self::Republish(RepublishUsers::Segment(segment)) => Some(Keys::Segment(segment.clone())),
+            Self::Recompute { .. } | Self::Republish(_) => Some(Keys::States),
         }
     }
 }

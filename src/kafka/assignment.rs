@@ -128,11 +128,11 @@ impl<R> Assignment<R> {
         self.changed.notify_all();
     }
 
-    /// Enters a delivered record. `None` for a partition that is not assigned.
-    pub fn charge(&self, partition: Partition, offset: i64, bytes: usize) -> Option<Ticket> {
+    /// Enters a delivered record, with its timestamp in ms. `None` for a partition that is not assigned.
+    pub fn charge(&self, partition: Partition, offset: i64, bytes: usize, timestamp: Option<i64>) -> Option<Ticket> {
         let mut inner = self.lock();
         let slot = inner.slots.get_mut(&partition)?;
-        let sequence = slot.ledger.charge(offset, bytes);
+        let sequence = slot.ledger.charge(offset, bytes, timestamp);
         Some(Ticket { partition, epoch: slot.epoch, sequence })
     }
 
@@ -208,6 +208,11 @@ impl<R> Assignment<R> {
         for slot in self.lock().slots.values_mut() {
             slot.committed = None;
         }
+    }
+
+    /// The timestamp, in ms, of the partition's first record that is not finished.
+    pub fn oldest(&self, partition: Partition) -> Option<i64> {
+        self.lock().slots.get(&partition)?.ledger.oldest()
     }
 
     pub fn load(&self) -> Load {

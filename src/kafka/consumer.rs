@@ -26,7 +26,7 @@ use crate::event::registry::{Registry, decode_with};
 use crate::event::{Limits, RawRecord};
 use crate::fault::fault_point;
 use crate::health::Health;
-use crate::metrics::Metrics;
+use crate::metrics::{BrokerTotals, Metrics, PartitionLag};
 use crate::stop::{Stop, StopReason};
 
 /// The name under which the loop reports that it is alive.
@@ -157,7 +157,8 @@ impl LiveConsumer {
         let partition = Partition { kind, number: message.partition() };
         let timestamp = message.timestamp().to_millis();
         memory.delivered.insert(partition, (Instant::now(), timestamp));
-        let Some(ticket) = self.finisher.assignment.charge(partition, message.offset(), message.payload_len()) else {
+        let bytes = message.payload_len();
+        let Some(ticket) = self.finisher.assignment.charge(partition, message.offset(), bytes, timestamp) else {
             return;
         };
         let header_named = |name| record::header(message.headers()?, name);
@@ -202,6 +203,12 @@ impl LiveConsumer {
 
     /// Learns from the client's statistics: lag, and which partitions have been at their end for a while.
     fn study(&self, statistics: &Statistics, memory: &Memory) {
+        let brokers = statistics.brokers.values();
+        self.metrics.observe_brokers(brokers.fold(BrokerTotals::default(), |sum, broker| BrokerTotals {
+            connects: sum.connects + broker.connects.map_or(0, i64::unsigned_abs),
+            disconnects: sum.disconnects + broker.disconnects.map_or(0, i64::unsigned_abs),
+            failures: sum.failures + broker.txerrs + broker.rxerrs + broker.req_timeouts,
+        }));
         let assignment = &self.finisher.assignment;
         let with_runs = assignment.partitions_with_runs();
         let too_long = assignment.longest() > self.intake.budget.records.saturating_mul(LONGEST_LEDGER);
@@ -214,10 +221,12 @@ impl LiveConsumer {
             let end = if found.ls_offset >= 0 { found.ls_offset } else { found.hi_offset };
             let lag = if found.app_offset >= 0 { (end - found.app_offset).max(0) } else { found.consumer_lag.max(0) };
             let at_end = found.next_offset >= end && found.fetchq_cnt == 0;
-            let age_ms =
-                delivered.and_then(|(_, timestamp)| *timestamp).map_or(0, |timestamp| now_ms as i64 - timestamp);
-            let lag_seconds = if at_end || lag == 0 { 0.0 } else { age_ms.max(0) as f64 / 1000.0 };
-            self.metrics.observe_lag(topic, partition.number, if at_end { 0 } else { lag }, lag_seconds);
+            let age = |timestamp: i64| (now_ms as i64 - timestamp).max(0) as f64 / 1000.0;
+            let last_read = delivered.and_then(|(_, timestamp)| *timestamp).map_or(0.0, age);
+            let behind = if at_end || lag == 0 { 0.0 } else { last_read };
+            let lag = if at_end { 0 } else { lag };
+            let oldest = assignment.oldest(partition).map_or(behind, age);
+            self.metrics.observe_lag(topic, partition.number, PartitionLag { records: lag, seconds: behind, oldest });
             let quiet = delivered.is_none_or(|(at, _)| at.elapsed() >= QUIET);
             if with_runs.contains(&partition) && ((at_end && quiet) || too_long) {
                 self.finisher.flush_run(partition);

@@ -60,6 +60,7 @@ enum Status<R> {
 struct Entry<R> {
     offset: i64,
     bytes: usize,
+    timestamp: Option<i64>,
     status: Status<R>,
 }
 
@@ -99,10 +100,10 @@ impl<R> PartitionLedger<R> {
         }
     }
 
-    /// Enters a record as it is delivered; gives its sequence number.
-    pub fn charge(&mut self, offset: i64, bytes: usize) -> u64 {
+    /// Enters a record as it is delivered, with its timestamp in ms; gives its sequence number.
+    pub fn charge(&mut self, offset: i64, bytes: usize, timestamp: Option<i64>) -> u64 {
         let sequence = self.first + self.entries.len() as u64;
-        self.entries.push_back(Entry { offset, bytes, status: Status::InFlight });
+        self.entries.push_back(Entry { offset, bytes, timestamp, status: Status::InFlight });
         self.open_records += 1;
         self.open_bytes += bytes;
         sequence
@@ -155,6 +156,11 @@ impl<R> PartitionLedger<R> {
     /// The offset to commit: the one after the last record of the finished prefix. `None` until there is one.
     pub fn committable(&self) -> Option<i64> {
         self.committable
+    }
+
+    /// The timestamp, in ms, of the first record that is not finished.
+    pub fn oldest(&self) -> Option<i64> {
+        self.entries.front()?.timestamp
     }
 
     /// Records in flight or whose dead letter is being written; rejections held back do not count.

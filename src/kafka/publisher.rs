@@ -24,6 +24,7 @@ use crate::retry::Retry;
 use crate::stop::{Stop, StopReason};
 use crate::store::Store;
 use crate::store::outbox::{self, Content, Publication};
+use crate::trace::Traces;
 
 /// How many outbox rows are said together at most.
 const ROWS_AT_ONCE: usize = 64;
@@ -70,6 +71,7 @@ pub struct Publisher {
     pub held: HeldRows,
     pub metrics: Metrics,
     pub stop: Stop,
+    pub traces: Traces,
 }
 
 /// What has been said of each user during one call, and what is still to be said.
@@ -177,7 +179,9 @@ impl Publisher {
     async fn say(&self, round: &mut Round) -> Option<rdkafka::error::KafkaError> {
         let pending = std::mem::take(&mut round.pending);
         let records: Vec<Outgoing> = pending.iter().map(|change| self.record(change)).collect();
+        let trace = self.traces.say_begins(&self.topic, &pending);
         let fates = produce::produce_all(&self.producer, &self.topic, &records).await;
+        trace.end(|index| fates.get(index).is_some_and(Result::is_ok));
         let mut failure = None;
         for (change, fate) in pending.into_iter().zip(fates) {
             match fate {

@@ -18,6 +18,7 @@ use crate::pipeline::drive::Driver;
 use crate::profile::Outcome;
 use crate::stop::{Stop, StopReason};
 use crate::store::apply::Ending;
+use crate::trace::{Place, Traces};
 
 /// The ledgers of the live consumer.
 pub type LiveAssignment = Assignment<Box<Rejected>>;
@@ -128,6 +129,7 @@ pub struct Worker {
     pub limits: BatchLimits,
     pub driver: Driver,
     pub finisher: Finisher,
+    pub traces: Traces,
 }
 
 impl Worker {
@@ -162,9 +164,11 @@ impl Worker {
 
     /// Writes one batch and reports its records; false when the process gives up.
     async fn write(&self, batch: Vec<Work>) -> bool {
-        let (events, rest): (Vec<Event>, Vec<(Ticket, OriginalRecord)>) =
+        let (mut events, rest): (Vec<Event>, Vec<(Ticket, OriginalRecord)>) =
             batch.into_iter().map(|work| (work.event, (work.ticket, work.record))).unzip();
+        let trace = self.traces.write_begins(&mut events, |index| self.place(&rest.get(index)?.1));
         let Ok((endings, publications)) = self.driver.write(&events).await else { return false };
+        trace.end(&endings);
         debug!(records = events.len(), changes = publications.len(), "wrote a batch");
         self.finisher.metrics.batch_records.observe(events.len() as f64);
         let metrics = &self.finisher.metrics;
@@ -176,6 +180,11 @@ impl Worker {
         self.finisher.finish(ended);
         self.driver.hand_over(publications).await;
         true
+    }
+
+    fn place(&self, record: &OriginalRecord) -> Option<Place<'_>> {
+        let Partition { kind, number } = record.partition;
+        Some(Place { topic: self.finisher.topics.input(kind), partition: number, offset: record.offset })
     }
 }
 

@@ -1,12 +1,16 @@
 //! The names, help texts and labels of all metrics, in one table: the process registers them and the docs show them.
 
+use std::sync::Arc;
+
 use prometheus::core::Collector;
+use prometheus::process_collector::ProcessCollector;
 use prometheus::{
     Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
     Registry,
 };
 
-use super::{Metrics, RecordOutcome};
+use super::{Metrics, Published, RebalanceKind, RecordOutcome, SpanFate, Stage};
+use crate::config::OutOfRange;
 use crate::event::registry::Answer;
 use crate::event::{Reason, Skip};
 use crate::store::error::ErrorClass;
@@ -89,6 +93,20 @@ impl Registrar {
     }
 }
 
+impl Registrar {
+    /// The process's own, under the names that all programs have for them.
+    fn process(&mut self) -> prometheus::Result<()> {
+        let collector = ProcessCollector::for_self();
+        self.documented.extend(collector.desc().into_iter().map(|desc| Documented {
+            name: desc.fq_name.clone(),
+            kind: if desc.fq_name.ends_with("_total") { "counter" } else { "gauge" },
+            labels: String::new(),
+            help: desc.help.trim_end_matches('.').to_owned(),
+        }));
+        self.registry.register(Box::new(collector))
+    }
+}
+
 fn opts(name: &str, help: &str) -> Opts {
     Opts::new(name, help).namespace("segmenter")
 }
@@ -143,6 +161,41 @@ fn register() -> prometheus::Result<(Metrics, Vec<Documented>)> {
     Skip::ALL.iter().for_each(|skip| skipped.with_label_values(&[skip.as_str()]).reset());
     Reason::ALL.iter().for_each(|reason| dead_letters.with_label_values(&[reason.as_str()]).reset());
     ErrorClass::ALL.iter().for_each(|class| database_errors.with_label_values(&[class.as_str()]).reset());
+    let rebalances = to.counters("rebalances_total", &["kind"], "Partitions assigned, revoked or lost")?;
+    let published = to.counters(
+        "published_total",
+        &["kind"],
+        "Records on segment-changed: changes, repeats of newer ones, null records",
+    )?;
+    let commits = to.counters("commits_total", &["result"], "Offset commits")?;
+    let offset_out_of_range = to.counters(
+        "offset_out_of_range_total",
+        &["policy"],
+        "Partitions whose offset was no longer there, by the policy applied",
+    )?;
+    let stage_duration = to.histograms(
+        "stage_duration_seconds",
+        &["stage"],
+        &FAST,
+        "Duration of a batch's stages: write, outages included, and within it waiting for a connection and the \
+         transactions; publish",
+    )?;
+    let connections =
+        to.whole_gauges("database_connections", &["state"], "Open connections of the pool, in use or idle")?;
+    let trace_spans = to.counters(
+        "trace_spans_total",
+        &["fate"],
+        "Spans exported to the collector, refused by it or by its absence, dropped for want of room",
+    )?;
+    Published::ALL.iter().for_each(|kind| published.with_label_values(&[kind.as_str()]).reset());
+    RebalanceKind::ALL.iter().for_each(|kind| rebalances.with_label_values(&[kind.as_str()]).reset());
+    SpanFate::ALL.iter().for_each(|fate| trace_spans.with_label_values(&[fate.as_str()]).reset());
+    ["ok", "failed"].iter().for_each(|result| commits.with_label_values(&[result]).reset());
+    OutOfRange::ALL.iter().for_each(|policy| offset_out_of_range.with_label_values(&[policy.as_str()]).reset());
+    ["in_use", "idle"].iter().for_each(|state| connections.with_label_values(&[state]).set(0));
+    for stage in Stage::ALL {
+        stage_duration.with_label_values(&[stage.as_str()]);
+    }
     let registry_answers = to.counters(
         "registry_answers_total",
         &["answer"],
@@ -173,14 +226,27 @@ fn register() -> prometheus::Result<(Metrics, Vec<Documented>)> {
             &["topic", "partition"],
             "The age of the last record read while there are records not read yet; 0 at the end",
         )?,
+        oldest_unprocessed: to.gauges(
+            "oldest_unprocessed_seconds",
+            &["topic", "partition"],
+            "The age of the first record that is not finished, or, where all that was read is, as the lag in seconds",
+        )?,
         assigned_partitions: to.whole_gauge("assigned_partitions", "Input partitions assigned to this process")?,
-        rebalances: to.counters("rebalances_total", &["kind"], "Partitions assigned, revoked or lost")?,
+        rebalances,
         batch_records: to.histogram("batch_records", &SIZES, "Events in a batch written in one transaction")?,
-        stage_duration: to.histograms(
-            "stage_duration_seconds",
-            &["stage"],
-            &FAST,
-            "Duration of a batch's stages, outages included",
+        stage_duration,
+        connections,
+        pool: Arc::default(),
+        trace_spans,
+        kafka_connects: to.counter(
+            "kafka_connects_total",
+            "Attempts of the consumer to connect to a broker, repeated ones included",
+        )?,
+        kafka_disconnects: to
+            .counter("kafka_disconnects_total", "Connections to brokers that the consumer has lost")?,
+        kafka_request_failures: to.counter(
+            "kafka_request_failures_total",
+            "Requests of the consumer that could not be sent, answered or waited for",
         )?,
         database_errors,
         database_retries: to
@@ -192,28 +258,21 @@ fn register() -> prometheus::Result<(Metrics, Vec<Documented>)> {
         outbox_oldest: to.gauge("outbox_oldest_age_seconds", "The age of the oldest of them")?,
         outbox_taken_over: to
             .counter("outbox_taken_over_total", "Outbox rows taken over because nobody held a lease on them")?,
-        published: to.counters(
-            "published_total",
-            &["kind"],
-            "Records on segment-changed: changes, repeats of newer ones, null records",
-        )?,
+        published,
         publish_retries: to.counter("publish_retries_total", "Attempts to publish that failed and were repeated")?,
         segment_changes: to.counters(
             "segment_changes_total",
             &["from", "to"],
             "Changes committed, by primary segment",
         )?,
-        commits: to.counters("commits_total", &["result"], "Offset commits")?,
+        commits,
         in_flight_records: to.whole_gauge("in_flight_records", "Records taken in and not finished yet")?,
         in_flight_bytes: to.whole_gauge("in_flight_bytes", "The bytes of their values")?,
         dead_letters_held: to.whole_gauge("dead_letters_held", "Rejected records held back until their run ends")?,
         paused: to.whole_gauge("paused", "1 while intake is paused because what was taken in is not finished")?,
-        offset_out_of_range: to.counters(
-            "offset_out_of_range_total",
-            &["policy"],
-            "Partitions whose offset was no longer there, by the policy applied",
-        )?,
+        offset_out_of_range,
         registry: to.registry.clone(),
     };
+    to.process()?;
     Ok((metrics, to.documented))
 }

@@ -1,12 +1,17 @@
 //! What the process counts and measures, for Prometheus. Documented in `docs/metrics.md`, which is made from here.
 
 mod catalog;
+mod labels;
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use prometheus::proto::MetricFamily;
 use prometheus::{
     Gauge, GaugeVec, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry,
 };
+
+use sqlx::PgPool;
 
 use crate::event::registry::Answer;
 use crate::event::{Kind, Reason, Skip};
@@ -16,84 +21,7 @@ use crate::store::error::ErrorClass;
 use crate::store::outbox::Depth;
 
 pub use catalog::markdown;
-
-/// What became of an input record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RecordOutcome {
-    Applied,
-    Unchanged,
-    Stale,
-    Skipped,
-    DeadLettered,
-}
-
-impl RecordOutcome {
-    pub const ALL: [Self; 5] = [Self::Applied, Self::Unchanged, Self::Stale, Self::Skipped, Self::DeadLettered];
-
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Applied => "applied",
-            Self::Unchanged => "unchanged",
-            Self::Stale => "stale",
-            Self::Skipped => "skipped",
-            Self::DeadLettered => "dead_lettered",
-        }
-    }
-}
-
-/// What was said on segment-changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Published {
-    Change,
-    Repeat,
-    Null,
-}
-
-impl Published {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Change => "change",
-            Self::Repeat => "repeat",
-            Self::Null => "null",
-        }
-    }
-}
-
-/// What the group did to our partitions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RebalanceKind {
-    Assigned,
-    Revoked,
-    Lost,
-}
-
-impl RebalanceKind {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Assigned => "assigned",
-            Self::Revoked => "revoked",
-            Self::Lost => "lost",
-        }
-    }
-}
-
-/// A stretch of a record's road whose duration is measured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stage {
-    /// A batch into the database, outages included.
-    Write,
-    /// A list of changes onto segment-changed, looking again included.
-    Publish,
-}
-
-impl Stage {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Write => "write",
-            Self::Publish => "publish",
-        }
-    }
-}
+pub use labels::{BrokerTotals, PartitionLag, Published, RebalanceKind, RecordOutcome, SpanFate, Stage};
 
 /// All metrics of the process. Cheap to clone; every clone counts into the same.
 #[derive(Debug, Clone)]
@@ -110,6 +38,13 @@ pub struct Metrics {
     event_age: Histogram,
     lag_records: IntGaugeVec,
     lag_seconds: GaugeVec,
+    oldest_unprocessed: GaugeVec,
+    kafka_connects: IntCounter,
+    kafka_disconnects: IntCounter,
+    kafka_request_failures: IntCounter,
+    connections: IntGaugeVec,
+    pool: Arc<OnceLock<PgPool>>,
+    trace_spans: IntCounterVec,
     assigned_partitions: IntGauge,
     rebalances: IntCounterVec,
     pub batch_records: Histogram,
@@ -168,10 +103,29 @@ impl Metrics {
         self.event_ahead_of_clock.set((-age).max(0.0));
     }
 
-    pub fn observe_lag(&self, topic: &str, partition: i32, records: i64, seconds: f64) {
+    pub fn observe_lag(&self, topic: &str, partition: i32, lag: PartitionLag) {
         let partition = partition.to_string();
-        self.lag_records.with_label_values(&[topic, &partition]).set(records);
-        self.lag_seconds.with_label_values(&[topic, &partition]).set(seconds);
+        self.lag_records.with_label_values(&[topic, &partition]).set(lag.records);
+        self.lag_seconds.with_label_values(&[topic, &partition]).set(lag.seconds);
+        self.oldest_unprocessed.with_label_values(&[topic, &partition]).set(lag.oldest);
+    }
+
+    /// The consumer's connections, as totals that only grow.
+    pub fn observe_brokers(&self, totals: BrokerTotals) {
+        let grow = |counter: &IntCounter, total: u64| counter.inc_by(total.saturating_sub(counter.get()));
+        grow(&self.kafka_connects, totals.connects);
+        grow(&self.kafka_disconnects, totals.disconnects);
+        grow(&self.kafka_request_failures, totals.failures);
+    }
+
+    /// The pool whose connections are shown from now on.
+    pub fn watch_pool(&self, pool: PgPool) {
+        // There is one pool a process.
+        let _ = self.pool.set(pool);
+    }
+
+    pub fn spans(&self, fate: SpanFate, count: u64) {
+        self.trace_spans.with_label_values(&[fate.as_str()]).inc_by(count);
     }
 
     /// A partition that was given up has no lag here any more.
@@ -180,6 +134,7 @@ impl Metrics {
         // Only one that was observed can be removed; the other case needs nothing.
         let _ = self.lag_records.remove_label_values(&[topic, &partition]);
         let _ = self.lag_seconds.remove_label_values(&[topic, &partition]);
+        let _ = self.oldest_unprocessed.remove_label_values(&[topic, &partition]);
     }
 
     pub fn observe_load(&self, load: Load) {
@@ -212,8 +167,7 @@ impl Metrics {
 
     /// How many records were acknowledged on segment-changed.
     pub fn said(&self) -> u64 {
-        let kinds = [Published::Change, Published::Repeat, Published::Null];
-        kinds.iter().map(|kind| self.published.with_label_values(&[kind.as_str()]).get()).sum()
+        Published::ALL.iter().map(|kind| self.published.with_label_values(&[kind.as_str()]).get()).sum()
     }
 
     /// A change was committed.
@@ -237,12 +191,22 @@ impl Metrics {
         self.offset_out_of_range.with_label_values(&[policy]).inc();
     }
 
+    /// Everything as it is now.
+    pub fn gather(&self) -> Vec<MetricFamily> {
+        if let Some(pool) = self.pool.get() {
+            let (all, idle) = (pool.size() as usize, pool.num_idle());
+            let states = [("in_use", all.saturating_sub(idle)), ("idle", idle)];
+            states.iter().for_each(|(state, count)| self.connections.with_label_values(&[state]).set(gauge(*count)));
+        }
+        self.registry.gather()
+    }
+
     /// Everything in Prometheus' text format.
     ///
     /// # Errors
     /// What the encoder says; it has no reason to.
     pub fn encode(&self) -> prometheus::Result<String> {
-        prometheus::TextEncoder::new().encode_to_string(&self.registry.gather())
+        prometheus::TextEncoder::new().encode_to_string(&self.gather())
     }
 }
 

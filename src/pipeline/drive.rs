@@ -106,6 +106,8 @@ impl Driver {
         self.metrics.database_conflicts.inc_by(tally.conflicts);
         self.metrics.database_retries.inc_by(tally.retries);
         self.metrics.unknown_currency.inc_by(tally.unknown_currencies);
+        self.metrics.observe_stage(Stage::Connection, tally.connecting);
+        self.metrics.observe_stage(Stage::Transaction, tally.transaction);
         for publication in &progress.publications {
             if let Content::Changes(changes) = &publication.content {
                 changes.iter().for_each(|change| self.metrics.segment_change(change));

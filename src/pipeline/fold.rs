@@ -1,5 +1,7 @@
 //! One user's events folded into the user's state: what to write and what to say. Pure; the heart of the service.
 
+use std::borrow::Cow;
+
 use uuid::Uuid;
 
 use super::change::{Announcement, Assigned, Change, Saying, Scored, Trigger};
@@ -94,13 +96,21 @@ pub struct NewerCatalog {
 
 /// Folds `events` into `prior`. Their order shows in the outcomes only, never in the state.
 pub fn fold(user: &UserId, prior: &State, events: &[&Event], context: &Context<'_>) -> Result<Fold, NewerCatalog> {
-    let mut profile = prior.profile.clone();
-    let outcomes: Vec<Outcome> = events.iter().map(|event| profile.merge(event)).collect();
+    // Cloned for the first event that wins: of duplicates and old events there may be many.
+    let mut profile = Cow::Borrowed(&prior.profile);
+    let outcomes: Vec<Outcome> = events
+        .iter()
+        .map(|event| match profile.outcome(event) {
+            Outcome::Applied => profile.to_mut().merge(event),
+            outcome => outcome,
+        })
+        .collect();
     let applied = || events.iter().zip(&outcomes).filter(|(_, outcome)| **outcome == Outcome::Applied);
     let Some((cause, _)) = applied().max_by(|(one, _), (other, _)| by_newest_cause(one, other)) else {
         return Ok(Fold { outcomes, write: None });
     };
     let erased = applied().any(|(event, _)| event.body == Body::Tombstone);
+    let profile = profile.into_owned();
     let write = match logical_time_if_onboarded(&profile) {
         Some(logical_time) => scored(user, prior, profile, logical_time, Origin::Event(cause), context)?,
         None => unscored(user, prior, profile, erased, context),

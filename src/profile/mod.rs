@@ -96,11 +96,28 @@ impl Profile {
         sections.chain(self.onboarded.iter().map(|stamp| stamp.time)).max()
     }
 
+    /// What merging the event would do.
+    pub fn outcome(&self, event: &Event) -> Outcome {
+        let sections = match &event.body {
+            Body::Onboarding(sections) | Body::Update(sections) => sections,
+            Body::Tombstone => return self.outcome_of_erasing(event.stamp.time),
+        };
+        let onboarding = match &event.body {
+            Body::Onboarding(_) => self.contest_onboarding(&event.stamp),
+            Body::Update(_) | Body::Tombstone => Contest::Held,
+        };
+        let contests = sections.iter().map(|section| self.contest(&event.stamp, section));
+        overall(contests.chain([onboarding]))
+    }
+
     /// Merges one event. The event's own order among others makes no difference to the profile.
     pub fn merge(&mut self, event: &Event) -> Outcome {
         match &event.body {
             Body::Onboarding(sections) => {
                 let onboarding = self.contest_onboarding(&event.stamp);
+                if onboarding == Contest::Won {
+                    self.onboarded = Some(event.stamp.clone());
+                }
                 self.merge_sections(&event.stamp, sections, onboarding)
             }
             Body::Update(sections) => self.merge_sections(&event.stamp, sections, Contest::Held),
@@ -110,48 +127,48 @@ impl Profile {
 
     /// Drops everything stamped at or before `time` and remembers it, so that older events cannot bring the user back.
     pub fn erase(&mut self, time: Millis) -> Outcome {
+        let outcome = self.outcome_of_erasing(time);
+        if outcome == Outcome::Applied {
+            self.erased_at = Some(time);
+            for slot in &mut self.registers {
+                slot.take_if(|register| register.stamp.time <= time);
+            }
+            self.onboarded.take_if(|stamp| stamp.time <= time);
+        }
+        outcome
+    }
+
+    fn outcome_of_erasing(&self, time: Millis) -> Outcome {
         match self.erased_at.map(|held| time.cmp(&held)) {
-            Some(Ordering::Less) => return Outcome::Stale,
-            Some(Ordering::Equal) => return Outcome::Unchanged,
-            Some(Ordering::Greater) | None => {}
+            Some(Ordering::Less) => Outcome::Stale,
+            Some(Ordering::Equal) => Outcome::Unchanged,
+            Some(Ordering::Greater) | None => Outcome::Applied,
         }
-        self.erased_at = Some(time);
-        for slot in &mut self.registers {
-            slot.take_if(|register| register.stamp.time <= time);
-        }
-        self.onboarded.take_if(|stamp| stamp.time <= time);
-        Outcome::Applied
     }
 
     fn merge_sections(&mut self, stamp: &Stamp, sections: &[Section], first: Contest) -> Outcome {
-        let contests = sections
-            .iter()
-            .map(|section| self.contest(stamp, section))
-            .fold((first == Contest::Won, first == Contest::Lost), |(won, lost), contest| {
-                (won || contest == Contest::Won, lost || contest == Contest::Lost)
-            });
-        match contests {
-            (true, _) => Outcome::Applied,
-            (false, true) => Outcome::Stale,
-            (false, false) => Outcome::Unchanged,
-        }
+        let contests = sections.iter().map(|section| {
+            let contest = self.contest(stamp, section);
+            if contest == Contest::Won {
+                self.put(Register { stamp: stamp.clone(), section: section.clone() });
+            }
+            contest
+        });
+        overall(contests.chain([first]))
     }
 
-    fn contest_onboarding(&mut self, stamp: &Stamp) -> Contest {
+    fn contest_onboarding(&self, stamp: &Stamp) -> Contest {
         if self.is_erased(stamp) {
             return Contest::Lost;
         }
         match self.onboarded.as_ref().map(|held| stamp.cmp(held)) {
             Some(Ordering::Less) => Contest::Lost,
             Some(Ordering::Equal) => Contest::Held,
-            Some(Ordering::Greater) | None => {
-                self.onboarded = Some(stamp.clone());
-                Contest::Won
-            }
+            Some(Ordering::Greater) | None => Contest::Won,
         }
     }
 
-    fn contest(&mut self, stamp: &Stamp, section: &Section) -> Contest {
+    fn contest(&self, stamp: &Stamp, section: &Section) -> Contest {
         if self.is_erased(stamp) {
             return Contest::Lost;
         }
@@ -159,10 +176,7 @@ impl Profile {
         match held.map(|register| compare(stamp, section, register)) {
             Some(Ordering::Less) => Contest::Lost,
             Some(Ordering::Equal) => Contest::Held,
-            Some(Ordering::Greater) | None => {
-                self.put(Register { stamp: stamp.clone(), section: section.clone() });
-                Contest::Won
-            }
+            Some(Ordering::Greater) | None => Contest::Won,
         }
     }
 
@@ -174,6 +188,18 @@ impl Profile {
 
     fn is_erased(&self, stamp: &Stamp) -> bool {
         self.erased_at.is_some_and(|erased_at| stamp.time <= erased_at)
+    }
+}
+
+/// What an event did whose writes fared like this.
+fn overall(contests: impl Iterator<Item = Contest>) -> Outcome {
+    let (won, lost) = contests.fold((false, false), |(won, lost), contest| {
+        (won || contest == Contest::Won, lost || contest == Contest::Lost)
+    });
+    match (won, lost) {
+        (true, _) => Outcome::Applied,
+        (false, true) => Outcome::Stale,
+        (false, false) => Outcome::Unchanged,
     }
 }
 

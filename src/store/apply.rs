@@ -1,7 +1,7 @@
 //! Applying events: read, fold, compare-and-set, upsert, outbox, all in one transaction, until every event has an end.
 
 use std::collections::HashSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::PgConnection;
 
@@ -48,6 +48,10 @@ pub struct Tally {
     /// Transactions tried again at once, after a deadlock or the like.
     pub retries: u64,
     pub unknown_currencies: u64,
+    /// How long a connection was waited for.
+    pub connecting: Duration,
+    /// How long transactions took, failed ones included.
+    pub transaction: Duration,
 }
 
 /// A batch on its way into the database. Keeps what is done across outages, so that nothing is lost or done in vain.
@@ -113,6 +117,13 @@ impl<'e> Progress<'e> {
     }
 }
 
+/// What an attempt at a transaction took.
+#[derive(Debug, Default)]
+struct Spent {
+    connecting: Duration,
+    transaction: Duration,
+}
+
 /// How often a transaction is tried again at once before the caller is asked to wait.
 const IMMEDIATE_RETRIES: u32 = 5;
 
@@ -122,7 +133,11 @@ impl Store {
         let mut retries = 0;
         let mut row_ids = RowIds::Derived;
         while let Some(chunk) = progress.open.pop() {
-            match self.write_within_deadline(progress, &chunk, row_ids).await {
+            let mut spent = Spent::default();
+            let written = self.write_within_deadline(progress, &chunk, row_ids, &mut spent).await;
+            progress.tally.connecting += spent.connecting;
+            progress.tally.transaction += spent.transaction;
+            match written {
                 Ok(committed) => {
                     retries = 0;
                     if committed.checkpointed {
@@ -183,9 +198,15 @@ impl Store {
         progress: &Progress<'_>,
         chunk: &Chunk,
         row_ids: RowIds,
+        spent: &mut Spent,
     ) -> Result<Committed, StoreError> {
-        let mut connection = self.pool.acquire().await?;
+        let asked = Instant::now();
+        let acquired = self.pool.acquire().await;
+        spent.connecting = asked.elapsed();
+        let mut connection = acquired?;
+        let begun = Instant::now();
         let written = tokio::time::timeout(self.deadline, self.write(&mut connection, progress, chunk, row_ids)).await;
+        spent.transaction = begun.elapsed();
         let result = written.unwrap_or(Err(StoreError::TimedOut(self.deadline)));
         if matches!(result.as_ref().map_err(StoreError::class), Err(Some(ErrorClass::Outage))) {
             drop(connection.detach());

@@ -97,15 +97,11 @@ pub fn classify(error: &sqlx::Error) -> ErrorClass {
         | sqlx::Error::TypeNotFound { .. }
         | sqlx::Error::Configuration(_)
         | sqlx::Error::Tls(_) => ErrorClass::Misconfigured,
-        sqlx::Error::Io(error) if is_of_tls(error) => ErrorClass::Misconfigured,
+        // What TLS makes of a certificate that it does not trust, or of one for another host.
+        sqlx::Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => ErrorClass::Misconfigured,
         sqlx::Error::Encode(_) | sqlx::Error::InvalidArgument(_) => ErrorClass::Permanent,
         _ => ErrorClass::Outage,
     }
-}
-
-/// The other end is there, and one of the two does not trust the other.
-fn is_of_tls(error: &std::io::Error) -> bool {
-    error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>())
 }
 
 const UNIQUE_VIOLATION: &str = "23505";
@@ -164,5 +160,8 @@ mod tests {
         assert_eq!(classify_sqlstate("40P01"), ErrorClass::Conflict);
         assert_eq!(classify_sqlstate("23503"), ErrorClass::ForeignKey);
         assert_eq!(classify(&sqlx::Error::PoolTimedOut), ErrorClass::Outage);
+        let io = |kind: std::io::ErrorKind| classify(&sqlx::Error::Io(kind.into()));
+        assert_eq!(io(std::io::ErrorKind::ConnectionRefused), ErrorClass::Outage);
+        assert_eq!(io(std::io::ErrorKind::InvalidData), ErrorClass::Misconfigured);
     }
 }

@@ -37,19 +37,25 @@ pub struct Share {
     pub average_confidence: Option<f64>,
 }
 
+/// How long counting may take: it reads the whole table.
+const COUNTING: &str = "5s";
+
 /// The distribution of primary segments, the largest first.
 ///
 /// # Errors
-/// The database does not answer.
+/// The database does not answer, or not in time.
 pub async fn distribution(pool: &PgPool) -> Result<Vec<Share>, sqlx::Error> {
+    let mut transaction = sql::begin_in(pool).await?;
+    sql::query("select set_config('statement_timeout', $1, true)").bind(COUNTING).execute(&mut *transaction).await?;
     let rows = sql::query(
         r#"
         select "primarySegment" as primary_segment, count(*) as users, avg("segmentConfidence") as average_confidence
         from public.user_vectors where segments is not null
         group by "primarySegment" order by count(*) desc, "primarySegment""#,
     )
-    .fetch_all(sql::unit(pool).await?.connection())
+    .fetch_all(&mut *transaction)
     .await?;
+    transaction.commit().await?;
     rows.iter()
         .map(|row| {
             Ok(Share {

@@ -13,7 +13,8 @@ pub struct OnboardingProfile {
     /// Unix time, ms; `None` where it is no finite time.
     pub updated_at: Option<i64>,
     pub preferences: String,
-    pub has_destinations: bool,
+    /// The database's clock when it was read, Unix time, ms.
+    pub read_at: i64,
     /// `YYYY-MM-DD`; `None` where it is null, or the database has no such column.
     pub date_of_birth: Option<String>,
     pub has_vector: bool,
@@ -40,9 +41,10 @@ select t."userId" as "user", t."isCompleted" as is_completed,
            'activityLevel', t."activityLevel"::text),
          'experience', jsonb_build_object('riskTolerance', t."riskTolerance"::text),
          'climate', jsonb_build_object('preferences', to_jsonb(t."climatePreferences")),
+         'destinations', case when jsonb_typeof(t."preferredDestinations") = 'object' then '{}' else t."preferredDestinations" end,
          'transport', jsonb_build_object('preferredAirlines', to_jsonb(t."preferredAirlines"))
        )::text as preferences,
-       coalesce(t."preferredDestinations" <> 'null'::jsonb, false) as has_destinations,
+       floor(extract(epoch from clock_timestamp()) * 1000)::bigint as read_at,
        "#,
             $birth,
             r#" as date_of_birth, v."userId" is not null as has_vector,
@@ -68,6 +70,31 @@ pub async fn read(pool: &PgPool, users: &[String], has_births: bool) -> Result<V
         read!("null::text", "")
     };
     sql::query_as(statement).bind(users).fetch_all(sql::unit(pool).await?.connection()).await
+}
+
+/// The columns that [`read`] needs and this role cannot read, or that are not there.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn unreadable(pool: &PgPool) -> Result<Vec<String>, sqlx::Error> {
+    sql::query_scalar(
+        r#"
+        with wanted(name) as (select unnest(array[
+            'userId', 'isCompleted', 'updatedAt', 'globalBudgetRange', 'travelTypes', 'travelPurposes', 'travelGroupTypes',
+            'travelWithChildren', 'childrenAges', 'accommodationTypes', 'accommodationLevel', 'activityTypes',
+            'interestCategories', 'activityLevel', 'riskTolerance', 'climatePreferences', 'preferredAirlines',
+            'preferredDestinations']))
+        select name from wanted
+        left join pg_attribute on attrelid = to_regclass('public.travel_onboarding_profiles') and attname = name
+                              and not attisdropped
+        where attnum is null or not has_column_privilege(attrelid, attnum, 'select')
+        union all
+        select 'dateOfBirth (users)' from pg_attribute
+        where attrelid = to_regclass('public.users') and attname = 'dateOfBirth' and not attisdropped
+          and not has_column_privilege(attrelid, attnum, 'select')"#,
+    )
+    .fetch_all(sql::unit(pool).await?.connection())
+    .await
 }
 
 /// Whether `users` has dates of birth.
@@ -103,7 +130,7 @@ impl<'r> FromRow<'r, PgRow> for OnboardingProfile {
             is_completed: row.try_get("is_completed")?,
             updated_at: row.try_get("updated_at")?,
             preferences: row.try_get("preferences")?,
-            has_destinations: row.try_get("has_destinations")?,
+            read_at: row.try_get("read_at")?,
             date_of_birth: row.try_get("date_of_birth")?,
             has_vector: row.try_get("has_vector")?,
             has_segments: row.try_get("has_segments")?,

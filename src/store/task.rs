@@ -45,7 +45,8 @@ impl<'e> Task<'e> {
         self.len() == 0
     }
 
-    fn user(self, index: usize) -> Option<&'e UserId> {
+    /// The user of the item at `index`.
+    pub fn user(self, index: usize) -> Option<&'e UserId> {
         match self {
             Self::Merge(events) => events.get(index).map(|event| &event.user),
             Self::Rescore(rescorings) => rescorings.get(index).map(|rescoring| &rescoring.user),

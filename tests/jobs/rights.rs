@@ -1,16 +1,23 @@
 //! A role with the documented grants runs jobs, and each of them is needed.
 
+use super::backfill::{BROKEN, add_profile};
 use crate::docs_sql::{GRANTS, GRANTS_FOR_JOBS, Role, statements};
 use crate::scene::{PATIENCE, Scene, history};
 use crate::support::{Finished, segmenter};
 
-async fn replay_as(scene: &Scene, role: &Role) -> Finished {
+/// A replay, then a backfill of a list with a user whose profile is broken; the first that fails.
+async fn work_as(scene: &Scene, role: &Role, list: &str) -> Finished {
+    let replay = &["replay", "start", "--from", "earliest", "--execute", "--user", "user-1"][..];
+    let backfill = &["backfill", "--source", "onboarding-profiles", "--users-file", list, "--execute"];
+    let replayed = run_as(scene, role, replay).await;
+    if replayed.code == Some(0) { run_as(scene, role, backfill).await } else { replayed }
+}
+
+async fn run_as(scene: &Scene, role: &Role, arguments: &[&str]) -> Finished {
     let url = format!("{}?options[role]={}", scene.database.url(), role.name);
     let mut environment = scene.environment();
     environment.push(("DATABASE_URL", &url));
-    segmenter(&["replay", "start", "--from", "earliest", "--execute", "--user", "user-1"], &environment)
-        .finish(PATIENCE)
-        .await
+    segmenter(arguments, &environment).finish(PATIENCE).await
 }
 
 #[tokio::test]
@@ -18,17 +25,22 @@ async fn a_role_with_the_grants_for_jobs_replays_and_without_any_of_them_does_no
     let scene = Scene::new(1).await;
     scene.add_users(3).await;
     scene.produce(&history(3, 20, 51)).await;
+    add_profile(&scene, "user-2", BROKEN).await;
+    let folder = tempfile::tempdir().unwrap();
+    let list = folder.path().join("users");
+    std::fs::write(&list, "user-2\n").unwrap();
+    let list = list.to_str().unwrap();
     let (to_serve, for_jobs) = (statements(GRANTS), statements(GRANTS_FOR_JOBS));
-    for left_out in (0..for_jobs.len()).filter(|index| !for_jobs[*index].contains("job_users")) {
+    for left_out in 0..for_jobs.len() {
         let mut grants = [to_serve.clone(), for_jobs.clone()].concat();
         let without = grants.remove(to_serve.len() + left_out);
         let role = Role::granted(&scene.database, &grants).await;
-        let finished = replay_as(&scene, &role).await;
-        assert!(finished.code != Some(0) && finished.log.contains("permission denied"), "{without}: {finished:?}");
+        let finished = work_as(&scene, &role, list).await;
+        assert!(finished.code != Some(4) && finished.log.contains("permission denied"), "{without}: {finished:?}");
         role.drop(&scene.database).await;
     }
     let role = Role::granted(&scene.database, &[to_serve, for_jobs].concat()).await;
-    let finished = replay_as(&scene, &role).await;
-    assert_eq!(finished.code, Some(0), "{finished:?}");
+    let finished = work_as(&scene, &role, list).await;
+    assert_eq!(finished.code, Some(4), "the broken profile is reported: {finished:?}");
     role.drop(&scene.database).await;
 }

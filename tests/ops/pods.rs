@@ -7,6 +7,7 @@ use std::time::Duration;
 use segmenter::health::Health;
 use segmenter::http::{self, Access, Pages};
 use segmenter::metrics::Metrics;
+use segmenter::status::Board;
 use segmenter::stop::Stop;
 use serde_json::Value;
 
@@ -75,7 +76,8 @@ async fn every_probe_and_every_scrape_asks_a_page_that_is_there() {
     health.set_ready("kafka");
     let listener = http::listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let address = listener.local_addr().unwrap();
-    let pages = Pages::new(health, Metrics::new().unwrap(), Access::Closed);
+    let board = Board::new(health, Metrics::new().unwrap(), Vec::new());
+    let pages = Pages { board, access: Access::Closed, has_user_page: false };
     let stop = Stop::default();
     let server = tokio::spawn(http::serve(listener, http::router(pages), stop.clone()));
     for overlay in OVERLAYS {

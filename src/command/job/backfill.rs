@@ -3,14 +3,16 @@
 use std::io::Write;
 use std::path::PathBuf;
 
+use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 
-use super::{RunArgs, begin, claim, user_list};
+use super::{RunArgs, begin, claim, refused, user_list};
 use crate::command::database::{self, Access};
 use crate::config::{Config, ConfigArgs};
 use crate::event::UserId;
 use crate::exit::Exit;
 use crate::jobs::spec::{BackfillUsers, Emit, Spec, What};
+use crate::store::onboarding_profiles;
 
 /// Where users come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -28,14 +30,15 @@ pub enum BackfillSource {
 ///
 /// What changes is written quietly and said once at the end, with trigger BACKFILL.
 ///
-/// Exit codes: 0 done; 1 failure; 2 usage; 3 refused; 4 done, and profiles were rejected; 75 Kafka or PostgreSQL is away;
+/// Exit codes: 0 done; 1 failure; 2 usage; 3 refused: the table is not there or cannot be read; 4 done, and profiles were
+/// rejected; 75 Kafka or PostgreSQL is away;
 /// 130 interrupted. After 75 and 130 `segmenter job resume ID` goes on from there.
 #[derive(Debug, Args)]
 pub struct BackfillArgs {
     /// Where users come from.
     #[arg(long, value_enum)]
     source: BackfillSource,
-    /// Only users without segments or without a primary segment; this is the default.
+    /// Only users without a row in user_vectors, or whose row has no segments or no primary segment; this is the default.
     #[arg(long, group = "which")]
     missing_only: bool,
     /// Only users who have a row in user_vectors.
@@ -86,6 +89,14 @@ async fn backfill(args: &BackfillArgs, config: &Config, out: &mut (impl Write + 
     };
     if let Some(record) = begin::earlier(&opened, &args.run).await? {
         return claim::resume(&opened, record, false, args.run.json, out).await;
+    }
+    let unreadable =
+        onboarding_profiles::unreadable(&opened.database.pool).await.context("could not look at the table")?;
+    if !unreadable.is_empty() {
+        return refused(&format!(
+            "permission denied, or not there: of travel_onboarding_profiles the columns {}; docs/grants_jobs.sql has the rights",
+            unreadable.join(", ")
+        ));
     }
     let (which, users) = args.which()?;
     let what = What::Backfill(which);

@@ -9,7 +9,7 @@ use serde_json::json;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::table::{held, human};
+use super::table::human;
 use crate::jobs::snapshot::Snapshot;
 use crate::store::jobs::Stage;
 
@@ -74,26 +74,24 @@ fn percent(snapshot: &Snapshot) -> u64 {
 fn text(snapshot: &Snapshot) -> String {
     let Snapshot { stage, counts, passed, said, report, .. } = snapshot;
     if *stage != Stage::Work {
-        return format!("saying what has changed: {said} users");
+        return format!("saying what has changed: {said} users, {:.0}/s", report.rate);
     }
-    let mut text = format!(
-        "{passed}  {:.0}/s  applied {}, unchanged {}, stale {}, skipped {}, rejected {}",
+    // What matters most comes first: a narrow terminal cuts the end.
+    let pace = match (&report.held, snapshot.remaining()) {
+        (Some(held), _) => format!("  waits: {held}"),
+        (None, Some(remaining)) => format!("  {} left", human(remaining)),
+        (None, None) => String::new(),
+    };
+    let lag = report.live_lag.map(|lag| format!("  live lag {lag}")).unwrap_or_default();
+    format!(
+        "{passed}  {:.0}/s{pace}{lag}  applied {}, unchanged {}, stale {}, skipped {}, rejected {}",
         report.rate,
         counts.applied,
         counts.unchanged,
         counts.stale,
         counts.skipped + counts.unknown_users,
         counts.rejected,
-    );
-    if let Some(lag) = report.live_lag {
-        text.push_str(&format!("  live lag {lag}"));
-    }
-    if let Some(held) = &report.held {
-        text.push_str(&format!("  waits: {}", self::held(held)));
-    } else if let Some(remaining) = snapshot.remaining() {
-        text.push_str(&format!("  {} left", human(remaining)));
-    }
-    text
+    )
 }
 
 fn line_json(snapshot: &Snapshot) -> serde_json::Value {

@@ -16,7 +16,7 @@ use crate::jobs::saying;
 use crate::jobs::spec::{Emit, Spec, What};
 use crate::jobs::throttle::Throttle;
 use crate::jobs::users;
-use crate::store::jobs::{self, JobRecord, NewJob, NewPart, Stage, Wanted};
+use crate::store::jobs::{self, JobRecord, NewJob, NewPart};
 
 /// How often to look whether a lease has run out.
 const LOOK: Duration = Duration::from_millis(250);
@@ -38,7 +38,7 @@ pub(super) fn new_parts(spec: &Spec) -> Vec<NewPart> {
                 until: Some(range.end.to_string()),
             })
             .collect(),
-        What::Backfill(_) | What::Recompute(_) | What::Republish(_) => {
+        What::Backfill(_) | What::Recompute { .. } | What::Republish(_) => {
             vec![NewPart { name: users::PART.to_owned(), position: String::new(), until: None }]
         }
     };
@@ -146,22 +146,4 @@ async fn claim(opened: &Opened, id: Uuid, take_over: bool) -> anyhow::Result<boo
 /// The name of this machine, as the system has it.
 fn host() -> String {
     std::fs::read_to_string("/proc/sys/kernel/hostname").map_or_else(|_| "?".to_owned(), |name| name.trim().to_owned())
-}
-
-/// Whether somebody is at the job now.
-pub(super) fn is_owned(record: &JobRecord) -> bool {
-    record.leased_for.is_some()
-}
-
-/// The state of a job, in a word.
-pub(super) fn state(record: &JobRecord) -> &'static str {
-    match (record.stage, record.wanted) {
-        (Stage::Done, _) => "done",
-        (Stage::Cancelled, _) => "cancelled",
-        (Stage::Work | Stage::Say, Wanted::Pause) => "paused",
-        (Stage::Work | Stage::Say, Wanted::Run | Wanted::Cancel) if !is_owned(record) => "interrupted",
-        (Stage::Work, Wanted::Cancel) => "cancelling",
-        (Stage::Work, Wanted::Run) => "running",
-        (Stage::Say, _) => "saying",
-    }
 }

@@ -75,7 +75,7 @@ async fn resume(
     let Some(record) = open_job(opened, id).await? else { return missing_or_ended(opened, id).await };
     if record.wanted == Wanted::Pause {
         jobs::ask(&opened.database.pool, id, Wanted::Run).await.context("could not tell the job")?;
-        if claim::is_owned(&record) && !take_over {
+        if record.is_owned() && !take_over {
             let owner = record.owner_name.as_deref().unwrap_or("its process");
             writeln!(out, "The job goes on in {owner}.")?;
             return Ok(Exit::Ok);
@@ -88,7 +88,7 @@ async fn resume(
 async fn cancel(opened: &Opened, id: Uuid, json: bool, out: &mut (impl Write + Send)) -> anyhow::Result<Exit> {
     let Some(record) = open_job(opened, id).await? else { return missing_or_ended(opened, id).await };
     jobs::ask(&opened.database.pool, id, Wanted::Cancel).await.context("could not tell the job")?;
-    if claim::is_owned(&record) {
+    if record.is_owned() {
         let owner = record.owner_name.as_deref().unwrap_or("its process");
         writeln!(out, "The job ends in {owner}, which says what it has changed.")?;
         return Ok(Exit::Ok);

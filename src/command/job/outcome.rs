@@ -29,7 +29,7 @@ pub(super) async fn write(
     let counts = table::total(&parts);
     if json {
         let end = json!({
-            "id": id, "state": claim::state(&record), "counts": counts, "successRate": success_rate(&counts),
+            "id": id, "state": record.state(), "counts": counts, "successRate": success_rate(&counts),
             "failures": named(&opened.failures(id, ALL_FAILURES).await?), "backfill": about_backfill(opened, &record).await?,
         });
         writeln!(out, "{}", json!({"end": end}))?;

@@ -17,8 +17,8 @@ use crate::jobs::spec::{Emit, RecomputeUsers, Spec, What};
 /// By default only users who were scored with another version of the catalog. No event is needed and no register changes;
 /// times stay those of the profiles. What changes is written quietly and said once at the end, with trigger RECOMPUTE.
 ///
-/// Exit codes: 0 done; 1 failure; 2 usage; 3 refused: a user was scored with a newer catalog than the configured one; 75
-/// Kafka or PostgreSQL is away; 130 interrupted. After 75 and 130 `segmenter job resume ID` goes on from there.
+/// Exit codes: 0 done; 1 failure; 2 usage; 3 refused: a user was scored with a newer catalog than the configured one,
+/// or the job that is resumed was begun with another one; 75 Kafka or PostgreSQL is away; 130 interrupted. After 75 and 130 `segmenter job resume ID` goes on from there.
 #[derive(Debug, Args)]
 pub struct RecomputeArgs {
     /// Only users whose primary segment is this.
@@ -76,7 +76,7 @@ async fn recompute(args: &RecomputeArgs, config: &Config, out: &mut (impl Write 
         return claim::resume(&opened, record, false, args.run.json, out).await;
     }
     let (which, users) = args.which()?;
-    let what = What::Recompute(which);
+    let what = What::Recompute { which, catalog_version: opened.means.store.catalog.version() };
     let expected = super::expected(&opened, &what, &users).await?;
     begin::begin(&opened, &Spec { emit: args.emit, expected, what }, users, &args.run, out).await
 }

@@ -5,12 +5,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::claim;
 use crate::command::text::fit;
 use crate::jobs::replay::plan::{Gap, PlannedRange};
 use crate::jobs::run;
 use crate::jobs::saying;
-use crate::jobs::snapshot::{Held, Report};
+use crate::jobs::snapshot::Report;
 use crate::jobs::spec::{Range, Spec};
 use crate::jobs::throttle::Throttle;
 use crate::store::jobs::{Counts, JobRecord, Part};
@@ -66,16 +65,16 @@ pub(super) fn list(jobs: &[JobRecord], json: bool, out: &mut impl Write) -> io::
     }
     writeln!(out, "{:<36}  {:<10} {:<11} {:<24} owner", "id", "kind", "state", "started")?;
     for job in jobs {
-        let owner = job.owner_name.as_deref().filter(|_| claim::is_owned(job)).unwrap_or("");
+        let owner = job.owner_name.as_deref().filter(|_| job.is_owned()).unwrap_or("");
         let started = job.created_at.to_string();
-        writeln!(out, "{}  {:<10} {:<11} {:<24} {}", job.id, job.kind, claim::state(job), started, fit(owner, 40))?;
+        writeln!(out, "{}  {:<10} {:<11} {:<24} {}", job.id, job.kind, job.state(), started, fit(owner, 40))?;
     }
     Ok(())
 }
 
 fn job_json(job: &JobRecord) -> Value {
     json!({
-        "id": job.id, "kind": job.kind, "state": claim::state(job), "startedAt": job.created_at.to_string(),
+        "id": job.id, "kind": job.kind, "state": job.state(), "startedAt": job.created_at.to_string(),
         "endedAt": job.ended_at.map(|at| at.to_string()), "spec": job.spec, "throttle": job.throttle,
         "owner": job.owner_name, "report": job.report,
     })
@@ -93,7 +92,7 @@ pub(super) fn status(job: &JobRecord, parts: &[Part], json: bool, out: &mut impl
         }
         return writeln!(out, "{shown}");
     }
-    writeln!(out, "\n{} {}: {}", job.kind, job.id, claim::state(job))?;
+    writeln!(out, "\n{} {}: {}", job.kind, job.id, job.state())?;
     if let Ok(spec) = serde_json::from_value::<Spec>(job.spec.clone()) {
         let passed = run::passed(&spec.what, parts).min(spec.expected);
         writeln!(out, "{:<28} {passed:>11} of about {}", "passed", spec.expected)?;
@@ -104,7 +103,7 @@ pub(super) fn status(job: &JobRecord, parts: &[Part], json: bool, out: &mut impl
         let throttle: Throttle = serde_json::from_value(job.throttle.clone()).unwrap_or_default();
         writeln!(out, "{:<28} {}", "limits", limits(&throttle))?;
         if let Some(held) = &report.held {
-            writeln!(out, "{:<28} {}", "held up by", self::held(held))?;
+            writeln!(out, "{:<28} {held}", "held up by")?;
         }
         for part in parts.iter().filter(|part| part.name != saying::PART && !part.done) {
             let until = part.until.as_deref().map(|until| format!(" of {until}")).unwrap_or_default();
@@ -122,6 +121,12 @@ pub(super) fn counts(counts: &Counts, out: &mut impl Write) -> io::Result<()> {
     row("  unchanged", counts.unchanged)?;
     row("  stale", counts.stale)?;
     row("  skipped", counts.skipped)?;
+    if counts.not_completed > 0 {
+        row("    not completed", counts.not_completed)?;
+    }
+    if counts.without_profile > 0 {
+        row("    without a profile", counts.without_profile)?;
+    }
     row("  of unknown users", counts.unknown_users)?;
     row("  rejected", counts.rejected)
 }
@@ -142,15 +147,6 @@ pub(super) fn failures(failures: &[(String, String)], all: u64, out: &mut impl W
 pub(super) fn total(parts: &[Part]) -> Counts {
     let work = parts.iter().filter(|part| part.name != saying::PART);
     work.map(|part| part.counts).fold(Counts::default(), Counts::plus)
-}
-
-/// What holds a job up.
-pub(super) fn held(held: &Held) -> String {
-    match held {
-        Held::Paused => "paused".to_owned(),
-        Held::Rate => "its rate".to_owned(),
-        Held::Limit(cause) => cause.to_string(),
-    }
 }
 
 /// The limits of a job in a line.

@@ -19,6 +19,7 @@ use crate::store::apply::{Ending, Progress};
 use crate::store::lookup;
 use crate::store::outbox::Publication;
 use crate::store::user_record::clock;
+use crate::trace::Traces;
 
 /// How long saying may take, which is more than the client's own attempts do; then the outbox keeps it for a running
 /// service.
@@ -113,6 +114,7 @@ pub(super) async fn say(
         held,
         metrics: Metrics::new()?,
         stop: stop.clone(),
+        traces: Traces::default(),
     };
     let in_time = tokio::time::timeout(SAYING, publisher.run(handed_over)).await.is_ok();
     Ok(in_time && !stop.is_requested())

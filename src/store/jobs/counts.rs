@@ -18,6 +18,10 @@ pub struct Counts {
     pub stale: u64,
     /// Not meant for us, or left out by a filter.
     pub skipped: u64,
+    /// Of the skipped: onboarding profiles that are not completed.
+    pub not_completed: u64,
+    /// Of the skipped: users on a list who have no onboarding profile.
+    pub without_profile: u64,
     /// Of users whom the platform does not have; skipped too.
     pub unknown_users: u64,
     /// Could not be taken: a dead letter, if those were asked for.
@@ -57,6 +61,8 @@ impl Counts {
             unchanged: self.unchanged + other.unchanged,
             stale: self.stale + other.stale,
             skipped: self.skipped + other.skipped,
+            not_completed: self.not_completed + other.not_completed,
+            without_profile: self.without_profile + other.without_profile,
             unknown_users: self.unknown_users + other.unknown_users,
             rejected: self.rejected + other.rejected,
         }

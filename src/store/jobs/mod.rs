@@ -13,7 +13,7 @@ use sqlx::postgres::{PgConnection, PgPool, types::PgInterval};
 use uuid::Uuid;
 
 pub use counts::Counts;
-pub use record::{JobRecord, Part, Stage, Wanted, find, list, parts};
+pub use record::{JobRecord, Part, Stage, Wanted, find, list, newest, parts};
 
 use super::error::StoreError;
 use crate::event::UserId;

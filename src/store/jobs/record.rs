@@ -93,6 +93,26 @@ pub struct JobRecord {
     pub ended_at: Option<Millis>,
 }
 
+impl JobRecord {
+    /// Whether somebody is at the job now.
+    pub fn is_owned(&self) -> bool {
+        self.leased_for.is_some()
+    }
+
+    /// Its state, in a word.
+    pub fn state(&self) -> &'static str {
+        match (self.stage, self.wanted) {
+            (Stage::Done, _) => "done",
+            (Stage::Cancelled, _) => "cancelled",
+            (Stage::Work | Stage::Say, Wanted::Pause) => "paused",
+            (Stage::Work | Stage::Say, Wanted::Run | Wanted::Cancel) if !self.is_owned() => "interrupted",
+            (Stage::Work, Wanted::Cancel) => "cancelling",
+            (Stage::Work, Wanted::Run) => "running",
+            (Stage::Say, _) => "saying",
+        }
+    }
+}
+
 /// A part of a job, and how far that is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part {
@@ -120,8 +140,16 @@ const LISTED: i64 = 200;
 /// # Errors
 /// The database does not answer.
 pub async fn list(pool: &PgPool) -> Result<Vec<JobRecord>, sqlx::Error> {
+    newest(pool, LISTED).await
+}
+
+/// So many of the newest jobs.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn newest(pool: &PgPool, count: i64) -> Result<Vec<JobRecord>, sqlx::Error> {
     sql::query_as(concat!(columns!(), "order by created_at desc, id limit $1"))
-        .bind(LISTED)
+        .bind(count)
         .fetch_all(sql::unit(pool).await?.connection())
         .await
 }

@@ -1,0 +1,270 @@
+//! The tables of the overview.
+
+use maud::{Markup, html};
+
+use super::human::{bytes, duration, percent, rate, whole, words};
+use crate::status::{Count, Status};
+
+/// A table with a heading; its body is kept new by the script. `columns` are headings, those of numbers marked by true.
+struct Table<'t> {
+    id: &'t str,
+    title: &'t str,
+    note: &'t str,
+    columns: &'t [(&'t str, bool)],
+    /// What to say in the place of an empty body.
+    empty: &'t str,
+    rows: Vec<Markup>,
+}
+
+impl Table<'_> {
+    fn html(&self) -> Markup {
+        html! {
+            section.card aria-labelledby=(self.id) {
+                h2 #(self.id) { (self.title) @if !self.note.is_empty() { " " small { (self.note) } } }
+                table #(format!("{}-rows", self.id)) data-live {
+                    // Above nothing there is nothing to head.
+                    @if !self.rows.is_empty() { thead {
+                        tr {
+                            @for (name, is_number) in self.columns {
+                                @if name.is_empty() { td {} } @else { th.number[*is_number] scope="col" { (name) } }
+                            }
+                        }
+                    } }
+                    tbody {
+                        @for row in &self.rows { (row) }
+                        @if self.rows.is_empty() { tr { td.none colspan=(self.columns.len()) { (self.empty) } } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A bar for a share of 1. The number stands beside it.
+pub(super) fn bar(share: f64) -> Markup {
+    let width = format!("{:.1}", share.clamp(0.0, 1.0) * 100.0);
+    html! {
+        svg.bar viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true" {
+            rect.track width="100" height="6" {}
+            rect.fill width=(width) height="6" {}
+        }
+    }
+}
+
+pub(super) fn lag(status: &Status) -> Markup {
+    let partitions = &status.lag.partitions;
+    let most = partitions.iter().map(|partition| partition.records).fold(0.0, f64::max);
+    let mut rows = Vec::new();
+    for of_topic in partitions.chunk_by(|one, other| one.topic == other.topic) {
+        rows.extend(of_topic.first().map(|first| {
+            html! { tr.group { th scope="rowgroup" colspan="4" { (breakable(&first.topic)) } } }
+        }));
+        rows.extend(of_topic.iter().map(|partition| {
+            html! {
+                tr {
+                    th scope="row" { "Partition " (partition.partition) }
+                    td.number { (whole(partition.records)) }
+                    td.number { @if partition.seconds > 0.0 { (duration(partition.seconds)) } @else { "–" } }
+                    td.bars { (bar(if most > 0.0 { partition.records / most } else { 0.0 })) }
+                }
+            }
+        }));
+    }
+    Table {
+        id: "lag",
+        title: "Lag by partition",
+        note: "of this process",
+        columns: &[("Topic and partition", false), ("Records", true), ("Behind", true), ("", false)],
+        empty: "No partitions are assigned to this process.",
+        rows,
+    }
+    .html()
+}
+
+pub(super) fn outcomes(status: &Status) -> Markup {
+    counts("outcomes", "Records by outcome", "Outcome", "Nothing has been read yet.", &status.throughput.outcomes)
+}
+
+pub(super) fn dead_letters(status: &Status) -> Markup {
+    counts(
+        "dead-letters",
+        "Dead letters by reason",
+        "Reason",
+        "None. Every record could be applied.",
+        &status.dead_letters,
+    )
+}
+
+pub(super) fn skipped(status: &Status) -> Markup {
+    counts("skipped", "Skipped by reason", "Reason", "None.", &status.skipped)
+}
+
+fn counts(id: &str, title: &str, of: &str, empty: &str, counts: &[Count]) -> Markup {
+    let all: u64 = counts.iter().map(|count| count.count).sum();
+    let rows = counts.iter().map(|count| {
+        let share = count.count as f64 / all as f64;
+        html! {
+            tr {
+                th scope="row" { (words(&count.name)) }
+                td.number { (whole(count.count as f64)) }
+                td.number { (percent(share)) }
+                td.bars { (bar(share)) }
+            }
+        }
+    });
+    Table {
+        id,
+        title,
+        note: "since the start",
+        columns: &[(of, false), ("Records", true), ("Share", true), ("", false)],
+        empty,
+        rows: rows.collect(),
+    }
+    .html()
+}
+
+/// How many changes are listed.
+const MOST_CHANGES: usize = 12;
+
+pub(super) fn changes(status: &Status) -> Markup {
+    let rows = status.changes.iter().take(MOST_CHANGES).map(|change| {
+        html! {
+            tr {
+                th scope="row" { (segment(&change.from)) }
+                td { @if change.to == change.from { span.muted { "the same" } } @else { (segment(&change.to)) } }
+                td.number { (whole(change.count as f64)) }
+            }
+        }
+    });
+    Table {
+        id: "changes",
+        title: "Changes by primary segment",
+        note: "the most frequent, since the start",
+        columns: &[("From", false), ("To", false), ("Changes", true)],
+        empty: "No user has changed segments yet.",
+        rows: rows.collect(),
+    }
+    .html()
+}
+
+/// A segment's name; `none` and `erased` are words of the metrics.
+pub(super) fn segment(name: &str) -> Markup {
+    html! { @if name.chars().any(char::is_lowercase) { span.muted { (name) } } @else { (breakable(name)) } }
+}
+
+/// A name that may break after its separators.
+pub(super) fn breakable(name: &str) -> Markup {
+    html! { @for part in name.split_inclusive(['_', '.', '-']) { (part) wbr; } }
+}
+
+pub(super) fn segments(status: &Status) -> Markup {
+    let users = status.segments.as_ref().map_or(0, |counted| counted.users);
+    let shares = status.segments.iter().flat_map(|counted| &counted.shares);
+    let rows = shares.map(|share| {
+        let part = share.users as f64 / users.max(1) as f64;
+        let confidence = share.average_confidence.map_or_else(|| "–".to_owned(), |confidence| format!("{confidence:.2}"));
+        html! {
+            tr {
+                th scope="row" {
+                    @match &share.primary_segment { Some(name) => { (segment(name)) } None => { span.muted { "none qualified" } } }
+                }
+                td.number { (whole(share.users as f64)) }
+                td.number { (percent(part)) }
+                td.number { (confidence) }
+                td.bars { (bar(part)) }
+            }
+        }
+    });
+    Table {
+        id: "segments",
+        title: "Users by primary segment",
+        note: "all users, counted twice a minute",
+        columns: &[("Segment", false), ("Users", true), ("Share", true), ("Confidence", true), ("", false)],
+        empty: if status.segments.is_some() { "No user has segments yet." } else { "Not counted yet." },
+        rows: rows.collect(),
+    }
+    .html()
+}
+
+pub(super) fn jobs(status: &Status) -> Markup {
+    let rows = status.jobs.iter().flatten().map(|job| {
+        let done = job.passed.zip(job.expected).map(|(passed, expected)| match expected {
+            0 => 1.0,
+            expected => passed as f64 / expected as f64,
+        });
+        html! {
+            tr {
+                th scope="row" {
+                    (job.kind) " " code title=(job.id) { (job.id.to_string().chars().take(8).collect::<String>()) }
+                    div.muted { (job.state) @if let Some(cause) = &job.held_by { ", held up by " (cause) } }
+                }
+                td.number { @match done { Some(done) => { (percent(done)) } None => { "–" } } }
+                td.number { (whole(job.counts.items as f64)) }
+                td.number { @if job.items_per_second > 0.0 { (rate(job.items_per_second)) } @else { "–" } }
+                td.bars { (bar(done.unwrap_or_default())) }
+            }
+        }
+    });
+    Table {
+        id: "jobs",
+        title: "Jobs",
+        note: "the newest; beside the service, of all processes",
+        columns: &[("Job", false), ("Passed", true), ("Items", true), ("Per second", true), ("", false)],
+        empty: if status.jobs.is_some() {
+            "No replay or other job has been started."
+        } else {
+            "Not known: the database does not answer, or the service's role may not read segmenter.jobs."
+        },
+        rows: rows.collect(),
+    }
+    .html()
+}
+
+pub(super) fn resources(status: &Status) -> Markup {
+    let process = &status.process;
+    let busy = process.cpu_seconds / process.uptime_seconds.max(1.0);
+    let facts = [
+        ("Memory", bytes(process.resident_bytes)),
+        ("CPU, on average", format!("{} of a core", percent(busy))),
+        (
+            "Said on segment-changed",
+            format!("{}, {} a second", whole(status.throughput.said as f64), rate(status.throughput.said_per_second)),
+        ),
+    ];
+    let rows = facts.into_iter().map(|(name, value)| html! { tr { th scope="row" { (name) } td.number { (value) } } });
+    Table {
+        id: "resources",
+        title: "This process",
+        note: "",
+        columns: &[("What", false), ("Value", true)],
+        empty: "",
+        rows: rows.collect(),
+    }
+    .html()
+}
+
+pub(super) fn config(status: &Status) -> Markup {
+    html! {
+        @if !status.config.is_empty() {
+            section.card aria-labelledby="config" {
+                details {
+                    summary { h2 #config { "Configuration " small { (status.config.len()) " settings, secrets masked" } } }
+                    div {
+                        table.stack {
+                            thead { tr { th scope="col" { "Setting" } th scope="col" { "Value" } th scope="col" { "From" } } }
+                            tbody {
+                                @for setting in &status.config {
+                                    tr data-chosen[setting.is_chosen()] {
+                                        th scope="row" { (setting.key) }
+                                        td { code { (setting.value.as_deref().unwrap_or("–")) } }
+                                        td.muted { (setting.origin) }
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! `GET /users?id=…`: one user, and why the segments are what they are. There only where a setting asks for it, and only
+//! for those who may read about users.
+
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use maud::{Markup, html};
+use serde::Deserialize;
+
+use super::super::problem::Problem;
+use super::super::routes::Pages;
+use super::super::users::{self, Named, UserReport};
+use super::frame::{brand, frame};
+use super::tables::{bar, breakable, segment};
+
+/// Makes a browser ask for a name, which does not matter, and a password, which is the token.
+const ASK: HeaderValue =
+    HeaderValue::from_static("Basic realm=\"segmenter: any name, the token as password\", charset=\"UTF-8\"");
+
+#[derive(Deserialize)]
+pub(in super::super) struct Wanted {
+    #[serde(default)]
+    id: String,
+}
+
+pub(in super::super) async fn look_up(
+    State(pages): State<Pages>,
+    Query(wanted): Query<Wanted>,
+    request: HeaderMap,
+) -> Response {
+    if let Err(problem) = pages.access.check(&request) {
+        let is_token_missing = problem.status == StatusCode::UNAUTHORIZED;
+        let mut refused = problem.into_response();
+        if is_token_missing {
+            refused.headers_mut().insert(header::WWW_AUTHENTICATE, ASK);
+        }
+        return refused;
+    }
+    let id = wanted.id.trim();
+    if id.is_empty() {
+        return page(id, &html! { p.muted { "The id is the one the platform gives its users." } });
+    }
+    match explained(&pages, id).await {
+        Ok(found) => page(id, &found),
+        Err(problem) => {
+            let said = html! { p.state data-state="warn" role="status" { strong { "Nothing to show: " (problem.detail) "." } } };
+            (problem.status, page(id, &said)).into_response()
+        }
+    }
+}
+
+async fn explained(pages: &Pages, id: &str) -> Result<Markup, Problem> {
+    let store = pages.store()?;
+    let (user, state) = users::find(store, id).await?;
+    Ok(report(&users::report(&user, &state, &store.catalog)))
+}
+
+fn page(id: &str, found: &Markup) -> Response {
+    let main = html! {
+        h1 { "Look up a user" }
+        (form(id))
+        (found)
+    };
+    super::html(frame("segmenter: user", &brand(), &main, false))
+}
+
+/// The field and the button.
+pub(super) fn form(id: &str) -> Markup {
+    html! {
+        section.card aria-labelledby="user-form" {
+            form.lookup action="users" method="get" role="search" {
+                label #user-form for="id" { "User id" }
+                input #id name="id" value=(id) autocomplete="off" autocapitalize="off" spellcheck="false" maxlength="191" required;
+                button { "Explain" }
+            }
+        }
+    }
+}
+
+fn report(of: &UserReport<'_>) -> Markup {
+    html! {
+        div.columns {
+            div {
+                (assigned(of))
+                (named("closeness", "How close each segment is", "Segment", &of.scores))
+            }
+            div {
+                (facts(of))
+                (named("dimensions", "The traveller", "Dimension", &of.dimensions))
+            }
+        }
+        (sections(of))
+    }
+}
+
+fn assigned(of: &UserReport<'_>) -> Markup {
+    html! {
+        section.card aria-labelledby="assigned" {
+            h2 #assigned { "Segments " small { "best first" } }
+            @if of.segments.is_empty() { p.none { "None: not onboarded, or no segment is close enough." } }
+            ol.assigned {
+                @for assignment in &of.segments {
+                    li {
+                        p { strong { (segment(assignment.segment)) } span.score { (format!("{:.3}", assignment.score)) } }
+                        (bar(assignment.score))
+                        ul { @for reason in &assignment.reasons { li { (reason.text) " " code { (reason.code) } } } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn facts(of: &UserReport<'_>) -> Markup {
+    let moment = |moment: &Option<String>| html! { @match moment { Some(text) => { (time(text)) } None => { "–" } } };
+    let said = of.said.as_ref();
+    let facts = [
+        ("User", html! { (of.user_id) }),
+        ("Onboarded", moment(&of.onboarded_at)),
+        ("Erased", moment(&of.erased_at)),
+        ("As of", moment(&of.logical_time)),
+        ("Scored with catalog", html! { (of.catalog_version) }),
+        ("Last said", moment(&said.map(|said| said.said_at.clone()))),
+        ("Revision", html! { @match said { Some(said) => { (said.revision) } None => { "–" } } }),
+        ("Why it was said", html! { (said.and_then(|said| said.trigger).unwrap_or("–")) }),
+    ];
+    html! {
+        section.card aria-labelledby="facts" {
+            h2 #facts { "What is known" }
+            dl { @for (name, value) in &facts { div { dt { (name) } dd { (value) } } } }
+        }
+    }
+}
+
+/// An RFC 3339 time in UTC with milliseconds, as people read it.
+fn time(text: &str) -> Markup {
+    let shown = text.split_once('T').map(|(day, rest)| format!("{day}\u{a0}{}", rest.trim_end_matches('Z')));
+    html! { time datetime=(text) { (shown.as_deref().unwrap_or(text)) } }
+}
+
+fn named(id: &str, title: &str, of: &str, values: &[Named<'_>]) -> Markup {
+    html! {
+        section.card aria-labelledby=(id) {
+            h2 #(id) { (title) " " small { "from 0 to 1" } }
+            table {
+                thead { tr { th scope="col" { (of) } th.number scope="col" { "Value" } td {} } }
+                tbody {
+                    @for named in values {
+                        tr {
+                            th scope="row" { (breakable(named.name)) }
+                            td.number { (format!("{:.3}", named.value)) }
+                            td.bars { (bar(named.value)) }
+                        }
+                    }
+                    @if values.is_empty() { tr { td.none colspan="3" { "Not onboarded." } } }
+                }
+            }
+        }
+    }
+}
+
+fn sections(of: &UserReport<'_>) -> Markup {
+    html! {
+        section.card aria-labelledby="sections" {
+            h2 #sections { "Sections " small { "when last written (UTC), and by which event" } }
+            table.stack {
+                thead { tr { th scope="col" { "Section" } th scope="col" { "Written" } th scope="col" { "Event" } } }
+                tbody {
+                    @for section in &of.sections {
+                        tr {
+                            th scope="row" { (section.section) }
+                            td { (time(&section.written_at)) }
+                            td { code { (section.event_id) } }
+                        }
+                    }
+                    @if of.sections.is_empty() { tr { td.none colspan="3" { "None." } } }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Writing a job's batch: the fold, what has to be kept besides, and the position after it.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::batch::{Batch, Failure, Work};
+use super::run::Runner;
+use crate::batch_writer::{Refused, patiently};
+use crate::event::{Event, UserId};
+use crate::halt::Halt;
+use crate::kafka::record::{OriginalRecord, Rejected};
+use crate::pipeline::fold::Voice;
+use crate::store::apply::{Ending, Progress};
+use crate::store::jobs::{self, Checkpoint, Counts, Stage};
+use crate::store::task::{Rescoring, Task};
+
+/// A live record is tried once; so is a replayed one.
+const FIRST_ATTEMPT: u32 = 1;
+
+impl Runner<'_> {
+    pub(super) async fn write(&mut self, batch: Batch, voice: Voice) -> Result<(), Halt> {
+        let items = batch.items();
+        let Batch { part, position, done, passed, counts, work, refused, failures } = batch;
+        self.writer.reject(refused).await?;
+        self.note(&failures).await?;
+        let before = self.counts.get(&part).copied().unwrap_or_default().plus(counts);
+        let checkpoint = Checkpoint {
+            job: self.id,
+            owner: self.means.store.owner,
+            part: Arc::clone(&part),
+            position,
+            done,
+            counts: before,
+        };
+        let (after, changes) = match work {
+            Work::Merge { events, records } => self.merge(events, records, voice, checkpoint).await?,
+            Work::Rescore(rescorings) => {
+                let progress = Progress::of_job(Task::Rescore(&rescorings), voice, Some(checkpoint));
+                let (endings, changes) = self.writer.write(progress).await?;
+                self.note(&failed(Task::Rescore(&rescorings), endings.iter().map(Some))).await?;
+                (count(before, &endings), changes)
+            }
+            Work::Say { again, anew } => self.say(&again, &anew, checkpoint).await?,
+        };
+        self.counts.insert(part, after);
+        if self.progress.stage == Stage::Say {
+            self.progress.said += changes;
+        } else {
+            self.progress.passed += passed;
+        }
+        let rate = self.progress.speed.count(items, Instant::now());
+        self.control.tell_rate(rate);
+        Ok(())
+    }
+
+    /// Says those again, and those anew of whom a saying is owed; the position goes with the last of it.
+    async fn say(
+        &self,
+        again: &[UserId],
+        anew: &[Rescoring],
+        mut checkpoint: Checkpoint,
+    ) -> Result<(Counts, u64), Halt> {
+        let (endings, changes) = self.writer.write(Progress::of_job(Task::Rescore(anew), Voice::Aloud, None)).await?;
+        self.note(&failed(Task::Rescore(anew), endings.iter().map(Some))).await?;
+        checkpoint.counts = count(checkpoint.counts, &endings);
+        let said = patiently("PostgreSQL", || self.means.store.say_again(again, &checkpoint)).await?;
+        self.writer.say(said.into_iter().collect()).await?;
+        Ok((checkpoint.counts, changes))
+    }
+
+    /// Keeps who failed, and why. What fails before the fold is kept before the position passes it; of what the database
+    /// refuses in the fold itself, a death in between leaves the number only.
+    async fn note(&self, failures: &[Failure]) -> Result<(), Halt> {
+        let failures: Vec<(&str, &str)> =
+            failures.iter().map(|failure| (failure.user.as_str(), failure.why.as_str())).collect();
+        if failures.is_empty() {
+            return Ok(());
+        }
+        patiently("PostgreSQL", || jobs::note_failures(&self.means.store.pool, self.id, &failures)).await
+    }
+
+    /// Merges the events that make a difference; an unchanged history writes nothing but its position.
+    async fn merge(
+        &self,
+        events: Vec<Event>,
+        records: Vec<OriginalRecord>,
+        voice: Voice,
+        mut checkpoint: Checkpoint,
+    ) -> Result<(Counts, u64), Halt> {
+        let sifted = patiently("PostgreSQL", || self.means.store.sift(Task::Merge(&events))).await?;
+        self.note(&failed(Task::Merge(&events), sifted.iter().map(Option::as_ref))).await?;
+        let mut open = Vec::new();
+        let mut records = records.into_iter();
+        let mut open_records = Vec::new();
+        for (event, ending) in events.into_iter().zip(sifted) {
+            let record = records.next();
+            match ending {
+                Some(ending) => checkpoint.counts.count(&ending),
+                None => {
+                    open.push(event);
+                    open_records.extend(record);
+                }
+            }
+        }
+        if open_records.is_empty() {
+            let before = checkpoint.counts;
+            let (endings, changes) =
+                self.writer.write(Progress::of_job(Task::Merge(&open), voice, Some(checkpoint))).await?;
+            self.note(&failed(Task::Merge(&open), endings.iter().map(Some))).await?;
+            return Ok((count(before, &endings), changes));
+        }
+        // Dead letters come before the position: a death in between repeats them and loses nothing.
+        let (endings, changes) = self.writer.write(Progress::of_job(Task::Merge(&open), voice, None)).await?;
+        self.note(&failed(Task::Merge(&open), endings.iter().map(Some))).await?;
+        checkpoint.counts = count(checkpoint.counts, &endings);
+        self.writer.reject(refused_by_database(open_records, &endings)).await?;
+        let after = checkpoint.counts;
+        self.writer.write(Progress::of_job(Task::Merge(&[]), voice, Some(checkpoint))).await?;
+        Ok((after, changes))
+    }
+}
+
+/// Users whose items the database refused, and why.
+fn failed<'e>(task: Task<'_>, endings: impl IntoIterator<Item = Option<&'e Ending>>) -> Vec<Failure> {
+    let failure = |(index, ending): (usize, Option<&Ending>)| match ending? {
+        Ending::RejectedByDatabase(why) => Some(Failure { user: task.user(index)?.to_string(), why: why.clone() }),
+        Ending::UnknownUser | Ending::Merged(_) => None,
+    };
+    endings.into_iter().enumerate().filter_map(failure).collect()
+}
+
+fn count(before: Counts, endings: &[Ending]) -> Counts {
+    endings.iter().fold(before, |mut counts, ending| {
+        counts.count(ending);
+        counts
+    })
+}
+
+fn refused_by_database(records: Vec<OriginalRecord>, endings: &[Ending]) -> Vec<Refused> {
+    let refused = records.into_iter().zip(endings).filter_map(|(record, ending)| match ending {
+        // A user whom the platform does not have is skipped.
+        Ending::RejectedByDatabase(_) => {
+            let rejection = ending.clone().into_outcome().err()?;
+            Some(Refused { rejected: Rejected { record, rejection }, attempts: FIRST_ATTEMPT })
+        }
+        Ending::UnknownUser | Ending::Merged(_) => None,
+    });
+    refused.collect()
+}

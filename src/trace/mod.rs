@@ -1,0 +1,34 @@
+//! Traces: the way of a record that carries a sampled `traceparent`, sent to an OpenTelemetry collector (OTLP over HTTP).
+//!
+//! ```text
+//! the producer's span
+//!   process onboarding-completed     from the beginning of the record's transaction to its end; linked to
+//!     send segment-changed           until the broker has acknowledged      └ write batch, one a transaction
+//! ```
+//!
+//! The record on segment-changed carries the `process` span as its `traceparent`. A record without a sampled one begins no
+//! trace, so the producers decide what tracing costs. Spans wait in a bounded queue and are dropped when it is full: a
+//! collector that is slow or away holds nobody up. They name topics, offsets and outcomes, never a user.
+//!
+//! Only with the cargo feature `otlp`, and only where `OTEL_EXPORTER_OTLP_ENDPOINT` is set; otherwise nothing here does
+//! anything, and `traceparent` is carried on as it came.
+
+#[cfg(feature = "otlp")]
+mod export;
+#[cfg(not(feature = "otlp"))]
+mod off;
+#[cfg(feature = "otlp")]
+mod spans;
+
+#[cfg(not(feature = "otlp"))]
+pub use off::{SayTrace, Traces, WriteTrace};
+#[cfg(feature = "otlp")]
+pub use spans::{SayTrace, Traces, WriteTrace};
+
+/// Where a record came from.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'p> {
+    pub topic: &'p str,
+    pub partition: i32,
+    pub offset: i64,
+}

@@ -1,0 +1,191 @@
+//! `segmenter backfill` at its corners: events older and newer than the profiles, bad values of every kind, kills, erasures.
+
+use uuid::Uuid;
+
+use super::{begin, items, member, run, run_json, serve_until_settled, versions};
+use crate::scene::{PATIENCE, Scene, history};
+use crate::support::eventually;
+use crate::world::table;
+
+const BACKFILL: [&str; 3] = ["backfill", "--source", "onboarding-profiles"];
+
+fn backfill<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    BACKFILL.iter().chain(more).copied().collect()
+}
+
+#[tokio::test]
+async fn backfill_then_live_and_live_then_backfill_come_to_the_same_rows() {
+    let (first, second) = (Scene::new(2).await, Scene::new(2).await);
+    let history = history(40, 300, 61);
+    for scene in [&first, &second] {
+        // Ten users of whom there is a profile only, and thirty of whom there are events, older and newer, too.
+        scene.add_profiles(50).await;
+        scene.produce(&history).await;
+    }
+    let fill = backfill(&["--all", "--execute"]);
+    let finished = run(&first, &fill).await;
+    assert_eq!(finished.code, Some(0), "{}", finished.log);
+    serve_until_settled(&first).await;
+    serve_until_settled(&second).await;
+    let finished = run(&second, &fill).await;
+    assert_eq!(finished.code, Some(0), "{}", finished.log);
+
+    let (rows, others) = (table(first.database.pool()).await, table(second.database.pool()).await);
+    assert_eq!(rows.len(), 50);
+    assert_eq!(rows, others);
+    first.assert_changes_form_chains().await;
+    second.assert_changes_form_chains().await;
+}
+
+#[tokio::test]
+async fn who_is_filled_is_who_was_asked_for_and_a_dry_run_writes_nothing() {
+    let scene = Scene::new(1).await;
+    scene.add_profiles(5).await;
+    scene.database.add_users(["nobody"]).await;
+    scene
+        .database
+        .run(
+            r#"insert into user_vectors (id, "userId", vector, segments, "primarySegment", "lastSegmentUpdate", "updatedAt") values
+                   ('1', 'user-1', '[0]', null, null, null, now()),
+                   ('2', 'user-2', '[0]', '[{"segment":"THEIRS","score":0.5}]', null, now(), now()),
+                   ('3', 'user-3', '[0]', '[{"segment":"THEIRS","score":0.5}]', 'THEIRS', now(), now()),
+                   ('n', 'nobody', '[0]', null, null, null, now());
+               update travel_onboarding_profiles set "isCompleted" = false where "userId" = 'user-4'"#,
+        )
+        .await;
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "user-0\nuser-3\nnobody\n").unwrap();
+    let before = versions(&scene).await;
+    // Applied, skipped, of these not completed, of these without a profile.
+    for (which, expected) in [
+        (vec![], [3, 2, 1, 0]),
+        (vec!["--missing-only"], [3, 2, 1, 0]),
+        (vec!["--existing-only"], [3, 2, 0, 0]),
+        (vec!["--all"], [4, 1, 1, 0]),
+        (vec!["--users-file", file.path().to_str().unwrap()], [2, 1, 0, 1]),
+    ] {
+        let (code, lines) = run_json(&scene, &backfill(&which)).await;
+        let counts = &member(&lines, "dryRun")["counts"];
+        let found = ["applied", "skipped", "notCompleted", "withoutProfile"].map(|name| counts[name].as_i64().unwrap());
+        assert_eq!((code, found), (Some(0), expected), "{which:?}");
+    }
+    assert_eq!(versions(&scene).await, before);
+
+    let (code, lines) = run_json(&scene, &backfill(&["--execute"])).await;
+    let end = member(&lines, "end");
+    assert_eq!((code, &end["counts"]["applied"]), (Some(0), &3.into()));
+    assert_eq!(end["backfill"]["vectorsWithoutProfile"], 1);
+    let shares = end["backfill"]["distribution"].as_array().unwrap();
+    assert!(shares.iter().any(|share| share["segment"] == "THEIRS" && share["users"] == 1), "{shares:?}");
+    let rows = table(scene.database.pool()).await;
+    assert!(rows["user-3"].primary_segment.as_deref() == Some("THEIRS"), "who had segments is left alone");
+    assert!(["user-0", "user-1", "user-2"].iter().all(|user| rows[*user].last_update == "2026-03-01T10:30:00.000Z"));
+    let of_a_list = backfill(&["--users-file", file.path().to_str().unwrap(), "--execute"]);
+    let (code, lines) = run_json(&scene, &of_a_list).await;
+    let counts = &member(&lines, "end")["counts"];
+    assert_eq!((code, &counts["applied"], &counts["unchanged"]), (Some(0), &1.into(), &1.into()));
+}
+
+#[tokio::test]
+async fn a_profile_with_a_bad_value_is_counted_and_listed_by_field_and_the_others_are_filled() {
+    let scene = Scene::new(1).await;
+    scene.add_profiles(10).await;
+    scene
+        .database
+        .run(
+            r#"update travel_onboarding_profiles set "globalBudgetRange" = '{"min": 777, "max": 1}' where "userId" = 'user-1';
+               update travel_onboarding_profiles set "globalBudgetRange" = '{"min": 1e400, "max": 1}' where "userId" = 'user-2';
+               update travel_onboarding_profiles set "childrenAges" = '{777}' where "userId" = 'user-3';
+               update travel_onboarding_profiles set "preferredDestinations" = '["777"]' where "userId" = 'user-4';
+               update travel_onboarding_profiles set "travelPurposes" = array['777', null] where "userId" = 'user-5';
+               update travel_onboarding_profiles set "updatedAt" = 'infinity' where "userId" = 'user-6';
+               update travel_onboarding_profiles set "updatedAt" = '2999-01-01' where "userId" = 'user-7';
+               update travel_onboarding_profiles set "globalBudgetRange" = null, "travelTypes" = null, "travelPurposes" = null,
+                   "accommodationTypes" = null, "accommodationLevel" = null, "preferredAirlines" = null,
+                   "activityTypes" = null, "interestCategories" = null, "activityLevel" = null, "travelGroupTypes" = null,
+                   "childrenAges" = null, "climatePreferences" = null, "riskTolerance" = null,
+                   "preferredDestinations" = 'null' where "userId" = 'user-8'"#,
+        )
+        .await;
+    let (code, lines) = run_json(&scene, &backfill(&[])).await;
+    assert_eq!((code, member(&lines, "dryRun")["failures"].as_array().unwrap().len()), (Some(4), 7));
+    let id = Uuid::new_v4().to_string();
+    let (code, lines) = run_json(&scene, &backfill(&["--execute", "--id", &id])).await;
+    let end = member(&lines, "end");
+    assert_eq!((code, &end["counts"]["applied"], &end["counts"]["rejected"]), (Some(4), &3.into(), &7.into()));
+    assert_eq!(end["successRate"].as_f64(), Some(30.0));
+    let named: Vec<(&str, &str)> = end["failures"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|failure| (failure["user"].as_str().unwrap(), failure["why"].as_str().unwrap()))
+        .collect();
+    let fields = ["globalRange", "number", "childrenAges", "destinations", "purposes", "updatedAt", "updatedAt"];
+    assert_eq!(named.len(), fields.len());
+    for ((number, field), (user, why)) in (1..).zip(fields).zip(&named) {
+        assert_eq!(*user, format!("user-{number}"));
+        assert!(why.contains(field) && !why.contains("777"), "{user}: {why}");
+    }
+    let finished = run(&scene, &["job", "resume", &id]).await;
+    assert_eq!(finished.code, Some(3), "it has ended: {}", finished.log);
+    let finished = run(&scene, &backfill(&["--execute", "--id", &id])).await;
+    assert!(finished.code == Some(4) && finished.stdout.contains("user-7: updatedAt"), "{finished:?}");
+    assert_eq!(table(scene.database.pool()).await.len(), 3);
+}
+
+#[tokio::test]
+async fn a_backfill_killed_in_the_middle_is_resumed_and_loses_and_repeats_nothing() {
+    let (scene, whole) = (Scene::new(1).await, Scene::new(1).await);
+    for scene in [&scene, &whole] {
+        scene.add_profiles(600).await;
+        scene
+            .database
+            .run(r#"update travel_onboarding_profiles set "childrenAges" = '{99}' where "userId" like 'user-1_'"#)
+            .await;
+    }
+    let id = Uuid::new_v4();
+    let name = id.to_string();
+    let mut passed = 0;
+    for _ in 0..3 {
+        let mut job = begin(&scene, &backfill(&["--all", "--execute", "--rate", "150", "--id", &name]));
+        eventually(PATIENCE, "some progress", || async { items(&scene, id).await > passed }).await;
+        job.kill();
+        job.wait(PATIENCE).await;
+        passed = items(&scene, id).await;
+        scene.database.run("update segmenter.jobs set leased_until = 'epoch'").await;
+    }
+    assert!(passed < 600, "there is something left for the last one");
+    let (code, lines) = run_json(&scene, &["job", "resume", &name]).await;
+    let end = member(&lines, "end");
+    assert_eq!((code, &end["counts"]["items"], &end["counts"]["rejected"]), (Some(4), &600.into(), &10.into()));
+    assert_eq!(end["failures"].as_array().unwrap().len(), 10, "those of the killed processes are listed too");
+    assert_eq!(run(&whole, &backfill(&["--all", "--execute"])).await.code, Some(4));
+    assert_eq!(table(scene.database.pool()).await, table(whole.database.pool()).await);
+    scene.expire_leases().await;
+    let mut live = scene.serve();
+    eventually(PATIENCE, "all is said", || async { scene.outbox().await == 0 }).await;
+    live.terminate();
+    live.wait(PATIENCE).await;
+    scene.assert_changes_form_chains().await;
+}
+
+#[tokio::test]
+async fn erased_users_stay_erased_unless_they_onboarded_again_since() {
+    let scene = Scene::new(1).await;
+    scene.add_profiles(2).await;
+    let finished = run(&scene, &["user", "forget", "user-0", "--execute"]).await;
+    assert_eq!(finished.code, Some(0), "{}", finished.log);
+    let (code, lines) = run_json(&scene, &backfill(&["--all", "--execute"])).await;
+    let counts = &member(&lines, "end")["counts"];
+    assert_eq!((code, &counts["applied"], &counts["stale"]), (Some(0), &1.into(), &1.into()));
+    let rows = table(scene.database.pool()).await;
+    assert_eq!(rows.keys().collect::<Vec<_>>(), ["user-1"]);
+}
+
+#[tokio::test]
+async fn without_the_platforms_table_it_is_refused() {
+    let scene = Scene::new(1).await;
+    scene.database.run("drop table travel_onboarding_profiles").await;
+    let finished = run(&scene, &backfill(&[])).await;
+    assert!(finished.code == Some(3) && finished.log.contains("travel_onboarding_profiles"), "{finished:?}");
+}

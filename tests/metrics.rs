@@ -1,0 +1,82 @@
+//! The table of metrics is that of a running service.
+
+use std::collections::BTreeMap;
+
+use crate::scene::{Numbers, PATIENCE, Scene, history, onboarding_event, record, update_event};
+use crate::support::{Postgres, Record, eventually, http_get};
+use crate::world::migrate;
+
+/// Names and kinds in the documentation.
+fn documented() -> BTreeMap<String, String> {
+    let rows = include_str!("../docs/metrics.md").lines().filter_map(|line| line.strip_prefix("| `"));
+    rows.map(|row| {
+        let (name, rest) = row.split_once("` | ").unwrap();
+        (name.to_owned(), rest.split(" |").next().unwrap().to_owned())
+    })
+    .collect()
+}
+
+/// Names and kinds in a scrape.
+fn scraped(text: &str) -> BTreeMap<String, String> {
+    let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+    types.map(|row| row.split_once(' ').unwrap()).map(|(name, kind)| (name.to_owned(), kind.to_owned())).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_service_exports_exactly_the_metrics_of_the_documentation() {
+    let scene = Scene::new(1).await;
+    scene.add_users(1).await;
+    let mut numbers = Numbers(1);
+    scene.kafka.produce(&scene.onboarding, record("user-0", &onboarding_event("user-0", 1, &mut numbers))).await;
+    scene.kafka.produce(&scene.updates, record("user-0", &update_event("user-0", 2, &mut numbers))).await;
+    scene.kafka.produce(&scene.updates, Record::new("user-0", "not JSON")).await;
+    let process = scene.serve();
+    scene.settled().await;
+    let address = process.http_address().await;
+    eventually(PATIENCE, "the lag is known", || async {
+        http_get(address, "/metrics").await.body.contains("segmenter_oldest_unprocessed_seconds{")
+    })
+    .await;
+    let text = http_get(address, "/metrics").await.body;
+    assert_eq!(scraped(&text), documented());
+    let of = |line: &str| {
+        let found = text.lines().find_map(|row| row.strip_prefix(line)).unwrap_or_else(|| panic!("{line} is missing"));
+        found.trim().parse::<f64>().unwrap()
+    };
+    assert!(of("process_resident_memory_bytes ") > 1e6);
+    assert!(of("segmenter_database_connections{state=\"idle\"} ") > 0.0);
+    assert!(of("segmenter_kafka_connects_total ") > 0.0);
+    assert_eq!(of("segmenter_dead_letters_total{reason=\"malformed\"} "), 1.0);
+    assert!(of("segmenter_stage_duration_seconds_count{stage=\"transaction\"} ") > 0.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_a_database_that_is_away_shows_with_its_age() {
+    let server = Postgres::dedicated().await;
+    let mut scene = Scene::new(1).await;
+    scene.database = server.upstream_after_ia().await;
+    migrate(&scene.database).await;
+    scene.add_users(20).await;
+    let process = scene.serve();
+    let address = process.http_address().await;
+    process.wait_for_log("partitions assigned").await;
+    server.stop_immediate();
+    scene.produce(&history(20, 100, 6)).await;
+    // All is read, so there is no lag, and none of it is finished.
+    eventually(PATIENCE, "the records in work age", || async {
+        let status = http_get(address, "/api/status").await.json();
+        let is_above = |value: &serde_json::Value, least: f64| value.as_f64() > Some(least);
+        status["lag"]["records"] == 0.0
+            && is_above(&status["intake"]["records"], 50.0)
+            && is_above(&status["lag"]["oldestSeconds"], 2.0)
+            && status["health"]["ready"] == false
+    })
+    .await;
+    server.start();
+    scene.settled().await;
+    eventually(PATIENCE, "nothing waits any more", || async {
+        let status = http_get(address, "/api/status").await.json();
+        status["lag"]["oldestSeconds"] == 0.0 && status["health"]["ready"] == true
+    })
+    .await;
+}

@@ -1,0 +1,181 @@
+//! The page in a real browser: with and without its script, by keyboard, on a phone, for a screen reader, and safe.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, Stdio};
+
+use crate::scene::{Numbers, PATIENCE, Scene, history, onboarding_event, record};
+use crate::support::{Record, Segmenter, eventually, http, http_get, segmenter};
+use crate::world::table;
+
+const TOKEN: &str = "the-token";
+const SCRIPT: &str = include_str!("../browser/look.mjs");
+
+fn folder(name: &str) -> std::path::PathBuf {
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target").join(name)
+}
+
+/// A check of `tests/browser/look.mjs` that has begun.
+struct Look(Child);
+
+impl Look {
+    fn begin(check: &str, process_base: &str, more: &[&str]) -> Self {
+        let folder = folder("browser");
+        assert!(folder.join("node_modules/playwright-core").is_dir(), "Playwright is missing: `scripts/setup ops`");
+        let node = Command::new("timeout")
+            .args(["--kill-after=5", "180", "node", "--input-type=module", "--eval", SCRIPT, check, process_base])
+            .args(more)
+            .current_dir(folder)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("node starts");
+        Self(node)
+    }
+
+    /// Waits for its first line.
+    async fn first_line(&mut self) -> String {
+        let stdout = self.0.stdout.take().expect("stdout is piped");
+        let read = move || {
+            let mut line = String::new();
+            BufReader::new(stdout).read_line(&mut line).expect("its output is text");
+            line.trim().to_owned()
+        };
+        tokio::task::spawn_blocking(read).await.expect("it does not panic")
+    }
+
+    /// Waits for its end; panics with what it says if the check does not hold.
+    async fn holds(mut self) {
+        let ended = tokio::task::spawn_blocking(move || {
+            let mut complaint = String::new();
+            self.0.stderr.take().expect("stderr is piped").read_to_string(&mut complaint).expect("it is text");
+            (self.0.wait().expect("node can be waited for"), complaint)
+        });
+        let (status, complaint) = ended.await.expect("it does not panic");
+        assert!(status.success(), "{complaint}");
+    }
+}
+
+/// Where pictures go for people to look at; nothing is compared.
+fn screenshots() -> String {
+    let folder = folder("screenshots");
+    std::fs::create_dir_all(&folder).unwrap();
+    folder.display().to_string()
+}
+
+/// A service that has done something of everything.
+struct Served {
+    scene: Scene,
+    process: Segmenter,
+    base: String,
+}
+
+async fn served(environment: &[(&str, &str)]) -> Served {
+    let scene = Scene::new(2).await;
+    scene.add_users(400).await;
+    scene.kafka.produce(&scene.updates, Record::new("user-1", "not JSON")).await;
+    scene.kafka.produce(&scene.onboarding, record("gone", &onboarding_event("gone", 900_000, &mut Numbers(4)))).await;
+    scene
+        .kafka
+        .produce(&scene.onboarding, record("user-0", &onboarding_event("user-0", 900_001, &mut Numbers(5))))
+        .await;
+    scene.produce(&history(400, 3_000, 11)).await;
+    let process = scene.serve_with(environment);
+    scene.settled().await;
+    let base = format!("http://{}", process.http_address().await);
+    Served { scene, process, base }
+}
+
+async fn served_with_users() -> Served {
+    served(&[("SEGMENTER_HTTP_TOKEN", TOKEN), ("SEGMENTER_HTTP_USER_PAGE", "true")]).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_shows_everything_without_javascript_and_fits_a_phone() {
+    let served = served(&[]).await;
+    Look::begin("withoutScript", &served.base, &[]).holds().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn numbers_change_as_events_flow_and_can_be_paused_and_a_lost_service_shows() {
+    let served = served(&[]).await;
+    let mut look = Look::begin("live", &served.base, &["3"]);
+    assert_eq!(look.first_line().await, "loaded");
+    for id in 0..3 {
+        let user = format!("user-{id}");
+        let mut event = onboarding_event(&user, 990_000 + id, &mut Numbers(id));
+        // Later than all before, so that it is applied.
+        let at = format!("2026-11-01T00:00:0{id}.000Z");
+        event["payload"]["completedAt"] = at.clone().into();
+        event["timestamp"] = at.into();
+        served.scene.kafka.produce(&served.scene.onboarding, record(&user, &event)).await;
+    }
+    look.holds().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_shows_with_its_progress_and_what_holds_it_up() {
+    let served = served(&[]).await;
+    let id = uuid::Uuid::new_v4().to_string();
+    let arguments =
+        ["replay", "start", "--from", "earliest", "--execute", "--id", &id, "--max-outbox", "0", "--rate", "1000"];
+    // Something is in the outbox that is another process's to say, so the job waits.
+    let full = "insert into segmenter.outbox (owner, leased_until, users) values (gen_random_uuid(), 'infinity', '{}')";
+    served.scene.database.run(full).await;
+    let job = segmenter(&arguments, &served.scene.environment());
+    let address = served.process.http_address().await;
+    eventually(PATIENCE, "the cause is told", || async {
+        let status = http_get(address, "/api/status").await.json();
+        let job = &status["jobs"][0];
+        job["id"] == id && job["state"] == "running" && job["heldBy"] == "outbox 1 > 0 rows"
+    })
+    .await;
+    Look::begin("job", &served.base, &["outbox 1 > 0 rows", &screenshots()]).holds().await;
+    served.scene.database.run("delete from segmenter.outbox").await;
+    assert_eq!(job.finish(PATIENCE).await.code, Some(4), "done, with records that were rejected");
+    eventually(PATIENCE, "the job is done", || async {
+        let job = http_get(address, "/api/status").await.json()["jobs"][0].clone();
+        job["state"] == "done" && job["passed"] == job["expected"] && job["counts"]["items"].as_u64() > Some(3_000)
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_breaks_the_strict_policy_and_what_is_injected_does_not_run() {
+    let served = served_with_users().await;
+    Look::begin("policy", &served.base, &[TOKEN]).holds().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_is_reached_by_keyboard_and_the_focus_is_seen() {
+    let served = served_with_users().await;
+    Look::begin("keyboard", &served.base, &[TOKEN]).holds().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn axe_finds_nothing_in_light_and_dark_on_phone_and_desktop() {
+    let served = served_with_users().await;
+    Look::begin("accessible", &served.base, &[TOKEN]).holds().await;
+    Look::begin("pictures", &served.base, &[&screenshots(), TOKEN]).holds().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_look_up_of_users_is_not_there_unless_enabled_and_asks_for_the_token() {
+    let closed = served(&[("SEGMENTER_HTTP_TOKEN", TOKEN)]).await;
+    let address = closed.process.http_address().await;
+    assert_eq!(http_get(address, "/users?id=user-0").await.status, 404);
+    let page = http_get(address, "/").await.body;
+    assert!(!page.contains("/users") && !page.contains("user-0") && !page.contains(TOKEN));
+    let status = http_get(address, "/api/status").await.body;
+    assert!(!status.contains("user-0") && !status.contains(TOKEN));
+
+    let open = served_with_users().await;
+    let address = open.process.http_address().await;
+    let refused = http(address, "GET", "/users?id=user-0", &[]).await.unwrap();
+    assert_eq!(refused.status, 401);
+    assert!(refused.header("www-authenticate").unwrap().starts_with("Basic "));
+    let segment = table(open.scene.database.pool()).await["user-0"].primary_segment.clone().unwrap();
+    Look::begin("userPage", &open.base, &[TOKEN, &segment]).holds().await;
+    let mut process = open.process;
+    process.terminate();
+    assert_eq!(process.wait(PATIENCE).await.code(), Some(0), "a browser's open connection does not hold it up");
+}
