@@ -50,8 +50,6 @@ impl Cluster {
     /// `tuning` holds where the operator has set nothing.
     fn config(&self, tuning: &[(&str, &str)]) -> ClientConfig {
         let mut config = ClientConfig::new();
-        // Else every connection that fails, where no other broker is up, begins anew with the shortest pause.
-        config.set("metadata.recovery.strategy", "none");
         for (key, value) in tuning {
             config.set(*key, *value);
         }
@@ -156,7 +154,8 @@ impl ClientEvents {
     fn remember(&self, error: &KafkaError, reason: &str) {
         let refusal = match error.rdkafka_error_code() {
             Some(RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SSL) => Some(reason.to_owned()),
-            Some(RDKafkaErrorCode::BrokerTransportFailure) => None,
+            // A handshake that failed is told in either way.
+            Some(RDKafkaErrorCode::BrokerTransportFailure) if !reason.contains("SSL") => None,
             _ => return,
         };
         *self.refusal.lock().unwrap_or_else(PoisonError::into_inner) = refusal;

@@ -22,6 +22,7 @@ const PATIENT: Duration = Duration::from_secs(15);
 const ANSWER: Duration = Duration::from_secs(5);
 
 /// How long the brokers may refuse us before the process ends: rights and credentials may be given at this moment.
+/// Not longer, for librdkafka knocks many times a second meanwhile.
 const GRACE: Duration = Duration::from_secs(5);
 
 /// Looks for the topics for as long as the process runs. A missing topic and brokers that are away are waited for; brokers

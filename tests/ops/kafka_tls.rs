@@ -59,14 +59,13 @@ async fn works(environment: &Environment) {
     assert_eq!(process.wait(PATIENCE).await.code(), Some(0), "{:?}", process.log());
 }
 
-/// What a process says that ends by itself. Its three clients have knocked a few times each, at growing intervals; an attempt is
-/// told twice.
+/// What a process says that ends by itself, and soon: librdkafka knocks many times a second where it is refused.
 async fn fails(scene: &Scene, environment: &Environment) -> Finished {
+    let began = std::time::Instant::now();
     let finished = serve(scene, environment).finish(PATIENCE).await;
     assert_eq!(finished.code, Some(1), "{}", finished.log);
     assert!(!finished.log.contains(SecuredKafka::PASSWORD) && !finished.log.contains("wrong-password"));
-    let knocked = finished.log.lines().filter(|line| line.contains("after ") && line.contains("in state")).count();
-    assert!(knocked < 60, "{knocked}: {}", finished.log);
+    assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
     finished
 }
 
