@@ -27,7 +27,11 @@ async fn every_path_answers_with_headers_that_forbid_content_frames_and_caches()
     for path in PATHS.into_iter().chain(["/nowhere"]) {
         let response = http_get(served.address, path).await;
         assert_strict(&response);
-        assert_eq!(response.header("content-security-policy"), Some("default-src 'none'"), "{path}");
+        assert_eq!(
+            response.header("content-security-policy"),
+            Some("default-src 'none'; frame-ancestors 'none'"),
+            "{path}"
+        );
         assert_eq!(response.header("referrer-policy"), Some("no-referrer"), "{path}");
         assert_eq!(response.header("server"), None, "{path} does not say what runs here");
     }
