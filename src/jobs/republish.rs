@@ -3,6 +3,7 @@
 use uuid::Uuid;
 
 use super::batch::{Batch, Work};
+use super::throttle::MOST_SAID;
 use super::users::Users;
 use crate::batch_writer::patiently;
 use crate::event::UserId;
@@ -20,7 +21,7 @@ pub struct Republish {
 
 impl Republish {
     pub async fn next(&mut self, most: usize) -> Result<Option<Batch>, Halt> {
-        let Some(page) = self.users.next(most).await? else { return Ok(None) };
+        let Some(page) = self.users.next(most.min(MOST_SAID)).await? else { return Ok(None) };
         let (mut again, mut anew) = (Vec::new(), Vec::new());
         let standings = patiently("PostgreSQL", || standing::read(self.users.pool(), &page.users)).await?;
         for standing in standings {

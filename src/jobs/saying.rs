@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::batch::{Batch, Work};
+use super::throttle::MOST_SAID;
 use crate::event::UserId;
 use crate::halt::Halt;
 use crate::pipeline::fold::JobCause;
@@ -29,7 +30,7 @@ impl Saying {
         if self.is_done {
             return Ok(None);
         }
-        let page = states::holders(&self.store.pool, &self.after, self.cause.id, most).await?;
+        let page = states::holders(&self.store.pool, &self.after, self.cause.id, most.min(MOST_SAID)).await?;
         self.is_done = page.last.is_none();
         if let Some(last) = page.last {
             self.after = last;
