@@ -62,10 +62,12 @@ fn benchmarks(criterion: &mut Criterion) {
     });
     let mut next = turns();
     criterion.bench_function("fold", |bencher| {
-        bencher.iter(|| {
+        let read = || {
             let case = &cases[next()];
-            fold::fold(&case.user, &case.prior, &[black_box(&case.update)], &context)
-        });
+            (case, case.prior.clone())
+        };
+        let fold = |(case, prior): (&Case, State)| fold::fold(&case.user, prior, &[&case.update], &context);
+        bencher.iter_batched(read, fold, BatchSize::SmallInput);
     });
     for encoding in [Encoding::Json, Encoding::Avro] {
         let writer = Writer::new(encoding);
@@ -130,7 +132,7 @@ fn case(onboarding: &Planned, update: &Planned, context: &Context<'_>) -> Case {
     let event = |planned: &Planned| decode(planned.kind, &writer.value(planned));
     let user = UserId::new(&user_id(onboarding.user).to_string()).expect("a valid id");
     let after = |prior: &State, event: &Event| {
-        let folded = fold::fold(&user, prior, &[event], context).expect("the catalog is the newest");
+        let folded = fold::fold(&user, prior.clone(), &[event], context).expect("the catalog is the newest");
         folded.write.expect("something changed").state
     };
     let prior = after(&State::default(), &event(onboarding));

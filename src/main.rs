@@ -66,6 +66,10 @@ enum Command {
     Completions(CompletionsArgs),
 }
 
+/// Records are taken in on one thread and let go on others, which the system's allocator is slow at.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     // In a test build the variable FAILPOINTS says where to pause; in any other there are no such points.
     #[cfg(feature = "failpoints")]

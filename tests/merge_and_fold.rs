@@ -90,7 +90,7 @@ impl World {
         self.clock_ms += i64::try_from(batch.len() % 2).unwrap();
         let events: Vec<&Event> = batch.iter().collect();
         let context = Context { catalog, clock_ms: self.clock_ms, voice: Voice::Aloud };
-        let folded = fold(&user(), &self.state, &events, &context).unwrap();
+        let folded = fold(&user(), self.state.clone(), &events, &context).unwrap();
         if let Some(write) = folded.write {
             self.state = through_storage(write.state);
             match write.row {
@@ -304,6 +304,6 @@ fn a_user_scored_with_a_newer_catalog_is_not_scored_with_an_older_one() {
     let catalog = Catalog::builtin().unwrap();
     let prior = State { catalog_version: catalog.version() + 1, ..State::default() };
     let event = onboarding(10, vec![]);
-    let refused = fold(&user(), &prior, &[&event], &Context { catalog: &catalog, clock_ms: 0, voice: Voice::Aloud });
+    let refused = fold(&user(), prior, &[&event], &Context { catalog: &catalog, clock_ms: 0, voice: Voice::Aloud });
     assert!(refused.is_err());
 }

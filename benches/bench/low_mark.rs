@@ -2,6 +2,7 @@
 //! row up, scores, writes with the statements that Prisma's `upsert` makes, says the change, waits, commits, waits.
 //! It keeps no registers and no outbox, so it does less than the service and promises less.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
@@ -89,7 +90,7 @@ fn change(event: &Event, row: &RowContent) -> Change {
     let primary = row.primary_segment.clone().unwrap_or_default();
     let ranking =
         vec![Assigned { segment: primary, score: row.segment_confidence.unwrap_or(0.0), reasons: Vec::new() }];
-    let saying = Saying::Ranking(Announcement {
+    let saying = Saying::Ranking(Arc::new(Announcement {
         previous: Vec::new(),
         ranking,
         catalog_version: 1,
@@ -99,7 +100,7 @@ fn change(event: &Event, row: &RowContent) -> Change {
         correlation_id: None,
         traceparent: None,
         replay_id: None,
-    });
+    }));
     Change { user: event.user.clone(), revision: 1, saying }
 }
 

@@ -15,6 +15,7 @@ use crate::kafka::topic_reader::ReadError;
 use crate::store::Store;
 use crate::store::apply::transaction_deadline;
 use crate::store::connect::{self, Connect};
+use crate::store::drawn_ids::DrawnIds;
 use crate::store::error::{ErrorClass, StoreError, classify};
 use crate::store::schema::{self, Platform, SchemaStatus};
 use crate::store::sql;
@@ -75,6 +76,7 @@ impl Database {
             catalog: Arc::new(catalog::load(&config.catalog)?),
             has_users: self.platform.has_users,
             owner: Uuid::new_v4(),
+            drawn: DrawnIds::default(),
             lease: config.outbox.lease,
             deadline: transaction_deadline(config.database.statement_timeout),
         })

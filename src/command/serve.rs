@@ -31,6 +31,7 @@ use crate::service::{self, Settings, Shared};
 use crate::status::Board;
 use crate::stop::{Stop, StopReason};
 use crate::store::connect::{self, Connect};
+use crate::store::drawn_ids::DrawnIds;
 use crate::store::error::{ErrorClass, classify};
 use crate::store::migrate::{self, MigrateError, RunOptions};
 use crate::store::schema::{self, Platform, SchemaStatus};
@@ -126,6 +127,7 @@ async fn serve(config: &Config, catalog: Arc<Catalog>, shared: &Shared, board: &
         catalog,
         has_users,
         owner: Uuid::new_v4(),
+        drawn: DrawnIds::default(),
         lease: config.outbox.lease,
         deadline: apply::transaction_deadline(config.database.statement_timeout),
     };

@@ -1,5 +1,7 @@
 //! The order in which a record is checked: the first check that fails names the outcome.
 
+use bumpalo::Bump;
+
 use super::message::{Message, Refusal};
 use super::tree::Node;
 use super::{
@@ -8,11 +10,15 @@ use super::{
 };
 use crate::profile::section::Section;
 
+/// What the tree of a common record takes, in bytes; a larger one gets more.
+const ARENA_BYTES: usize = 4096;
+
 /// Decides what a record is, without a registry. Total: any bytes end as exactly one outcome.
 pub fn decode(record: &RawRecord<'_>, limits: &Limits) -> Decoded {
+    let arena = Bump::with_capacity(ARENA_BYTES);
     decoded(match record.value {
         Some(value) => check_size(value, limits)
-            .and_then(|()| read(value, record.kind))
+            .and_then(|()| read(value, record.kind, &arena))
             .and_then(|message| event(record, limits, &message)),
         None => tombstone(record).map_err(Refusal::from),
     })
@@ -21,9 +27,10 @@ pub fn decode(record: &RawRecord<'_>, limits: &Limits) -> Decoded {
 /// Decides what a record is whose value holds `datum`, written with a schema that the value only names. Total, as
 /// [`decode`] is, and with the same checks.
 pub fn decode_datum(record: &RawRecord<'_>, writer: &WriterSchema, datum: &[u8], limits: &Limits) -> Decoded {
+    let arena = Bump::with_capacity(ARENA_BYTES);
     decoded(
         check_size(record.value.unwrap_or(datum), limits)
-            .and_then(|()| avro::read(writer, datum, record.kind))
+            .and_then(|()| avro::read(writer, datum, record.kind, &arena))
             .and_then(|message| event(record, limits, &message)),
     )
 }
@@ -57,15 +64,15 @@ fn tombstone(record: &RawRecord<'_>) -> Result<Event, Rejection> {
 }
 
 /// Reads a value in the encoding that its first bytes tell.
-fn read(value: &[u8], kind: Kind) -> Result<Message<'_>, Refusal> {
+fn read<'a>(value: &'a [u8], kind: Kind, arena: &'a Bump) -> Result<Message<'a>, Refusal> {
     match value {
         [] => Err(Rejection::new(Reason::Malformed, "the value is empty").into()),
         [0x00, ..] => {
             let detail = "the value names a registry's schema, and no registry is configured";
             Err(Rejection::new(Reason::UnknownSchema, detail).into())
         }
-        [0xc3, 0x01, framed @ ..] => avro::read_single_object(framed, kind),
-        _ => json::read(value, kind),
+        [0xc3, 0x01, framed @ ..] => avro::read_single_object(framed, kind, arena),
+        _ => json::read(value, kind, arena),
     }
 }
 

@@ -4,14 +4,14 @@
 //! twice, read or not, in whatever spelling. In the fields that are read a number must fit a double and a string must be
 //! Unicode. All of that is `malformed`; wrong types and values are not judged here.
 
-use std::borrow::Cow;
 use std::marker::PhantomData;
 
+use bumpalo::Bump;
 use serde::de::{DeserializeSeed, IgnoredAny};
 use serde_json::error::Category;
 use serde_json::value::RawValue;
 
-use super::lenient::{Envelope, EnvelopeSeed, ShapeSeed};
+use super::lenient::{Envelope, EnvelopeSeed, Expected, Payload, ShapeSeed};
 use super::message::{Message, Refusal, is_foreign};
 use super::tree::{self, Node, Shape};
 use super::{Kind, Reason, Rejection, Skip, sections};
@@ -24,38 +24,65 @@ const MAX_DEPTH: usize = 128;
 ///
 /// # Errors
 /// `malformed`; skipped where an envelope is of another type of event, whose payload is then not looked into.
-pub(super) fn read(value: &[u8], kind: Kind) -> Result<Message<'_>, Refusal> {
+pub(super) fn read<'a>(value: &'a [u8], kind: Kind, arena: &'a Bump) -> Result<Message<'a>, Refusal> {
     let text = std::str::from_utf8(value).map_err(|_| malformed("the value", "is neither UTF-8 nor known Avro"))?;
     check_depth(value)?;
     if !text.trim_start_matches([' ', '\t', '\n', '\r']).starts_with('{') {
         return Err(malformed("the value", "is not a JSON object").into());
     }
-    let envelope = read_with(EnvelopeSeed, text, "the value")?;
+    let expected = Expected { event_type: quoted_event_type(kind), payload: tree::payload(kind) };
+    let envelope = match read_with(EnvelopeSeed { expected: Some(expected), arena }, text, "the value") {
+        Ok(envelope) => envelope,
+        // What is wrong is named the same way wherever the event's type stands.
+        Err(_) => read_with(EnvelopeSeed { expected: None, arena }, text, "the value")?,
+    };
     match envelope.payload {
-        Some(payload) => read_envelope(&envelope, payload.get(), kind),
+        Some(payload) => read_envelope(&envelope, payload, kind, arena),
         None => Ok(Message {
             event_id: Node::Null,
             event_type: Node::Null,
             timestamp: Node::Null,
             correlation_id: Node::Null,
-            payload: read_with(ShapeSeed(tree::payload(kind)), text, "the value")?,
+            payload: read_with(ShapeSeed { shape: tree::payload(kind), arena }, text, "the value")?,
         }),
     }
 }
 
-fn read_envelope<'a>(envelope: &Envelope<'a>, payload: &'a str, kind: Kind) -> Result<Message<'a>, Refusal> {
-    if !payload.starts_with('{') {
+fn read_envelope<'a>(
+    envelope: &Envelope<'a>,
+    payload: Payload<'a>,
+    kind: Kind,
+    arena: &'a Bump,
+) -> Result<Message<'a>, Refusal> {
+    let is_object = match payload {
+        Payload::Unread(payload) => payload.get().starts_with('{'),
+        Payload::Read(payload) => matches!(payload, Node::Object(_)),
+    };
+    if !is_object {
         return Err(malformed("payload", "is not an object").into());
     }
-    let event_id = scalar(envelope.event_id, "eventId")?;
-    let event_type = scalar(envelope.event_type, "eventType")?;
-    let timestamp = scalar(envelope.timestamp, "timestamp")?;
-    let correlation_id = scalar(envelope.correlation_id, "correlationId")?;
+    let event_id = scalar(envelope.event_id, "eventId", arena)?;
+    let event_type = scalar(envelope.event_type, "eventType", arena)?;
+    let timestamp = scalar(envelope.timestamp, "timestamp", arena)?;
+    let correlation_id = scalar(envelope.correlation_id, "correlationId", arena)?;
     if is_foreign(&event_type, kind) {
         return Err(Refusal::Skipped(Skip::ForeignEventType));
     }
-    let payload = read_with(ShapeSeed(tree::payload(kind)), payload, "payload")?;
+    let payload = match payload {
+        Payload::Unread(payload) => {
+            read_with(ShapeSeed { shape: tree::payload(kind), arena }, payload.get(), "payload")?
+        }
+        Payload::Read(payload) => payload,
+    };
     Ok(Message { event_id, event_type, timestamp, correlation_id, payload })
+}
+
+/// [`Kind::event_type`] as JSON, as nearly all producers write it.
+fn quoted_event_type(kind: Kind) -> &'static str {
+    match kind {
+        Kind::OnboardingCompleted => r#""user.onboarding.completed""#,
+        Kind::ProfileUpdated => r#""user.profile.updated""#,
+    }
 }
 
 /// The sections of a profile's `preferences`, given as a JSON object, and of a date of birth: what an event would keep.
@@ -65,9 +92,10 @@ fn read_envelope<'a>(envelope: &Envelope<'a>, payload: &'a str, kind: Kind) -> R
 pub fn decode_preferences(preferences: &str, date_of_birth: Option<&str>) -> Result<Vec<Section>, Rejection> {
     check_depth(preferences.as_bytes())?;
     read_with(PhantomData::<IgnoredAny>, preferences, "preferences")?;
-    let preferences = read_with(ShapeSeed(tree::PREFERENCES), preferences, "preferences")?;
+    let arena = Bump::new();
+    let preferences = read_with(ShapeSeed { shape: tree::PREFERENCES, arena: &arena }, preferences, "preferences")?;
     let mut sections = sections::preferences(&preferences)?;
-    let date_of_birth = date_of_birth.map_or(Node::Null, |date| Node::Text(Cow::Borrowed(date)));
+    let date_of_birth = date_of_birth.map_or(Node::Null, Node::Text);
     sections.extend(sections::demographics(&date_of_birth)?);
     Ok(sections)
 }
@@ -75,7 +103,7 @@ pub fn decode_preferences(preferences: &str, date_of_birth: Option<&str>) -> Res
 /// Refuses nesting over [`MAX_DEPTH`] anywhere: serde_json itself knows no limit in what it skips.
 fn check_depth(text: &[u8]) -> Result<(), Rejection> {
     // Without that many openings there is no such depth; this settles nearly every record.
-    if text.iter().filter(|byte| matches!(byte, b'{' | b'[')).count() <= MAX_DEPTH {
+    if openings(text) <= MAX_DEPTH {
         return Ok(());
     }
     let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
@@ -96,8 +124,15 @@ fn check_depth(text: &[u8]) -> Result<(), Rejection> {
     Ok(())
 }
 
-fn scalar<'a>(raw: Option<&'a RawValue>, path: &str) -> Result<Node<'a>, Rejection> {
-    raw.map_or(Ok(Node::Null), |raw| read_with(ShapeSeed(Shape::Scalar), raw.get(), path))
+/// How many of the bytes are `{` or `[`, which differ in one bit. In chunks whose count fits a byte, so that the compiler
+/// counts many bytes at once.
+fn openings(text: &[u8]) -> usize {
+    let in_chunk = |chunk: &[u8]| chunk.iter().map(|byte| u8::from(byte | 0x20 == b'{')).sum::<u8>();
+    text.chunks(usize::from(u8::MAX)).map(|chunk| usize::from(in_chunk(chunk))).sum()
+}
+
+fn scalar<'a>(raw: Option<&'a RawValue>, path: &str, arena: &'a Bump) -> Result<Node<'a>, Rejection> {
+    raw.map_or(Ok(Node::Null), |raw| read_with(ShapeSeed { shape: Shape::Scalar, arena }, raw.get(), path))
 }
 
 /// Reads the whole of `text` with `seed`. `path` names it in errors, whose lines and columns count from its start.

@@ -3,10 +3,11 @@
 //! Wrong types are no errors here. What is an error: a key twice in an object that is read, and what the format itself
 //! cannot hold in a field that is read (a number beyond a double, a string that is not Unicode).
 
-use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
 
+use bumpalo::Bump;
+use bumpalo::collections::Vec as ArenaVec;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
@@ -15,14 +16,22 @@ use super::tree::{Field, Fields, Node, Shape};
 /// Up to this many unknown keys of an object are compared one by one; from there on a set does it.
 const FEW_KEYS: usize = 16;
 
-/// The members of a record's outermost object that make it an envelope, unread.
+/// The members of a record's outermost object that make it an envelope.
 #[derive(Default)]
 pub(super) struct Envelope<'a> {
     pub event_id: Option<&'a RawValue>,
     pub event_type: Option<&'a RawValue>,
     pub timestamp: Option<&'a RawValue>,
     pub correlation_id: Option<&'a RawValue>,
-    pub payload: Option<&'a RawValue>,
+    pub payload: Option<Payload<'a>>,
+}
+
+/// An envelope's payload.
+#[derive(Clone, Copy)]
+pub(super) enum Payload<'a> {
+    Unread(&'a RawValue),
+    /// In the shape that was expected.
+    Read(Node<'a>),
 }
 
 impl<'a> Envelope<'a> {
@@ -32,16 +41,27 @@ impl<'a> Envelope<'a> {
             "eventType" => Some(&mut self.event_type),
             "timestamp" => Some(&mut self.timestamp),
             "correlationId" => Some(&mut self.correlation_id),
-            "payload" => Some(&mut self.payload),
             _ => None,
         }
     }
 }
 
-/// Reads an [`Envelope`].
-pub(super) struct EnvelopeSeed;
+/// What a payload is read as, in the same pass, where the event's type stands before it.
+#[derive(Clone, Copy)]
+pub(super) struct Expected {
+    /// As JSON, with its quotes.
+    pub event_type: &'static str,
+    pub payload: Shape,
+}
 
-impl<'de> DeserializeSeed<'de> for EnvelopeSeed {
+/// Reads an [`Envelope`].
+pub(super) struct EnvelopeSeed<'a> {
+    /// Without it the payload is left unread.
+    pub expected: Option<Expected>,
+    pub arena: &'a Bump,
+}
+
+impl<'de> DeserializeSeed<'de> for EnvelopeSeed<'de> {
     type Value = Envelope<'de>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
@@ -49,7 +69,7 @@ impl<'de> DeserializeSeed<'de> for EnvelopeSeed {
     }
 }
 
-impl<'de> Visitor<'de> for EnvelopeSeed {
+impl<'de> Visitor<'de> for EnvelopeSeed<'de> {
     type Value = Envelope<'de>;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -58,9 +78,24 @@ impl<'de> Visitor<'de> for EnvelopeSeed {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut envelope = Envelope::default();
-        let mut others = UnknownKeys::Few(Vec::new());
-        while let Some(Key(key)) = map.next_key()? {
-            match envelope.member(&key) {
+        let arena = self.arena;
+        let mut others = UnknownKeys::Few(ArenaVec::new_in(arena));
+        while let Some(key) = map.next_key_seed(KeySeed(arena))? {
+            if key == "payload" {
+                if envelope.payload.is_some() {
+                    return Err(duplicate());
+                }
+                let event_type = envelope.event_type.map(RawValue::get);
+                let expected = self.expected.filter(|expected| event_type == Some(expected.event_type));
+                envelope.payload = Some(match expected {
+                    Some(Expected { payload, .. }) => {
+                        Payload::Read(map.next_value_seed(ShapeSeed { shape: payload, arena })?)
+                    }
+                    None => Payload::Unread(map.next_value()?),
+                });
+                continue;
+            }
+            match envelope.member(key) {
                 Some(Some(_)) => return Err(duplicate()),
                 Some(member) => *member = Some(map.next_value()?),
                 None if others.insert(key) => {
@@ -75,9 +110,12 @@ impl<'de> Visitor<'de> for EnvelopeSeed {
 
 /// Reads what its shape names, of a text that is known to be JSON.
 #[derive(Clone, Copy)]
-pub(super) struct ShapeSeed(pub Shape);
+pub(super) struct ShapeSeed<'a> {
+    pub shape: Shape,
+    pub arena: &'a Bump,
+}
 
-impl<'de> DeserializeSeed<'de> for ShapeSeed {
+impl<'de> DeserializeSeed<'de> for ShapeSeed<'de> {
     type Value = Node<'de>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
@@ -85,7 +123,7 @@ impl<'de> DeserializeSeed<'de> for ShapeSeed {
     }
 }
 
-impl<'de> Visitor<'de> for ShapeSeed {
+impl<'de> Visitor<'de> for ShapeSeed<'de> {
     type Value = Node<'de>;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -114,31 +152,31 @@ impl<'de> Visitor<'de> for ShapeSeed {
     }
 
     fn visit_borrowed_str<E>(self, value: &'de str) -> Result<Self::Value, E> {
-        Ok(Node::Text(Cow::Borrowed(value)))
+        Ok(Node::Text(value))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Self::Value, E> {
-        Ok(Node::Text(Cow::Owned(value.to_owned())))
+        Ok(Node::Text(self.arena.alloc_str(value)))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-        if self.0 != Shape::List {
+        if self.shape != Shape::List {
             while seq.next_element::<IgnoredAny>()?.is_some() {}
             return Ok(Node::Other);
         }
-        let mut items = Vec::new();
-        while let Some(item) = seq.next_element_seed(Self(Shape::Scalar))? {
+        let mut items = ArenaVec::new_in(self.arena);
+        while let Some(item) = seq.next_element_seed(Self { shape: Shape::Scalar, ..self })? {
             items.push(item);
         }
-        Ok(Node::List(items))
+        Ok(Node::List(items.into_bump_slice()))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        match self.0 {
-            Shape::Object(names) => fields(names, map).map(Node::Object),
+        match self.shape {
+            Shape::Object(names) => fields(names, map, self.arena).map(Node::Object),
             Shape::Presence => {
                 skip_entries(&mut map)?;
-                Ok(Node::Object(Fields { names: &[], values: Vec::new() }))
+                Ok(Node::Object(Fields { names: &[], values: &[] }))
             }
             Shape::Scalar | Shape::List => {
                 skip_entries(&mut map)?;
@@ -154,51 +192,55 @@ fn skip_entries<'de, A: MapAccess<'de>>(map: &mut A) -> Result<(), A::Error> {
 }
 
 /// Reads the fields that `names` lists and refuses any key that occurs twice.
-fn fields<'de, A: MapAccess<'de>>(names: &'static [Field], mut map: A) -> Result<Fields<'de>, A::Error> {
-    let mut values: Vec<Option<Node<'de>>> = names.iter().map(|_| None).collect();
-    let mut others = UnknownKeys::Few(Vec::new());
-    while let Some(Key(key)) = map.next_key()? {
-        let known = names.iter().zip(&mut values).find(|((name, _), _)| *name == key);
+fn fields<'de, A: MapAccess<'de>>(
+    names: &'static [Field],
+    mut map: A,
+    arena: &'de Bump,
+) -> Result<Fields<'de>, A::Error> {
+    let values: &mut [Option<Node<'de>>] = arena.alloc_slice_fill_copy(names.len(), None);
+    let mut others = UnknownKeys::Few(ArenaVec::new_in(arena));
+    while let Some(key) = map.next_key_seed(KeySeed(arena))? {
+        let known = names.iter().zip(&mut *values).find(|((name, _), _)| *name == key);
         match known {
             Some((_, Some(_))) => return Err(duplicate()),
-            Some(((_, shape), value)) => *value = Some(map.next_value_seed(ShapeSeed(*shape))?),
+            Some(((_, shape), value)) => *value = Some(map.next_value_seed(ShapeSeed { shape: *shape, arena })?),
             None if others.insert(key) => {
                 map.next_value::<IgnoredAny>()?;
             }
             None => return Err(duplicate()),
         }
     }
-    Ok(Fields { names, values: values.into_iter().map(|value| value.unwrap_or(Node::Null)).collect() })
+    Ok(Fields { names, values })
 }
 
 fn duplicate<E: Error>() -> E {
     E::custom("a key twice in one object")
 }
 
-/// A key of an object, unescaped; borrowed where nothing was escaped.
-struct Key<'a>(Cow<'a, str>);
+/// Reads a key of an object, unescaped; borrowed where nothing was escaped.
+struct KeySeed<'a>(&'a Bump);
 
-impl<'de> serde::Deserialize<'de> for Key<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_str(KeyVisitor)
+impl<'de> DeserializeSeed<'de> for KeySeed<'de> {
+    type Value = &'de str;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_str(self)
     }
 }
 
-struct KeyVisitor;
-
-impl<'de> Visitor<'de> for KeyVisitor {
-    type Value = Key<'de>;
+impl<'de> Visitor<'de> for KeySeed<'de> {
+    type Value = &'de str;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("a key")
     }
 
     fn visit_borrowed_str<E>(self, value: &'de str) -> Result<Self::Value, E> {
-        Ok(Key(Cow::Borrowed(value)))
+        Ok(value)
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Self::Value, E> {
-        Ok(Key(Cow::Owned(value.to_owned())))
+        Ok(self.0.alloc_str(value))
     }
 }
 
@@ -227,13 +269,13 @@ impl Visitor<'_> for SkippedKeyVisitor {
 
 /// The keys met that no shape names. A hostile object must not make the comparison quadratic.
 enum UnknownKeys<'a> {
-    Few(Vec<Cow<'a, str>>),
-    Many(HashSet<Cow<'a, str>>),
+    Few(ArenaVec<'a, &'a str>),
+    Many(HashSet<&'a str>),
 }
 
 impl<'a> UnknownKeys<'a> {
     /// False where `key` was there already.
-    fn insert(&mut self, key: Cow<'a, str>) -> bool {
+    fn insert(&mut self, key: &'a str) -> bool {
         match self {
             Self::Many(keys) => keys.insert(key),
             Self::Few(keys) if keys.contains(&key) => false,
@@ -242,7 +284,7 @@ impl<'a> UnknownKeys<'a> {
                 true
             }
             Self::Few(keys) => {
-                let mut all: HashSet<_> = keys.drain(..).collect();
+                let mut all: HashSet<_> = keys.iter().copied().collect();
                 all.insert(key);
                 *self = Self::Many(all);
                 true

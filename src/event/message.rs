@@ -31,7 +31,7 @@ impl From<Rejection> for Refusal {
 
 /// Whether `event_type` names an event that is not the topic's. One that is no string is wrong, but names nothing.
 pub(super) fn is_foreign(event_type: &Node<'_>, kind: Kind) -> bool {
-    matches!(event_type, Node::Text(text) if text != kind.event_type())
+    matches!(event_type, Node::Text(text) if *text != kind.event_type())
 }
 
 impl Message<'_> {
@@ -57,7 +57,7 @@ impl Message<'_> {
             Node::Null => Ok(None),
             Node::Text(id) => {
                 let carried = !id.is_empty() && id.len() <= MAX_ID_BYTES && !id.contains(char::is_control);
-                Ok(carried.then_some(id.as_ref()))
+                Ok(carried.then_some(*id))
             }
             _ => Err(Rejection::bad_value("correlationId", "must be a string")),
         }

@@ -2,32 +2,32 @@
 //!
 //! A tree says what was written, not whether it is right: a field of the wrong type is in it as it was found, so that all
 //! checks can be made afterwards and in their documented order. A field that is absent and one that is null are the same.
-
-use std::borrow::Cow;
+//!
+//! Its parts lie in an arena, one for each record: a tree has some forty nodes, and is gone as soon as it is checked.
 
 use super::Kind;
 
 /// One value that was read.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Node<'a> {
     /// Null or absent.
     Null,
     Bool(bool),
     /// Finite; never −0.
     Number(f64),
-    Text(Cow<'a, str>),
-    List(Vec<Node<'a>>),
+    Text(&'a str),
+    List(&'a [Node<'a>]),
     Object(Fields<'a>),
     /// A list or an object where none is expected, its content not read; or what only Avro has: bytes, and a number that
     /// is not finite.
     Other,
 }
 
-/// The fields read of one object: a value for every name of its shape.
-#[derive(Debug, Clone, PartialEq)]
+/// The fields read of one object: for every name of its shape the value, if it occurred.
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Fields<'a> {
     pub names: &'static [Field],
-    pub values: Vec<Node<'a>>,
+    pub values: &'a [Option<Node<'a>>],
 }
 
 /// A field that is read, and how.
@@ -62,9 +62,9 @@ impl<'a> Node<'a> {
 }
 
 impl<'a> Fields<'a> {
-    fn get(&self, name: &str) -> &Node<'a> {
+    pub fn get(&self, name: &str) -> &Node<'a> {
         let index = self.names.iter().position(|(field, _)| *field == name);
-        index.and_then(|index| self.values.get(index)).unwrap_or(&Node::Null)
+        index.and_then(|index| self.values.get(index)?.as_ref()).unwrap_or(&Node::Null)
     }
 }
 

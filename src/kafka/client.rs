@@ -47,11 +47,14 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// `tuning` holds where the operator has set nothing.
+    /// `tuning` holds where the operator has set nothing, under either name of a property.
     fn config(&self, tuning: &[(&str, &str)]) -> ClientConfig {
         let mut config = ClientConfig::new();
         for (key, value) in tuning {
-            config.set(*key, *value);
+            let names = [Some(*key), alias(key)];
+            if !self.properties.iter().any(|(set, _)| names.contains(&Some(set))) {
+                config.set(*key, *value);
+            }
         }
         for (key, value) in &self.properties {
             config.set(key, value);
@@ -65,6 +68,9 @@ impl Cluster {
         let mut config = self.config(&[
             // Short, so that a change is said soon after its event.
             ("fetch.wait.max.ms", "100"),
+            // Of each partition, compressed. What is fetched lies in memory uncompressed, often ten times as large, and a
+            // fetch brings this much of every partition, whatever room is left in the queue.
+            ("fetch.message.max.bytes", "131072"),
         ]);
         config
             .set("group.id", group)
@@ -113,14 +119,16 @@ impl Cluster {
     where
         C: ClientContext + 'static,
     {
-        let mut config = self.config(&[]);
+        let mut config = self.config(&[
+            ("linger.ms", "2"),
+            // Every client reads what is not compressed; KafkaJS, of the rest, only gzip, which costs more than all else.
+            ("compression.type", "none"),
+        ]);
         config
             .set("enable.idempotence", "true")
             .set("acks", "all")
             .set("partitioner", "murmur2_random")
             .set("message.timeout.ms", "10000")
-            .set("linger.ms", "2")
-            .set("compression.type", "zstd")
             .set("message.max.bytes", "104857600")
             .set("allow.auto.create.topics", "false");
         rdkafka::producer::FutureProducer::from_config_and_context(&config, context)
@@ -129,6 +137,17 @@ impl Cluster {
     /// A producer that reports under `name`.
     pub fn named_producer(&self, name: &'static str) -> KafkaResult<Producer> {
         self.producer(ClientEvents::new(name))
+    }
+}
+
+/// The other name that librdkafka has for a property that we tune. Of two names set the one that comes last would hold, and
+/// their order is not ours to choose.
+fn alias(property: &str) -> Option<&'static str> {
+    match property {
+        "compression.type" => Some("compression.codec"),
+        "fetch.message.max.bytes" => Some("max.partition.fetch.bytes"),
+        "linger.ms" => Some("queue.buffering.max.ms"),
+        _ => None,
     }
 }
 

@@ -64,7 +64,7 @@ async fn write<M>(producer: &Producer, topics: &Topics, letters: Vec<Letter<M>>,
         dead_letter::dead_letter(&letter.rejected, topic, letter.attempts, letter.extent)
     };
     let records: Vec<Outgoing> = letters.iter().map(record).collect();
-    let fates = produce::produce_all(producer, &topics.dead_letter, &records).await;
+    let fates = produce::produce_all(producer, &topics.dead_letter, records).await;
     for (mut letter, fate) in letters.into_iter().zip(fates) {
         match fate {
             Ok(()) => attempt.written.push(letter),

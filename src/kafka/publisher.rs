@@ -5,6 +5,9 @@
 //! is said once more, until nothing is; only then the outbox row goes. A newer change that was committed before that
 //! look is thereby said after the older one; one that is committed later is said later, by its own publisher. A death
 //! anywhere leaves the row, and another process takes it over when its lease has run out.
+//!
+//! Where no other process has anything new to say since the rows were inserted, which one glance at the outbox's sequence
+//! tells, there is nothing to be found by reading the revisions, and they are not read.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -79,6 +82,8 @@ struct Round {
     pending: Vec<Change>,
     said: HashMap<UserId, i64>,
     first: bool,
+    /// The first of the rows, if all of them are changes that this process itself has just made.
+    own_since: Option<i64>,
 }
 
 impl Publisher {
@@ -95,11 +100,16 @@ impl Publisher {
                         break;
                     }
                 }
-                _ = takeover.tick() => rows = self.take_over().await,
+                _ = takeover.tick() => {
+                    let others = self.take_over().await;
+                    if !others.is_empty() {
+                        self.publish(others, None).await;
+                    }
+                    continue;
+                }
             }
-            if !rows.is_empty() {
-                self.publish(std::mem::take(&mut rows)).await;
-            }
+            let own_since = own_since(&rows);
+            self.publish(std::mem::take(&mut rows), own_since).await;
         }
         renewing.abort();
     }
@@ -128,9 +138,9 @@ impl Publisher {
     }
 
     /// Says the rows' changes, looks again until nothing newer is found, then deletes the rows.
-    async fn publish(&self, rows: Vec<Publication>) {
+    async fn publish(&self, rows: Vec<Publication>, own_since: Option<i64>) {
         let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
-        let mut round = Round { pending: Vec::new(), said: HashMap::new(), first: true };
+        let mut round = Round { pending: Vec::new(), said: HashMap::new(), first: true, own_since };
         for row in rows {
             match row.content {
                 Content::Changes(changes) => {
@@ -146,6 +156,10 @@ impl Publisher {
             fault_point!("before-publish");
             let failure = self.say(&mut round).await;
             fault_point!("after-acks");
+            if failure.is_some() {
+                // The revisions are read from now on: it takes a while, in which others may take the rows over.
+                round.own_since = None;
+            }
             let looked = self.look_again(&mut round).await;
             if failure.is_none() && looked.is_ok() && round.pending.is_empty() {
                 break;
@@ -180,7 +194,7 @@ impl Publisher {
         let pending = std::mem::take(&mut round.pending);
         let records: Vec<Outgoing> = pending.iter().map(|change| self.record(change)).collect();
         let trace = self.traces.say_begins(&self.topic, &pending);
-        let fates = produce::produce_all(&self.producer, &self.topic, &records).await;
+        let fates = produce::produce_all(&self.producer, &self.topic, records).await;
         trace.end(|index| fates.get(index).is_some_and(Result::is_ok));
         let mut failure = None;
         for (change, fate) in pending.into_iter().zip(fates) {
@@ -205,6 +219,9 @@ impl Publisher {
 
     /// Adds what is newer in the database than what was said last to what is pending.
     async fn look_again(&self, round: &mut Round) -> Result<(), sqlx::Error> {
+        if self.only_we_spoke(round.own_since.take()).await? {
+            return Ok(());
+        }
         let users: Vec<&UserId> = round.said.keys().collect();
         let names: Vec<&str> = users.iter().map(|user| user.as_str()).collect();
         let revisions = outbox::said_revisions(&self.store.pool, &names).await?;
@@ -224,6 +241,13 @@ impl Publisher {
             }
         }
         Ok(())
+    }
+
+    /// Whether no other process can have said anything of the users whose changes this one inserted, from row `since` on.
+    async fn only_we_spoke(&self, since: Option<i64>) -> Result<bool, sqlx::Error> {
+        let Some(since) = since else { return Ok(false) };
+        let newest = outbox::newest_id(&self.store.pool).await?;
+        Ok(newest.is_some_and(|newest| self.store.drawn.are_all_after(since, newest)))
     }
 
     async fn delete(&self, ids: &[i64]) {
@@ -249,6 +273,12 @@ impl Publisher {
             headers,
         }
     }
+}
+
+/// The first of rows that were handed over right after they had been committed, if all of them are folds' changes.
+fn own_since(rows: &[Publication]) -> Option<i64> {
+    let all_changes = rows.iter().all(|row| matches!(row.content, Content::Changes(_)));
+    rows.iter().map(|row| row.id).min().filter(|_| all_changes)
 }
 
 /// Keeps the leases of held rows from running out while they are being said.

@@ -1,5 +1,8 @@
 //! What is said to the recommenders: a user's new ranking against the one said before it.
 
+use std::sync::Arc;
+
+use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::ReasonCode;
@@ -31,14 +34,14 @@ impl Trigger {
 /// A segment with its score, 0 to 1.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Scored {
-    pub segment: Box<str>,
+    pub segment: CompactString,
     pub score: f64,
 }
 
 /// A segment with its score and the reasons for it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Assigned {
-    pub segment: Box<str>,
+    pub segment: CompactString,
     pub score: f64,
     pub reasons: Vec<ReasonCode>,
 }
@@ -64,7 +67,8 @@ pub struct Announcement {
 /// What a record on segment-changed says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Saying {
-    Ranking(Announcement),
+    /// Shared, since the state keeps what the outbox and the publisher say.
+    Ranking(Arc<Announcement>),
     /// The user was erased: a null record.
     Null,
 }

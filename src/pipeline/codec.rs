@@ -3,6 +3,8 @@
 //! What SQL has to see (revision, kind of saying, erasure, catalog version, job) lies in columns of its own and is not
 //! repeated here. Stamps are stored once and referred to by number, since one event usually wrote most registers.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::change::{Announcement, Change, Saying};
@@ -12,6 +14,8 @@ use crate::profile::{Profile, Register};
 
 const STATE_VERSION: u8 = 1;
 const OUTBOX_VERSION: u8 = 1;
+/// What a state commonly takes.
+const COMMON_BYTES: usize = 1024;
 
 /// Why stored bytes could not be read. Names the version, never the content.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -29,7 +33,7 @@ pub struct StoredState {
     pub registers: Vec<Register>,
     pub onboarded: Option<Stamp>,
     /// The ranking last said, if that was what was last said.
-    pub announcement: Option<Announcement>,
+    pub announcement: Option<Arc<Announcement>>,
 }
 
 #[derive(Serialize)]
@@ -52,13 +56,13 @@ struct StateIn {
     stamps: Vec<StampIn>,
     sections: Vec<(u8, Section)>,
     onboarded: Option<u8>,
-    announcement: Option<Announcement>,
+    announcement: Option<Arc<Announcement>>,
 }
 
 #[derive(Deserialize)]
 struct StampIn {
     time: Millis,
-    id: Box<str>,
+    id: Arc<str>,
     decoder: u16,
 }
 
@@ -76,7 +80,7 @@ pub fn encode_state(profile: &Profile, said: Option<&Saying>) -> Vec<u8> {
     let sections = profile.registers().map(|register| (number_of(&register.stamp), &register.section)).collect();
     let onboarded = profile.onboarded().map(&mut number_of);
     let announcement = match said {
-        Some(Saying::Ranking(announcement)) => Some(announcement),
+        Some(Saying::Ranking(announcement)) => Some(&**announcement),
         Some(Saying::Null) | None => None,
     };
     let stamps =
@@ -91,7 +95,7 @@ pub fn decode_state(bytes: &[u8]) -> Result<StoredState, CodecError> {
     let stamps: Vec<Stamp> = stored
         .stamps
         .into_iter()
-        .map(|stamp| Stamp { time: stamp.time, id: stamp.id.into(), decoder: stamp.decoder })
+        .map(|stamp| Stamp { time: stamp.time, id: stamp.id, decoder: stamp.decoder })
         .collect();
     let stamp = |number: u8| stamps.get(usize::from(number)).cloned().ok_or(DAMAGED);
     let registers = stored
@@ -126,8 +130,10 @@ pub fn decode_changes(bytes: &[u8]) -> Result<Vec<Change>, CodecError> {
 }
 
 fn encode(version: u8, value: &impl Serialize) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(COMMON_BYTES);
+    bytes.push(version);
     // Writing plain structs into memory has no way to fail; an empty result would be read back as damaged.
-    postcard::to_extend(value, vec![version]).unwrap_or_default()
+    postcard::to_extend(value, bytes).unwrap_or_default()
 }
 
 fn decode<'a, T: Deserialize<'a>>(known: u8, bytes: &'a [u8], what: &'static str) -> Result<T, CodecError> {

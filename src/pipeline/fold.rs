@@ -1,7 +1,8 @@
 //! One user's events folded into the user's state: what to write and what to say. Pure; the heart of the service.
 
-use std::borrow::Cow;
+use std::sync::Arc;
 
+use compact_str::CompactString;
 use uuid::Uuid;
 
 use super::change::{Announcement, Assigned, Change, Saying, Scored, Trigger};
@@ -94,26 +95,40 @@ pub struct NewerCatalog {
     pub ours: u32,
 }
 
+/// A user's state before a fold, but for the profile.
+struct Before {
+    said: Option<Saying>,
+    revision: i64,
+    catalog_version: u32,
+    job: Option<Uuid>,
+}
+
+impl Before {
+    fn of(state: State) -> (Profile, Self) {
+        let State { profile, said, revision, catalog_version, job } = state;
+        (profile, Self { said, revision, catalog_version, job })
+    }
+
+    fn announcement(&self) -> Option<&Announcement> {
+        match &self.said {
+            Some(Saying::Ranking(announcement)) => Some(announcement),
+            Some(Saying::Null) | None => None,
+        }
+    }
+}
+
 /// Folds `events` into `prior`. Their order shows in the outcomes only, never in the state.
-pub fn fold(user: &UserId, prior: &State, events: &[&Event], context: &Context<'_>) -> Result<Fold, NewerCatalog> {
-    // Cloned for the first event that wins: of duplicates and old events there may be many.
-    let mut profile = Cow::Borrowed(&prior.profile);
-    let outcomes: Vec<Outcome> = events
-        .iter()
-        .map(|event| match profile.outcome(event) {
-            Outcome::Applied => profile.to_mut().merge(event),
-            outcome => outcome,
-        })
-        .collect();
+pub fn fold(user: &UserId, prior: State, events: &[&Event], context: &Context<'_>) -> Result<Fold, NewerCatalog> {
+    let (mut profile, before) = Before::of(prior);
+    let outcomes: Vec<Outcome> = events.iter().map(|event| profile.merge(event)).collect();
     let applied = || events.iter().zip(&outcomes).filter(|(_, outcome)| **outcome == Outcome::Applied);
     let Some((cause, _)) = applied().max_by(|(one, _), (other, _)| by_newest_cause(one, other)) else {
         return Ok(Fold { outcomes, write: None });
     };
     let erased = applied().any(|(event, _)| event.body == Body::Tombstone);
-    let profile = profile.into_owned();
     let write = match logical_time_if_onboarded(&profile) {
-        Some(logical_time) => scored(user, prior, profile, logical_time, Origin::Event(cause), context)?,
-        None => unscored(user, prior, profile, erased, context),
+        Some(logical_time) => scored(user, before, profile, logical_time, Origin::Event(cause), context)?,
+        None => unscored(user, before, profile, erased, context),
     };
     Ok(Fold { outcomes, write: Some(write) })
 }
@@ -121,12 +136,13 @@ pub fn fold(user: &UserId, prior: &State, events: &[&Event], context: &Context<'
 /// Scores a user's profile anew, without an event; nothing for a user who is not onboarded.
 pub fn rescore(
     user: &UserId,
-    prior: &State,
+    prior: State,
     cause: JobCause,
     context: &Context<'_>,
 ) -> Result<Option<Write>, NewerCatalog> {
-    let Some(logical_time) = logical_time_if_onboarded(&prior.profile) else { return Ok(None) };
-    scored(user, prior, prior.profile.clone(), logical_time, Origin::Job(cause), context).map(Some)
+    let (profile, before) = Before::of(prior);
+    let Some(logical_time) = logical_time_if_onboarded(&profile) else { return Ok(None) };
+    scored(user, before, profile, logical_time, Origin::Job(cause), context).map(Some)
 }
 
 fn by_newest_cause(one: &Event, other: &Event) -> std::cmp::Ordering {
@@ -141,59 +157,51 @@ fn logical_time_if_onboarded(profile: &Profile) -> Option<Millis> {
 /// The write for a user who is onboarded: scored anew, said if the ranked segments differ from those last said.
 fn scored(
     user: &UserId,
-    prior: &State,
+    before: Before,
     profile: Profile,
     logical_time: Millis,
     origin: Origin<'_>,
     context: &Context<'_>,
 ) -> Result<Write, NewerCatalog> {
     let catalog = context.catalog;
-    if prior.catalog_version > catalog.version() {
-        return Err(NewerCatalog { stored: prior.catalog_version, ours: catalog.version() });
+    if before.catalog_version > catalog.version() {
+        return Err(NewerCatalog { stored: before.catalog_version, ours: catalog.version() });
     }
     let segmentation = engine::segment(&engine_input(&profile, logical_time), catalog);
     let row = RowContent::new(&segmentation, catalog, logical_time);
-    let same = prior.said_segments().eq(ranked_names(&segmentation, catalog));
-    let mut state = State {
-        profile,
-        said: prior.said.clone(),
-        revision: prior.revision,
-        catalog_version: catalog.version(),
-        job: None,
-    };
-    let change = match context.voice {
-        _ if same => None,
-        Voice::Quiet(job) => {
-            state.job = Some(job.holder(prior.job));
-            None
-        }
+    let said_before = before.announcement().map_or(&[][..], |said| &said.ranking);
+    let same = said_before.iter().map(|assigned| &*assigned.segment).eq(ranked_names(&segmentation, catalog));
+    let (said, revision, job, change) = match context.voice {
+        _ if same => (before.said, before.revision, None, None),
+        Voice::Quiet(job) => (before.said, before.revision, Some(job.holder(before.job)), None),
         Voice::Aloud => {
-            let saying = Saying::Ranking(announcement(prior, &segmentation, logical_time, origin, catalog));
-            state.revision = next_revision(prior, context);
-            state.said = Some(saying.clone());
-            Some(Change { user: user.clone(), revision: state.revision, saying })
+            let announcement = announcement(&before, &segmentation, logical_time, origin, catalog);
+            let saying = Saying::Ranking(Arc::new(announcement));
+            let revision = next_revision(&before, context);
+            (Some(saying.clone()), revision, None, Some(Change { user: user.clone(), revision, saying }))
         }
     };
+    let state = State { profile, said, revision, catalog_version: catalog.version(), job };
     let unknown_currency = segmentation.unknown_currency;
     Ok(Write { state, row: RowWrite::Upsert(Box::new(row)), change, unknown_currency })
 }
 
 /// The write for a user who is not onboarded (any more): a null record if anything had been said.
-fn unscored(user: &UserId, prior: &State, profile: Profile, erased: bool, context: &Context<'_>) -> Write {
+fn unscored(user: &UserId, before: Before, profile: Profile, erased: bool, context: &Context<'_>) -> Write {
     let row = if erased { RowWrite::Remove } else { RowWrite::Leave };
-    let (said, revision, change) = match &prior.said {
-        Some(Saying::Ranking(_)) => {
-            let revision = next_revision(prior, context);
+    let (said, revision, change) = match before.announcement() {
+        Some(_) => {
+            let revision = next_revision(&before, context);
             (Some(Saying::Null), revision, Some(Change { user: user.clone(), revision, saying: Saying::Null }))
         }
-        said @ (Some(Saying::Null) | None) => (said.clone(), prior.revision, None),
+        None => (before.said, before.revision, None),
     };
-    let state = State { profile, said, revision, catalog_version: prior.catalog_version, job: None };
+    let state = State { profile, said, revision, catalog_version: before.catalog_version, job: None };
     Write { state, row, change, unknown_currency: false }
 }
 
-fn next_revision(prior: &State, context: &Context<'_>) -> i64 {
-    prior.revision.saturating_add(1).max(context.clock_ms)
+fn next_revision(before: &Before, context: &Context<'_>) -> i64 {
+    before.revision.saturating_add(1).max(context.clock_ms)
 }
 
 fn ranked_names<'a>(segmentation: &'a Segmentation, catalog: &'a Catalog) -> impl Iterator<Item = &'a str> {
@@ -201,25 +209,22 @@ fn ranked_names<'a>(segmentation: &'a Segmentation, catalog: &'a Catalog) -> imp
 }
 
 fn announcement(
-    prior: &State,
+    before: &Before,
     segmentation: &Segmentation,
     logical_time: Millis,
     origin: Origin<'_>,
     catalog: &Catalog,
 ) -> Announcement {
-    let previous = match &prior.said {
-        Some(Saying::Ranking(said)) => said
-            .ranking
-            .iter()
-            .map(|assigned| Scored { segment: assigned.segment.clone(), score: assigned.score })
-            .collect(),
-        Some(Saying::Null) | None => Vec::new(),
-    };
+    let said_before = before.announcement().map_or(&[][..], |said| &said.ranking);
+    let previous = said_before
+        .iter()
+        .map(|assigned| Scored { segment: assigned.segment.clone(), score: assigned.score })
+        .collect();
     let ranking = segmentation
         .ranking
         .iter()
         .map(|assignment| Assigned {
-            segment: catalog.segment_name(assignment.segment).into(),
+            segment: CompactString::new(catalog.segment_name(assignment.segment)),
             score: assignment.score,
             reasons: assignment.reasons.clone(),
         })

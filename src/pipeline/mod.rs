@@ -7,6 +7,7 @@ pub mod change;
 pub mod codec;
 pub mod drive;
 pub mod fold;
+pub mod reason_texts;
 pub mod row;
 pub mod segment_changed;
 pub mod state;

@@ -2,6 +2,10 @@
 
 use std::fmt::Write as _;
 
+use compact_str::CompactString;
+use serde::{Serialize, Serializer};
+
+use super::reason_texts::ReasonTexts;
 use crate::engine::{Catalog, Segmentation};
 use crate::event::Millis;
 
@@ -10,7 +14,7 @@ use crate::event::Millis;
 pub struct RowContent {
     /// JSON: the assignments, best first.
     pub segments: String,
-    pub primary_segment: Option<Box<str>>,
+    pub primary_segment: Option<CompactString>,
     /// The primary segment's score, 0 to 1.
     pub segment_confidence: Option<f64>,
     pub last_segment_update: Millis,
@@ -24,7 +28,7 @@ impl RowContent {
         let first = segmentation.ranking.first();
         Self {
             segments: segments_json(segmentation, catalog, logical_time),
-            primary_segment: first.map(|assignment| catalog.segment_name(assignment.segment).into()),
+            primary_segment: first.map(|assignment| CompactString::new(catalog.segment_name(assignment.segment))),
             segment_confidence: first.map(|assignment| assignment.score),
             last_segment_update: logical_time,
             vector: vector_json(&segmentation.vector),
@@ -32,29 +36,46 @@ impl RowContent {
     }
 }
 
-#[derive(serde::Serialize)]
+#[derive(Serialize)]
 struct AssignmentJson<'a> {
     segment: &'a str,
     score: f64,
-    reasons: Vec<&'a str>,
+    reasons: ReasonTexts<'a>,
     #[serde(rename = "assignedAt")]
     assigned_at: &'a str,
 }
 
-fn segments_json(segmentation: &Segmentation, catalog: &Catalog, logical_time: Millis) -> String {
-    let assigned_at = logical_time.to_string();
-    let assignments: Vec<AssignmentJson<'_>> = segmentation
-        .ranking
-        .iter()
-        .map(|assignment| AssignmentJson {
+/// The assignments of a segmentation, as the column has them.
+struct AssignmentsJson<'a> {
+    segmentation: &'a Segmentation,
+    catalog: &'a Catalog,
+    assigned_at: &'a str,
+}
+
+impl Serialize for AssignmentsJson<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let catalog = self.catalog;
+        serializer.collect_seq(self.segmentation.ranking.iter().map(|assignment| AssignmentJson {
             segment: catalog.segment_name(assignment.segment),
             score: assignment.score,
-            reasons: assignment.reasons.iter().map(|code| catalog.reason_text(*code)).collect(),
-            assigned_at: &assigned_at,
-        })
-        .collect();
-    // Strings and finite numbers always serialise.
-    serde_json::to_string(&assignments).unwrap_or_default()
+            reasons: ReasonTexts { codes: &assignment.reasons, catalog },
+            assigned_at: self.assigned_at,
+        }))
+    }
+}
+
+/// What the assignments commonly take, in bytes.
+const SEGMENTS_BYTES: usize = 1024;
+
+fn segments_json(segmentation: &Segmentation, catalog: &Catalog, logical_time: Millis) -> String {
+    let assigned_at = logical_time.to_string();
+    let mut json = Vec::with_capacity(SEGMENTS_BYTES);
+    let assignments = AssignmentsJson { segmentation, catalog, assigned_at: &assigned_at };
+    // Strings and finite numbers always serialise, and what serde_json writes is UTF-8.
+    match serde_json::to_writer(&mut json, &assignments) {
+        Ok(()) => String::from_utf8(json).unwrap_or_default(),
+        Err(_) => String::new(),
+    }
 }
 
 fn vector_json(vector: &[f64; 8]) -> String {

@@ -2,10 +2,11 @@
 
 pub mod avro;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
-use super::change::{Announcement, Assigned, Change, Saying};
+use super::change::{Announcement, Assigned, Change, Saying, Scored};
+use super::reason_texts::ReasonTexts;
 use crate::engine::Catalog;
 use crate::event::{Millis, UserId};
 
@@ -52,8 +53,7 @@ pub fn encode(change: &Change, catalog: &Catalog, encoding: Encoding) -> Option<
             let occurred_at = announcement.occurred_at.to_string();
             let envelope = envelope(change, announcement, &occurred_at, catalog);
             Some(match encoding {
-                // Strings and finite numbers always serialise.
-                Encoding::Json => serde_json::to_vec(&envelope).unwrap_or_default(),
+                Encoding::Json => json(&envelope),
                 Encoding::Avro => avro::single_object(&envelope),
                 Encoding::Framed(schema_id) => avro::framed(&envelope, schema_id),
             })
@@ -102,18 +102,20 @@ struct Payload<'a> {
     previous_primary_segment: Option<&'a str>,
     primary_segment: Option<&'a str>,
     segment_confidence: Option<f64>,
-    previous_segments: Vec<PreviousSegment<'a>>,
-    new_segments: Vec<NewSegment<'a>>,
+    previous_segments: &'a [Scored],
+    new_segments: NewSegments<'a>,
     catalog_version: u32,
     occurred_at: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     replay_id: Option<&'a str>,
 }
 
-#[derive(Serialize)]
-struct PreviousSegment<'a> {
-    segment: &'a str,
-    score: f64,
+/// The ranking that is said.
+#[derive(Clone, Copy)]
+struct NewSegments<'a> {
+    ranking: &'a [Assigned],
+    assigned_at: &'a str,
+    catalog: &'a Catalog,
 }
 
 #[derive(Serialize)]
@@ -121,8 +123,36 @@ struct PreviousSegment<'a> {
 struct NewSegment<'a> {
     segment: &'a str,
     score: f64,
-    reasons: Vec<&'a str>,
+    reasons: ReasonTexts<'a>,
     assigned_at: &'a str,
+}
+
+impl<'a> NewSegments<'a> {
+    fn iter(self) -> impl ExactSizeIterator<Item = NewSegment<'a>> {
+        let Self { ranking, assigned_at, catalog } = self;
+        ranking.iter().map(move |assigned| NewSegment {
+            segment: &assigned.segment,
+            score: assigned.score,
+            reasons: ReasonTexts { codes: &assigned.reasons, catalog },
+            assigned_at,
+        })
+    }
+}
+
+impl Serialize for NewSegments<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.iter())
+    }
+}
+
+/// What a record commonly takes, in bytes.
+const COMMON_BYTES: usize = 2048;
+
+fn json(envelope: &Envelope<'_>) -> Vec<u8> {
+    let mut json = Vec::with_capacity(COMMON_BYTES);
+    // Strings and finite numbers always serialise.
+    let _ = serde_json::to_writer(&mut json, envelope);
+    json
 }
 
 fn envelope<'a>(
@@ -132,7 +162,6 @@ fn envelope<'a>(
     catalog: &'a Catalog,
 ) -> Envelope<'a> {
     let first = said.ranking.first();
-    let previous = said.previous.iter();
     Envelope {
         event_id: event_id(&change.user, change.revision),
         event_type: EVENT_TYPE,
@@ -148,22 +177,11 @@ fn envelope<'a>(
             previous_primary_segment: said.previous.first().map(|scored| &*scored.segment),
             primary_segment: first.map(|assigned| &*assigned.segment),
             segment_confidence: first.map(|assigned| assigned.score),
-            previous_segments: previous
-                .map(|scored| PreviousSegment { segment: &scored.segment, score: scored.score })
-                .collect(),
-            new_segments: said.ranking.iter().map(|assigned| new_segment(assigned, occurred_at, catalog)).collect(),
+            previous_segments: &said.previous,
+            new_segments: NewSegments { ranking: &said.ranking, assigned_at: occurred_at, catalog },
             catalog_version: said.catalog_version,
             occurred_at,
             replay_id: said.replay_id.as_deref(),
         },
-    }
-}
-
-fn new_segment<'a>(assigned: &'a Assigned, assigned_at: &'a str, catalog: &'a Catalog) -> NewSegment<'a> {
-    NewSegment {
-        segment: &assigned.segment,
-        score: assigned.score,
-        reasons: assigned.reasons.iter().map(|code| catalog.reason_text(*code)).collect(),
-        assigned_at,
     }
 }

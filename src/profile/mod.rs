@@ -51,7 +51,8 @@ enum Contest {
 /// A user's profile.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Profile {
-    registers: [Option<Register>; SectionKind::COUNT],
+    // Boxed, since profiles are handed on by value many times between being read and being written.
+    registers: Box<[Option<Register>; SectionKind::COUNT]>,
     onboarded: Option<Stamp>,
     erased_at: Option<Millis>,
 }
@@ -96,20 +97,6 @@ impl Profile {
         sections.chain(self.onboarded.iter().map(|stamp| stamp.time)).max()
     }
 
-    /// What merging the event would do.
-    pub fn outcome(&self, event: &Event) -> Outcome {
-        let sections = match &event.body {
-            Body::Onboarding(sections) | Body::Update(sections) => sections,
-            Body::Tombstone => return self.outcome_of_erasing(event.stamp.time),
-        };
-        let onboarding = match &event.body {
-            Body::Onboarding(_) => self.contest_onboarding(&event.stamp),
-            Body::Update(_) | Body::Tombstone => Contest::Held,
-        };
-        let contests = sections.iter().map(|section| self.contest(&event.stamp, section));
-        overall(contests.chain([onboarding]))
-    }
-
     /// Merges one event. The event's own order among others makes no difference to the profile.
     pub fn merge(&mut self, event: &Event) -> Outcome {
         match &event.body {
@@ -130,7 +117,7 @@ impl Profile {
         let outcome = self.outcome_of_erasing(time);
         if outcome == Outcome::Applied {
             self.erased_at = Some(time);
-            for slot in &mut self.registers {
+            for slot in self.registers.iter_mut() {
                 slot.take_if(|register| register.stamp.time <= time);
             }
             self.onboarded.take_if(|stamp| stamp.time <= time);

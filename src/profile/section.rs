@@ -2,14 +2,16 @@
 //!
 //! Values arrive here already validated and normalised by the decoders; unknown fields never get this far.
 
+use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
 /// A word a producer uses for a kind of travel, an interest, a level…: trimmed, upper-cased, never blank, without NUL.
 ///
-/// Unknown words are kept: the engine ignores them, a later catalog may not.
+/// Unknown words are kept: the engine ignores them, a later catalog may not. Nearly all words are short enough to lie in
+/// place, without memory of their own.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Token(Box<str>);
+pub struct Token(CompactString);
 
 impl Token {
     /// Trims and upper-cases `raw`. `None` when nothing is left of it or when it contains NUL, which PostgreSQL cannot store.

@@ -73,6 +73,7 @@ pub struct Progress<'e> {
 type Chunk = Vec<Group>;
 
 /// What one transaction did.
+#[derive(Default)]
 struct Committed {
     endings: Vec<(usize, Ending)>,
     losers: Chunk,
@@ -225,6 +226,10 @@ impl Store {
         let users: Vec<&str> = chunk.iter().map(|group| group.user.as_str()).collect();
         let snapshot = states::read(&mut transaction, &users, self.has_users).await?;
         let folds = self.fold(progress, chunk, snapshot)?;
+        if !self.hold(&mut transaction, chunk, &folds).await? {
+            transaction.rollback().await?;
+            return Ok(Committed { losers: chunk.clone(), ..Committed::default() });
+        }
         let mut committed = self.write_folds(&mut transaction, chunk, folds, row_ids).await?;
         if committed.losers.is_empty()
             && let Some(checkpoint) = progress.last_checkpoint(&committed.endings)
@@ -244,6 +249,21 @@ impl Store {
         pairs.map(|(group, current)| fold_user(progress.task, group, current?, &context)).collect()
     }
 
+    /// Keeps the platform from deleting the users who are written until that is done; false where one has gone meanwhile.
+    async fn hold(
+        &self,
+        connection: &mut PgConnection,
+        chunk: &Chunk,
+        folds: &[UserFold],
+    ) -> Result<bool, sqlx::Error> {
+        let written = chunk.iter().zip(folds).filter(|(_, fold)| fold.state_write().is_some());
+        let users: Vec<&str> = written.map(|(group, _)| group.user.as_str()).collect();
+        if !self.has_users || users.is_empty() {
+            return Ok(true);
+        }
+        states::lock_users(connection, &users).await
+    }
+
     async fn write_folds(
         &self,
         connection: &mut PgConnection,
@@ -252,9 +272,8 @@ impl Store {
         row_ids: RowIds,
     ) -> Result<Committed, StoreError> {
         let won = compare_and_set(connection, chunk, &folds).await?;
-        let is_loser = |(group, user_fold): &(&Group, &UserFold)| {
-            user_fold.state_write().is_some() && !won.contains(group.user.as_str())
-        };
+        let is_loser =
+            |(group, user_fold): &(&Group, &UserFold)| user_fold.state_write().is_some() && !won.contains(&group.user);
         let pairs = || chunk.iter().zip(&folds);
         let winners: Vec<(&Group, &UserFold)> = pairs().filter(|pair| !is_loser(pair)).collect();
         let losers = pairs().filter(is_loser).map(|(group, _)| group.clone()).collect();
@@ -271,6 +290,7 @@ impl Store {
             None
         } else {
             let id = outbox::insert(connection, self.owner, self.lease, &changes).await?;
+            self.drawn.note(id);
             Some(Publication { id, content: Content::Changes(changes) })
         };
         let unknown_currencies = winners
@@ -282,11 +302,22 @@ impl Store {
     }
 }
 
-async fn compare_and_set(
-    connection: &mut PgConnection,
-    chunk: &Chunk,
-    folds: &[UserFold],
-) -> Result<HashSet<String>, StoreError> {
+/// The users whose states were written.
+enum Won {
+    All,
+    These(HashSet<String>),
+}
+
+impl Won {
+    fn contains(&self, user: &UserId) -> bool {
+        match self {
+            Self::All => true,
+            Self::These(users) => users.contains(user.as_str()),
+        }
+    }
+}
+
+async fn compare_and_set(connection: &mut PgConnection, chunk: &Chunk, folds: &[UserFold]) -> Result<Won, StoreError> {
     let writes: Vec<StateWrite<'_>> = chunk
         .iter()
         .zip(folds)
@@ -296,9 +327,10 @@ async fn compare_and_set(
         })
         .collect();
     if writes.is_empty() {
-        return Ok(HashSet::new());
+        return Ok(Won::All);
     }
-    Ok(states::compare_and_set(connection, &writes).await?.into_iter().collect())
+    let won = states::compare_and_set(connection, &writes).await?;
+    Ok(if won.len() == writes.len() { Won::All } else { Won::These(won.into_iter().collect()) })
 }
 
 async fn write_rows(

@@ -2,6 +2,7 @@
 
 pub mod apply;
 pub mod connect;
+pub mod drawn_ids;
 pub mod error;
 pub mod jobs;
 pub mod keys;
@@ -24,6 +25,7 @@ pub mod waiting;
 use std::sync::Arc;
 use std::time::Duration;
 
+use drawn_ids::DrawnIds;
 use sqlx::PgPool;
 use uuid::Uuid;
 
@@ -38,6 +40,8 @@ pub struct Store {
     pub has_users: bool,
     /// This process among the owners of outbox rows.
     pub owner: Uuid,
+    /// The ids of the outbox rows that this process inserted lately.
+    pub drawn: DrawnIds,
     /// How long an outbox row is this process's without being renewed.
     pub lease: Duration,
     /// How long a transaction may take before its connection is given up.

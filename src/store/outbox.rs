@@ -141,6 +141,17 @@ pub async fn delete(pool: &PgPool, owner: Uuid, ids: &[i64]) -> Result<(), sqlx:
     unit.finish().await
 }
 
+/// The id drawn last for a row, committed or not; `None` where the role may not know. See [`super::drawn_ids`].
+pub async fn newest_id(pool: &PgPool) -> Result<Option<i64>, sqlx::Error> {
+    let id = sql::query_scalar("select last_value from segmenter.outbox_id_seq")
+        .fetch_one(sql::unit(pool).await?.connection())
+        .await;
+    match id {
+        Err(error) if is_forbidden(&error) => Ok(None),
+        id => id.map(Some),
+    }
+}
+
 /// The revision last said of each user, in the order asked for; 0 where nothing ever was.
 pub async fn said_revisions(pool: &PgPool, users: &[&str]) -> Result<Vec<i64>, sqlx::Error> {
     sql::query_scalar(
@@ -193,6 +204,11 @@ pub async fn depth(pool: &PgPool) -> Result<Depth, sqlx::Error> {
     .await?;
     let oldest: f64 = row.try_get("oldest")?;
     Ok(Depth { rows: row.try_get("rows")?, oldest: Duration::try_from_secs_f64(oldest.max(0.0)).unwrap_or_default() })
+}
+
+/// Insufficient privilege.
+fn is_forbidden(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "42501")
 }
 
 fn interval(duration: Duration) -> PgInterval {

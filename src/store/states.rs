@@ -30,53 +30,54 @@ pub struct Snapshot {
     pub clock_ms: i64,
 }
 
-/// Locks the users against deletion, in bytewise order (so that neither we nor the platform's deletes end up in a
-/// deadlock), then reads their states; of users without one, what departed users left behind.
-const READ_KNOWN_USERS: &str = r#"
-with locked as materialized (
-    select id from public.users where id = any($1) order by id collate "C" for key share
-)
-select k.place, locked.id is not null as known,
-       s.counter, coalesce(s.revision, d.revision) as revision, s.said, coalesce(s.erased_at, d.erased_at) as erased_at,
+/// States of users, and of those without one what they left behind when they departed. The clock is read once, since
+/// taking an epoch out of a time is slow.
+macro_rules! states_of {
+    ($known:literal, $users:literal) => {
+        concat!(
+            "select ",
+            $known,
+            r#" as known,
+       s.counter,
+       case when s.user_id is null
+            then (select d.revision from segmenter.departed d where d.user_id = k.user_id)
+            else s.revision end as revision,
+       s.said,
+       case when s.user_id is null
+            then (select d.erased_at from segmenter.departed d where d.user_id = k.user_id)
+            else s.erased_at end as erased_at,
        s.catalog_version, s.job_id, s.state,
-       floor(extract(epoch from clock_timestamp()) * 1000)::bigint as clock_ms
+       (select floor(extract(epoch from clock_timestamp()) * 1000)::bigint) as clock_ms
 from unnest($1::text[]) with ordinality as k(user_id, place)
-left join locked on locked.id = k.user_id
+"#,
+            $users,
+            r#"
 left join segmenter.profile_states s on s.user_id = k.user_id
-left join segmenter.departed d on d.user_id = k.user_id and s.user_id is null
-order by k.place"#;
+order by k.place"#
+        )
+    };
+}
 
-/// The same where the database has no `users` table: whoever sends an event is a user.
-const READ_ANY_USERS: &str = r#"
-select k.place, true as known,
-       s.counter, coalesce(s.revision, d.revision) as revision, s.said, coalesce(s.erased_at, d.erased_at) as erased_at,
-       s.catalog_version, s.job_id, s.state,
-       floor(extract(epoch from clock_timestamp()) * 1000)::bigint as clock_ms
-from unnest($1::text[]) with ordinality as k(user_id, place)
-left join segmenter.profile_states s on s.user_id = k.user_id
-left join segmenter.departed d on d.user_id = k.user_id and s.user_id is null
-order by k.place"#;
+const READ_KNOWN_USERS: &str = states_of!("u.id is not null", "left join public.users u on u.id = k.user_id");
 
-/// The same without locks, for those who only look.
-const LOOK_AT_KNOWN_USERS: &str = r#"
-select k.place, u.id is not null as known,
-       s.counter, coalesce(s.revision, d.revision) as revision, s.said, coalesce(s.erased_at, d.erased_at) as erased_at,
-       s.catalog_version, s.job_id, s.state,
-       floor(extract(epoch from clock_timestamp()) * 1000)::bigint as clock_ms
-from unnest($1::text[]) with ordinality as k(user_id, place)
-left join public.users u on u.id = k.user_id
-left join segmenter.profile_states s on s.user_id = k.user_id
-left join segmenter.departed d on d.user_id = k.user_id and s.user_id is null
-order by k.place"#;
+/// Where the database has no `users` table whoever sends an event is a user.
+const READ_ANY_USERS: &str = states_of!("true", "");
 
-/// Reads the states of `users`, which are in bytewise order.
+/// Reads the states of `users`. Nothing is locked: [`compare_and_set`] finds out what has changed since.
 pub async fn read(connection: &mut PgConnection, users: &[&str], has_users: bool) -> Result<Snapshot, sqlx::Error> {
     snapshot(connection, users, if has_users { READ_KNOWN_USERS } else { READ_ANY_USERS }).await
 }
 
-/// As [`read`], without locks.
-pub async fn look(connection: &mut PgConnection, users: &[&str], has_users: bool) -> Result<Snapshot, sqlx::Error> {
-    snapshot(connection, users, if has_users { LOOK_AT_KNOWN_USERS } else { READ_ANY_USERS }).await
+/// Locked in bytewise order, so that neither we nor the platform's deletes end up in a deadlock.
+const LOCK_USERS: &str = r#"
+select count(*) from (
+    select from public.users where id = any($1) order by id collate "C" for key share
+) as locked"#;
+
+/// Locks the users against deletion until the end of the transaction; says whether the platform (still) knows them all.
+pub async fn lock_users(connection: &mut PgConnection, users: &[&str]) -> Result<bool, sqlx::Error> {
+    let locked: i64 = sql::query_scalar(LOCK_USERS).bind(users).fetch_one(connection).await?;
+    Ok(usize::try_from(locked).is_ok_and(|locked| locked == users.len()))
 }
 
 async fn snapshot(
@@ -95,7 +96,7 @@ async fn snapshot(
 }
 
 /// The columns of a state as they lie in the table, each absent where the user has none.
-pub struct StateRow {
+pub struct StateRow<'r> {
     known: bool,
     counter: Option<i64>,
     revision: Option<i64>,
@@ -103,10 +104,10 @@ pub struct StateRow {
     erased_at: Option<i64>,
     catalog_version: Option<i32>,
     job_id: Option<Uuid>,
-    state: Option<Vec<u8>>,
+    state: Option<&'r [u8]>,
 }
 
-impl<'r> FromRow<'r, PgRow> for StateRow {
+impl<'r> FromRow<'r, PgRow> for StateRow<'r> {
     fn from_row(row: &'r PgRow) -> Result<Self, sqlx::Error> {
         Ok(Self {
             known: row.try_get("known")?,
@@ -121,7 +122,7 @@ impl<'r> FromRow<'r, PgRow> for StateRow {
     }
 }
 
-impl StateRow {
+impl StateRow<'_> {
     /// The state in memory. A user who departed was said as a null record, if ever.
     pub fn into_current(self) -> Result<Current, CodecError> {
         let revision = self.revision.unwrap_or(0);
@@ -132,7 +133,7 @@ impl StateRow {
             let state = State { profile, said, revision, ..State::default() };
             return Ok(Current { known: self.known, counter: 0, state });
         };
-        let stored = codec::decode_state(&bytes)?;
+        let stored = codec::decode_state(bytes)?;
         let said = match self.said {
             Some(SAID_RANKING) => {
                 Some(Saying::Ranking(stored.announcement.ok_or(CodecError::Damaged { what: "state" })?))
@@ -163,18 +164,23 @@ pub struct StateWrite<'a> {
     pub state: &'a State,
 }
 
-/// Rows come in bytewise order of their keys, which is the order in which they are locked.
+/// Rows come in bytewise order of their keys, which is the order in which they are locked. A user who was deleted and
+/// created again since the state was read gets none of it: only a first state may be inserted.
 const COMPARE_AND_SET: &str = r#"
 insert into segmenter.profile_states as held
     (user_id, counter, revision, said, erased_at, catalog_version, job_id, state)
-select * from unnest($1::text[], $2::bigint[], $3::bigint[], $4::smallint[], $5::bigint[], $6::int[], $7::uuid[], $8::bytea[])
+select k.*
+from unnest($1::text[], $2::bigint[], $3::bigint[], $4::smallint[], $5::bigint[], $6::int[], $7::uuid[], $8::bytea[])
+    as k(user_id, counter, revision, said, erased_at, catalog_version, job_id, state)
+where k.counter = 1
+   or exists (select from segmenter.profile_states s where s.user_id = k.user_id and s.counter = k.counter - 1)
 on conflict (user_id) do update set
     counter = excluded.counter, revision = excluded.revision, said = excluded.said, erased_at = excluded.erased_at,
     catalog_version = excluded.catalog_version, job_id = excluded.job_id, state = excluded.state
 where held.counter = excluded.counter - 1
 returning user_id"#;
 
-/// Writes the states whose counters still stand as read; gives the users of those that were written.
+/// Writes the states whose counters still stand as read; gives the users of those that were written, in the order given.
 pub async fn compare_and_set(
     connection: &mut PgConnection,
     writes: &[StateWrite<'_>],

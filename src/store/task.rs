@@ -109,7 +109,7 @@ fn merge(events: &[Event], group: &Group, current: Current, context: &Context<'_
         .iter()
         .partition(|index| current.known || events.get(**index).is_some_and(|event| event.body == Body::Tombstone));
     let taken: Vec<&Event> = accepted.iter().filter_map(|index| events.get(*index)).collect();
-    let Fold { outcomes, write } = fold::fold(&group.user, &current.state, &taken, context)?;
+    let Fold { outcomes, write } = fold::fold(&group.user, current.state, &taken, context)?;
     let merged = accepted.into_iter().zip(outcomes).map(|(index, outcome)| (index, Ending::Merged(outcome)));
     let unknown = refused.into_iter().map(|index| (index, Ending::UnknownUser));
     let departed_erasure = write.as_ref().filter(|_| !current.known).and_then(|write| write.state.profile.erased_at());
@@ -130,7 +130,7 @@ fn rescore(
     let Some(rescoring) = rescoring.filter(|_| current.known) else {
         return Ok(UserFold { endings: group.all(&Ending::UnknownUser), write: None, departed_erasure: None });
     };
-    let write = fold::rescore(&group.user, &current.state, rescoring.cause, context)?
+    let write = fold::rescore(&group.user, current.state.clone(), rescoring.cause, context)?
         .filter(|write| rescoring.repair || write.state != current.state);
     let outcome = if write.is_some() { Outcome::Applied } else { Outcome::Unchanged };
     Ok(UserFold {

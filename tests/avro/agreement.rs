@@ -15,7 +15,7 @@ use crate::decoding_corpus;
 fn stored(event: &Event) -> Vec<u8> {
     let catalog = Catalog::builtin().unwrap();
     let context = Context { catalog: &catalog, clock_ms: NOW, voice: Voice::Aloud };
-    let folded = fold(&event.user, &State::default(), &[event], &context).unwrap();
+    let folded = fold(&event.user, State::default(), &[event], &context).unwrap();
     let state = folded.write.unwrap().state;
     codec::encode_state(&state.profile, state.said.as_ref())
 }

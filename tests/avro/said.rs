@@ -31,7 +31,7 @@ fn both(change: &Change) -> (Value, Value) {
 
 fn change(announcement: Announcement) -> Change {
     let user = UserId::new("Zoë/42").unwrap();
-    Change { user, revision: NOW, saying: Saying::Ranking(announcement) }
+    Change { user, revision: NOW, saying: Saying::Ranking(announcement.into()) }
 }
 
 fn announcement() -> Announcement {
@@ -53,7 +53,7 @@ fn example_change() -> Change {
     let event = accepted(decode(Kind::OnboardingCompleted, ONBOARDING_EXAMPLE.as_bytes()));
     let catalog = Catalog::builtin().unwrap();
     let context = Context { catalog: &catalog, clock_ms: 1_769_682_031_300, voice: Voice::Aloud };
-    fold(&event.user, &State::default(), &[&event], &context).unwrap().write.unwrap().change.unwrap()
+    fold(&event.user, State::default(), &[&event], &context).unwrap().write.unwrap().change.unwrap()
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn the_avro_of_a_change_is_read_by_others_as_what_the_json_says() {
 /// Reasons of the kind that the engine gives.
 fn reasons() -> Vec<ReasonCode> {
     match example_change().saying {
-        Saying::Ranking(announcement) => announcement.ranking.into_iter().flat_map(|each| each.reasons).collect(),
+        Saying::Ranking(announcement) => announcement.ranking.iter().flat_map(|each| each.reasons.clone()).collect(),
         Saying::Null => vec![],
     }
 }

@@ -4,8 +4,10 @@
 //! takes at least one, and nesting and the number of values are limited. All of it is checked in what is skipped too.
 //! See <https://avro.apache.org/docs/1.12.0/specification/#binary-encoding>.
 
-use std::borrow::Cow;
 use std::collections::HashSet;
+
+use bumpalo::Bump;
+use bumpalo::collections::Vec as ArenaVec;
 
 use super::schema::{Field, Type, TypeId, WriterSchema};
 use crate::event::tree::{self, Fields, Node, Shape};
@@ -47,9 +49,14 @@ pub(super) enum Fault {
 }
 
 /// Reads `datum` as a whole.
-pub(super) fn read<'a>(writer: &'a WriterSchema, datum: &'a [u8], shape: Shape) -> Result<Node<'a>, Fault> {
+pub(super) fn read<'a>(
+    writer: &'a WriterSchema,
+    datum: &'a [u8],
+    shape: Shape,
+    arena: &'a Bump,
+) -> Result<Node<'a>, Fault> {
     let values_left = datum.len().saturating_mul(VALUES_PER_BYTE).saturating_add(MIN_VALUES);
-    let mut reader = Reader { writer, rest: datum, values_left };
+    let mut reader = Reader { writer, rest: datum, values_left, arena };
     let node = reader.value(writer.root(), Some(shape), 0)?;
     if reader.rest.is_empty() { Ok(node) } else { Err(Fault::TooLong) }
 }
@@ -58,6 +65,7 @@ struct Reader<'a> {
     writer: &'a WriterSchema,
     rest: &'a [u8],
     values_left: usize,
+    arena: &'a Bump,
 }
 
 impl<'a> Reader<'a> {
@@ -73,7 +81,7 @@ impl<'a> Reader<'a> {
             Type::Long => Node::number(self.long()? as f64),
             Type::Float => number(f64::from(f32::from_le_bytes(self.chunk()?))),
             Type::Double => number(f64::from_le_bytes(self.chunk()?)),
-            Type::String => Node::Text(Cow::Borrowed(self.string()?)),
+            Type::String => Node::Text(self.string()?),
             Type::Bytes => {
                 let length = self.length()?;
                 self.take(length)?;
@@ -83,7 +91,7 @@ impl<'a> Reader<'a> {
                 self.take(*size)?;
                 Node::Other
             }
-            Type::Enum(symbols) => Node::Text(Cow::Borrowed(self.branch(symbols)?)),
+            Type::Enum(symbols) => Node::Text(self.branch(symbols)?),
             Type::Union(branches) => {
                 let branch = *self.branch(branches)?;
                 self.value(branch, shape, depth)?
@@ -96,11 +104,11 @@ impl<'a> Reader<'a> {
 
     fn record(&mut self, fields: &'a [Field], shape: Option<Shape>, depth: usize) -> Result<Node<'a>, Fault> {
         let names = names(shape);
-        let mut values = vec![Node::Null; names.len()];
+        let values: &mut [Option<Node<'a>>] = self.arena.alloc_slice_fill_copy(names.len(), None);
         for field in fields {
-            let wanted = names.iter().zip(&mut values).find(|((name, _), _)| *name == &*field.name);
+            let wanted = names.iter().zip(&mut *values).find(|((name, _), _)| *name == &*field.name);
             match wanted {
-                Some(((_, shape), value)) => *value = self.value(field.of, Some(*shape), depth)?,
+                Some(((_, shape), value)) => *value = Some(self.value(field.of, Some(*shape), depth)?),
                 None => {
                     self.value(field.of, None, depth)?;
                 }
@@ -112,15 +120,15 @@ impl<'a> Reader<'a> {
     /// A map is an object, as in JSON.
     fn map(&mut self, of: TypeId, shape: Option<Shape>, depth: usize) -> Result<Node<'a>, Fault> {
         let names = names(shape);
-        let mut values = vec![Node::Null; names.len()];
+        let values: &mut [Option<Node<'a>>] = self.arena.alloc_slice_fill_copy(names.len(), None);
         let mut keys = HashSet::new();
         self.blocks(|reader| {
             let key = reader.string()?;
             if !names.is_empty() && !keys.insert(key) {
                 return Err(Fault::DuplicateKey);
             }
-            match names.iter().zip(&mut values).find(|((name, _), _)| *name == key) {
-                Some(((_, shape), value)) => *value = reader.value(of, Some(*shape), depth)?,
+            match names.iter().zip(&mut *values).find(|((name, _), _)| *name == key) {
+                Some(((_, shape), value)) => *value = Some(reader.value(of, Some(*shape), depth)?),
                 None => {
                     reader.value(of, None, depth)?;
                 }
@@ -131,7 +139,7 @@ impl<'a> Reader<'a> {
     }
 
     fn array(&mut self, of: TypeId, shape: Option<Shape>, depth: usize) -> Result<Node<'a>, Fault> {
-        let mut items = Vec::new();
+        let mut items = ArenaVec::new_in(self.arena);
         self.blocks(|reader| {
             if shape == Some(Shape::List) {
                 items.push(reader.value(of, Some(Shape::Scalar), depth)?);
@@ -140,7 +148,7 @@ impl<'a> Reader<'a> {
             }
             Ok(())
         })?;
-        Ok(if shape == Some(Shape::List) { Node::List(items) } else { Node::Other })
+        Ok(if shape == Some(Shape::List) { Node::List(items.into_bump_slice()) } else { Node::Other })
     }
 
     /// Reads the blocks of an array or a map, with `item` for each of their items.
@@ -243,7 +251,7 @@ fn names(shape: Option<Shape>) -> &'static [tree::Field] {
     }
 }
 
-fn object<'a>(shape: Option<Shape>, values: Vec<Node<'a>>) -> Node<'a> {
+fn object<'a>(shape: Option<Shape>, values: &'a [Option<Node<'a>>]) -> Node<'a> {
     match shape {
         Some(Shape::Object(_) | Shape::Presence) => Node::Object(Fields { names: names(shape), values }),
         Some(Shape::Scalar | Shape::List) | None => Node::Other,

@@ -15,6 +15,8 @@ mod datum;
 mod known;
 mod schema;
 
+use bumpalo::Bump;
+
 use super::message::{Message, Refusal, is_foreign};
 use super::tree::{self, Fields, Node, Shape};
 use super::{Kind, Reason, Rejection, Skip};
@@ -41,12 +43,12 @@ const UPDATE_ENVELOPE: Shape = Shape::Object(&[
 ///
 /// # Errors
 /// As [`read`]; `malformed` also where the fingerprint is none of a known schema.
-pub(super) fn read_single_object(framed: &[u8], kind: Kind) -> Result<Message<'_>, Refusal> {
+pub(super) fn read_single_object<'a>(framed: &'a [u8], kind: Kind, arena: &'a Bump) -> Result<Message<'a>, Refusal> {
     let Some((fingerprint, datum)) = framed.split_first_chunk::<8>() else {
         return Err(malformed("is Avro that ends before its schema's fingerprint does").into());
     };
     match known::by_fingerprint(u64::from_le_bytes(*fingerprint)) {
-        Some(writer) => read(writer, datum, kind),
+        Some(writer) => read(writer, datum, kind, arena),
         None => Err(malformed("is Avro of an unknown schema").into()),
     }
 }
@@ -55,14 +57,19 @@ pub(super) fn read_single_object(framed: &[u8], kind: Kind) -> Result<Message<'_
 ///
 /// # Errors
 /// `malformed`; skipped where an envelope is of another type of event.
-pub(super) fn read<'a>(writer: &'a WriterSchema, datum: &'a [u8], kind: Kind) -> Result<Message<'a>, Refusal> {
+pub(super) fn read<'a>(
+    writer: &'a WriterSchema,
+    datum: &'a [u8],
+    kind: Kind,
+    arena: &'a Bump,
+) -> Result<Message<'a>, Refusal> {
     let is_envelope = writer.has_field("payload");
     let shape = match (is_envelope, kind) {
         (false, kind) => tree::payload(kind),
         (true, Kind::OnboardingCompleted) => ONBOARDING_ENVELOPE,
         (true, Kind::ProfileUpdated) => UPDATE_ENVELOPE,
     };
-    let message = match datum::read(writer, datum, shape).map_err(|fault| describe(&fault))? {
+    let message = match datum::read(writer, datum, shape, arena).map_err(|fault| describe(&fault))? {
         Node::Object(fields) if is_envelope => envelope(fields)?,
         payload @ Node::Object(_) => Message {
             event_id: Node::Null,
@@ -80,10 +87,10 @@ pub(super) fn read<'a>(writer: &'a WriterSchema, datum: &'a [u8], kind: Kind) ->
 }
 
 fn envelope(fields: Fields<'_>) -> Result<Message<'_>, Rejection> {
-    match <[Node<'_>; 5]>::try_from(fields.values) {
-        Ok([event_id, event_type, timestamp, correlation_id, payload @ Node::Object(_)]) => {
-            Ok(Message { event_id, event_type, timestamp, correlation_id, payload })
-        }
+    let [event_id, event_type, timestamp, correlation_id, payload] =
+        ["eventId", "eventType", "timestamp", "correlationId", "payload"].map(|name| *fields.get(name));
+    match payload {
+        Node::Object(_) => Ok(Message { event_id, event_type, timestamp, correlation_id, payload }),
         _ => Err(Rejection::new(Reason::Malformed, "payload is not an object")),
     }
 }

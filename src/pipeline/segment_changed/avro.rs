@@ -3,7 +3,8 @@
 //!
 //! Written by hand, field after field in the schema's order, so that saying a change cannot fail.
 
-use super::{Envelope, NewSegment, Payload, PreviousSegment};
+use super::{Envelope, NewSegment, Payload};
+use crate::pipeline::change::Scored;
 
 /// The CRC-64-AVRO of `schemas/segment-changed.avsc` in parsing canonical form.
 pub const FINGERPRINT: u64 = 0xdb14_606c_3fc4_a831;
@@ -56,30 +57,30 @@ impl Datum {
         self.optional_string(payload.previous_primary_segment);
         self.optional_string(payload.primary_segment);
         self.optional(payload.segment_confidence, Self::double);
-        self.array(&payload.previous_segments, Self::previous_segment);
-        self.array(&payload.new_segments, Self::new_segment);
+        self.array(payload.previous_segments.iter(), Self::previous_segment);
+        self.array(payload.new_segments.iter(), Self::new_segment);
         self.long(i64::from(payload.catalog_version));
         self.string(payload.occurred_at);
         self.optional_string(payload.replay_id);
     }
 
-    fn previous_segment(&mut self, previous: &PreviousSegment<'_>) {
-        self.string(previous.segment);
+    fn previous_segment(&mut self, previous: &Scored) {
+        self.string(&previous.segment);
         self.double(previous.score);
     }
 
-    fn new_segment(&mut self, assigned: &NewSegment<'_>) {
+    fn new_segment(&mut self, assigned: NewSegment<'_>) {
         self.string(assigned.segment);
         self.double(assigned.score);
-        self.array(&assigned.reasons, |out, reason| out.string(reason));
+        self.array(assigned.reasons.iter(), Self::string);
         self.string(assigned.assigned_at);
     }
 
     /// One block, then the empty one that ends an array.
-    fn array<T>(&mut self, items: &[T], mut item: impl FnMut(&mut Self, &T)) {
-        if !items.is_empty() {
+    fn array<T>(&mut self, items: impl ExactSizeIterator<Item = T>, mut item: impl FnMut(&mut Self, T)) {
+        if items.len() > 0 {
             self.length(items.len());
-            items.iter().for_each(|each| item(self, each));
+            items.for_each(|each| item(self, each));
         }
         self.length(0);
     }
