@@ -86,7 +86,7 @@ fn benchmarks(criterion: &mut Criterion) {
     let mut next = turns();
     criterion.bench_function("encode segment-changed", |bencher| {
         bencher
-            .iter(|| segment_changed::encode(black_box(&changes[next()]), &catalog, segment_changed::Encoding::Json));
+            .iter(|| segment_changed::record(black_box(&changes[next()]), &catalog, segment_changed::Encoding::Json));
     });
     let mut next = turns();
     criterion.bench_function("encode state", |bencher| {

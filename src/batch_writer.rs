@@ -11,9 +11,10 @@ use crate::event::registry::{Failure, Registry};
 use crate::halt::Halt;
 use crate::health::Health;
 use crate::kafka::client::{Cluster, Topics};
+use crate::kafka::held_rows::HeldRows;
 use crate::kafka::letters::{self, Letter};
 use crate::kafka::produce::Producer;
-use crate::kafka::publisher::{HANDOVER_ROWS, HeldRows, Publisher};
+use crate::kafka::publisher::{HANDOVER_ROWS, Publisher};
 use crate::kafka::record::Rejected;
 use crate::kafka::said_schema;
 use crate::metrics::Metrics;
@@ -72,7 +73,7 @@ impl BatchWriter {
         let producer =
             |name| output.cluster.named_producer(name).map_err(|error| Halt::Failed(format!("no producer: {error}")));
         let metrics = Metrics::new().map_err(|error| Halt::Failed(error.to_string()))?;
-        let held = HeldRows::default();
+        let held = HeldRows::of(&store);
         let (handover, handed_over) = mpsc::channel(HANDOVER_ROWS);
         let publisher = Publisher {
             store: store.clone(),

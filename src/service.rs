@@ -20,8 +20,9 @@ use crate::kafka::assignment::{Assignment, Budget};
 use crate::kafka::client::{ClientEvents, Cluster, Topics};
 use crate::kafka::consumer::{Intake, LiveConsumer, Schemas};
 use crate::kafka::dead_letter_writer::DeadLetterWriter;
+use crate::kafka::held_rows::HeldRows;
 use crate::kafka::ledger::FloodLimit;
-use crate::kafka::publisher::{HANDOVER_ROWS, HeldRows, Publisher};
+use crate::kafka::publisher::{HANDOVER_ROWS, Publisher};
 use crate::kafka::rebalance::LiveContext;
 use crate::kafka::schema_wait::{SchemaWait, Watch};
 use crate::kafka::sorter::Sorter;
@@ -98,7 +99,7 @@ pub async fn run(settings: Settings, store: Store, shared: Shared) -> anyhow::Re
         stop: stop.clone(),
         topics: Arc::clone(&topics),
     };
-    let held = HeldRows::default();
+    let held = HeldRows::of(&store);
     let driver = Driver {
         store: store.clone(),
         handover,

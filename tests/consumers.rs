@@ -1,9 +1,11 @@
 //! The consumers of the documentation, run against the real broker: what repeats and what comes late is no news.
 
+use std::collections::BTreeSet;
 use std::process::Command;
 
 use serde_json::{Value, json};
 
+use crate::scene::{Scene, history};
 use crate::support::{Record, kafka};
 
 fn change(user: &str, revision: i64, segment: &str) -> Record {
@@ -56,15 +58,35 @@ fn news() -> Vec<Value> {
     ]
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_kafkajs_consumer_takes_each_news_once_and_is_not_misled_by_old_revisions() {
-    let topic = topic_with_repeats_and_late_records().await;
+/// The consumer of the documentation, without any plug-in.
+fn kafkajs() -> Command {
     let root = env!("CARGO_MANIFEST_DIR");
     // Modules are looked up beside the script, so it is run from where the test's KafkaJS is.
     let script = std::fs::read_to_string(format!("{root}/docs/examples/consumer.mjs")).unwrap();
     let mut node = limited("node");
     node.args(["--input-type=module", "--eval", &script]).current_dir(format!("{root}/target/kafkajs"));
-    assert_eq!(consume(node, &topic, &format!("js-{topic}")).await, news());
+    node
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_kafkajs_consumer_takes_each_news_once_and_is_not_misled_by_old_revisions() {
+    let topic = topic_with_repeats_and_late_records().await;
+    assert_eq!(consume(kafkajs(), &topic, &format!("js-{topic}")).await, news());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_kafkajs_consumer_reads_what_the_service_itself_says() {
+    let scene = Scene::new(1).await;
+    scene.add_users(10).await;
+    scene.produce(&history(10, 40, 5)).await;
+    let _service = scene.serve();
+    scene.settled().await;
+    let said = scene.kafka.read_all(&scene.changes).await;
+    let users = |names: Vec<String>| names.into_iter().collect::<BTreeSet<_>>();
+    let expected = users(said.iter().map(|record| record.key_text().to_owned()).collect());
+    assert!(!expected.is_empty());
+    let news = consume(kafkajs(), &scene.changes, &format!("js-{}", scene.changes)).await;
+    assert_eq!(users(news.iter().map(|each| each["user"].as_str().unwrap().to_owned()).collect()), expected);
 }
 
 #[tokio::test(flavor = "multi_thread")]

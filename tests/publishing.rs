@@ -2,7 +2,8 @@
 
 use segmenter::event::Event;
 use segmenter::kafka::client::Cluster;
-use segmenter::kafka::publisher::{HeldRows, Publisher};
+use segmenter::kafka::held_rows::HeldRows;
+use segmenter::kafka::publisher::Publisher;
 use segmenter::metrics::Metrics;
 use segmenter::pipeline::segment_changed;
 use segmenter::stop::Stop;

@@ -11,7 +11,10 @@ type Said = (Option<Vec<u8>>, Vec<(&'static str, String)>);
 
 fn record(change: &Change, encoding: Encoding) -> Said {
     let catalog = Catalog::builtin().unwrap();
-    (segment_changed::encode(change, &catalog, encoding), segment_changed::headers(change, encoding))
+    {
+        let said = segment_changed::record(change, &catalog, encoding);
+        (said.value, said.headers)
+    }
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::{Message as _, Offset, TopicPartitionList};
-use segmenter::engine::Catalog;
+use segmenter::engine::{Catalog, Reasons};
 use segmenter::event::{Event, Kind, Millis, UserId};
 use segmenter::pipeline::change::{Announcement, Assigned, Change, Saying, Trigger};
 use segmenter::pipeline::row::RowContent;
@@ -78,7 +78,7 @@ async fn one(
     let event = decode(Kind::OnboardingCompleted, message.payload().expect("a value"));
     let row = row(&event, catalog);
     upsert(connection, &event.user, &row).await.expect("the row can be written");
-    let value = segment_changed::encode(&change(&event, &row), catalog, segment_changed::Encoding::Json);
+    let value = segment_changed::record(&change(&event, &row), catalog, segment_changed::Encoding::Json).value;
     let value = value.expect("nobody is erased");
     let record: FutureRecord<'_, str, [u8]> = FutureRecord::to(changes).key(event.user.as_str()).payload(&value);
     producer.send(record, Duration::from_secs(30)).await.unwrap_or_else(|(error, _)| panic!("{error}"));
@@ -89,7 +89,7 @@ async fn one(
 fn change(event: &Event, row: &RowContent) -> Change {
     let primary = row.primary_segment.clone().unwrap_or_default();
     let ranking =
-        vec![Assigned { segment: primary, score: row.segment_confidence.unwrap_or(0.0), reasons: Vec::new() }];
+        vec![Assigned { segment: primary, score: row.segment_confidence.unwrap_or(0.0), reasons: Reasons::new() }];
     let saying = Saying::Ranking(Arc::new(Announcement {
         previous: Vec::new(),
         ranking,

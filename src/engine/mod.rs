@@ -13,7 +13,7 @@ mod vector;
 
 pub use catalog::{Catalog, CatalogErrors, SegmentIndex};
 pub use dimensions::Dimensions;
-pub use reasons::ReasonCode;
+pub use reasons::{ReasonCode, Reasons};
 pub use score::Assignment;
 
 use crate::event::Millis;

@@ -1,5 +1,6 @@
 //! Why a segment was assigned: stable codes; the texts live in the catalog.
 
+use arrayvec::ArrayVec;
 use serde::{Deserialize, Serialize};
 
 use super::catalog::{OwnReason, Segment};
@@ -82,8 +83,11 @@ impl TryFrom<u8> for ReasonCode {
 /// The most reasons an assignment has.
 const MOST: usize = 4;
 
+/// The reasons of an assignment.
+pub type Reasons = ArrayVec<ReasonCode, MOST>;
+
 /// The reasons for assigning `segment` to `user`, in the specified order.
-pub(super) fn reasons(user: &Dimensions, facts: &Facts<'_>, segment: &Segment) -> Vec<ReasonCode> {
+pub(super) fn reasons(user: &Dimensions, facts: &Facts<'_>, segment: &Segment) -> Reasons {
     let centroid = &segment.centroid;
     let near = |one: f64, other: f64| (one - other).abs() < 0.15;
     // A level that the user did not state is a default, and a default is no reason.

@@ -3,7 +3,7 @@
 use super::Facts;
 use super::catalog::{Catalog, SegmentIndex};
 use super::dimensions::Dimensions;
-use super::reasons::{self, ReasonCode};
+use super::reasons::{self, Reasons};
 
 /// A segment assigned to a user.
 #[derive(Debug, Clone, PartialEq)]
@@ -12,7 +12,7 @@ pub struct Assignment {
     /// 0 to 1.
     pub score: f64,
     /// At most four, in the specified order.
-    pub reasons: Vec<ReasonCode>,
+    pub reasons: Reasons,
 }
 
 /// `max(0, 1 − Σ w·|user − centroid| / Σ w)` for each segment, in catalog order.
@@ -33,11 +33,13 @@ pub(super) fn scores(user: &Dimensions, catalog: &Catalog) -> Vec<f64> {
 pub(super) fn rank(scores: &[f64], user: &Dimensions, facts: &Facts<'_>, catalog: &Catalog) -> Vec<Assignment> {
     let most = catalog.maximum_segments();
     let mut ranking: Vec<Assignment> = Vec::with_capacity(most + 1);
-    for (segment, score) in catalog.indexes().zip(scores.iter().copied()) {
+    let sufficient =
+        catalog.indexes().zip(scores.iter().copied()).filter(|(_, score)| *score >= catalog.minimum_score());
+    for (segment, score) in sufficient {
         // Behind those that score the same, which stand before it in the catalog.
         let place = ranking.partition_point(|better| better.score >= score);
-        if score >= catalog.minimum_score() && place < most {
-            ranking.insert(place, Assignment { segment, score, reasons: Vec::new() });
+        if place < most {
+            ranking.insert(place, Assignment { segment, score, reasons: Reasons::new() });
             ranking.truncate(most);
         }
     }

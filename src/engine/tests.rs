@@ -94,7 +94,7 @@ fn reasons_for(name: &str, traveller: &Traveller) -> Vec<ReasonCode> {
     let catalog = Catalog::parse(&text).unwrap();
     let index = catalog.index_of(name).unwrap();
     let ranking = traveller.segment_with(&catalog).ranking;
-    ranking.into_iter().find(|assignment| assignment.segment == index).unwrap().reasons
+    ranking.into_iter().find(|assignment| assignment.segment == index).unwrap().reasons.to_vec()
 }
 
 #[test]

@@ -6,6 +6,7 @@ pub mod consumer;
 pub mod dead_letter;
 pub mod dead_letter_reader;
 pub mod dead_letter_writer;
+pub mod held_rows;
 pub mod ledger;
 pub mod letters;
 pub mod outbox_gate;

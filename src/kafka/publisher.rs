@@ -9,14 +9,14 @@
 //! Where no other process has anything new to say since the rows were inserted, which one glance at the outbox's sequence
 //! tells, there is nothing to be found by reading the revisions, and they are not read.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use rdkafka::message::{Header, OwnedHeaders};
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{self, UnboundedSender};
 use tracing::{debug, error, info, warn};
 
+use super::held_rows::{self, HeldRows};
 use super::produce::{self, Outgoing, Producer};
 use crate::event::UserId;
 use crate::fault::fault_point;
@@ -26,6 +26,7 @@ use crate::pipeline::segment_changed::{self, Encoding};
 use crate::retry::Retry;
 use crate::stop::{Stop, StopReason};
 use crate::store::Store;
+use crate::store::error::{ErrorClass, classify};
 use crate::store::outbox::{self, Content, Publication};
 use crate::trace::Traces;
 
@@ -37,33 +38,6 @@ pub const HANDOVER_ROWS: usize = 256;
 
 /// How often rows without a lease are looked for.
 const TAKEOVER_INTERVAL: Duration = Duration::from_secs(1);
-
-/// The rows that this process has in memory, so that their leases are renewed and they are not taken over from itself.
-#[derive(Debug, Clone, Default)]
-pub struct HeldRows(Arc<Mutex<HashSet<i64>>>);
-
-impl HeldRows {
-    /// To be called before the row is handed over.
-    pub fn hold(&self, id: i64) {
-        self.with(|held| held.insert(id));
-    }
-
-    fn release(&self, ids: &[i64]) {
-        self.with(|held| held.retain(|id| !ids.contains(id)));
-    }
-
-    fn contains(&self, id: i64) -> bool {
-        self.with(|held| held.contains(&id))
-    }
-
-    fn ids(&self) -> Vec<i64> {
-        self.with(|held| held.iter().copied().collect())
-    }
-
-    fn with<T>(&self, use_held: impl FnOnce(&mut HashSet<i64>) -> T) -> T {
-        use_held(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
 
 /// Says what is handed over and what others left behind.
 pub struct Publisher {
@@ -89,7 +63,10 @@ struct Round {
 impl Publisher {
     /// Publishes until the channel is closed and empty, or the process gives up.
     pub async fn run(self, mut handed_over: mpsc::Receiver<Publication>) {
-        let renewing = tokio::spawn(renew_leases(self.store.clone(), self.held.clone()));
+        let renewing = tokio::spawn(held_rows::renew_leases(self.store.clone(), self.held.clone()));
+        let (said, to_delete) = mpsc::unbounded_channel();
+        let deletion = held_rows::delete_said(self.store.clone(), self.held.clone(), self.stop.clone(), to_delete);
+        let deleting = tokio::spawn(deletion);
         let mut takeover = tokio::time::interval(TAKEOVER_INTERVAL);
         takeover.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut rows = Vec::with_capacity(ROWS_AT_ONCE);
@@ -103,13 +80,17 @@ impl Publisher {
                 _ = takeover.tick() => {
                     let others = self.take_over().await;
                     if !others.is_empty() {
-                        self.publish(others, None).await;
+                        self.publish(others, None, &said).await;
                     }
                     continue;
                 }
             }
             let own_since = own_since(&rows);
-            self.publish(std::mem::take(&mut rows), own_since).await;
+            self.publish(std::mem::take(&mut rows), own_since, &said).await;
+        }
+        drop(said);
+        if let Err(error) = deleting.await {
+            error!(%error, "said outbox rows were not deleted; they will be said once more");
         }
         renewing.abort();
     }
@@ -137,8 +118,8 @@ impl Publisher {
         }
     }
 
-    /// Says the rows' changes, looks again until nothing newer is found, then deletes the rows.
-    async fn publish(&self, rows: Vec<Publication>, own_since: Option<i64>) {
+    /// Says the rows' changes, looks again until nothing newer is found, then lets the rows be deleted.
+    async fn publish(&self, rows: Vec<Publication>, own_since: Option<i64>, said: &UnboundedSender<Vec<i64>>) {
         let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
         let mut round = Round { pending: Vec::new(), said: HashMap::new(), first: true, own_since };
         for row in rows {
@@ -184,8 +165,8 @@ impl Publisher {
                 retry.reset();
             }
         }
-        fault_point!("before-outbox-delete");
-        self.delete(&ids).await;
+        // Whoever deletes them outlives this loop.
+        let _ = said.send(ids);
         self.metrics.observe_stage(Stage::Publish, started.elapsed());
     }
 
@@ -246,32 +227,22 @@ impl Publisher {
     /// Whether no other process can have said anything of the users whose changes this one inserted, from row `since` on.
     async fn only_we_spoke(&self, since: Option<i64>) -> Result<bool, sqlx::Error> {
         let Some(since) = since else { return Ok(false) };
-        let newest = outbox::newest_id(&self.store.pool).await?;
-        Ok(newest.is_some_and(|newest| self.store.drawn.are_all_after(since, newest)))
-    }
-
-    async fn delete(&self, ids: &[i64]) {
-        let mut retry = Retry::forever();
-        while let Err(error) = outbox::delete(&self.store.pool, self.store.owner, ids).await {
-            debug!(%error, "could not delete said outbox rows yet");
-            tokio::select! {
-                () = retry.wait() => {}
-                () = self.stop.abandoned() => return,
-            }
+        match outbox::newest_id(&self.store.pool).await {
+            Ok(newest) => Ok(self.held.are_all_after(since, newest)),
+            // A role that may not look reads the revisions.
+            Err(error) if classify(&error) == ErrorClass::Misconfigured => Ok(false),
+            Err(error) => Err(error),
         }
-        self.held.release(ids);
     }
 
     fn record(&self, change: &Change) -> Outgoing {
-        let mut headers = OwnedHeaders::new_with_capacity(8);
-        for (key, value) in segment_changed::headers(change, self.encoding) {
-            headers = headers.insert(Header { key, value: Some(&value) });
-        }
-        Outgoing {
-            key: Some(change.user.as_str().as_bytes().to_vec()),
-            value: segment_changed::encode(change, &self.store.catalog, self.encoding),
-            headers,
-        }
+        let said = segment_changed::record(change, &self.store.catalog, self.encoding);
+        let no_headers = OwnedHeaders::new_with_capacity(said.headers.len());
+        let headers = said
+            .headers
+            .iter()
+            .fold(no_headers, |headers, (key, value)| headers.insert(Header { key, value: Some(value) }));
+        Outgoing { key: Some(change.user.as_str().as_bytes().to_vec()), value: said.value, headers }
     }
 }
 
@@ -279,20 +250,4 @@ impl Publisher {
 fn own_since(rows: &[Publication]) -> Option<i64> {
     let all_changes = rows.iter().all(|row| matches!(row.content, Content::Changes(_)));
     rows.iter().map(|row| row.id).min().filter(|_| all_changes)
-}
-
-/// Keeps the leases of held rows from running out while they are being said.
-async fn renew_leases(store: Store, held: HeldRows) {
-    let mut interval = tokio::time::interval(store.lease / 3);
-    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        interval.tick().await;
-        let ids = held.ids();
-        if ids.is_empty() {
-            continue;
-        }
-        if let Err(error) = outbox::renew(&store.pool, store.owner, store.lease, &ids).await {
-            debug!(%error, "could not renew the leases of outbox rows");
-        }
-    }
 }

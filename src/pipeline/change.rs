@@ -5,7 +5,7 @@ use std::sync::Arc;
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
-use crate::engine::ReasonCode;
+use crate::engine::Reasons;
 use crate::event::{Millis, UserId};
 
 /// What made a change of assignment.
@@ -43,7 +43,7 @@ pub struct Scored {
 pub struct Assigned {
     pub segment: CompactString,
     pub score: f64,
-    pub reasons: Vec<ReasonCode>,
+    pub reasons: Reasons,
 }
 
 /// Everything that saying a ranking once more needs, but for the user and the revision.

@@ -7,7 +7,7 @@ use tracing::{error, info, warn};
 
 use crate::event::Event;
 use crate::health::Health;
-use crate::kafka::publisher::HeldRows;
+use crate::kafka::held_rows::HeldRows;
 use crate::metrics::{Metrics, Stage};
 use crate::retry::Retry;
 use crate::stop::{Stop, StopReason};

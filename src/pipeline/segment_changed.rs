@@ -45,32 +45,43 @@ pub fn event_id(user: &UserId, revision: i64) -> Uuid {
     Uuid::new_v5(&EVENT_ID_NAMESPACE, format!("{user}/{revision}").as_bytes())
 }
 
-/// The record's value; `None` for a null record.
-pub fn encode(change: &Change, catalog: &Catalog, encoding: Encoding) -> Option<Vec<u8>> {
-    match &change.saying {
+/// A record as it is produced, but for its key, which is the user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said {
+    /// CloudEvents' binary mode, the trace context that came with the cause, and the revision.
+    pub headers: Vec<(&'static str, String)>,
+    /// `None` for a null record.
+    pub value: Option<Vec<u8>>,
+}
+
+/// The record that says `change`.
+pub fn record(change: &Change, catalog: &Catalog, encoding: Encoding) -> Said {
+    let (event_id, said_at) =
+        (event_id(&change.user, change.revision).to_string(), Millis(change.revision).to_string());
+    let value = match &change.saying {
         Saying::Null => None,
         Saying::Ranking(announcement) => {
             let occurred_at = announcement.occurred_at.to_string();
-            let envelope = envelope(change, announcement, &occurred_at, catalog);
+            let payload = payload(change, announcement, &occurred_at, catalog);
+            let envelope = envelope(announcement, &event_id, &said_at, payload);
             Some(match encoding {
                 Encoding::Json => json(&envelope),
                 Encoding::Avro => avro::single_object(&envelope),
                 Encoding::Framed(schema_id) => avro::framed(&envelope, schema_id),
             })
         }
-    }
+    };
+    Said { headers: headers(change, encoding, event_id, said_at), value }
 }
 
-/// The record's headers: CloudEvents' binary mode, the trace context that came with the cause, and the revision.
-pub fn headers(change: &Change, encoding: Encoding) -> Vec<(&'static str, String)> {
-    let mut headers = vec![
-        (REVISION_HEADER, change.revision.to_string()),
-        ("ce_specversion", "1.0".to_owned()),
-        ("ce_id", event_id(&change.user, change.revision).to_string()),
-        ("ce_type", EVENT_TYPE.to_owned()),
-        ("ce_source", "segmenter".to_owned()),
-        ("ce_time", Millis(change.revision).to_string()),
-    ];
+fn headers(change: &Change, encoding: Encoding, event_id: String, said_at: String) -> Vec<(&'static str, String)> {
+    let mut headers = Vec::with_capacity(MOST_HEADERS);
+    headers.push((REVISION_HEADER, change.revision.to_string()));
+    headers.push(("ce_specversion", "1.0".to_owned()));
+    headers.push(("ce_id", event_id));
+    headers.push(("ce_type", EVENT_TYPE.to_owned()));
+    headers.push(("ce_source", "segmenter".to_owned()));
+    headers.push(("ce_time", said_at));
     if let Saying::Ranking(announcement) = &change.saying {
         headers.push(("content-type", encoding.content_type().to_owned()));
         if let Some(traceparent) = &announcement.traceparent {
@@ -80,12 +91,15 @@ pub fn headers(change: &Change, encoding: Encoding) -> Vec<(&'static str, String
     headers
 }
 
+/// How many headers a record has at most.
+const MOST_HEADERS: usize = 8;
+
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Envelope<'a> {
-    event_id: Uuid,
+    event_id: &'a str,
     event_type: &'static str,
-    timestamp: String,
+    timestamp: &'a str,
     version: &'static str,
     source: &'static str,
     correlation_id: Option<&'a str>,
@@ -155,33 +169,32 @@ fn json(envelope: &Envelope<'_>) -> Vec<u8> {
     json
 }
 
-fn envelope<'a>(
-    change: &'a Change,
-    said: &'a Announcement,
-    occurred_at: &'a str,
-    catalog: &'a Catalog,
-) -> Envelope<'a> {
-    let first = said.ranking.first();
+fn envelope<'a>(said: &'a Announcement, event_id: &'a str, timestamp: &'a str, payload: Payload<'a>) -> Envelope<'a> {
     Envelope {
-        event_id: event_id(&change.user, change.revision),
+        event_id,
         event_type: EVENT_TYPE,
-        timestamp: Millis(change.revision).to_string(),
+        timestamp,
         version: "1.0",
         source: "segmenter",
         correlation_id: said.correlation_id.as_deref(),
         causation_id: said.causation_id.as_deref(),
-        payload: Payload {
-            user_id: change.user.as_str(),
-            revision: change.revision,
-            trigger: said.trigger.as_str(),
-            previous_primary_segment: said.previous.first().map(|scored| &*scored.segment),
-            primary_segment: first.map(|assigned| &*assigned.segment),
-            segment_confidence: first.map(|assigned| assigned.score),
-            previous_segments: &said.previous,
-            new_segments: NewSegments { ranking: &said.ranking, assigned_at: occurred_at, catalog },
-            catalog_version: said.catalog_version,
-            occurred_at,
-            replay_id: said.replay_id.as_deref(),
-        },
+        payload,
+    }
+}
+
+fn payload<'a>(change: &'a Change, said: &'a Announcement, occurred_at: &'a str, catalog: &'a Catalog) -> Payload<'a> {
+    let first = said.ranking.first();
+    Payload {
+        user_id: change.user.as_str(),
+        revision: change.revision,
+        trigger: said.trigger.as_str(),
+        previous_primary_segment: said.previous.first().map(|scored| &*scored.segment),
+        primary_segment: first.map(|assigned| &*assigned.segment),
+        segment_confidence: first.map(|assigned| assigned.score),
+        previous_segments: &said.previous,
+        new_segments: NewSegments { ranking: &said.ranking, assigned_at: occurred_at, catalog },
+        catalog_version: said.catalog_version,
+        occurred_at,
+        replay_id: said.replay_id.as_deref(),
     }
 }

@@ -3,7 +3,7 @@
 //! Whoever has something new to say of a user inserts an outbox row after the user's state was locked: a fold after its
 //! compare-and-set, the triggers within the delete or the rename. Ids are drawn one after the other. So where all ids
 //! after that of a row are this process's own, nobody else has a newer revision of the row's users; and what this process
-//! itself has is said later, in order.
+//! itself has its one publisher says later, in order.
 
 use std::collections::BTreeSet;
 use std::ops::Bound;

@@ -130,26 +130,26 @@ pub async fn renew(pool: &PgPool, owner: Uuid, lease: Duration, ids: &[i64]) -> 
     unit.finish().await
 }
 
-/// Deletes said rows, as far as they are still this owner's.
+/// Deletes said rows, as far as they are still this owner's. Nobody waits for the disk: a row that comes back after a crash
+/// of the database is said once more.
 pub async fn delete(pool: &PgPool, owner: Uuid, ids: &[i64]) -> Result<(), sqlx::Error> {
     let mut unit = sql::unit(pool).await?;
-    sql::query("delete from segmenter.outbox where owner = $1 and id = any($2)")
-        .bind(owner)
-        .bind(ids)
-        .execute(unit.connection())
-        .await?;
+    sql::query(
+        "delete from segmenter.outbox where owner = $1 and id = any($2)
+            and (select set_config('synchronous_commit', 'off', true)) is not null",
+    )
+    .bind(owner)
+    .bind(ids)
+    .execute(unit.connection())
+    .await?;
     unit.finish().await
 }
 
-/// The id drawn last for a row, committed or not; `None` where the role may not know. See [`super::drawn_ids`].
-pub async fn newest_id(pool: &PgPool) -> Result<Option<i64>, sqlx::Error> {
-    let id = sql::query_scalar("select last_value from segmenter.outbox_id_seq")
+/// The id drawn last for a row, committed or not. See [`super::drawn_ids`].
+pub async fn newest_id(pool: &PgPool) -> Result<i64, sqlx::Error> {
+    sql::query_scalar("select last_value from segmenter.outbox_id_seq")
         .fetch_one(sql::unit(pool).await?.connection())
-        .await;
-    match id {
-        Err(error) if is_forbidden(&error) => Ok(None),
-        id => id.map(Some),
-    }
+        .await
 }
 
 /// The revision last said of each user, in the order asked for; 0 where nothing ever was.
@@ -204,11 +204,6 @@ pub async fn depth(pool: &PgPool) -> Result<Depth, sqlx::Error> {
     .await?;
     let oldest: f64 = row.try_get("oldest")?;
     Ok(Depth { rows: row.try_get("rows")?, oldest: Duration::try_from_secs_f64(oldest.max(0.0)).unwrap_or_default() })
-}
-
-/// Insufficient privilege.
-fn is_forbidden(error: &sqlx::Error) -> bool {
-    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "42501")
 }
 
 fn interval(duration: Duration) -> PgInterval {

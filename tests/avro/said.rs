@@ -1,7 +1,7 @@
 //! segment-changed in Avro says what it says in JSON, and others can read it.
 
 use apache_avro::reader::datum::GenericDatumReader;
-use segmenter::engine::{Catalog, ReasonCode};
+use segmenter::engine::{Catalog, Reasons};
 use segmenter::event::{Millis, UserId};
 use segmenter::pipeline::change::{Announcement, Assigned, Change, Saying, Scored, Trigger};
 use segmenter::pipeline::fold::{Context, Voice, fold};
@@ -23,7 +23,7 @@ fn read(value: &[u8]) -> Value {
 /// The two encodings of one change as JSON. What JSON leaves out where there is none is null in Avro.
 fn both(change: &Change) -> (Value, Value) {
     let catalog = Catalog::builtin().unwrap();
-    let encoded = |encoding| segment_changed::encode(change, &catalog, encoding).unwrap();
+    let encoded = |encoding| segment_changed::record(change, &catalog, encoding).value.unwrap();
     let mut in_json: Value = serde_json::from_slice(&encoded(Encoding::Json)).unwrap();
     in_json["payload"].as_object_mut().unwrap().entry("replayId").or_insert(Value::Null);
     (in_json, read(&encoded(Encoding::Avro)))
@@ -66,7 +66,7 @@ fn the_avro_of_a_change_is_read_by_others_as_what_the_json_says() {
         ],
         ranking: vec![
             Assigned { segment: "FAMILY_TRAVELER".into(), score: 0.75, reasons: reasons() },
-            Assigned { segment: "SOLO".into(), score: f64::MIN_POSITIVE, reasons: vec![] },
+            Assigned { segment: "SOLO".into(), score: f64::MIN_POSITIVE, reasons: Reasons::new() },
         ],
         occurred_at: Millis(1_769_682_030_123),
         trigger: Trigger::Replay,
@@ -82,10 +82,10 @@ fn the_avro_of_a_change_is_read_by_others_as_what_the_json_says() {
 }
 
 /// Reasons of the kind that the engine gives.
-fn reasons() -> Vec<ReasonCode> {
+fn reasons() -> Reasons {
     match example_change().saying {
-        Saying::Ranking(announcement) => announcement.ranking.iter().flat_map(|each| each.reasons.clone()).collect(),
-        Saying::Null => vec![],
+        Saying::Ranking(announcement) => announcement.ranking[0].reasons.clone(),
+        Saying::Null => Reasons::new(),
     }
 }
 
@@ -102,7 +102,7 @@ fn the_example_of_segment_changed_is_what_the_example_of_onboarding_completed_le
 #[test]
 fn avro_written_by_others_is_byte_for_byte_ours() {
     let change = example_change();
-    let ours = segment_changed::encode(&change, &Catalog::builtin().unwrap(), Encoding::Avro).unwrap();
+    let ours = segment_changed::record(&change, &Catalog::builtin().unwrap(), Encoding::Avro).value.unwrap();
     assert_eq!(ours, writer::single_object(&schema(SEGMENT_CHANGED), &both(&change).0));
 }
 
@@ -110,8 +110,9 @@ fn avro_written_by_others_is_byte_for_byte_ours() {
 fn an_erasure_is_a_null_record_in_every_encoding() {
     let erased = Change { saying: Saying::Null, ..example_change() };
     for encoding in [Encoding::Json, Encoding::Avro] {
-        assert_eq!(segment_changed::encode(&erased, &Catalog::builtin().unwrap(), encoding), None);
-        let headers = segment_changed::headers(&erased, encoding);
+        let said = segment_changed::record(&erased, &Catalog::builtin().unwrap(), encoding);
+        assert_eq!(said.value, None);
+        let headers = said.headers;
         assert!(headers.iter().all(|(key, _)| *key != "content-type"));
     }
 }
@@ -119,7 +120,8 @@ fn an_erasure_is_a_null_record_in_every_encoding() {
 #[test]
 fn the_content_type_names_the_encoding_and_no_other_header_does() {
     let change = example_change();
-    let [json, avro] = [Encoding::Json, Encoding::Avro].map(|encoding| segment_changed::headers(&change, encoding));
+    let [json, avro] = [Encoding::Json, Encoding::Avro]
+        .map(|encoding| segment_changed::record(&change, &Catalog::builtin().unwrap(), encoding).headers);
     let of = |headers: &[(&'static str, String)]| {
         let (types, others): (Vec<_>, Vec<_>) = headers.iter().cloned().partition(|(key, _)| *key == "content-type");
         (types.into_iter().map(|(_, value)| value).collect::<Vec<_>>(), others)

@@ -1,6 +1,6 @@
 //! Size, emptiness, encodings, JSON itself, envelopes, and the order of the checks.
 
-use segmenter::event::{Body, Reason, Skip};
+use segmenter::event::{Body, Reason, Rejection, Skip};
 
 use super::*;
 
@@ -304,4 +304,35 @@ fn order() -> Vec<Case> {
             Expected::Rejected(Reason::BadValue),
         ),
     ]
+}
+
+#[test]
+fn a_payload_means_the_same_before_and_after_its_events_type_and_so_does_a_fault_in_it() {
+    let payload = |inner: &str| format!(r#"{{"userId":"u-1","profile":{{"preferences":{inner}}}}}"#);
+    let payloads = [
+        payload(r#"{"climate":{"preferences":["cold"]}}"#),
+        payload(r#"{"climate":{"preferences":[]},"climate":{}}"#),
+        payload(r#"{"budget":{"globalRange":{"min":1e999,"max":2}}}"#),
+        payload(r#"{"climate":7}"#),
+        r#"["no object"]"#.to_owned(),
+        r#""no object""#.to_owned(),
+        "null".to_owned(),
+        r#"{"userId":"u-1""#.to_owned(),
+    ];
+    let decoded = |text: String| outcome(Kind::OnboardingCompleted, Some(b"u-1"), Some(text.as_bytes()), Some(NOW));
+    for payload in payloads {
+        for event_type in ["user.onboarding.completed", "user.profile.updated", r"user\u002eonboarding.completed"] {
+            let event_type = format!(r#""eventType":"{event_type}""#);
+            let before = decoded(format!(r#"{{{event_type},"eventId":"e-1","payload":{payload}}}"#));
+            let after = decoded(format!(r#"{{"eventId":"e-1","payload":{payload},{event_type}}}"#));
+            // Where the object itself does not end, what follows makes another column of it.
+            let without_place = |decoded: Decoded| match decoded {
+                Decoded::Rejected(rejection) if rejection.detail.starts_with("the value") => {
+                    Decoded::Rejected(Rejection::new(rejection.reason, "the value"))
+                }
+                other => other,
+            };
+            assert_eq!(without_place(before), without_place(after), "{event_type}, {payload}");
+        }
+    }
 }

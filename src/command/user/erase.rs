@@ -8,8 +8,9 @@ use tokio::sync::mpsc;
 
 use crate::event::{Body, Cause, DECODER_VERSION, Event, Millis, Stamp, UserId};
 use crate::kafka::client::Topics;
+use crate::kafka::held_rows::HeldRows;
 use crate::kafka::produce::Producer;
-use crate::kafka::publisher::{HeldRows, Publisher};
+use crate::kafka::publisher::Publisher;
 use crate::kafka::{said_schema, tombstone};
 use crate::metrics::Metrics;
 use crate::service::Settings;

@@ -58,12 +58,13 @@ const INSERTED_BY_US: [&str; 10] = [
 ];
 const UPDATED_BY_US: [&str; 6] =
     ["vector", "segments", "primarySegment", "segmentConfidence", "lastSegmentUpdate", "updatedAt"];
-const OUR_TABLES: [(&str, &[&str]); 5] = [
+const OUR_TABLES: [(&str, &[&str]); 6] = [
     ("_sqlx_migrations", &["SELECT"]),
     ("schema_compatibility", &["SELECT"]),
     ("profile_states", &["SELECT", "INSERT", "UPDATE"]),
     ("departed", &["SELECT", "INSERT", "UPDATE"]),
     ("outbox", &["SELECT", "INSERT", "UPDATE", "DELETE"]),
+    ("outbox_id_seq", &["SELECT"]),
 ];
 
 /// All that the service needs; a test holds it against `docs/grants.sql`.

@@ -32,9 +32,9 @@ pub(super) fn framed(envelope: &Envelope<'_>, schema_id: u32) -> Vec<u8> {
 /// Writes the datum after what `out` holds.
 fn datum(envelope: &Envelope<'_>, out: Vec<u8>) -> Vec<u8> {
     let mut out = Datum(out);
-    out.string(&envelope.event_id.to_string());
+    out.string(envelope.event_id);
     out.string(envelope.event_type);
-    out.string(&envelope.timestamp);
+    out.string(envelope.timestamp);
     out.string(envelope.version);
     out.string(envelope.source);
     out.optional_string(envelope.correlation_id);
