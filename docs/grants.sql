@@ -26,7 +26,7 @@ grant select, insert, update on segmenter.profile_states to segmenter_service;
 grant select, insert, update on segmenter.departed to segmenter_service;
 grant select, insert, update, delete on segmenter.outbox to segmenter_service;
 -- Whether anybody else has something new to say; without it each change costs one more look at its user's state.
-grant select on sequence segmenter.outbox_id_seq to segmenter_service;
+grant select on segmenter.outbox_id_seq to segmenter_service;
 
 -- Only so that the page at / shows the jobs; without it the page says that it cannot:
 --   grant select on segmenter.jobs, segmenter.job_parts to segmenter_service;
