@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use crate::scene::{PATIENCE, Scene, history};
-use crate::support::{Door, Finished, Listener, SecuredKafka, Segmenter, certificates, kafka, secured_kafka};
+use crate::support::{
+    Door, Finished, Listener, SecuredKafka, Segmenter, certificates, kafka, secured_kafka, segmenter,
+};
 
 /// Variables, by name.
 type Environment = Vec<(&'static str, String)>;
@@ -122,6 +124,26 @@ async fn a_certificate_for_another_name_ends_the_process_with_both_names() {
     let finished = is_refused(&scene, &door, environment).await;
     for said in [format!("{} is for another name", door.address()), "broker.example".to_owned()] {
         assert!(last_words(&finished).contains(&said), "{}", finished.log);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_doctor_names_what_is_wrong_with_a_certificate() {
+    let scene = scene().await;
+    let cases = [
+        (&certificates().foreign.server, "is for this name; it is of an authority that is not trusted"),
+        (&certificates().ours.elsewhere, "is for another name"),
+    ];
+    for (certificate, said) in cases {
+        let door = Door::with_certificate(scene.kafka.brokers(), certificate).await;
+        let mut more = tls();
+        more[0].1 = door.address();
+        let mut environment = scene.environment();
+        environment.extend(more.iter().map(|(name, value)| (*name, value.as_str())));
+        let finished = segmenter(&["doctor"], &environment).finish(PATIENCE).await;
+        assert_eq!(finished.code, Some(4), "{}", finished.stdout);
+        assert!(finished.stdout.replace("\n", " ").contains(said), "{}", finished.stdout);
+        assert!(door.knocks() <= 2 * KNOCKS, "{} knocks", door.knocks());
     }
 }
 
