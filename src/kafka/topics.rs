@@ -26,22 +26,22 @@ const PATIENT: Duration = Duration::from_secs(15);
 const FIRST_ANSWER: Duration = Duration::from_secs(1);
 const ANSWER: Duration = Duration::from_secs(5);
 
-/// How long the brokers may refuse a process that they have let in before it ends: rights and credentials may be given at
-/// this moment, and brokers that restart may not know them yet.
+/// How long brokers may refuse us before the process ends, where not all of them have done so at its start: rights and
+/// credentials may be given at this moment, and a broker that restarts may not know them yet.
 const GRACE: Duration = Duration::from_secs(5);
 
 /// Looks for the topics for as long as the process runs. A missing topic and brokers that are away are waited for; brokers
-/// that refuse us end the process, since only another configuration helps, and that is read at the start. Brokers that have
-/// never let this process in are asked once.
+/// that refuse us end the process, since only another configuration helps, and that is read at the start. Where none of them
+/// has ever let this process in, each is asked once.
 pub async fn watch(producer: Producer, reported: ClientEvents, topics: Arc<Topics>, health: Health, stop: Stop) {
     let mut last = None;
     let mut refused_since = None;
     let mut was_let_in = false;
     let mut patience = FIRST_ANSWER;
     loop {
-        let problem = tokio::select! {
-            problem = look(&producer, &reported, &topics, patience) => problem,
-            refusal = reported.refused_by_all(), if !was_let_in => Some(Problem::Refused(refusal)),
+        let (problem, is_final) = tokio::select! {
+            problem = look(&producer, &reported, &topics, patience) => (problem, false),
+            refusal = reported.refused_by_all(), if !was_let_in => (Some(Problem::Refused(refusal)), true),
         };
         was_let_in |= !matches!(problem, Some(Problem::Refused(_) | Problem::Silent(_)));
         patience = (patience * 2).min(ANSWER);
@@ -59,7 +59,7 @@ pub async fn watch(producer: Producer, reported: ClientEvents, topics: Arc<Topic
         match &problem {
             Some(problem @ (Problem::Refused(_) | Problem::NotAllowed(_))) => {
                 let since = *refused_since.get_or_insert_with(Instant::now);
-                if !was_let_in || since.elapsed() >= GRACE {
+                if is_final || since.elapsed() >= GRACE {
                     return stop.now(StopReason::Failure(problem.explained().await));
                 }
             }
