@@ -56,13 +56,14 @@ impl Cluster {
     /// `tuning` holds where the operator has set nothing.
     fn config(&self, tuning: &[(&str, &str)]) -> ClientConfig {
         let mut config = ClientConfig::new();
-        let is_decided = self.properties.iter().any(|(name, _)| RECONNECT.iter().any(|(key, _)| key == name));
-        let reconnect = RECONNECT.iter().filter(|_| !is_decided);
-        for (key, value) in reconnect.chain(tuning) {
+        for (key, value) in tuning {
             config.set(*key, *value);
         }
         for (key, value) in &self.properties {
             config.set(key, value);
+        }
+        if RECONNECT.iter().all(|(key, _)| config.get(key).is_none()) {
+            RECONNECT.iter().for_each(|(key, value)| drop(config.set(*key, *value)));
         }
         config.set_log_level(RDKafkaLogLevel::Info);
         config
