@@ -15,7 +15,8 @@ COPY tests/main.rs tests/main.rs
 COPY benches benches
 # There is no .git in here to ask; `segmenter --version` says this.
 ARG SEGMENTER_COMMIT=""
-RUN cargo build --release --locked --bin segmenter \
+# With traces; they are off until OTEL_EXPORTER_OTLP_ENDPOINT is set.
+RUN cargo build --release --locked --features otlp --bin segmenter \
   && lib="usr/lib/$(uname -m)-linux-gnu" \
   && mkdir -p "/image/$lib" /image/usr/local/bin \
   && cp "/$lib/libssl.so.3" "/$lib/libcrypto.so.3" "/image/$lib/" \

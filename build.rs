@@ -1,4 +1,4 @@
-//! Finds out the commit that is built, for `segmenter --version`: the variable SEGMENTER_COMMIT, as where an image is built
+//! Finds out the commit that is built, for `segmenter --version` and the metric `segmenter_build_info`: the variable SEGMENTER_COMMIT, as where an image is built
 //! without the repository, or else what git says of a release build. Any other build has none, or else each commit would
 //! compile everything anew.
 
@@ -13,11 +13,13 @@ fn main() {
     println!("cargo::rerun-if-env-changed=SEGMENTER_COMMIT");
     let version = env::var("CARGO_PKG_VERSION").unwrap_or_default();
     let told = env::var("SEGMENTER_COMMIT").ok().filter(|commit| !commit.is_empty());
-    let version = match told.or_else(of_repository) {
+    let commit = told.or_else(of_repository);
+    let version = match &commit {
         Some(commit) => format!("{version} ({commit})"),
         None => version,
     };
     println!("cargo::rustc-env=SEGMENTER_VERSION={version}");
+    println!("cargo::rustc-env=SEGMENTER_BUILT_COMMIT={}", commit.as_deref().unwrap_or("unknown"));
 }
 
 /// The commit that is checked out here, if this is a release build in a repository of its own.

@@ -28,6 +28,7 @@ use segmenter::engine::Catalog;
 use segmenter::event::Millis;
 use segmenter::exit::Exit;
 use segmenter::telemetry;
+use segmenter::trace;
 
 /// Keeps travellers' segments: events from Kafka, rows in PostgreSQL, changes back to Kafka.
 ///
@@ -78,9 +79,10 @@ fn main() -> ExitCode {
     match run(cli) {
         Ok(code) => code,
         Err(error) => {
-            let (text, exit) = match error.downcast_ref::<Unusable>() {
-                Some(unusable) => (unusable.to_string(), Exit::Usage),
-                None => (format!("segmenter: {error:#}"), Exit::Failure),
+            let (text, exit) = if error.is::<Unusable>() || error.is::<trace::Unusable>() {
+                (error.to_string(), Exit::Usage)
+            } else {
+                (format!("segmenter: {error:#}"), Exit::Failure)
             };
             // Standard error is the last resort; if it is closed there is nobody to tell.
             let _ = writeln!(io::stderr(), "{text}");

@@ -4,6 +4,7 @@ mod backfill;
 mod controlling;
 mod filling;
 mod interrupting;
+mod lists;
 mod planning;
 mod profiles;
 mod progress;

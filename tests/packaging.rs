@@ -39,13 +39,18 @@ async fn bash_completes_a_command() {
     assert_eq!(String::from_utf8_lossy(&answer.stdout).trim(), "verify", "{}", String::from_utf8_lossy(&answer.stderr));
 }
 
-/// What the build script says of the version, in this environment and directory.
+/// What the build script says of the version, in this environment and directory; the metric's commit is the same.
 fn told(script: &std::path::Path, environment: &[(&str, &str)], directory: &std::path::Path) -> String {
     let mut run = Command::new(script);
     run.current_dir(directory).env_remove("SEGMENTER_COMMIT").env("CARGO_PKG_VERSION", "1.2.3");
     let said = run.envs(environment.iter().copied()).output().unwrap();
     let said = String::from_utf8(said.stdout).unwrap();
-    said.lines().find_map(|line| line.strip_prefix("cargo::rustc-env=SEGMENTER_VERSION=")).unwrap().to_owned()
+    let value = |name| said.lines().find_map(|line| line.strip_prefix(name)).unwrap().to_owned();
+    let (version, commit) =
+        (value("cargo::rustc-env=SEGMENTER_VERSION="), value("cargo::rustc-env=SEGMENTER_BUILT_COMMIT="));
+    assert_eq!(commit == "unknown", !version.contains('('), "{version} of {commit}");
+    assert!(commit == "unknown" || version.ends_with(&format!("({commit})")), "{version} of {commit}");
+    version
 }
 
 #[test]

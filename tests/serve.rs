@@ -235,10 +235,12 @@ async fn a_schema_that_is_behind_is_refused_with_exit_code_3_unless_asked_to_mig
     let address = process.http_address().await;
     eventually(PATIENCE, "it is ready", || async { http_get(address, "/health/ready").await.status == 200 }).await;
     let metrics = http_get(address, "/metrics").await.body;
-    assert!(
-        metrics.contains("segmenter_build_info")
-            && metrics.contains("segmenter_dead_letters_total{reason=\"malformed\"} 0")
+    let build = format!(
+        "segmenter_build_info{{commit=\"{}\",version=\"{}\"}} 1",
+        env!("SEGMENTER_BUILT_COMMIT"),
+        env!("CARGO_PKG_VERSION")
     );
+    assert!(metrics.contains(&build) && metrics.contains("segmenter_dead_letters_total{reason=\"malformed\"} 0"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

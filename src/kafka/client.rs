@@ -1,12 +1,13 @@
 //! Configuring librdkafka's clients: the properties that the promises rest on, and the events every client reports.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::ClientContext;
 use rdkafka::config::{ClientConfig, FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use tokio::sync::watch;
 use tracing::{debug, error, info, warn};
 
 use super::produce::Producer;
@@ -40,6 +41,11 @@ impl Topics {
     }
 }
 
+/// How soon a client knocks again. librdkafka's own 100 ms are 20 TLS handshakes a second where a client is refused: while
+/// it has no connection at all, it knocks twice in the first of these spans, whatever it was answered.
+/// An operator who sets one of the two decides about both, since they have to fit each other.
+const RECONNECT: [(&str, &str); 2] = [("reconnect.backoff.ms", "1000"), ("reconnect.backoff.max.ms", "3000")];
+
 /// How to reach the cluster: bootstrap servers, security, and what the operator adds.
 #[derive(Debug, Clone, Default)]
 pub struct Cluster {
@@ -58,6 +64,9 @@ impl Cluster {
         }
         for (key, value) in &self.properties {
             config.set(key, value);
+        }
+        if RECONNECT.iter().all(|(key, _)| config.get(key).is_none()) {
+            RECONNECT.iter().for_each(|(key, value)| drop(config.set(*key, *value)));
         }
         config.set_log_level(RDKafkaLogLevel::Info);
         config
@@ -155,29 +164,62 @@ fn alias(property: &str) -> Option<&'static str> {
 #[derive(Debug, Clone)]
 pub struct ClientEvents {
     client: &'static str,
-    refusal: Arc<Mutex<Option<String>>>,
+    heard: Arc<watch::Sender<Heard>>,
+}
+
+/// What the brokers, or our own check of their certificates, have against a client.
+#[derive(Debug, Default)]
+struct Heard {
+    /// The last refusal; nothing where brokers were not even reached since.
+    refusal: Option<String>,
+    /// All brokers have been tried since.
+    by_all: bool,
 }
 
 impl ClientEvents {
     /// Reports under `client`, which is one of this process's.
     pub fn new(client: &'static str) -> Self {
-        Self { client, refusal: Arc::default() }
+        Self { client, heard: Arc::default() }
     }
 
     /// What the brokers, or our own check of their certificate, last had against us; nothing where they were not even
     /// reached since.
     pub fn refusal(&self) -> Option<String> {
-        self.refusal.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.heard.borrow().refusal.clone()
+    }
+
+    /// Waits for a [`refusal`](Self::refusal) after which no broker is left that could answer otherwise.
+    pub async fn refused_by_all(&self) -> String {
+        let mut heard = self.heard.subscribe();
+        loop {
+            if let Some(refusal) = heard.borrow_and_update().by_all_refusal() {
+                return refusal;
+            }
+            if heard.changed().await.is_err() {
+                // Who could report is gone; nothing will be heard.
+                std::future::pending::<()>().await;
+            }
+        }
     }
 
     fn remember(&self, error: &KafkaError, reason: &str) {
-        let refusal = match error.rdkafka_error_code() {
-            Some(RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SSL) => Some(reason.to_owned()),
+        match error.rdkafka_error_code() {
+            Some(RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SSL) => {
+                self.heard.send_replace(Heard { refusal: Some(reason.to_owned()), by_all: false });
+            }
             // A handshake that failed is told in either way.
-            Some(RDKafkaErrorCode::BrokerTransportFailure) if !reason.contains("SSL") => None,
-            _ => return,
-        };
-        *self.refusal.lock().unwrap_or_else(PoisonError::into_inner) = refusal;
+            Some(RDKafkaErrorCode::BrokerTransportFailure) if !reason.contains("SSL") => {
+                self.heard.send_replace(Heard::default());
+            }
+            Some(RDKafkaErrorCode::AllBrokersDown) => self.heard.send_modify(|heard| heard.by_all = true),
+            _ => {}
+        }
+    }
+}
+
+impl Heard {
+    fn by_all_refusal(&self) -> Option<String> {
+        self.refusal.clone().filter(|_| self.by_all)
     }
 }
 
@@ -208,5 +250,51 @@ pub fn log_client_line(client: &str, level: RDKafkaLogLevel, facility: &str, mes
 
 /// An error event: brokers that are away and the like, of which the client recovers by itself.
 pub fn log_client_error(client: &str, error: &KafkaError, reason: &str) {
-    warn!(client, %error, reason, "Kafka client");
+    if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown) {
+        // Told at every attempt. Why each broker is down was said, and the watch over the topics says that nobody answers.
+        debug!(client, reason, "Kafka client");
+    } else {
+        warn!(client, %error, reason, "Kafka client");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn events_of(errors: &[(KafkaError, &str)]) -> Heard {
+        let events = ClientEvents::new("test");
+        errors.iter().for_each(|(error, reason)| events.remember(error, reason));
+        events.heard.send_replace(Heard::default())
+    }
+
+    #[test]
+    fn only_a_refusal_after_which_no_broker_is_left_is_one_by_all() {
+        use RDKafkaErrorCode::{AllBrokersDown, Authentication, BrokerTransportFailure, SSL};
+        let global = |code| KafkaError::Global(code);
+        let by_all = |errors: &[(KafkaError, &str)]| events_of(errors).by_all_refusal();
+        assert_eq!(by_all(&[(global(SSL), "one")]), None);
+        assert_eq!(by_all(&[(global(BrokerTransportFailure), "away"), (global(AllBrokersDown), "")]), None);
+        assert_eq!(by_all(&[(global(SSL), "one"), (global(AllBrokersDown), "")]).as_deref(), Some("one"));
+        let one_is_away = [
+            (global(BrokerTransportFailure), "away"),
+            (global(Authentication), "two"),
+            (global(BrokerTransportFailure), "SSL handshake failed: Disconnected"),
+            (global(AllBrokersDown), ""),
+        ];
+        assert_eq!(by_all(&one_is_away).as_deref(), Some("two"));
+        let then_away = [(global(SSL), "one"), (global(BrokerTransportFailure), "away"), (global(AllBrokersDown), "")];
+        assert_eq!(by_all(&then_away), None);
+    }
+
+    #[test]
+    fn an_operator_who_sets_one_of_the_two_times_of_reconnecting_decides_about_both() {
+        let config = |properties: &[(&str, &str)]| {
+            let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+            Cluster { properties: properties.iter().map(own).collect() }.admin()
+        };
+        let times = |config: &ClientConfig| RECONNECT.map(|(name, _)| config.get(name).map(str::to_owned));
+        assert_eq!(times(&config(&[])), [Some("1000".to_owned()), Some("3000".to_owned())]);
+        assert_eq!(times(&config(&[("reconnect.backoff.max.ms", "500")])), [None, Some("500".to_owned())]);
+    }
 }

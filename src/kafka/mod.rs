@@ -1,6 +1,7 @@
 //! Kafka: the consumer loop and its ledgers, the publisher of segment-changed, the dead letters.
 
 pub mod assignment;
+pub mod certificate;
 pub mod client;
 pub mod consumer;
 pub mod dead_letter;

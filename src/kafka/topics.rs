@@ -8,6 +8,7 @@ use rdkafka::error::{KafkaResult, RDKafkaErrorCode};
 use rdkafka::producer::Producer as _;
 use tracing::{info, warn};
 
+use super::certificate;
 use super::client::{ClientEvents, Topics};
 use super::produce::Producer;
 use crate::health::Health;
@@ -19,19 +20,31 @@ pub const COMPONENT: &str = "kafka";
 /// How often to look while something is missing, and while nothing is.
 const IMPATIENT: Duration = Duration::from_secs(1);
 const PATIENT: Duration = Duration::from_secs(15);
+
+/// How long the brokers have for the first answer, and at most for a later one. A process that ends waits for a question
+/// that is still open.
+const FIRST_ANSWER: Duration = Duration::from_secs(1);
 const ANSWER: Duration = Duration::from_secs(5);
 
-/// How long the brokers may refuse us before the process ends: rights and credentials may be given at this moment.
-/// Not longer, for librdkafka knocks many times a second meanwhile.
+/// How long brokers may refuse us before the process ends, where not all of them have done so at its start: rights and
+/// credentials may be given at this moment, and a broker that restarts may not know them yet.
 const GRACE: Duration = Duration::from_secs(5);
 
 /// Looks for the topics for as long as the process runs. A missing topic and brokers that are away are waited for; brokers
-/// that refuse us end the process, since only another configuration helps, and that is read at the start.
+/// that refuse us end the process, since only another configuration helps, and that is read at the start. Where none of them
+/// has ever let this process in, each is asked once.
 pub async fn watch(producer: Producer, reported: ClientEvents, topics: Arc<Topics>, health: Health, stop: Stop) {
     let mut last = None;
     let mut refused_since = None;
+    let mut was_let_in = false;
+    let mut patience = FIRST_ANSWER;
     loop {
-        let problem = look(&producer, &reported, &topics).await;
+        let (problem, is_final) = tokio::select! {
+            problem = look(&producer, &reported, &topics, patience) => (problem, false),
+            refusal = reported.refused_by_all(), if !was_let_in => (Some(Problem::Refused(refusal)), true),
+        };
+        was_let_in |= !matches!(problem, Some(Problem::Refused(_) | Problem::Silent(_)));
+        patience = (patience * 2).min(ANSWER);
         match &problem {
             Some(problem) => health.set_not_ready(COMPONENT, problem.to_string()),
             None => health.set_ready(COMPONENT),
@@ -46,8 +59,8 @@ pub async fn watch(producer: Producer, reported: ClientEvents, topics: Arc<Topic
         match &problem {
             Some(problem @ (Problem::Refused(_) | Problem::NotAllowed(_))) => {
                 let since = *refused_since.get_or_insert_with(Instant::now);
-                if since.elapsed() >= GRACE {
-                    stop.now(StopReason::Failure(problem.to_string()));
+                if is_final || since.elapsed() >= GRACE {
+                    return stop.now(StopReason::Failure(problem.explained().await));
                 }
             }
             Some(Problem::Missing(_) | Problem::Silent(_)) | None => refused_since = None,
@@ -69,9 +82,27 @@ enum Problem {
     Silent(String),
 }
 
-async fn look(producer: &Producer, reported: &ClientEvents, topics: &Arc<Topics>) -> Option<Problem> {
+impl Problem {
+    /// The problem, with what was found out about it.
+    async fn explained(&self) -> String {
+        match self {
+            Self::Refused(refusal) => match certificate::complaint(refusal).await {
+                Some(complaint) => format!("{complaint}: {self}"),
+                None => self.to_string(),
+            },
+            _ => self.to_string(),
+        }
+    }
+}
+
+async fn look(
+    producer: &Producer,
+    reported: &ClientEvents,
+    topics: &Arc<Topics>,
+    patience: Duration,
+) -> Option<Problem> {
     let (asking, topics) = (producer.clone(), Arc::clone(topics));
-    let looked = tokio::task::spawn_blocking(move || problem(&asking, &topics)).await;
+    let looked = tokio::task::spawn_blocking(move || problem(&asking, &topics, patience)).await;
     match looked {
         Ok(Ok(problem)) => problem,
         Ok(Err(error)) => Some(match reported.refusal() {
@@ -82,10 +113,10 @@ async fn look(producer: &Producer, reported: &ClientEvents, topics: &Arc<Topics>
     }
 }
 
-fn problem(producer: &Producer, topics: &Topics) -> KafkaResult<Option<Problem>> {
+fn problem(producer: &Producer, topics: &Topics, patience: Duration) -> KafkaResult<Option<Problem>> {
     let (mut missing, mut not_allowed) = (Vec::new(), Vec::new());
     for topic in topics.all() {
-        let metadata = producer.client().fetch_metadata(Some(topic), ANSWER)?;
+        let metadata = producer.client().fetch_metadata(Some(topic), patience)?;
         let found = metadata.topics().first();
         let error = found.and_then(|found| found.error()).map(RDKafkaErrorCode::from);
         if error == Some(RDKafkaErrorCode::TopicAuthorizationFailed) {

@@ -223,8 +223,12 @@ fn register() -> prometheus::Result<(Metrics, Vec<Documented>)> {
         "Answers of the schema registry; `away` counts those that did not come, or were not its own",
     )?;
     Answer::ALL.iter().for_each(|answer| registry_answers.with_label_values(&[answer]).reset());
-    let build = to.whole_gauges("build_info", &["version"], "1, with the version of the program as a label")?;
-    build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+    let build = to.whole_gauges(
+        "build_info",
+        &["version", "commit"],
+        "1, with the version and the commit of the program as labels; the commit is `unknown` where the build was not told",
+    )?;
+    build.with_label_values(&[env!("CARGO_PKG_VERSION"), env!("SEGMENTER_BUILT_COMMIT")]).set(1);
     let metrics = Metrics {
         records: [of_kind("onboarding_completed"), of_kind("profile_updated")],
         skipped,

@@ -4,9 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use anyhow::bail;
 use opentelemetry::{Context, KeyValue};
-use opentelemetry_otlp::{Protocol, SpanExporter as OtlpExporter, WithExportConfig as _};
+use opentelemetry_otlp::{Protocol, SpanExporter as OtlpExporter, WithExportConfig as _, WithHttpConfig as _};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{
@@ -14,44 +13,32 @@ use opentelemetry_sdk::trace::{
 };
 use tracing::{info, warn};
 
+use super::client::Client;
+use super::variables;
 use crate::metrics::{Metrics, SpanFate};
-
-/// How many spans may wait, where `OTEL_BSP_MAX_QUEUE_SIZE` does not say.
-const QUEUE: usize = 2048;
-
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|text| !text.is_empty())
-}
-
-/// Whether the standard variables ask for traces.
-fn is_wanted() -> bool {
-    let is = |name, word: &str| variable(name).is_some_and(|text| text.eq_ignore_ascii_case(word));
-    let has_endpoint = ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"]
-        .into_iter()
-        .any(|name| variable(name).is_some());
-    has_endpoint && !is("OTEL_SDK_DISABLED", "true") && !is("OTEL_TRACES_EXPORTER", "none")
-}
 
 /// What makes spans and sends them, configured by the standard variables; `None` where they do not ask for it.
 ///
 /// # Errors
-/// A variable asks for what is not there.
+/// [`Unusable`](super::Unusable) where a variable asks for what is not there.
 pub(super) fn provider(metrics: &Metrics) -> anyhow::Result<Option<SdkTracerProvider>> {
-    if !is_wanted() {
-        return Ok(None);
-    }
-    for name in ["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"] {
-        if let Some(protocol) = variable(name).filter(|protocol| protocol != "http/protobuf") {
-            bail!("{name} is {protocol}; only http/protobuf is spoken (a collector takes it on port 4318)");
-        }
-    }
-    // For a collector behind https; one that is installed already is as good.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let exporter = OtlpExporter::builder().with_http().with_protocol(Protocol::HttpBinary).build()?;
-    let room = variable("OTEL_BSP_MAX_QUEUE_SIZE").and_then(|text| text.parse().ok()).unwrap_or(QUEUE);
+    let Some(asked) = variables::read()? else { return Ok(None) };
+    let client = Client::new(&asked)?;
+    let exporter = OtlpExporter::builder()
+        .with_http()
+        .with_protocol(Protocol::HttpBinary)
+        .with_timeout(asked.timeout)
+        .with_http_client(client.clone())
+        .build()?;
+    let room = asked.room;
     let waiting = Arc::new(AtomicUsize::new(0));
-    let counting =
-        Counting { exporter, waiting: Arc::clone(&waiting), failing: AtomicBool::new(false), metrics: metrics.clone() };
+    let counting = Counting {
+        exporter,
+        client,
+        waiting: Arc::clone(&waiting),
+        failing: AtomicBool::new(false),
+        metrics: metrics.clone(),
+    };
     let config = BatchConfigBuilder::default().with_max_queue_size(room).build();
     let batches = BatchSpanProcessor::builder(counting).with_batch_config(config).build();
     let bounded = Bounded { batches, waiting, room, metrics: metrics.clone() };
@@ -61,6 +48,7 @@ pub(super) fn provider(metrics: &Metrics) -> anyhow::Result<Option<SdkTracerProv
 
 /// Who we are to the collector; the standard variables win.
 fn resource() -> Resource {
+    let variable = |name| std::env::var(name).ok().filter(|text| !text.is_empty());
     let is_named = variable("OTEL_SERVICE_NAME").is_some()
         || variable("OTEL_RESOURCE_ATTRIBUTES").is_some_and(|attributes| attributes.contains("service.name="));
     let builder = Resource::builder().with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")));
@@ -109,6 +97,7 @@ impl SpanProcessor for Bounded {
 #[derive(Debug)]
 struct Counting {
     exporter: OtlpExporter,
+    client: Client,
     waiting: Arc<AtomicUsize>,
     failing: AtomicBool,
     metrics: Metrics,
@@ -123,7 +112,10 @@ impl SpanExporter for Counting {
         self.metrics.spans(fate, count as u64);
         let had_failed = self.failing.swap(sent.is_err(), Ordering::Relaxed);
         match &sent {
-            Err(error) if !had_failed => warn!(%error, "the collector does not take traces; they are lost meanwhile"),
+            Err(error) if !had_failed => {
+                let reason = self.client.take_failure().unwrap_or_else(|| error.to_string());
+                warn!(reason, "the collector does not take traces; they are lost meanwhile");
+            }
             Ok(()) if had_failed => info!("the collector takes traces again"),
             _ => {}
         }

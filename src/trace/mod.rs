@@ -14,16 +14,25 @@
 //! anything, and `traceparent` is carried on as it came.
 
 #[cfg(feature = "otlp")]
+mod client;
+#[cfg(feature = "otlp")]
 mod export;
 #[cfg(not(feature = "otlp"))]
 mod off;
 #[cfg(feature = "otlp")]
 mod spans;
+#[cfg(feature = "otlp")]
+mod variables;
 
 #[cfg(not(feature = "otlp"))]
 pub use off::{SayTrace, Traces, WriteTrace};
 #[cfg(feature = "otlp")]
 pub use spans::{SayTrace, Traces, WriteTrace};
+
+/// Standard variables that cannot be used; each with the rule that it breaks, and without its value.
+#[derive(Debug, thiserror::Error)]
+#[error("traces cannot be sent as the environment says:\n  {}", .0.join("\n  "))]
+pub struct Unusable(pub Vec<String>);
 
 /// Where a record came from.
 #[derive(Debug, Clone, Copy)]

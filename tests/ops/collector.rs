@@ -29,6 +29,7 @@ pub struct Span {
 
 /// A collector on a free port; ended when dropped.
 pub struct Collector {
+    pub address: String,
     pub endpoint: String,
     spans: Arc<Mutex<Vec<Span>>>,
     serving: JoinHandle<()>,
@@ -56,9 +57,10 @@ impl Collector {
 
     async fn serve(router: Router, spans: Arc<Mutex<Vec<Span>>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let address = listener.local_addr().unwrap().to_string();
+        let endpoint = format!("http://{address}");
         let serving = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        Self { endpoint, spans, serving }
+        Self { address, endpoint, spans, serving }
     }
 
     pub fn spans(&self) -> Vec<Span> {

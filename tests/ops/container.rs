@@ -27,6 +27,13 @@ fn the_image_has_no_shell_no_root_and_nothing_but_the_program() {
 }
 
 #[test]
+fn the_image_can_send_traces_and_has_no_points_at_which_tests_kill_it() {
+    let (build, _) = stages();
+    let cargo = build.lines().find(|line| line.contains("cargo build")).expect("it is built with Cargo");
+    assert!(cargo.contains("--features otlp ") && !cargo.contains("failpoints"), "{cargo}");
+}
+
+#[test]
 fn everything_that_the_build_copies_is_there_and_not_ignored() {
     let (build, _) = stages();
     let ignored = read(".dockerignore");

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use crate::scene::{PATIENCE, Scene, history};
-use crate::support::{Finished, Listener, SecuredKafka, Segmenter, certificates, secured_kafka};
+use crate::support::{
+    Door, Finished, Listener, SecuredKafka, Segmenter, certificates, kafka, secured_kafka, segmenter,
+};
 
 /// Variables, by name.
 type Environment = Vec<(&'static str, String)>;
@@ -59,7 +61,10 @@ async fn works(environment: &Environment) {
     assert_eq!(process.wait(PATIENCE).await.code(), Some(0), "{:?}", process.log());
 }
 
-/// What a process says that ends by itself, and soon: librdkafka knocks many times a second where it is refused.
+/// How often a process that is refused may knock until it has ended: its three clients, and a few more times.
+const KNOCKS: usize = 20;
+
+/// What a process says that ends by itself, and soon.
 async fn fails(scene: &Scene, environment: &Environment) -> Finished {
     let began = std::time::Instant::now();
     let finished = serve(scene, environment).finish(PATIENCE).await;
@@ -87,21 +92,68 @@ async fn the_documented_rights_suffice_with_scram_and_with_plain_over_tls() {
     }
 }
 
+/// What a process says that is refused, after having knocked a few times only.
+async fn is_refused(scene: &Scene, door: &Door, mut environment: Environment) -> Finished {
+    environment[0].1 = door.address();
+    let finished = fails(scene, &environment).await;
+    assert!(door.knocks() <= KNOCKS, "{} knocks: {}", door.knocks(), finished.log);
+    finished
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_certificate_of_another_authority_ends_the_process_with_what_is_wrong() {
     let scene = scene().await;
     let mut environment = sasl("SCRAM-SHA-512", "segmenter", SecuredKafka::PASSWORD);
     environment[2].1 = certificates().foreign.ca.display().to_string();
-    let finished = fails(&scene, &environment).await;
-    assert!(last_words(&finished).contains("certificate verify failed"), "{}", finished.log);
-    assert!(last_words(&finished).contains("ssl.ca.location"), "{}", finished.log);
+    let door = Door::to(&secured_kafka().brokers(Listener::SaslSsl)).await;
+    let finished = is_refused(&scene, &door, environment).await;
+    for said in ["is for this name; it is of an authority", "certificate verify failed", "ssl.ca.location"] {
+        assert!(last_words(&finished).contains(said), "{}", finished.log);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_for_another_name_ends_the_process_with_both_names() {
+    let scene = Scene::new(1).await;
+    let door = Door::with_certificate(kafka().brokers(), &certificates().ours.elsewhere).await;
+    let environment = vec![
+        ("KAFKA_BROKERS", String::new()),
+        ("KAFKA_SECURITY_PROTOCOL", "ssl".to_owned()),
+        ("KAFKA_SSL_CA", certificates().ours.ca.display().to_string()),
+    ];
+    let finished = is_refused(&scene, &door, environment).await;
+    for said in [format!("{} is for another name", door.address()), "broker.example".to_owned()] {
+        assert!(last_words(&finished).contains(&said), "{}", finished.log);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_doctor_names_what_is_wrong_with_a_certificate() {
+    let scene = scene().await;
+    let cases = [
+        (&certificates().foreign.server, "is for this name; it is of an authority that is not trusted"),
+        (&certificates().ours.elsewhere, "is for another name"),
+    ];
+    for (certificate, said) in cases {
+        let door = Door::with_certificate(scene.kafka.brokers(), certificate).await;
+        let mut more = tls();
+        more[0].1 = door.address();
+        let mut environment = scene.environment();
+        environment.extend(more.iter().map(|(name, value)| (*name, value.as_str())));
+        let finished = segmenter(&["doctor"], &environment).finish(PATIENCE).await;
+        assert_eq!(finished.code, Some(4), "{}", finished.stdout);
+        let words: Vec<&str> = finished.stdout.split_whitespace().collect();
+        assert!(words.join(" ").contains(said), "{}", finished.stdout);
+        assert!(door.knocks() <= 2 * KNOCKS, "{} knocks", door.knocks());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_password_ends_the_process_with_what_is_wrong() {
     let scene = scene().await;
     for mechanism in ["SCRAM-SHA-512", "PLAIN"] {
-        let finished = fails(&scene, &sasl(mechanism, "segmenter", "wrong-password")).await;
+        let door = Door::to(&secured_kafka().brokers(Listener::SaslSsl)).await;
+        let finished = is_refused(&scene, &door, sasl(mechanism, "segmenter", "wrong-password")).await;
         assert!(last_words(&finished).contains("Authentication failed"), "{}", finished.log);
     }
 }

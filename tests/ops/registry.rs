@@ -3,6 +3,7 @@
 mod commands;
 mod faults;
 mod said;
+mod tls;
 
 use apache_avro::Schema;
 use segmenter::event::{Decoded, Event, Kind};

@@ -57,7 +57,7 @@ fn the_service_accepts_the_settings_of_every_overlay() {
 
 #[test]
 fn every_variable_that_a_container_gets_is_a_setting() {
-    let settings = read("docs/config.md");
+    let settings = read("docs/config.md") + &read("docs/traces.md");
     for overlay in OVERLAYS {
         let all = resources(overlay);
         for workload in of_kind(all, "Deployment").into_iter().chain(of_kind(all, "Job")) {
@@ -69,4 +69,40 @@ fn every_variable_that_a_container_gets_is_a_setting() {
             }
         }
     }
+}
+
+/// The ports that a setting leads to, without those that are a default of its scheme.
+fn ports(setting: &str) -> Vec<u64> {
+    let places = setting.split(',').map(|place| place.split_once("://").map_or(place, |(_, behind)| behind));
+    let hosts = places.map(|place| place.split('/').next().unwrap_or_default());
+    hosts.map(|host| host.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).expect("it names a port")).collect()
+}
+
+#[test]
+fn the_way_to_everything_that_is_set_is_open_and_to_what_is_not_set_it_is_closed() {
+    const OPTIONAL: [(&str, u64); 2] = [("SCHEMA_REGISTRY_URL", 8081), ("OTEL_EXPORTER_OTLP_ENDPOINT", 4318)];
+    let mut switched_on = 0;
+    for overlay in OVERLAYS {
+        let all = resources(overlay);
+        let environment =
+            environment(all, &named(all, "Deployment", "segmenter")["spec"]["template"]["spec"]["containers"][0]);
+        let rules = list(named(all, "NetworkPolicy", "segmenter"), "/spec/egress").iter();
+        let open: Vec<u64> = rules
+            .flat_map(|rule| list(rule, "/ports"))
+            .map(|port| port["port"].as_u64().expect("egress is by number"))
+            .collect();
+        for port in ports(&environment["KAFKA_BROKERS"]) {
+            assert!(open.contains(&port), "{overlay}: no way to Kafka's {port}");
+        }
+        for (name, usual) in OPTIONAL {
+            match environment.get(name) {
+                Some(address) => {
+                    assert!(ports(address).iter().all(|port| open.contains(port)), "{overlay}: no way to {address}");
+                    switched_on += 1;
+                }
+                None => assert!(!open.contains(&usual), "{overlay}: {usual} is open for nobody"),
+            }
+        }
+    }
+    assert!(switched_on >= OPTIONAL.len(), "no overlay shows how they are switched on");
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::collector::{Collector, Span};
 use crate::scene::{Numbers, PATIENCE, Scene, history, onboarding_event, record};
-use crate::support::{OwnedRecord, Record, eventually, http_get};
+use crate::support::{Door, OwnedRecord, Record, certificates, eventually, http_get};
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 const PRODUCER: &str = "b7ad6b7169203331";
@@ -133,10 +133,59 @@ async fn what_a_collector_that_is_away_does_not_take_is_counted_and_said_once() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_protocol_that_is_not_spoken_is_said_at_the_start() {
+async fn a_collector_behind_https_is_trusted_by_its_authority() {
+    let (scene, collector) = (Scene::new(1).await, Collector::start().await);
+    let door = Door::with_certificate(&collector.address, &certificates().ours.server).await;
+    scene.add_users(1).await;
+    scene.kafka.produce(&scene.onboarding, traced("user-0", 1, &format!("00-{TRACE}-{PRODUCER}-01"))).await;
+    let _process = scene.serve_with(&[
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", &format!("https://{}", door.address())),
+        ("OTEL_EXPORTER_OTLP_CERTIFICATE", &certificates().ours.ca.display().to_string()),
+        ("OTEL_BSP_SCHEDULE_DELAY", "50"),
+    ]);
+    scene.settled().await;
+    eventually(PATIENCE, "all spans have come", || async { collector.spans().len() == 3 }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_collector_with_a_certificate_of_another_authority_is_named_once_and_holds_nobody_up() {
+    let (scene, collector) = (Scene::new(2).await, Collector::start().await);
+    let door = Door::with_certificate(&collector.address, &certificates().foreign.server).await;
+    scene.add_users(100).await;
+    let traceparent = format!("00-{TRACE}-{PRODUCER}-01");
+    let records = history(100, 1_000, 6).into_iter();
+    let records = records.map(|(_, user, event)| record(&user, &event).header("traceparent", traceparent.clone()));
+    scene.kafka.produce_all(&scene.onboarding, records.collect::<Vec<_>>()).await;
+    let started = Instant::now();
+    let mut process = scene.serve_with(&[
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", &format!("https://{}", door.address())),
+        ("OTEL_EXPORTER_OTLP_CERTIFICATE", &certificates().ours.ca.display().to_string()),
+        ("OTEL_BSP_SCHEDULE_DELAY", "50"),
+    ]);
+    scene.settled().await;
+    assert!(started.elapsed() < Duration::from_secs(30), "nobody waits for the collector: {:?}", started.elapsed());
+    scene.assert_right().await;
+    let address = process.http_address().await;
+    eventually(PATIENCE, "spans have failed", || async { metric(address, "failed").await > 100.0 }).await;
+    process.terminate();
+    assert_eq!(process.wait(PATIENCE).await.code(), Some(0));
+    let log = process.log();
+    let said: Vec<&String> = log.iter().filter(|line| line.contains("the collector does not take traces")).collect();
+    assert!(said.len() == 1 && said[0].contains("invalid peer certificate"), "{said:?}");
+    assert!(collector.spans().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn variables_of_traces_that_cannot_be_used_are_a_wrong_configuration_and_all_are_named() {
     let scene = Scene::new(1).await;
-    let environment =
-        [("OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:4317"), ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")];
+    let environment = [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:4317"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+        ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/no-such-file"),
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "many"),
+    ];
     let ended = scene.serve_with(&environment).finish(PATIENCE).await;
-    assert!(ended.code == Some(1) && ended.log.contains("only http/protobuf is spoken"), "{ended:?}");
+    assert_eq!(ended.code, Some(2), "{ended:?}");
+    assert!(ended.log.contains("only http/protobuf is spoken"), "{ended:?}");
+    assert!(environment[1..].iter().all(|(name, _)| ended.log.contains(name)), "{ended:?}");
 }

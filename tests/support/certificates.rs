@@ -20,6 +20,8 @@ pub struct Authority {
     pub ca: PathBuf,
     /// A server's certificate for `localhost` and 127.0.0.1.
     pub server: Signed,
+    /// A server's certificate for a name that leads nowhere.
+    pub elsewhere: Signed,
     /// A client's certificate for `segmenter`.
     pub client: Signed,
 }
@@ -73,7 +75,7 @@ impl Authority {
                 key: write(&format!("{name}.key"), key.serialize_pem()),
             }
         };
-        let (server, client) = (sign("server", &["localhost", "127.0.0.1"]), sign("segmenter", &[]));
-        Self { ca, server, client }
+        let (server, elsewhere) = (sign("server", &["localhost", "127.0.0.1"]), sign("elsewhere", &["broker.example"]));
+        Self { ca, server, elsewhere, client: sign("segmenter", &[]) }
     }
 }

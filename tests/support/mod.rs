@@ -7,6 +7,7 @@
 
 mod certificates;
 mod database;
+mod door;
 mod http;
 mod kafka;
 mod kafkajs;
@@ -24,6 +25,7 @@ mod wait;
 
 pub use certificates::{Authority, certificates};
 pub use database::Database;
+pub use door::Door;
 pub use http::{Response, http, http_get};
 pub use kafka::{Kafka, Life, Listener, SecuredKafka, kafka, secured_kafka};
 pub use kafkajs::kafkajs_produce;

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 
-use super::{RunArgs, begin, claim, refused, user_list};
+use super::user_list::{self, Unusable};
+use super::{RunArgs, begin, claim, refused, unusable};
 use crate::command::database::{self, Access};
 use crate::config::{Config, ConfigArgs};
 use crate::event::UserId;
@@ -60,7 +61,7 @@ pub struct BackfillArgs {
 }
 
 impl BackfillArgs {
-    fn which(&self) -> anyhow::Result<(BackfillUsers, Vec<UserId>)> {
+    fn which(&self) -> Result<(BackfillUsers, Vec<UserId>), Unusable> {
         if let Some(file) = &self.users_file {
             return Ok((BackfillUsers::Listed, user_list::read(file)?));
         }
@@ -76,7 +77,7 @@ impl BackfillArgs {
 /// Counts, and with --execute works.
 ///
 /// # Errors
-/// `out` cannot be written to, a file cannot be read, or the database refuses us.
+/// `out` cannot be written to, or the database refuses us.
 pub async fn run(args: &BackfillArgs, config: &Config, out: &mut (impl Write + Send)) -> anyhow::Result<Exit> {
     database::ended(backfill(args, config, out).await)
 }
@@ -98,7 +99,10 @@ async fn backfill(args: &BackfillArgs, config: &Config, out: &mut (impl Write + 
             unreadable.join(", ")
         ));
     }
-    let (which, users) = args.which()?;
+    let (which, users) = match args.which() {
+        Ok(chosen) => chosen,
+        Err(list) => return unusable(&list),
+    };
     let what = What::Backfill(which);
     let expected = super::expected(&opened, &what, &users).await?;
     begin::begin(&opened, &Spec { emit: args.emit, expected, what }, users, &args.run, out).await

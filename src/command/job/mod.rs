@@ -13,6 +13,7 @@ pub mod republish;
 mod table;
 mod user_list;
 
+use std::fmt::Display;
 use std::io::{self, Write as _};
 
 use anyhow::Context as _;
@@ -226,6 +227,12 @@ async fn now(opened: &Opened) -> anyhow::Result<Millis> {
 fn halted(halt: &Halt) -> anyhow::Result<Exit> {
     writeln!(io::stderr(), "segmenter: {halt}")?;
     Ok(halt.exit())
+}
+
+/// Says why an argument cannot be used.
+fn unusable(why: &impl Display) -> anyhow::Result<Exit> {
+    writeln!(io::stderr(), "segmenter: {why}")?;
+    Ok(Exit::Usage)
 }
 
 /// Says what refuses the command.

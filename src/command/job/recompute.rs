@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{RunArgs, begin, claim, user_list};
+use super::user_list::{self, Unusable};
+use super::{RunArgs, begin, claim, unusable};
 use crate::command::database::{self, Access};
 use crate::config::{Config, ConfigArgs};
 use crate::event::UserId;
@@ -44,7 +45,7 @@ pub struct RecomputeArgs {
 }
 
 impl RecomputeArgs {
-    fn which(&self) -> anyhow::Result<(RecomputeUsers, Vec<UserId>)> {
+    fn which(&self) -> Result<(RecomputeUsers, Vec<UserId>), Unusable> {
         if let Some(file) = &self.users_file {
             return Ok((RecomputeUsers::Listed, user_list::read(file)?));
         }
@@ -61,7 +62,7 @@ impl RecomputeArgs {
 /// Counts, and with --execute works.
 ///
 /// # Errors
-/// `out` cannot be written to, a file cannot be read, or the database refuses us.
+/// `out` cannot be written to, or the database refuses us.
 pub async fn run(args: &RecomputeArgs, config: &Config, out: &mut (impl Write + Send)) -> anyhow::Result<Exit> {
     database::ended(recompute(args, config, out).await)
 }
@@ -75,7 +76,10 @@ async fn recompute(args: &RecomputeArgs, config: &Config, out: &mut (impl Write 
     if let Some(record) = begin::earlier(&opened, &args.run).await? {
         return claim::resume(&opened, record, false, args.run.json, out).await;
     }
-    let (which, users) = args.which()?;
+    let (which, users) = match args.which() {
+        Ok(chosen) => chosen,
+        Err(list) => return unusable(&list),
+    };
     let what = What::Recompute { which, catalog_version: opened.means.store.catalog.version() };
     let expected = super::expected(&opened, &what, &users).await?;
     begin::begin(&opened, &Spec { emit: args.emit, expected, what }, users, &args.run, out).await

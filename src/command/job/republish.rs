@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{RunArgs, begin, claim, user_list};
+use super::user_list::{self, Unusable};
+use super::{RunArgs, begin, claim, unusable};
 use crate::command::database::{self, Access};
 use crate::config::{Config, ConfigArgs};
 use crate::event::UserId;
@@ -39,7 +40,7 @@ pub struct RepublishArgs {
 }
 
 impl RepublishArgs {
-    fn which(&self) -> anyhow::Result<(RepublishUsers, Vec<UserId>)> {
+    fn which(&self) -> Result<(RepublishUsers, Vec<UserId>), Unusable> {
         Ok(match (&self.users_file, &self.segment) {
             (Some(file), _) => (RepublishUsers::Listed, user_list::read(file)?),
             (None, Some(segment)) => (RepublishUsers::Segment(segment.clone()), Vec::new()),
@@ -51,7 +52,7 @@ impl RepublishArgs {
 /// Counts, and with --execute works.
 ///
 /// # Errors
-/// `out` cannot be written to, a file cannot be read, or the database refuses us.
+/// `out` cannot be written to, or the database refuses us.
 pub async fn run(args: &RepublishArgs, config: &Config, out: &mut (impl Write + Send)) -> anyhow::Result<Exit> {
     database::ended(republish(args, config, out).await)
 }
@@ -65,7 +66,10 @@ async fn republish(args: &RepublishArgs, config: &Config, out: &mut (impl Write 
     if let Some(record) = begin::earlier(&opened, &args.run).await? {
         return claim::resume(&opened, record, false, args.run.json, out).await;
     }
-    let (which, users) = args.which()?;
+    let (which, users) = match args.which() {
+        Ok(chosen) => chosen,
+        Err(list) => return unusable(&list),
+    };
     let what = What::Republish(which);
     let expected = super::expected(&opened, &what, &users).await?;
     begin::begin(&opened, &Spec { emit: Emit::None, expected, what }, users, &args.run, out).await

@@ -14,6 +14,7 @@ use rdkafka::{ClientContext, Offset, TopicPartitionList};
 use super::tail;
 use super::{Facts, Needs, Partition, Role, Settings, Topic};
 use crate::doctor::finding::{Answer, Unreachable, Untold};
+use crate::kafka::certificate;
 use crate::kafka::client::{Cluster, Topics};
 
 /// How long one question may take, and all of them.
@@ -62,7 +63,7 @@ pub async fn gather(cluster: &Cluster, topics: &Topics, needs: &Needs) -> anyhow
     let asking = tokio::task::spawn_blocking(move || ask(&consumer, &topics, &group, deadline));
     let (mut facts, broker) = match asking.await.context("could not ask Kafka")? {
         Ok(answers) => answers,
-        Err(unreachable) => return Ok(Err(unreachable)),
+        Err(unreachable) => return Ok(Err(explained(unreachable).await)),
     };
     describe_topics(&admin, &mut facts.topics, deadline).await;
     facts.offsets_retention = match broker {
@@ -233,10 +234,21 @@ pub(super) fn untold<R: std::fmt::Display>(error: &KafkaError, right: impl FnOnc
 /// The client says the reason in events and in its log; the answer itself is only that there is none.
 fn why_unreachable(consumer: &BaseConsumer<Ear>, error: &KafkaError) -> Unreachable {
     let heard = listen(consumer);
-    let is_refusal =
-        heard.errors.iter().any(|code| matches!(code, RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SSL));
-    let why = heard.complaint.unwrap_or_else(|| error.to_string());
-    if is_refusal { Unreachable::Refused(why) } else { Unreachable::Away(why) }
+    match heard.refusal {
+        Some(refusal) => Unreachable::Refused(refusal),
+        None => Unreachable::Away(heard.complaint.unwrap_or_else(|| error.to_string())),
+    }
+}
+
+/// With what is wrong with a certificate, if that is why.
+async fn explained(unreachable: Unreachable) -> Unreachable {
+    match unreachable {
+        Unreachable::Refused(refusal) => match certificate::complaint(&refusal).await {
+            Some(complaint) => Unreachable::Refused(format!("{complaint}: {refusal}")),
+            None => Unreachable::Refused(refusal),
+        },
+        away @ Unreachable::Away(_) => away,
+    }
 }
 
 /// Serves the client's events for a moment, and gives what was heard until now.
@@ -254,6 +266,8 @@ fn listen(consumer: &BaseConsumer<Ear>) -> Heard {
 struct Heard {
     /// The first complaint in its log.
     complaint: Option<String>,
+    /// Why the brokers, or our own check of their certificate, first refused.
+    refusal: Option<String>,
     errors: Vec<RDKafkaErrorCode>,
 }
 
@@ -270,8 +284,11 @@ impl ClientContext for Ear {
         }
     }
 
-    fn error(&self, error: KafkaError, _: &str) {
+    fn error(&self, error: KafkaError, reason: &str) {
         let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SSL) = error.rdkafka_error_code() {
+            heard.refusal.get_or_insert_with(|| reason.to_owned());
+        }
         heard.errors.extend(error.rdkafka_error_code());
     }
 }

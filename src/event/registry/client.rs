@@ -197,13 +197,22 @@ impl Client {
 }
 
 fn failure(error: &SRCError) -> Failure {
-    let Some(raw) = raw(error) else { return Failure::Away(words(error)) };
+    let Some(raw) = raw(error) else { return Failure::Away(with_hint(words(error))) };
     // Of Confluent's codes the first three digits are the status.
     match (raw.error_code, raw.error_code / 100) {
         (_, 404) => Failure::NotFound(raw.message.clone()),
         (409 | 422, _) | (_, 409 | 422) => Failure::Refused(raw.message.clone()),
         (0, _) => Failure::Away(error.error.clone()),
         (code, _) => Failure::Away(format!("{}: {} ({code})", error.error, raw.message)),
+    }
+}
+
+/// Which setting has to do with the words, if one has.
+fn with_hint(words: String) -> String {
+    if words.contains("invalid peer certificate") {
+        format!("{words}; registry.ca names the authorities that are trusted")
+    } else {
+        words
     }
 }
 

@@ -1,0 +1,87 @@
+//! A way to a server that counts who comes, and speaks TLS where it was given a certificate.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
+
+use super::certificates::Signed;
+
+/// A listener that passes everything on; closed when dropped.
+pub struct Door {
+    port: u16,
+    knocks: Arc<AtomicUsize>,
+    serving: JoinHandle<()>,
+}
+
+impl Door {
+    /// A way to `server`, given as `host:port`.
+    pub async fn to(server: &str) -> Self {
+        Self::open(server, None).await
+    }
+
+    /// A way to `server` that shows this certificate.
+    pub async fn with_certificate(server: &str, shown: &Signed) -> Self {
+        let certificates = CertificateDer::pem_file_iter(&shown.certificate).expect("it was written");
+        let key = PrivateKeyDer::from_pem_file(&shown.key).expect("it was written");
+        let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .expect("the provider has them")
+            .with_no_client_auth()
+            .with_single_cert(certificates.map(|certificate| certificate.expect("valid PEM")).collect(), key)
+            .expect("the key is the certificate's");
+        Self::open(server, Some(TlsAcceptor::from(Arc::new(config)))).await
+    }
+
+    async fn open(server: &str, tls: Option<TlsAcceptor>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let port = listener.local_addr().expect("it is bound").port();
+        let knocks = Arc::new(AtomicUsize::new(0));
+        let (counted, server) = (Arc::clone(&knocks), server.to_owned());
+        let serving = tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                counted.fetch_add(1, Ordering::SeqCst);
+                tokio::spawn(pass_on(client, server.clone(), tls.clone()));
+            }
+        });
+        Self { port, knocks, serving }
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// `localhost:port`.
+    pub fn address(&self) -> String {
+        format!("localhost:{}", self.port)
+    }
+
+    /// How many connections there have been.
+    pub fn knocks(&self) -> usize {
+        self.knocks.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Door {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+/// A connection that fails on either side is closed on both: the client sees what it would see without this door.
+async fn pass_on(mut client: TcpStream, server: String, tls: Option<TlsAcceptor>) {
+    let Ok(mut server) = TcpStream::connect(server).await else { return };
+    let _ = match tls {
+        None => copy_bidirectional(&mut client, &mut server).await,
+        Some(tls) => match tls.accept(client).await {
+            Ok(mut client) => copy_bidirectional(&mut client, &mut server).await,
+            Err(error) => Err(error),
+        },
+    };
+}
