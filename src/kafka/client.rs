@@ -66,7 +66,9 @@ impl Cluster {
             config.set(key, value);
         }
         if RECONNECT.iter().all(|(key, _)| config.get(key).is_none()) {
-            RECONNECT.iter().for_each(|(key, value)| drop(config.set(*key, *value)));
+            for (key, value) in RECONNECT {
+                config.set(key, value);
+            }
         }
         config.set_log_level(RDKafkaLogLevel::Info);
         config

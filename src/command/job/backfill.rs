@@ -7,8 +7,8 @@ use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 
 use super::user_list::{self, Unusable};
-use super::{RunArgs, begin, claim, refused, unusable};
-use crate::command::database::{self, Access};
+use super::{RunArgs, begin, refused, unusable};
+use crate::command::database;
 use crate::config::{Config, ConfigArgs};
 use crate::event::UserId;
 use crate::exit::Exit;
@@ -83,14 +83,10 @@ pub async fn run(args: &BackfillArgs, config: &Config, out: &mut (impl Write + S
 }
 
 async fn backfill(args: &BackfillArgs, config: &Config, out: &mut (impl Write + Send)) -> anyhow::Result<Exit> {
-    let access = if args.run.execute { Access::Write } else { Access::Read };
-    let opened = match super::open(config, access).await? {
+    let opened = match begin::open_or_resume(config, &args.run, out).await? {
         Ok(opened) => opened,
         Err(exit) => return Ok(exit),
     };
-    if let Some(record) = begin::earlier(&opened, &args.run).await? {
-        return claim::resume(&opened, record, false, args.run.json, out).await;
-    }
     let unreadable =
         onboarding_profiles::unreadable(&opened.database.pool).await.context("could not look at the table")?;
     if !unreadable.is_empty() {

@@ -7,6 +7,8 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::{Opened, RunArgs, board, claim, forecast, halted};
+use crate::command::database::Access;
+use crate::config::Config;
 use crate::event::UserId;
 use crate::exit::Exit;
 use crate::jobs::dry_run;
@@ -15,8 +17,28 @@ use crate::jobs::spec::Spec;
 use crate::store::jobs::{Counts, JobRecord, NewPart, Part};
 use crate::store::keys::Keys;
 
+/// Opens the database as `args` need it. Where they name a job that is there, that is resumed instead, to its exit code.
+///
+/// # Errors
+/// `out` cannot be written to, or the database refuses us.
+pub(super) async fn open_or_resume(
+    config: &Config,
+    args: &RunArgs,
+    out: &mut (impl Write + Send),
+) -> anyhow::Result<Result<Opened, Exit>> {
+    let access = if args.execute { Access::Write } else { Access::Read };
+    let opened = match super::open(config, access).await? {
+        Ok(opened) => opened,
+        Err(exit) => return Ok(Err(exit)),
+    };
+    match earlier(&opened, args).await? {
+        Some(record) => claim::resume(&opened, record, false, args.json, out).await.map(Err),
+        None => Ok(Ok(opened)),
+    }
+}
+
 /// The job that was begun before under the id that is asked for.
-pub(super) async fn earlier(opened: &Opened, run: &RunArgs) -> anyhow::Result<Option<JobRecord>> {
+async fn earlier(opened: &Opened, run: &RunArgs) -> anyhow::Result<Option<JobRecord>> {
     match run.id {
         Some(id) => claim::find(opened, id).await,
         None => Ok(None),

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::user_list::{self, Unusable};
-use super::{RunArgs, begin, claim, unusable};
-use crate::command::database::{self, Access};
+use super::{RunArgs, begin, unusable};
+use crate::command::database;
 use crate::config::{Config, ConfigArgs};
 use crate::event::UserId;
 use crate::exit::Exit;
@@ -68,14 +68,10 @@ pub async fn run(args: &RecomputeArgs, config: &Config, out: &mut (impl Write + 
 }
 
 async fn recompute(args: &RecomputeArgs, config: &Config, out: &mut (impl Write + Send)) -> anyhow::Result<Exit> {
-    let access = if args.run.execute { Access::Write } else { Access::Read };
-    let opened = match super::open(config, access).await? {
+    let opened = match begin::open_or_resume(config, &args.run, out).await? {
         Ok(opened) => opened,
         Err(exit) => return Ok(exit),
     };
-    if let Some(record) = begin::earlier(&opened, &args.run).await? {
-        return claim::resume(&opened, record, false, args.run.json, out).await;
-    }
     let (which, users) = match args.which() {
         Ok(chosen) => chosen,
         Err(list) => return unusable(&list),

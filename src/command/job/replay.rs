@@ -5,8 +5,8 @@ use std::io::Write;
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 
-use super::{Manage, Opened, RunArgs, begin, claim, halted, refused, table};
-use crate::command::database::{self, Access};
+use super::{Manage, Opened, RunArgs, begin, halted, refused, table};
+use crate::command::database;
 use crate::config::{Config, ConfigArgs};
 use crate::event::UserId;
 use crate::exit::Exit;
@@ -86,14 +86,10 @@ pub async fn start(args: &StartArgs, config: &Config, out: &mut (impl Write + Se
 }
 
 async fn plan_and_run(args: &StartArgs, config: &Config, out: &mut (impl Write + Send)) -> anyhow::Result<Exit> {
-    let access = if args.run.execute { Access::Write } else { Access::Read };
-    let opened = match super::open(config, access).await? {
+    let opened = match begin::open_or_resume(config, &args.run, out).await? {
         Ok(opened) => opened,
         Err(exit) => return Ok(exit),
     };
-    if let Some(record) = begin::earlier(&opened, &args.run).await? {
-        return claim::resume(&opened, record, false, args.run.json, out).await;
-    }
     let input = [&opened.means.output.topics.onboarding_completed, &opened.means.output.topics.profile_updated];
     if let Some(other) = args.topics.iter().find(|topic| !input.contains(topic)) {
         return refused(&format!("{other} is not an input topic; those are {} and {}", input[0], input[1]));
