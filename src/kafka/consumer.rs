@@ -250,6 +250,8 @@ impl LiveConsumer {
             KafkaError::MessageConsumption(
                 RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic,
             ) => {}
+            // The clients' own lines name the broker and the cause.
+            KafkaError::MessageConsumption(RDKafkaErrorCode::AllBrokersDown) => {}
             KafkaError::MessageConsumption(
                 code @ (RDKafkaErrorCode::TopicAuthorizationFailed | RDKafkaErrorCode::GroupAuthorizationFailed),
             ) => {
