@@ -1,5 +1,5 @@
 //! Watches whether the topics exist and the brokers let us in, so that what is missing is a clear reason for not being
-//! ready.
+//! ready; and which topics of their names these are.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,7 +9,10 @@ use rdkafka::producer::Producer as _;
 use tracing::{info, warn};
 
 use super::client::{ClientEvents, Topics};
+use super::describe;
 use super::produce::Producer;
+use super::topic_id::TopicIds;
+use crate::event::Kind;
 use crate::health::Health;
 use crate::stop::{Stop, StopReason};
 
@@ -25,13 +28,20 @@ const ANSWER: Duration = Duration::from_secs(5);
 /// Not longer, for librdkafka knocks many times a second meanwhile.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// What the watch looks at, and where it leaves the topics' ids.
+pub struct Watched {
+    pub topics: Arc<Topics>,
+    pub ids: Arc<TopicIds>,
+}
+
 /// Looks for the topics for as long as the process runs. A missing topic and brokers that are away are waited for; brokers
 /// that refuse us end the process, since only another configuration helps, and that is read at the start.
-pub async fn watch(producer: Producer, reported: ClientEvents, topics: Arc<Topics>, health: Health, stop: Stop) {
+pub async fn watch(producer: Producer, reported: ClientEvents, watched: Watched, health: Health, stop: Stop) {
+    let watched = Arc::new(watched);
     let mut last = None;
     let mut refused_since = None;
     loop {
-        let problem = look(&producer, &reported, &topics).await;
+        let problem = look(&producer, &reported, &watched).await;
         match &problem {
             Some(problem) => health.set_not_ready(COMPONENT, problem.to_string()),
             None => health.set_ready(COMPONENT),
@@ -69,9 +79,13 @@ enum Problem {
     Silent(String),
 }
 
-async fn look(producer: &Producer, reported: &ClientEvents, topics: &Arc<Topics>) -> Option<Problem> {
-    let (asking, topics) = (producer.clone(), Arc::clone(topics));
-    let looked = tokio::task::spawn_blocking(move || problem(&asking, &topics)).await;
+async fn look(producer: &Producer, reported: &ClientEvents, watched: &Arc<Watched>) -> Option<Problem> {
+    let (asking, watched) = (producer.clone(), Arc::clone(watched));
+    let looked = tokio::task::spawn_blocking(move || {
+        see_ids(&asking, &watched);
+        problem(&asking, &watched.topics)
+    })
+    .await;
     match looked {
         Ok(Ok(problem)) => problem,
         Ok(Err(error)) => Some(match reported.refusal() {
@@ -79,6 +93,15 @@ async fn look(producer: &Producer, reported: &ClientEvents, topics: &Arc<Topics>
             None => Problem::Silent(error.to_string()),
         }),
         Err(error) => Some(Problem::Silent(error.to_string())),
+    }
+}
+
+/// Takes down the ids of the input topics. Brokers that do not answer are a problem of those who look for the topics.
+fn see_ids(producer: &Producer, Watched { topics, ids }: &Watched) {
+    let kinds = [Kind::OnboardingCompleted, Kind::ProfileUpdated];
+    let found = describe::topic_ids(producer.client(), &kinds.map(|kind| topics.input(kind)), ANSWER);
+    if let Ok(found) = found {
+        ids.see(&topics.by_kind(&found));
     }
 }
 
