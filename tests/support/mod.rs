@@ -6,6 +6,7 @@
 #![allow(unused_imports, dead_code, reason = "a toolbox: not every tool is in use at every moment")]
 
 mod certificates;
+mod clock;
 mod database;
 mod http;
 mod kafka;
@@ -23,6 +24,7 @@ mod topics;
 mod wait;
 
 pub use certificates::{Authority, certificates};
+pub use clock::ShiftedClock;
 pub use database::Database;
 pub use http::{Response, http, http_get};
 pub use kafka::{Kafka, Life, Listener, SecuredKafka, kafka, secured_kafka};
