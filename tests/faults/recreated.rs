@@ -41,9 +41,9 @@ async fn assert_all_was_read(scene: &Scene, read: &[Event]) {
 }
 
 async fn assert_moved(process: &Segmenter) {
+    process.wait_for_log(ANEW).await;
     let metrics = http_get(process.http_address().await, "/metrics").await.body;
     assert!(metrics.contains("segmenter_offset_out_of_range_total{policy=\"earliest\"} 1"), "{metrics}");
-    process.wait_for_log(ANEW).await;
 }
 
 const ANEW: &str = "it is an offset of a topic that was deleted and created anew";
