@@ -27,6 +27,8 @@ use crate::kafka::rebalance::LiveContext;
 use crate::kafka::schema_wait::{SchemaWait, Watch};
 use crate::kafka::sorter::Sorter;
 use crate::kafka::start::StartPositions;
+use crate::kafka::topic_id::TopicIds;
+use crate::kafka::topics::Watched;
 use crate::kafka::worker::{BatchLimits, Finisher, WorkQueues, Worker};
 use crate::kafka::{outbox_gate, topics};
 use crate::metrics::Metrics;
@@ -125,8 +127,9 @@ pub async fn run(settings: Settings, store: Store, shared: Shared) -> anyhow::Re
         parts.spawn(wait.run(arrivals));
         Schemas { registry, waiting }
     });
+    let ids = Arc::new(TopicIds::default());
     let consumer = LiveConsumer {
-        consumer: consumer(&settings, &topics, &assignment, &shared)?,
+        consumer: consumer(&settings, &topics, &ids, &assignment, &shared)?,
         intake: Intake { budget: settings.budget, limits: settings.limits, closed },
         schemas,
         sorter,
@@ -138,7 +141,8 @@ pub async fn run(settings: Settings, store: Store, shared: Shared) -> anyhow::Re
     };
 
     let mut watchers = JoinSet::new();
-    watchers.spawn(topics::watch(said.clone(), reported, Arc::clone(&topics), health.clone(), stop.clone()));
+    let watched = Watched { topics: Arc::clone(&topics), ids };
+    watchers.spawn(topics::watch(said.clone(), reported, watched, health.clone(), stop.clone()));
     let gate = outbox_gate::Gate { max_rows: settings.max_outbox_rows, full: outbox_full };
     watchers.spawn(gate.watch(store.pool.clone(), metrics.clone(), health.clone()));
     watchers.spawn(job_gauges::watch(store.pool.clone(), metrics.clone()));
@@ -186,6 +190,7 @@ pub async fn run(settings: Settings, store: Store, shared: Shared) -> anyhow::Re
 fn consumer(
     settings: &Settings,
     topics: &Arc<Topics>,
+    ids: &Arc<TopicIds>,
     assignment: &Arc<crate::kafka::worker::LiveAssignment>,
     shared: &Shared,
 ) -> anyhow::Result<BaseConsumer<LiveContext>> {
@@ -197,6 +202,7 @@ fn consumer(
             out_of_range: settings.out_of_range,
             metrics: shared.metrics.clone(),
         },
+        ids: Arc::clone(ids),
         drain: settings.drain,
         metrics: shared.metrics.clone(),
         stop: shared.stop.clone(),

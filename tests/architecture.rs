@@ -79,6 +79,20 @@ fn only_what_measures_or_tells_reads_the_wall_clock() {
 }
 
 #[test]
+fn only_one_module_calls_librdkafka_itself_and_says_of_every_call_why_it_is_safe() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    for path in rust_files(&source) {
+        let code = code(&path);
+        let may = path == source.join("kafka/describe.rs");
+        assert_eq!(code.contains("unsafe_code"), may, "{}", path.display());
+        if may {
+            let said = fs::read_to_string(&path).unwrap().matches("// SAFETY: ").count();
+            assert_eq!(code.matches("unsafe {").count(), said, "an unsafe block without its reason");
+        }
+    }
+}
+
+#[test]
 fn only_one_module_names_the_unmaintained_retry_library() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     for path in rust_files(&source) {

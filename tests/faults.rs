@@ -1,6 +1,7 @@
 //! What can go wrong around a process, done to real processes: every scene ends with everything right.
 
 mod broker;
+mod clock;
 mod database;
 mod dead_letters;
 mod departures;
@@ -8,6 +9,7 @@ mod order;
 mod partitions;
 mod processes;
 mod publishers;
+mod recreated;
 mod scarcity;
 mod soak;
 

@@ -1,5 +1,6 @@
 //! Configuring librdkafka's clients: the properties that the promises rest on, and the events every client reports.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,6 +35,11 @@ impl Topics {
     /// The kind of an input topic.
     pub fn kind_of(&self, topic: &str) -> Option<Kind> {
         [Kind::OnboardingCompleted, Kind::ProfileUpdated].into_iter().find(|kind| self.input(*kind) == topic)
+    }
+
+    /// What is known by name of the input topics, by kind.
+    pub fn by_kind<T: Copy>(&self, by_name: &HashMap<String, T>) -> HashMap<Kind, T> {
+        by_name.iter().filter_map(|(name, value)| Some((self.kind_of(name)?, *value))).collect()
     }
 
     pub fn all(&self) -> [&str; 4] {

@@ -100,6 +100,9 @@ impl LiveConsumer {
             }
             if memory.committed_at.elapsed() >= COMMIT_INTERVAL {
                 memory.committed_at = Instant::now();
+                if let Err(reason) = self.consumer.context().follow_recreated(&self.consumer) {
+                    self.stop.now(reason);
+                }
                 self.commit();
             }
             if let Some(statistics) = self.consumer.context().take_statistics() {

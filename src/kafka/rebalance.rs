@@ -1,5 +1,6 @@
 //! What happens when the group gives this process partitions or takes them away. Runs on the consumer thread, in `poll`.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -16,6 +17,7 @@ use tracing::{debug, info, warn};
 use super::assignment::Partition;
 use super::client::{self, Topics};
 use super::start::StartPositions;
+use super::topic_id::{TopicId, TopicIds};
 use super::worker::LiveAssignment;
 use crate::fault::fault_point;
 use crate::metrics::{Metrics, RebalanceKind};
@@ -29,6 +31,8 @@ pub struct LiveContext {
     pub topics: Arc<Topics>,
     pub assignment: Arc<LiveAssignment>,
     pub start: StartPositions,
+    /// Which topics of their names are read.
+    pub ids: Arc<TopicIds>,
     /// How long a revocation may wait for what is on its way.
     pub drain: Duration,
     pub metrics: Metrics,
@@ -60,11 +64,17 @@ impl LiveContext {
             .collect()
     }
 
-    /// A list of the client's with these partitions and offsets.
+    /// A list of the client's with these partitions and offsets, each with the id of the topic that it is an offset of.
     pub fn list_of(&self, offsets: &[(Partition, i64)]) -> KafkaResult<TopicPartitionList> {
         let mut list = TopicPartitionList::with_capacity(offsets.len());
         for (partition, offset) in offsets {
-            list.add_partition_offset(self.topics.input(partition.kind), partition.number, Offset::Offset(*offset))?;
+            let topic = self.topics.input(partition.kind);
+            list.add_partition_offset(topic, partition.number, Offset::Offset(*offset))?;
+            if let (Some(id), Some(mut element)) =
+                (self.ids.of(*partition), list.find_partition(topic, partition.number))
+            {
+                element.set_metadata(id.metadata());
+            }
         }
         Ok(list)
     }
@@ -73,9 +83,12 @@ impl LiveContext {
         let partitions = self.partitions_in(list);
         info!(partitions = describe(&partitions), "partitions assigned");
         self.metrics.rebalance(RebalanceKind::Assigned);
-        if let Err(problem) = self.start.position(consumer, list) {
-            self.stop.now(problem);
-            return;
+        match self.start.position(consumer, list) {
+            Ok(ids) => self.ids.read(&partitions, &self.topics.by_kind(&ids)),
+            Err(problem) => {
+                self.stop.now(problem);
+                return;
+            }
         }
         self.assignment.assign(&partitions);
         // What was sent under the generation before may have been refused without a word; it is sent again.
@@ -107,11 +120,27 @@ impl LiveContext {
             warn!(partitions = describe(&partitions), "not all that was read before the gap could be finished");
         }
         self.commit_finished(consumer, &partitions);
+        let ids = self.start.topic_ids(consumer, &moved)?;
         self.start.move_into_range(consumer, &mut moved)?;
+        self.read_from(consumer, &moved, &ids).map_err(failed)
+    }
+
+    /// Reads the partitions of the list from its offsets on, as partitions of topics with these ids.
+    pub fn read_from(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        moved: &TopicPartitionList,
+        ids: &HashMap<String, TopicId>,
+    ) -> KafkaResult<()> {
+        let partitions = self.partitions_in(moved);
         self.assignment.give_up(&partitions);
-        consumer.incremental_unassign(&moved).map_err(failed)?;
+        consumer.incremental_unassign(moved)?;
+        self.ids.read(&partitions, &self.topics.by_kind(ids));
         self.assignment.assign(&partitions);
-        consumer.incremental_assign(&moved).map_err(failed)?;
+        consumer.incremental_assign(moved)?;
+        if self.paused.load(Ordering::Relaxed) {
+            consumer.pause(moved)?;
+        }
         *self.moved_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         Ok(())
     }
@@ -142,6 +171,7 @@ impl LiveContext {
             self.commit_finished(consumer, &partitions);
         }
         self.assignment.give_up(&partitions);
+        self.ids.forget(&partitions);
         for partition in &partitions {
             self.metrics.forget_lag(self.topics.input(partition.kind), partition.number);
         }

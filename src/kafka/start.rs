@@ -1,5 +1,6 @@
 //! Where reading a newly assigned partition begins, and what happens when that place is gone.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
@@ -7,6 +8,8 @@ use rdkafka::error::KafkaResult;
 use rdkafka::{Offset, TopicPartitionList};
 use tracing::{info, warn};
 
+use super::describe;
+use super::topic_id::TopicId;
 use crate::config::{OutOfRange, Start};
 use crate::metrics::Metrics;
 use crate::stop::StopReason;
@@ -25,20 +28,27 @@ const ANSWER: Duration = Duration::from_secs(10);
 const ATTEMPTS: u32 = 6;
 
 impl StartPositions {
-    /// Fills in the offset at which each partition of `list` is to be read from.
+    /// Fills in the offset at which each partition of `list` is to be read from; gives the ids of their topics, by name.
     pub fn position<C: ConsumerContext>(
         &self,
         consumer: &BaseConsumer<C>,
         list: &mut TopicPartitionList,
-    ) -> Result<(), StopReason> {
+    ) -> Result<HashMap<String, TopicId>, StopReason> {
         let ask = |error| StopReason::Failure(format!("could not find out where to start reading: {error}"));
+        // Asked for first: a topic that is recreated from here on has another one when it is looked at again.
+        let ids = self.topic_ids(consumer, list)?;
         let committed = patiently(|| consumer.committed_offsets(list.clone(), ANSWER)).map_err(ask)?;
         for element in committed.elements() {
             let (topic, partition) = (element.topic(), element.partition());
             let offset = match element.offset() {
                 Offset::Offset(offset) => {
                     let (low, high) = patiently(|| consumer.fetch_watermarks(topic, partition, ANSWER)).map_err(ask)?;
-                    self.within(topic, partition, offset, low, high)?
+                    match (describe::committed_under(&committed, topic, partition), ids.get(topic)) {
+                        (Some(then), Some(now)) if then != *now => {
+                            self.recreated(topic, partition, offset, low, high)?
+                        }
+                        _ => self.within(topic, partition, offset, low, high)?,
+                    }
                 }
                 _ => self.first(topic, partition),
             };
@@ -46,7 +56,17 @@ impl StartPositions {
                 |error| StopReason::Failure(format!("could not set the start of {topic} [{partition}]: {error}"));
             list.set_partition_offset(topic, partition, offset).map_err(place)?;
         }
-        Ok(())
+        Ok(ids)
+    }
+
+    /// The ids of the topics in the list, by name; of those that have one.
+    pub fn topic_ids<C: ConsumerContext>(
+        &self,
+        consumer: &BaseConsumer<C>,
+        list: &TopicPartitionList,
+    ) -> Result<HashMap<String, TopicId>, StopReason> {
+        let failed = |error| StopReason::Failure(format!("could not find out which topics these are: {error}"));
+        patiently(|| topic_ids(consumer, list)).map_err(failed)
     }
 
     /// The assigned partitions whose position, or committed offset where nothing was read yet, is out of range.
@@ -70,11 +90,29 @@ impl StartPositions {
         Ok(out)
     }
 
+    /// Puts each partition of `list`, whose topics were recreated, where the policy says for the offset in the list.
+    pub fn move_to_recreated<C: ConsumerContext>(
+        &self,
+        consumer: &BaseConsumer<C>,
+        list: &mut TopicPartitionList,
+    ) -> Result<(), StopReason> {
+        self.place_each(consumer, list, Self::recreated)
+    }
+
     /// Puts each partition of `list` where the policy says for the offset in the list that is out of range.
     pub fn move_into_range<C: ConsumerContext>(
         &self,
         consumer: &BaseConsumer<C>,
         list: &mut TopicPartitionList,
+    ) -> Result<(), StopReason> {
+        self.place_each(consumer, list, Self::within)
+    }
+
+    fn place_each<C: ConsumerContext>(
+        &self,
+        consumer: &BaseConsumer<C>,
+        list: &mut TopicPartitionList,
+        place: impl Fn(&Self, &str, i32, i64, i64, i64) -> Result<Offset, StopReason>,
     ) -> Result<(), StopReason> {
         for element in list.clone().elements() {
             let (topic, partition) = (element.topic(), element.partition());
@@ -82,7 +120,7 @@ impl StartPositions {
             let failed =
                 |error| StopReason::Failure(format!("could not move into range on {topic} [{partition}]: {error}"));
             let (low, high) = patiently(|| consumer.fetch_watermarks(topic, partition, ANSWER)).map_err(failed)?;
-            let offset = self.within(topic, partition, offset, low, high)?;
+            let offset = place(self, topic, partition, offset, low, high)?;
             list.set_partition_offset(topic, partition, offset).map_err(failed)?;
         }
         Ok(())
@@ -101,12 +139,30 @@ impl StartPositions {
         if (low..=high).contains(&offset) {
             return Ok(Offset::Offset(offset));
         }
-        self.metrics.offset_out_of_range(self.out_of_range.as_str());
         let lost = if offset < low {
             format!("{} records were deleted before they were read", low - offset)
         } else {
             "the topic was truncated or recreated".to_owned()
         };
+        self.by_policy(topic, partition, offset, low, high, &lost)
+    }
+
+    /// What the policy says where the offset is one of a topic that was deleted, wherever the bounds of its successor are.
+    fn recreated(&self, topic: &str, partition: i32, offset: i64, low: i64, high: i64) -> Result<Offset, StopReason> {
+        let lost = "it is an offset of a topic that was deleted and created anew";
+        self.by_policy(topic, partition, offset, low, high, lost)
+    }
+
+    fn by_policy(
+        &self,
+        topic: &str,
+        partition: i32,
+        offset: i64,
+        low: i64,
+        high: i64,
+        lost: &str,
+    ) -> Result<Offset, StopReason> {
+        self.metrics.offset_out_of_range(self.out_of_range.as_str());
         warn!(topic, partition, offset, low, high, policy = self.out_of_range.as_str(), "offset out of range: {lost}");
         match self.out_of_range {
             OutOfRange::Earliest => Ok(Offset::Offset(low)),
@@ -117,6 +173,21 @@ impl StartPositions {
             ))),
         }
     }
+}
+
+/// The ids of the topics in the list, by name, asked for once.
+pub fn topic_ids<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
+    list: &TopicPartitionList,
+) -> KafkaResult<HashMap<String, TopicId>> {
+    let elements = list.elements();
+    let mut topics: Vec<&str> = elements.iter().map(|element| element.topic()).collect();
+    topics.sort_unstable();
+    topics.dedup();
+    if topics.is_empty() {
+        return Ok(HashMap::new());
+    }
+    describe::topic_ids(consumer.client(), &topics, ANSWER)
 }
 
 fn patiently<T>(mut ask: impl FnMut() -> KafkaResult<T>) -> KafkaResult<T> {

@@ -1,5 +1,5 @@
 //! Watches whether the topics exist and the brokers let us in, so that what is missing is a clear reason for not being
-//! ready.
+//! ready; and which topics of their names these are.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,7 +10,10 @@ use tracing::{info, warn};
 
 use super::certificate;
 use super::client::{ClientEvents, Topics};
+use super::describe;
 use super::produce::Producer;
+use super::topic_id::TopicIds;
+use crate::event::Kind;
 use crate::health::Health;
 use crate::stop::{Stop, StopReason};
 
@@ -30,17 +33,24 @@ const ANSWER: Duration = Duration::from_secs(5);
 /// credentials may be given at this moment, and a broker that restarts may not know them yet.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// What the watch looks at, and where it leaves the topics' ids.
+pub struct Watched {
+    pub topics: Arc<Topics>,
+    pub ids: Arc<TopicIds>,
+}
+
 /// Looks for the topics for as long as the process runs. A missing topic and brokers that are away are waited for; brokers
 /// that refuse us end the process, since only another configuration helps, and that is read at the start. Where none of them
 /// has ever let this process in, each is asked once.
-pub async fn watch(producer: Producer, reported: ClientEvents, topics: Arc<Topics>, health: Health, stop: Stop) {
+pub async fn watch(producer: Producer, reported: ClientEvents, watched: Watched, health: Health, stop: Stop) {
+    let watched = Arc::new(watched);
     let mut last = None;
     let mut refused_since = None;
     let mut was_let_in = false;
     let mut patience = FIRST_ANSWER;
     loop {
         let (problem, is_final) = tokio::select! {
-            problem = look(&producer, &reported, &topics, patience) => (problem, false),
+            problem = look(&producer, &reported, &watched, patience) => (problem, false),
             refusal = reported.refused_by_all(), if !was_let_in => (Some(Problem::Refused(refusal)), true),
         };
         was_let_in |= !matches!(problem, Some(Problem::Refused(_) | Problem::Silent(_)));
@@ -98,11 +108,18 @@ impl Problem {
 async fn look(
     producer: &Producer,
     reported: &ClientEvents,
-    topics: &Arc<Topics>,
+    watched: &Arc<Watched>,
     patience: Duration,
 ) -> Option<Problem> {
-    let (asking, topics) = (producer.clone(), Arc::clone(topics));
-    let looked = tokio::task::spawn_blocking(move || problem(&asking, &topics, patience)).await;
+    let (asking, watched) = (producer.clone(), Arc::clone(watched));
+    let looked = tokio::task::spawn_blocking(move || {
+        let found = problem(&asking, &watched.topics, patience)?;
+        if found.is_none() {
+            see_ids(&asking, &watched, patience);
+        }
+        KafkaResult::Ok(found)
+    })
+    .await;
     match looked {
         Ok(Ok(problem)) => problem,
         Ok(Err(error)) => Some(match reported.refusal() {
@@ -110,6 +127,15 @@ async fn look(
             None => Problem::Silent(error.to_string()),
         }),
         Err(error) => Some(Problem::Silent(error.to_string())),
+    }
+}
+
+/// Takes down the ids of the input topics. Brokers that do not answer are a problem of those who look for the topics.
+fn see_ids(producer: &Producer, Watched { topics, ids }: &Watched, patience: Duration) {
+    let kinds = [Kind::OnboardingCompleted, Kind::ProfileUpdated];
+    let found = describe::topic_ids(producer.client(), &kinds.map(|kind| topics.input(kind)), patience);
+    if let Ok(found) = found {
+        ids.see(&topics.by_kind(&found));
     }
 }
 

@@ -1,7 +1,7 @@
 //! Partitions that are added, and records that are gone before they were read.
 
 use crate::scene::{PATIENCE, Scene, history, record};
-use crate::support::{eventually, http_get};
+use crate::support::{Segmenter, eventually, http_get};
 use crate::world::assert_table_equals_oracle;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -57,20 +57,29 @@ async fn a_committed_offset_that_is_gone_stops_it_with_exit_code_3_unless_told_t
     scene.assert_changes_form_chains().await;
 }
 
+/// Deletes records that the process has not read: while its writes wait for a lock it is paused, and fetches nothing.
+async fn delete_unread_records_under(process: &Segmenter, scene: &Scene) {
+    let mut lock = scene.database.pool().begin().await.unwrap();
+    sqlx::query("lock table segmenter.profile_states in exclusive mode").execute(&mut *lock).await.unwrap();
+    scene.produce(&history(20, 300, 86)).await;
+    process.wait_for_log("intake paused").await;
+    scene.produce(&history(20, 300, 88)).await;
+    let low = scene.kafka.end_offsets(&scene.onboarding).await[0] - 5;
+    scene.kafka.delete_records_before(&scene.onboarding, 0, low).await;
+    lock.rollback().await.unwrap();
+}
+
+/// Few records in flight, so that a process is soon paused.
+const FEW: [(&str, &str); 2] = [("SEGMENTER_IN_FLIGHT_MAX_RECORDS", "100"), ("SEGMENTER_BATCH_MAX_RECORDS", "100")];
+
 #[tokio::test(flavor = "multi_thread")]
 async fn records_deleted_under_a_running_process_stop_it_with_exit_code_3() {
     let scene = Scene::new(1).await;
     scene.add_users(20).await;
-    let mut process = scene.serve();
+    let mut process = scene.serve_with(&FEW);
     scene.produce(&history(20, 60, 85)).await;
     scene.settled().await;
-    process.pause();
-    // By the time this has asked the broker, the fetch that was under way has returned with nothing.
-    scene.settled().await;
-    scene.produce(&history(20, 60, 86)).await;
-    let low = scene.kafka.end_offsets(&scene.onboarding).await[0] - 5;
-    scene.kafka.delete_records_before(&scene.onboarding, 0, low).await;
-    process.resume();
+    delete_unread_records_under(&process, &scene).await;
     assert_eq!(process.wait(PATIENCE).await.code(), Some(3));
     assert!(process.log().iter().any(|line| line.contains("out of range") && line.contains(&scene.onboarding)));
 }
@@ -84,65 +93,14 @@ async fn records_deleted_before_anything_was_committed_are_no_less_lost() {
     scene.dead = format!("{}-never", scene.dead);
     scene.kafka.produce(&scene.onboarding, crate::support::Record::new("user-0", "{")).await;
     scene.produce(&history(20, 60, 87)).await;
-    let mut process = scene.serve();
+    let mut process = scene.serve_with(&FEW);
     process.wait_for_log("could not write dead letters").await;
     eventually(PATIENCE, "the rest is written", || async {
         !crate::world::table(scene.database.pool()).await.is_empty()
     })
     .await;
     assert_eq!(scene.kafka.committed(&scene.group, &scene.onboarding).await, [None]);
-    process.pause();
-    scene.kafka.end_offsets(&scene.onboarding).await;
-    scene.produce(&history(20, 60, 88)).await;
-    let low = scene.kafka.end_offsets(&scene.onboarding).await[0] - 5;
-    scene.kafka.delete_records_before(&scene.onboarding, 0, low).await;
-    process.resume();
+    delete_unread_records_under(&process, &scene).await;
     assert_eq!(process.wait(PATIENCE).await.code(), Some(3));
     assert!(process.log().iter().any(|line| line.contains("out of range") && line.contains(&scene.onboarding)));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_topic_deleted_and_created_anew_is_read_from_its_beginning() {
-    let scene = Scene::new(1).await;
-    scene.add_users(20).await;
-    scene.produce(&history(20, 60, 89)).await;
-    let mut before = scene.serve();
-    scene.settled().await;
-    let read = scene.accepted().await;
-    before.terminate();
-    before.wait(PATIENCE).await;
-    scene.kafka.delete_topic(&scene.onboarding).await;
-    eventually(PATIENCE, "the topic is gone", || async { scene.kafka.partitions(&scene.onboarding).await == 0 }).await;
-    scene.kafka.create_topic_named(&scene.onboarding, 1, &[("retention.ms", "-1")]).await;
-    let newer: Vec<_> = history(20, 200, 90).into_iter().filter(|(is_onboarding, ..)| *is_onboarding).collect();
-    let records = newer.iter().map(|(_, user, event)| record(user, event));
-    scene.kafka.produce_by_new_client(&scene.onboarding, records).await;
-    let _after = scene.serve();
-    scene.settled().await;
-    let left = scene.accepted().await;
-    assert_table_equals_oracle(scene.database.pool(), read.iter().chain(&left)).await;
-    scene.assert_changes_form_chains().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_topic_recreated_under_a_running_process_is_read_from_its_beginning_once_it_has_seen_the_gap() {
-    let scene = Scene::new(1).await;
-    scene.add_users(20).await;
-    scene.produce(&history(20, 60, 89)).await;
-    let earliest = [("SEGMENTER_KAFKA_OUT_OF_RANGE", "earliest")];
-    let mut process = scene.serve_with(&earliest);
-    scene.settled().await;
-    let read = scene.accepted().await;
-    scene.kafka.delete_topic(&scene.onboarding).await;
-    eventually(PATIENCE, "the topic is gone", || async { scene.kafka.partitions(&scene.onboarding).await == 0 }).await;
-    scene.kafka.create_topic_named(&scene.onboarding, 1, &[("retention.ms", "-1")]).await;
-    process.wait_for_log("Offset out of range").await;
-    let newer: Vec<_> = history(20, 200, 90).into_iter().filter(|(is_onboarding, ..)| *is_onboarding).collect();
-    let records = newer.iter().map(|(_, user, event)| record(user, event));
-    scene.kafka.produce_by_new_client(&scene.onboarding, records).await;
-    scene.settled().await;
-    assert!(process.is_running());
-    let left = scene.accepted().await;
-    assert_table_equals_oracle(scene.database.pool(), read.iter().chain(&left)).await;
-    scene.assert_changes_form_chains().await;
 }

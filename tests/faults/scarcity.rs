@@ -23,8 +23,8 @@ async fn scene_on(postgres: &Postgres) -> Scene {
     scene
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_database_half_a_second_away_slows_intake_and_memory_stays_bounded() {
+/// More records than may be in flight, over a database that is this far away; gives the process and the scene.
+async fn assert_memory_is_bounded_behind(latency: Duration, events: u64) -> (Segmenter, Scene) {
     let scene = Scene::new(1).await;
     scene.add_users(200).await;
     let proxy = Proxy::to(scene.database.url());
@@ -34,13 +34,29 @@ async fn a_database_half_a_second_away_slows_intake_and_memory_stays_bounded() {
         ("SEGMENTER_BATCH_MAX_RECORDS", "100"),
     ]);
     process.wait_for_log("partitions assigned").await;
-    proxy.set_latency(Duration::from_millis(500));
-    scene.produce(&history(200, 700, 111)).await;
-    process.wait_for_log("intake paused").await;
+    proxy.set_latency(latency);
+    scene.produce(&history(200, events, 111)).await;
     scene.settled().await;
     scene.assert_right().await;
     assert!(scene.dead_letters().await.is_empty());
-    assert!(peak_memory(&process) < 128, "{} MiB", peak_memory(&process));
+    assert!(peak_memory(&process) < 128, "{} MiB behind {latency:?}", peak_memory(&process));
+    (process, scene)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_half_a_second_away_slows_intake_and_memory_stays_bounded() {
+    let (process, _scene) = assert_memory_is_bounded_behind(Duration::from_millis(500), 700).await;
+    assert!(process.log().iter().any(|line| line.contains("intake paused")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_100_ms_away_is_no_trouble_and_memory_stays_bounded() {
+    assert_memory_is_bounded_behind(Duration::from_millis(100), 2_000).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_5_ms_away_is_no_trouble_and_memory_stays_bounded() {
+    assert_memory_is_bounded_behind(Duration::from_millis(5), 5_000).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,6 +6,7 @@
 #![allow(unused_imports, dead_code, reason = "a toolbox: not every tool is in use at every moment")]
 
 mod certificates;
+mod clock;
 mod database;
 mod door;
 mod http;
@@ -24,6 +25,7 @@ mod topics;
 mod wait;
 
 pub use certificates::{Authority, certificates};
+pub use clock::ShiftedClock;
 pub use database::Database;
 pub use door::Door;
 pub use http::{Response, http, http_get};

@@ -1,0 +1,172 @@
+//! Asks librdkafka itself for what the `rdkafka` crate does not pass on: the ids of topics, and the metadata of committed
+//! offsets as bytes. The only module with `unsafe`: the safe way there is not.
+#![allow(unsafe_code, reason = "rdkafka 0.39 wraps neither DescribeTopics nor a topic's id")]
+
+use std::collections::HashMap;
+use std::ffi::{CStr, CString};
+use std::ptr::{self, NonNull};
+use std::time::Duration;
+
+use rdkafka::TopicPartitionList;
+use rdkafka::bindings as rd;
+use rdkafka::client::{Client, ClientContext};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::types::RDKafkaRespErr;
+
+use super::topic_id::TopicId;
+
+/// How much longer than the request's own time limit to wait for its answer.
+const MARGIN: Duration = Duration::from_secs(1);
+
+/// Something of librdkafka's that is ours to destroy.
+struct Owned<T> {
+    pointer: NonNull<T>,
+    destroy: unsafe extern "C" fn(*mut T),
+}
+
+impl<T> Owned<T> {
+    /// `pointer` is null or ours, and `destroy` is the function for its kind.
+    fn new(pointer: *mut T, destroy: unsafe extern "C" fn(*mut T), what: &str) -> KafkaResult<Self> {
+        let pointer = NonNull::new(pointer).ok_or_else(|| KafkaError::AdminOpCreation(format!("no {what}")))?;
+        Ok(Self { pointer, destroy })
+    }
+
+    fn get(&self) -> *mut T {
+        self.pointer.as_ptr()
+    }
+}
+
+impl<T> Drop for Owned<T> {
+    fn drop(&mut self) {
+        // SAFETY: the pointer is ours, was made by the counterpart of `destroy`, and is not used after this.
+        unsafe { (self.destroy)(self.get()) }
+    }
+}
+
+/// The ids of those topics that exist, on brokers that have ids (Kafka 2.8 and newer). Blocks until the brokers have
+/// answered, for at most about `timeout`.
+pub fn topic_ids<C: ClientContext>(
+    client: &Client<C>,
+    topics: &[&str],
+    timeout: Duration,
+) -> KafkaResult<HashMap<String, TopicId>> {
+    match answer(client, topics, timeout) {
+        Ok(event) => described(&event),
+        Err(KafkaError::AdminOp(RDKafkaErrorCode::UnsupportedFeature | RDKafkaErrorCode::UnsupportedVersion)) => {
+            Ok(HashMap::new())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Sends DescribeTopics and waits for the event that answers it.
+fn answer<C: ClientContext>(
+    client: &Client<C>,
+    topics: &[&str],
+    timeout: Duration,
+) -> KafkaResult<Owned<rd::rd_kafka_event_t>> {
+    let names: Vec<CString> = topics.iter().filter_map(|topic| CString::new(*topic).ok()).collect();
+    let mut pointers: Vec<_> = names.iter().map(|name| name.as_ptr()).collect();
+    let for_topics = rd::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS;
+    // SAFETY: the client lives for the whole function; the names outlive the call, which copies them.
+    let (queue, options, collection) = unsafe {
+        (
+            rd::rd_kafka_queue_new(client.native_ptr()),
+            rd::rd_kafka_AdminOptions_new(client.native_ptr(), for_topics),
+            rd::rd_kafka_TopicCollection_of_topic_names(pointers.as_mut_ptr(), pointers.len()),
+        )
+    };
+    let queue = Owned::new(queue, rd::rd_kafka_queue_destroy, "queue")?;
+    let options = Owned::new(options, rd::rd_kafka_AdminOptions_destroy, "options")?;
+    let collection = Owned::new(collection, rd::rd_kafka_TopicCollection_destroy, "collection")?;
+    let mut error_text = [0; 256];
+    // SAFETY: the options are valid, and the text is as long as is said.
+    let set = unsafe {
+        rd::rd_kafka_AdminOptions_set_request_timeout(
+            options.get(),
+            milliseconds(timeout),
+            error_text.as_mut_ptr(),
+            error_text.len(),
+        )
+    };
+    succeeded(set)?;
+    // SAFETY: all four are valid; the call copies what it keeps of the topics and the options, and holds on to the queue.
+    let event = unsafe {
+        rd::rd_kafka_DescribeTopics(client.native_ptr(), collection.get(), options.get(), queue.get());
+        rd::rd_kafka_queue_poll(queue.get(), milliseconds(timeout + MARGIN))
+    };
+    if event.is_null() {
+        return Err(KafkaError::AdminOp(RDKafkaErrorCode::OperationTimedOut));
+    }
+    let event = Owned::new(event, rd::rd_kafka_event_destroy, "event")?;
+    // SAFETY: the event is valid.
+    succeeded(unsafe { rd::rd_kafka_event_error(event.get()) })?;
+    Ok(event)
+}
+
+/// The topics in the answer that have an id.
+fn described(event: &Owned<rd::rd_kafka_event_t>) -> KafkaResult<HashMap<String, TopicId>> {
+    // SAFETY: the event is valid; another kind of event gives null.
+    let result = unsafe { rd::rd_kafka_event_DescribeTopics_result(event.get()) };
+    if result.is_null() {
+        return Err(KafkaError::AdminOp(RDKafkaErrorCode::BadMessage));
+    }
+    let mut count = 0;
+    // SAFETY: the result is the event's, which is borrowed for the whole function, and so is what it gives.
+    let topics = unsafe { rd::rd_kafka_DescribeTopics_result_topics(result, &raw mut count) };
+    if topics.is_null() {
+        return Ok(HashMap::new());
+    }
+    // SAFETY: librdkafka gives that many pointers, which live as long as the event.
+    let topics = unsafe { std::slice::from_raw_parts(topics, count) };
+    Ok(topics.iter().filter_map(|topic| name_and_id(*topic)).collect())
+}
+
+fn name_and_id(topic: *const rd::rd_kafka_TopicDescription_t) -> Option<(String, TopicId)> {
+    // SAFETY: the caller holds the event to which the description belongs. Its error may be null, which is no error.
+    let (error, name, id) = unsafe {
+        (
+            rd::rd_kafka_error_code(rd::rd_kafka_TopicDescription_error(topic)),
+            rd::rd_kafka_TopicDescription_name(topic),
+            rd::rd_kafka_TopicDescription_topic_id(topic),
+        )
+    };
+    if error != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR || name.is_null() || id.is_null() {
+        return None;
+    }
+    // SAFETY: the name is a C string and the id an id of the description's.
+    let (name, high, low) = unsafe {
+        (
+            CStr::from_ptr(name).to_str().ok()?,
+            rd::rd_kafka_Uuid_most_significant_bits(id),
+            rd::rd_kafka_Uuid_least_significant_bits(id),
+        )
+    };
+    Some((name.to_owned(), TopicId::from_halves(high.cast_unsigned(), low.cast_unsigned())?))
+}
+
+/// The topic's id in the metadata with which the partition's offset in the list was committed. The crate's own accessor
+/// panics on metadata that are not UTF-8, and any program may commit such.
+pub fn committed_under(list: &TopicPartitionList, topic: &str, partition: i32) -> Option<TopicId> {
+    let topic = CString::new(topic).ok()?;
+    // SAFETY: the list is borrowed for the whole function; the call only looks, and gives an element of it or null.
+    let element = unsafe { rd::rd_kafka_topic_partition_list_find(list.ptr(), topic.as_ptr(), partition).as_ref() }?;
+    let metadata: *const u8 = element.metadata.cast_const().cast();
+    if ptr::eq(metadata, ptr::null()) {
+        return None;
+    }
+    // SAFETY: an element that has metadata has that many bytes of it, for as long as the list lives.
+    let metadata = unsafe { std::slice::from_raw_parts(metadata, element.metadata_size) };
+    TopicId::from_metadata(std::str::from_utf8(metadata).ok()?)
+}
+
+fn succeeded(code: RDKafkaRespErr) -> KafkaResult<()> {
+    match code {
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR => Ok(()),
+        code => Err(KafkaError::AdminOp(code.into())),
+    }
+}
+
+fn milliseconds(time: Duration) -> i32 {
+    i32::try_from(time.as_millis()).unwrap_or(i32::MAX)
+}
