@@ -14,21 +14,16 @@ impl LiveContext {
     /// Puts partitions whose topic was recreated where the policy says. Costs nothing until the watch over the topics has
     /// seen another id, which may be older than the one under which a partition is read.
     pub fn follow_recreated(&self, consumer: &BaseConsumer<Self>) -> Result<(), StopReason> {
-        let suspected = self.ids.outdated();
-        if !suspected.is_empty() {
-            self.look_for_recreated(consumer, &suspected)?;
+        if !self.ids.outdated().is_empty() {
+            self.look_for_recreated(consumer)?;
         }
         Ok(())
     }
 
-    /// Asks the brokers whether topics of these partitions were recreated; if so, puts their partitions where the policy
-    /// says, and says that it did.
-    pub fn look_for_recreated(
-        &self,
-        consumer: &BaseConsumer<Self>,
-        suspected: &[Partition],
-    ) -> Result<bool, StopReason> {
-        let ids = match start::topic_ids(consumer, &self.list_at_start(suspected)?) {
+    /// Asks the brokers whether topics of the assigned partitions were recreated; if so, puts their partitions where the
+    /// policy says, and says that it did.
+    pub fn look_for_recreated(&self, consumer: &BaseConsumer<Self>) -> Result<bool, StopReason> {
+        let ids = match start::topic_ids(consumer, &self.list_at_start(&self.assignment.partitions())?) {
             Ok(ids) => ids,
             Err(error) => {
                 warn!(%error, "the brokers do not say whether an input topic was recreated");
