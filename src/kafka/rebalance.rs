@@ -112,6 +112,9 @@ impl LiveContext {
         let failed = |error| StopReason::Failure(format!("could not reposition partitions out of range: {error}"));
         let mut moved = self.start.out_of_range(consumer).map_err(failed)?;
         if moved.count() == 0 {
+            if self.look_for_recreated(consumer)? {
+                return Ok(());
+            }
             return self.explain_none_out_of_range();
         }
         let partitions = self.partitions_in(&moved);

@@ -12,24 +12,28 @@ use crate::stop::StopReason;
 
 impl LiveContext {
     /// Puts partitions whose topic was recreated where the policy says. Costs nothing until the watch over the topics has
-    /// seen another id.
+    /// seen another id, which may be older than the one under which a partition is read.
     pub fn follow_recreated(&self, consumer: &BaseConsumer<Self>) -> Result<(), StopReason> {
-        let suspected = self.ids.outdated();
-        if suspected.is_empty() {
-            return Ok(());
+        if !self.ids.outdated().is_empty() {
+            self.look_for_recreated(consumer)?;
         }
-        // What the watch has seen may be older than the id under which the partition is read.
-        let ids = match start::topic_ids(consumer, &self.list_at_start(&suspected)?) {
+        Ok(())
+    }
+
+    /// Asks the brokers whether topics of the assigned partitions were recreated; if so, puts their partitions where the
+    /// policy says, and says that it did.
+    pub fn look_for_recreated(&self, consumer: &BaseConsumer<Self>) -> Result<bool, StopReason> {
+        let ids = match start::topic_ids(consumer, &self.list_at_start(&self.assignment.partitions())?) {
             Ok(ids) => ids,
             Err(error) => {
-                warn!(%error, "the brokers do not say whether an input topic was recreated; asking again");
-                return Ok(());
+                warn!(%error, "the brokers do not say whether an input topic was recreated");
+                return Ok(false);
             }
         };
         self.ids.see(&self.topics.by_kind(&ids));
         let recreated = self.ids.outdated();
         if recreated.is_empty() {
-            return Ok(());
+            return Ok(false);
         }
         if !self.assignment.wait_until_drained(&recreated, self.drain) {
             warn!("not all that was read before the topic was recreated could be finished");
@@ -38,7 +42,8 @@ impl LiveContext {
         self.commit_finished(consumer, &recreated);
         let mut moved = self.positions_of(consumer, &recreated)?;
         self.start.move_to_recreated(consumer, &mut moved)?;
-        self.read_from(consumer, &moved, &ids).map_err(failed)
+        self.read_from(consumer, &moved, &ids).map_err(failed)?;
+        Ok(true)
     }
 
     fn list_at_start(&self, partitions: &[Partition]) -> Result<TopicPartitionList, StopReason> {

@@ -35,7 +35,7 @@ impl StartPositions {
         list: &mut TopicPartitionList,
     ) -> Result<HashMap<String, TopicId>, StopReason> {
         let ask = |error| StopReason::Failure(format!("could not find out where to start reading: {error}"));
-        // Asked for first: a topic that is recreated from here on has another one when it is looked at again.
+        // Asked for first: a topic that is recreated from here on has another id when it is looked at again.
         let ids = self.topic_ids(consumer, list)?;
         let committed = patiently(|| consumer.committed_offsets(list.clone(), ANSWER)).map_err(ask)?;
         for element in committed.elements() {

@@ -68,6 +68,8 @@ impl Stage {
                 let at = self.random(PROCESSES);
                 let mut leaver = self.processes.remove(at);
                 leaver.terminate();
+                // A frozen process hears of it when it wakes.
+                leaver.resume();
                 leaver.wait(PATIENCE).await;
                 "SIGTERM"
             }
