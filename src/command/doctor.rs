@@ -5,7 +5,7 @@ use std::io::Write;
 use clap::Args;
 use terminal_size::{Width, terminal_size_of};
 
-use super::{catalog, serve};
+use super::{catalog, serve, settings};
 use crate::config::{Config, ConfigArgs};
 use crate::doctor::{self, Subject};
 use crate::exit::Exit;
@@ -35,7 +35,7 @@ const GREATEST_WIDTH: usize = 110;
 /// # Errors
 /// `out` cannot be written to, or a client cannot be made from the configuration.
 pub async fn run(args: &DoctorArgs, config: &Config, out: &mut impl Write) -> anyhow::Result<Exit> {
-    let settings = serve::settings(config);
+    let settings = settings::settings(config);
     let subject = Subject {
         config,
         cluster: settings.cluster,

@@ -14,6 +14,7 @@ pub mod migrate;
 mod registry;
 pub mod schema;
 pub mod serve;
+pub mod settings;
 mod text;
 pub mod user;
 pub mod verify;

@@ -16,7 +16,7 @@ use super::report::{self, Addresses, Facts};
 use super::scratch::Scratch;
 use super::screen::{Progress, Style};
 use super::script::{STORIES, Script, traveller};
-use crate::command::serve;
+use crate::command::{serve, settings};
 use crate::config::{Config, Sources};
 use crate::exit::Exit;
 use crate::health::Health;
@@ -146,7 +146,7 @@ impl Demo<'_> {
     /// Feeds both acts, waits until everything is said, reports; with `keep` then waits for the stop.
     async fn perform(self, database: &mut PgConnection, out: &mut impl Write) -> anyhow::Result<()> {
         let Self { options, script, config, shared, progress, addresses } = self;
-        let settings = serve::settings(config);
+        let settings = settings::settings(config);
         let follow = (0..).zip(&STORIES).map(|(number, _)| traveller(number)).collect();
         let reading = settings.cluster.consumer("segmenter-demo", settings.session_timeout, settings.max_poll_interval);
         let observer = Observer::start(&reading, &settings.topics, OUTPUT_PARTITIONS, follow)?;
@@ -249,7 +249,7 @@ addr = "127.0.0.1:0"
 }
 
 fn create_topics(kafka: &MockCluster<'_, DefaultProducerContext>, config: &Config) -> anyhow::Result<()> {
-    let topics = serve::settings(config).topics;
+    let topics = settings::settings(config).topics;
     for (topic, partitions) in [
         (&topics.onboarding_completed, INPUT_PARTITIONS),
         (&topics.profile_updated, INPUT_PARTITIONS),

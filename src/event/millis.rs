@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use time::{Duration, OffsetDateTime};
+use time::OffsetDateTime;
 
 use super::Millis;
 
@@ -10,8 +10,11 @@ impl Millis {
     /// The same instant in UTC; the epoch for what lies outside the range that a `Millis` is meant to hold.
     pub fn to_utc(self) -> OffsetDateTime {
         let (seconds, millis) = (self.0.div_euclid(1000), self.0.rem_euclid(1000));
+        // A remainder of a thousand fits.
+        let millis = u16::try_from(millis).unwrap_or(0);
         OffsetDateTime::from_unix_timestamp(seconds)
-            .map_or(OffsetDateTime::UNIX_EPOCH, |second| second + Duration::milliseconds(millis))
+            .and_then(|second| second.replace_millisecond(millis))
+            .unwrap_or(OffsetDateTime::UNIX_EPOCH)
     }
 }
 

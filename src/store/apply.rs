@@ -7,70 +7,18 @@ use sqlx::PgConnection;
 
 use super::Store;
 use super::error::{ErrorClass, StoreError};
-use super::jobs::{self, Checkpoint};
+use super::jobs;
 use super::outbox::{self, Content, Publication};
+use super::progress::Chunk;
+pub use super::progress::{Ending, Progress, Tally};
 use super::sql;
 use super::states::{self, Snapshot, StateWrite};
-use super::task::{Group, Task, UserFold, fold_user};
+use super::task::{Group, UserFold, fold_user};
 use super::user_vectors::{self, RowIds};
-use crate::event::{Event, Millis, Reason, Rejection, UserId};
+use crate::event::{Millis, UserId};
 use crate::fault::fault_point;
 use crate::pipeline::change::Change;
-use crate::pipeline::fold::{Context, RowWrite, Voice};
-use crate::profile::Outcome;
-
-/// The end of one event.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ending {
-    Merged(Outcome),
-    /// The platform does not know the user.
-    UnknownUser,
-    /// The database will never take it; the text names code and constraint.
-    RejectedByDatabase(String),
-}
-
-impl Ending {
-    /// What the event did, or why it is a dead letter.
-    pub fn into_outcome(self) -> Result<Outcome, Rejection> {
-        match self {
-            Self::Merged(outcome) => Ok(outcome),
-            Self::UnknownUser => Err(Rejection::new(Reason::UnknownUser, "there is no such row in users")),
-            Self::RejectedByDatabase(detail) => Err(Rejection::new(Reason::RejectedByDatabase, detail)),
-        }
-    }
-}
-
-/// Numbers about the work done, for metrics.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// Users whose compare-and-set was lost to another process and folded again.
-    pub conflicts: u64,
-    /// Transactions tried again at once, after a deadlock or the like.
-    pub retries: u64,
-    pub unknown_currencies: u64,
-    /// How long a connection was waited for.
-    pub connecting: Duration,
-    /// How long transactions took, failed ones included.
-    pub transaction: Duration,
-}
-
-/// A batch on its way into the database. Keeps what is done across outages, so that nothing is lost or done in vain.
-#[derive(Debug)]
-pub struct Progress<'e> {
-    task: Task<'e>,
-    voice: Voice,
-    /// Where the job that the batch belongs to is after it; written in the batch's last transaction.
-    checkpoint: Option<Checkpoint>,
-    endings: Vec<Option<Ending>>,
-    /// Chunks that are still to be written, the last one first.
-    open: Vec<Chunk>,
-    /// What has been committed to the outbox and not been taken away by the caller yet.
-    pub publications: Vec<Publication>,
-    pub tally: Tally,
-}
-
-/// Users with the indexes of their items, in bytewise order of the users.
-type Chunk = Vec<Group>;
+use crate::pipeline::fold::{Context, RowWrite};
 
 /// What one transaction did.
 #[derive(Default)]
@@ -81,41 +29,6 @@ struct Committed {
     unknown_currencies: u64,
     /// Whether the batch's checkpoint was in it.
     checkpointed: bool,
-}
-
-impl<'e> Progress<'e> {
-    /// A live batch of which nothing has been written.
-    pub fn new(events: &'e [Event]) -> Self {
-        Self::of_job(Task::Merge(events), Voice::Aloud, None)
-    }
-
-    /// A job's batch of which nothing has been written; with a checkpoint, its last transaction writes that.
-    pub fn of_job(task: Task<'e>, voice: Voice, checkpoint: Option<Checkpoint>) -> Self {
-        let chunk = task.by_user();
-        let open = if chunk.is_empty() { Vec::new() } else { vec![chunk] };
-        let endings = vec![None; task.len()];
-        Self { task, voice, checkpoint, endings, open, publications: Vec::new(), tally: Tally::default() }
-    }
-
-    /// The checkpoint for a transaction that ends the batch with these endings, if it has one that is not written yet.
-    fn last_checkpoint(&self, endings: &[(usize, Ending)]) -> Option<Checkpoint> {
-        let mut checkpoint = self.checkpoint.clone().filter(|_| self.open.is_empty())?;
-        let before = self.endings.iter().flatten();
-        before.chain(endings.iter().map(|(_, ending)| ending)).for_each(|ending| checkpoint.counts.count(ending));
-        Some(checkpoint)
-    }
-
-    /// The ending of each event, once [`Store::advance`] has succeeded.
-    pub fn into_endings(self) -> impl Iterator<Item = Ending> {
-        // After success every chunk is closed, and closing a chunk ends each of its events.
-        self.endings.into_iter().flatten()
-    }
-
-    fn end(&mut self, index: usize, ending: Ending) {
-        if let Some(slot) = self.endings.get_mut(index) {
-            *slot = Some(ending);
-        }
-    }
 }
 
 /// What an attempt at a transaction took.
@@ -165,7 +78,7 @@ impl Store {
                         progress.tally.retries += 1;
                         progress.open.push(chunk);
                     }
-                    Some(ErrorClass::Permanent | ErrorClass::ForeignKey) => isolate(progress, chunk, &error),
+                    Some(ErrorClass::Permanent | ErrorClass::ForeignKey) => progress.isolate(chunk, &error),
                     _ => {
                         progress.open.push(chunk);
                         return Err(error);
@@ -354,26 +267,6 @@ async fn write_rows(
         user_vectors::remove(connection, &removals).await?;
     }
     Ok(())
-}
-
-/// Halves a chunk that the database refuses for good, by users and then by items, until what is left is to blame.
-fn isolate(progress: &mut Progress<'_>, mut chunk: Chunk, error: &StoreError) {
-    if chunk.len() > 1 {
-        let later = chunk.split_off(chunk.len() / 2);
-        progress.open.push(later);
-        progress.open.push(chunk);
-        return;
-    }
-    let Some(mut group) = chunk.pop() else { return };
-    if group.items.len() > 1 {
-        let later = group.items.split_off(group.items.len() / 2);
-        progress.open.push(vec![Group { user: group.user.clone(), items: later }]);
-        progress.open.push(vec![group]);
-        return;
-    }
-    for index in group.items {
-        progress.end(index, Ending::RejectedByDatabase(error.detail()));
-    }
 }
 
 /// A deadline for a whole transaction: what its statements may take, and some for the way.

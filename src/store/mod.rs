@@ -10,6 +10,7 @@ pub mod lookup;
 pub mod migrate;
 pub mod onboarding_profiles;
 pub mod outbox;
+pub mod progress;
 pub mod rehearse;
 mod say_again;
 pub mod schema;

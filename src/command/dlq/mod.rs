@@ -129,7 +129,7 @@ pub async fn redrive(
 
 fn source(kafka: &KafkaConfig, topics: &TopicsConfig, stop: Stop) -> Source {
     Source {
-        cluster: super::serve::cluster(kafka),
+        cluster: super::settings::cluster(kafka),
         group: kafka.group_id.as_str().to_owned(),
         topic: topics.dead_letter.as_str().to_owned(),
         stop,

@@ -8,7 +8,7 @@ use clap::Args;
 use super::list::{original, to_json};
 use super::{FilterArgs, summary};
 use crate::command::database::{self, Access};
-use crate::command::{registry, serve};
+use crate::command::{registry, serve, settings};
 use crate::config::{Config, ConfigArgs};
 use crate::decoder::Decoder;
 use crate::dlq::judge::Rules;
@@ -97,7 +97,7 @@ async fn redrive(
 }
 
 fn settings(args: &RedriveArgs, config: &Config, now: Millis, stop: Stop) -> anyhow::Result<Settings> {
-    let live = serve::settings(config);
+    let live = settings::settings(config);
     let registry = registry::open(&config.registry)?;
     let decoder = Decoder { registry, limits: live.limits, stop: stop.clone() };
     Ok(Settings {

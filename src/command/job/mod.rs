@@ -21,7 +21,7 @@ use clap::{Args, Subcommand};
 use uuid::Uuid;
 
 use super::database::{self, Access, Database};
-use super::{registry, serve};
+use super::{registry, serve, settings};
 use crate::batch_writer::Output;
 use crate::config::{Config, ConfigArgs, parse_size};
 use crate::decoder::Decoder;
@@ -193,7 +193,7 @@ async fn open(config: &Config, access: Access) -> anyhow::Result<Result<Opened, 
     };
     let stop = Stop::default();
     serve::stop_on_signals(stop.clone())?;
-    let live = serve::settings(config);
+    let live = settings::settings(config);
     let registry = registry::open(&config.registry)?;
     let means = Means {
         store: database.store(config)?,

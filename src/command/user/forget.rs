@@ -11,7 +11,7 @@ use super::plan::Plan;
 use super::show::outbox_rows;
 use crate::command::database::{self, Access, Database};
 use crate::command::registry;
-use crate::command::serve::settings;
+use crate::command::settings::settings;
 use crate::config::{Config, ConfigArgs};
 use crate::event::{Millis, UserId};
 use crate::exit::Exit;

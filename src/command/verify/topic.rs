@@ -12,7 +12,7 @@ use sqlx::PgPool;
 use super::finding::{Check, Findings};
 use super::report::Topic;
 use super::spoken::verdict;
-use crate::command::serve::cluster;
+use crate::command::settings::cluster;
 use crate::config::Config;
 use crate::kafka::said_revisions::SaidRevisions;
 use crate::kafka::topic_reader::{ReadError, Source};

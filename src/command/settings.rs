@@ -1,0 +1,77 @@
+//! What a valid configuration means for the parts of the service.
+
+use crate::config::{self, Config, KafkaConfig, TopicsConfig};
+use crate::event::Limits;
+use crate::kafka::assignment::Budget;
+use crate::kafka::client::{Cluster, Topics};
+use crate::kafka::ledger::FloodLimit;
+use crate::kafka::worker::BatchLimits;
+use crate::pipeline::segment_changed::Encoding;
+use crate::service::Settings;
+
+/// The service's settings out of a valid configuration, without a registry.
+pub fn settings(config: &Config) -> Settings {
+    let (kafka, limits) = (&config.kafka, &config.limits);
+    let millis = |duration: std::time::Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+    Settings {
+        cluster: cluster(kafka),
+        topics: topics(&config.topics),
+        group: kafka.group_id.as_str().to_owned(),
+        session_timeout: kafka.session_timeout,
+        max_poll_interval: kafka.max_poll_interval,
+        start: kafka.start,
+        out_of_range: kafka.out_of_range,
+        drain: kafka.drain_deadline,
+        workers: config.database.connections as usize,
+        batch: BatchLimits {
+            records: config.batch.max_records as usize,
+            bytes: config.batch.max_bytes.0,
+            wait: config.batch.max_wait,
+        },
+        budget: Budget { records: config.in_flight.max_records as usize, bytes: config.in_flight.max_bytes.0 },
+        limits: Limits { max_value_bytes: limits.max_value_bytes.0, max_future_ms: millis(limits.max_future) },
+        flood: FloodLimit { records: limits.rejection_run as usize, bytes: limits.rejection_run_bytes.0 },
+        output_encoding: encoding(&config.topics),
+        registry: None,
+        max_outbox_rows: i64::from(config.outbox.max_depth),
+    }
+}
+
+/// How segment-changed is to be written, whether or not there is a registry.
+pub(super) fn encoding(topics: &TopicsConfig) -> Encoding {
+    match topics.segment_changed_encoding {
+        config::Encoding::Json => Encoding::Json,
+        config::Encoding::Avro => Encoding::Avro,
+    }
+}
+
+/// The names of the topics.
+pub fn topics(config: &TopicsConfig) -> Topics {
+    Topics {
+        onboarding_completed: config.onboarding_completed.as_str().to_owned(),
+        profile_updated: config.profile_updated.as_str().to_owned(),
+        segment_changed: config.segment_changed.as_str().to_owned(),
+        dead_letter: config.dead_letter.as_str().to_owned(),
+    }
+}
+
+/// The properties that every Kafka client of the process has.
+pub fn cluster(kafka: &KafkaConfig) -> Cluster {
+    let mut properties: Vec<(String, String)> =
+        kafka.properties.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let mut set = |name: &str, value: Option<String>| {
+        properties.extend(value.map(|value| (name.to_owned(), value)));
+    };
+    let path = |path: &Option<std::path::PathBuf>| path.as_ref().map(|path| path.display().to_string());
+    set("bootstrap.servers", Some(kafka.brokers.joined()));
+    set("client.id", Some(kafka.client_id.as_str().to_owned()));
+    set("security.protocol", Some(kafka.security_protocol.as_str().to_owned()));
+    set("sasl.mechanism", kafka.sasl_mechanism.map(|mechanism| mechanism.as_str().to_owned()));
+    set("sasl.username", kafka.sasl_username.as_ref().map(|name| name.as_str().to_owned()));
+    set("sasl.password", kafka.sasl_password.as_ref().map(|secret| secret.expose().to_owned()));
+    set("ssl.ca.location", path(&kafka.ssl_ca));
+    set("ssl.certificate.location", path(&kafka.ssl_certificate));
+    set("ssl.key.location", path(&kafka.ssl_key));
+    set("ssl.key.password", kafka.ssl_key_password.as_ref().map(|secret| secret.expose().to_owned()));
+    Cluster { properties }
+}

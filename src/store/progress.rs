@@ -1,0 +1,119 @@
+//! A batch on its way into the database: what of it is still to be written, and how each of its events ended.
+
+use std::time::Duration;
+
+use super::error::StoreError;
+use super::jobs::Checkpoint;
+use super::outbox::Publication;
+use super::task::{Group, Task};
+use crate::event::{Event, Reason, Rejection};
+use crate::pipeline::fold::Voice;
+use crate::profile::Outcome;
+
+/// The end of one event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ending {
+    Merged(Outcome),
+    /// The platform does not know the user.
+    UnknownUser,
+    /// The database will never take it; the text names code and constraint.
+    RejectedByDatabase(String),
+}
+
+impl Ending {
+    /// What the event did, or why it is a dead letter.
+    pub fn into_outcome(self) -> Result<Outcome, Rejection> {
+        match self {
+            Self::Merged(outcome) => Ok(outcome),
+            Self::UnknownUser => Err(Rejection::new(Reason::UnknownUser, "there is no such row in users")),
+            Self::RejectedByDatabase(detail) => Err(Rejection::new(Reason::RejectedByDatabase, detail)),
+        }
+    }
+}
+
+/// Numbers about the work done, for metrics.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Users whose compare-and-set was lost to another process and folded again.
+    pub conflicts: u64,
+    /// Transactions tried again at once, after a deadlock or the like.
+    pub retries: u64,
+    pub unknown_currencies: u64,
+    /// How long a connection was waited for.
+    pub connecting: Duration,
+    /// How long transactions took, failed ones included.
+    pub transaction: Duration,
+}
+
+/// A batch on its way into the database. Keeps what is done across outages, so that nothing is lost or done in vain.
+#[derive(Debug)]
+pub struct Progress<'e> {
+    pub(super) task: Task<'e>,
+    pub(super) voice: Voice,
+    /// Where the job that the batch belongs to is after it; written in the batch's last transaction.
+    pub(super) checkpoint: Option<Checkpoint>,
+    endings: Vec<Option<Ending>>,
+    /// Chunks that are still to be written, the last one first.
+    pub(super) open: Vec<Chunk>,
+    /// What has been committed to the outbox and not been taken away by the caller yet.
+    pub publications: Vec<Publication>,
+    pub tally: Tally,
+}
+
+/// Users with the indexes of their items, in bytewise order of the users.
+pub(super) type Chunk = Vec<Group>;
+
+impl<'e> Progress<'e> {
+    /// A live batch of which nothing has been written.
+    pub fn new(events: &'e [Event]) -> Self {
+        Self::of_job(Task::Merge(events), Voice::Aloud, None)
+    }
+
+    /// A job's batch of which nothing has been written; with a checkpoint, its last transaction writes that.
+    pub fn of_job(task: Task<'e>, voice: Voice, checkpoint: Option<Checkpoint>) -> Self {
+        let chunk = task.by_user();
+        let open = if chunk.is_empty() { Vec::new() } else { vec![chunk] };
+        let endings = vec![None; task.len()];
+        Self { task, voice, checkpoint, endings, open, publications: Vec::new(), tally: Tally::default() }
+    }
+
+    /// The checkpoint for a transaction that ends the batch with these endings, if it has one that is not written yet.
+    pub(super) fn last_checkpoint(&self, endings: &[(usize, Ending)]) -> Option<Checkpoint> {
+        let mut checkpoint = self.checkpoint.clone().filter(|_| self.open.is_empty())?;
+        let before = self.endings.iter().flatten();
+        before.chain(endings.iter().map(|(_, ending)| ending)).for_each(|ending| checkpoint.counts.count(ending));
+        Some(checkpoint)
+    }
+
+    /// The ending of each event, once [`Store::advance`] has succeeded.
+    pub fn into_endings(self) -> impl Iterator<Item = Ending> {
+        // After success every chunk is closed, and closing a chunk ends each of its events.
+        self.endings.into_iter().flatten()
+    }
+
+    pub(super) fn end(&mut self, index: usize, ending: Ending) {
+        if let Some(slot) = self.endings.get_mut(index) {
+            *slot = Some(ending);
+        }
+    }
+
+    /// Halves a chunk that the database refuses for good, by users and then by items, until what is left is to blame.
+    pub(super) fn isolate(&mut self, mut chunk: Chunk, error: &StoreError) {
+        if chunk.len() > 1 {
+            let later = chunk.split_off(chunk.len() / 2);
+            self.open.push(later);
+            self.open.push(chunk);
+            return;
+        }
+        let Some(mut group) = chunk.pop() else { return };
+        if group.items.len() > 1 {
+            let later = group.items.split_off(group.items.len() / 2);
+            self.open.push(vec![Group { user: group.user.clone(), items: later }]);
+            self.open.push(vec![group]);
+            return;
+        }
+        for index in group.items {
+            self.end(index, Ending::RejectedByDatabase(error.detail()));
+        }
+    }
+}
