@@ -212,6 +212,20 @@ proptest! {
     }
 
     #[test]
+    fn an_outbox_row_is_read_as_it_was_written_and_never_panics_however_it_is_damaged(
+        (events, _, cuts, _) in permuted(), place in any::<prop::sample::Index>(), byte in any::<u8>(),
+    ) {
+        let catalog = Catalog::builtin().unwrap();
+        let said = World::run(&events, &cuts, &catalog).said;
+        let mut body = codec::encode_changes(&said);
+        prop_assert_eq!(codec::decode_changes(&body).unwrap(), said);
+        let _ = codec::decode_changes(&body[..place.index(body.len())]);
+        let place = place.index(body.len());
+        body[place] = byte;
+        let _ = codec::decode_changes(&body);
+    }
+
+    #[test]
     fn stored_bytes_never_panic_however_they_are_damaged(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
         let _ = codec::decode_state(&bytes);
         let _ = codec::decode_changes(&bytes);

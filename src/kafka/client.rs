@@ -102,7 +102,7 @@ impl Cluster {
             .set("topic.metadata.refresh.interval.ms", "5000")
             .set("statistics.interval.ms", "1000")
             // Bounds what is fetched ahead: the default would hold 64 MiB a partition queue.
-            .set("queued.max.messages.kbytes", "16384")
+            .set("queued.max.messages.kbytes", "8192")
             .set("fetch.queue.backoff.ms", "50");
         config
     }
