@@ -97,7 +97,9 @@ impl Scene {
 
     async fn is_committed(&self, topic: &str) -> bool {
         let (committed, ends) = (self.kafka.committed(&self.group, topic).await, self.kafka.end_offsets(topic).await);
-        committed.iter().zip(&ends).all(|(committed, end)| committed.unwrap_or(0) == *end)
+        // A topic that was just created may have no partition that is led yet: of none, nothing is committed.
+        let is_whole = !ends.is_empty() && committed.len() == ends.len();
+        is_whole && committed.iter().zip(&ends).all(|(committed, end)| committed.unwrap_or(0) == *end)
     }
 
     /// How many outbox rows there are.

@@ -30,7 +30,7 @@ pub(super) fn read<'a>(value: &'a [u8], kind: Kind, arena: &'a Bump) -> Result<M
     if !text.trim_start_matches([' ', '\t', '\n', '\r']).starts_with('{') {
         return Err(malformed("the value", "is not a JSON object").into());
     }
-    let expected = Expected { event_type: quoted_event_type(kind), payload: tree::payload(kind) };
+    let expected = Expected { event_type: kind.event_type(), payload: tree::payload(kind) };
     let envelope = match read_with(EnvelopeSeed { expected: Some(expected), arena }, text, "the value") {
         Ok(envelope) => envelope,
         // What is wrong is named the same way wherever the event's type stands.
@@ -75,14 +75,6 @@ fn read_envelope<'a>(
         Payload::Read(payload) => payload,
     };
     Ok(Message { event_id, event_type, timestamp, correlation_id, payload })
-}
-
-/// [`Kind::event_type`] as JSON, as nearly all producers write it.
-fn quoted_event_type(kind: Kind) -> &'static str {
-    match kind {
-        Kind::OnboardingCompleted => r#""user.onboarding.completed""#,
-        Kind::ProfileUpdated => r#""user.profile.updated""#,
-    }
 }
 
 /// The sections of a profile's `preferences`, given as a JSON object, and of a date of birth: what an event would keep.

@@ -49,7 +49,7 @@ impl<'a> Envelope<'a> {
 /// What a payload is read as, in the same pass, where the event's type stands before it.
 #[derive(Clone, Copy)]
 pub(super) struct Expected {
-    /// As JSON, with its quotes.
+    /// Found only where it is written without escapes, as nearly all producers do.
     pub event_type: &'static str,
     pub payload: Shape,
 }
@@ -85,7 +85,7 @@ impl<'de> Visitor<'de> for EnvelopeSeed<'de> {
                 if envelope.payload.is_some() {
                     return Err(duplicate());
                 }
-                let event_type = envelope.event_type.map(RawValue::get);
+                let event_type = envelope.event_type.and_then(unescaped);
                 let expected = self.expected.filter(|expected| event_type == Some(expected.event_type));
                 envelope.payload = Some(match expected {
                     Some(Expected { payload, .. }) => {
@@ -106,6 +106,11 @@ impl<'de> Visitor<'de> for EnvelopeSeed<'de> {
         }
         Ok(envelope)
     }
+}
+
+/// What stands between the quotes of a string.
+fn unescaped(raw: &RawValue) -> Option<&str> {
+    raw.get().strip_prefix('"')?.strip_suffix('"')
 }
 
 /// Reads what its shape names, of a text that is known to be JSON.

@@ -20,13 +20,13 @@ pub struct Outgoing {
 /// Hands all records to the client in their order, then waits for each acknowledgement.
 pub async fn produce_all(producer: &Producer, topic: &str, records: Vec<Outgoing>) -> Vec<Result<(), KafkaError>> {
     let mut deliveries = Vec::with_capacity(records.len());
-    let mut fates = Vec::with_capacity(records.len());
     for Outgoing { key, value, headers } in records {
         let mut future_record = FutureRecord::<[u8], [u8]>::to(topic).headers(headers);
         future_record.key = key.as_deref();
         future_record.payload = value.as_deref();
         deliveries.push(producer.send_result(future_record).map_err(|(error, _)| error));
     }
+    let mut fates = Vec::with_capacity(deliveries.len());
     for delivery in deliveries {
         fates.push(match delivery {
             Err(error) => Err(error),

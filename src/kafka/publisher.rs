@@ -56,8 +56,6 @@ struct Round {
     pending: Vec<Change>,
     said: HashMap<UserId, i64>,
     first: bool,
-    /// The first of the rows, if all of them are changes that this process itself has just made.
-    own_since: Option<i64>,
 }
 
 impl Publisher {
@@ -69,24 +67,22 @@ impl Publisher {
         let deleting = tokio::spawn(deletion);
         let mut takeover = tokio::time::interval(TAKEOVER_INTERVAL);
         takeover.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut rows = Vec::with_capacity(ROWS_AT_ONCE);
+        let mut received = Vec::with_capacity(ROWS_AT_ONCE);
         loop {
-            tokio::select! {
-                received = handed_over.recv_many(&mut rows, ROWS_AT_ONCE) => {
-                    if received == 0 {
+            let (rows, own_since) = tokio::select! {
+                count = handed_over.recv_many(&mut received, ROWS_AT_ONCE) => {
+                    if count == 0 {
                         break;
                     }
+                    let rows = std::mem::take(&mut received);
+                    let own_since = own_since(&rows);
+                    (rows, own_since)
                 }
-                _ = takeover.tick() => {
-                    let others = self.take_over().await;
-                    if !others.is_empty() {
-                        self.publish(others, None, &said).await;
-                    }
-                    continue;
-                }
+                _ = takeover.tick() => (self.take_over().await, None),
+            };
+            if !rows.is_empty() {
+                self.publish(rows, own_since, &said).await;
             }
-            let own_since = own_since(&rows);
-            self.publish(std::mem::take(&mut rows), own_since, &said).await;
         }
         drop(said);
         if let Err(error) = deleting.await {
@@ -118,10 +114,11 @@ impl Publisher {
         }
     }
 
-    /// Says the rows' changes, looks again until nothing newer is found, then lets the rows be deleted.
-    async fn publish(&self, rows: Vec<Publication>, own_since: Option<i64>, said: &UnboundedSender<Vec<i64>>) {
+    /// Says the rows' changes, looks again until nothing newer is found, then lets the rows be deleted. `own_since` is the
+    /// first of the rows, if all of them are changes that this process itself has just made.
+    async fn publish(&self, rows: Vec<Publication>, mut own_since: Option<i64>, said: &UnboundedSender<Vec<i64>>) {
         let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
-        let mut round = Round { pending: Vec::new(), said: HashMap::new(), first: true, own_since };
+        let mut round = Round { pending: Vec::new(), said: HashMap::new(), first: true };
         for row in rows {
             match row.content {
                 Content::Changes(changes) => {
@@ -137,11 +134,9 @@ impl Publisher {
             fault_point!("before-publish");
             let failure = self.say(&mut round).await;
             fault_point!("after-acks");
-            if failure.is_some() {
-                // The revisions are read from now on: it takes a while, in which others may take the rows over.
-                round.own_since = None;
-            }
-            let looked = self.look_again(&mut round).await;
+            // After a failure the revisions are read: it takes a while, in which others may take the rows over.
+            let since = own_since.take().filter(|_| failure.is_none());
+            let looked = self.look_again(&mut round, since).await;
             if failure.is_none() && looked.is_ok() && round.pending.is_empty() {
                 break;
             }
@@ -199,8 +194,8 @@ impl Publisher {
     }
 
     /// Adds what is newer in the database than what was said last to what is pending.
-    async fn look_again(&self, round: &mut Round) -> Result<(), sqlx::Error> {
-        if self.only_we_spoke(round.own_since.take()).await? {
+    async fn look_again(&self, round: &mut Round, own_since: Option<i64>) -> Result<(), sqlx::Error> {
+        if self.only_we_spoke(own_since).await? {
             return Ok(());
         }
         let users: Vec<&UserId> = round.said.keys().collect();

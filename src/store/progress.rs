@@ -85,7 +85,7 @@ impl<'e> Progress<'e> {
         Some(checkpoint)
     }
 
-    /// The ending of each event, once [`Store::advance`] has succeeded.
+    /// The ending of each event, once [`Store::advance`](super::Store::advance) has succeeded.
     pub fn into_endings(self) -> impl Iterator<Item = Ending> {
         // After success every chunk is closed, and closing a chunk ends each of its events.
         self.endings.into_iter().flatten()

@@ -65,7 +65,15 @@ const READ_ANY_USERS: &str = states_of!("true", "");
 
 /// Reads the states of `users`. Nothing is locked: [`compare_and_set`] finds out what has changed since.
 pub async fn read(connection: &mut PgConnection, users: &[&str], has_users: bool) -> Result<Snapshot, sqlx::Error> {
-    snapshot(connection, users, if has_users { READ_KNOWN_USERS } else { READ_ANY_USERS }).await
+    let statement = if has_users { READ_KNOWN_USERS } else { READ_ANY_USERS };
+    let rows = sql::query(statement).bind(users).fetch_all(connection).await?;
+    let mut snapshot = Snapshot { users: Vec::with_capacity(rows.len()), clock_ms: 0 };
+    for row in &rows {
+        snapshot.clock_ms = snapshot.clock_ms.max(row.try_get("clock_ms")?);
+        let row = StateRow::from_row(row)?;
+        snapshot.users.push(row.into_current());
+    }
+    Ok(snapshot)
 }
 
 /// Locked in bytewise order, so that neither we nor the platform's deletes end up in a deadlock.
@@ -78,21 +86,6 @@ select count(*) from (
 pub async fn lock_users(connection: &mut PgConnection, users: &[&str]) -> Result<bool, sqlx::Error> {
     let locked: i64 = sql::query_scalar(LOCK_USERS).bind(users).fetch_one(connection).await?;
     Ok(usize::try_from(locked).is_ok_and(|locked| locked == users.len()))
-}
-
-async fn snapshot(
-    connection: &mut PgConnection,
-    users: &[&str],
-    statement: &'static str,
-) -> Result<Snapshot, sqlx::Error> {
-    let rows = sql::query(statement).bind(users).fetch_all(connection).await?;
-    let mut snapshot = Snapshot { users: Vec::with_capacity(rows.len()), clock_ms: 0 };
-    for row in &rows {
-        snapshot.clock_ms = snapshot.clock_ms.max(row.try_get("clock_ms")?);
-        let row = StateRow::from_row(row)?;
-        snapshot.users.push(row.into_current());
-    }
-    Ok(snapshot)
 }
 
 /// The columns of a state as they lie in the table, each absent where the user has none.

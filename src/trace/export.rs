@@ -14,7 +14,7 @@ use opentelemetry_sdk::trace::{
 use tracing::{info, warn};
 
 use super::client::Client;
-use super::variables;
+use super::variables::{self, variable};
 use crate::metrics::{Metrics, SpanFate};
 
 /// What makes spans and sends them, configured by the standard variables; `None` where they do not ask for it.
@@ -48,7 +48,6 @@ pub(super) fn provider(metrics: &Metrics) -> anyhow::Result<Option<SdkTracerProv
 
 /// Who we are to the collector; the standard variables win.
 fn resource() -> Resource {
-    let variable = |name| std::env::var(name).ok().filter(|text| !text.is_empty());
     let is_named = variable("OTEL_SERVICE_NAME").is_some()
         || variable("OTEL_RESOURCE_ATTRIBUTES").is_some_and(|attributes| attributes.contains("service.name="));
     let builder = Resource::builder().with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")));

@@ -39,7 +39,12 @@ const SAMPLERS: [&str; 6] = [
 /// # Errors
 /// Every variable that cannot be used.
 pub(super) fn read() -> Result<Option<Asked>, Unusable> {
-    read_from(&|name| std::env::var(name).ok().filter(|text| !text.is_empty()))
+    read_from(&variable)
+}
+
+/// A variable of the environment; an empty one is as good as none.
+pub(super) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|text| !text.is_empty())
 }
 
 fn read_from(variable: &dyn Fn(&str) -> Option<String>) -> Result<Option<Asked>, Unusable> {

@@ -132,38 +132,21 @@ async fn a_topic_recreated_and_grown_past_a_running_process_stops_it_with_exit_c
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_topic_deleted_and_created_anew_is_read_from_its_beginning() {
-    let scene = Scene::new(1).await;
-    scene.add_users(20).await;
-    scene.produce(&history(20, 60, 89)).await;
-    let mut before = scene.serve();
-    scene.settled().await;
-    let read = scene.accepted().await;
+    let (scene, mut before, read) = read_scene(&[]).await;
     before.terminate();
     before.wait(PATIENCE).await;
     recreate(&scene).await;
     grow(&scene).await;
     let _after = scene.serve();
-    scene.settled().await;
-    let left = scene.accepted().await;
-    assert_table_equals_oracle(scene.database.pool(), read.iter().chain(&left)).await;
-    scene.assert_changes_form_chains().await;
+    assert_all_was_read(&scene, &read).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_topic_recreated_under_a_running_process_is_read_from_its_beginning_once_it_has_seen_the_gap() {
-    let scene = Scene::new(1).await;
-    scene.add_users(20).await;
-    scene.produce(&history(20, 60, 89)).await;
-    let earliest = [("SEGMENTER_KAFKA_OUT_OF_RANGE", "earliest")];
-    let mut process = scene.serve_with(&earliest);
-    scene.settled().await;
-    let read = scene.accepted().await;
+    let (scene, mut process, read) = read_scene(&[EARLIEST]).await;
     recreate(&scene).await;
     process.wait_for_log("Offset out of range").await;
     grow(&scene).await;
-    scene.settled().await;
+    assert_all_was_read(&scene, &read).await;
     assert!(process.is_running());
-    let left = scene.accepted().await;
-    assert_table_equals_oracle(scene.database.pool(), read.iter().chain(&left)).await;
-    scene.assert_changes_form_chains().await;
 }
