@@ -21,7 +21,7 @@ async fn a_user_is_shown_without_contents_unless_they_are_asked_for() {
     database.add_users(["ann"]).await;
     let store = store_on(database.pool()).await;
     apply(&store, &[onboarding("ann", 5, vec![group("SOLO"), budget(10.0, 40.0)])]).await;
-    apply(&store, &[update("ann", 7, vec![budget(1234.0, 5678.0)])]).await;
+    apply(&store, &[update("ann", 7, vec![budget(87654321.0, 97654321.0)])]).await;
     let environment = [("DATABASE_URL", database.url())];
 
     let shown = run(&["user", "show", "ann", "--json"], &environment).await;
@@ -36,18 +36,18 @@ async fn a_user_is_shown_without_contents_unless_they_are_asked_for() {
     assert_eq!(page["row"]["lastSegmentUpdate"], json!(time(7).to_string()));
     assert_eq!(page["row"]["primarySegment"], page["row"]["segments"][0]["segment"]);
     assert!(page["outboxRows"].as_u64().is_some_and(|rows| rows >= 1), "{page}");
-    assert!(!shown.stdout.contains("1234"), "contents are personal data");
+    assert!(!shown.stdout.contains("87654321"), "contents are personal data");
 
     let table = run(&["user", "show", "ann"], &environment).await;
-    assert!(table.code == Some(0) && !table.stdout.contains("1234"), "{table:?}");
+    assert!(table.code == Some(0) && !table.stdout.contains("87654321"), "{table:?}");
     assert!(table.stdout.lines().all(|line| line.chars().count() <= 100), "{}", table.stdout);
     let contents = run(&["user", "show", "ann", "--content", "--json"], &environment).await;
     let page: Value = serde_json::from_str(&contents.stdout).unwrap();
     assert_eq!(
         page["state"]["sections"][0]["content"]["globalRange"],
-        json!({"min": 1234.0, "max": 5678.0, "currency": null})
+        json!({"min": 87654321.0, "max": 97654321.0, "currency": null})
     );
-    assert!(run(&["user", "show", "ann", "--content"], &environment).await.stdout.contains("1234"));
+    assert!(run(&["user", "show", "ann", "--content"], &environment).await.stdout.contains("87654321"));
 }
 
 #[tokio::test]
