@@ -58,8 +58,8 @@ fn event() -> impl Strategy<Value = Event> {
         })
     };
     let body = prop_oneof![
-        4 => sections().prop_map(Body::Onboarding),
-        4 => sections().prop_map(Body::Update),
+        4 => sections().prop_map(|sections| Body::Onboarding(sections.into())),
+        4 => sections().prop_map(|sections| Body::Update(sections.into())),
         1 => Just(Body::Tombstone),
     ];
     (0_i64..5, prop::sample::select(vec!["", "a", "b"]), body).prop_map(|(time, id, body)| Event {
@@ -236,7 +236,7 @@ fn onboarding(time: i64, sections: Vec<Section>) -> Event {
     Event {
         user: user(),
         stamp: Stamp { time: Millis(time), id: format!("event-{time}").into(), decoder: 1 },
-        body: Body::Onboarding(sections),
+        body: Body::Onboarding(sections.into()),
         cause: Cause::default(),
         key_differs: false,
     }
@@ -278,7 +278,7 @@ fn a_user_of_whom_nothing_was_said_is_erased_without_a_record() {
     let catalog = Catalog::builtin().unwrap();
     let mut world = World::default();
     let patch = Event {
-        body: Body::Update(vec![Section::Destinations(Destinations { stated: true })]),
+        body: Body::Update([Section::Destinations(Destinations { stated: true })].into()),
         ..onboarding(5, vec![])
     };
     world.apply(&[patch], &catalog);
@@ -294,7 +294,7 @@ fn the_cause_of_a_change_is_the_newest_event_that_changed_anything_with_onboardi
         event
     };
     let update = Event {
-        body: Body::Update(vec![Section::Destinations(Destinations { stated: true })]),
+        body: Body::Update([Section::Destinations(Destinations { stated: true })].into()),
         ..onboarding(10, vec![])
     };
     for reversed in [false, true] {

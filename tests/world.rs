@@ -93,14 +93,14 @@ pub fn onboarding(name: &str, at: i64, sections: Vec<Section>) -> Event {
     Event {
         user: user(name),
         stamp: Stamp { time: time(at), id: format!("onboarding-{at}").into(), decoder: 1 },
-        body: Body::Onboarding(sections),
+        body: Body::Onboarding(sections.into()),
         cause: Cause { causation_id: Some(format!("onboarding-{at}")), ..Cause::default() },
         key_differs: false,
     }
 }
 
 pub fn update(name: &str, at: i64, sections: Vec<Section>) -> Event {
-    Event { body: Body::Update(sections), ..onboarding(name, at, Vec::new()) }
+    Event { body: Body::Update(sections.into()), ..onboarding(name, at, Vec::new()) }
 }
 
 pub fn tombstone(name: &str, at: i64) -> Event {

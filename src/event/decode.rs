@@ -89,10 +89,10 @@ fn event(record: &RawRecord<'_>, limits: &Limits, message: &Message<'_>) -> Resu
     let id = message.event_id()?;
     let cause = cause(record, id, message.correlation_id()?);
     let body = match record.kind {
-        Kind::OnboardingCompleted => Body::Onboarding(onboarding(payload)?),
+        Kind::OnboardingCompleted => Body::Onboarding(onboarding(payload)?.into()),
         Kind::ProfileUpdated => match update(payload)? {
             sections if sections.is_empty() => return Err(Refusal::Skipped(Skip::NothingCarried)),
-            sections => Body::Update(sections),
+            sections => Body::Update(sections.into()),
         },
     };
     Ok(Event { user, stamp: Stamp { time, id: id.into(), decoder: DECODER_VERSION }, body, cause, key_differs })

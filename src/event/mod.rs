@@ -32,6 +32,7 @@ mod tree;
 mod user;
 
 use std::fmt;
+use std::sync::Arc;
 
 pub use avro::WriterSchema;
 pub use decode::{decode, decode_datum};
@@ -103,9 +104,9 @@ impl Kind {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Body {
     /// Writes each section carried, and that the user is onboarded.
-    Onboarding(Vec<Section>),
+    Onboarding(Arc<[Section]>),
     /// Writes each section carried; never empty.
-    Update(Vec<Section>),
+    Update(Arc<[Section]>),
     /// Erases everything stamped at or before the event's time.
     Tombstone,
 }

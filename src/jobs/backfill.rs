@@ -87,7 +87,7 @@ pub fn event(profile: &OnboardingProfile, max_future_ms: i64) -> Result<Event, R
     Ok(Event {
         user,
         stamp: stamp(time),
-        body: Body::Onboarding(sections),
+        body: Body::Onboarding(sections.into()),
         cause: Cause::default(),
         key_differs: false,
     })

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::change::{Announcement, Change, Saying};
 use crate::event::{Millis, Stamp, UserId};
+use crate::profile::held::HeldSection;
 use crate::profile::section::Section;
 use crate::profile::{Profile, Register};
 
@@ -77,7 +78,7 @@ pub fn encode_state(profile: &Profile, said: Option<&Saying>) -> Vec<u8> {
         });
         u8::try_from(position).unwrap_or(u8::MAX)
     };
-    let sections = profile.registers().map(|register| (number_of(&register.stamp), &register.section)).collect();
+    let sections = profile.registers().map(|register| (number_of(&register.stamp), &*register.section)).collect();
     let onboarded = profile.onboarded().map(&mut number_of);
     let announcement = match said {
         Some(Saying::Ranking(announcement)) => Some(&**announcement),
@@ -98,9 +99,10 @@ pub fn decode_state(bytes: &[u8]) -> Result<StoredState, CodecError> {
         .map(|stamp| Stamp { time: stamp.time, id: stamp.id, decoder: stamp.decoder })
         .collect();
     let stamp = |number: u8| stamps.get(usize::from(number)).cloned().ok_or(DAMAGED);
-    let registers = stored
-        .sections
+    let (numbers, sections): (Vec<u8>, Vec<Section>) = stored.sections.into_iter().unzip();
+    let registers = numbers
         .into_iter()
+        .zip(HeldSection::each_of(sections.into()))
         .map(|(number, section)| Ok(Register { stamp: stamp(number)?, section }))
         .collect::<Result<_, CodecError>>()?;
     Ok(StoredState {

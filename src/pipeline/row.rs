@@ -80,11 +80,35 @@ fn segments_json(segmentation: &Segmentation, catalog: &Catalog, logical_time: M
 
 fn vector_json(vector: &[f64; 8]) -> String {
     let mut json = String::with_capacity(8 * 20);
+    let mut shortest = zmij::Buffer::new();
     for (index, component) in vector.iter().enumerate() {
         json.push(if index == 0 { '[' } else { ',' });
-        // Writing into a String cannot fail.
-        let _ = write!(json, "{component}");
+        let text = shortest.format(*component);
+        match text.strip_suffix(".0") {
+            Some(integer) => json.push_str(integer),
+            // Writing into a String cannot fail.
+            None if text.contains('e') => _ = write!(json, "{component}"),
+            None => json.push_str(text),
+        }
     }
     json.push(']');
     json
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::vector_json;
+
+    proptest! {
+        #[test]
+        fn a_component_is_written_as_its_shortest_decimal_without_an_exponent(
+            component in prop_oneof![0.0..=1.0, any::<f64>().prop_filter("finite", |any| any.is_finite()), Just(1.0)],
+        ) {
+            let vector = [component; 8];
+            let expected = vector.map(|component| format!("{component}")).join(",");
+            prop_assert_eq!(vector_json(&vector), format!("[{expected}]"));
+        }
+    }
 }

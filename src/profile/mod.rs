@@ -4,18 +4,21 @@
 //! neither their order, nor duplicates, nor batch boundaries show in it. Pure: no clock, no I/O.
 
 mod canonical;
+pub mod held;
 pub mod section;
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 use crate::event::{Body, Event, Millis, Stamp};
+use held::HeldSection;
 use section::{Section, SectionKind};
 
 /// The content of one section with the stamp of the event that wrote it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Register {
     pub stamp: Stamp,
-    pub section: Section,
+    pub section: HeldSection,
 }
 
 /// What merging one event did.
@@ -78,7 +81,7 @@ impl Profile {
 
     /// The section of this kind, if one was ever carried.
     pub fn section(&self, kind: SectionKind) -> Option<&Section> {
-        self.registers.get(kind as usize).and_then(Option::as_ref).map(|register| &register.section)
+        self.registers.get(kind as usize).and_then(Option::as_ref).map(|register| &*register.section)
     }
 
     /// The stamp of the onboarding that holds; `None` while the user is not onboarded (any more).
@@ -133,11 +136,11 @@ impl Profile {
         }
     }
 
-    fn merge_sections(&mut self, stamp: &Stamp, sections: &[Section], first: Contest) -> Outcome {
-        let contests = sections.iter().map(|section| {
-            let contest = self.contest(stamp, section);
+    fn merge_sections(&mut self, stamp: &Stamp, sections: &Arc<[Section]>, first: Contest) -> Outcome {
+        let contests = HeldSection::each_of(Arc::clone(sections)).map(|section| {
+            let contest = self.contest(stamp, &section);
             if contest == Contest::Won {
-                self.put(Register { stamp: stamp.clone(), section: section.clone() });
+                self.put(Register { stamp: stamp.clone(), section });
             }
             contest
         });
@@ -193,7 +196,7 @@ fn overall(contests: impl Iterator<Item = Contest>) -> Outcome {
 /// Orders a write against the register it meets: time, event id, decoder version, then the hash of the content.
 fn compare(stamp: &Stamp, section: &Section, held: &Register) -> Ordering {
     stamp.cmp(&held.stamp).then_with(|| {
-        if *section == held.section {
+        if *section == *held.section {
             Ordering::Equal
         } else {
             canonical::hash(section).cmp(&canonical::hash(&held.section))

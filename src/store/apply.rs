@@ -8,7 +8,7 @@ use sqlx::PgConnection;
 use super::Store;
 use super::error::{ErrorClass, StoreError};
 use super::jobs;
-use super::outbox::{self, Content, Publication};
+use super::outbox::{self, Content, NewRow, Publication};
 use super::progress::Chunk;
 pub use super::progress::{Ending, Progress, Tally};
 use super::sql;
@@ -135,14 +135,16 @@ impl Store {
         chunk: &Chunk,
         row_ids: RowIds,
     ) -> Result<Committed, StoreError> {
-        let mut transaction = sql::begin(connection).await?;
+        let mut reading = sql::begin_reading(connection).await?;
         let users: Vec<&str> = chunk.iter().map(|group| group.user.as_str()).collect();
-        let snapshot = states::read(&mut transaction, &users, self.has_users).await?;
+        let snapshot = states::read(reading.connection(), &users, self.has_users).await?;
         let folds = self.fold(progress, chunk, snapshot)?;
-        if !self.hold(&mut transaction, chunk, &folds).await? {
-            transaction.rollback().await?;
-            return Ok(Committed { losers: chunk.clone(), ..Committed::default() });
+        if folds.iter().all(|fold| fold.write.is_none()) {
+            reading.finish().await?;
+            let endings = folds.into_iter().flat_map(|fold| fold.endings).collect();
+            return Ok(Committed { endings, ..Committed::default() });
         }
+        let mut transaction = reading.begin_writing().await?;
         let mut committed = self.write_folds(&mut transaction, chunk, folds, row_ids).await?;
         if committed.losers.is_empty()
             && let Some(checkpoint) = progress.last_checkpoint(&committed.endings)
@@ -162,21 +164,6 @@ impl Store {
         pairs.map(|(group, current)| fold_user(progress.task, group, current?, &context)).collect()
     }
 
-    /// Keeps the platform from deleting the users who are written until that is done; false where one has gone meanwhile.
-    async fn hold(
-        &self,
-        connection: &mut PgConnection,
-        chunk: &Chunk,
-        folds: &[UserFold],
-    ) -> Result<bool, sqlx::Error> {
-        let written = chunk.iter().zip(folds).filter(|(_, fold)| fold.state_write().is_some());
-        let users: Vec<&str> = written.map(|(group, _)| group.user.as_str()).collect();
-        if !self.has_users || users.is_empty() {
-            return Ok(true);
-        }
-        states::lock_users(connection, &users).await
-    }
-
     async fn write_folds(
         &self,
         connection: &mut PgConnection,
@@ -184,14 +171,13 @@ impl Store {
         folds: Vec<UserFold>,
         row_ids: RowIds,
     ) -> Result<Committed, StoreError> {
-        let won = compare_and_set(connection, chunk, &folds).await?;
+        let won = compare_and_set(connection, chunk, &folds, self.has_users).await?;
         let is_loser =
             |(group, user_fold): &(&Group, &UserFold)| user_fold.state_write().is_some() && !won.contains(&group.user);
         let pairs = || chunk.iter().zip(&folds);
         let winners: Vec<(&Group, &UserFold)> = pairs().filter(|pair| !is_loser(pair)).collect();
         let losers = pairs().filter(is_loser).map(|(group, _)| group.clone()).collect();
 
-        write_rows(connection, &winners, row_ids).await?;
         let erasures: Vec<(&UserId, Millis)> =
             winners.iter().filter_map(|(group, fold)| Some((&group.user, fold.departed_erasure?))).collect();
         if !erasures.is_empty() {
@@ -199,13 +185,12 @@ impl Store {
         }
         let changes: Vec<Change> =
             winners.iter().filter_map(|(_, fold)| fold.state_write()?.1.change.clone()).collect();
-        let publication = if changes.is_empty() {
-            None
-        } else {
-            let id = outbox::insert(connection, self.owner, self.lease, &changes).await?;
+        let outbox_row = NewRow { owner: self.owner, lease: self.lease, changes: &changes };
+        let id = write_rows(connection, &winners, row_ids, Some(outbox_row).filter(|_| !changes.is_empty())).await?;
+        let publication = id.map(|id| {
             self.drawn.note(id);
-            Some(Publication { id, content: Content::Changes(changes) })
-        };
+            Publication { id, content: Content::Changes(changes) }
+        });
         let unknown_currencies = winners
             .iter()
             .filter(|(_, fold)| fold.state_write().is_some_and(|(_, write)| write.unknown_currency))
@@ -230,7 +215,12 @@ impl Won {
     }
 }
 
-async fn compare_and_set(connection: &mut PgConnection, chunk: &Chunk, folds: &[UserFold]) -> Result<Won, StoreError> {
+async fn compare_and_set(
+    connection: &mut PgConnection,
+    chunk: &Chunk,
+    folds: &[UserFold],
+    has_users: bool,
+) -> Result<Won, StoreError> {
     let writes: Vec<StateWrite<'_>> = chunk
         .iter()
         .zip(folds)
@@ -242,15 +232,17 @@ async fn compare_and_set(connection: &mut PgConnection, chunk: &Chunk, folds: &[
     if writes.is_empty() {
         return Ok(Won::All);
     }
-    let won = states::compare_and_set(connection, &writes).await?;
+    let won = states::compare_and_set(connection, &writes, has_users).await?;
     Ok(if won.len() == writes.len() { Won::All } else { Won::These(won.into_iter().collect()) })
 }
 
+/// Writes the winners' rows, and the outbox row where there is something to say; gives that one's id.
 async fn write_rows(
     connection: &mut PgConnection,
     winners: &[(&Group, &UserFold)],
     row_ids: RowIds,
-) -> Result<(), sqlx::Error> {
+    outbox_row: Option<NewRow<'_>>,
+) -> Result<Option<i64>, sqlx::Error> {
     let mut rows = Vec::with_capacity(winners.len());
     let mut removals = Vec::new();
     for (group, fold) in winners {
@@ -260,13 +252,18 @@ async fn write_rows(
             Some(RowWrite::Leave) | None => {}
         }
     }
-    if !rows.is_empty() {
-        user_vectors::upsert(connection, &rows, row_ids).await?;
-    }
     if !removals.is_empty() {
         user_vectors::remove(connection, &removals).await?;
     }
-    Ok(())
+    Ok(match outbox_row {
+        Some(outbox_row) if rows.is_empty() => Some(outbox::insert(connection, outbox_row).await?),
+        Some(outbox_row) => Some(user_vectors::upsert_and_announce(connection, &rows, row_ids, outbox_row).await?),
+        None if rows.is_empty() => None,
+        None => {
+            user_vectors::upsert(connection, &rows, row_ids).await?;
+            None
+        }
+    })
 }
 
 /// A deadline for a whole transaction: what its statements may take, and some for the way.

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnection, PgPool, types::PgInterval};
-use sqlx::{FromRow, Row};
+use sqlx::postgres::{PgArguments, PgConnection, PgPool, types::PgInterval};
+use sqlx::query::Query;
+use sqlx::{FromRow, Postgres, Row};
 use uuid::Uuid;
 
 use super::states::StateRow;
@@ -36,21 +37,28 @@ pub struct Depth {
     pub oldest: Duration,
 }
 
-/// Inserts the row for a fold's changes, leased to `owner` from the start.
-pub async fn insert(
-    connection: &mut PgConnection,
-    owner: Uuid,
-    lease: Duration,
-    changes: &[Change],
-) -> Result<i64, sqlx::Error> {
-    sql::query_scalar(
-        "insert into segmenter.outbox (owner, leased_until, body) values ($1, clock_timestamp() + $2, $3) returning id",
-    )
-    .bind(owner)
-    .bind(interval(lease))
-    .bind(codec::encode_changes(changes))
-    .fetch_one(connection)
-    .await
+/// The row for a fold's changes, leased to its owner from the start.
+#[derive(Debug, Clone, Copy)]
+pub struct NewRow<'a> {
+    pub owner: Uuid,
+    pub lease: Duration,
+    pub changes: &'a [Change],
+}
+
+type Statement = Query<'static, Postgres, PgArguments>;
+
+impl NewRow<'_> {
+    /// Binds owner, lease and body.
+    pub(super) fn bind(self, statement: Statement) -> Statement {
+        statement.bind(self.owner).bind(interval(self.lease)).bind(codec::encode_changes(self.changes))
+    }
+}
+
+/// Inserts the row; gives its id.
+pub async fn insert(connection: &mut PgConnection, row: NewRow<'_>) -> Result<i64, sqlx::Error> {
+    let statement =
+        "insert into segmenter.outbox (owner, leased_until, body) values ($1, clock_timestamp() + $2, $3) returning id";
+    row.bind(sql::query(statement)).fetch_one(connection).await?.try_get("id")
 }
 
 /// Inserts a row that asks to say what was said last of `users`, leased to `owner` from the start.

@@ -72,6 +72,55 @@ pub async fn begin_in(pool: &PgPool) -> Result<Transaction<'static, Postgres>, s
     }
 }
 
+/// A connection on which something is read before it is known whether anything has to be written: without a transaction
+/// where sessions are our own, within the writer's behind a pooler.
+pub enum Reading<'c> {
+    Session(&'c mut PgConnection),
+    Transaction(Transaction<'c, Postgres>),
+}
+
+/// Begins to read on a connection.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn begin_reading(connection: &mut PgConnection) -> Result<Reading<'_>, sqlx::Error> {
+    if keeps_sessions() {
+        return Ok(Reading::Session(connection));
+    }
+    Ok(Reading::Transaction(begin(connection).await?))
+}
+
+impl<'c> Reading<'c> {
+    pub fn connection(&mut self) -> &mut PgConnection {
+        match self {
+            Self::Session(connection) => connection,
+            Self::Transaction(transaction) => transaction,
+        }
+    }
+
+    /// Goes on in a transaction.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn begin_writing(self) -> Result<Transaction<'c, Postgres>, sqlx::Error> {
+        match self {
+            Self::Session(connection) => connection.begin().await,
+            Self::Transaction(transaction) => Ok(transaction),
+        }
+    }
+
+    /// Ends without having written.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn finish(self) -> Result<(), sqlx::Error> {
+        match self {
+            Self::Session(_) => Ok(()),
+            Self::Transaction(transaction) => transaction.rollback().await,
+        }
+    }
+}
+
 /// Where one statement runs: by itself on a session of our own, within a transaction behind a pooler.
 pub enum Unit {
     Session(sqlx::pool::PoolConnection<Postgres>),

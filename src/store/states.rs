@@ -76,18 +76,6 @@ pub async fn read(connection: &mut PgConnection, users: &[&str], has_users: bool
     Ok(snapshot)
 }
 
-/// Locked in bytewise order, so that neither we nor the platform's deletes end up in a deadlock.
-const LOCK_USERS: &str = r#"
-select count(*) from (
-    select from public.users where id = any($1) order by id collate "C" for key share
-) as locked"#;
-
-/// Locks the users against deletion until the end of the transaction; says whether the platform (still) knows them all.
-pub async fn lock_users(connection: &mut PgConnection, users: &[&str]) -> Result<bool, sqlx::Error> {
-    let locked: i64 = sql::query_scalar(LOCK_USERS).bind(users).fetch_one(connection).await?;
-    Ok(usize::try_from(locked).is_ok_and(|locked| locked == users.len()))
-}
-
 /// The columns of a state as they lie in the table, each absent where the user has none.
 pub struct StateRow<'r> {
     known: bool,
@@ -159,24 +147,49 @@ pub struct StateWrite<'a> {
 
 /// Rows come in bytewise order of their keys, which is the order in which they are locked. A user who was deleted and
 /// created again since the state was read gets none of it: only a first state may be inserted.
-const COMPARE_AND_SET: &str = r#"
+macro_rules! compare_and_set {
+    ($first:literal, $only_if:literal) => {
+        concat!(
+            $first,
+            r#"
 insert into segmenter.profile_states as held
     (user_id, counter, revision, said, erased_at, catalog_version, job_id, state)
 select k.*
 from unnest($1::text[], $2::bigint[], $3::bigint[], $4::smallint[], $5::bigint[], $6::int[], $7::uuid[], $8::bytea[])
     as k(user_id, counter, revision, said, erased_at, catalog_version, job_id, state)
-where k.counter = 1
-   or exists (select from segmenter.profile_states s where s.user_id = k.user_id and s.counter = k.counter - 1)
+where (k.counter = 1
+    or exists (select from segmenter.profile_states s where s.user_id = k.user_id and s.counter = k.counter - 1))
+"#,
+            $only_if,
+            r#"
 on conflict (user_id) do update set
     counter = excluded.counter, revision = excluded.revision, said = excluded.said, erased_at = excluded.erased_at,
     catalog_version = excluded.catalog_version, job_id = excluded.job_id, state = excluded.state
 where held.counter = excluded.counter - 1
-returning user_id"#;
+returning user_id"#
+        )
+    };
+}
+
+/// All users are locked before the first state is, in bytewise order, so that neither we nor the platform's deletes end up
+/// in a deadlock. Counting them is what has them all locked first.
+const SET_OF_KNOWN_USERS: &str = compare_and_set!(
+    r#"
+with kept as materialized (
+    select from public.users where id = any($1) order by id collate "C" for key share)"#,
+    "and (select count(*) from kept) = cardinality($1)"
+);
+
+/// Where the database has no `users` table nobody can go.
+const SET_OF_ANY_USERS: &str = compare_and_set!("", "");
 
 /// Writes the states whose counters still stand as read; gives the users of those that were written, in the order given.
+/// Until the end of the transaction the platform cannot delete them; if it has deleted one of those given since they were
+/// read, none is written.
 pub async fn compare_and_set(
     connection: &mut PgConnection,
     writes: &[StateWrite<'_>],
+    has_users: bool,
 ) -> Result<Vec<String>, StoreError> {
     let count = writes.len();
     let mut users: Vec<&str> = Vec::with_capacity(count);
@@ -201,7 +214,7 @@ pub async fn compare_and_set(
         jobs.push(write.state.job);
         states.push(codec::encode_state(&write.state.profile, write.state.said.as_ref()));
     }
-    let winners = sql::query_scalar(COMPARE_AND_SET)
+    let winners = sql::query_scalar(if has_users { SET_OF_KNOWN_USERS } else { SET_OF_ANY_USERS })
         .bind(users)
         .bind(counters)
         .bind(revisions)

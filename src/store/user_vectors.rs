@@ -1,11 +1,14 @@
 //! Writing `public.user_vectors`, a table that others own and write too: only what is ours, and only if it differs.
 
-use sqlx::postgres::PgConnection;
+use sqlx::postgres::{PgArguments, PgConnection};
+use sqlx::query::Query;
+use sqlx::{Postgres, Row as _};
 use time::PrimitiveDateTime;
 use uuid::Uuid;
 
 use crate::event::UserId;
 use crate::pipeline::row::RowContent;
+use crate::store::outbox::NewRow;
 use crate::store::sql;
 
 /// The namespace of the ids of rows that we insert: the id is the UUIDv5 of the user in it.
@@ -13,7 +16,9 @@ pub const ROW_ID_NAMESPACE: Uuid = Uuid::from_u128(0x2d84_91c7_53be_5e0f_8a16_b9
 
 /// Learned vectors (`behavior`, `hybrid`) are not ours to overwrite; the current row decides. `source` is set on insert
 /// only. Times are UTC whatever the session's zone.
-const UPSERT: &str = r#"
+macro_rules! upsert {
+    () => {
+        r#"
 insert into public.user_vectors as held
     (id, "userId", vector, source, segments, "primarySegment", "segmentConfidence", "lastSegmentUpdate", "createdAt", "updatedAt")
 select k.id, k.user_id, k.vector::jsonb, 'onboarding', k.segments::jsonb, k.primary_segment, k.confidence, k.last_update,
@@ -31,7 +36,21 @@ where held."lastSegmentUpdate" is distinct from excluded."lastSegmentUpdate"
    or held."primarySegment" is distinct from excluded."primarySegment"
    or held."segmentConfidence" is distinct from excluded."segmentConfidence"
    or held.segments is distinct from excluded.segments
-   or (held.source not in ('behavior', 'hybrid') and held.vector is distinct from excluded.vector)"#;
+   or (held.source not in ('behavior', 'hybrid') and held.vector is distinct from excluded.vector)"#
+    };
+}
+
+const UPSERT: &str = upsert!();
+
+/// With the outbox row of the same fold: one statement less is a round trip less.
+const UPSERT_AND_ANNOUNCE: &str = concat!(
+    "with written as (",
+    upsert!(),
+    r#"),
+said as (
+    insert into segmenter.outbox (owner, leased_until, body) values ($8, clock_timestamp() + $9, $10) returning id)
+select id from said"#
+);
 
 /// How the ids of rows that have to be inserted are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +67,24 @@ pub async fn upsert(
     rows: &[(&UserId, &RowContent)],
     ids: RowIds,
 ) -> Result<(), sqlx::Error> {
+    bind(sql::query(UPSERT), rows, ids).execute(connection).await?;
+    Ok(())
+}
+
+/// Upserts the rows and inserts the outbox row of what is to be said of them; gives that row's id.
+pub async fn upsert_and_announce(
+    connection: &mut PgConnection,
+    rows: &[(&UserId, &RowContent)],
+    ids: RowIds,
+    outbox_row: NewRow<'_>,
+) -> Result<i64, sqlx::Error> {
+    let row = outbox_row.bind(bind(sql::query(UPSERT_AND_ANNOUNCE), rows, ids)).fetch_one(connection).await?;
+    row.try_get("id")
+}
+
+type Statement = Query<'static, Postgres, PgArguments>;
+
+fn bind(statement: Statement, rows: &[(&UserId, &RowContent)], ids: RowIds) -> Statement {
     let count = rows.len();
     let mut row_ids: Vec<String> = Vec::with_capacity(count);
     let mut users: Vec<&str> = Vec::with_capacity(count);
@@ -69,17 +106,7 @@ pub async fn upsert(
         let utc = row.last_segment_update.to_utc();
         updates.push(PrimitiveDateTime::new(utc.date(), utc.time()));
     }
-    sql::query(UPSERT)
-        .bind(row_ids)
-        .bind(users)
-        .bind(vectors)
-        .bind(segments)
-        .bind(primaries)
-        .bind(confidences)
-        .bind(updates)
-        .execute(connection)
-        .await?;
-    Ok(())
+    statement.bind(row_ids).bind(users).bind(vectors).bind(segments).bind(primaries).bind(confidences).bind(updates)
 }
 
 const CLEAR_LEARNED: &str = r#"

@@ -50,10 +50,9 @@ async fn a_user_who_went_and_came_back_since_being_read_gets_nothing_of_the_earl
     assert_eq!(known.counter, 1);
     database.run("delete from users").await;
     database.add_users(["ann"]).await;
-    assert!(states::lock_users(&mut connection, &["ann"]).await.unwrap(), "the platform knows her again");
     let user = crate::world::user("ann");
     let write = StateWrite { user: &user, counter: known.counter, state: &known.state };
-    let won = states::compare_and_set(&mut connection, &[write]).await.unwrap();
+    let won = states::compare_and_set(&mut connection, &[write], true).await.unwrap();
     assert!(won.is_empty());
     let states: i64 =
         sqlx::query_scalar("select count(*) from segmenter.profile_states").fetch_one(database.pool()).await.unwrap();

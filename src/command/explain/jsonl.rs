@@ -4,6 +4,7 @@
 //! `dateOfBirth` and `at`, the time (RFC 3339) at which ages are taken; other members are ignored.
 
 use std::io::{BufRead, Write};
+use std::sync::Arc;
 
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,7 @@ use serde_json::{Map, Value, json as json_value};
 use crate::engine::{self, Catalog, Dimensions, Segmentation};
 use crate::event::{DECODER_VERSION, Millis, Reason, Rejection, Stamp, json, time};
 use crate::pipeline::fold::engine_input;
+use crate::profile::held::HeldSection;
 use crate::profile::section::Section;
 use crate::profile::{Profile, Register};
 
@@ -42,9 +44,9 @@ fn segment_sections(sections: &[Section], at: Millis, catalog: &Catalog) -> Segm
 }
 
 /// A profile that was written at `at` as a whole.
-pub(super) fn profile_of(sections: &[Section], at: Millis) -> Profile {
+pub(super) fn profile_of(sections: impl Into<Arc<[Section]>>, at: Millis) -> Profile {
     let stamp = Stamp { time: at, id: "".into(), decoder: DECODER_VERSION };
-    let registers = sections.iter().map(|section| Register { stamp: stamp.clone(), section: section.clone() });
+    let registers = HeldSection::each_of(sections.into()).map(|section| Register { stamp: stamp.clone(), section });
     Profile::from_parts(registers, Some(stamp.clone()), None)
 }
 

@@ -124,7 +124,7 @@ fn profile_in(text: &[u8], now: Millis) -> anyhow::Result<(Profile, Millis)> {
     let is_case = value.get("preferences").is_some() && value.get("payload").is_none() && value.get("userId").is_none();
     if is_case {
         let (sections, at) = jsonl::case(text, now).map_err(|rejection| anyhow!("{}", rejection.detail))?;
-        return Ok((jsonl::profile_of(&sections, at), at));
+        return Ok((jsonl::profile_of(sections, at), at));
     }
     let payload = value.get("payload").unwrap_or(&value);
     let kind = if payload.get("updatedAt").is_some() { Kind::ProfileUpdated } else { Kind::OnboardingCompleted };
@@ -142,7 +142,7 @@ fn profile_in(text: &[u8], now: Millis) -> anyhow::Result<(Profile, Millis)> {
         Decoded::Event(event) => {
             let at = event.stamp.time;
             let (Body::Onboarding(sections) | Body::Update(sections)) = event.body else { bail!("a tombstone") };
-            Ok((jsonl::profile_of(&sections, at), at))
+            Ok((jsonl::profile_of(sections, at), at))
         }
         Decoded::Skipped(skip) => bail!("the event would be skipped: {}", skip.as_str()),
         Decoded::Rejected(rejection) => {
