@@ -3,11 +3,12 @@
 //! [`fold`](fold::fold) is the heart and pure; so are the state it reads and returns, the stored form of both, and the
 //! records that say what changed.
 
+mod assignment;
 pub mod change;
 pub mod codec;
 pub mod drive;
 pub mod fold;
-pub mod reason_texts;
+mod json_text;
 pub mod row;
 pub mod segment_changed;
 pub mod state;

@@ -1,11 +1,9 @@
 //! The content of a `user_vectors` row: a pure function of the segmentation and the profile's logical time.
 
-use std::fmt::Write as _;
-
 use compact_str::CompactString;
-use serde::{Serialize, Serializer};
 
-use super::reason_texts::ReasonTexts;
+use super::assignment::ShownAssignment;
+use super::json_text::JsonText;
 use crate::engine::{Catalog, Segmentation};
 use crate::event::Millis;
 
@@ -36,79 +34,28 @@ impl RowContent {
     }
 }
 
-#[derive(Serialize)]
-struct AssignmentJson<'a> {
-    segment: &'a str,
-    score: f64,
-    reasons: ReasonTexts<'a>,
-    #[serde(rename = "assignedAt")]
-    assigned_at: &'a str,
-}
-
-/// The assignments of a segmentation, as the column has them.
-struct AssignmentsJson<'a> {
-    segmentation: &'a Segmentation,
-    catalog: &'a Catalog,
-    assigned_at: &'a str,
-}
-
-impl Serialize for AssignmentsJson<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let catalog = self.catalog;
-        serializer.collect_seq(self.segmentation.ranking.iter().map(|assignment| AssignmentJson {
-            segment: catalog.segment_name(assignment.segment),
-            score: assignment.score,
-            reasons: ReasonTexts { codes: &assignment.reasons, catalog },
-            assigned_at: self.assigned_at,
-        }))
-    }
-}
-
 /// What the assignments commonly take, in bytes.
 const SEGMENTS_BYTES: usize = 1024;
 
 fn segments_json(segmentation: &Segmentation, catalog: &Catalog, logical_time: Millis) -> String {
     let assigned_at = logical_time.to_string();
-    let mut json = Vec::with_capacity(SEGMENTS_BYTES);
-    let assignments = AssignmentsJson { segmentation, catalog, assigned_at: &assigned_at };
-    // Strings and finite numbers always serialise, and what serde_json writes is UTF-8.
-    match serde_json::to_writer(&mut json, &assignments) {
-        Ok(()) => String::from_utf8(json).unwrap_or_default(),
-        Err(_) => String::new(),
-    }
+    let assignments = segmentation.ranking.iter().map(|assignment| ShownAssignment {
+        segment: catalog.segment_name(assignment.segment),
+        score: assignment.score,
+        reasons: &assignment.reasons,
+        assigned_at: &assigned_at,
+        catalog,
+    });
+    let mut json = JsonText::with_capacity(SEGMENTS_BYTES);
+    json.list(assignments, |json, assignment| assignment.write_json(json));
+    json.into_string()
 }
+
+/// What the vector commonly takes, in bytes.
+const VECTOR_BYTES: usize = 160;
 
 fn vector_json(vector: &[f64; 8]) -> String {
-    let mut json = String::with_capacity(8 * 20);
-    let mut shortest = zmij::Buffer::new();
-    for (index, component) in vector.iter().enumerate() {
-        json.push(if index == 0 { '[' } else { ',' });
-        let text = shortest.format(*component);
-        match text.strip_suffix(".0") {
-            Some(integer) => json.push_str(integer),
-            // Writing into a String cannot fail.
-            None if text.contains('e') => _ = write!(json, "{component}"),
-            None => json.push_str(text),
-        }
-    }
-    json.push(']');
-    json
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::vector_json;
-
-    proptest! {
-        #[test]
-        fn a_component_is_written_as_its_shortest_decimal_without_an_exponent(
-            component in prop_oneof![0.0..=1.0, any::<f64>().prop_filter("finite", |any| any.is_finite()), Just(1.0)],
-        ) {
-            let vector = [component; 8];
-            let expected = vector.map(|component| format!("{component}")).join(",");
-            prop_assert_eq!(vector_json(&vector), format!("[{expected}]"));
-        }
-    }
+    let mut json = JsonText::with_capacity(VECTOR_BYTES);
+    json.list(vector, |json, component| _ = json.plain_double(*component));
+    json.into_string()
 }

@@ -1,12 +1,12 @@
 //! The record on segment-changed: headers and value, in JSON or Avro, for one [`Change`].
 
 pub mod avro;
+mod json;
 
-use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
+use super::assignment::ShownAssignment;
 use super::change::{Announcement, Assigned, Change, Saying, Scored};
-use super::reason_texts::ReasonTexts;
 use crate::engine::Catalog;
 use crate::event::{Millis, UserId};
 
@@ -65,7 +65,7 @@ pub fn record(change: &Change, catalog: &Catalog, encoding: Encoding) -> Said {
             let payload = payload(change, announcement, &occurred_at, catalog);
             let envelope = envelope(announcement, &event_id, &said_at, payload);
             Some(match encoding {
-                Encoding::Json => json(&envelope),
+                Encoding::Json => json::value(&envelope),
                 Encoding::Avro => avro::single_object(&envelope),
                 Encoding::Framed(schema_id) => avro::framed(&envelope, schema_id),
             })
@@ -94,8 +94,6 @@ fn headers(change: &Change, encoding: Encoding, event_id: String, said_at: Strin
 /// How many headers a record has at most.
 const MOST_HEADERS: usize = 8;
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
 struct Envelope<'a> {
     event_id: &'a str,
     event_type: &'static str,
@@ -107,8 +105,6 @@ struct Envelope<'a> {
     payload: Payload<'a>,
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
 struct Payload<'a> {
     user_id: &'a str,
     revision: i64,
@@ -120,7 +116,6 @@ struct Payload<'a> {
     new_segments: NewSegments<'a>,
     catalog_version: u32,
     occurred_at: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
     replay_id: Option<&'a str>,
 }
 
@@ -132,41 +127,17 @@ struct NewSegments<'a> {
     catalog: &'a Catalog,
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct NewSegment<'a> {
-    segment: &'a str,
-    score: f64,
-    reasons: ReasonTexts<'a>,
-    assigned_at: &'a str,
-}
-
 impl<'a> NewSegments<'a> {
-    fn iter(self) -> impl ExactSizeIterator<Item = NewSegment<'a>> {
+    fn iter(self) -> impl ExactSizeIterator<Item = ShownAssignment<'a>> {
         let Self { ranking, assigned_at, catalog } = self;
-        ranking.iter().map(move |assigned| NewSegment {
+        ranking.iter().map(move |assigned| ShownAssignment {
             segment: &assigned.segment,
             score: assigned.score,
-            reasons: ReasonTexts { codes: &assigned.reasons, catalog },
+            reasons: &assigned.reasons,
             assigned_at,
+            catalog,
         })
     }
-}
-
-impl Serialize for NewSegments<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.iter())
-    }
-}
-
-/// What a record commonly takes, in bytes.
-const COMMON_BYTES: usize = 2048;
-
-fn json(envelope: &Envelope<'_>) -> Vec<u8> {
-    let mut json = Vec::with_capacity(COMMON_BYTES);
-    // Strings and finite numbers always serialise.
-    let _ = serde_json::to_writer(&mut json, envelope);
-    json
 }
 
 fn envelope<'a>(said: &'a Announcement, event_id: &'a str, timestamp: &'a str, payload: Payload<'a>) -> Envelope<'a> {

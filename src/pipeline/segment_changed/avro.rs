@@ -3,7 +3,8 @@
 //!
 //! Written by hand, field after field in the schema's order, so that saying a change cannot fail.
 
-use super::{Envelope, NewSegment, Payload};
+use super::{Envelope, Payload};
+use crate::pipeline::assignment::ShownAssignment;
 use crate::pipeline::change::Scored;
 
 /// The CRC-64-AVRO of `schemas/segment-changed.avsc` in parsing canonical form.
@@ -69,10 +70,10 @@ impl Datum {
         self.double(previous.score);
     }
 
-    fn new_segment(&mut self, assigned: NewSegment<'_>) {
+    fn new_segment(&mut self, assigned: ShownAssignment<'_>) {
         self.string(assigned.segment);
         self.double(assigned.score);
-        self.array(assigned.reasons.iter(), Self::string);
+        self.array(assigned.reason_texts(), Self::string);
         self.string(assigned.assigned_at);
     }
 
