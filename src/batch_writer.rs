@@ -4,17 +4,17 @@
 use std::future::Future;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::event::registry::{Failure, Registry};
 use crate::halt::Halt;
 use crate::health::Health;
 use crate::kafka::client::{Cluster, Topics};
+use crate::kafka::handover::handover;
 use crate::kafka::held_rows::HeldRows;
 use crate::kafka::letters::{self, Letter};
 use crate::kafka::produce::Producer;
-use crate::kafka::publisher::{HANDOVER_ROWS, Publisher};
+use crate::kafka::publisher::Publisher;
 use crate::kafka::record::Rejected;
 use crate::kafka::said_schema;
 use crate::metrics::Metrics;
@@ -74,7 +74,7 @@ impl BatchWriter {
             |name| output.cluster.named_producer(name).map_err(|error| Halt::Failed(format!("no producer: {error}")));
         let metrics = Metrics::new().map_err(|error| Halt::Failed(error.to_string()))?;
         let held = HeldRows::of(&store);
-        let (handover, handed_over) = mpsc::channel(HANDOVER_ROWS);
+        let (handover, handed_over) = handover();
         let publisher = Publisher {
             store: store.clone(),
             producer: producer("publisher")?,

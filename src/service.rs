@@ -20,9 +20,10 @@ use crate::kafka::assignment::{Assignment, Budget};
 use crate::kafka::client::{ClientEvents, Cluster, Topics};
 use crate::kafka::consumer::{Intake, LiveConsumer, Schemas};
 use crate::kafka::dead_letter_writer::DeadLetterWriter;
+use crate::kafka::handover::handover;
 use crate::kafka::held_rows::HeldRows;
 use crate::kafka::ledger::FloodLimit;
-use crate::kafka::publisher::{HANDOVER_ROWS, Publisher};
+use crate::kafka::publisher::Publisher;
 use crate::kafka::rebalance::LiveContext;
 use crate::kafka::schema_wait::{SchemaWait, Watch};
 use crate::kafka::sorter::Sorter;
@@ -92,7 +93,7 @@ pub async fn run(settings: Settings, store: Store, shared: Shared) -> anyhow::Re
     let assignment = Arc::new(Assignment::new(settings.flood));
     let outbox_full = Arc::new(AtomicBool::new(false));
 
-    let (handover, handed_over) = mpsc::channel(HANDOVER_ROWS);
+    let (handover, handed_over) = handover();
     let (dead_letters, rejected) = mpsc::unbounded_channel();
     let finisher = Finisher {
         assignment: Arc::clone(&assignment),

@@ -2,6 +2,7 @@
 
 use segmenter::event::Event;
 use segmenter::kafka::client::Cluster;
+use segmenter::kafka::handover::handover;
 use segmenter::kafka::held_rows::HeldRows;
 use segmenter::kafka::publisher::Publisher;
 use segmenter::metrics::Metrics;
@@ -11,7 +12,6 @@ use segmenter::store::Store;
 use segmenter::store::apply::Progress;
 use segmenter::store::outbox::Publication;
 use segmenter::trace::Traces;
-use tokio::sync::mpsc;
 
 use crate::scene::{PATIENCE, Scene};
 use crate::support::eventually;
@@ -40,7 +40,7 @@ async fn commit(store: &Store, events: &[Event]) -> Vec<Publication> {
 
 /// Publishes what is handed over, to the end.
 async fn publish(scene: &Scene, store: &Store, publications: Vec<Publication>) {
-    let (handover, handed_over) = mpsc::channel(8);
+    let (handover, handed_over) = handover();
     for publication in publications {
         handover.send(publication).await.unwrap();
     }
@@ -78,7 +78,7 @@ async fn what_a_dead_process_left_is_said_by_another_once_the_lease_has_run_out(
     commit(&dead, &[onboarding("ann", 1, vec![group("SOLO")])]).await;
     commit(&dead, &[onboarding("bob", 1, vec![group("SOLO")])]).await;
     let alive = store_on(scene.database.pool()).await;
-    let (handover, handed_over) = mpsc::channel(8);
+    let (handover, handed_over) = handover();
     let running = tokio::spawn(publisher(&scene, &alive).run(handed_over));
     // A row of the living process shows that its publisher is at work and leaves leased rows alone.
     let own = commit(&alive, &[onboarding("ann", 2, vec![group("FAMILY")])]).await;
@@ -116,7 +116,7 @@ async fn a_user_deleted_on_the_platform_is_said_as_a_null_record() {
     let change = commit(&store, &[onboarding("ann", 1, vec![group("SOLO")])]).await;
     publish(&scene, &store, change).await;
     scene.database.run("delete from users").await;
-    let (handover, handed_over) = mpsc::channel(1);
+    let (handover, handed_over) = handover();
     let running = tokio::spawn(publisher(&scene, &store).run(handed_over));
     eventually(PATIENCE, "the trigger's row is said", || async { scene.outbox().await == 0 }).await;
     drop(handover);

@@ -24,8 +24,9 @@ use crate::world::{World, settle};
 pub const RATE: u64 = 1000;
 /// Travellers who change their minds in turn.
 pub const TRAVELLERS: u64 = 2000;
-/// Events before those that count.
-const WARM_UP: u64 = 3 * RATE;
+/// Events before those that count: half a minute of them, until when a broker that has just been started compiles what it
+/// needs for many small requests and answers late.
+const WARM_UP: u64 = 30 * RATE;
 /// How long the last changes may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(30);
 

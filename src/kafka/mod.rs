@@ -8,6 +8,7 @@ pub mod dead_letter;
 pub mod dead_letter_reader;
 pub mod dead_letter_writer;
 pub mod describe;
+pub mod handover;
 pub mod held_rows;
 pub mod ledger;
 pub mod letters;

@@ -13,9 +13,11 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use rdkafka::message::{Header, OwnedHeaders};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::{self, UnboundedSender};
 use tracing::{debug, error, info, warn};
 
+use super::handover::{Arrivals, HandedOver};
 use super::held_rows::{self, HeldRows};
 use super::produce::{self, Outgoing, Producer};
 use crate::event::UserId;
@@ -33,8 +35,8 @@ use crate::trace::Traces;
 /// How many outbox rows are said together at most.
 const ROWS_AT_ONCE: usize = 64;
 
-/// How many outbox rows may wait for the publisher in memory before the workers wait for it.
-pub const HANDOVER_ROWS: usize = 256;
+/// How many rows are taken over together at most; each may hold the changes of a whole batch.
+const TAKEOVER_ROWS: usize = 8;
 
 /// How often rows without a lease are looked for.
 const TAKEOVER_INTERVAL: Duration = Duration::from_secs(1);
@@ -60,7 +62,7 @@ struct Round {
 
 impl Publisher {
     /// Publishes until the channel is closed and empty, or the process gives up.
-    pub async fn run(self, mut handed_over: mpsc::Receiver<Publication>) {
+    pub async fn run(self, mut handed_over: Arrivals) {
         let renewing = tokio::spawn(held_rows::renew_leases(self.store.clone(), self.held.clone()));
         let (said, to_delete) = mpsc::unbounded_channel();
         let deletion = held_rows::delete_said(self.store.clone(), self.held.clone(), self.stop.clone(), to_delete);
@@ -69,19 +71,26 @@ impl Publisher {
         takeover.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut received = Vec::with_capacity(ROWS_AT_ONCE);
         loop {
-            let (rows, own_since) = tokio::select! {
+            tokio::select! {
                 count = handed_over.recv_many(&mut received, ROWS_AT_ONCE) => {
                     if count == 0 {
                         break;
                     }
-                    let rows = std::mem::take(&mut received);
+                    let (rows, room): (Vec<Publication>, Vec<OwnedSemaphorePermit>) =
+                        received.drain(..).map(|HandedOver { publication, room }| (publication, room)).unzip();
                     let own_since = own_since(&rows);
-                    (rows, own_since)
+                    self.publish(rows, own_since, &said).await;
+                    drop(room);
                 }
-                _ = takeover.tick() => (self.take_over().await, None),
-            };
-            if !rows.is_empty() {
-                self.publish(rows, own_since, &said).await;
+                _ = takeover.tick() => {
+                    let (rows, there_may_be_more) = self.take_over().await;
+                    if there_may_be_more {
+                        takeover.reset_immediately();
+                    }
+                    if !rows.is_empty() {
+                        self.publish(rows, None, &said).await;
+                    }
+                }
             }
         }
         drop(said);
@@ -91,11 +100,13 @@ impl Publisher {
         renewing.abort();
     }
 
-    /// Leases rows that nobody holds. An outage is no news here: whoever writes reports it.
-    async fn take_over(&self) -> Vec<Publication> {
-        let limit = i64::try_from(ROWS_AT_ONCE).unwrap_or(i64::MAX);
+    /// Leases rows that nobody holds; gives those that can be said, and whether there may be more. An outage is no news here:
+    /// whoever writes reports it.
+    async fn take_over(&self) -> (Vec<Publication>, bool) {
+        let limit = i64::try_from(TAKEOVER_ROWS).unwrap_or(i64::MAX);
         match outbox::take_over(&self.store.pool, self.store.owner, self.store.lease, limit).await {
             Ok((mut rows, unreadable)) => {
+                let there_may_be_more = rows.len() + unreadable.len() >= TAKEOVER_ROWS;
                 if !unreadable.is_empty() {
                     error!(rows = ?unreadable, "outbox rows were written in a format unknown to this version; left to one that knows it");
                 }
@@ -105,11 +116,11 @@ impl Publisher {
                     info!(rows = rows.len(), "took over outbox rows that nobody had said");
                     self.metrics.outbox_taken_over.inc_by(rows.len() as u64);
                 }
-                rows
+                (rows, there_may_be_more)
             }
             Err(error) => {
                 debug!(%error, "could not look for outbox rows without an owner");
-                Vec::new()
+                (Vec::new(), false)
             }
         }
     }

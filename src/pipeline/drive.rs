@@ -2,11 +2,11 @@
 
 use std::time::Instant;
 
-use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 
 use crate::event::Event;
 use crate::health::Health;
+use crate::kafka::handover::Handover;
 use crate::kafka::held_rows::HeldRows;
 use crate::metrics::{Metrics, Stage};
 use crate::retry::Retry;
@@ -24,7 +24,7 @@ const COMPONENT: &str = "database writes";
 #[derive(Clone)]
 pub struct Driver {
     pub store: Store,
-    pub handover: mpsc::Sender<Publication>,
+    pub handover: Handover,
     pub held: HeldRows,
     pub metrics: Metrics,
     pub health: Health,

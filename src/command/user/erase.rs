@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use sqlx::PgPool;
-use tokio::sync::mpsc;
 
 use crate::event::{Body, Cause, DECODER_VERSION, Event, Millis, Stamp, UserId};
 use crate::kafka::client::Topics;
+use crate::kafka::handover::{Gone, handover};
 use crate::kafka::held_rows::HeldRows;
 use crate::kafka::produce::Producer;
 use crate::kafka::publisher::Publisher;
@@ -101,10 +101,10 @@ pub(super) async fn say(
     let encoding = said_schema::encoding(settings.output_encoding, topic, settings.registry.as_ref()).await;
     let Ok(encoding) = encoding else { return Ok(false) };
     let (stop, held) = (Stop::default(), HeldRows::default());
-    let (handover, handed_over) = mpsc::channel(publications.len().max(1));
+    let (handover, handed_over) = handover();
     for publication in publications {
         held.hold(publication.id);
-        handover.send(publication).await.context("the publisher has gone")?;
+        handover.send(publication).await.map_err(|Gone| anyhow!("the publisher has gone"))?;
     }
     drop(handover);
     let publisher = Publisher {
