@@ -2,16 +2,15 @@
 
 use std::time::Duration;
 
-use sqlx::postgres::{PgArguments, PgConnection, PgPool, types::PgInterval};
-use sqlx::query::Query;
-use sqlx::{FromRow, Postgres, Row};
+use sqlx::postgres::{PgConnection, PgPool, types::PgInterval};
+use sqlx::{FromRow, Row};
 use uuid::Uuid;
 
 use super::states::StateRow;
 use crate::event::UserId;
 use crate::pipeline::change::Change;
 use crate::pipeline::codec;
-use crate::store::sql;
+use crate::store::sql::{self, Statement};
 
 /// One outbox row in the hands of its publisher.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,8 +43,6 @@ pub struct NewRow<'a> {
     pub lease: Duration,
     pub changes: &'a [Change],
 }
-
-type Statement = Query<'static, Postgres, PgArguments>;
 
 impl NewRow<'_> {
     /// Binds owner, lease and body.

@@ -29,8 +29,11 @@ fn keeps_sessions() -> bool {
     BEHIND_POOLER.get().is_none()
 }
 
+/// A statement to which values are bound.
+pub type Statement = Query<'static, Postgres, PgArguments>;
+
 /// A statement: prepared once a session, or unnamed.
-pub fn query(sql: impl SqlSafeStr) -> Query<'static, Postgres, PgArguments> {
+pub fn query(sql: impl SqlSafeStr) -> Statement {
     sqlx::query(sql).persistent(keeps_sessions())
 }
 

@@ -1,15 +1,14 @@
 //! Writing `public.user_vectors`, a table that others own and write too: only what is ours, and only if it differs.
 
-use sqlx::postgres::{PgArguments, PgConnection};
-use sqlx::query::Query;
-use sqlx::{Postgres, Row as _};
+use sqlx::Row as _;
+use sqlx::postgres::PgConnection;
 use time::PrimitiveDateTime;
 use uuid::Uuid;
 
 use crate::event::UserId;
 use crate::pipeline::row::RowContent;
 use crate::store::outbox::NewRow;
-use crate::store::sql;
+use crate::store::sql::{self, Statement};
 
 /// The namespace of the ids of rows that we insert: the id is the UUIDv5 of the user in it.
 pub const ROW_ID_NAMESPACE: Uuid = Uuid::from_u128(0x2d84_91c7_53be_5e0f_8a16_b9e2_4f07_ac35);
@@ -81,8 +80,6 @@ pub async fn upsert_and_announce(
     let row = outbox_row.bind(bind(sql::query(UPSERT_AND_ANNOUNCE), rows, ids)).fetch_one(connection).await?;
     row.try_get("id")
 }
-
-type Statement = Query<'static, Postgres, PgArguments>;
 
 fn bind(statement: Statement, rows: &[(&UserId, &RowContent)], ids: RowIds) -> Statement {
     let count = rows.len();
