@@ -12,6 +12,7 @@ use segmenter::profile::Profile;
 use segmenter::store::user_vectors::{self, RowIds};
 
 use crate::history::{History, Planned, user_id};
+use crate::processes::own_cpu_seconds;
 use crate::support::Database;
 use crate::wire::{Encoding, Writer, decode};
 use crate::world::{World, connect, settle};
@@ -26,6 +27,8 @@ pub struct BareRow {
     pub rows_per_second: f64,
     /// PostgreSQL's CPU, µs.
     pub postgres_cpu: f64,
+    /// CPU of the writing process, µs.
+    pub own_cpu: f64,
 }
 
 /// What updates and inserts take, in the shares in which a mixed backlog has them.
@@ -47,6 +50,11 @@ impl Ceiling {
     /// PostgreSQL's CPU for a row of the mix, µs.
     pub fn postgres_cpu(&self) -> f64 {
         UPDATES * self.updates.postgres_cpu + (1.0 - UPDATES) * self.inserts.postgres_cpu
+    }
+
+    /// CPU of the writing process for a row of the mix, µs.
+    pub fn own_cpu(&self) -> f64 {
+        UPDATES * self.updates.own_cpu + (1.0 - UPDATES) * self.inserts.own_cpu
     }
 }
 
@@ -85,21 +93,31 @@ impl Bare {
 async fn timed(world: &World, database: &Database, planned: Vec<Planned>) -> BareRow {
     settle(database).await;
     let cpu = world.postgres_cpu();
-    let (rows, seconds) = upsert_all(database, planned).await;
-    BareRow { rows_per_second: rows / seconds, postgres_cpu: 1e6 * (world.postgres_cpu() - cpu) / rows }
+    let Upserted { rows, seconds, own_cpu_seconds } = upsert_all(database, planned).await;
+    BareRow {
+        rows_per_second: rows / seconds,
+        postgres_cpu: 1e6 * (world.postgres_cpu() - cpu) / rows,
+        own_cpu: 1e6 * own_cpu_seconds / rows,
+    }
 }
 
 type Row = (UserId, RowContent);
 
-/// Upserts the rows of the events; gives how many and in how many seconds.
-async fn upsert_all(database: &Database, planned: Vec<Planned>) -> (f64, f64) {
+struct Upserted {
+    rows: f64,
+    seconds: f64,
+    own_cpu_seconds: f64,
+}
+
+/// Upserts the rows of the events.
+async fn upsert_all(database: &Database, planned: Vec<Planned>) -> Upserted {
     let batches = tokio::task::spawn_blocking(move || batches(&planned)).await.expect("no panic");
     let rows: usize = batches.iter().flatten().map(Vec::len).sum();
     let mut connections = Vec::new();
     for batches in batches {
         connections.push((connect(database).await, batches));
     }
-    let started = Instant::now();
+    let (started, cpu) = (Instant::now(), own_cpu_seconds());
     let writing: Vec<_> = connections
         .into_iter()
         .map(|(mut connection, batches)| {
@@ -114,7 +132,7 @@ async fn upsert_all(database: &Database, planned: Vec<Planned>) -> (f64, f64) {
     for one in writing {
         one.await.expect("no connection panics");
     }
-    (rows as f64, started.elapsed().as_secs_f64())
+    Upserted { rows: rows as f64, seconds: started.elapsed().as_secs_f64(), own_cpu_seconds: own_cpu_seconds() - cpu }
 }
 
 /// The batches of each connection. All rows of a user go through the same one, as in the service.

@@ -5,7 +5,8 @@
 //! world, processes   the servers with fixed settings; what processes use
 //! history, wire      seeded events, in JSON and Avro
 //! backlog, service   events in topics; the release binary at work on them
-//! ceiling, consume   the database alone; Kafka alone
+//! ceiling            the database alone
+//! consume, produce   Kafka alone
 //! latency, low_mark  a steady rate; a row at a time
 //! scale              from few users to many
 //! micro_figures      what benches/micro.rs found
@@ -30,6 +31,7 @@ mod latency;
 mod low_mark;
 mod micro_figures;
 mod processes;
+mod produce;
 mod report;
 mod scale;
 mod service;
@@ -146,7 +148,8 @@ impl<'w> Scene<'w> {
             .figure("mix of a backlog", "rows/s", ceiling.rows_per_second())
             .figure("PostgreSQL CPU an update", "µs", ceiling.updates.postgres_cpu)
             .figure("PostgreSQL CPU an insert", "µs", ceiling.inserts.postgres_cpu)
-            .figure("PostgreSQL CPU a row of the mix", "µs", ceiling.postgres_cpu());
+            .figure("PostgreSQL CPU a row of the mix", "µs", ceiling.postgres_cpu())
+            .figure("own CPU a row of the mix", "µs", ceiling.own_cpu());
         self.backlog_of(Encoding::Json, &ceiling, report).await;
         self.backlog_of(Encoding::Avro, &ceiling, report).await;
 
@@ -205,6 +208,13 @@ impl<'w> Scene<'w> {
             "µs",
             consumed.cpu,
         );
+
+        eprintln!("bench: raw produce of what was said in {name}");
+        let produced = produce::measure(world, &backlog).await;
+        report
+            .section(&format!("raw produce of what was said, {name}"))
+            .figure("records", "1/s", produced.records_per_second)
+            .figure("CPU a record", "µs", produced.cpu);
 
         eprintln!("bench: replay in {name}");
         let replayed = work_through(world, &self.database, &backlog, &format!("{group}-again"), encoding).await;
