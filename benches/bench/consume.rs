@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::message::BorrowedMessage;
 use rdkafka::{Offset, TopicPartitionList};
 use segmenter::kafka::client::Cluster;
 
@@ -20,23 +21,9 @@ pub struct Consumed {
 
 /// Reads the backlog from its beginning to its end, measured from the first record on.
 pub async fn measure(world: &World, backlog: &Backlog) -> Consumed {
-    let cluster = Cluster {
-        properties: vec![
-            ("bootstrap.servers".to_owned(), world.kafka.brokers().to_owned()),
-            ("client.id".to_owned(), "bench".to_owned()),
-        ],
-    };
-    let config = cluster.consumer("bench", Duration::from_secs(45), Duration::from_secs(300));
-    let mut beginnings = TopicPartitionList::new();
-    for topic in [&backlog.topics.onboarding, &backlog.topics.updates] {
-        for partition in 0..PARTITIONS {
-            beginnings.add_partition_offset(topic, partition, Offset::Beginning).expect("a valid offset");
-        }
-    }
+    let consumer = reader(&cluster(world), &[&backlog.topics.onboarding, &backlog.topics.updates]);
     let records = backlog.records;
     tokio::task::spawn_blocking(move || {
-        let consumer: BaseConsumer = config.create().expect("a valid client");
-        consumer.assign(&beginnings).expect("the topics can be read");
         next(&consumer);
         let (started, cpu) = (Instant::now(), own_cpu_seconds());
         for _ in 1..records {
@@ -52,7 +39,31 @@ pub async fn measure(world: &World, backlog: &Backlog) -> Consumed {
     .expect("consuming does not panic")
 }
 
-fn next(consumer: &BaseConsumer) {
-    let message = consumer.poll(Duration::from_secs(30)).expect("there are more records");
-    assert!(message.is_ok(), "{}", message.err().map(|error| error.to_string()).unwrap_or_default());
+/// The broker, as the service is told of it.
+pub fn cluster(world: &World) -> Cluster {
+    Cluster {
+        properties: vec![
+            ("bootstrap.servers".to_owned(), world.kafka.brokers().to_owned()),
+            ("client.id".to_owned(), "bench".to_owned()),
+        ],
+    }
+}
+
+/// Reads all partitions of the topics from their beginning, with the service's own properties.
+pub fn reader(cluster: &Cluster, topics: &[&str]) -> BaseConsumer {
+    let config = cluster.consumer("bench", Duration::from_secs(45), Duration::from_secs(300));
+    let mut beginnings = TopicPartitionList::new();
+    for topic in topics {
+        for partition in 0..PARTITIONS {
+            beginnings.add_partition_offset(topic, partition, Offset::Beginning).expect("a valid offset");
+        }
+    }
+    let consumer: BaseConsumer = config.create().expect("a valid client");
+    consumer.assign(&beginnings).expect("the topics can be read");
+    consumer
+}
+
+/// The next record, which has to be there.
+pub fn next(consumer: &BaseConsumer) -> BorrowedMessage<'_> {
+    consumer.poll(Duration::from_secs(30)).expect("there are more records").expect("the topics can be read")
 }

@@ -1,16 +1,15 @@
 //! Raw producing: librdkafka with the service's own properties is given records that the service has said, once more, in lists
 //! as its publisher gives them.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rdkafka::Message as _;
-use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::consumer::BaseConsumer;
 use rdkafka::message::OwnedHeaders;
-use rdkafka::{Offset, TopicPartitionList};
-use segmenter::kafka::client::Cluster;
-use segmenter::kafka::produce::{Outgoing, produce_all};
+use segmenter::kafka::produce::{Outgoing, Producer, produce_all};
 
 use crate::backlog::{Backlog, PARTITIONS};
+use crate::consume::{cluster, next, reader};
 use crate::processes::own_cpu_seconds;
 use crate::world::World;
 
@@ -29,16 +28,11 @@ pub struct Produced {
 
 /// Produces what was said of a backlog to a new topic, measured from the second list on.
 pub async fn measure(world: &World, backlog: &Backlog) -> Produced {
-    let cluster = Cluster {
-        properties: vec![
-            ("bootstrap.servers".to_owned(), world.kafka.brokers().to_owned()),
-            ("client.id".to_owned(), "bench".to_owned()),
-        ],
-    };
+    let cluster = cluster(world);
     let topic = world.kafka.create_topic("said-again", PARTITIONS, &[]).await;
     let said: i64 = world.kafka.end_offsets(&backlog.topics.changes).await.into_iter().sum();
     let count = usize::try_from(said).expect("few records").min(MOST);
-    let mut lists = said_records(&cluster, backlog.topics.changes.clone(), count).await.into_iter();
+    let mut lists = said_records(reader(&cluster, &[&backlog.topics.changes]), count).await.into_iter();
     let producer = cluster.named_producer("bench").expect("a valid client");
     let first = lists.next().expect("the service has said something");
     let mut left = count - first.len();
@@ -55,26 +49,18 @@ pub async fn measure(world: &World, backlog: &Backlog) -> Produced {
     }
 }
 
-async fn produce(producer: &segmenter::kafka::produce::Producer, topic: &str, list: Vec<Outgoing>) {
+async fn produce(producer: &Producer, topic: &str, list: Vec<Outgoing>) {
     for fate in produce_all(producer, topic, list).await {
         fate.expect("the broker takes all");
     }
 }
 
-/// The first `count` records on `topic`, in lists.
-async fn said_records(cluster: &Cluster, topic: String, count: usize) -> Vec<Vec<Outgoing>> {
-    let config = cluster.consumer("bench", Duration::from_secs(45), Duration::from_secs(300));
+/// The first `count` records, in lists.
+async fn said_records(consumer: BaseConsumer, count: usize) -> Vec<Vec<Outgoing>> {
     tokio::task::spawn_blocking(move || {
-        let mut beginnings = TopicPartitionList::new();
-        for partition in 0..PARTITIONS {
-            beginnings.add_partition_offset(&topic, partition, Offset::Beginning).expect("a valid offset");
-        }
-        let consumer: BaseConsumer = config.create().expect("a valid client");
-        consumer.assign(&beginnings).expect("the topic can be read");
         let mut lists: Vec<Vec<Outgoing>> = Vec::new();
         for place in 0..count {
-            let message = consumer.poll(Duration::from_secs(30)).expect("there are more records");
-            let message = message.expect("the topic can be read");
+            let message = next(&consumer);
             if place % LIST == 0 {
                 lists.push(Vec::with_capacity(LIST));
             }

@@ -93,15 +93,8 @@ impl JsonText {
                 '\n' => self.raw("\\n"),
                 '\u{c}' => self.raw("\\f"),
                 '\r' => self.raw("\\r"),
-                '\0'..='\u{1f}' => {
-                    // Writing into a String cannot fail.
-                    let _ = write!(self.0, "\\u{:04x}", u32::from(character));
-                    continue;
-                }
-                _ => {
-                    self.0.push(character);
-                    continue;
-                }
+                '\0'..='\u{1f}' => self.display(format_args!("\\u{:04x}", u32::from(character))),
+                _ => self.display(character),
             };
         }
     }

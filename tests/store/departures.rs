@@ -50,6 +50,8 @@ async fn a_user_who_went_and_came_back_since_being_read_gets_nothing_of_the_earl
     assert_eq!(known.counter, 1);
     database.run("delete from users").await;
     database.add_users(["ann"]).await;
+    let again = states::read(&mut connection, &["ann"], true).await.unwrap();
+    assert!(again.users[0].as_ref().unwrap().known, "the platform knows her again");
     let user = crate::world::user("ann");
     let write = StateWrite { user: &user, counter: known.counter, state: &known.state };
     let won = states::compare_and_set(&mut connection, &[write], true).await.unwrap();

@@ -102,6 +102,7 @@ pub(super) async fn say(
     let Ok(encoding) = encoding else { return Ok(false) };
     let (stop, held) = (Stop::default(), HeldRows::default());
     let (handover, handed_over) = handover();
+    // Those of one user: there is room for all of them before the publisher runs.
     for publication in publications {
         held.hold(publication.id);
         handover.send(publication).await.map_err(|Gone| anyhow!("the publisher has gone"))?;
