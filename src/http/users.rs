@@ -93,7 +93,7 @@ pub(super) async fn find(store: &Store, id: &str) -> Result<(UserId, UserState),
     let away = |_| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the database does not answer");
     let found = lookup::user(&store.pool, &user).await.map_err(away)?;
     let unreadable = |_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the user's stored state cannot be read");
-    let state = found.map_err(unreadable)?.state;
+    let state = found.map_err(unreadable)?;
     if state == UserState::default() {
         return Err(Problem::new(StatusCode::NOT_FOUND, "nothing is known of this user"));
     }

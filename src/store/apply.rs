@@ -6,13 +6,14 @@ use std::time::{Duration, Instant};
 use sqlx::PgConnection;
 
 use super::Store;
+use super::compare_and_set::{self, StateWrite};
 use super::error::{ErrorClass, StoreError};
 use super::jobs;
 use super::outbox::{self, Content, NewRow, Publication};
 use super::progress::Chunk;
 pub use super::progress::{Ending, Progress, Tally};
 use super::sql;
-use super::states::{self, Snapshot, StateWrite};
+use super::states::{self, Asked, Snapshot};
 use super::task::{Group, UserFold, fold_user};
 use super::user_vectors::{self, RowIds};
 use crate::event::{Millis, UserId};
@@ -137,7 +138,8 @@ impl Store {
     ) -> Result<Committed, StoreError> {
         let mut reading = sql::begin_reading(connection).await?;
         let users: Vec<&str> = chunk.iter().map(|group| group.user.as_str()).collect();
-        let snapshot = states::read(reading.connection(), &users, self.has_users).await?;
+        let asked = self.asked(chunk.iter().any(|group| group.lost));
+        let snapshot = states::read(reading.connection(), &users, asked).await?;
         let folds = self.fold(progress, chunk, snapshot)?;
         if folds.iter().all(|fold| fold.write.is_none()) {
             reading.finish().await?;
@@ -158,6 +160,15 @@ impl Store {
         Ok(committed)
     }
 
+    /// A write may be lost because the user has gone and the state has not; read without asking, it would be lost for ever.
+    pub(super) fn asked(&self, was_lost: bool) -> Asked {
+        match (self.has_users, was_lost) {
+            (false, _) => Asked::OfNobody,
+            (true, false) => Asked::OfStrangers,
+            (true, true) => Asked::OfAll,
+        }
+    }
+
     fn fold(&self, progress: &Progress<'_>, chunk: &Chunk, snapshot: Snapshot) -> Result<Vec<UserFold>, StoreError> {
         let context = Context { catalog: &self.catalog, clock_ms: snapshot.clock_ms, voice: progress.voice };
         let pairs = chunk.iter().zip(snapshot.users);
@@ -176,7 +187,7 @@ impl Store {
             |(group, user_fold): &(&Group, &UserFold)| user_fold.state_write().is_some() && !won.contains(&group.user);
         let pairs = || chunk.iter().zip(&folds);
         let winners: Vec<(&Group, &UserFold)> = pairs().filter(|pair| !is_loser(pair)).collect();
-        let losers = pairs().filter(is_loser).map(|(group, _)| group.clone()).collect();
+        let losers = pairs().filter(is_loser).map(|(group, _)| Group { lost: true, ..group.clone() }).collect();
 
         let erasures: Vec<(&UserId, Millis)> =
             winners.iter().filter_map(|(group, fold)| Some((&group.user, fold.departed_erasure?))).collect();
@@ -225,14 +236,14 @@ async fn compare_and_set(
         .iter()
         .zip(folds)
         .filter_map(|(group, fold)| {
-            let (counter, write) = fold.state_write()?;
-            Some(StateWrite { user: &group.user, counter: *counter, state: &write.state })
+            let (version, write) = fold.state_write()?;
+            Some(StateWrite { user: &group.user, version, state: &write.state })
         })
         .collect();
     if writes.is_empty() {
         return Ok(Won::All);
     }
-    let won = states::compare_and_set(connection, &writes, has_users).await?;
+    let won = compare_and_set::compare_and_set(connection, &writes, has_users).await?;
     Ok(if won.len() == writes.len() { Won::All } else { Won::These(won.into_iter().collect()) })
 }
 

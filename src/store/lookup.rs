@@ -3,19 +3,20 @@
 use sqlx::postgres::PgPool;
 use sqlx::{FromRow, Row};
 
-use super::states::{Current, StateRow};
+use super::states::StateRow;
 use crate::event::UserId;
 use crate::pipeline::codec::CodecError;
+use crate::pipeline::state::State;
 use crate::store::sql;
 
 /// The state of a user; the outer `Result` is the database's, the inner one the stored bytes'.
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn user(pool: &PgPool, user: &UserId) -> Result<Result<Current, CodecError>, sqlx::Error> {
+pub async fn user(pool: &PgPool, user: &UserId) -> Result<Result<State, CodecError>, sqlx::Error> {
     let row = sql::query(
         r#"
-        select true as known, s.counter, coalesce(s.revision, d.revision) as revision, s.said,
+        select coalesce(s.revision, d.revision) as revision, s.said,
                coalesce(s.erased_at, d.erased_at) as erased_at, s.catalog_version, s.job_id, s.state
         from (select $1::text as user_id) k
         left join segmenter.profile_states s on s.user_id = k.user_id
@@ -24,7 +25,7 @@ pub async fn user(pool: &PgPool, user: &UserId) -> Result<Result<Current, CodecE
     .bind(user.as_str())
     .fetch_one(sql::unit(pool).await?.connection())
     .await?;
-    Ok(StateRow::from_row(&row)?.into_current())
+    Ok(StateRow::from_row(&row)?.into_state())
 }
 
 /// How many users have a segment as their primary one, and with what confidence on average.

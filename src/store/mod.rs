@@ -1,6 +1,7 @@
 //! PostgreSQL: users' states, `user_vectors`, the outbox, jobs. One fold is one transaction.
 
 pub mod apply;
+pub mod compare_and_set;
 pub mod connect;
 pub mod drawn_ids;
 pub mod error;

@@ -177,7 +177,7 @@ pub async fn last_said(pool: &PgPool, users: &[&UserId]) -> Result<Vec<Change>, 
     let names: Vec<&str> = users.iter().map(|user| user.as_str()).collect();
     let rows = sql::query(
         r#"
-        select true as known, s.counter, coalesce(s.revision, d.revision) as revision, s.said,
+        select coalesce(s.revision, d.revision) as revision, s.said,
                coalesce(s.erased_at, d.erased_at) as erased_at, s.catalog_version, s.job_id, s.state
         from unnest($1::text[]) with ordinality as k(user_id, place)
         left join segmenter.profile_states s on s.user_id = k.user_id
@@ -189,9 +189,9 @@ pub async fn last_said(pool: &PgPool, users: &[&UserId]) -> Result<Vec<Change>, 
     .await?;
     let mut said = Vec::with_capacity(rows.len());
     for (user, row) in users.iter().zip(&rows) {
-        let current = StateRow::from_row(row)?.into_current().map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
-        if let Some(saying) = current.state.said {
-            said.push(Change { user: (*user).clone(), revision: current.state.revision, saying });
+        let state = StateRow::from_row(row)?.into_state().map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
+        if let Some(saying) = state.said {
+            said.push(Change { user: (*user).clone(), revision: state.revision, saying });
         }
     }
     Ok(said)

@@ -108,7 +108,7 @@ impl<'e> Progress<'e> {
         let Some(mut group) = chunk.pop() else { return };
         if group.items.len() > 1 {
             let later = group.items.split_off(group.items.len() / 2);
-            self.open.push(vec![Group { user: group.user.clone(), items: later }]);
+            self.open.push(vec![Group { items: later, ..group.clone() }]);
             self.open.push(vec![group]);
             return;
         }

@@ -151,7 +151,7 @@ impl Store {
     async fn look(&self, users: &[&str]) -> Result<Snapshot, StoreError> {
         let look = async {
             let mut unit = sql::unit(&self.pool).await?;
-            states::read(unit.connection(), users, self.has_users).await
+            states::read(unit.connection(), users, self.asked(false)).await
         };
         let looked = tokio::time::timeout(self.deadline, look).await;
         Ok(looked.map_err(|_| StoreError::TimedOut(self.deadline))??)

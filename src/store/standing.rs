@@ -56,7 +56,7 @@ pub struct Pair {
 pub async fn read_pairs(pool: &PgPool, users: &[String]) -> Result<Vec<Pair>, sqlx::Error> {
     let rows = sql::query(
         r#"
-        select s.user_id, true as known, s.counter, s.revision, s.said, s.erased_at, s.catalog_version, s.job_id, s.state,
+        select s.user_id, s.revision, s.said, s.erased_at, s.catalog_version, s.job_id, s.state,
                v.source, v.segments::text as segments, v."primarySegment"::text as primary_segment,
                v."segmentConfidence"::float8 as confidence,
                (extract(epoch from v."lastSegmentUpdate") * 1000)::bigint as last_update, v.vector::text as vector
@@ -72,11 +72,7 @@ pub async fn read_pairs(pool: &PgPool, users: &[String]) -> Result<Vec<Pair>, sq
 }
 
 fn pair(row: &PgRow) -> Result<Pair, sqlx::Error> {
-    Ok(Pair {
-        user: row.try_get("user_id")?,
-        state: StateRow::from_row(row)?.into_current().map(|current| current.state),
-        row: stored_row(row)?,
-    })
+    Ok(Pair { user: row.try_get("user_id")?, state: StateRow::from_row(row)?.into_state(), row: stored_row(row)? })
 }
 
 impl<'r> FromRow<'r, PgRow> for Standing {

@@ -2,7 +2,7 @@
 
 use super::apply::Ending;
 use super::error::StoreError;
-use super::states::Current;
+use super::states::{Current, Version};
 use crate::event::{Body, Event, Millis, UserId};
 use crate::pipeline::fold::{self, Context, Fold, JobCause, Write};
 use crate::profile::Outcome;
@@ -31,6 +31,8 @@ pub struct Rescoring {
 pub(super) struct Group {
     pub(super) user: UserId,
     pub(super) items: Vec<usize>,
+    /// Whether these were folded before and could not be written: the state was another one, or the user had gone.
+    pub(super) lost: bool,
 }
 
 impl<'e> Task<'e> {
@@ -61,7 +63,7 @@ impl<'e> Task<'e> {
             .chunk_by(|one, other| self.user(*one) == self.user(*other))
             .filter_map(|group| {
                 let user = self.user(*group.first()?)?.clone();
-                Some(Group { user, items: group.to_vec() })
+                Some(Group { user, items: group.to_vec(), lost: false })
             })
             .collect()
     }
@@ -70,8 +72,8 @@ impl<'e> Task<'e> {
 /// What folding one user's items came to.
 pub(super) struct UserFold {
     pub(super) endings: Vec<(usize, Ending)>,
-    /// The counter that was read, and what to write over it.
-    pub(super) write: Option<(i64, Write)>,
+    /// What was read, and what to write over it.
+    pub(super) write: Option<(Version, Write)>,
     /// The erasure to remember of a user whom the platform does not know.
     pub(super) departed_erasure: Option<Millis>,
 }
@@ -85,7 +87,7 @@ impl Group {
 
 impl UserFold {
     /// What to write into the state table; nothing for a user who may not have a state.
-    pub(super) fn state_write(&self) -> Option<&(i64, Write)> {
+    pub(super) fn state_write(&self) -> Option<&(Version, Write)> {
         self.write.as_ref().filter(|_| self.departed_erasure.is_none())
     }
 }
@@ -115,7 +117,7 @@ fn merge(events: &[Event], group: &Group, current: Current, context: &Context<'_
     let departed_erasure = write.as_ref().filter(|_| !current.known).and_then(|write| write.state.profile.erased_at());
     Ok(UserFold {
         endings: merged.chain(unknown).collect(),
-        write: write.map(|write| (current.counter, write)),
+        write: write.map(|write| (current.version, write)),
         departed_erasure,
     })
 }
@@ -135,7 +137,7 @@ fn rescore(
     let outcome = if write.is_some() { Outcome::Applied } else { Outcome::Unchanged };
     Ok(UserFold {
         endings: group.all(&Ending::Merged(outcome)),
-        write: write.map(|write| (current.counter, write)),
+        write: write.map(|write| (current.version, write)),
         departed_erasure: None,
     })
 }

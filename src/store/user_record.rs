@@ -44,7 +44,7 @@ pub async fn read(pool: &PgPool, user: &UserId, has_users: bool) -> Result<UserR
         .bind(user.as_str())
         .fetch_one(sql::unit(pool).await?.connection())
         .await?;
-    let state = if has_state { Some(lookup::user(pool, user).await?.map(|current| current.state)) } else { None };
+    let state = if has_state { Some(lookup::user(pool, user).await?) } else { None };
     let departed: Option<(Option<i64>, i64)> =
         sql::query_as("select erased_at, revision from segmenter.departed where user_id = $1")
             .bind(user.as_str())

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use segmenter::store::states::{self, StateWrite};
+use segmenter::store::compare_and_set::{StateWrite, compare_and_set};
+use segmenter::store::states::{self, Asked, Current};
+use sqlx::postgres::PgConnection;
 
 use super::*;
 use crate::support::{Database, eventually};
@@ -15,6 +17,19 @@ async fn someone_waits_for_a_lock(database: &Database) -> bool {
     .await
     .unwrap();
     waiting > 0
+}
+
+async fn read(connection: &mut PgConnection, user: &str) -> Current {
+    let snapshot = states::read(connection, &[user], Asked::OfStrangers).await.unwrap();
+    snapshot.users.into_iter().next().unwrap().unwrap()
+}
+
+async fn place_of_state(database: &Database, user: &str) -> String {
+    sqlx::query_scalar("select ctid::text from segmenter.profile_states where user_id = $1")
+        .bind(user)
+        .fetch_one(database.pool())
+        .await
+        .unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -45,18 +60,56 @@ async fn a_user_who_went_and_came_back_since_being_read_gets_nothing_of_the_earl
     let store = store_on(database.pool()).await;
     apply(&store, &[onboarding("ann", 1, vec![group("SOLO")])]).await;
     let mut connection = database.pool().acquire().await.unwrap();
-    let read = states::read(&mut connection, &["ann"], true).await.unwrap();
-    let known = read.users.into_iter().next().unwrap().unwrap();
-    assert_eq!(known.counter, 1);
+    let known = read(&mut connection, "ann").await;
+    assert_eq!(known.version.counter, 1);
     database.run("delete from users").await;
     database.add_users(["ann"]).await;
-    let again = states::read(&mut connection, &["ann"], true).await.unwrap();
-    assert!(again.users[0].as_ref().unwrap().known, "the platform knows her again");
+    assert!(read(&mut connection, "ann").await.known, "the platform knows her again");
     let user = crate::world::user("ann");
-    let write = StateWrite { user: &user, counter: known.counter, state: &known.state };
-    let won = states::compare_and_set(&mut connection, &[write], true).await.unwrap();
-    assert!(won.is_empty());
+    let write = StateWrite { user: &user, version: &known.version, state: &known.state };
+    for has_users in [true, false] {
+        let won = compare_and_set(&mut connection, std::slice::from_ref(&write), has_users).await.unwrap();
+        assert!(won.is_empty());
+    }
     let states: i64 =
         sqlx::query_scalar("select count(*) from segmenter.profile_states").fetch_one(database.pool()).await.unwrap();
     assert_eq!(states, 0);
+}
+
+#[tokio::test]
+async fn a_row_that_came_to_lie_where_another_was_read_is_not_taken_for_it() {
+    let database = migrated_database().await;
+    database.add_users(["ann"]).await;
+    let store = store_on(database.pool()).await;
+    apply(&store, &[onboarding("ann", 1, vec![group("SOLO")])]).await;
+    let mut connection = database.pool().acquire().await.unwrap();
+    let known = read(&mut connection, "ann").await;
+    let place = place_of_state(&database, "ann").await;
+    database.run("delete from users").await;
+    database.run("vacuum segmenter.profile_states").await;
+    database.add_users(["bob"]).await;
+    let events = [onboarding("bob", 2, vec![group("COUPLE")])];
+    apply(&store, &events).await;
+    assert_eq!(place_of_state(&database, "bob").await, place);
+    let user = crate::world::user("ann");
+    let write = StateWrite { user: &user, version: &known.version, state: &known.state };
+    for has_users in [true, false] {
+        let won = compare_and_set(&mut connection, std::slice::from_ref(&write), has_users).await.unwrap();
+        assert!(won.is_empty());
+    }
+    assert_table_equals_oracle(database.pool(), [&events[0]]).await;
+}
+
+#[tokio::test]
+async fn a_state_that_outlived_its_user_keeps_nobody_waiting() {
+    let database = migrated_database().await;
+    database.add_users(["ann", "bob"]).await;
+    let store = store_on(database.pool()).await;
+    apply(&store, &[onboarding("ann", 1, vec![group("SOLO")])]).await;
+    let without_triggers = "begin; set local session_replication_role = replica; delete from user_vectors;
+         delete from users where id = 'ann'; commit";
+    database.run(without_triggers).await;
+    let events = [update("ann", 2, vec![group("FAMILY")]), onboarding("bob", 2, vec![group("COUPLE")])];
+    let (endings, _) = apply(&store, &events).await;
+    assert_eq!(endings, [Ending::UnknownUser, APPLIED]);
 }

@@ -85,8 +85,8 @@ async fn explain_stored(
         Ok(database) => database,
         Err(schema) => return database::refuse(&schema),
     };
-    let current = lookup::user(&database.pool, &user).await.context("could not read the user's state")??;
-    let profile = &current.state.profile;
+    let state = lookup::user(&database.pool, &user).await.context("could not read the user's state")??;
+    let profile = &state.profile;
     let (Some(_), Some(at)) = (profile.onboarded(), profile.logical_time()) else {
         bail!("nothing is known of this user, or the onboarding is not completed");
     };

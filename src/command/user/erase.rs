@@ -48,8 +48,8 @@ pub(super) async fn erase(store: &Store, user: &UserId, newest: Option<Millis>) 
     for _ in 0..ATTEMPTS {
         let at = wait_past(&store.pool, newest).await.context("could not read the database's clock")?;
         publications.extend(apply(store, user, at).await?);
-        let current = lookup::user(&store.pool, user).await.context("could not read the user's state")??;
-        match current.state.profile.logical_time() {
+        let state = lookup::user(&store.pool, user).await.context("could not read the user's state")??;
+        match state.profile.logical_time() {
             None => return Ok(Erased { at, newest, publications }),
             newer => newest = newest.max(newer),
         }

@@ -67,7 +67,7 @@ with page as materialized (
     select *, $3 = 1 or ($3 > 1 and mod(hashtextextended(user_id, $4), greatest($3, 1)) = 0) as sampled
     from segmenter.profile_states where user_id > $1 order by user_id limit $2
 )
-select p.user_id, p.sampled, true as known, p.counter, p.revision, p.said, p.erased_at, p.catalog_version, p.job_id,
+select p.user_id, p.sampled, p.revision, p.said, p.erased_at, p.catalog_version, p.job_id,
        v.segments is not null as has_segments,
        case when p.sampled or (v.segments is null and p.catalog_version > 0)
                  or (v.segments is not null and p.erased_at is not null) then p.state end as state,
@@ -127,7 +127,7 @@ fn stored_user(row: &PgRow) -> Result<StoredUser, sqlx::Error> {
         erased: row.try_get::<Option<i64>, _>("erased_at")?.is_some(),
         has_segments: row.try_get("has_segments")?,
         sampled,
-        state: state.map(|state| state.into_current().map(|current| current.state)),
+        state: state.map(StateRow::into_state),
         row: stored_row(row)?,
     })
 }
