@@ -69,7 +69,7 @@ enum Command {
 
 /// Records are taken in on one thread and let go on others, which the system's allocator is slow at.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     // In a test build the variable FAILPOINTS says where to pause; in any other there are no such points.

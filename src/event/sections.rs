@@ -169,8 +169,10 @@ fn token(node: &Node<'_>, path: &str) -> Result<Option<Token>, Rejection> {
 
 /// A list of words; null is an empty list, blank words are dropped, repeated ones are kept.
 fn tokens(node: &Node<'_>, path: &str) -> Result<Vec<Token>, Rejection> {
-    let mut tokens = Vec::new();
-    for item in list(node, path)? {
+    let items = list(node, path)?;
+    // Blank words are rare, lists that are too long are not kept.
+    let mut tokens = Vec::with_capacity(items.len().min(MAX_ITEMS));
+    for item in items {
         match item {
             Node::Text(text) if text.contains('\0') => return Err(Rejection::bad_value(path, "must not contain NUL")),
             Node::Text(text) => tokens.extend(Token::new(text)),

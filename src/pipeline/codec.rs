@@ -5,18 +5,22 @@
 
 use std::sync::Arc;
 
+use arrayvec::ArrayVec;
 use serde::{Deserialize, Serialize};
 
 use super::change::{Announcement, Change, Saying};
 use crate::event::{Millis, Stamp, UserId};
 use crate::profile::held::HeldSection;
-use crate::profile::section::Section;
+use crate::profile::section::{Section, SectionKind};
 use crate::profile::{Profile, Register};
 
 const STATE_VERSION: u8 = 1;
 const OUTBOX_VERSION: u8 = 1;
 /// What a state commonly takes.
 const COMMON_BYTES: usize = 1024;
+
+/// The registers and the onboarding have one each, so that its number fits into a byte.
+const MOST_STAMPS: usize = SectionKind::COUNT + 1;
 
 /// Why stored bytes could not be read. Names the version, never the content.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -39,8 +43,8 @@ pub struct StoredState {
 
 #[derive(Serialize)]
 struct StateOut<'a> {
-    stamps: Vec<StampOut<'a>>,
-    sections: Vec<(u8, &'a Section)>,
+    stamps: ArrayVec<StampOut<'a>, MOST_STAMPS>,
+    sections: ArrayVec<(u8, &'a Section), { SectionKind::COUNT }>,
     onboarded: Option<u8>,
     announcement: Option<&'a Announcement>,
 }
@@ -69,8 +73,7 @@ struct StampIn {
 
 /// The binary column of a state.
 pub fn encode_state(profile: &Profile, said: Option<&Saying>) -> Vec<u8> {
-    let mut stamps: Vec<&Stamp> = Vec::with_capacity(2);
-    // At most eleven registers hold a stamp, so a number always fits into a byte.
+    let mut stamps: ArrayVec<&Stamp, MOST_STAMPS> = ArrayVec::new();
     let mut number_of = |stamp| {
         let position = stamps.iter().position(|held| *held == stamp).unwrap_or_else(|| {
             stamps.push(stamp);

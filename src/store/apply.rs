@@ -236,8 +236,8 @@ async fn compare_and_set(
         .iter()
         .zip(folds)
         .filter_map(|(group, fold)| {
-            let (version, write) = fold.state_write()?;
-            Some(StateWrite { user: &group.user, version, state: &write.state })
+            let (counter, write) = fold.state_write()?;
+            Some(StateWrite { user: &group.user, counter: *counter, state: &write.state })
         })
         .collect();
     if writes.is_empty() {

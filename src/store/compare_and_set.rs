@@ -1,83 +1,64 @@
-//! Writing the states of users into `segmenter.profile_states`, each only over the version that was read.
+//! Writing the states of users into `segmenter.profile_states`, each only over the one that was read.
 
 use sqlx::postgres::PgConnection;
 use uuid::Uuid;
 
 use super::error::StoreError;
-use super::states::{SAID_NOTHING, SAID_NULL, SAID_RANKING, Version};
+use super::states::{SAID_NOTHING, SAID_NULL, SAID_RANKING};
 use crate::event::UserId;
 use crate::pipeline::change::Saying;
 use crate::pipeline::codec;
 use crate::pipeline::state::State;
 use crate::store::sql;
 
-/// A state to write over the version that was read, or as the user's first.
+/// A state to write: over the row whose counter is `counter`, or as a new row where that is 0.
 #[derive(Debug)]
 pub struct StateWrite<'a> {
     pub user: &'a UserId,
-    pub version: &'a Version,
+    pub counter: i64,
     pub state: &'a State,
 }
 
-/// What is to be written, in bytewise order of the users, which is the order in which rows are locked but in a table so
-/// small that the planner reads it whole.
-macro_rules! given {
-    () => {
-        r#"
-    from unnest($1::text[], $2::text[]::tid[], $3::bigint[], $4::bigint[], $5::smallint[], $6::bigint[], $7::int[],
-                $8::uuid[], $9::bytea[])
-        as k(user_id, lay, counter, revision, said, erased_at, catalog_version, job_id, state)"#
-    };
-}
-
-/// A state is found where it lay when it was read, and is the same if its counter is: one that was written since lies
-/// elsewhere. Only a first state is inserted, so that a user who was deleted and created again since gets none of the
-/// earlier life.
+/// Rows come in bytewise order of their keys, which is the order in which they are locked. A user who was deleted and
+/// created again since the state was read gets none of it: only a first state may be inserted.
 macro_rules! compare_and_set {
-    ($kept:literal, $only_if:literal) => {
+    ($first:literal, $only_if:literal) => {
         concat!(
-            "with ",
-            $kept,
+            $first,
             r#"
-changed as (
-    update segmenter.profile_states as held set
-        counter = k.counter, revision = k.revision, said = k.said, erased_at = k.erased_at,
-        catalog_version = k.catalog_version, job_id = k.job_id, state = k.state"#,
-            given!(),
-            r#"
-    where held.ctid = k.lay and held.user_id = k.user_id and held.counter = k.counter - 1 "#,
+insert into segmenter.profile_states as held
+    (user_id, counter, revision, said, erased_at, catalog_version, job_id, state)
+select k.*
+from unnest($1::text[], $2::bigint[], $3::bigint[], $4::smallint[], $5::bigint[], $6::int[], $7::uuid[], $8::bytea[])
+    as k(user_id, counter, revision, said, erased_at, catalog_version, job_id, state)
+where (k.counter = 1
+    or exists (select from segmenter.profile_states s where s.user_id = k.user_id and s.counter = k.counter - 1))
+"#,
             $only_if,
             r#"
-    returning held.user_id),
-created as (
-    insert into segmenter.profile_states (user_id, counter, revision, said, erased_at, catalog_version, job_id, state)
-    select k.user_id, k.counter, k.revision, k.said, k.erased_at, k.catalog_version, k.job_id, k.state"#,
-            given!(),
-            r#"
-    where k.lay is null and k.counter = 1 "#,
-            $only_if,
-            r#"
-    on conflict (user_id) do nothing
-    returning user_id)
-select user_id from changed union all select user_id from created"#
+on conflict (user_id) do update set
+    counter = excluded.counter, revision = excluded.revision, said = excluded.said, erased_at = excluded.erased_at,
+    catalog_version = excluded.catalog_version, job_id = excluded.job_id, state = excluded.state
+where held.counter = excluded.counter - 1
+returning user_id"#
         )
     };
 }
 
 /// All users are locked before the first state is, in bytewise order, so that neither we nor the platform's deletes end up
-/// in a deadlock. Who has gone since being read is not found, and left out.
+/// in a deadlock. Counting them is what has them all locked first.
 const SET_OF_KNOWN_USERS: &str = compare_and_set!(
     r#"
-kept as materialized (
-    select id from public.users where id = any($1) order by id collate "C" for key share),"#,
-    "and k.user_id = any(array(select id from kept))"
+with kept as materialized (
+    select from public.users where id = any($1) order by id collate "C" for key share)"#,
+    "and (select count(*) from kept) = cardinality($1)"
 );
 
 /// Where the database has no `users` table nobody can go.
 const SET_OF_ANY_USERS: &str = compare_and_set!("", "");
 
-/// Writes the states whose versions still stand as read, of users who are still there; gives the users of those that were
-/// written. Until the end of the transaction the platform cannot delete them.
+/// Writes the states whose counters still stand as read; gives the users of those that were written. Until the end of the
+/// transaction the platform cannot delete them; if it has deleted one of those given since they were read, none is written.
 pub async fn compare_and_set(
     connection: &mut PgConnection,
     writes: &[StateWrite<'_>],
@@ -85,7 +66,6 @@ pub async fn compare_and_set(
 ) -> Result<Vec<String>, StoreError> {
     let count = writes.len();
     let mut users: Vec<&str> = Vec::with_capacity(count);
-    let mut places: Vec<Option<&str>> = Vec::with_capacity(count);
     let mut counters: Vec<i64> = Vec::with_capacity(count);
     let mut revisions: Vec<i64> = Vec::with_capacity(count);
     let mut said: Vec<i16> = Vec::with_capacity(count);
@@ -95,8 +75,7 @@ pub async fn compare_and_set(
     let mut states: Vec<Vec<u8>> = Vec::with_capacity(count);
     for write in writes {
         users.push(write.user.as_str());
-        places.push(write.version.place.as_deref());
-        counters.push(write.version.counter.saturating_add(1));
+        counters.push(write.counter.saturating_add(1));
         revisions.push(write.state.revision);
         said.push(match write.state.said {
             None => SAID_NOTHING,
@@ -110,7 +89,6 @@ pub async fn compare_and_set(
     }
     let winners = sql::query_scalar(if has_users { SET_OF_KNOWN_USERS } else { SET_OF_ANY_USERS })
         .bind(users)
-        .bind(places)
         .bind(counters)
         .bind(revisions)
         .bind(said)

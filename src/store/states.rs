@@ -1,6 +1,5 @@
 //! Reading the states of users in `segmenter.profile_states`; `compare_and_set` writes them.
 
-use compact_str::CompactString;
 use sqlx::postgres::{PgConnection, PgPool, PgRow};
 use sqlx::{FromRow, Row};
 use uuid::Uuid;
@@ -15,19 +14,11 @@ use crate::store::sql;
 /// What is known of a user before a fold.
 #[derive(Debug)]
 pub struct Current {
-    /// Whether the platform knows the user; true where there is no `users` table.
+    /// Whether the platform knows the user, as far as it was asked.
     pub known: bool,
-    pub version: Version,
-    pub state: State,
-}
-
-/// Which version of a state was read: only over this one is anything written.
-#[derive(Debug)]
-pub struct Version {
     /// The compare-and-set counter; 0 where the user has no state yet.
     pub counter: i64,
-    /// Where it lay in the table (its `ctid`), if the user has one: to look there costs a page, to look a key up several.
-    pub place: Option<CompactString>,
+    pub state: State,
 }
 
 /// The states of some users, in the order asked for, and the database's clock.
@@ -46,7 +37,7 @@ macro_rules! states_of {
             "select ",
             $known,
             r#" as known,
-       s.counter, s.ctid::text as place,
+       s.counter,
        case when s.user_id is null
             then (select d.revision from segmenter.departed d where d.user_id = k.user_id)
             else s.revision end as revision,
@@ -96,12 +87,9 @@ pub async fn read(connection: &mut PgConnection, users: &[&str], asked: Asked) -
 }
 
 fn current(row: &PgRow) -> Result<Result<Current, CodecError>, sqlx::Error> {
-    let version = Version {
-        counter: row.try_get::<Option<i64>, _>("counter")?.unwrap_or(0),
-        place: row.try_get::<Option<&str>, _>("place")?.map(CompactString::from),
-    };
     let known = row.try_get("known")?;
-    Ok(StateRow::from_row(row)?.into_state().map(|state| Current { known, version, state }))
+    let counter = row.try_get::<Option<i64>, _>("counter")?.unwrap_or(0);
+    Ok(StateRow::from_row(row)?.into_state().map(|state| Current { known, counter, state }))
 }
 
 /// The columns of a state as they lie in the table, each absent where the user has none.

@@ -2,7 +2,7 @@
 
 use super::apply::Ending;
 use super::error::StoreError;
-use super::states::{Current, Version};
+use super::states::Current;
 use crate::event::{Body, Event, Millis, UserId};
 use crate::pipeline::fold::{self, Context, Fold, JobCause, Write};
 use crate::profile::Outcome;
@@ -72,8 +72,8 @@ impl<'e> Task<'e> {
 /// What folding one user's items came to.
 pub(super) struct UserFold {
     pub(super) endings: Vec<(usize, Ending)>,
-    /// What was read, and what to write over it.
-    pub(super) write: Option<(Version, Write)>,
+    /// The counter that was read, and what to write over it.
+    pub(super) write: Option<(i64, Write)>,
     /// The erasure to remember of a user whom the platform does not know.
     pub(super) departed_erasure: Option<Millis>,
 }
@@ -87,7 +87,7 @@ impl Group {
 
 impl UserFold {
     /// What to write into the state table; nothing for a user who may not have a state.
-    pub(super) fn state_write(&self) -> Option<&(Version, Write)> {
+    pub(super) fn state_write(&self) -> Option<&(i64, Write)> {
         self.write.as_ref().filter(|_| self.departed_erasure.is_none())
     }
 }
@@ -117,7 +117,7 @@ fn merge(events: &[Event], group: &Group, current: Current, context: &Context<'_
     let departed_erasure = write.as_ref().filter(|_| !current.known).and_then(|write| write.state.profile.erased_at());
     Ok(UserFold {
         endings: merged.chain(unknown).collect(),
-        write: write.map(|write| (current.version, write)),
+        write: write.map(|write| (current.counter, write)),
         departed_erasure,
     })
 }
@@ -137,7 +137,7 @@ fn rescore(
     let outcome = if write.is_some() { Outcome::Applied } else { Outcome::Unchanged };
     Ok(UserFold {
         endings: group.all(&Ending::Merged(outcome)),
-        write: write.map(|write| (current.version, write)),
+        write: write.map(|write| (current.counter, write)),
         departed_erasure: None,
     })
 }
