@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -22,6 +23,8 @@ pub enum Fault {
     Status(u16),
     /// No answer ever comes.
     Silence,
+    /// The answer is the registry's, and takes so long.
+    Late(Duration),
     /// The registry's own word that it does not have what is asked for.
     NotThere,
 }
@@ -108,6 +111,7 @@ async fn answer(
             return (status, "<html>a proxy's page</html>").into_response();
         }
         Fault::Silence => return std::future::pending().await,
+        Fault::Late(by) => tokio::time::sleep(by).await,
         Fault::NotThere => {
             let words = r#"{"error_code":40403,"message":"Schema not found"}"#;
             return (StatusCode::NOT_FOUND, [(header::CONTENT_TYPE, "application/json")], words).into_response();

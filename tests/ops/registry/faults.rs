@@ -57,6 +57,36 @@ async fn a_registry_that_fails_in_any_way_is_waited_for_and_nothing_is_skipped_o
     assert!(metric(&process, "segmenter_registry_waiting_records").await < 0.5);
 }
 
+/// Slow is not away: whoever asked waits for the answer and asks once, and others are not held up meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_registry_is_waited_for_and_asked_once_while_others_go_on() {
+    let (registry, scene) = (schema_registry(), Scene::new(1).await);
+    scene.add_users(5).await;
+    let gate = RegistryGate::to(registry).await;
+    // Less than `registry.timeout` is by default.
+    let late = Duration::from_secs(3);
+    gate.set(Fault::Late(late));
+    let id = registry.register(&format!("{}-value", scene.onboarding), ONBOARDING).await;
+    let process = scene.serve_with(&[("SCHEMA_REGISTRY_URL", &gate.url())]);
+    process.wait_for_log("partitions assigned").await;
+    let began = Instant::now();
+    let mut events = produce_framed(&scene, id, 0..4).await;
+    let other = onboarding_event("user-4", 4, &mut Numbers(11));
+    scene.kafka.produce(&scene.onboarding, record("user-4", &other)).await;
+    events.push(event_of(Kind::OnboardingCompleted, &other));
+    eventually(PATIENCE, "the record in JSON to be applied", || async {
+        crate::world::table(scene.database.pool()).await.contains_key("user-4")
+    })
+    .await;
+    assert!(began.elapsed() < late, "it waited for a schema that it does not need");
+    scene.settled().await;
+    assert!(began.elapsed() >= late);
+    assert_table_equals_oracle(scene.database.pool(), &events).await;
+    assert!(scene.dead_letters().await.is_empty());
+    assert_eq!(gate.asked(), 1);
+    assert!(metric(&process, "segmenter_registry_answers_total{answer=\"away\"}").await < 0.5);
+}
+
 /// The schema is registered only when its record has been waiting; the registry is not even there at first.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_registry_that_comes_after_the_service_and_a_schema_that_comes_after_its_record_are_waited_for() {
