@@ -72,11 +72,8 @@ fn everything_that_the_build_copies_is_there_and_not_ignored() {
 /// Rust files below a folder.
 fn rust_files(folder: &Path) -> Vec<PathBuf> {
     let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    paths.flat_map(|path| if path.is_dir() { rust_files(&path) } else { vec![path] }).filter(is_rust).collect()
-}
-
-fn is_rust(path: &PathBuf) -> bool {
-    path.extension().is_some_and(|extension| extension == "rs")
+    let files = paths.flat_map(|path| if path.is_dir() { rust_files(&path) } else { vec![path] });
+    files.filter(|path| path.extension().is_some_and(|extension| extension == "rs")).collect()
 }
 
 #[test]

@@ -25,8 +25,6 @@ pub enum Fault {
     Silence,
     /// The answer is the registry's, and takes so long.
     Late(Duration),
-    /// The registry's own word that it does not have what is asked for.
-    NotThere,
 }
 
 /// A listener in front of a real registry. It also knows GUIDs, which Apicurio does not.
@@ -112,10 +110,6 @@ async fn answer(
         }
         Fault::Silence => return std::future::pending().await,
         Fault::Late(by) => tokio::time::sleep(by).await,
-        Fault::NotThere => {
-            let words = r#"{"error_code":40403,"message":"Schema not found"}"#;
-            return (StatusCode::NOT_FOUND, [(header::CONTENT_TYPE, "application/json")], words).into_response();
-        }
     }
     let path = state.path(&uri.to_string());
     let (status, answer) = ask(state.registry, method, &path, String::from_utf8_lossy(&body).into_owned()).await;
