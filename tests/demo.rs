@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::support::eventually;
+use crate::support::{eventually, http_get};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -133,8 +133,10 @@ async fn a_demo_that_is_kept_serves_until_it_is_interrupted() {
         report
     });
     let report = kept.await.unwrap();
-    let address = report.split("http://").nth(1).unwrap().split('/').next().unwrap().to_owned();
-    assert!(std::net::TcpStream::connect(&address).is_ok(), "{address} answers");
+    let row = report.lines().find(|line| line.trim_start().starts_with("Page ")).expect("the page's address is told");
+    let address = row.split("http://").nth(1).unwrap().trim_end_matches('/');
+    let page = http_get(address.parse().unwrap(), "/").await;
+    assert!(page.status == 200 && page.body.contains("Users by primary segment"), "{}", page.body);
     interrupt(child.id());
     let status = tokio::task::spawn_blocking(move || child.wait().unwrap()).await.unwrap();
     assert_eq!(status.code(), Some(0));

@@ -187,6 +187,7 @@ pub fn addresses(addresses: &Addresses, topics: &Topics, style: Style) -> String
     let mut page = Page { text: String::new(), style };
     page.heading("Everything stays up until Ctrl-C");
     for (what, address) in [
+        ("Page", format!("http://{http}/")),
         ("Health", format!("http://{http}/health")),
         ("Metrics", format!("http://{http}/metrics")),
         ("Kafka", brokers.clone()),

@@ -27,6 +27,31 @@ fn compose_accepts_the_file_and_the_service_accepts_its_configuration() {
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
 }
 
+/// The hosts that a setting, or a file, leads to.
+fn hosts(text: &str) -> Vec<&str> {
+    let behind_scheme = text.split_once("://").map_or(text, |(_, behind)| behind);
+    let places = behind_scheme.split('/').next().unwrap_or_default().split(',');
+    places.map(|place| place.rsplit('@').next().unwrap().split(':').next().unwrap()).collect()
+}
+
+#[test]
+fn the_service_uses_every_server_of_the_file_and_prometheus_and_grafana_find_theirs() {
+    let file = documents(&read("docker-compose.yml")).remove(0);
+    let services = file["services"].as_object().unwrap();
+    let segmenter = &services["segmenter"];
+    for (setting, server) in
+        [("KAFKA_BROKERS", "kafka"), ("DATABASE_URL", "postgres"), ("SCHEMA_REGISTRY_URL", "registry")]
+    {
+        assert_eq!(hosts(segmenter["environment"][setting].as_str().unwrap()), [server], "{setting}");
+        assert!(services.contains_key(server), "{server}");
+    }
+    let scraped = &documents(&read("compose/prometheus.yml"))[0]["scrape_configs"][0]["static_configs"][0]["targets"];
+    assert_eq!(hosts(scraped[0].as_str().unwrap()), ["segmenter"]);
+    let source = documents(&read("compose/grafana/datasources.yml"));
+    assert_eq!(hosts(source[0]["datasources"][0]["url"].as_str().unwrap()), ["prometheus"]);
+    assert!(services.contains_key("prometheus") && services.contains_key("grafana"));
+}
+
 #[test]
 fn the_file_is_what_the_compose_specification_wants() {
     const VALIDATE: &str = "

@@ -1,13 +1,26 @@
 //! The Dockerfile, as far as it can be judged without a container engine.
 
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::tools::{printed, read, root};
+use serde_json::Value;
+
+use super::tools::{list, printed, ran, read, root, text};
+
+/// Hadolint, which fails for the least that it finds.
+fn hadolint(file: &Path) -> Command {
+    let mut hadolint = Command::new(root("target/ops-python/bin/hadolint"));
+    hadolint.args(["--failure-threshold", "style", "--config", "/dev/null"]).arg(file);
+    hadolint
+}
 
 #[test]
-fn the_dockerfile_has_no_findings() {
-    let mut hadolint = Command::new(root("target/ops-python/bin/hadolint"));
-    printed(hadolint.args(["--failure-threshold", "style", "--config", "/dev/null"]).arg(root("Dockerfile")), "");
+fn the_dockerfile_has_no_findings_and_one_with_faults_has() {
+    printed(&mut hadolint(&root("Dockerfile")), "");
+    let directory = tempfile::tempdir().unwrap();
+    let faulty = directory.path().join("Dockerfile");
+    std::fs::write(&faulty, "FROM debian:latest\nRUN cd /tmp && apt-get install curl\n").unwrap();
+    assert!(!ran(&mut hadolint(&faulty), "").status.success(), "nothing is judged");
 }
 
 /// The instructions of the Dockerfile's last stage, and those before.
@@ -33,19 +46,64 @@ fn the_image_can_send_traces_and_has_no_points_at_which_tests_kill_it() {
     assert!(cargo.contains("--features otlp ") && !cargo.contains("failpoints"), "{cargo}");
 }
 
+/// What the first stage copies from the tree.
+fn copied() -> Vec<String> {
+    let (build, _) = stages();
+    let lines = build.lines().filter_map(|line| line.strip_prefix("COPY ")).filter(|rest| !rest.starts_with("--"));
+    lines
+        .flat_map(|line| {
+            let (sources, _) = line.rsplit_once(' ').expect("COPY names what and where to");
+            sources.split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+        })
+        .collect()
+}
+
 #[test]
 fn everything_that_the_build_copies_is_there_and_not_ignored() {
-    let (build, _) = stages();
     let ignored = read(".dockerignore");
-    let copied = build.lines().filter_map(|line| line.strip_prefix("COPY ")).filter(|rest| !rest.starts_with("--"));
-    let mut seen = 0;
-    for line in copied {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        for source in &words[..words.len() - 1] {
-            assert!(root(source).exists(), "COPY {source}");
-            assert!(ignored.contains(&format!("!{source}")), "{source} is ignored");
-            seen += 1;
+    let copied = copied();
+    for source in &copied {
+        assert!(root(source).exists(), "COPY {source}");
+        assert!(ignored.contains(&format!("!{source}")), "{source} is ignored");
+    }
+    assert!(copied.len() >= 5);
+}
+
+/// Rust files below a folder.
+fn rust_files(folder: &Path) -> Vec<PathBuf> {
+    let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let files = paths.flat_map(|path| if path.is_dir() { rust_files(&path) } else { vec![path] });
+    files.filter(|path| path.extension().is_some_and(|extension| extension == "rs")).collect()
+}
+
+#[test]
+fn everything_that_the_build_reads_is_copied() {
+    let copied: Vec<PathBuf> = copied().iter().map(|source| root(source).canonicalize().unwrap()).collect();
+    let is_copied = |path: &Path| copied.iter().any(|source| path.starts_with(source));
+    let mut embedded = 0;
+    for file in rust_files(&root("src")) {
+        let text = std::fs::read_to_string(&file).unwrap();
+        // Unit tests are not part of an image.
+        let program = text.split("#[cfg(test)]").next().unwrap();
+        for name in program.split("include_str!(\"").skip(1).filter_map(|rest| rest.split('"').next()) {
+            let path = file.parent().unwrap().join(name).canonicalize().unwrap();
+            assert!(is_copied(&path), "{} embeds {name}, which the image's build does not have", file.display());
+            embedded += 1;
         }
     }
-    assert!(seen >= 5);
+    assert!(embedded > 5, "{embedded}");
+    // Cargo looks for the targets, too, even where it builds only one of them.
+    let described = printed(
+        Command::new(env!("CARGO"))
+            .args(["metadata", "--no-deps", "--offline", "--format-version=1", "--manifest-path"])
+            .arg(root("Cargo.toml")),
+        "",
+    );
+    let described: Value = serde_json::from_str(&described).unwrap();
+    let targets = list(&described, "/packages/0/targets");
+    assert!(targets.len() > 3, "{targets:?}");
+    for target in targets {
+        let path = Path::new(text(target, "/src_path")).canonicalize().unwrap();
+        assert!(is_copied(&path), "{}", path.display());
+    }
 }

@@ -64,6 +64,9 @@ async fn works(environment: &Environment) {
 /// How often a process that is refused may knock until it has ended: its three clients, and a few more times.
 const KNOCKS: usize = 20;
 
+/// How often a process may be denied what it lacks until it has ended.
+const DENIALS: usize = 40;
+
 /// What a process says that ends by itself, and soon.
 async fn fails(scene: &Scene, environment: &Environment) -> Finished {
     let began = std::time::Instant::now();
@@ -177,6 +180,8 @@ async fn a_right_that_is_missing_ends_the_process_with_the_name_of_the_topic_or_
             "{user}: {}",
             finished.log
         );
+        let denials = secured_kafka().denials(user);
+        assert!((1..=DENIALS).contains(&denials), "{user}: {denials} denials");
     }
     // With the rights nothing is missing: what could not be said or written is now.
     let _process = serve(&scene, &sasl("SCRAM-SHA-256", "segmenter", SecuredKafka::PASSWORD));

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::process::Output;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::tools::{OVERLAYS, list, named, of_kind, printed, python, read, rendered, resources, root, text};
+use super::tools::{OVERLAYS, list, named, of_kind, python, ran, read, rendered, resources, root, text};
 
 /// The oldest version that is supported, and the newest there is a schema of.
 const KUBERNETES: [&str; 2] = ["1.28", "1.37"];
@@ -15,21 +16,46 @@ pub fn is_custom(resource: &Value) -> bool {
     !["v1", "apps/v1", "batch/v1", "policy/v1", "networking.k8s.io/v1"].contains(&text(resource, "/apiVersion"))
 }
 
+/// What the schemas of one version of Kubernetes make of resources.
+fn judged(resources: &[&Value], version: &str) -> Output {
+    let stream: Vec<String> = resources.iter().map(ToString::to_string).collect();
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("all.yaml");
+    fs::write(&file, stream.join("\n---\n")).unwrap();
+    let file = file.to_str().unwrap();
+    ran(&mut python(&["-m", "kubernetes_validate", "--strict", "-k", version, file]), "")
+}
+
 #[test]
 fn every_overlay_is_valid_for_the_oldest_and_the_newest_kubernetes() {
     for overlay in OVERLAYS {
         let own: Vec<&Value> = resources(overlay).iter().filter(|resource| !is_custom(resource)).collect();
         assert!(own.len() >= 7, "{overlay} has only {}", own.len());
-        let stream: Vec<String> = own.iter().map(ToString::to_string).collect();
-        let directory = tempfile::tempdir().unwrap();
-        let file = directory.path().join("all.yaml");
-        fs::write(&file, stream.join("\n---\n")).unwrap();
         for version in KUBERNETES {
-            let file = file.to_str().unwrap();
-            let said = printed(&mut python(&["-m", "kubernetes_validate", "--strict", "-k", version, file]), "");
-            assert!(!said.contains("WARN"), "{overlay}: {said}");
+            let judged = judged(&own, version);
+            let said = String::from_utf8_lossy(&judged.stdout) + String::from_utf8_lossy(&judged.stderr);
+            assert!(judged.status.success() && !said.contains("WARN"), "{overlay}, {version}: {said}");
         }
     }
+}
+
+#[test]
+fn a_field_that_kubernetes_does_not_have_or_has_later_is_found() {
+    let all = resources("prod");
+    let kinds = ["Deployment", "Service", "Job", "NetworkPolicy", "PodDisruptionBudget", "ServiceAccount", "ConfigMap"];
+    for kind in kinds {
+        let mut resource = of_kind(all, kind)[0].clone();
+        let part = if resource["spec"].is_object() { &mut resource["spec"] } else { &mut resource };
+        part["mistyped"] = true.into();
+        for version in KUBERNETES {
+            assert!(!judged(&[&resource], version).status.success(), "{kind} is judged by nothing in {version}");
+        }
+    }
+    // The action that the platform's Kubernetes lacks.
+    let mut sleeping = named(all, "Deployment", "segmenter").clone();
+    sleeping["spec"]["template"]["spec"]["containers"][0]["lifecycle"] = json!({"preStop": {"sleep": {"seconds": 5}}});
+    assert!(!judged(&[&sleeping], KUBERNETES[0]).status.success());
+    assert!(judged(&[&sleeping], KUBERNETES[1]).status.success());
 }
 
 #[test]

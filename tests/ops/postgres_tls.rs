@@ -1,4 +1,4 @@
-//! PostgreSQL with TLS: `verify-full` with the right authority, the wrong one, and a server without TLS.
+//! PostgreSQL with TLS: `verify-full` with the right authority, the wrong one, the wrong name, and a server without TLS.
 
 use std::path::Path;
 
@@ -22,7 +22,7 @@ async fn serve(scene: &Scene, url: &str) -> Finished {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn with_verify_full_and_the_right_authority_every_session_is_encrypted() {
-    let server = Postgres::with_tls().await;
+    let server = Postgres::with_tls(&certificates().ours.server).await;
     let mut scene = Scene::new(1).await;
     scene.database = server.upstream_after_ia().await;
     migrate(&scene.database).await;
@@ -50,6 +50,24 @@ async fn with_verify_full_and_the_right_authority_every_session_is_encrypted() {
     let info = segmenter(&["migrate", "info"], &[("DATABASE_URL", url.as_str())]).finish(PATIENCE).await;
     assert_eq!(info.code, Some(1), "{}{}", info.stdout, info.log);
     assert!(info.stdout.contains("invalid peer certificate"), "{}", info.stdout);
+}
+
+/// The authority alone is not enough: whoever it has signed anything for could stand in the way.
+#[tokio::test(flavor = "multi_thread")]
+async fn with_verify_full_a_certificate_for_another_name_ends_the_process_with_what_is_wrong() {
+    let server = Postgres::with_tls(&certificates().ours.elsewhere).await;
+    let scene = Scene::new(1).await;
+    let database = server.upstream_after_ia().await;
+    migrate(&database).await;
+    let url = verified(database.url(), &certificates().ours.ca);
+    let finished = serve(&scene, &url).await;
+    assert_eq!(finished.code, Some(1), "{}", finished.log);
+    assert!(finished.log.contains("invalid peer certificate"), "{}", finished.log);
+    assert!(finished.log.contains("broker.example"), "{}", finished.log);
+    // Nothing else is wrong with it.
+    let lenient = url.replace("verify-full", "verify-ca");
+    let info = segmenter(&["migrate", "info"], &[("DATABASE_URL", lenient.as_str())]).finish(PATIENCE).await;
+    assert_eq!(info.code, Some(0), "{}{}", info.stdout, info.log);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use super::Database;
-use super::certificates::certificates;
+use super::certificates::Signed;
 use super::ports::free_port;
 use super::supervisor::{Children, Supervisor};
 use super::wait::eventually_blocking;
@@ -56,13 +56,12 @@ impl Postgres {
         tokio::task::spawn_blocking(|| Self::start_new(settings, &[])).await.expect("the server starts")
     }
 
-    /// [`Self::dedicated`], with a certificate for `localhost` that the run's authority has signed.
-    pub async fn with_tls() -> Self {
+    /// [`Self::dedicated`], with this certificate.
+    pub async fn with_tls(shown: &'static Signed) -> Self {
         const TLS: &str = "fsync = off\nssl = on\nssl_cert_file = '../server.pem'\nssl_key_file = '../server.key'\n";
         let start = || {
-            let server = &certificates().ours.server;
             let read = |path: &Path| std::fs::read_to_string(path).expect("it was written");
-            Self::start_new(TLS, &[("server.pem", read(&server.certificate)), ("server.key", read(&server.key))])
+            Self::start_new(TLS, &[("server.pem", read(&shown.certificate)), ("server.key", read(&shown.key))])
         };
         tokio::task::spawn_blocking(start).await.expect("the server starts")
     }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -22,8 +23,8 @@ pub enum Fault {
     Status(u16),
     /// No answer ever comes.
     Silence,
-    /// The registry's own word that it does not have what is asked for.
-    NotThere,
+    /// The answer is the registry's, and takes so long.
+    Late(Duration),
 }
 
 /// A listener in front of a real registry. It also knows GUIDs, which Apicurio does not.
@@ -108,10 +109,7 @@ async fn answer(
             return (status, "<html>a proxy's page</html>").into_response();
         }
         Fault::Silence => return std::future::pending().await,
-        Fault::NotThere => {
-            let words = r#"{"error_code":40403,"message":"Schema not found"}"#;
-            return (StatusCode::NOT_FOUND, [(header::CONTENT_TYPE, "application/json")], words).into_response();
-        }
+        Fault::Late(by) => tokio::time::sleep(by).await,
     }
     let path = state.path(&uri.to_string());
     let (status, answer) = ask(state.registry, method, &path, String::from_utf8_lossy(&body).into_owned()).await;

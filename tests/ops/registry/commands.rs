@@ -53,7 +53,6 @@ async fn schema_register_registers_each_schema_once_and_check_then_finds_them_co
         let registered = names.schema(&registry.url(), &["register"]).await;
         assert_eq!(registered.code, Some(0), "{}", registered.log);
         assert!(registered.stdout.starts_with(&format!("{}: schema id ", names.subject(2))), "{}", registered.stdout);
-        assert_eq!([0, 1, 2].map(|topic| names.subject(topic)).len(), 3);
         assert_eq!((registry.versions(&names.subject(0)).await, registry.versions(&names.subject(2)).await), (0, 1));
     }
     let registered = names.schema(&registry.url(), &["register", "--inputs"]).await;

@@ -57,6 +57,35 @@ async fn a_registry_that_fails_in_any_way_is_waited_for_and_nothing_is_skipped_o
     assert!(metric(&process, "segmenter_registry_waiting_records").await < 0.5);
 }
 
+/// Slow is not away: whoever asked waits for the answer and asks once, and others are not held up meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_registry_is_waited_for_and_asked_once_while_others_go_on() {
+    let (registry, scene) = (schema_registry(), Scene::new(1).await);
+    scene.add_users(5).await;
+    let gate = RegistryGate::to(registry).await;
+    let late = Duration::from_secs(10);
+    gate.set(Fault::Late(late));
+    let id = registry.register(&format!("{}-value", scene.onboarding), ONBOARDING).await;
+    let process = scene.serve_with(&[("SCHEMA_REGISTRY_URL", &gate.url()), ("SEGMENTER_REGISTRY_TIMEOUT", "30s")]);
+    process.wait_for_log("partitions assigned").await;
+    let began = Instant::now();
+    let mut events = produce_framed(&scene, id, 0..4).await;
+    let other = onboarding_event("user-4", 4, &mut Numbers(11));
+    scene.kafka.produce(&scene.onboarding, record("user-4", &other)).await;
+    events.push(event_of(Kind::OnboardingCompleted, &other));
+    eventually(PATIENCE, "the record in JSON to be applied", || async {
+        crate::world::table(scene.database.pool()).await.contains_key("user-4")
+    })
+    .await;
+    assert!(began.elapsed() < late, "it waited for a schema that it does not need");
+    scene.settled().await;
+    assert!(began.elapsed() >= late);
+    assert_table_equals_oracle(scene.database.pool(), &events).await;
+    assert!(scene.dead_letters().await.is_empty());
+    assert_eq!(gate.asked(), 1);
+    assert!(metric(&process, "segmenter_registry_answers_total{answer=\"away\"}").await < 0.5);
+}
+
 /// The schema is registered only when its record has been waiting; the registry is not even there at first.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_registry_that_comes_after_the_service_and_a_schema_that_comes_after_its_record_are_waited_for() {
@@ -102,13 +131,14 @@ async fn a_registry_that_comes_after_the_service_and_a_schema_that_comes_after_i
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_schema_that_the_registry_does_not_have_is_a_dead_letter_after_half_a_minute_and_then_at_once() {
-    let (registry, scene) = (schema_registry(), Scene::new(1).await);
+async fn a_schema_that_the_registry_does_not_have_is_a_dead_letter_after_half_a_minute_then_at_once_and_not_for_ever() {
+    let (registry, scene) = (SchemaRegistry::dedicated().await, Scene::new(1).await);
     scene.add_users(2).await;
-    let gate = RegistryGate::to(registry).await;
+    let gate = RegistryGate::to(&registry).await;
     let process = serve_with(&scene, &gate.url()).await;
     let event = onboarding_event("user-0", 1, &mut Numbers(9));
-    let value = framed(1_999_999_999, ONBOARDING, &event);
+    // A new registry counts from 1.
+    let value = framed(1, ONBOARDING, &event);
     let began = Instant::now();
     scene.kafka.produce(&scene.onboarding, Record::new("user-0", value.clone())).await;
     let other = onboarding_event("user-1", 2, &mut Numbers(10));
@@ -123,9 +153,23 @@ async fn a_schema_that_the_registry_does_not_have_is_a_dead_letter_after_half_a_
     assert_table_equals_oracle(scene.database.pool(), [&event_of(Kind::OnboardingCompleted, &other)]).await;
     assert!(metric(&process, "segmenter_paused").await < 0.5, "an answer is no outage");
 
-    scene.kafka.produce(&scene.onboarding, Record::new("user-0", value)).await;
+    let decided = Instant::now();
+    scene.kafka.produce(&scene.onboarding, Record::new("user-0", value.clone())).await;
     eventually(PATIENCE, "another one", || async { scene.dead_letters().await.len() == 2 }).await;
     assert_eq!(gate.asked(), asked, "it is remembered");
+
+    // Not for ever, as the client that it is built on would: a schema that is registered late is used.
+    assert_eq!(registry.register("late-value", ONBOARDING).await, 1);
+    eventually(PATIENCE, "what was remembered to be forgotten", || async {
+        decided.elapsed() > Duration::from_secs(61)
+    })
+    .await;
+    scene.kafka.produce(&scene.onboarding, Record::new("user-0", value)).await;
+    scene.settled().await;
+    let events = [&event, &other].map(|json| event_of(Kind::OnboardingCompleted, json));
+    assert_table_equals_oracle(scene.database.pool(), &events).await;
+    assert_eq!(scene.dead_letters().await.len(), 2);
+    assert_eq!(gate.asked(), asked + 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

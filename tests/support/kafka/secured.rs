@@ -46,6 +46,13 @@ impl SecuredKafka {
         }
     }
 
+    /// How often the broker has denied this user something.
+    pub fn denials(&self, user: &str) -> usize {
+        let log = std::fs::read(self.kafka.own().folder().join("log")).expect("the broker writes a log");
+        let of_user = format!("Principal = User:{user} is Denied");
+        String::from_utf8_lossy(&log).lines().filter(|line| line.contains(&of_user)).count()
+    }
+
     fn start() -> Self {
         let (ssl, sasl_ssl) = (free_port(), free_port());
         let kafka = Kafka::start_with(Life::Short, |folder| extra(folder, ssl, sasl_ssl));
