@@ -1,9 +1,9 @@
 //! Reading for people and dashboards: one user's state, the distribution of segments. No locks, nothing is written.
 
+use sqlx::Row;
 use sqlx::postgres::PgPool;
-use sqlx::{FromRow, Row};
 
-use super::states::StateRow;
+use super::states::{self, Asked};
 use crate::event::UserId;
 use crate::pipeline::codec::CodecError;
 use crate::pipeline::state::State;
@@ -14,18 +14,9 @@ use crate::store::sql;
 /// # Errors
 /// The database does not answer.
 pub async fn user(pool: &PgPool, user: &UserId) -> Result<Result<State, CodecError>, sqlx::Error> {
-    let row = sql::query(
-        r#"
-        select coalesce(s.revision, d.revision) as revision, s.said,
-               coalesce(s.erased_at, d.erased_at) as erased_at, s.catalog_version, s.job_id, s.state
-        from (select $1::text as user_id) k
-        left join segmenter.profile_states s on s.user_id = k.user_id
-        left join segmenter.departed d on d.user_id = k.user_id and s.user_id is null"#,
-    )
-    .bind(user.as_str())
-    .fetch_one(sql::unit(pool).await?.connection())
-    .await?;
-    Ok(StateRow::from_row(&row)?.into_state())
+    let mut unit = sql::unit(pool).await?;
+    let mut snapshot = states::read(unit.connection(), &[user.as_str()], Asked::OfNobody).await?;
+    Ok(snapshot.users.pop().ok_or(sqlx::Error::RowNotFound)?.map(|current| current.state))
 }
 
 /// How many users have a segment as their primary one, and with what confidence on average.

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use sqlx::Row;
 use sqlx::postgres::{PgConnection, PgPool, types::PgInterval};
-use sqlx::{FromRow, Row};
 use uuid::Uuid;
 
-use super::states::StateRow;
+use super::states::{self, Asked};
 use crate::event::UserId;
 use crate::pipeline::change::Change;
 use crate::pipeline::codec;
@@ -175,21 +175,11 @@ pub async fn said_revisions(pool: &PgPool, users: &[&str]) -> Result<Vec<i64>, s
 /// What was last said of each of `users` of whom anything was.
 pub async fn last_said(pool: &PgPool, users: &[&UserId]) -> Result<Vec<Change>, sqlx::Error> {
     let names: Vec<&str> = users.iter().map(|user| user.as_str()).collect();
-    let rows = sql::query(
-        r#"
-        select coalesce(s.revision, d.revision) as revision, s.said,
-               coalesce(s.erased_at, d.erased_at) as erased_at, s.catalog_version, s.job_id, s.state
-        from unnest($1::text[]) with ordinality as k(user_id, place)
-        left join segmenter.profile_states s on s.user_id = k.user_id
-        left join segmenter.departed d on d.user_id = k.user_id and s.user_id is null
-        order by k.place"#,
-    )
-    .bind(names)
-    .fetch_all(sql::unit(pool).await?.connection())
-    .await?;
-    let mut said = Vec::with_capacity(rows.len());
-    for (user, row) in users.iter().zip(&rows) {
-        let state = StateRow::from_row(row)?.into_state().map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
+    let mut unit = sql::unit(pool).await?;
+    let snapshot = states::read(unit.connection(), &names, Asked::OfNobody).await?;
+    let mut said = Vec::with_capacity(users.len());
+    for (user, current) in users.iter().zip(snapshot.users) {
+        let state = current.map_err(|error| sqlx::Error::Decode(Box::new(error)))?.state;
         if let Some(saying) = state.said {
             said.push(Change { user: (*user).clone(), revision: state.revision, saying });
         }

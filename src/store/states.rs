@@ -57,7 +57,7 @@ order by k.place"#
 /// Of whom the platform is asked whether it knows the user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Asked {
-    /// Nobody: there is no `users` table, so whoever sends an event is a user.
+    /// Nobody: there is no `users` table, so whoever sends an event is a user, or it does not matter who is one.
     OfNobody,
     /// Of users without a state. By its foreign key a state goes with its user.
     OfStrangers,

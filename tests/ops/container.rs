@@ -6,6 +6,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use super::tools::{list, printed, ran, read, root, text};
+use crate::architecture::{code, rust_files};
 
 /// Hadolint, which fails for the least that it finds.
 fn hadolint(file: &Path) -> Command {
@@ -69,22 +70,14 @@ fn everything_that_the_build_copies_is_there_and_not_ignored() {
     assert!(copied.len() >= 5);
 }
 
-/// Rust files below a folder.
-fn rust_files(folder: &Path) -> Vec<PathBuf> {
-    let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let files = paths.flat_map(|path| if path.is_dir() { rust_files(&path) } else { vec![path] });
-    files.filter(|path| path.extension().is_some_and(|extension| extension == "rs")).collect()
-}
-
 #[test]
 fn everything_that_the_build_reads_is_copied() {
     let copied: Vec<PathBuf> = copied().iter().map(|source| root(source).canonicalize().unwrap()).collect();
     let is_copied = |path: &Path| copied.iter().any(|source| path.starts_with(source));
     let mut embedded = 0;
     for file in rust_files(&root("src")) {
-        let text = std::fs::read_to_string(&file).unwrap();
         // Unit tests are not part of an image.
-        let program = text.split("#[cfg(test)]").next().unwrap();
+        let program = code(&file);
         for name in program.split("include_str!(\"").skip(1).filter_map(|rest| rest.split('"').next()) {
             let path = file.parent().unwrap().join(name).canonicalize().unwrap();
             assert!(is_copied(&path), "{} embeds {name}, which the image's build does not have", file.display());
