@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use sqlx::PgConnection;
+use sqlx::{PgConnection, Postgres, Transaction};
 
 use super::Store;
 use super::compare_and_set::{self, StateWrite};
@@ -74,10 +74,12 @@ impl Store {
                         row_ids = RowIds::Random;
                         progress.open.push(chunk);
                     }
-                    Some(ErrorClass::Conflict | ErrorClass::ForeignKey) if retries < IMMEDIATE_RETRIES => {
+                    Some(class @ (ErrorClass::Conflict | ErrorClass::ForeignKey)) if retries < IMMEDIATE_RETRIES => {
                         retries += 1;
                         progress.tally.retries += 1;
-                        progress.open.push(chunk);
+                        let somebody_went = class == ErrorClass::ForeignKey;
+                        let again = |group: Group| Group { lost: group.lost || somebody_went, ..group };
+                        progress.open.push(chunk.into_iter().map(again).collect());
                     }
                     Some(ErrorClass::Permanent | ErrorClass::ForeignKey) => progress.isolate(chunk, &error),
                     _ => {
@@ -177,12 +179,12 @@ impl Store {
 
     async fn write_folds(
         &self,
-        connection: &mut PgConnection,
+        transaction: &mut Transaction<'_, Postgres>,
         chunk: &Chunk,
         folds: Vec<UserFold>,
         row_ids: RowIds,
     ) -> Result<Committed, StoreError> {
-        let won = compare_and_set(connection, chunk, &folds, self.has_users).await?;
+        let won = compare_and_set(transaction, chunk, &folds, self.has_users).await?;
         let is_loser =
             |(group, user_fold): &(&Group, &UserFold)| user_fold.state_write().is_some() && !won.contains(&group.user);
         let pairs = || chunk.iter().zip(&folds);
@@ -192,20 +194,18 @@ impl Store {
         let erasures: Vec<(&UserId, Millis)> =
             winners.iter().filter_map(|(group, fold)| Some((&group.user, fold.departed_erasure?))).collect();
         if !erasures.is_empty() {
-            states::erase_departed(connection, &erasures).await?;
+            states::erase_departed(transaction, &erasures).await?;
         }
-        let changes: Vec<Change> =
-            winners.iter().filter_map(|(_, fold)| fold.state_write()?.1.change.clone()).collect();
+        let changes: Vec<Change> = winners.iter().filter_map(|(_, fold)| fold.state_write()?.change.clone()).collect();
         let outbox_row = NewRow { owner: self.owner, lease: self.lease, changes: &changes };
-        let id = write_rows(connection, &winners, row_ids, Some(outbox_row).filter(|_| !changes.is_empty())).await?;
+        let id = write_rows(transaction, &winners, row_ids, Some(outbox_row).filter(|_| !changes.is_empty())).await?;
         let publication = id.map(|id| {
             self.drawn.note(id);
             Publication { id, content: Content::Changes(changes) }
         });
-        let unknown_currencies = winners
-            .iter()
-            .filter(|(_, fold)| fold.state_write().is_some_and(|(_, write)| write.unknown_currency))
-            .count() as u64;
+        let unknown_currencies =
+            winners.iter().filter(|(_, fold)| fold.state_write().is_some_and(|write| write.unknown_currency)).count()
+                as u64;
         let endings = winners.iter().flat_map(|(_, fold)| fold.endings.iter().cloned()).collect();
         Ok(Committed { endings, losers, publication, unknown_currencies, checkpointed: false })
     }
@@ -227,7 +227,7 @@ impl Won {
 }
 
 async fn compare_and_set(
-    connection: &mut PgConnection,
+    transaction: &mut Transaction<'_, Postgres>,
     chunk: &Chunk,
     folds: &[UserFold],
     has_users: bool,
@@ -236,14 +236,14 @@ async fn compare_and_set(
         .iter()
         .zip(folds)
         .filter_map(|(group, fold)| {
-            let (counter, write) = fold.state_write()?;
-            Some(StateWrite { user: &group.user, counter: *counter, state: &write.state })
+            let state = &fold.state_write()?.state;
+            Some(StateWrite { user: &group.user, counter: fold.counter, may_insert: fold.may_insert, state })
         })
         .collect();
     if writes.is_empty() {
         return Ok(Won::All);
     }
-    let won = compare_and_set::compare_and_set(connection, &writes, has_users).await?;
+    let won = compare_and_set::compare_and_set(transaction, &writes, has_users).await?;
     Ok(if won.len() == writes.len() { Won::All } else { Won::These(won.into_iter().collect()) })
 }
 
@@ -257,7 +257,7 @@ async fn write_rows(
     let mut rows = Vec::with_capacity(winners.len());
     let mut removals = Vec::new();
     for (group, fold) in winners {
-        match fold.write.as_ref().map(|(_, write)| &write.row) {
+        match fold.write.as_ref().map(|write| &write.row) {
             Some(RowWrite::Upsert(row)) => rows.push((&group.user, &**row)),
             Some(RowWrite::Remove) => removals.push(group.user.as_str()),
             Some(RowWrite::Leave) | None => {}

@@ -52,6 +52,8 @@ pub enum StoreError {
     /// A stored state that this program cannot read.
     #[error("the stored state of a user is {0}")]
     UnreadableState(#[from] CodecError),
+    #[error("a user was deleted and created again between being read and being written")]
+    UserReturned,
     /// The lease of the job was lost: nothing of it may be written here any more.
     #[error("another process has taken the job over")]
     JobTakenOver,
@@ -70,6 +72,7 @@ impl StoreError {
         match self {
             Self::Database(error) => Some(classify(error)),
             Self::TimedOut(_) => Some(ErrorClass::Outage),
+            Self::UserReturned => Some(ErrorClass::Conflict),
             Self::UnreadableState(CodecError::Damaged { .. }) => Some(ErrorClass::Permanent),
             Self::NewerCatalog(_) | Self::UnreadableState(CodecError::Newer { .. }) | Self::JobTakenOver => None,
         }

@@ -54,9 +54,9 @@ impl Rehearsal {
         let folds = self.store.rehearse(task, |user| Some(self.remembered.get(user)?.state.clone())).await?;
         let mut endings: Vec<(usize, Ending)> = Vec::with_capacity(task.len());
         for Rehearsed { user, prior, fold } in folds {
-            self.changes += u64::from(fold.state_write().is_some_and(|(_, write)| write.change.is_some()));
+            self.changes += u64::from(fold.state_write().is_some_and(|write| write.change.is_some()));
             endings.extend(fold.endings);
-            if let Some((_, write)) = fold.write {
+            if let Some(write) = fold.write {
                 self.remember(&user, &prior, write.state);
             }
         }
@@ -139,7 +139,7 @@ impl Store {
                 }
                 Err(error) if error.class() == Some(ErrorClass::Permanent) => {
                     let endings = group.all(&Ending::RejectedByDatabase(error.detail()));
-                    let fold = UserFold { endings, write: None, departed_erasure: None };
+                    let fold = UserFold::without_write(endings);
                     rehearsed.push(Rehearsed { user, prior: State::default(), fold });
                 }
                 Err(error) => return Err(error),

@@ -11,18 +11,29 @@ use sqlx::postgres::{PgArguments, PgConnection, PgPool, PgRow};
 use sqlx::query::{Query, QueryAs, QueryScalar};
 use sqlx::{AssertSqlSafe, Connection as _, FromRow, Postgres, SqlSafeStr, Transaction};
 
-/// How a transaction begins behind a pooler; absent where sessions are our own.
-static BEHIND_POOLER: OnceLock<String> = OnceLock::new();
+/// How transactions begin behind a pooler; absent where sessions are our own.
+static BEHIND_POOLER: OnceLock<BehindPooler> = OnceLock::new();
+
+struct BehindPooler {
+    begin: String,
+    begin_fold: String,
+}
+
+/// What a fold begins its transaction with. It waits for a lock for a fifth of the second after which PostgreSQL looks
+/// for deadlocks by default (`deadlock_timeout`), then lets go of all it holds and begins again: whoever else is part of
+/// the deadlock, like a delete on the platform, goes on and never is its victim.
+const BEGIN_FOLD: &str = "begin; set local lock_timeout = 200";
 
 /// From now on everything goes through a pooler in transaction mode.
 pub fn behind_pooler(statement_timeout: Duration, read_only: bool) {
     let timeout = statement_timeout.as_millis();
     let access = if read_only { " read only" } else { "" };
+    let timeouts =
+        format!("set local statement_timeout = {timeout}; set local idle_in_transaction_session_timeout = {timeout}");
+    let begin = format!("begin{access}; {timeouts}");
+    let begin_fold = format!("{BEGIN_FOLD}; {timeouts}");
     // All calls of a process say the same.
-    let _ = BEHIND_POOLER.set(format!(
-        "begin{access}; set local statement_timeout = {timeout}; \
-         set local idle_in_transaction_session_timeout = {timeout}"
-    ));
+    let _ = BEHIND_POOLER.set(BehindPooler { begin, begin_fold });
 }
 
 fn keeps_sessions() -> bool {
@@ -60,7 +71,7 @@ where
 pub async fn begin(connection: &mut PgConnection) -> Result<Transaction<'_, Postgres>, sqlx::Error> {
     match BEHIND_POOLER.get() {
         None => connection.begin().await,
-        Some(begin) => connection.begin_with(AssertSqlSafe(begin.as_str())).await,
+        Some(pooler) => connection.begin_with(AssertSqlSafe(pooler.begin.as_str())).await,
     }
 }
 
@@ -71,26 +82,29 @@ pub async fn begin(connection: &mut PgConnection) -> Result<Transaction<'_, Post
 pub async fn begin_in(pool: &PgPool) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
     match BEHIND_POOLER.get() {
         None => pool.begin().await,
-        Some(begin) => pool.begin_with(AssertSqlSafe(begin.as_str())).await,
+        Some(pooler) => pool.begin_with(AssertSqlSafe(pooler.begin.as_str())).await,
     }
 }
 
-/// A connection on which something is read before it is known whether anything has to be written: without a transaction
-/// where sessions are our own, within the writer's behind a pooler.
+/// A fold's connection, on which states are read before it is known whether anything has to be written: without a
+/// transaction where sessions are our own, within the writer's behind a pooler.
 pub enum Reading<'c> {
     Session(&'c mut PgConnection),
     Transaction(Transaction<'c, Postgres>),
 }
 
-/// Begins to read on a connection.
+/// Begins a fold on a connection.
 ///
 /// # Errors
 /// The database does not answer.
 pub async fn begin_reading(connection: &mut PgConnection) -> Result<Reading<'_>, sqlx::Error> {
-    if keeps_sessions() {
-        return Ok(Reading::Session(connection));
+    match BEHIND_POOLER.get() {
+        None => Ok(Reading::Session(connection)),
+        Some(pooler) => {
+            let transaction = connection.begin_with(AssertSqlSafe(pooler.begin_fold.as_str())).await?;
+            Ok(Reading::Transaction(transaction))
+        }
     }
-    Ok(Reading::Transaction(begin(connection).await?))
 }
 
 impl<'c> Reading<'c> {
@@ -107,7 +121,7 @@ impl<'c> Reading<'c> {
     /// The database does not answer.
     pub async fn begin_writing(self) -> Result<Transaction<'c, Postgres>, sqlx::Error> {
         match self {
-            Self::Session(connection) => connection.begin().await,
+            Self::Session(connection) => connection.begin_with(BEGIN_FOLD).await,
             Self::Transaction(transaction) => Ok(transaction),
         }
     }

@@ -21,6 +21,13 @@ pub struct Current {
     pub state: State,
 }
 
+impl Current {
+    /// Whether the user has no row in `user_vectors` unless somebody else has written it.
+    pub(super) fn may_lack_a_row(&self) -> bool {
+        !matches!(self.state.said, Some(Saying::Ranking(_)))
+    }
+}
+
 /// The states of some users, in the order asked for, and the database's clock.
 #[derive(Debug)]
 pub struct Snapshot {

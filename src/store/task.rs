@@ -31,7 +31,7 @@ pub struct Rescoring {
 pub(super) struct Group {
     pub(super) user: UserId,
     pub(super) items: Vec<usize>,
-    /// Whether these were folded before and could not be written: the state was another one, or the user had gone.
+    /// Whether these were folded before and could not be written: the state was another one, or a user had gone.
     pub(super) lost: bool,
 }
 
@@ -72,8 +72,12 @@ impl<'e> Task<'e> {
 /// What folding one user's items came to.
 pub(super) struct UserFold {
     pub(super) endings: Vec<(usize, Ending)>,
-    /// The counter that was read, and what to write over it.
-    pub(super) write: Option<(i64, Write)>,
+    /// What to write over the state that was read.
+    pub(super) write: Option<Write>,
+    /// The counter that was read.
+    pub(super) counter: i64,
+    /// Whether the user may have no row yet (see [`Current::may_lack_a_row`]).
+    pub(super) may_insert: bool,
     /// The erasure to remember of a user whom the platform does not know.
     pub(super) departed_erasure: Option<Millis>,
 }
@@ -86,8 +90,12 @@ impl Group {
 }
 
 impl UserFold {
+    pub(super) fn without_write(endings: Vec<(usize, Ending)>) -> Self {
+        Self { endings, write: None, counter: 0, may_insert: false, departed_erasure: None }
+    }
+
     /// What to write into the state table; nothing for a user who may not have a state.
-    pub(super) fn state_write(&self) -> Option<&(i64, Write)> {
+    pub(super) fn state_write(&self) -> Option<&Write> {
         self.write.as_ref().filter(|_| self.departed_erasure.is_none())
     }
 }
@@ -110,16 +118,13 @@ fn merge(events: &[Event], group: &Group, current: Current, context: &Context<'_
         .items
         .iter()
         .partition(|index| current.known || events.get(**index).is_some_and(|event| event.body == Body::Tombstone));
+    let (counter, may_insert) = (current.counter, current.may_lack_a_row());
     let taken: Vec<&Event> = accepted.iter().filter_map(|index| events.get(*index)).collect();
     let Fold { outcomes, write } = fold::fold(&group.user, current.state, &taken, context)?;
     let merged = accepted.into_iter().zip(outcomes).map(|(index, outcome)| (index, Ending::Merged(outcome)));
     let unknown = refused.into_iter().map(|index| (index, Ending::UnknownUser));
     let departed_erasure = write.as_ref().filter(|_| !current.known).and_then(|write| write.state.profile.erased_at());
-    Ok(UserFold {
-        endings: merged.chain(unknown).collect(),
-        write: write.map(|write| (current.counter, write)),
-        departed_erasure,
-    })
+    Ok(UserFold { endings: merged.chain(unknown).collect(), write, counter, may_insert, departed_erasure })
 }
 
 fn rescore(
@@ -130,14 +135,16 @@ fn rescore(
 ) -> Result<UserFold, StoreError> {
     let rescoring = group.items.first().and_then(|index| rescorings.get(*index));
     let Some(rescoring) = rescoring.filter(|_| current.known) else {
-        return Ok(UserFold { endings: group.all(&Ending::UnknownUser), write: None, departed_erasure: None });
+        return Ok(UserFold::without_write(group.all(&Ending::UnknownUser)));
     };
     let write = fold::rescore(&group.user, current.state.clone(), rescoring.cause, context)?
         .filter(|write| rescoring.repair || write.state != current.state);
     let outcome = if write.is_some() { Outcome::Applied } else { Outcome::Unchanged };
     Ok(UserFold {
         endings: group.all(&Ending::Merged(outcome)),
-        write: write.map(|write| (current.counter, write)),
+        write,
+        counter: current.counter,
+        may_insert: current.may_lack_a_row(),
         departed_erasure: None,
     })
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use segmenter::store::compare_and_set::{StateWrite, compare_and_set};
+use segmenter::store::error::{ErrorClass, StoreError};
 use segmenter::store::states::{self, Asked, Current};
 use sqlx::postgres::PgConnection;
 
@@ -58,14 +59,51 @@ async fn a_user_who_went_and_came_back_since_being_read_gets_nothing_of_the_earl
     database.add_users(["ann"]).await;
     assert!(read(&mut connection, "ann").await.known, "the platform knows her again");
     let user = crate::world::user("ann");
-    let write = StateWrite { user: &user, counter: known.counter, state: &known.state };
+    let write = StateWrite { user: &user, counter: known.counter, may_insert: false, state: &known.state };
     for has_users in [true, false] {
-        let won = compare_and_set(&mut connection, std::slice::from_ref(&write), has_users).await.unwrap();
-        assert!(won.is_empty());
+        let mut transaction = database.pool().begin().await.unwrap();
+        let error = compare_and_set(&mut transaction, std::slice::from_ref(&write), has_users).await.unwrap_err();
+        assert!(matches!(error, StoreError::UserReturned), "{error}");
+        assert_eq!(error.class(), Some(ErrorClass::Conflict), "read again and folded again");
+        transaction.rollback().await.unwrap();
     }
     let states: i64 =
         sqlx::query_scalar("select count(*) from segmenter.profile_states").fetch_one(database.pool()).await.unwrap();
     assert_eq!(states, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delete_that_waits_for_a_fold_which_waits_for_it_goes_through() {
+    let database = migrated_database().await;
+    database.add_users(["ann", "bob"]).await;
+    let store = store_on(database.pool()).await;
+    apply(&store, &[onboarding("ann", 1, vec![group("SOLO")]), onboarding("bob", 1, vec![group("SOLO")])]).await;
+    let mut leaving = database.pool().begin().await.unwrap();
+    sqlx::query(r#"update user_vectors set version = 2 where "userId" = 'ann'"#).execute(&mut *leaving).await.unwrap();
+    let events = [update("ann", 2, vec![group("FAMILY")]), update("bob", 2, vec![group("COUPLE")])];
+    let applying = tokio::spawn({
+        let (store, events) = (store.clone(), events.clone());
+        async move { apply(&store, &events).await }
+    });
+    eventually(Duration::from_secs(30), "the fold to wait for the row", || someone_waits_for_a_lock(&database)).await;
+    // The fold holds her state, for which the delete's cascade has to wait.
+    sqlx::query("delete from users where id = 'ann'").execute(&mut *leaving).await.unwrap();
+    leaving.commit().await.unwrap();
+    let (endings, _) = applying.await.unwrap();
+    assert_eq!(endings, [Ending::UnknownUser, APPLIED]);
+}
+
+#[tokio::test]
+async fn users_who_have_a_row_are_not_locked() {
+    let database = migrated_database().await;
+    database.add_users(["ann", "bob"]).await;
+    let store = store_on(database.pool()).await;
+    apply(&store, &[onboarding("ann", 1, vec![group("SOLO")])]).await;
+    let locked = "select id from users where xmax <> 0 order by id";
+    database.run("update users set \"updatedAt\" = now()").await;
+    apply(&store, &[update("ann", 2, vec![group("FAMILY")]), onboarding("bob", 2, vec![group("COUPLE")])]).await;
+    let ids: Vec<String> = sqlx::query_scalar(locked).fetch_all(database.pool()).await.unwrap();
+    assert_eq!(ids, ["bob"]);
 }
 
 #[tokio::test]
