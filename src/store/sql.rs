@@ -21,7 +21,7 @@ struct BehindPooler {
 
 /// What a fold begins its transaction with. It waits for a lock for a fifth of the second after which PostgreSQL looks
 /// for deadlocks by default (`deadlock_timeout`), then lets go of all it holds and begins again: whoever else is part of
-/// the deadlock, like a delete on the platform, goes on and never is its victim.
+/// the deadlock, like a delete on the platform, goes on (decision 0004 says what that rests on).
 const BEGIN_FOLD: &str = "begin; set local lock_timeout = 200";
 
 /// From now on everything goes through a pooler in transaction mode.

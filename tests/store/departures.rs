@@ -81,10 +81,7 @@ async fn a_delete_that_waits_for_a_fold_which_waits_for_it_goes_through() {
     let mut leaving = database.pool().begin().await.unwrap();
     sqlx::query(r#"update user_vectors set version = 2 where "userId" = 'ann'"#).execute(&mut *leaving).await.unwrap();
     let events = [update("ann", 2, vec![group("FAMILY")]), update("bob", 2, vec![group("COUPLE")])];
-    let applying = tokio::spawn({
-        let (store, events) = (store.clone(), events.clone());
-        async move { apply(&store, &events).await }
-    });
+    let applying = tokio::spawn(async move { apply(&store, &events).await });
     eventually(Duration::from_secs(30), "the fold to wait for the row", || someone_waits_for_a_lock(&database)).await;
     // The fold holds her state, for which the delete's cascade has to wait.
     sqlx::query("delete from users where id = 'ann'").execute(&mut *leaving).await.unwrap();
