@@ -48,20 +48,38 @@ async fn two_services_and_a_replay_share_two_sessions_and_every_promise_holds() 
 async fn a_statement_that_takes_too_long_is_given_up_behind_a_pooler_too() {
     let scene = Scene::new(1).await;
     scene.add_users(1).await;
-    let pooler = PgBouncer::before(scene.database.url(), 2).await;
+    let slow = "create function slow() returns trigger language plpgsql as
+                    $$ begin perform pg_sleep(600); return null; end $$;
+                create trigger slow before insert on user_vectors for each statement execute function slow()";
+    scene.database.run(slow).await;
+    let reason = reason_of_waiting(&scene, async || scene.database.run("drop trigger slow on user_vectors").await).await;
+    assert!(reason.contains("57014") || reason.contains("did not answer"), "{reason}");
+}
+
+#[tokio::test]
+async fn a_lock_that_somebody_else_holds_is_waited_for_in_short_turns_behind_a_pooler_too() {
+    let scene = Scene::new(1).await;
+    scene.add_users(1).await;
     let mut blocker = scene.database.pool().begin().await.unwrap();
     sqlx::query("lock table user_vectors in access exclusive mode").execute(&mut *blocker).await.unwrap();
-    let mut environment = pooled(&scene, &pooler);
+    let reason = reason_of_waiting(&scene, async || blocker.rollback().await.unwrap()).await;
+    assert!(reason.contains("55P03"), "{reason}");
+}
+
+/// What a service behind a pooler says when a write does not get through; it does once the obstacle is gone.
+async fn reason_of_waiting(scene: &Scene, remove: impl AsyncFnOnce()) -> String {
+    let pooler = PgBouncer::before(scene.database.url(), 2).await;
+    let mut environment = pooled(scene, &pooler);
     environment.push(("SEGMENTER_DATABASE_STATEMENT_TIMEOUT", "1s"));
     let mut service = segmenter(&["serve"], &environment);
     scene.produce(&history(1, 5, 62)).await;
-    let line = service.wait_for_log("the database does not take writes").await;
-    assert!(line.contains("57014") || line.contains("did not answer"), "{line}");
-    blocker.rollback().await.unwrap();
+    let reason = service.wait_for_log("the database does not take writes").await;
+    remove().await;
     scene.settled().await;
     scene.assert_right().await;
     service.terminate();
     service.wait(PATIENCE).await;
+    reason
 }
 
 #[tokio::test]
