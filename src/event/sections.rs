@@ -161,9 +161,16 @@ fn amount(node: &Node<'_>, path: &str) -> Result<f64, Rejection> {
 fn token(node: &Node<'_>, path: &str) -> Result<Option<Token>, Rejection> {
     match node {
         Node::Null => Ok(None),
-        Node::Text(text) if text.contains('\0') => Err(Rejection::bad_value(path, "must not contain NUL")),
-        Node::Text(text) => Ok(Token::new(text)),
+        Node::Text(text) => word(text, path),
         _ => Err(Rejection::bad_value(path, "must be a string")),
+    }
+}
+
+/// A word; a blank one is none.
+fn word(text: &str, path: &str) -> Result<Option<Token>, Rejection> {
+    match Token::new(text) {
+        None if text.contains('\0') => Err(Rejection::bad_value(path, "must not contain NUL")),
+        word => Ok(word),
     }
 }
 
@@ -174,8 +181,7 @@ fn tokens(node: &Node<'_>, path: &str) -> Result<Vec<Token>, Rejection> {
     let mut tokens = Vec::with_capacity(items.len().min(MAX_ITEMS));
     for item in items {
         match item {
-            Node::Text(text) if text.contains('\0') => return Err(Rejection::bad_value(path, "must not contain NUL")),
-            Node::Text(text) => tokens.extend(Token::new(text)),
+            Node::Text(text) => tokens.extend(word(text, path)?),
             _ => return Err(Rejection::bad_value(path, "must have strings only")),
         }
         at_most_max_items(&tokens, path)?;

@@ -6,12 +6,14 @@
 use std::sync::Arc;
 
 use arrayvec::ArrayVec;
+use postcard::ser_flavors::Flavor;
 use serde::{Deserialize, Serialize};
 
 use super::change::{Announcement, Change, Saying};
 use crate::event::{Millis, Stamp, UserId};
 use crate::profile::held::HeldSection;
-use crate::profile::section::{Section, SectionKind};
+use crate::profile::section::SectionKind;
+use crate::profile::stored::{self, StoredSections};
 use crate::profile::{Profile, Register};
 
 const STATE_VERSION: u8 = 1;
@@ -42,26 +44,10 @@ pub struct StoredState {
 }
 
 #[derive(Serialize)]
-struct StateOut<'a> {
-    stamps: ArrayVec<StampOut<'a>, MOST_STAMPS>,
-    sections: ArrayVec<(u8, &'a Section), { SectionKind::COUNT }>,
-    onboarded: Option<u8>,
-    announcement: Option<&'a Announcement>,
-}
-
-#[derive(Serialize)]
 struct StampOut<'a> {
     time: Millis,
     id: &'a str,
     decoder: u16,
-}
-
-#[derive(Deserialize)]
-struct StateIn {
-    stamps: Vec<StampIn>,
-    sections: Vec<(u8, Section)>,
-    onboarded: Option<u8>,
-    announcement: Option<Arc<Announcement>>,
 }
 
 #[derive(Deserialize)]
@@ -71,7 +57,8 @@ struct StampIn {
     decoder: u16,
 }
 
-/// The binary column of a state.
+/// The binary column of a state: the stamps; a list of sections, each after its stamp's number; the onboarding's stamp, and
+/// what was last said.
 pub fn encode_state(profile: &Profile, said: Option<&Saying>) -> Vec<u8> {
     let mut stamps: ArrayVec<&Stamp, MOST_STAMPS> = ArrayVec::new();
     let mut number_of = |stamp| {
@@ -81,70 +68,132 @@ pub fn encode_state(profile: &Profile, said: Option<&Saying>) -> Vec<u8> {
         });
         u8::try_from(position).unwrap_or(u8::MAX)
     };
-    let sections = profile.registers().map(|register| (number_of(&register.stamp), &*register.section)).collect();
+    let sections: ArrayVec<(u8, &HeldSection), { SectionKind::COUNT }> =
+        profile.registers().map(|register| (number_of(&register.stamp), &register.section)).collect();
     let onboarded = profile.onboarded().map(&mut number_of);
     let announcement = match said {
         Some(Saying::Ranking(announcement)) => Some(&**announcement),
         Some(Saying::Null) | None => None,
     };
-    let stamps =
+    let stamps: ArrayVec<StampOut<'_>, MOST_STAMPS> =
         stamps.iter().map(|stamp| StampOut { time: stamp.time, id: &stamp.id, decoder: stamp.decoder }).collect();
-    encode(STATE_VERSION, &StateOut { stamps, sections, onboarded, announcement })
+    let mut encoding = Encoding::of_version(STATE_VERSION);
+    encoding.put(&stamps).put(&sections.len());
+    for (stamp, section) in sections {
+        encoding.put(&stamp);
+        match section.encoded() {
+            Some(encoded) => encoding.put_encoded(encoded),
+            None => {
+                if let Some(section) = section.get() {
+                    encoding.put(section);
+                }
+            }
+        }
+    }
+    encoding.put(&onboarded).put(&announcement);
+    encoding.0
 }
 
-/// Reads a state's binary column.
+/// Reads a state's binary column. Its sections are gone over, and read when somebody looks into them.
 pub fn decode_state(bytes: &[u8]) -> Result<StoredState, CodecError> {
     const DAMAGED: CodecError = CodecError::Damaged { what: "state" };
-    let stored: StateIn = decode(STATE_VERSION, bytes, "state")?;
-    let stamps: Vec<Stamp> = stored
-        .stamps
-        .into_iter()
-        .map(|stamp| Stamp { time: stamp.time, id: stamp.id, decoder: stamp.decoder })
-        .collect();
+    let body = body(STATE_VERSION, bytes, "state")?;
+    let (stamps, rest): (ArrayVec<StampIn, MOST_STAMPS>, _) = take(body).ok_or(DAMAGED)?;
+    let (count, mut rest): (usize, _) = take(rest).ok_or(DAMAGED)?;
+    let (mut numbers, mut places) = (ArrayVec::<u8, { SectionKind::COUNT }>::new(), ArrayVec::new());
+    for _ in 0..count {
+        let (number, section) = rest.split_first().ok_or(DAMAGED)?;
+        let (kind, after) = stored::skim(section).ok_or(DAMAGED)?;
+        let place = body.len() - section.len()..body.len() - after.len();
+        numbers.try_push(*number).map_err(|_| DAMAGED)?;
+        places.try_push((kind, place)).map_err(|_| DAMAGED)?;
+        rest = after;
+    }
+    let ((onboarded, announcement), _): ((Option<u8>, _), _) = take(rest).ok_or(DAMAGED)?;
+
+    let stamps: ArrayVec<Stamp, MOST_STAMPS> =
+        stamps.into_iter().map(|stamp| Stamp { time: stamp.time, id: stamp.id, decoder: stamp.decoder }).collect();
     let stamp = |number: u8| stamps.get(usize::from(number)).cloned().ok_or(DAMAGED);
-    let (numbers, sections): (Vec<u8>, Vec<Section>) = stored.sections.into_iter().unzip();
     let registers = numbers
         .into_iter()
-        .zip(HeldSection::each_of(sections.into()))
+        .zip(HeldSection::each_stored(Arc::new(StoredSections::new(body, places))))
         .map(|(number, section)| Ok(Register { stamp: stamp(number)?, section }))
         .collect::<Result<_, CodecError>>()?;
-    Ok(StoredState {
-        registers,
-        onboarded: stored.onboarded.map(stamp).transpose()?,
-        announcement: stored.announcement,
-    })
+    Ok(StoredState { registers, onboarded: onboarded.map(stamp).transpose()?, announcement })
 }
 
 /// The body of an outbox row.
 pub fn encode_changes<'a>(changes: impl IntoIterator<Item = &'a Change>) -> Vec<u8> {
     let changes: Vec<(&str, i64, &Saying)> =
         changes.into_iter().map(|change| (change.user.as_str(), change.revision, &change.saying)).collect();
-    encode(OUTBOX_VERSION, &changes)
+    let mut encoding = Encoding::of_version(OUTBOX_VERSION);
+    encoding.put(&changes);
+    encoding.0
 }
 
 /// Reads the body of an outbox row.
 pub fn decode_changes(bytes: &[u8]) -> Result<Vec<Change>, CodecError> {
-    let changes: Vec<(Box<str>, i64, Saying)> = decode(OUTBOX_VERSION, bytes, "outbox row")?;
+    const DAMAGED: CodecError = CodecError::Damaged { what: "outbox row" };
+    let (changes, _): (Vec<(Box<str>, i64, Saying)>, _) =
+        take(body(OUTBOX_VERSION, bytes, "outbox row")?).ok_or(DAMAGED)?;
     changes
         .into_iter()
-        .map(|(user, revision, saying)| {
-            let user = UserId::new(&user).ok_or(CodecError::Damaged { what: "outbox row" })?;
-            Ok(Change { user, revision, saying })
-        })
+        .map(|(user, revision, saying)| Ok(Change { user: UserId::new(&user).ok_or(DAMAGED)?, revision, saying }))
         .collect()
 }
 
-fn encode(version: u8, value: &impl Serialize) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(COMMON_BYTES);
-    bytes.push(version);
-    // Writing plain structs into memory has no way to fail; an empty result would be read back as damaged.
-    postcard::to_extend(value, bytes).unwrap_or_default()
+/// What is encoded so far.
+struct Encoding(Vec<u8>);
+
+impl Encoding {
+    fn of_version(version: u8) -> Self {
+        let mut bytes = Vec::with_capacity(COMMON_BYTES);
+        bytes.push(version);
+        Self(bytes)
+    }
+
+    fn put(&mut self, value: &impl Serialize) -> &mut Self {
+        // Writing plain structs into memory has no way to fail; what is missing would be read back as damaged.
+        let _ = postcard::serialize_with_flavor(value, Behind(&mut self.0));
+        self
+    }
+
+    fn put_encoded(&mut self, encoded: &[u8]) {
+        self.0.extend_from_slice(encoded);
+    }
 }
 
-fn decode<'a, T: Deserialize<'a>>(known: u8, bytes: &'a [u8], what: &'static str) -> Result<T, CodecError> {
+/// Where postcard writes: behind what is there.
+struct Behind<'a>(&'a mut Vec<u8>);
+
+impl Flavor for Behind<'_> {
+    type Output = ();
+
+    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        self.0.push(byte);
+        Ok(())
+    }
+
+    fn finalize(self) -> postcard::Result<()> {
+        Ok(())
+    }
+}
+
+/// What stands behind the version, if that is known.
+fn body<'a>(known: u8, bytes: &'a [u8], what: &'static str) -> Result<&'a [u8], CodecError> {
     match bytes.split_first() {
-        Some((found, rest)) if *found == known => postcard::from_bytes(rest).map_err(|_| CodecError::Damaged { what }),
+        Some((found, rest)) if *found == known => Ok(rest),
         Some((found, _)) if *found > known => Err(CodecError::Newer { found: *found, known }),
         Some(_) | None => Err(CodecError::Damaged { what }),
     }
+}
+
+/// The value at the start of `bytes`, and what comes after it.
+fn take<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Option<(T, &'a [u8])> {
+    postcard::take_from_bytes(bytes).ok()
 }

@@ -1,42 +1,72 @@
 //! A section in the hands of a register: shared with the event or the stored state that it came with, never copied.
 
 use std::fmt;
-use std::ops::Deref;
 use std::sync::Arc;
 
-use super::section::Section;
+use super::section::{Section, SectionKind};
+use super::stored::StoredSections;
 
 /// One of the sections that came together.
 #[derive(Clone)]
 pub struct HeldSection {
-    together: Arc<[Section]>,
+    together: Together,
     index: usize,
+    kind: SectionKind,
+}
+
+#[derive(Clone)]
+enum Together {
+    Event(Arc<[Section]>),
+    Stored(Arc<StoredSections>),
 }
 
 impl HeldSection {
     /// Each of the sections.
     pub fn each_of(sections: Arc<[Section]>) -> impl Iterator<Item = Self> {
-        (0..sections.len()).map(move |index| Self { together: Arc::clone(&sections), index })
+        (0..sections.len()).filter_map(move |index| {
+            let kind = sections.get(index)?.kind();
+            Some(Self { together: Together::Event(Arc::clone(&sections)), index, kind })
+        })
     }
-}
 
-impl Deref for HeldSection {
-    type Target = Section;
+    /// Each of the sections, not read yet.
+    pub fn each_stored(sections: Arc<StoredSections>) -> impl Iterator<Item = Self> {
+        (0..sections.count()).filter_map(move |index| {
+            let kind = sections.kind(index)?;
+            Some(Self { together: Together::Stored(Arc::clone(&sections)), index, kind })
+        })
+    }
 
-    #[expect(clippy::indexing_slicing, reason = "made only of indexes that are there, and the sections never change")]
-    fn deref(&self) -> &Section {
-        &self.together[self.index]
+    /// Which one it is.
+    pub fn kind(&self) -> SectionKind {
+        self.kind
+    }
+
+    /// Its content, which is always there.
+    pub fn get(&self) -> Option<&Section> {
+        match &self.together {
+            Together::Event(sections) => sections.get(self.index),
+            Together::Stored(sections) => sections.section(self.index),
+        }
+    }
+
+    /// How it is stored, if it is as it was read.
+    pub fn encoded(&self) -> Option<&[u8]> {
+        match &self.together {
+            Together::Event(_) => None,
+            Together::Stored(sections) => sections.encoded(self.index),
+        }
     }
 }
 
 impl PartialEq for HeldSection {
     fn eq(&self, other: &Self) -> bool {
-        **self == **other
+        self.get() == other.get()
     }
 }
 
 impl fmt::Debug for HeldSection {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        (**self).fmt(formatter)
+        self.get().fmt(formatter)
     }
 }

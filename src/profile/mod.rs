@@ -6,6 +6,7 @@
 mod canonical;
 pub mod held;
 pub mod section;
+pub mod stored;
 
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -81,7 +82,7 @@ impl Profile {
 
     /// The section of this kind, if one was ever carried.
     pub fn section(&self, kind: SectionKind) -> Option<&Section> {
-        self.registers.get(kind as usize).and_then(Option::as_ref).map(|register| &*register.section)
+        self.registers.get(kind as usize).and_then(Option::as_ref)?.section.get()
     }
 
     /// The stamp of the onboarding that holds; `None` while the user is not onboarded (any more).
@@ -158,7 +159,7 @@ impl Profile {
         }
     }
 
-    fn contest(&self, stamp: &Stamp, section: &Section) -> Contest {
+    fn contest(&self, stamp: &Stamp, section: &HeldSection) -> Contest {
         if self.is_erased(stamp) {
             return Contest::Lost;
         }
@@ -194,12 +195,12 @@ fn overall(contests: impl Iterator<Item = Contest>) -> Outcome {
 }
 
 /// Orders a write against the register it meets: time, event id, decoder version, then the hash of the content.
-fn compare(stamp: &Stamp, section: &Section, held: &Register) -> Ordering {
+fn compare(stamp: &Stamp, section: &HeldSection, held: &Register) -> Ordering {
     stamp.cmp(&held.stamp).then_with(|| {
-        if *section == *held.section {
+        if *section == held.section {
             Ordering::Equal
         } else {
-            canonical::hash(section).cmp(&canonical::hash(&held.section))
+            section.get().map(canonical::hash).cmp(&held.section.get().map(canonical::hash))
         }
     })
 }

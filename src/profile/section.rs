@@ -16,12 +16,19 @@ pub struct Token(CompactString);
 impl Token {
     /// Trims and upper-cases `raw`. `None` when nothing is left of it or when it contains NUL, which PostgreSQL cannot store.
     pub fn new(raw: &str) -> Option<Self> {
+        // As producers write nearly all of them.
+        let is_normal = |byte| matches!(byte, b'A'..=b'Z' | b'0'..=b'9' | b'_');
+        if !raw.is_empty() && raw.bytes().all(is_normal) {
+            return Some(Self(raw.into()));
+        }
         let trimmed = raw.trim();
         if trimmed.is_empty() || trimmed.contains('\0') {
             return None;
         }
-        if trimmed.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_lowercase()) {
-            return Some(Self(trimmed.into()));
+        if trimmed.is_ascii() {
+            let mut word = CompactString::from(trimmed);
+            word.make_ascii_uppercase();
+            return Some(Self(word));
         }
         Some(Self(trimmed.to_uppercase().into()))
     }

@@ -52,7 +52,8 @@ async fn a_statement_that_takes_too_long_is_given_up_behind_a_pooler_too() {
                     $$ begin perform pg_sleep(600); return null; end $$;
                 create trigger slow before insert on user_vectors for each statement execute function slow()";
     scene.database.run(slow).await;
-    let reason = reason_of_waiting(&scene, async || scene.database.run("drop trigger slow on user_vectors").await).await;
+    let reason =
+        reason_of_waiting(&scene, async || scene.database.run("drop trigger slow on user_vectors").await).await;
     assert!(reason.contains("57014") || reason.contains("did not answer"), "{reason}");
 }
 

@@ -170,7 +170,7 @@ fn shown_state(state: &State, with_content: bool) -> ShownState {
         section: register.section.kind().name(),
         written_at: register.stamp.time.to_string(),
         event_id: register.stamp.id.to_string(),
-        content: with_content.then(|| content::content(&register.section)),
+        content: register.section.get().filter(|_| with_content).map(content::content),
     });
     ShownState {
         onboarded_at: text(profile.onboarded().map(|stamp| stamp.time)),

@@ -1,0 +1,212 @@
+//! Sections as they are stored, each read only when somebody looks into it.
+//!
+//! Most events carry most sections anew, and an old event loses by its stamp alone. What is stored is then replaced, or
+//! written back as it came, without ever having been read.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::OnceLock;
+
+use arrayvec::ArrayVec;
+use serde::Deserialize;
+use serde::de::{Deserializer, SeqAccess, Visitor};
+
+use super::section::{Section, SectionKind};
+
+/// Where sections lie in what is stored.
+type Places = ArrayVec<(SectionKind, Range<usize>), { SectionKind::COUNT }>;
+
+/// Sections in postcard's encoding.
+#[derive(Debug)]
+pub struct StoredSections {
+    bytes: Box<[u8]>,
+    places: Places,
+    read: [OnceLock<Option<Section>>; SectionKind::COUNT],
+}
+
+impl StoredSections {
+    /// Takes sections that were found in `bytes` by [`skim`].
+    pub fn new(bytes: &[u8], places: Places) -> Self {
+        Self { bytes: bytes.into(), places, read: [const { OnceLock::new() }; SectionKind::COUNT] }
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.places.len()
+    }
+
+    /// Which one the one at `index` is.
+    pub fn kind(&self, index: usize) -> Option<SectionKind> {
+        self.places.get(index).map(|(kind, _)| *kind)
+    }
+
+    /// The one at `index`, as it is stored.
+    pub fn encoded(&self, index: usize) -> Option<&[u8]> {
+        self.places.get(index).and_then(|(_, place)| self.bytes.get(place.clone()))
+    }
+
+    /// The one at `index`. Whatever was skimmed can be read.
+    pub fn section(&self, index: usize) -> Option<&Section> {
+        let read = || postcard::from_bytes(self.encoded(index)?).ok();
+        self.read.get(index)?.get_or_init(read).as_ref()
+    }
+}
+
+/// Goes over one section at the start of `bytes` without keeping anything of it; gives which it is, and what comes after it.
+/// `None` where the bytes are no section.
+pub fn skim(bytes: &[u8]) -> Option<(SectionKind, &[u8])> {
+    let (skimmed, rest) = postcard::take_from_bytes::<Skimmed>(bytes).ok()?;
+    Some((skimmed.kind(), rest))
+}
+
+/// The shape of [`Section`] without its content: reading it checks all that reading a section does.
+#[derive(Deserialize)]
+#[expect(dead_code, reason = "fields are what is gone over, nobody looks at them")]
+enum Skimmed {
+    Budget(Option<(f64, f64, Option<Word>)>),
+    Travel((Words, Words, Words, Option<bool>, Ages)),
+    Accommodation((Words, Option<Word>)),
+    Activities((Words, Words, Option<Word>)),
+    Experience(Option<Word>),
+    Climate(Words),
+    Destinations(bool),
+    Transport(Words),
+    Demographics((u16, u8, u8)),
+    Quality(f64),
+}
+
+impl Skimmed {
+    fn kind(&self) -> SectionKind {
+        match self {
+            Self::Budget(_) => SectionKind::Budget,
+            Self::Travel(_) => SectionKind::Travel,
+            Self::Accommodation(_) => SectionKind::Accommodation,
+            Self::Activities(_) => SectionKind::Activities,
+            Self::Experience(_) => SectionKind::Experience,
+            Self::Climate(_) => SectionKind::Climate,
+            Self::Destinations(_) => SectionKind::Destinations,
+            Self::Transport(_) => SectionKind::Transport,
+            Self::Demographics(_) => SectionKind::Demographics,
+            Self::Quality(_) => SectionKind::Quality,
+        }
+    }
+}
+
+/// A string.
+struct Word;
+
+/// A list of strings.
+type Words = ListOf<Word>;
+
+/// A list of small numbers.
+type Ages = ListOf<u8>;
+
+/// A list whose items are gone over.
+struct ListOf<T>(std::marker::PhantomData<T>);
+
+impl<'de> Deserialize<'de> for Word {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(WordVisitor)
+    }
+}
+
+struct WordVisitor;
+
+impl Visitor<'_> for WordVisitor {
+    type Value = Word;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a string")
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Word, E> {
+        Ok(Word)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for ListOf<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(ListVisitor(std::marker::PhantomData))
+    }
+}
+
+struct ListVisitor<T>(std::marker::PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ListVisitor<T> {
+    type Value = ListOf<T>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<ListOf<T>, A::Error> {
+        while items.next_element::<T>()?.is_some() {}
+        Ok(ListOf(self.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::section::{
+        Accommodation, Activities, Budget, BudgetRange, CalendarDate, Climate, Demographics, Destinations, Experience,
+        Quality, Token, Transport, Travel,
+    };
+    use super::*;
+
+    fn any_token() -> impl Strategy<Value = Token> {
+        "[A-ZÉ_ ]{0,30}[A-Z]".prop_filter_map("blank", |word| Token::new(&word))
+    }
+
+    fn any_tokens() -> impl Strategy<Value = Vec<Token>> {
+        prop::collection::vec(any_token(), 0..4)
+    }
+
+    fn any_section() -> impl Strategy<Value = Section> {
+        let level = || prop::option::of(any_token());
+        let range =
+            (any::<f64>(), any::<f64>(), level()).prop_map(|(min, max, currency)| BudgetRange { min, max, currency });
+        let travel = (any_tokens(), any_tokens(), any_tokens(), any::<Option<bool>>(), any::<Vec<u8>>());
+        prop_oneof![
+            prop::option::of(range).prop_map(|global_range| Section::Budget(Budget { global_range })),
+            travel.prop_map(|(types, purposes, group_types, travel_with_children, children_ages)| {
+                Section::Travel(Travel { types, purposes, group_types, travel_with_children, children_ages })
+            }),
+            (any_tokens(), level())
+                .prop_map(|(types, comfort_level)| { Section::Accommodation(Accommodation { types, comfort_level }) }),
+            (any_tokens(), any_tokens(), level()).prop_map(|(types, interests, activity_level)| {
+                Section::Activities(Activities { types, interests, activity_level })
+            }),
+            level().prop_map(|risk_tolerance| Section::Experience(Experience { risk_tolerance })),
+            any_tokens().prop_map(|preferences| Section::Climate(Climate { preferences })),
+            any::<bool>().prop_map(|stated| Section::Destinations(Destinations { stated })),
+            any_tokens().prop_map(|preferred_airlines| Section::Transport(Transport { preferred_airlines })),
+            any::<(u16, u8, u8)>().prop_map(|(year, month, day)| {
+                Section::Demographics(Demographics { date_of_birth: CalendarDate { year, month, day } })
+            }),
+            any::<f64>().prop_map(|completeness| Section::Quality(Quality { completeness })),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn a_section_is_gone_over_to_its_end_and_named(section in any_section(), after in any::<Vec<u8>>()) {
+            let mut bytes = postcard::to_stdvec(&section).unwrap();
+            bytes.extend(&after);
+            prop_assert_eq!(skim(&bytes), Some((section.kind(), &after[..])));
+        }
+
+        #[test]
+        fn what_can_be_gone_over_can_be_read_and_nothing_else(
+            section in any_section(), place in any::<prop::sample::Index>(), byte in any::<u8>(), cut in any::<prop::sample::Index>(),
+        ) {
+            let mut bytes = postcard::to_stdvec(&section).unwrap();
+            let place = place.index(bytes.len());
+            bytes[place] = byte;
+            bytes.truncate(cut.index(bytes.len()) + 1);
+            let read = postcard::take_from_bytes::<Section>(&bytes).ok();
+            prop_assert_eq!(skim(&bytes), read.map(|(section, rest)| (section.kind(), rest)));
+        }
+    }
+}
