@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::assignment::ShownAssignment;
 use super::change::{Announcement, Assigned, Change, Saying, Scored};
+use super::name_id::name_id;
 use crate::engine::Catalog;
 use crate::event::{Millis, UserId};
 
@@ -42,7 +43,7 @@ impl Encoding {
 
 /// The id of the event that says `revision` of `user`: the same for ever.
 pub fn event_id(user: &UserId, revision: i64) -> Uuid {
-    Uuid::new_v5(&EVENT_ID_NAMESPACE, format!("{user}/{revision}").as_bytes())
+    name_id(&EVENT_ID_NAMESPACE, &[user.as_str(), "/", &revision.to_string()])
 }
 
 /// A record as it is produced, but for its key, which is the user.

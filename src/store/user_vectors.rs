@@ -6,6 +6,7 @@ use time::PrimitiveDateTime;
 use uuid::Uuid;
 
 use crate::event::UserId;
+use crate::pipeline::name_id::name_id;
 use crate::pipeline::row::RowContent;
 use crate::store::outbox::NewRow;
 use crate::store::sql::{self, Statement};
@@ -92,7 +93,7 @@ fn bind(statement: Statement, rows: &[(&UserId, &RowContent)], ids: RowIds) -> S
     let mut updates: Vec<PrimitiveDateTime> = Vec::with_capacity(count);
     for (user, row) in rows {
         row_ids.push(match ids {
-            RowIds::Derived => Uuid::new_v5(&ROW_ID_NAMESPACE, user.as_str().as_bytes()).to_string(),
+            RowIds::Derived => name_id(&ROW_ID_NAMESPACE, &[user.as_str()]).to_string(),
             RowIds::Random => Uuid::new_v4().to_string(),
         });
         users.push(user.as_str());
