@@ -7,6 +7,7 @@ pub mod consumer;
 pub mod dead_letter;
 pub mod dead_letter_reader;
 pub mod dead_letter_writer;
+pub mod delivery;
 pub mod describe;
 pub mod handover;
 pub mod held_rows;
