@@ -3,6 +3,7 @@
 pub mod assignment;
 pub mod certificate;
 pub mod client;
+pub mod clock;
 pub mod consumer;
 pub mod dead_letter;
 pub mod dead_letter_reader;
