@@ -161,7 +161,8 @@ impl LiveConsumer {
 
     fn take(&self, message: &BorrowedMessage<'_>, now: Moment, memory: &mut Memory) {
         let context = self.consumer.context();
-        let Some(kind) = context.topics.kind_of(message.topic()) else { return };
+        let topic = message.topic();
+        let Some(kind) = context.topics.kind_of(topic) else { return };
         let partition = Partition { kind, number: message.partition() };
         let timestamp = message.timestamp().to_millis();
         memory.delivered.insert(partition, (now.at, timestamp));
@@ -172,8 +173,8 @@ impl LiveConsumer {
         let header_named = |name| record::header(message.headers()?, name);
         let raw = RawRecord {
             kind,
-            topic: message.topic(),
-            partition: message.partition(),
+            topic,
+            partition: partition.number,
             offset: message.offset(),
             key: message.key(),
             value: message.payload(),
