@@ -66,17 +66,23 @@ fn the_pure_modules_name_no_io_no_clock_and_no_environment() {
 #[test]
 fn only_what_measures_or_tells_reads_the_wall_clock() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let may = ["main.rs", "doctor/database/gather.rs", "kafka/consumer.rs", "kafka/dead_letter.rs", "kafka/sorter.rs"];
+    let may = ["main.rs", "doctor/database/gather.rs", "kafka/consumer.rs", "kafka/clock.rs", "kafka/dead_letter.rs"];
     for path in rust_files(&source) {
         let code = code(&path);
         let reads = ["SystemTime::now", "now_utc", "now_local"].iter().any(|clock| code.contains(clock));
         assert!(!reads || may.iter().any(|file| path == source.join(file)), "{} reads the clock", path.display());
     }
-    for (file, reader) in [("kafka/consumer.rs", "fn study("), ("kafka/sorter.rs", "fn observe(")] {
+    for (file, reader) in [("kafka/consumer.rs", "fn study("), ("kafka/clock.rs", "fn read(")] {
         let code = code(&source.join(file));
         let readings = (code.matches("SystemTime::now").count(), code.matches(reader).count());
         assert_eq!(readings, (1, 1), "{file} reads the clock for its metrics alone");
     }
+    let uses = |file: &str| code(&source.join(file)).matches(".unix").count();
+    assert_eq!(
+        (uses("kafka/consumer.rs"), uses("kafka/schema_wait.rs")),
+        (1, 1),
+        "what was read goes to the sorter alone"
+    );
 }
 
 #[test]

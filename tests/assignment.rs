@@ -17,7 +17,7 @@ fn what_finishes_after_its_partition_was_given_up_commits_nothing() {
     let assignment = assignment();
     let ticket = assignment.charge(PARTITION, 7, 10, None).unwrap();
     assignment.give_up(&[PARTITION]);
-    assert!(!assignment.is_current(ticket));
+    assert_eq!(assignment.are_current([ticket].into_iter()), [false]);
     let brought = assignment.finish([(ticket, Verdict::Neutral("unknown user"))]);
     assert!(brought.to_write.is_empty(), "nor does it write dead letters");
     assert_eq!(assignment.take_committable(None), []);

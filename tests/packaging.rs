@@ -80,6 +80,14 @@ fn the_version_names_the_commit_that_was_told_or_that_git_knows_and_none_otherwi
     assert_eq!(told(&script, &[("PROFILE", "debug")], &repository), "1.2.3", "each commit would compile all anew");
 }
 
+/// rdkafka-sys asks for zlib; only its stand-in in this tree brings the faster one, and a link that took both might take either.
+#[test]
+fn librdkafka_unpacks_gzip_with_zlib_rs_and_there_is_no_other_zlib() {
+    let program = std::fs::read(env!("CARGO_BIN_EXE_segmenter")).unwrap();
+    let names = |symbol: &str| program.windows(symbol.len()).any(|bytes| bytes == symbol.as_bytes());
+    assert!(names("zlib_rs") && !names("inflate_copyright"));
+}
+
 #[tokio::test]
 async fn the_program_says_its_version() {
     let said = segmenter(&["--version"], &[]).finish(SOON).await.stdout;

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use rdkafka::producer::FutureRecord;
+use rdkafka::producer::BaseRecord;
 
 use super::script::ScriptedRecord;
 use crate::kafka::client::Topics;
-use crate::kafka::produce::Producer;
+use crate::kafka::delivery;
+use crate::kafka::produce::{Producer, send};
 use crate::metrics::{Metrics, RecordOutcome};
 
 /// How far the records produced may be ahead of those finished. The broker in the process forgets the oldest messages of
@@ -47,18 +48,16 @@ impl Feeder {
     }
 
     async fn produce(&mut self, records: &[ScriptedRecord]) -> anyhow::Result<()> {
-        let mut deliveries = Vec::with_capacity(records.len());
-        for record in records {
-            let mut outgoing =
-                FutureRecord::<str, str>::to(self.topics.input(record.kind)).timestamp(record.timestamp.0);
-            outgoing.key = record.key.as_deref();
-            outgoing.payload = record.value.as_deref();
-            let delivery = self.producer.send_result(outgoing).map_err(|(error, _)| error);
-            deliveries.push(delivery.context("could not produce an event")?);
+        let (places, fates) = delivery::batch(records.len());
+        for (record, place) in records.iter().zip(places) {
+            let topic = self.topics.input(record.kind);
+            let mut outgoing = BaseRecord::<[u8], [u8]>::to(topic).timestamp(record.timestamp.0);
+            outgoing.key = record.key.as_deref().map(str::as_bytes);
+            outgoing.payload = record.value.as_deref().map(str::as_bytes);
+            send(&self.producer, outgoing, place);
         }
-        for delivery in deliveries {
-            let fate = delivery.await.context("could not produce an event")?;
-            fate.map_err(|(error, _)| error).context("could not produce an event")?;
+        for fate in fates.all().await {
+            fate.context("could not produce an event")?;
             self.produced += 1;
         }
         Ok(())

@@ -136,9 +136,10 @@ impl<R> Assignment<R> {
         Some(Ticket { partition, epoch: slot.epoch, sequence })
     }
 
-    /// Whether the record's partition is still assigned as it was when the record was delivered.
-    pub fn is_current(&self, ticket: Ticket) -> bool {
-        self.lock().slot(ticket).is_some()
+    /// Of each record whether its partition is still assigned as it was when the record was delivered.
+    pub fn are_current(&self, tickets: impl Iterator<Item = Ticket>) -> Vec<bool> {
+        let mut inner = self.lock();
+        tickets.map(|ticket| inner.slot(ticket).is_some()).collect()
     }
 
     /// Ends records. Void tickets are ignored: their records are delivered again to whoever has the partition now.

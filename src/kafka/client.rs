@@ -132,10 +132,7 @@ impl Cluster {
     }
 
     /// A producer that neither loses nor reorders, and spreads keys as the Java and KafkaJS clients expect.
-    pub fn producer<C>(&self, context: C) -> KafkaResult<rdkafka::producer::FutureProducer<C>>
-    where
-        C: ClientContext + 'static,
-    {
+    pub fn producer(&self, events: ClientEvents) -> KafkaResult<Producer> {
         let mut config = self.config(&[
             // What is said together is handed to the client within less.
             ("linger.ms", "0.5"),
@@ -149,7 +146,7 @@ impl Cluster {
             .set("message.timeout.ms", "10000")
             .set("message.max.bytes", "104857600")
             .set("allow.auto.create.topics", "false");
-        rdkafka::producer::FutureProducer::from_config_and_context(&config, context)
+        Producer::from_config_and_context(&config, events)
     }
 
     /// A producer that reports under `name`.

@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use tracing::{info, warn};
 
 use super::assignment::{Budget, Partition};
+use super::clock::{Clock, Moment};
 use super::rebalance::LiveContext;
 use super::record::{self, OriginalRecord};
 use super::schema_wait::Waiting;
@@ -89,17 +90,19 @@ impl LiveConsumer {
         if let Err(error) = subscribed {
             self.stop.now(StopReason::Failure(format!("could not subscribe: {error}")));
         }
-        let mut memory = Memory { committed_at: Instant::now(), until_look: 0, delivered: HashMap::new() };
+        let mut clock = Clock::start();
+        let mut memory = Memory { committed_at: clock.now().at, until_look: 0, delivered: HashMap::new() };
         while !self.stop.is_requested() {
-            self.health.beat(HEARTBEAT);
             self.regulate(&mut memory);
-            match self.consumer.poll(POLL) {
-                Some(Ok(message)) => self.take(&message, &mut memory),
+            let polled = self.consumer.poll(POLL);
+            let now = clock.now();
+            match polled {
+                Some(Ok(message)) => self.take(&message, now, &mut memory),
                 Some(Err(error)) => self.report(&error),
                 None => memory.until_look = 0,
             }
-            if memory.committed_at.elapsed() >= COMMIT_INTERVAL {
-                memory.committed_at = Instant::now();
+            if now.at.duration_since(memory.committed_at) >= COMMIT_INTERVAL {
+                memory.committed_at = now.at;
                 if let Err(reason) = self.consumer.context().follow_recreated(&self.consumer) {
                     self.stop.now(reason);
                 }
@@ -112,13 +115,15 @@ impl LiveConsumer {
         self.finish();
     }
 
-    /// Pauses when there is no room and resumes when there is.
+    /// Every few records, and whenever none came: tells that the loop goes round, pauses when there is no room and resumes
+    /// when there is.
     fn regulate(&self, memory: &mut Memory) {
         if memory.until_look > 0 {
             memory.until_look -= 1;
             return;
         }
         memory.until_look = RECORDS_BETWEEN_LOOKS;
+        self.health.beat(HEARTBEAT);
         let load = self.finisher.assignment.load();
         self.metrics.observe_load(load);
         let paused = self.consumer.context().paused.load(Ordering::Relaxed);
@@ -154,12 +159,13 @@ impl LiveConsumer {
         }
     }
 
-    fn take(&self, message: &BorrowedMessage<'_>, memory: &mut Memory) {
+    fn take(&self, message: &BorrowedMessage<'_>, now: Moment, memory: &mut Memory) {
         let context = self.consumer.context();
-        let Some(kind) = context.topics.kind_of(message.topic()) else { return };
+        let topic = message.topic();
+        let Some(kind) = context.topics.kind_of(topic) else { return };
         let partition = Partition { kind, number: message.partition() };
         let timestamp = message.timestamp().to_millis();
-        memory.delivered.insert(partition, (Instant::now(), timestamp));
+        memory.delivered.insert(partition, (now.at, timestamp));
         let bytes = message.payload_len();
         let Some(ticket) = self.finisher.assignment.charge(partition, message.offset(), bytes, timestamp) else {
             return;
@@ -167,8 +173,8 @@ impl LiveConsumer {
         let header_named = |name| record::header(message.headers()?, name);
         let raw = RawRecord {
             kind,
-            topic: message.topic(),
-            partition: message.partition(),
+            topic,
+            partition: partition.number,
             offset: message.offset(),
             key: message.key(),
             value: message.payload(),
@@ -179,7 +185,7 @@ impl LiveConsumer {
         let schema_header = registry.and_then(|_| header_named(SCHEMA_HEADER));
         let original = || OriginalRecord::new(message, partition);
         match decode_with(registry.map(|schemas| &schemas.registry), &raw, schema_header, &self.intake.limits) {
-            Ok(decoded) => self.sorter.sort(ticket, decoded, original),
+            Ok(decoded) => self.sorter.sort(ticket, decoded, now.unix, original),
             Err(schema) => {
                 if let Some(schemas) = registry {
                     // Those who wait are looked after for as long as this loop runs.

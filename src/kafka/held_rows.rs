@@ -37,7 +37,11 @@ impl HeldRows {
     }
 
     fn release(&self, ids: &[i64]) {
-        self.with(|held| held.retain(|id| !ids.contains(id)));
+        self.with(|held| {
+            for id in ids {
+                held.remove(id);
+            }
+        });
     }
 
     pub(super) fn contains(&self, id: i64) -> bool {

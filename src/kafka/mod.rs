@@ -3,10 +3,12 @@
 pub mod assignment;
 pub mod certificate;
 pub mod client;
+pub mod clock;
 pub mod consumer;
 pub mod dead_letter;
 pub mod dead_letter_reader;
 pub mod dead_letter_writer;
+pub mod delivery;
 pub mod describe;
 pub mod handover;
 pub mod held_rows;

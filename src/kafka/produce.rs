@@ -1,13 +1,25 @@
 //! Producing a list of records and learning the fate of each.
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::OwnedHeaders;
-use rdkafka::producer::{FutureProducer, FutureRecord};
+use rdkafka::message::{Message, OwnedHeaders};
+use rdkafka::producer::{BaseRecord, DeliveryResult, ProducerContext, ThreadedProducer};
 
 use super::client::ClientEvents;
+use super::delivery::{self, Place};
 
-/// The producer of this process for one purpose.
-pub type Producer = FutureProducer<ClientEvents>;
+/// The producer of this process for one purpose. Cheap to clone.
+pub type Producer = ThreadedProducer<ClientEvents>;
+
+impl ProducerContext for ClientEvents {
+    type DeliveryOpaque = Box<Place>;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, place: Box<Place>) {
+        place.settle(match result {
+            Ok(message) => Ok(message.timestamp().to_millis()),
+            Err((error, _)) => Err(error.clone()),
+        });
+    }
+}
 
 /// A record to produce; it is stamped with the wall clock, since an old time would meet the topic's retention at once.
 #[derive(Debug, Clone)]
@@ -19,25 +31,24 @@ pub struct Outgoing {
 
 /// Hands all records to the client in their order, then waits for each acknowledgement.
 pub async fn produce_all(producer: &Producer, topic: &str, records: Vec<Outgoing>) -> Vec<Result<(), KafkaError>> {
-    let mut deliveries = Vec::with_capacity(records.len());
-    for Outgoing { key, value, headers } in records {
-        let mut future_record = FutureRecord::<[u8], [u8]>::to(topic).headers(headers);
-        future_record.key = key.as_deref();
-        future_record.payload = value.as_deref();
-        deliveries.push(producer.send_result(future_record).map_err(|(error, _)| error));
+    let (places, fates) = delivery::batch(records.len());
+    for (Outgoing { key, value, headers }, place) in records.into_iter().zip(places) {
+        let mut record = BaseRecord::<[u8], [u8]>::to(topic).headers(headers);
+        record.key = key.as_deref();
+        record.payload = value.as_deref();
+        send(producer, record, place);
     }
-    let mut fates = Vec::with_capacity(deliveries.len());
-    for delivery in deliveries {
-        fates.push(match delivery {
-            Err(error) => Err(error),
-            Ok(delivery) => match delivery.await {
-                Ok(Ok(_)) => Ok(()),
-                Ok(Err((error, _))) => Err(error),
-                Err(_cancelled) => Err(KafkaError::MessageProduction(RDKafkaErrorCode::PurgeQueue)),
-            },
-        });
+    fates.all().await.into_iter().map(|fate| fate.map(drop)).collect()
+}
+
+/// Hands one record to the client, which copies it. What becomes of it is told at `place`, at once where it is not taken.
+pub fn send(producer: &Producer, record: BaseRecord<'_, [u8], [u8]>, place: Place) {
+    let BaseRecord { topic, partition, payload, key, timestamp, headers, delivery_opaque: () } = record;
+    let delivery_opaque = Box::new(place);
+    let record = BaseRecord { topic, partition, payload, key, timestamp, headers, delivery_opaque };
+    if let Err((error, refused)) = producer.send(record) {
+        refused.delivery_opaque.settle(Err(error));
     }
-    fates
 }
 
 /// Whether the record can never be accepted by the topic as it is.

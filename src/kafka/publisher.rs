@@ -53,11 +53,23 @@ pub struct Publisher {
     pub traces: Traces,
 }
 
-/// What has been said of each user during one call, and what is still to be said.
+/// What has been said during one call, and what is still to be said.
 struct Round {
     pending: Vec<Change>,
-    said: HashMap<UserId, i64>,
+    /// Users with the revisions said of them, in the order of saying; 0 of those who are only to be looked at.
+    said: Vec<(UserId, i64)>,
     first: bool,
+}
+
+impl Round {
+    /// The revision last said of each user whom the call is about.
+    fn last_said(&self) -> HashMap<&UserId, i64> {
+        let mut last: HashMap<&UserId, i64> = self.said.iter().map(|(user, revision)| (user, *revision)).collect();
+        for change in &self.pending {
+            last.entry(&change.user).or_insert(0);
+        }
+        last
+    }
 }
 
 impl Publisher {
@@ -129,13 +141,10 @@ impl Publisher {
     /// first of the rows, if all of them are changes that this process itself has just made.
     async fn publish(&self, rows: Vec<Publication>, mut own_since: Option<i64>, said: &UnboundedSender<Vec<i64>>) {
         let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
-        let mut round = Round { pending: Vec::new(), said: HashMap::new(), first: true };
+        let mut round = Round { pending: Vec::new(), said: Vec::new(), first: true };
         for row in rows {
             match row.content {
-                Content::Changes(changes) => {
-                    round.said.extend(changes.iter().map(|change| (change.user.clone(), 0)));
-                    round.pending.extend(changes);
-                }
+                Content::Changes(changes) => round.pending.extend(changes),
                 Content::Users(users) => round.said.extend(users.into_iter().map(|user| (user, 0))),
             }
         }
@@ -192,7 +201,7 @@ impl Publisher {
                         (Saying::Ranking(_), true) => Published::Change,
                         (Saying::Ranking(_), false) => Published::Repeat,
                     });
-                    round.said.insert(change.user, change.revision);
+                    round.said.push((change.user, change.revision));
                 }
                 Err(error) => {
                     failure = failure.or(Some(error));
@@ -209,14 +218,15 @@ impl Publisher {
         if self.only_we_spoke(own_since).await? {
             return Ok(());
         }
-        let users: Vec<&UserId> = round.said.keys().collect();
+        let (users, said): (Vec<&UserId>, Vec<i64>) = round.last_said().into_iter().unzip();
         let names: Vec<&str> = users.iter().map(|user| user.as_str()).collect();
         let revisions = outbox::said_revisions(&self.store.pool, &names).await?;
         let newer: Vec<&UserId> = users
             .into_iter()
+            .zip(said)
             .zip(revisions)
-            .filter(|(user, revision)| round.said.get(*user).is_some_and(|said| revision > said))
-            .map(|(user, _)| user)
+            .filter(|((_, said), revision)| revision > said)
+            .map(|((user, _), _)| user)
             .collect();
         if newer.is_empty() {
             return Ok(());

@@ -1,10 +1,11 @@
 //! Saying to the input topics that a user is erased.
 
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::producer::FutureRecord;
+use rdkafka::error::KafkaError;
+use rdkafka::producer::BaseRecord;
 
 use super::client::Topics;
-use super::produce::Producer;
+use super::delivery;
+use super::produce::{Producer, send};
 use crate::event::{Kind, Millis, UserId};
 
 /// Produces a null record under the user's id to both input topics, dated `at`, and waits for the acknowledgements.
@@ -16,14 +17,13 @@ use crate::event::{Kind, Millis, UserId};
 pub async fn produce(producer: &Producer, topics: &Topics, user: &UserId, at: Millis) -> Result<Millis, KafkaError> {
     let mut earliest = at;
     for kind in [Kind::OnboardingCompleted, Kind::ProfileUpdated] {
-        let record = FutureRecord::<[u8], [u8]>::to(topics.input(kind)).key(user.as_str().as_bytes()).timestamp(at.0);
-        let delivery = producer.send_result(record).map_err(|(error, _)| error)?;
-        match delivery.await {
-            Ok(Ok(delivered)) => {
-                earliest = earliest.min(delivered.timestamp.to_millis().map_or(at, Millis));
-            }
-            Ok(Err((error, _))) => return Err(error),
-            Err(_cancelled) => return Err(KafkaError::MessageProduction(RDKafkaErrorCode::PurgeQueue)),
+        let (places, fates) = delivery::batch(1);
+        for place in places {
+            let record = BaseRecord::<[u8], [u8]>::to(topics.input(kind)).key(user.as_str().as_bytes());
+            send(producer, record.timestamp(at.0), place);
+        }
+        for fate in fates.all().await {
+            earliest = earliest.min(fate?.map_or(at, Millis));
         }
     }
     Ok(earliest)

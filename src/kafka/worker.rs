@@ -192,8 +192,9 @@ impl Worker {
 fn next_batch(waiting: &mut VecDeque<Work>, limits: BatchLimits, assignment: &LiveAssignment) -> Vec<Work> {
     let mut batch: Vec<Work> = Vec::with_capacity(waiting.len());
     let mut bytes = 0;
-    while let Some(work) = waiting.pop_front() {
-        if assignment.is_current(work.ticket) {
+    for is_current in assignment.are_current(waiting.iter().map(|work| work.ticket)) {
+        let Some(work) = waiting.pop_front() else { break };
+        if is_current {
             bytes += work.bytes();
             batch.push(work);
         }

@@ -208,7 +208,6 @@ fn register() -> prometheus::Result<(Metrics, Vec<Documented>)> {
         &["fate"],
         "Spans exported to the collector, refused by it or by its absence, dropped for want of room",
     )?;
-    Published::ALL.iter().for_each(|kind| published.with_label_values(&[kind.as_str()]).reset());
     RebalanceKind::ALL.iter().for_each(|kind| rebalances.with_label_values(&[kind.as_str()]).reset());
     SpanFate::ALL.iter().for_each(|fate| trace_spans.with_label_values(&[fate.as_str()]).reset());
     ["ok", "failed"].iter().for_each(|result| commits.with_label_values(&[result]).reset());
@@ -286,7 +285,7 @@ fn register() -> prometheus::Result<(Metrics, Vec<Documented>)> {
         outbox_oldest: to.gauge("outbox_oldest_age_seconds", "The age of the oldest of them")?,
         outbox_taken_over: to
             .counter("outbox_taken_over_total", "Outbox rows taken over because nobody held a lease on them")?,
-        published,
+        published: Published::ALL.map(|kind| published.with_label_values(&[kind.as_str()])),
         publish_retries: to.counter("publish_retries_total", "Attempts to publish that failed and were repeated")?,
         segment_changes: to.counters(
             "segment_changes_total",
