@@ -52,7 +52,8 @@ async fn a_statement_that_takes_too_long_is_given_up_behind_a_pooler_too() {
                     $$ begin perform pg_sleep(600); return null; end $$;
                 create trigger slow before insert on user_vectors for each statement execute function slow()";
     scene.database.run(slow).await;
-    let reason = reason_of_waiting(&scene, async || scene.database.run("drop trigger slow on user_vectors").await).await;
+    let reason =
+        reason_of_waiting(&scene, async || scene.database.run("drop trigger slow on user_vectors").await).await;
     assert!(reason.contains("57014") || reason.contains("did not answer"), "{reason}");
 }
 
@@ -80,6 +81,31 @@ async fn reason_of_waiting(scene: &Scene, remove: impl AsyncFnOnce()) -> String 
     service.terminate();
     service.wait(PATIENCE).await;
     reason
+}
+
+#[tokio::test]
+async fn many_states_are_written_under_the_settings_that_they_need_behind_a_pooler_too() {
+    let scene = Scene::new(1).await;
+    scene.add_users(300).await;
+    let notes = "create table seen (by_place bool, seqscan text);
+        create function note() returns trigger language plpgsql as $$ begin
+            insert into seen values (current_query() like '%held.ctid%', current_setting('enable_seqscan'));
+            return null;
+        end $$;
+        create trigger note before update on segmenter.profile_states for each statement execute function note()";
+    scene.database.run(notes).await;
+    scene.produce(&history(300, 3000, 63)).await;
+    let pooler = PgBouncer::before(scene.database.url(), 2).await;
+    let mut service = segmenter(&["serve"], &pooled(&scene, &pooler));
+    scene.settled().await;
+    scene.assert_right().await;
+    service.terminate();
+    service.wait(PATIENCE).await;
+    let seen: Vec<String> = sqlx::query_scalar("select distinct seqscan from seen where by_place")
+        .fetch_all(scene.database.pool())
+        .await
+        .unwrap();
+    assert_eq!(seen, ["off"]);
 }
 
 #[tokio::test]
