@@ -1,6 +1,8 @@
 //! The store on a real PostgreSQL: one transaction a fold, nobody else's columns, no user's poison for others.
 
 mod departures;
+mod many;
+mod plans;
 
 use segmenter::pipeline::change::Saying;
 use segmenter::profile::Outcome;

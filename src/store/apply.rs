@@ -1,13 +1,13 @@
 //! Applying events: read, fold, compare-and-set, upsert, outbox, all in one transaction, until every event has an end.
 
-use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use sqlx::{PgConnection, Postgres, Transaction};
 
 use super::Store;
-use super::compare_and_set::{self, StateWrite};
+use super::compare_and_set::{self, StateWrite, Won};
 use super::error::{ErrorClass, StoreError};
+use super::extent::Extent;
 use super::jobs;
 use super::outbox::{self, Content, NewRow, Publication};
 use super::progress::Chunk;
@@ -138,7 +138,7 @@ impl Store {
         chunk: &Chunk,
         row_ids: RowIds,
     ) -> Result<Committed, StoreError> {
-        let mut reading = sql::begin_reading(connection).await?;
+        let mut reading = sql::begin_reading(connection, Extent::of(chunk.len())).await?;
         let users: Vec<&str> = chunk.iter().map(|group| group.user.as_str()).collect();
         let asked = self.asked(chunk.iter().any(|group| group.lost));
         let snapshot = states::read(reading.connection(), &users, asked).await?;
@@ -148,7 +148,8 @@ impl Store {
             let endings = folds.into_iter().flat_map(|fold| fold.endings).collect();
             return Ok(Committed { endings, ..Committed::default() });
         }
-        let mut transaction = reading.begin_writing().await?;
+        let states = folds.iter().filter(|fold| fold.state_write().is_some()).count();
+        let mut transaction = reading.begin_writing(Extent::of(states)).await?;
         let mut committed = self.write_folds(&mut transaction, chunk, folds, row_ids).await?;
         if committed.losers.is_empty()
             && let Some(checkpoint) = progress.last_checkpoint(&committed.endings)
@@ -211,21 +212,6 @@ impl Store {
     }
 }
 
-/// The users whose states were written.
-enum Won {
-    All,
-    These(HashSet<String>),
-}
-
-impl Won {
-    fn contains(&self, user: &UserId) -> bool {
-        match self {
-            Self::All => true,
-            Self::These(users) => users.contains(user.as_str()),
-        }
-    }
-}
-
 async fn compare_and_set(
     transaction: &mut Transaction<'_, Postgres>,
     chunk: &Chunk,
@@ -237,14 +223,13 @@ async fn compare_and_set(
         .zip(folds)
         .filter_map(|(group, fold)| {
             let state = &fold.state_write()?.state;
-            Some(StateWrite { user: &group.user, counter: fold.counter, may_insert: fold.may_insert, state })
+            Some(StateWrite { user: &group.user, over: fold.version.as_ref(), may_insert: fold.may_insert, state })
         })
         .collect();
     if writes.is_empty() {
         return Ok(Won::All);
     }
-    let won = compare_and_set::compare_and_set(transaction, &writes, has_users).await?;
-    Ok(if won.len() == writes.len() { Won::All } else { Won::These(won.into_iter().collect()) })
+    compare_and_set::compare_and_set(transaction, &writes, has_users).await
 }
 
 /// Writes the winners' rows, and the outbox row where there is something to say; gives that one's id.

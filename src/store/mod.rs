@@ -5,6 +5,7 @@ pub mod compare_and_set;
 pub mod connect;
 pub mod drawn_ids;
 pub mod error;
+pub mod extent;
 pub mod jobs;
 pub mod keys;
 pub mod lookup;

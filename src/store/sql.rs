@@ -11,18 +11,25 @@ use sqlx::postgres::{PgArguments, PgConnection, PgPool, PgRow};
 use sqlx::query::{Query, QueryAs, QueryScalar};
 use sqlx::{AssertSqlSafe, Connection as _, FromRow, Postgres, SqlSafeStr, Transaction};
 
+use super::extent::Extent;
+
 /// How transactions begin behind a pooler; absent where sessions are our own.
 static BEHIND_POOLER: OnceLock<BehindPooler> = OnceLock::new();
 
 struct BehindPooler {
     begin: String,
-    begin_fold: String,
+    begin_fold_of_few: String,
+    begin_fold_of_many: String,
 }
 
 /// What a fold begins its transaction with. It waits for a lock for a fifth of the second after which PostgreSQL looks
 /// for deadlocks by default (`deadlock_timeout`), then lets go of all it holds and begins again: whoever else is part of
 /// the deadlock, like a delete on the platform, goes on (decision 0004 says what that rests on).
-const BEGIN_FOLD: &str = "begin; set local lock_timeout = 200";
+const BEGIN_FOLD_OF_FEW: &str = "begin; set local lock_timeout = 200";
+
+/// With many states to write: a statement that looks for them where they lay must not come to read the whole table, which
+/// a plan made while there was next to nothing in it would do until it is made anew.
+const BEGIN_FOLD_OF_MANY: &str = "begin; set local lock_timeout = 200; set local enable_seqscan = off";
 
 /// From now on everything goes through a pooler in transaction mode.
 pub fn behind_pooler(statement_timeout: Duration, read_only: bool) {
@@ -31,9 +38,10 @@ pub fn behind_pooler(statement_timeout: Duration, read_only: bool) {
     let timeouts =
         format!("set local statement_timeout = {timeout}; set local idle_in_transaction_session_timeout = {timeout}");
     let begin = format!("begin{access}; {timeouts}");
-    let begin_fold = format!("{BEGIN_FOLD}; {timeouts}");
+    let begin_fold_of_few = format!("{BEGIN_FOLD_OF_FEW}; {timeouts}");
+    let begin_fold_of_many = format!("{BEGIN_FOLD_OF_MANY}; {timeouts}");
     // All calls of a process say the same.
-    let _ = BEHIND_POOLER.set(BehindPooler { begin, begin_fold });
+    let _ = BEHIND_POOLER.set(BehindPooler { begin, begin_fold_of_few, begin_fold_of_many });
 }
 
 fn keeps_sessions() -> bool {
@@ -93,15 +101,19 @@ pub enum Reading<'c> {
     Transaction(Transaction<'c, Postgres>),
 }
 
-/// Begins a fold on a connection.
+/// Begins a fold of at most so many states on a connection.
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn begin_reading(connection: &mut PgConnection) -> Result<Reading<'_>, sqlx::Error> {
+pub async fn begin_reading(connection: &mut PgConnection, extent: Extent) -> Result<Reading<'_>, sqlx::Error> {
     match BEHIND_POOLER.get() {
         None => Ok(Reading::Session(connection)),
         Some(pooler) => {
-            let transaction = connection.begin_with(AssertSqlSafe(pooler.begin_fold.as_str())).await?;
+            let begin = match extent {
+                Extent::Few => &pooler.begin_fold_of_few,
+                Extent::Many => &pooler.begin_fold_of_many,
+            };
+            let transaction = connection.begin_with(AssertSqlSafe(begin.as_str())).await?;
             Ok(Reading::Transaction(transaction))
         }
     }
@@ -115,13 +127,19 @@ impl<'c> Reading<'c> {
         }
     }
 
-    /// Goes on in a transaction.
+    /// Goes on in a transaction that writes so many states: no more than the fold was begun for.
     ///
     /// # Errors
     /// The database does not answer.
-    pub async fn begin_writing(self) -> Result<Transaction<'c, Postgres>, sqlx::Error> {
+    pub async fn begin_writing(self, extent: Extent) -> Result<Transaction<'c, Postgres>, sqlx::Error> {
         match self {
-            Self::Session(connection) => connection.begin_with(BEGIN_FOLD).await,
+            Self::Session(connection) => {
+                let begin = match extent {
+                    Extent::Few => BEGIN_FOLD_OF_FEW,
+                    Extent::Many => BEGIN_FOLD_OF_MANY,
+                };
+                connection.begin_with(begin).await
+            }
             Self::Transaction(transaction) => Ok(transaction),
         }
     }

@@ -1,5 +1,6 @@
 //! Reading the states of users in `segmenter.profile_states`; `compare_and_set` writes them.
 
+use compact_str::CompactString;
 use sqlx::postgres::{PgConnection, PgPool, PgRow};
 use sqlx::{FromRow, Row};
 use uuid::Uuid;
@@ -16,9 +17,19 @@ use crate::store::sql;
 pub struct Current {
     /// Whether the platform knows the user, as far as it was asked.
     pub known: bool,
-    /// The compare-and-set counter; 0 where the user has no state yet.
-    pub counter: i64,
+    /// `None` where the user has no state yet.
+    pub version: Option<Version>,
     pub state: State,
+}
+
+/// Which version of a state was read: only over this one is anything written.
+#[derive(Debug)]
+pub struct Version {
+    /// The compare-and-set counter.
+    pub counter: i64,
+    /// Where it lay (its `ctid`): looking there costs less than looking its key up. As text, since the driver asks the
+    /// database about a type that it does not know, and thereby forgets a statement that has no name (behind a pooler).
+    pub place: CompactString,
 }
 
 impl Current {
@@ -44,7 +55,7 @@ macro_rules! states_of {
             "select ",
             $known,
             r#" as known,
-       s.counter,
+       s.counter, s.ctid::text as lay_at,
        case when s.user_id is null
             then (select d.revision from segmenter.departed d where d.user_id = k.user_id)
             else s.revision end as revision,
@@ -95,8 +106,9 @@ pub async fn read(connection: &mut PgConnection, users: &[&str], asked: Asked) -
 
 fn current(row: &PgRow) -> Result<Result<Current, CodecError>, sqlx::Error> {
     let known = row.try_get("known")?;
-    let counter = row.try_get::<Option<i64>, _>("counter")?.unwrap_or(0);
-    Ok(StateRow::from_row(row)?.into_state().map(|state| Current { known, counter, state }))
+    let (counter, place): (Option<i64>, Option<&str>) = (row.try_get("counter")?, row.try_get("lay_at")?);
+    let version = counter.zip(place).map(|(counter, place)| Version { counter, place: place.into() });
+    Ok(StateRow::from_row(row)?.into_state().map(|state| Current { known, version, state }))
 }
 
 /// The columns of a state as they lie in the table, each absent where the user has none.

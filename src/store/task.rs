@@ -2,7 +2,7 @@
 
 use super::apply::Ending;
 use super::error::StoreError;
-use super::states::Current;
+use super::states::{Current, Version};
 use crate::event::{Body, Event, Millis, UserId};
 use crate::pipeline::fold::{self, Context, Fold, JobCause, Write};
 use crate::profile::Outcome;
@@ -74,8 +74,8 @@ pub(super) struct UserFold {
     pub(super) endings: Vec<(usize, Ending)>,
     /// What to write over the state that was read.
     pub(super) write: Option<Write>,
-    /// The counter that was read.
-    pub(super) counter: i64,
+    /// The version that was read.
+    pub(super) version: Option<Version>,
     /// Whether the user may have no row yet (see [`Current::may_lack_a_row`]).
     pub(super) may_insert: bool,
     /// The erasure to remember of a user whom the platform does not know.
@@ -91,7 +91,7 @@ impl Group {
 
 impl UserFold {
     pub(super) fn without_write(endings: Vec<(usize, Ending)>) -> Self {
-        Self { endings, write: None, counter: 0, may_insert: false, departed_erasure: None }
+        Self { endings, write: None, version: None, may_insert: false, departed_erasure: None }
     }
 
     /// What to write into the state table; nothing for a user who may not have a state.
@@ -118,13 +118,13 @@ fn merge(events: &[Event], group: &Group, current: Current, context: &Context<'_
         .items
         .iter()
         .partition(|index| current.known || events.get(**index).is_some_and(|event| event.body == Body::Tombstone));
-    let (counter, may_insert) = (current.counter, current.may_lack_a_row());
+    let (may_insert, version) = (current.may_lack_a_row(), current.version);
     let taken: Vec<&Event> = accepted.iter().filter_map(|index| events.get(*index)).collect();
     let Fold { outcomes, write } = fold::fold(&group.user, current.state, &taken, context)?;
     let merged = accepted.into_iter().zip(outcomes).map(|(index, outcome)| (index, Ending::Merged(outcome)));
     let unknown = refused.into_iter().map(|index| (index, Ending::UnknownUser));
     let departed_erasure = write.as_ref().filter(|_| !current.known).and_then(|write| write.state.profile.erased_at());
-    Ok(UserFold { endings: merged.chain(unknown).collect(), write, counter, may_insert, departed_erasure })
+    Ok(UserFold { endings: merged.chain(unknown).collect(), write, version, may_insert, departed_erasure })
 }
 
 fn rescore(
@@ -143,8 +143,8 @@ fn rescore(
     Ok(UserFold {
         endings: group.all(&Ending::Merged(outcome)),
         write,
-        counter: current.counter,
         may_insert: current.may_lack_a_row(),
+        version: current.version,
         departed_erasure: None,
     })
 }

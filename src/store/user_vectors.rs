@@ -23,8 +23,9 @@ insert into public.user_vectors as held
     (id, "userId", vector, source, segments, "primarySegment", "segmentConfidence", "lastSegmentUpdate", "createdAt", "updatedAt")
 select k.id, k.user_id, k.vector::jsonb, 'onboarding', k.segments::jsonb, k.primary_segment, k.confidence, k.last_update,
        clock_timestamp() at time zone 'UTC', clock_timestamp() at time zone 'UTC'
-from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::float8[], $7::timestamp[])
-    as k(id, user_id, vector, segments, primary_segment, confidence, last_update)
+from (select unnest($1::text[]) as id, unnest($2::text[]) as user_id, unnest($3::text[]) as vector,
+             unnest($4::text[]) as segments, unnest($5::text[]) as primary_segment, unnest($6::float8[]) as confidence,
+             unnest($7::timestamp[]) as last_update) k
 on conflict ("userId") do update set
     vector = case when held.source in ('behavior', 'hybrid') then held.vector else excluded.vector end,
     segments = excluded.segments,

@@ -54,12 +54,12 @@ async fn a_user_who_went_and_came_back_since_being_read_gets_nothing_of_the_earl
     apply(&store, &[onboarding("ann", 1, vec![group("SOLO")])]).await;
     let mut connection = database.pool().acquire().await.unwrap();
     let known = read(&mut connection, "ann").await;
-    assert_eq!(known.counter, 1);
+    assert_eq!(known.version.as_ref().map(|version| version.counter), Some(1));
     database.run("delete from users").await;
     database.add_users(["ann"]).await;
     assert!(read(&mut connection, "ann").await.known, "the platform knows her again");
     let user = crate::world::user("ann");
-    let write = StateWrite { user: &user, counter: known.counter, may_insert: false, state: &known.state };
+    let write = StateWrite { user: &user, over: known.version.as_ref(), may_insert: false, state: &known.state };
     for has_users in [true, false] {
         let mut transaction = database.pool().begin().await.unwrap();
         let error = compare_and_set(&mut transaction, std::slice::from_ref(&write), has_users).await.unwrap_err();
