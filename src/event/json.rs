@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 use super::lenient::{Envelope, EnvelopeSeed, Expected, Payload, ShapeSeed};
 use super::message::{Message, Refusal, is_foreign};
 use super::tree::{self, Node, Shape};
-use super::{Kind, Reason, Rejection, Skip, sections};
+use super::{Kind, Reason, Rejection, Skip, plain, sections};
 use crate::profile::section::Section;
 
 /// The deepest nesting of objects and lists that is accepted.
@@ -26,7 +26,15 @@ const MAX_DEPTH: usize = 128;
 /// `malformed`; skipped where an envelope is of another type of event, whose payload is then not looked into.
 pub(super) fn read<'a>(value: &'a [u8], kind: Kind, arena: &'a Bump) -> Result<Message<'a>, Refusal> {
     let text = std::str::from_utf8(value).map_err(|_| malformed("the value", "is neither UTF-8 nor known Avro"))?;
-    check_depth(value)?;
+    match plain::read(text, kind, arena) {
+        Some(message) => Ok(message),
+        None => read_all(text, kind, arena),
+    }
+}
+
+/// Reads whatever is JSON.
+pub(super) fn read_all<'a>(text: &'a str, kind: Kind, arena: &'a Bump) -> Result<Message<'a>, Refusal> {
+    check_depth(text.as_bytes())?;
     if !text.trim_start_matches([' ', '\t', '\n', '\r']).starts_with('{') {
         return Err(malformed("the value", "is not a JSON object").into());
     }

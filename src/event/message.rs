@@ -7,7 +7,7 @@ use super::{Kind, Rejection, Skip};
 const MAX_ID_BYTES: usize = 255;
 
 /// What is read of a record's value. The fields of the envelope are null where there is none.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(super) struct Message<'a> {
     pub event_id: Node<'a>,
     pub event_type: Node<'a>,
@@ -17,7 +17,7 @@ pub(super) struct Message<'a> {
 }
 
 /// Why a record is no event.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(super) enum Refusal {
     Skipped(Skip),
     Rejected(Rejection),
