@@ -56,6 +56,12 @@ pub fn query(sql: impl SqlSafeStr) -> Statement {
     sqlx::query(sql).persistent(keeps_sessions())
 }
 
+/// A statement whose plan is made anew each time, out of what the tables have grown to by then. A plan that is kept may be one
+/// that was made while they were empty, and reads all of them until they are analysed.
+pub fn query_planned_anew(sql: impl SqlSafeStr) -> Statement {
+    sqlx::query(sql).persistent(false)
+}
+
 /// As [`query`], with rows of a type.
 pub fn query_as<O>(sql: impl SqlSafeStr) -> QueryAs<'static, Postgres, O, PgArguments>
 where

@@ -5,6 +5,7 @@ use sqlx::postgres::{PgConnection, PgPool, PgRow};
 use sqlx::{FromRow, Row};
 use uuid::Uuid;
 
+use super::extent::Extent;
 use crate::event::{Millis, UserId};
 use crate::pipeline::change::Saying;
 use crate::pipeline::codec::{self, CodecError};
@@ -95,7 +96,12 @@ pub async fn read(connection: &mut PgConnection, users: &[&str], asked: Asked) -
         Asked::OfStrangers => READ_ASKING_OF_STRANGERS,
         Asked::OfAll => READ_ASKING_OF_ALL,
     };
-    let rows = sql::query(statement).bind(users).fetch_all(connection).await?;
+    let statement = match Extent::of(users.len()) {
+        Extent::Few => sql::query(statement),
+        // A backlog that fills an empty table.
+        Extent::Many => sql::query_planned_anew(statement),
+    };
+    let rows = statement.bind(users).fetch_all(connection).await?;
     let mut snapshot = Snapshot { users: Vec::with_capacity(rows.len()), clock_ms: 0 };
     for row in &rows {
         snapshot.clock_ms = snapshot.clock_ms.max(row.try_get("clock_ms")?);

@@ -1,8 +1,9 @@
-//! Many states are looked for where they lay, one by one, whatever the planner knew of the table when it made its plan.
+//! Many states are looked for one by one, whatever the planner knew of the table when it first made a plan.
 
 use segmenter::store::compare_and_set::many;
 use segmenter::store::extent::Extent;
 use segmenter::store::sql;
+use segmenter::store::states::{self, Asked};
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
@@ -110,4 +111,37 @@ async fn the_whole_table_is_never_read_whatever_was_known_of_it_when_the_plan_wa
             }
         }
     }
+}
+
+/// How many rows of the states a look at the whole table has read so far, once `session` has told all it did.
+async fn rows_read_in_passing(database: &Database, session: &mut PgConnection) -> i64 {
+    sqlx::raw_sql("select pg_stat_force_next_flush()").execute(session).await.unwrap();
+    sqlx::query_scalar(
+        "select seq_tup_read from pg_stat_user_tables where relid = 'segmenter.profile_states'::regclass",
+    )
+    .fetch_one(database.pool())
+    .await
+    .unwrap()
+}
+
+#[tokio::test]
+async fn a_session_that_read_states_while_there_were_none_does_not_read_all_of_them_for_many_when_there_are() {
+    let database = migrated_database().await;
+    let mut session = PgConnection::connect(database.url()).await.unwrap();
+    let names: Vec<String> = (0..GIVEN).map(|number| format!("u{number}")).collect();
+    let users: Vec<&str> = names.iter().map(String::as_str).collect();
+    for situation in &SITUATIONS[..2] {
+        database.run(*situation).await;
+    }
+    // From the sixth time on PostgreSQL may keep the plan of a statement that has a name.
+    for _ in 0..10 {
+        states::read(&mut session, &users, Asked::OfStrangers).await.unwrap();
+    }
+    for situation in [SITUATIONS[2], SITUATIONS[4]] {
+        database.run(situation).await;
+    }
+    let before = rows_read_in_passing(&database, &mut session).await;
+    let snapshot = states::read(&mut session, &users, Asked::OfStrangers).await.unwrap();
+    assert_eq!(snapshot.users.len(), GIVEN);
+    assert_eq!(rows_read_in_passing(&database, &mut session).await, before);
 }
