@@ -2,7 +2,7 @@
 //! without escapes, few levels, few unknown keys. Whatever is not like that, right or wrong, is left to [`super::json`],
 //! which reads all there is and names what is wrong; here nothing may be accepted that is refused there, or read otherwise.
 //!
-//! By hand, since decoding was a fifth of the CPU that an event takes of the process, and this is two fifths of that.
+//! By hand, since reading JSON was an eighth of all the CPU that the process used (decision 0027).
 
 use arrayvec::ArrayVec;
 use bumpalo::Bump;
