@@ -48,8 +48,10 @@ impl<'a> Reader<'a> {
             }
             let [_, event_type, ..] = &members;
             let is_expected = *event_type == Some(Node::Text(kind.event_type()));
-            let read = if is_expected { reader.value(tree::payload(kind), MOST_LEVELS)? } else { return None };
-            fill(&mut payload, read)
+            if !is_expected {
+                return None;
+            }
+            fill(&mut payload, reader.value(tree::payload(kind), MOST_LEVELS)?)
         })?;
         let [event_id, event_type, timestamp, correlation_id] = members.map(|member| member.unwrap_or(Node::Null));
         let payload = payload.filter(|payload| matches!(payload, Node::Object(_)))?;

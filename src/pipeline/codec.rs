@@ -99,16 +99,19 @@ pub fn decode_state(bytes: &[u8]) -> Result<StoredState, CodecError> {
     const DAMAGED: CodecError = CodecError::Damaged { what: "state" };
     let body = body(STATE_VERSION, bytes, "state")?;
     let (stamps, rest): (ArrayVec<StampIn, MOST_STAMPS>, _) = take(body).ok_or(DAMAGED)?;
-    let (count, mut rest): (usize, _) = take(rest).ok_or(DAMAGED)?;
+    let (count, sections): (usize, &[u8]) = take(rest).ok_or(DAMAGED)?;
+    let mut rest = sections;
     let (mut numbers, mut places) = (ArrayVec::<u8, { SectionKind::COUNT }>::new(), ArrayVec::new());
     for _ in 0..count {
         let (number, section) = rest.split_first().ok_or(DAMAGED)?;
         let (kind, after) = stored::skim(section).ok_or(DAMAGED)?;
-        let place = body.len() - section.len()..body.len() - after.len();
+        let place = sections.len() - section.len()..sections.len() - after.len();
         numbers.try_push(*number).map_err(|_| DAMAGED)?;
         places.try_push((kind, place)).map_err(|_| DAMAGED)?;
         rest = after;
     }
+    // What comes behind the sections is not kept with them.
+    let (sections, _) = sections.split_at_checked(sections.len() - rest.len()).ok_or(DAMAGED)?;
     let ((onboarded, announcement), _): ((Option<u8>, _), _) = take(rest).ok_or(DAMAGED)?;
 
     let stamps: ArrayVec<Stamp, MOST_STAMPS> =
@@ -116,7 +119,7 @@ pub fn decode_state(bytes: &[u8]) -> Result<StoredState, CodecError> {
     let stamp = |number: u8| stamps.get(usize::from(number)).cloned().ok_or(DAMAGED);
     let registers = numbers
         .into_iter()
-        .zip(HeldSection::each_stored(Arc::new(StoredSections::new(body, places))))
+        .zip(HeldSection::each_stored(Arc::new(StoredSections::new(sections, places))))
         .map(|(number, section)| Ok(Register { stamp: stamp(number)?, section }))
         .collect::<Result<_, CodecError>>()?;
     Ok(StoredState { registers, onboarded: onboarded.map(stamp).transpose()?, announcement })
