@@ -18,7 +18,7 @@ use std::hint::black_box;
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use segmenter::engine::{self, Catalog};
 use segmenter::event::{self, Event, Kind, Limits, UserId};
-use segmenter::pipeline::change::{Change, Saying};
+use segmenter::pipeline::change::Change;
 use segmenter::pipeline::codec;
 use segmenter::pipeline::fold::{self, Context, Voice, engine_input};
 use segmenter::pipeline::segment_changed;
@@ -142,7 +142,8 @@ fn case(onboarding: &Planned, update: &Planned, context: &Context<'_>) -> Case {
 }
 
 fn change(case: &Case) -> Change {
-    let saying: Saying = case.state.said.clone().expect("an onboarded user was said");
+    let last = case.state.said.as_ref().expect("an onboarded user was said");
+    let saying = last.saying().expect("what was said can be read");
     Change { user: case.user.clone(), revision: case.state.revision, saying }
 }
 

@@ -8,11 +8,11 @@ use segmenter::pipeline::change::{Change, Saying};
 use segmenter::pipeline::codec;
 use segmenter::pipeline::fold::{Context, RowWrite, Voice, fold};
 use segmenter::pipeline::row::RowContent;
-use segmenter::pipeline::state::State;
+use segmenter::pipeline::state::{LastSaid, State};
+use segmenter::profile::Outcome;
 use segmenter::profile::section::{
     Activities, Budget, BudgetRange, CalendarDate, Demographics, Destinations, Quality, Section, Token, Travel,
 };
-use segmenter::profile::{Outcome, Profile};
 
 fn token(word: &str) -> Token {
     Token::new(word).unwrap()
@@ -66,7 +66,7 @@ fn event() -> impl Strategy<Value = Event> {
         user: user(),
         stamp: Stamp { time: Millis(1_700_000_000_000 + time), id: id.into(), decoder: 1 },
         body,
-        cause: Cause { causation_id: Some(id.to_owned()), ..Cause::default() },
+        cause: Cause { causation_id: Some(id.into()), ..Cause::default() },
         key_differs: false,
     })
 }
@@ -124,9 +124,14 @@ impl World {
 fn through_storage(state: State) -> State {
     let bytes = codec::encode_state(&state.profile, state.said.as_ref());
     let stored = codec::decode_state(&bytes).unwrap();
-    let profile = Profile::from_parts(stored.registers, stored.onboarded, state.profile.erased_at());
+    let profile = stored.profile.with_erased_at(state.profile.erased_at());
     assert_eq!(profile, state.profile);
-    State { profile, ..state }
+    let said = match state.said.clone() {
+        Some(LastSaid::Ranking(_)) => stored.announcement.map(LastSaid::Ranking),
+        other => other,
+    };
+    assert_eq!(said, state.said);
+    State { profile, said, ..state }
 }
 
 fn segments_of(row: Option<&RowContent>) -> Vec<String> {
@@ -290,7 +295,7 @@ fn a_user_of_whom_nothing_was_said_is_erased_without_a_record() {
 fn the_cause_of_a_change_is_the_newest_event_that_changed_anything_with_onboarding_first_among_equals() {
     let catalog = Catalog::builtin().unwrap();
     let with_cause = |mut event: Event, cause: &str| {
-        event.cause.causation_id = Some(cause.to_owned());
+        event.cause.causation_id = Some(cause.into());
         event
     };
     let update = Event {

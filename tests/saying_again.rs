@@ -7,7 +7,7 @@ use segmenter::store::outbox;
 
 use crate::world::{apply, budget, group, migrated_database, onboarding, store_on, tombstone, user};
 
-type Said = (Option<Vec<u8>>, Vec<(&'static str, String)>);
+type Said = (Option<Vec<u8>>, segment_changed::Headers);
 
 fn record(change: &Change, encoding: Encoding) -> Said {
     let catalog = Catalog::builtin().unwrap();

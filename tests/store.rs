@@ -1,8 +1,10 @@
 //! The store on a real PostgreSQL: one transaction a fold, nobody else's columns, no user's poison for others.
 
 mod departures;
+mod drawn_ids;
 mod many;
 mod plans;
+mod stopped;
 
 use segmenter::pipeline::change::Saying;
 use segmenter::profile::Outcome;

@@ -94,7 +94,7 @@ pub fn onboarding(name: &str, at: i64, sections: Vec<Section>) -> Event {
         user: user(name),
         stamp: Stamp { time: time(at), id: format!("onboarding-{at}").into(), decoder: 1 },
         body: Body::Onboarding(sections.into()),
-        cause: Cause { causation_id: Some(format!("onboarding-{at}")), ..Cause::default() },
+        cause: Cause { causation_id: Some(format!("onboarding-{at}").into()), ..Cause::default() },
         key_differs: false,
     }
 }

@@ -2,7 +2,6 @@
 //! row up, scores, writes with the statements that Prisma's `upsert` makes, says the change, waits, commits, waits.
 //! It keeps no registers and no outbox, so it does less than the service and promises less.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
@@ -10,7 +9,7 @@ use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::{Message as _, Offset, TopicPartitionList};
 use segmenter::engine::{Catalog, Reasons};
 use segmenter::event::{Event, Kind, Millis, UserId};
-use segmenter::pipeline::change::{Announcement, Assigned, Change, Saying, Trigger};
+use segmenter::pipeline::change::{Announced, Announcement, Assigned, Change, Saying, Trigger};
 use segmenter::pipeline::row::RowContent;
 use segmenter::pipeline::segment_changed;
 use sqlx::Connection as _;
@@ -90,13 +89,13 @@ fn change(event: &Event, row: &RowContent) -> Change {
     let primary = row.primary_segment.clone().unwrap_or_default();
     let ranking =
         vec![Assigned { segment: primary, score: row.segment_confidence.unwrap_or(0.0), reasons: Reasons::new() }];
-    let saying = Saying::Ranking(Arc::new(Announcement {
+    let saying = Saying::Ranking(Announced::from(Announcement {
         previous: Vec::new(),
         ranking,
         catalog_version: 1,
         occurred_at: event.stamp.time,
         trigger: Trigger::Onboarding,
-        causation_id: event.cause.causation_id.as_deref().map(Box::from),
+        causation_id: event.cause.causation_id.clone(),
         correlation_id: None,
         traceparent: None,
         replay_id: None,

@@ -1,5 +1,7 @@
 //! The order in which a record is checked: the first check that fails names the outcome.
 
+use std::sync::Arc;
+
 use bumpalo::Bump;
 
 use super::message::{Message, Refusal};
@@ -58,7 +60,7 @@ fn tombstone(record: &RawRecord<'_>) -> Result<Event, Rejection> {
         user: user::of_key(key)?,
         stamp: Stamp { time: record_time(record)?, id: "".into(), decoder: DECODER_VERSION },
         body: Body::Tombstone,
-        cause: cause(record, "", None),
+        cause: cause(record, None, None),
         key_differs: false,
     })
 }
@@ -86,8 +88,9 @@ fn event(record: &RawRecord<'_>, limits: &Limits, message: &Message<'_>) -> Resu
     let time = event_time(record, message)?;
     check_not_future(time, record.timestamp, limits)?;
     message.check_event_type()?;
-    let id = message.event_id()?;
-    let cause = cause(record, id, message.correlation_id()?);
+    let id: Arc<str> = message.event_id()?.into();
+    let named = Some(&id).filter(|id| !id.is_empty());
+    let cause = cause(record, named, message.correlation_id()?);
     let body = match record.kind {
         Kind::OnboardingCompleted => Body::Onboarding(onboarding(payload)?.into()),
         Kind::ProfileUpdated => match update(payload)? {
@@ -95,7 +98,7 @@ fn event(record: &RawRecord<'_>, limits: &Limits, message: &Message<'_>) -> Resu
             sections => Body::Update(sections.into()),
         },
     };
-    Ok(Event { user, stamp: Stamp { time, id: id.into(), decoder: DECODER_VERSION }, body, cause, key_differs })
+    Ok(Event { user, stamp: Stamp { time, id, decoder: DECODER_VERSION }, body, cause, key_differs })
 }
 
 fn onboarding(payload: &Node<'_>) -> Result<Vec<Section>, Rejection> {
@@ -153,14 +156,12 @@ fn check_not_future(time: Millis, record_timestamp: Option<i64>, limits: &Limits
     }
 }
 
-fn cause(record: &RawRecord<'_>, event_id: &str, correlation_id: Option<&str>) -> Cause {
-    let causation_id = match event_id {
-        "" => format!("{}/{}/{}", record.topic, record.partition, record.offset),
-        id => id.to_owned(),
-    };
+/// Without an event's id, the record's coordinates are the cause.
+fn cause(record: &RawRecord<'_>, event_id: Option<&Arc<str>>, correlation_id: Option<&str>) -> Cause {
+    let coordinates = || format!("{}/{}/{}", record.topic, record.partition, record.offset).into();
     Cause {
-        causation_id: Some(causation_id),
-        correlation_id: correlation_id.map(str::to_owned),
-        traceparent: record.traceparent.and_then(traceparent::well_formed).map(str::to_owned),
+        causation_id: Some(event_id.map_or_else(coordinates, Arc::clone)),
+        correlation_id: correlation_id.map(Arc::from),
+        traceparent: record.traceparent.and_then(traceparent::well_formed).map(Arc::from),
     }
 }

@@ -117,10 +117,10 @@ pub enum Body {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Cause {
     /// The event's id; for a payload without an envelope its coordinates, `topic/partition/offset`.
-    pub causation_id: Option<String>,
-    pub correlation_id: Option<String>,
+    pub causation_id: Option<Arc<str>>,
+    pub correlation_id: Option<Arc<str>>,
     /// W3C trace context, kept only if well-formed.
-    pub traceparent: Option<String>,
+    pub traceparent: Option<Arc<str>>,
 }
 
 /// One accepted event.

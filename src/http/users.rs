@@ -10,9 +10,10 @@ use super::routes::Pages;
 use crate::engine::{self, Catalog, Dimensions, Segmentation};
 use crate::event::{Millis, UserId};
 use crate::pipeline::change::Saying;
+use crate::pipeline::codec::CodecError;
 use crate::pipeline::fold::engine_input;
 use crate::pipeline::segment_changed::event_id;
-use crate::pipeline::state::State as UserState;
+use crate::pipeline::state::{LastSaid, State as UserState};
 use crate::store::{Store, lookup};
 
 #[derive(Serialize)]
@@ -82,25 +83,36 @@ pub(super) async fn segments(
 ) -> Result<Response, Problem> {
     pages.access.check(&headers)?;
     let store = pages.store()?;
-    let (user, state) = find(store, &id).await?;
-    Ok(axum::Json(report(&user, &state, &store.catalog)).into_response())
+    let found = find(store, &id).await?;
+    Ok(axum::Json(report(&found, &store.catalog)).into_response())
 }
 
-/// The user's stored state.
-pub(super) async fn find(store: &Store, id: &str) -> Result<(UserId, UserState), Problem> {
+/// A user of whom something is stored.
+pub(super) struct Found {
+    user: UserId,
+    state: UserState,
+    /// What was last said.
+    saying: Option<Saying>,
+}
+
+/// Reads what is stored of a user.
+pub(super) async fn find(store: &Store, id: &str) -> Result<Found, Problem> {
     let user = UserId::new(id)
         .ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, "a user's id has 1 to 191 characters and no NUL"))?;
     let away = |_| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the database does not answer");
     let found = lookup::user(&store.pool, &user).await.map_err(away)?;
-    let unreadable = |_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the user's stored state cannot be read");
+    let unreadable =
+        |_: CodecError| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the user's stored state cannot be read");
     let state = found.map_err(unreadable)?;
     if state == UserState::default() {
         return Err(Problem::new(StatusCode::NOT_FOUND, "nothing is known of this user"));
     }
-    Ok((user, state))
+    let saying = state.said.as_ref().map(LastSaid::saying).transpose().map_err(unreadable)?;
+    Ok(Found { user, state, saying })
 }
 
-pub(super) fn report<'a>(user: &'a UserId, state: &'a UserState, catalog: &'a Catalog) -> UserReport<'a> {
+pub(super) fn report<'a>(found: &'a Found, catalog: &'a Catalog) -> UserReport<'a> {
+    let Found { user, state, saying } = found;
     let profile = &state.profile;
     let text = |time: Millis| time.to_string();
     let logical_time = profile.logical_time();
@@ -124,7 +136,7 @@ pub(super) fn report<'a>(user: &'a UserId, state: &'a UserState, catalog: &'a Ca
                 event_id: &register.stamp.id,
             })
             .collect(),
-        said: state.said.as_ref().map(|saying| said(user, state.revision, saying)),
+        said: saying.as_ref().map(|saying| said(user, state.revision, saying)),
     }
 }
 

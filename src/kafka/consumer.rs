@@ -170,7 +170,9 @@ impl LiveConsumer {
         let Some(ticket) = self.finisher.assignment.charge(partition, message.offset(), bytes, timestamp) else {
             return;
         };
-        let header_named = |name| record::header(message.headers()?, name);
+        // Once: of a record without headers the client finds that out anew each time it is asked.
+        let headers = message.headers();
+        let header_named = |name| record::header(headers?, name);
         let raw = RawRecord {
             kind,
             topic,
@@ -183,7 +185,7 @@ impl LiveConsumer {
         };
         let registry = self.schemas.as_ref();
         let schema_header = registry.and_then(|_| header_named(SCHEMA_HEADER));
-        let original = || OriginalRecord::new(message, partition);
+        let original = || OriginalRecord::new(message, headers, partition);
         match decode_with(registry.map(|schemas| &schemas.registry), &raw, schema_header, &self.intake.limits) {
             Ok(decoded) => self.sorter.sort(ticket, decoded, now.unix, original),
             Err(schema) => {

@@ -257,7 +257,7 @@ impl Publisher {
         let headers = said
             .headers
             .iter()
-            .fold(no_headers, |headers, (key, value)| headers.insert(Header { key, value: Some(value) }));
+            .fold(no_headers, |headers, (key, value)| headers.insert(Header { key, value: Some(&**value) }));
         Outgoing { key: Some(change.user.as_str().as_bytes().to_vec()), value: said.value, headers }
     }
 }

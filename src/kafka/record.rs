@@ -1,7 +1,7 @@
 //! A record taken out of the client's hands: what a dead letter has to bring back unchanged.
 
 use rdkafka::Message;
-use rdkafka::message::{BorrowedMessage, Headers, OwnedHeaders};
+use rdkafka::message::{BorrowedHeaders, BorrowedMessage, Headers, OwnedHeaders};
 
 use super::assignment::Partition;
 use crate::event::framed::SCHEMA_HEADER;
@@ -20,13 +20,14 @@ pub struct OriginalRecord {
 }
 
 impl OriginalRecord {
-    pub fn new(message: &BorrowedMessage<'_>, partition: Partition) -> Self {
+    /// Copies `message`, which has these headers.
+    pub fn new(message: &BorrowedMessage<'_>, headers: Option<&BorrowedHeaders>, partition: Partition) -> Self {
         Self {
             partition,
             offset: message.offset(),
             key: message.key().map(Box::from),
             value: message.payload().map(Box::from),
-            headers: message.headers().map(rdkafka::message::BorrowedHeaders::detach),
+            headers: headers.map(BorrowedHeaders::detach),
             timestamp: message.timestamp().to_millis(),
         }
     }

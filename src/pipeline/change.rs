@@ -1,10 +1,12 @@
 //! What is said to the recommenders: a user's new ranking against the one said before it.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
+use super::kept_announcement::KeptAnnouncement;
 use crate::engine::Reasons;
 use crate::event::{Millis, UserId};
 
@@ -57,18 +59,51 @@ pub struct Announcement {
     /// The profile's logical time.
     pub occurred_at: Millis,
     pub trigger: Trigger,
-    pub causation_id: Option<Box<str>>,
-    pub correlation_id: Option<Box<str>>,
-    pub traceparent: Option<Box<str>>,
+    pub causation_id: Option<Arc<str>>,
+    pub correlation_id: Option<Arc<str>>,
+    pub traceparent: Option<Arc<str>>,
     /// The job that made the change, if one did.
-    pub replay_id: Option<Box<str>>,
+    pub replay_id: Option<Arc<str>>,
+}
+
+/// An announcement together with its stored form, which the state and the outbox row both get. Shared by all who have it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Announced {
+    announcement: Arc<Announcement>,
+    kept: KeptAnnouncement,
+}
+
+impl Announced {
+    /// An announcement with what is known to be its stored form.
+    pub(super) fn new(announcement: Announcement, kept: KeptAnnouncement) -> Self {
+        Self { announcement: Arc::new(announcement), kept }
+    }
+
+    /// The stored form.
+    pub fn kept(&self) -> &KeptAnnouncement {
+        &self.kept
+    }
+}
+
+impl From<Announcement> for Announced {
+    fn from(announcement: Announcement) -> Self {
+        let kept = KeptAnnouncement::of(&announcement);
+        Self::new(announcement, kept)
+    }
+}
+
+impl Deref for Announced {
+    type Target = Announcement;
+
+    fn deref(&self) -> &Announcement {
+        &self.announcement
+    }
 }
 
 /// What a record on segment-changed says.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Saying {
-    /// Shared, since the state keeps what the outbox and the publisher say.
-    Ranking(Arc<Announcement>),
+    Ranking(Announced),
     /// The user was erased: a null record.
     Null,
 }

@@ -10,6 +10,8 @@ use postcard::ser_flavors::Flavor;
 use serde::{Deserialize, Serialize};
 
 use super::change::{Announcement, Change, Saying};
+use super::kept_announcement::KeptAnnouncement;
+use super::state::LastSaid;
 use crate::event::{Millis, Stamp, UserId};
 use crate::profile::held::HeldSection;
 use crate::profile::section::SectionKind;
@@ -18,8 +20,16 @@ use crate::profile::{Profile, Register};
 
 const STATE_VERSION: u8 = 1;
 const OUTBOX_VERSION: u8 = 1;
-/// What a state commonly takes.
-const COMMON_BYTES: usize = 1024;
+/// What a state, an announcement and a change of an outbox row commonly take.
+const STATE_BYTES: usize = 1024;
+const ANNOUNCEMENT_BYTES: usize = 512;
+const CHANGE_BYTES: usize = 512;
+
+/// How postcard writes which variant an option and a saying are.
+const ABSENT: u8 = 0;
+const PRESENT: u8 = 1;
+const RANKING: u8 = 0;
+const NULL: u8 = 1;
 
 /// The registers and the onboarding have one each, so that its number fits into a byte.
 const MOST_STAMPS: usize = SectionKind::COUNT + 1;
@@ -37,10 +47,9 @@ pub enum CodecError {
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredState {
     /// Registers and onboarding; the erasure lies in a column.
-    pub registers: Vec<Register>,
-    pub onboarded: Option<Stamp>,
+    pub profile: Profile,
     /// The ranking last said, if that was what was last said.
-    pub announcement: Option<Arc<Announcement>>,
+    pub announcement: Option<KeptAnnouncement>,
 }
 
 #[derive(Serialize)]
@@ -57,9 +66,16 @@ struct StampIn {
     decoder: u16,
 }
 
+/// In the order of [`RANKING`] and [`NULL`].
+#[derive(Deserialize)]
+enum SayingIn {
+    Ranking(Announcement),
+    Null,
+}
+
 /// The binary column of a state: the stamps; a list of sections, each after its stamp's number; the onboarding's stamp, and
 /// what was last said.
-pub fn encode_state(profile: &Profile, said: Option<&Saying>) -> Vec<u8> {
+pub fn encode_state(profile: &Profile, said: Option<&LastSaid>) -> Vec<u8> {
     let mut stamps: ArrayVec<&Stamp, MOST_STAMPS> = ArrayVec::new();
     let mut number_of = |stamp| {
         let position = stamps.iter().position(|held| *held == stamp).unwrap_or_else(|| {
@@ -72,17 +88,17 @@ pub fn encode_state(profile: &Profile, said: Option<&Saying>) -> Vec<u8> {
         profile.registers().map(|register| (number_of(&register.stamp), &register.section)).collect();
     let onboarded = profile.onboarded().map(&mut number_of);
     let announcement = match said {
-        Some(Saying::Ranking(announcement)) => Some(&**announcement),
-        Some(Saying::Null) | None => None,
+        Some(LastSaid::Ranking(announcement)) => Some(announcement.encoded()),
+        Some(LastSaid::Null) | None => None,
     };
     let stamps: ArrayVec<StampOut<'_>, MOST_STAMPS> =
         stamps.iter().map(|stamp| StampOut { time: stamp.time, id: &stamp.id, decoder: stamp.decoder }).collect();
-    let mut encoding = Encoding::of_version(STATE_VERSION);
+    let mut encoding = Encoding::of_version(STATE_VERSION, STATE_BYTES);
     encoding.put(&stamps).put(&sections.len());
     for (stamp, section) in sections {
         encoding.put(&stamp);
         match section.encoded() {
-            Some(encoded) => encoding.put_encoded(encoded),
+            Some(encoded) => _ = encoding.put_encoded(encoded),
             None => {
                 if let Some(section) = section.get() {
                     encoding.put(section);
@@ -90,7 +106,7 @@ pub fn encode_state(profile: &Profile, said: Option<&Saying>) -> Vec<u8> {
             }
         }
     }
-    encoding.put(&onboarded).put(&announcement);
+    encoding.put(&onboarded).put_optional(announcement);
     encoding.0
 }
 
@@ -112,7 +128,12 @@ pub fn decode_state(bytes: &[u8]) -> Result<StoredState, CodecError> {
     }
     // What comes behind the sections is not kept with them.
     let (sections, _) = sections.split_at_checked(sections.len() - rest.len()).ok_or(DAMAGED)?;
-    let ((onboarded, announcement), _): ((Option<u8>, _), _) = take(rest).ok_or(DAMAGED)?;
+    let (onboarded, rest): (Option<u8>, _) = take(rest).ok_or(DAMAGED)?;
+    let announcement = match rest.split_first().ok_or(DAMAGED)? {
+        (&ABSENT, _) => None,
+        (&PRESENT, announcement) => Some(KeptAnnouncement::take(announcement).ok_or(DAMAGED)?.0),
+        _ => return Err(DAMAGED),
+    };
 
     let stamps: ArrayVec<Stamp, MOST_STAMPS> =
         stamps.into_iter().map(|stamp| Stamp { time: stamp.time, id: stamp.id, decoder: stamp.decoder }).collect();
@@ -120,49 +141,75 @@ pub fn decode_state(bytes: &[u8]) -> Result<StoredState, CodecError> {
     let registers = numbers
         .into_iter()
         .zip(HeldSection::each_stored(Arc::new(StoredSections::new(sections, places))))
-        .map(|(number, section)| Ok(Register { stamp: stamp(number)?, section }))
-        .collect::<Result<_, CodecError>>()?;
-    Ok(StoredState { registers, onboarded: onboarded.map(stamp).transpose()?, announcement })
+        .map(|(number, section)| Ok(Register { stamp: stamp(number)?, section }));
+    let profile = Profile::try_from_parts(registers, onboarded.map(stamp).transpose()?)?;
+    Ok(StoredState { profile, announcement })
 }
 
-/// The body of an outbox row.
-pub fn encode_changes<'a>(changes: impl IntoIterator<Item = &'a Change>) -> Vec<u8> {
-    let changes: Vec<(&str, i64, &Saying)> =
-        changes.into_iter().map(|change| (change.user.as_str(), change.revision, &change.saying)).collect();
-    let mut encoding = Encoding::of_version(OUTBOX_VERSION);
-    encoding.put(&changes);
+/// The body of an outbox row: a list of changes, each a user, a revision and what is said.
+pub fn encode_changes(changes: &[Change]) -> Vec<u8> {
+    let mut encoding = Encoding::of_version(OUTBOX_VERSION, changes.len() * CHANGE_BYTES);
+    encoding.put(&changes.len());
+    for change in changes {
+        encoding.put(change.user.as_str()).put(&change.revision);
+        match &change.saying {
+            Saying::Ranking(announced) => encoding.put_encoded(&[RANKING]).put_encoded(announced.kept().encoded()),
+            Saying::Null => encoding.put_encoded(&[NULL]),
+        };
+    }
     encoding.0
 }
 
 /// Reads the body of an outbox row.
 pub fn decode_changes(bytes: &[u8]) -> Result<Vec<Change>, CodecError> {
     const DAMAGED: CodecError = CodecError::Damaged { what: "outbox row" };
-    let (changes, _): (Vec<(Box<str>, i64, Saying)>, _) =
+    let (changes, _): (Vec<(Box<str>, i64, SayingIn)>, _) =
         take(body(OUTBOX_VERSION, bytes, "outbox row")?).ok_or(DAMAGED)?;
     changes
         .into_iter()
-        .map(|(user, revision, saying)| Ok(Change { user: UserId::new(&user).ok_or(DAMAGED)?, revision, saying }))
+        .map(|(user, revision, saying)| {
+            let saying = match saying {
+                SayingIn::Ranking(announcement) => Saying::Ranking(announcement.into()),
+                SayingIn::Null => Saying::Null,
+            };
+            Ok(Change { user: UserId::new(&user).ok_or(DAMAGED)?, revision, saying })
+        })
         .collect()
+}
+
+/// A value by itself, without a version.
+pub(super) fn encoded(value: &impl Serialize) -> Vec<u8> {
+    let mut encoding = Encoding(Vec::with_capacity(ANNOUNCEMENT_BYTES));
+    encoding.put(value);
+    encoding.0
 }
 
 /// What is encoded so far.
 struct Encoding(Vec<u8>);
 
 impl Encoding {
-    fn of_version(version: u8) -> Self {
-        let mut bytes = Vec::with_capacity(COMMON_BYTES);
+    fn of_version(version: u8, common_bytes: usize) -> Self {
+        let mut bytes = Vec::with_capacity(common_bytes);
         bytes.push(version);
         Self(bytes)
     }
 
-    fn put(&mut self, value: &impl Serialize) -> &mut Self {
+    fn put(&mut self, value: &(impl Serialize + ?Sized)) -> &mut Self {
         // Writing plain structs into memory has no way to fail; what is missing would be read back as damaged.
         let _ = postcard::serialize_with_flavor(value, Behind(&mut self.0));
         self
     }
 
-    fn put_encoded(&mut self, encoded: &[u8]) {
+    fn put_encoded(&mut self, encoded: &[u8]) -> &mut Self {
         self.0.extend_from_slice(encoded);
+        self
+    }
+
+    fn put_optional(&mut self, encoded: Option<&[u8]>) -> &mut Self {
+        match encoded {
+            Some(encoded) => self.put_encoded(&[PRESENT]).put_encoded(encoded),
+            None => self.put_encoded(&[ABSENT]),
+        }
     }
 }
 

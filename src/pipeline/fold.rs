@@ -5,9 +5,9 @@ use std::sync::Arc;
 use compact_str::CompactString;
 use uuid::Uuid;
 
-use super::change::{Announcement, Assigned, Change, Saying, Scored, Trigger};
+use super::change::{Announced, Announcement, Assigned, Change, Saying, Scored, Trigger};
 use super::row::RowContent;
-use super::state::State;
+use super::state::{LastSaid, State};
 use crate::engine::{self, Catalog, Segmentation};
 use crate::event::{Body, Event, Millis, UserId};
 use crate::profile::section::SectionKind;
@@ -97,7 +97,7 @@ pub struct NewerCatalog {
 
 /// A user's state before a fold, but for the profile.
 struct Before {
-    said: Option<Saying>,
+    said: Option<LastSaid>,
     revision: i64,
     catalog_version: u32,
     job: Option<Uuid>,
@@ -109,10 +109,11 @@ impl Before {
         (profile, Self { said, revision, catalog_version, job })
     }
 
-    fn announcement(&self) -> Option<&Announcement> {
+    /// The segments said and their scores, if a ranking was last said.
+    fn ranking(&self) -> Option<Vec<(&str, f64)>> {
         match &self.said {
-            Some(Saying::Ranking(announcement)) => Some(announcement),
-            Some(Saying::Null) | None => None,
+            Some(LastSaid::Ranking(kept)) => Some(kept.ranking().collect()),
+            Some(LastSaid::Null) | None => None,
         }
     }
 }
@@ -169,16 +170,16 @@ fn scored(
     }
     let segmentation = engine::segment(&engine_input(&profile, logical_time), catalog);
     let row = RowContent::new(&segmentation, catalog, logical_time);
-    let said_before = before.announcement().map_or(&[][..], |said| &said.ranking);
-    let same = said_before.iter().map(|assigned| &*assigned.segment).eq(ranked_names(&segmentation, catalog));
+    let said_before = before.ranking().unwrap_or_default();
+    let same = said_before.iter().map(|(segment, _)| *segment).eq(ranked_names(&segmentation, catalog));
     let (said, revision, job, change) = match context.voice {
         _ if same => (before.said, before.revision, None, None),
         Voice::Quiet(job) => (before.said, before.revision, Some(job.holder(before.job)), None),
         Voice::Aloud => {
-            let announcement = announcement(&before, &segmentation, logical_time, origin, catalog);
-            let saying = Saying::Ranking(Arc::new(announcement));
+            let announcement = announcement(&said_before, &segmentation, logical_time, origin, catalog);
+            let saying = Saying::Ranking(Announced::from(announcement));
             let revision = next_revision(&before, context);
-            (Some(saying.clone()), revision, None, Some(Change { user: user.clone(), revision, saying }))
+            (Some(LastSaid::from(&saying)), revision, None, Some(Change { user: user.clone(), revision, saying }))
         }
     };
     let state = State { profile, said, revision, catalog_version: catalog.version(), job };
@@ -189,12 +190,12 @@ fn scored(
 /// The write for a user who is not onboarded (any more): a null record if anything had been said.
 fn unscored(user: &UserId, before: Before, profile: Profile, erased: bool, context: &Context<'_>) -> Write {
     let row = if erased { RowWrite::Remove } else { RowWrite::Leave };
-    let (said, revision, change) = match before.announcement() {
-        Some(_) => {
+    let (said, revision, change) = match &before.said {
+        Some(LastSaid::Ranking(_)) => {
             let revision = next_revision(&before, context);
-            (Some(Saying::Null), revision, Some(Change { user: user.clone(), revision, saying: Saying::Null }))
+            (Some(LastSaid::Null), revision, Some(Change { user: user.clone(), revision, saying: Saying::Null }))
         }
-        None => (before.said, before.revision, None),
+        Some(LastSaid::Null) | None => (before.said, before.revision, None),
     };
     let state = State { profile, said, revision, catalog_version: before.catalog_version, job: None };
     Write { state, row, change, unknown_currency: false }
@@ -209,16 +210,15 @@ fn ranked_names<'a>(segmentation: &'a Segmentation, catalog: &'a Catalog) -> imp
 }
 
 fn announcement(
-    before: &Before,
+    said_before: &[(&str, f64)],
     segmentation: &Segmentation,
     logical_time: Millis,
     origin: Origin<'_>,
     catalog: &Catalog,
 ) -> Announcement {
-    let said_before = before.announcement().map_or(&[][..], |said| &said.ranking);
     let previous = said_before
         .iter()
-        .map(|assigned| Scored { segment: assigned.segment.clone(), score: assigned.score })
+        .map(|(segment, score)| Scored { segment: CompactString::new(segment), score: *score })
         .collect();
     let ranking = segmentation
         .ranking
@@ -246,28 +246,27 @@ fn announcement(
 /// Where a change came from, as it is said.
 struct Provenance {
     trigger: Trigger,
-    causation_id: Option<Box<str>>,
-    correlation_id: Option<Box<str>>,
-    traceparent: Option<Box<str>>,
-    replay_id: Option<Box<str>>,
+    causation_id: Option<Arc<str>>,
+    correlation_id: Option<Arc<str>>,
+    traceparent: Option<Arc<str>>,
+    replay_id: Option<Arc<str>>,
 }
 
 impl Origin<'_> {
     fn provenance(self) -> Provenance {
-        let boxed = |text: &Option<String>| text.as_deref().map(Box::from);
         match self {
             Self::Event(event) => Provenance {
                 trigger: match event.body {
                     Body::Onboarding(_) => Trigger::Onboarding,
                     Body::Update(_) | Body::Tombstone => Trigger::ProfileUpdate,
                 },
-                causation_id: boxed(&event.cause.causation_id),
-                correlation_id: boxed(&event.cause.correlation_id),
-                traceparent: boxed(&event.cause.traceparent),
+                causation_id: event.cause.causation_id.clone(),
+                correlation_id: event.cause.correlation_id.clone(),
+                traceparent: event.cause.traceparent.clone(),
                 replay_id: None,
             },
             Self::Job(JobCause { id, trigger }) => {
-                let id: Box<str> = id.to_string().into();
+                let id: Arc<str> = id.to_string().into();
                 Provenance {
                     trigger,
                     causation_id: None,

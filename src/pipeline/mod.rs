@@ -9,6 +9,7 @@ pub mod codec;
 pub mod drive;
 pub mod fold;
 mod json_text;
+pub mod kept_announcement;
 pub mod name_id;
 pub mod row;
 pub mod segment_changed;

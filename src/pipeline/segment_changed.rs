@@ -3,6 +3,8 @@
 pub mod avro;
 mod json;
 
+use std::borrow::Cow;
+
 use uuid::Uuid;
 
 use super::assignment::ShownAssignment;
@@ -46,11 +48,14 @@ pub fn event_id(user: &UserId, revision: i64) -> Uuid {
     name_id(&EVENT_ID_NAMESPACE, &[user.as_str(), "/", &revision.to_string()])
 }
 
+/// Names and values of a record's headers.
+pub type Headers = Vec<(&'static str, Cow<'static, str>)>;
+
 /// A record as it is produced, but for its key, which is the user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Said {
     /// CloudEvents' binary mode, the trace context that came with the cause, and the revision.
-    pub headers: Vec<(&'static str, String)>,
+    pub headers: Headers,
     /// `None` for a null record.
     pub value: Option<Vec<u8>>,
 }
@@ -75,18 +80,18 @@ pub fn record(change: &Change, catalog: &Catalog, encoding: Encoding) -> Said {
     Said { headers: headers(change, encoding, event_id, said_at), value }
 }
 
-fn headers(change: &Change, encoding: Encoding, event_id: String, said_at: String) -> Vec<(&'static str, String)> {
+fn headers(change: &Change, encoding: Encoding, event_id: String, said_at: String) -> Headers {
     let mut headers = Vec::with_capacity(MOST_HEADERS);
-    headers.push((REVISION_HEADER, change.revision.to_string()));
-    headers.push(("ce_specversion", "1.0".to_owned()));
-    headers.push(("ce_id", event_id));
-    headers.push(("ce_type", EVENT_TYPE.to_owned()));
-    headers.push(("ce_source", "segmenter".to_owned()));
-    headers.push(("ce_time", said_at));
+    headers.push((REVISION_HEADER, change.revision.to_string().into()));
+    headers.push(("ce_specversion", "1.0".into()));
+    headers.push(("ce_id", event_id.into()));
+    headers.push(("ce_type", EVENT_TYPE.into()));
+    headers.push(("ce_source", "segmenter".into()));
+    headers.push(("ce_time", said_at.into()));
     if let Saying::Ranking(announcement) = &change.saying {
-        headers.push(("content-type", encoding.content_type().to_owned()));
+        headers.push(("content-type", encoding.content_type().into()));
         if let Some(traceparent) = &announcement.traceparent {
-            headers.push(("traceparent", traceparent.to_string()));
+            headers.push(("traceparent", traceparent.to_string().into()));
         }
     }
     headers

@@ -3,14 +3,46 @@
 use uuid::Uuid;
 
 use super::change::Saying;
+use super::codec::CodecError;
+use super::kept_announcement::KeptAnnouncement;
 use crate::profile::Profile;
+
+/// What was last said of a user, as the state keeps it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum LastSaid {
+    Ranking(KeptAnnouncement),
+    /// A null record.
+    Null,
+}
+
+impl LastSaid {
+    /// What would be said to say it again.
+    ///
+    /// # Errors
+    /// As [`KeptAnnouncement::read`].
+    pub fn saying(&self) -> Result<Saying, CodecError> {
+        Ok(match self {
+            Self::Ranking(kept) => Saying::Ranking(kept.announced()?),
+            Self::Null => Saying::Null,
+        })
+    }
+}
+
+impl From<&Saying> for LastSaid {
+    fn from(saying: &Saying) -> Self {
+        match saying {
+            Saying::Ranking(announced) => Self::Ranking(announced.kept().clone()),
+            Saying::Null => Self::Null,
+        }
+    }
+}
 
 /// The state of a user. The default is that of a user never heard of.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct State {
     pub profile: Profile,
     /// What was last said; `None` while nothing ever was.
-    pub said: Option<Saying>,
+    pub said: Option<LastSaid>,
     /// The revision of what was last said; 0 while nothing ever was.
     pub revision: i64,
     /// The version of the catalog that scored the row last; 0 where none did.
@@ -20,12 +52,17 @@ pub struct State {
 }
 
 impl State {
-    /// The segments last said, best first; none where nothing or a null record was.
-    pub fn said_segments(&self) -> impl Iterator<Item = &str> {
-        let ranking = match &self.said {
-            Some(Saying::Ranking(announcement)) => announcement.ranking.as_slice(),
-            Some(Saying::Null) | None => &[],
+    /// The segments last said and their scores, best first; none where nothing or a null record was.
+    pub fn said_ranking(&self) -> impl Iterator<Item = (&str, f64)> {
+        let kept = match &self.said {
+            Some(LastSaid::Ranking(kept)) => Some(kept),
+            Some(LastSaid::Null) | None => None,
         };
-        ranking.iter().map(|assigned| &*assigned.segment)
+        kept.into_iter().flat_map(KeptAnnouncement::ranking)
+    }
+
+    /// The segments last said, best first.
+    pub fn said_segments(&self) -> impl Iterator<Item = &str> {
+        self.said_ranking().map(|(segment, _)| segment)
     }
 }

@@ -6,6 +6,7 @@
 mod canonical;
 pub mod held;
 pub mod section;
+pub(crate) mod skim;
 pub mod stored;
 
 use std::cmp::Ordering;
@@ -73,6 +74,23 @@ impl Profile {
             profile.put(register);
         }
         profile
+    }
+
+    /// [`from_parts`](Self::from_parts) of registers that come one by one, without an erasure; their first error ends it.
+    pub fn try_from_parts<E>(
+        registers: impl IntoIterator<Item = Result<Register, E>>,
+        onboarded: Option<Stamp>,
+    ) -> Result<Self, E> {
+        let mut profile = Self { onboarded, ..Self::default() };
+        for register in registers {
+            profile.put(register?);
+        }
+        Ok(profile)
+    }
+
+    /// The same profile with another time of its newest tombstone, before which nothing in it may have been stamped.
+    pub fn with_erased_at(self, erased_at: Option<Millis>) -> Self {
+        Self { erased_at, ..self }
     }
 
     /// The registers held, in the documented order of sections.

@@ -3,15 +3,14 @@
 //! Most events carry most sections anew, and an old event loses by its stamp alone. What is stored is then replaced, or
 //! written back as it came, without ever having been read.
 
-use std::fmt;
 use std::ops::Range;
 use std::sync::OnceLock;
 
 use arrayvec::ArrayVec;
 use serde::Deserialize;
-use serde::de::{Deserializer, SeqAccess, Visitor};
 
 use super::section::{Section, SectionKind};
+use super::skim::{ListOf, Word};
 
 /// Where sections lie in what is stored.
 type Places = ArrayVec<(SectionKind, Range<usize>), { SectionKind::COUNT }>;
@@ -92,58 +91,11 @@ impl Skimmed {
     }
 }
 
-/// A string.
-struct Word;
-
 /// A list of strings.
 type Words = ListOf<Word>;
 
 /// A list of small numbers.
 type Ages = ListOf<u8>;
-
-/// A list whose items are gone over.
-struct ListOf<T>(std::marker::PhantomData<T>);
-
-impl<'de> Deserialize<'de> for Word {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_str(WordVisitor)
-    }
-}
-
-struct WordVisitor;
-
-impl Visitor<'_> for WordVisitor {
-    type Value = Word;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a string")
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<Word, E> {
-        Ok(Word)
-    }
-}
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for ListOf<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_seq(ListVisitor(std::marker::PhantomData))
-    }
-}
-
-struct ListVisitor<T>(std::marker::PhantomData<T>);
-
-impl<'de, T: Deserialize<'de>> Visitor<'de> for ListVisitor<T> {
-    type Value = ListOf<T>;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a list")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<ListOf<T>, A::Error> {
-        while items.next_element::<T>()?.is_some() {}
-        Ok(ListOf(self.0))
-    }
-}
 
 #[cfg(test)]
 mod tests {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use sqlx::{PgConnection, Postgres, Transaction};
 
 use super::Store;
-use super::compare_and_set::{self, StateWrite, Won};
+use super::compare_and_set::{self, OutboxId, StateWrite, Won};
 use super::error::{ErrorClass, StoreError};
 use super::extent::Extent;
 use super::jobs;
@@ -185,7 +185,8 @@ impl Store {
         folds: Vec<UserFold>,
         row_ids: RowIds,
     ) -> Result<Committed, StoreError> {
-        let won = compare_and_set(transaction, chunk, &folds, self.has_users).await?;
+        let (won, outbox_id) = compare_and_set(transaction, chunk, &folds, self.has_users).await?;
+        outbox_id.into_iter().for_each(|id| self.drawn.note(id));
         let is_loser =
             |(group, user_fold): &(&Group, &UserFold)| user_fold.state_write().is_some() && !won.contains(&group.user);
         let pairs = || chunk.iter().zip(&folds);
@@ -198,12 +199,17 @@ impl Store {
             states::erase_departed(transaction, &erasures).await?;
         }
         let changes: Vec<Change> = winners.iter().filter_map(|(_, fold)| fold.state_write()?.change.clone()).collect();
-        let outbox_row = NewRow { owner: self.owner, lease: self.lease, changes: &changes };
-        let id = write_rows(transaction, &winners, row_ids, Some(outbox_row).filter(|_| !changes.is_empty())).await?;
-        let publication = id.map(|id| {
-            self.drawn.note(id);
-            Publication { id, content: Content::Changes(changes) }
-        });
+        let (owner, lease) = (self.owner, self.lease);
+        let publication = if changes.is_empty() {
+            // Whoever has lost may have been the only one of whom there was something to say; the id is left unused.
+            write_rows(transaction, &winners, row_ids, None).await?;
+            None
+        } else {
+            let id = outbox_id.ok_or(sqlx::Error::RowNotFound)?;
+            let outbox_row = NewRow { id, owner, lease, changes: &changes };
+            write_rows(transaction, &winners, row_ids, Some(outbox_row)).await?;
+            Some(Publication { id, content: Content::Changes(changes) })
+        };
         let unknown_currencies =
             winners.iter().filter(|(_, fold)| fold.state_write().is_some_and(|write| write.unknown_currency)).count()
                 as u64;
@@ -217,7 +223,7 @@ async fn compare_and_set(
     chunk: &Chunk,
     folds: &[UserFold],
     has_users: bool,
-) -> Result<Won, StoreError> {
+) -> Result<(Won, Option<i64>), StoreError> {
     let writes: Vec<StateWrite<'_>> = chunk
         .iter()
         .zip(folds)
@@ -227,18 +233,20 @@ async fn compare_and_set(
         })
         .collect();
     if writes.is_empty() {
-        return Ok(Won::All);
+        return Ok((Won::All, None));
     }
-    compare_and_set::compare_and_set(transaction, &writes, has_users).await
+    let says = folds.iter().any(|fold| fold.state_write().is_some_and(|write| write.change.is_some()));
+    let outbox_id = if says { OutboxId::Drawn } else { OutboxId::NotNeeded };
+    compare_and_set::compare_and_set(transaction, &writes, has_users, outbox_id).await
 }
 
-/// Writes the winners' rows, and the outbox row where there is something to say; gives that one's id.
+/// Writes the winners' rows, and the outbox row where there is something to say.
 async fn write_rows(
     connection: &mut PgConnection,
     winners: &[(&Group, &UserFold)],
     row_ids: RowIds,
     outbox_row: Option<NewRow<'_>>,
-) -> Result<Option<i64>, sqlx::Error> {
+) -> Result<(), sqlx::Error> {
     let mut rows = Vec::with_capacity(winners.len());
     let mut removals = Vec::new();
     for (group, fold) in winners {
@@ -251,15 +259,12 @@ async fn write_rows(
     if !removals.is_empty() {
         user_vectors::remove(connection, &removals).await?;
     }
-    Ok(match outbox_row {
-        Some(outbox_row) if rows.is_empty() => Some(outbox::insert(connection, outbox_row).await?),
-        Some(outbox_row) => Some(user_vectors::upsert_and_announce(connection, &rows, row_ids, outbox_row).await?),
-        None if rows.is_empty() => None,
-        None => {
-            user_vectors::upsert(connection, &rows, row_ids).await?;
-            None
-        }
-    })
+    match outbox_row {
+        Some(outbox_row) if rows.is_empty() => outbox::insert(connection, outbox_row).await,
+        Some(outbox_row) => user_vectors::upsert_and_announce(connection, &rows, row_ids, outbox_row).await,
+        None if rows.is_empty() => Ok(()),
+        None => user_vectors::upsert(connection, &rows, row_ids).await,
+    }
 }
 
 /// A deadline for a whole transaction: what its statements may take, and some for the way.

@@ -39,23 +39,26 @@ pub struct Depth {
 /// The row for a fold's changes, leased to its owner from the start.
 #[derive(Debug, Clone, Copy)]
 pub struct NewRow<'a> {
+    /// Drawn from the sequence after the states of the changes' users were locked.
+    pub id: i64,
     pub owner: Uuid,
     pub lease: Duration,
     pub changes: &'a [Change],
 }
 
 impl NewRow<'_> {
-    /// Binds owner, lease and body.
+    /// Binds id, owner, lease and body.
     pub(super) fn bind(self, statement: Statement) -> Statement {
-        statement.bind(self.owner).bind(interval(self.lease)).bind(codec::encode_changes(self.changes))
+        statement.bind(self.id).bind(self.owner).bind(interval(self.lease)).bind(codec::encode_changes(self.changes))
     }
 }
 
-/// Inserts the row; gives its id.
-pub async fn insert(connection: &mut PgConnection, row: NewRow<'_>) -> Result<i64, sqlx::Error> {
-    let statement =
-        "insert into segmenter.outbox (owner, leased_until, body) values ($1, clock_timestamp() + $2, $3) returning id";
-    row.bind(sql::query(statement)).fetch_one(connection).await?.try_get("id")
+/// Inserts the row.
+pub async fn insert(connection: &mut PgConnection, row: NewRow<'_>) -> Result<(), sqlx::Error> {
+    let statement = "insert into segmenter.outbox (id, owner, leased_until, body) overriding system value
+         values ($1, $2, clock_timestamp() + $3, $4)";
+    row.bind(sql::query(statement)).execute(connection).await?;
+    Ok(())
 }
 
 /// Inserts a row that asks to say what was said last of `users`, leased to `owner` from the start.
@@ -178,9 +181,11 @@ pub async fn last_said(pool: &PgPool, users: &[&UserId]) -> Result<Vec<Change>, 
     let mut unit = sql::unit(pool).await?;
     let snapshot = states::read(unit.connection(), &names, Asked::OfNobody).await?;
     let mut said = Vec::with_capacity(users.len());
+    let unreadable = |error| sqlx::Error::Decode(Box::new(error));
     for (user, current) in users.iter().zip(snapshot.users) {
-        let state = current.map_err(|error| sqlx::Error::Decode(Box::new(error)))?.state;
-        if let Some(saying) = state.said {
+        let state = current.map_err(unreadable)?.state;
+        if let Some(last) = state.said {
+            let saying = last.saying().map_err(unreadable)?;
             said.push(Change { user: (*user).clone(), revision: state.revision, saying });
         }
     }

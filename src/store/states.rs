@@ -7,9 +7,8 @@ use uuid::Uuid;
 
 use super::extent::Extent;
 use crate::event::{Millis, UserId};
-use crate::pipeline::change::Saying;
 use crate::pipeline::codec::{self, CodecError};
-use crate::pipeline::state::State;
+use crate::pipeline::state::{LastSaid, State};
 use crate::profile::Profile;
 use crate::store::sql;
 
@@ -36,7 +35,7 @@ pub struct Version {
 impl Current {
     /// Whether the user has no row in `user_vectors` unless somebody else has written it.
     pub(super) fn may_lack_a_row(&self) -> bool {
-        !matches!(self.state.said, Some(Saying::Ranking(_)))
+        !matches!(self.state.said, Some(LastSaid::Ranking(_)))
     }
 }
 
@@ -146,19 +145,19 @@ impl StateRow<'_> {
         let revision = self.revision.unwrap_or(0);
         let erased_at = self.erased_at.map(Millis);
         let Some(bytes) = self.state else {
-            let said = (revision > 0).then_some(Saying::Null);
+            let said = (revision > 0).then_some(LastSaid::Null);
             return Ok(State { profile: Profile::from_parts([], None, erased_at), said, revision, ..State::default() });
         };
         let stored = codec::decode_state(bytes)?;
         let said = match self.said {
             Some(SAID_RANKING) => {
-                Some(Saying::Ranking(stored.announcement.ok_or(CodecError::Damaged { what: "state" })?))
+                Some(LastSaid::Ranking(stored.announcement.ok_or(CodecError::Damaged { what: "state" })?))
             }
-            Some(SAID_NULL) => Some(Saying::Null),
+            Some(SAID_NULL) => Some(LastSaid::Null),
             _ => None,
         };
         Ok(State {
-            profile: Profile::from_parts(stored.registers, stored.onboarded, erased_at),
+            profile: stored.profile.with_erased_at(erased_at),
             said,
             revision,
             catalog_version: self.catalog_version.and_then(|version| u32::try_from(version).ok()).unwrap_or(0),

@@ -1,6 +1,5 @@
 //! Writing `public.user_vectors`, a table that others own and write too: only what is ours, and only if it differs.
 
-use sqlx::Row as _;
 use sqlx::postgres::PgConnection;
 use time::PrimitiveDateTime;
 use uuid::Uuid;
@@ -47,10 +46,9 @@ const UPSERT: &str = upsert!();
 const UPSERT_AND_ANNOUNCE: &str = concat!(
     "with written as (",
     upsert!(),
-    r#"),
-said as (
-    insert into segmenter.outbox (owner, leased_until, body) values ($8, clock_timestamp() + $9, $10) returning id)
-select id from said"#
+    r#")
+insert into segmenter.outbox (id, owner, leased_until, body) overriding system value
+values ($8, $9, clock_timestamp() + $10, $11)"#
 );
 
 /// How the ids of rows that have to be inserted are made.
@@ -72,15 +70,15 @@ pub async fn upsert(
     Ok(())
 }
 
-/// Upserts the rows and inserts the outbox row of what is to be said of them; gives that row's id.
+/// Upserts the rows and inserts the outbox row of what is to be said of them.
 pub async fn upsert_and_announce(
     connection: &mut PgConnection,
     rows: &[(&UserId, &RowContent)],
     ids: RowIds,
     outbox_row: NewRow<'_>,
-) -> Result<i64, sqlx::Error> {
-    let row = outbox_row.bind(bind(sql::query(UPSERT_AND_ANNOUNCE), rows, ids)).fetch_one(connection).await?;
-    row.try_get("id")
+) -> Result<(), sqlx::Error> {
+    outbox_row.bind(bind(sql::query(UPSERT_AND_ANNOUNCE), rows, ids)).execute(connection).await?;
+    Ok(())
 }
 
 fn bind(statement: Statement, rows: &[(&UserId, &RowContent)], ids: RowIds) -> Statement {

@@ -70,7 +70,7 @@ impl Traces {
                 ]);
             let span = tracer.build_with_context(builder, &Context::new().with_remote_span_context(parent));
             if span.is_recording() {
-                event.cause.traceparent = Some(traceparent(span.span_context()));
+                event.cause.traceparent = Some(traceparent(span.span_context()).into());
                 trace.records.push((index, span));
             }
         }

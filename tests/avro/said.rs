@@ -122,7 +122,7 @@ fn the_content_type_names_the_encoding_and_no_other_header_does() {
     let change = example_change();
     let [json, avro] = [Encoding::Json, Encoding::Avro]
         .map(|encoding| segment_changed::record(&change, &Catalog::builtin().unwrap(), encoding).headers);
-    let of = |headers: &[(&'static str, String)]| {
+    let of = |headers: &segment_changed::Headers| {
         let (types, others): (Vec<_>, Vec<_>) = headers.iter().cloned().partition(|(key, _)| *key == "content-type");
         (types.into_iter().map(|(_, value)| value).collect::<Vec<_>>(), others)
     };

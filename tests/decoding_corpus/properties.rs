@@ -160,13 +160,13 @@ fn the_cause_is_the_event_or_else_its_coordinates() {
     let correlated = |id: &str| enveloped.replacen('{', &format!(r#"{{"correlationId":{id},"#), 1);
     let cause = event(Some(&correlated(r#""c-1""#)), Some(trace)).cause;
     let expected = Cause {
-        causation_id: Some(EVENT_ID.to_owned()),
-        correlation_id: Some("c-1".to_owned()),
-        traceparent: Some(String::from_utf8_lossy(trace).into_owned()),
+        causation_id: Some(EVENT_ID.into()),
+        correlation_id: Some("c-1".into()),
+        traceparent: Some(String::from_utf8_lossy(trace).into()),
     };
     assert_eq!(cause, expected);
 
-    let coordinates = Some("in/3/42".to_owned());
+    let coordinates = Some("in/3/42".into());
     assert_eq!(
         event(Some("{}"), Some(b"nonsense")).cause,
         Cause { causation_id: coordinates.clone(), ..Cause::default() }
@@ -181,7 +181,7 @@ fn the_cause_is_the_event_or_else_its_coordinates() {
         assert_eq!(event(Some(&correlated(dropped)), None).cause.correlation_id, None, "{dropped}");
     }
     let longest = "x".repeat(255);
-    assert_eq!(event(Some(&correlated(&format!("\"{longest}\""))), None).cause.correlation_id, Some(longest));
+    assert_eq!(event(Some(&correlated(&format!("\"{longest}\""))), None).cause.correlation_id, Some(longest.into()));
 }
 
 #[test]

@@ -16,7 +16,11 @@ async fn registers(scene: &Scene) -> BTreeMap<String, Vec<Register>> {
         .fetch_all(scene.database.pool())
         .await
         .unwrap();
-    rows.into_iter().map(|(user, state)| (user, codec::decode_state(&state).unwrap().registers)).collect()
+    rows.into_iter().map(|(user, state)| (user, registers_of(&state))).collect()
+}
+
+fn registers_of(state: &[u8]) -> Vec<Register> {
+    codec::decode_state(state).unwrap().profile.registers().cloned().collect()
 }
 
 #[tokio::test]

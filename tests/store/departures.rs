@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use segmenter::store::compare_and_set::{StateWrite, compare_and_set};
+use segmenter::store::compare_and_set::{OutboxId, StateWrite, compare_and_set};
 use segmenter::store::error::{ErrorClass, StoreError};
 use segmenter::store::states::{self, Asked, Current};
 use sqlx::postgres::PgConnection;
@@ -62,7 +62,8 @@ async fn a_user_who_went_and_came_back_since_being_read_gets_nothing_of_the_earl
     let write = StateWrite { user: &user, over: known.version.as_ref(), may_insert: false, state: &known.state };
     for has_users in [true, false] {
         let mut transaction = database.pool().begin().await.unwrap();
-        let error = compare_and_set(&mut transaction, std::slice::from_ref(&write), has_users).await.unwrap_err();
+        let writes = std::slice::from_ref(&write);
+        let error = compare_and_set(&mut transaction, writes, has_users, OutboxId::NotNeeded).await.unwrap_err();
         assert!(matches!(error, StoreError::UserReturned), "{error}");
         assert_eq!(error.class(), Some(ErrorClass::Conflict), "read again and folded again");
         transaction.rollback().await.unwrap();

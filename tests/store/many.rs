@@ -1,17 +1,14 @@
 //! So many users in one fold that their states are looked for where they lay, and what may happen to these meanwhile.
 
-use std::time::Duration;
-
 use segmenter::event::Event;
-use segmenter::store::apply::{Progress, Tally};
-use segmenter::store::compare_and_set::{StateWrite, compare_and_set};
+use segmenter::store::compare_and_set::{OutboxId, StateWrite, compare_and_set};
 use segmenter::store::extent::Extent;
 use segmenter::store::states::{self, Asked};
 use segmenter::store::{Store, sql};
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
+use super::stopped::{Before, Stopped};
 use super::*;
-use crate::support::{Database, eventually};
+use crate::support::Database;
 
 /// Makes users with these numbers exist on the platform; gives their names, in bytewise order.
 async fn add_users(database: &Database, numbers: std::ops::Range<usize>) -> Vec<String> {
@@ -26,50 +23,6 @@ fn onboardings(names: &[String], at: i64) -> Vec<Event> {
 
 fn updates(names: &[String], at: i64) -> Vec<Event> {
     names.iter().map(|name| update(name, at, vec![pace("LOW"), budget(5.0, 50.0)])).collect()
-}
-
-/// A fold that stops between reading states and writing them: its statement has begun, and waits for the gate to open.
-struct Stopped<'d> {
-    database: &'d Database,
-    folding: tokio::task::JoinHandle<(Vec<Ending>, Tally)>,
-}
-
-impl<'d> Stopped<'d> {
-    async fn fold(database: &'d Database, events: &[Event]) -> Self {
-        let gate = "create table gate ();
-            create function wait_at_gate() returns trigger language plpgsql as $$ begin
-                while current_setting('application_name') = 'stopped' and not exists (select from gate) loop
-                    perform pg_sleep(0.01);
-                end loop;
-                return null;
-            end $$;
-            create trigger wait_at_gate before update on segmenter.profile_states
-                for each statement execute function wait_at_gate()";
-        database.run(gate).await;
-        let options: PgConnectOptions = database.url().parse().unwrap();
-        let store = store_on(&PgPoolOptions::new().connect_lazy_with(options.application_name("stopped"))).await;
-        let events = events.to_vec();
-        let folding = tokio::spawn(async move {
-            let mut progress = Progress::new(&events);
-            store.advance(&mut progress).await.unwrap();
-            let tally = progress.tally;
-            (progress.into_endings().collect(), tally)
-        });
-        let waits = "select exists (select from pg_stat_activity
-            where application_name = 'stopped' and wait_event = 'PgSleep' and datname = current_database())";
-        eventually(Duration::from_secs(30), "the fold to stand at the gate", || async {
-            sqlx::query_scalar(waits).fetch_one(database.pool()).await.unwrap()
-        })
-        .await;
-        Self { database, folding }
-    }
-
-    /// Lets the fold go on; gives the endings, and how many users were folded again.
-    async fn go_on(self) -> (Vec<Ending>, u64) {
-        self.database.run("insert into gate default values").await;
-        let (endings, tally) = self.folding.await.unwrap();
-        (endings, tally.conflicts)
-    }
 }
 
 async fn counters(database: &Database) -> Vec<(String, i64)> {
@@ -140,7 +93,7 @@ async fn what_was_changed_or_has_gone_since_being_read_is_not_written_and_all_el
     for has_users in [true, false] {
         let reading = sql::begin_reading(&mut connection, Extent::Many).await.unwrap();
         let mut transaction = reading.begin_writing(Extent::Many).await.unwrap();
-        let won = compare_and_set(&mut transaction, &writes, has_users).await.unwrap();
+        let (won, _) = compare_and_set(&mut transaction, &writes, has_users, OutboxId::NotNeeded).await.unwrap();
         let lost: Vec<&str> = users.iter().filter(|user| !won.contains(user)).map(|user| user.as_str()).collect();
         assert_eq!(lost, ["user-010", "user-020", "user-030", "user-040"]);
         transaction.rollback().await.unwrap();
@@ -155,7 +108,7 @@ async fn only_a_user_whose_state_another_process_writes_meanwhile_is_folded_agai
     let (before, meanwhile, after) =
         (onboardings(&names, 1), update("user-050", 2, vec![pace("HIGH")]), updates(&names, 3));
     apply(&store, &before).await;
-    let stopped = Stopped::fold(&database, &after).await;
+    let stopped = Stopped::fold(&database, Before::States, &after).await;
     apply(&store, std::slice::from_ref(&meanwhile)).await;
     assert_eq!(stopped.go_on().await, (vec![APPLIED; 100], 1));
     assert_table_equals_oracle(database.pool(), before.iter().chain([&meanwhile]).chain(&after)).await;
@@ -168,7 +121,7 @@ async fn a_first_state_that_another_process_writes_meanwhile_is_read_and_folded_
     let store = store_on(database.pool()).await;
     let (before, after) = (onboardings(&names[..70], 1), updates(&names, 3));
     apply(&store, &before).await;
-    let stopped = Stopped::fold(&database, &after).await;
+    let stopped = Stopped::fold(&database, Before::States, &after).await;
     let meanwhile = onboarding("user-080", 2, vec![group("FAMILY")]);
     apply(&store, std::slice::from_ref(&meanwhile)).await;
     assert_eq!(stopped.go_on().await, (vec![APPLIED; 100], 1));
@@ -182,7 +135,7 @@ async fn a_user_who_goes_and_comes_back_meanwhile_gets_nothing_of_the_earlier_li
     let store = store_on(database.pool()).await;
     let (before, after) = (onboardings(&names, 1), updates(&names, 3));
     apply(&store, &before).await;
-    let stopped = Stopped::fold(&database, &after).await;
+    let stopped = Stopped::fold(&database, Before::States, &after).await;
     database.run("delete from users where id = 'user-050'").await;
     database.add_users(["user-050"]).await;
     assert_eq!(stopped.go_on().await, (vec![APPLIED; 100], 1));
@@ -202,7 +155,7 @@ async fn a_user_without_a_row_who_goes_meanwhile_is_unknown_and_the_others_are_w
     // Whoever is not onboarded has a state and no row.
     let (before, after) = (updates(&names, 1), onboardings(&names, 3));
     apply(&store, &before).await;
-    let stopped = Stopped::fold(&database, &after).await;
+    let stopped = Stopped::fold(&database, Before::States, &after).await;
     database.run("delete from users where id = 'user-050'").await;
     let (endings, folded_again) = stopped.go_on().await;
     assert_eq!(folded_again, 100, "where one of those has gone for whom something may be inserted, nothing is set");

@@ -49,7 +49,7 @@ fn given() -> (String, String) {
     let state = || [array(user), array(number), array(number), array(null), array(number), array(null), array(number)];
     let of_known = state().join(", ");
     let places = array(|number| format!("\"({number},1)\""));
-    let of_all = format!("{of_known}, {}, {places}, {of_known}", array(number));
+    let of_all = format!("{of_known}, {}, {places}, {of_known}, true", array(number));
     (of_all.clone(), format!("{of_all}, {}", array(user)))
 }
 

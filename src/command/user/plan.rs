@@ -4,8 +4,7 @@ use std::io::{self, Write};
 
 use crate::event::{Millis, UserId};
 use crate::kafka::client::Topics;
-use crate::pipeline::change::Saying;
-use crate::pipeline::state::State;
+use crate::pipeline::state::{LastSaid, State};
 use crate::store::user_record::UserRecord;
 
 /// The parts of what is stored that an erasure goes by.
@@ -73,8 +72,8 @@ impl Plan<'_> {
 
     fn of_saying(&self) -> &'static str {
         match self.state.and_then(|state| state.said.as_ref()) {
-            Some(Saying::Ranking(_)) => "a null record",
-            Some(Saying::Null) => "nothing: a null record was said already",
+            Some(LastSaid::Ranking(_)) => "a null record",
+            Some(LastSaid::Null) => "nothing: a null record was said already",
             None => "nothing: no ranking was ever said",
         }
     }

@@ -13,8 +13,7 @@ use crate::command::database::{self, Access};
 use crate::config::{ConfigArgs, DatabaseConfig};
 use crate::event::{Millis, UserId};
 use crate::exit::Exit;
-use crate::pipeline::change::Saying;
-use crate::pipeline::state::State;
+use crate::pipeline::state::{LastSaid, State};
 use crate::store::outbox;
 use crate::store::user_record::{self, UserRecord};
 use crate::store::verify::StoredRow;
@@ -182,8 +181,8 @@ fn shown_state(state: &State, with_content: bool) -> ShownState {
             revision: state.revision,
             said_at: Millis(state.revision).to_string(),
             segments: match said {
-                Saying::Ranking(_) => Some(state.said_segments().map(str::to_owned).collect()),
-                Saying::Null => None,
+                LastSaid::Ranking(_) => Some(state.said_segments().map(str::to_owned).collect()),
+                LastSaid::Null => None,
             },
         }),
         sections: sections.collect(),

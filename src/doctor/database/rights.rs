@@ -13,6 +13,7 @@ const SUPERUSER: Check = Check::database("superuser");
 pub enum Scope {
     Schema,
     Table,
+    Sequence,
     /// One column of the table.
     Column(&'static str),
     /// Any column of the table.
@@ -25,7 +26,7 @@ pub struct Right {
     pub privilege: &'static str,
     /// The schema.
     pub schema: &'static str,
-    /// The table in it; empty for the schema itself.
+    /// The table or sequence in it; empty for the schema itself.
     pub table: &'static str,
     pub scope: Scope,
 }
@@ -36,6 +37,7 @@ impl fmt::Display for Right {
         match scope {
             Scope::Schema => write!(out, "{privilege} on schema {schema}"),
             Scope::Table => write!(out, "{privilege} on {schema}.{table}"),
+            Scope::Sequence => write!(out, "{privilege} on sequence {schema}.{table}"),
             Scope::Column(column) => write!(out, "{privilege} (\"{column}\") on {schema}.{table}"),
             Scope::AnyColumn => write!(out, "{privilege} on a column of {schema}.{table}"),
         }
@@ -58,14 +60,14 @@ const INSERTED_BY_US: [&str; 10] = [
 ];
 const UPDATED_BY_US: [&str; 6] =
     ["vector", "segments", "primarySegment", "segmentConfidence", "lastSegmentUpdate", "updatedAt"];
-const OUR_TABLES: [(&str, &[&str]); 6] = [
+const OUR_TABLES: [(&str, &[&str]); 5] = [
     ("_sqlx_migrations", &["SELECT"]),
     ("schema_compatibility", &["SELECT"]),
     ("profile_states", &["SELECT", "INSERT", "UPDATE"]),
     ("departed", &["SELECT", "INSERT", "UPDATE"]),
     ("outbox", &["SELECT", "INSERT", "UPDATE", "DELETE"]),
-    ("outbox_id_seq", &["SELECT"]),
 ];
+const OF_OUR_SEQUENCE: [&str; 2] = ["USAGE", "SELECT"];
 
 /// All that the service needs; a test holds it against `docs/grants.sql`.
 pub(super) fn needed() -> Vec<Right> {
@@ -92,6 +94,9 @@ pub(super) fn needed() -> Vec<Right> {
         let of_table = |privilege: &&'static str| Right { privilege, schema: "segmenter", table, scope: Scope::Table };
         rights.extend(privileges.iter().map(of_table));
     }
+    let of_sequence =
+        |privilege| Right { privilege, schema: "segmenter", table: "outbox_id_seq", scope: Scope::Sequence };
+    rights.extend(OF_OUR_SEQUENCE.map(of_sequence));
     rights
 }
 

@@ -51,8 +51,8 @@ pub(in super::super) async fn look_up(
 
 async fn explained(pages: &Pages, id: &str) -> Result<Markup, Problem> {
     let store = pages.store()?;
-    let (user, state) = users::find(store, id).await?;
-    Ok(report(&users::report(&user, &state, &store.catalog)))
+    let found = users::find(store, id).await?;
+    Ok(report(&users::report(&found, &store.catalog)))
 }
 
 fn page(id: &str, found: &Markup) -> Response {

@@ -3,8 +3,8 @@
 use uuid::Uuid;
 
 use super::StateWrite;
-use crate::pipeline::change::Saying;
 use crate::pipeline::codec;
+use crate::pipeline::state::LastSaid;
 use crate::store::sql::Statement;
 use crate::store::states::{SAID_NOTHING, SAID_NULL, SAID_RANKING};
 
@@ -38,8 +38,8 @@ impl<'a> Columns<'a> {
         self.revisions.push(write.state.revision);
         self.said.push(match write.state.said {
             None => SAID_NOTHING,
-            Some(Saying::Ranking(_)) => SAID_RANKING,
-            Some(Saying::Null) => SAID_NULL,
+            Some(LastSaid::Ranking(_)) => SAID_RANKING,
+            Some(LastSaid::Null) => SAID_NULL,
         });
         self.erased.push(write.state.profile.erased_at().map(|time| time.0));
         self.catalogs.push(i32::try_from(write.state.catalog_version).unwrap_or(i32::MAX));

@@ -4,7 +4,7 @@ use sqlx::postgres::Postgres;
 use sqlx::{Row, Transaction};
 
 use super::columns::Columns;
-use super::{StateWrite, locked};
+use super::{OutboxId, StateWrite, Written, locked};
 use crate::store::error::StoreError;
 use crate::store::sql;
 use crate::store::states::Version;
@@ -32,7 +32,8 @@ written as (
         catalog_version = excluded.catalog_version, job_id = excluded.job_id, state = excluded.state
     where held.counter = -excluded.counter - 1
     returning counter)
-select count(*) as written, coalesce(bool_or(counter < 0), false) as returned from written"#
+select written, returned, case when written > 0 and $9 then nextval('segmenter.outbox_id_seq') end as drawn
+from (select count(*) as written, coalesce(bool_or(counter < 0), false) as returned from written offset 0) as w"#
         )
     };
 }
@@ -42,30 +43,31 @@ select count(*) as written, coalesce(bool_or(counter < 0), false) as returned fr
 const SET_OF_KNOWN_USERS: &str = compare_and_set!(
     r#"
 kept as materialized (
-    select from public.users where id = any($9) order by id collate "C" for key share),"#,
-    "where (select count(*) from kept) = cardinality($9)"
+    select from public.users where id = any($10) order by id collate "C" for key share),"#,
+    "where (select count(*) from kept) = cardinality($10)"
 );
 
 /// Where the database has no `users` table nobody can go.
 const SET_OF_ANY_USERS: &str = compare_and_set!("", "");
 
-/// Writes the states; gives how many were.
+/// Writes the states.
 pub(super) async fn write(
     transaction: &mut Transaction<'_, Postgres>,
     writes: &[StateWrite<'_>],
     has_users: bool,
-) -> Result<i64, StoreError> {
+    outbox_id: OutboxId,
+) -> Result<Written, StoreError> {
     let mut columns = Columns::with_capacity(writes.len());
     writes.iter().for_each(|write| columns.push(write));
     let counters: Vec<i64> = writes.iter().map(|write| counter_to_insert(write.over)).collect();
     let statement = sql::query(if has_users { SET_OF_KNOWN_USERS } else { SET_OF_ANY_USERS });
-    let statement = columns.bind(statement).bind(counters);
+    let statement = columns.bind(statement).bind(counters).bind(outbox_id == OutboxId::Drawn);
     let statement = if has_users { statement.bind(locked(writes)) } else { statement };
     let row = statement.fetch_one(&mut **transaction).await?;
     if row.try_get("returned")? {
         return Err(StoreError::UserReturned);
     }
-    Ok(row.try_get("written")?)
+    Ok(Written { states: row.try_get("written")?, outbox_id: row.try_get("drawn")? })
 }
 
 /// What the state after the one that was read is inserted with: a first one 1, any other its counter made negative.

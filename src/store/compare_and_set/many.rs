@@ -4,7 +4,7 @@ use sqlx::postgres::Postgres;
 use sqlx::{Row, Transaction};
 
 use super::columns::Columns;
-use super::{StateWrite, locked};
+use super::{OutboxId, StateWrite, Written, locked};
 use crate::store::error::StoreError;
 use crate::store::sql;
 
@@ -44,7 +44,8 @@ created as (
             r#"
     on conflict (user_id) do nothing
     returning 1)
-select (select count(*) from changed) + (select count(*) from created) as written"#
+select written, case when written > 0 and $17 then nextval('segmenter.outbox_id_seq') end as drawn
+from (select (select count(*) from changed) + (select count(*) from created) as written offset 0) as w"#
         )
     };
 }
@@ -53,20 +54,21 @@ select (select count(*) from changed) + (select count(*) from created) as writte
 pub const SET_OF_KNOWN_USERS: &str = compare_and_set!(
     r#"
 kept as materialized (
-    select from public.users where id = any($17) order by id collate "C" for key share),"#,
-    "and (select count(*) from kept) = cardinality($17)",
-    "where (select count(*) from kept) = cardinality($17)"
+    select from public.users where id = any($18) order by id collate "C" for key share),"#,
+    "and (select count(*) from kept) = cardinality($18)",
+    "where (select count(*) from kept) = cardinality($18)"
 );
 
 /// Where the database has no `users` table nobody can go.
 pub const SET_OF_ANY_USERS: &str = compare_and_set!("", "", "");
 
-/// Writes the states; gives how many were.
+/// Writes the states.
 pub(super) async fn write(
     transaction: &mut Transaction<'_, Postgres>,
     writes: &[StateWrite<'_>],
     has_users: bool,
-) -> Result<i64, StoreError> {
+    outbox_id: OutboxId,
+) -> Result<Written, StoreError> {
     let mut known = Columns::with_capacity(writes.len());
     let mut counters: Vec<i64> = Vec::with_capacity(writes.len());
     let mut places: Vec<&str> = Vec::with_capacity(writes.len());
@@ -83,7 +85,8 @@ pub(super) async fn write(
     }
     let statement = sql::query(if has_users { SET_OF_KNOWN_USERS } else { SET_OF_ANY_USERS });
     let statement = known.bind(statement).bind(counters).bind(places);
-    let statement = first.bind(statement);
+    let statement = first.bind(statement).bind(outbox_id == OutboxId::Drawn);
     let statement = if has_users { statement.bind(locked(writes)) } else { statement };
-    Ok(statement.fetch_one(&mut **transaction).await?.try_get("written")?)
+    let row = statement.fetch_one(&mut **transaction).await?;
+    Ok(Written { states: row.try_get("written")?, outbox_id: row.try_get("drawn")? })
 }

@@ -43,14 +43,32 @@ impl Won {
     }
 }
 
+/// Whether the fold will have something to say, and the id of its outbox row is drawn as soon as the states are written.
+///
+/// From then on it is known whose the id is. One that is drawn with the row would be unknown for as long as the rows of
+/// `user_vectors` take, in which publishers have to take it for somebody else's (see [`super::drawn_ids`]).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutboxId {
+    Drawn,
+    NotNeeded,
+}
+
+/// What the statement did.
+struct Written {
+    /// How many states were written.
+    states: i64,
+    outbox_id: Option<i64>,
+}
+
 /// Of these users the ones whose states this transaction has written: no version of another's has its id. That holds as
 /// long as no savepoint is set before the write, which would have an id of its own.
 const WRITTEN: &str = "select user_id from segmenter.profile_states
      where user_id = any($1) and xmin = pg_current_xact_id()::xid";
 
-/// Writes the states, which come in bytewise order of their users, if they still stand as read. If the platform has deleted
-/// a user for whom something may be inserted, none is written. For many states the transaction has to have begun as one
-/// of a fold of many (see [`sql::begin_reading`]).
+/// Writes the states, which come in bytewise order of their users, if they still stand as read; gives whose were, and the
+/// id for the outbox row, if one was asked for and any state was written. If the platform has deleted a user for whom
+/// something may be inserted, none is written. For many states the transaction has to have begun as one of a fold of many
+/// (see [`sql::begin_reading`]).
 ///
 /// # Errors
 /// [`StoreError::UserReturned`] where a user was deleted and created again since the state was read: nothing of the
@@ -59,17 +77,18 @@ pub async fn compare_and_set(
     transaction: &mut Transaction<'_, Postgres>,
     writes: &[StateWrite<'_>],
     has_users: bool,
-) -> Result<Won, StoreError> {
+    outbox_id: OutboxId,
+) -> Result<(Won, Option<i64>), StoreError> {
     let written = match Extent::of(writes.len()) {
-        Extent::Few => few::write(transaction, writes, has_users).await?,
-        Extent::Many => many::write(transaction, writes, has_users).await?,
+        Extent::Few => few::write(transaction, writes, has_users, outbox_id).await?,
+        Extent::Many => many::write(transaction, writes, has_users, outbox_id).await?,
     };
-    if usize::try_from(written) == Ok(writes.len()) {
-        return Ok(Won::All);
+    if usize::try_from(written.states) == Ok(writes.len()) {
+        return Ok((Won::All, written.outbox_id));
     }
     let users: Vec<&str> = writes.iter().map(|write| write.user.as_str()).collect();
     let winners: Vec<String> = sql::query_scalar(WRITTEN).bind(users).fetch_all(&mut **transaction).await?;
-    Ok(Won::These(winners.into_iter().collect()))
+    Ok((Won::These(winners.into_iter().collect()), written.outbox_id))
 }
 
 /// The users who have to stay in `users`, since something may be inserted for them.
