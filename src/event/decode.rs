@@ -56,11 +56,12 @@ fn check_size(value: &[u8], limits: &Limits) -> Result<(), Refusal> {
 /// A null record erases the user that its key names.
 fn tombstone(record: &RawRecord<'_>) -> Result<Event, Rejection> {
     let key = record.key.ok_or_else(|| Rejection::new(Reason::Empty, "neither a key nor a value"))?;
+    let id: Arc<str> = "".into();
     Ok(Event {
         user: user::of_key(key)?,
-        stamp: Stamp { time: record_time(record)?, id: "".into(), decoder: DECODER_VERSION },
+        cause: cause(record, &id, None),
+        stamp: Stamp { time: record_time(record)?, id, decoder: DECODER_VERSION },
         body: Body::Tombstone,
-        cause: cause(record, None, None),
         key_differs: false,
     })
 }
@@ -89,8 +90,7 @@ fn event(record: &RawRecord<'_>, limits: &Limits, message: &Message<'_>) -> Resu
     check_not_future(time, record.timestamp, limits)?;
     message.check_event_type()?;
     let id: Arc<str> = message.event_id()?.into();
-    let named = Some(&id).filter(|id| !id.is_empty());
-    let cause = cause(record, named, message.correlation_id()?);
+    let cause = cause(record, &id, message.correlation_id()?);
     let body = match record.kind {
         Kind::OnboardingCompleted => Body::Onboarding(onboarding(payload)?.into()),
         Kind::ProfileUpdated => match update(payload)? {
@@ -157,10 +157,13 @@ fn check_not_future(time: Millis, record_timestamp: Option<i64>, limits: &Limits
 }
 
 /// Without an event's id, the record's coordinates are the cause.
-fn cause(record: &RawRecord<'_>, event_id: Option<&Arc<str>>, correlation_id: Option<&str>) -> Cause {
-    let coordinates = || format!("{}/{}/{}", record.topic, record.partition, record.offset).into();
+fn cause(record: &RawRecord<'_>, event_id: &Arc<str>, correlation_id: Option<&str>) -> Cause {
+    let causation_id = match &**event_id {
+        "" => format!("{}/{}/{}", record.topic, record.partition, record.offset).into(),
+        _ => Arc::clone(event_id),
+    };
     Cause {
-        causation_id: Some(event_id.map_or_else(coordinates, Arc::clone)),
+        causation_id: Some(causation_id),
         correlation_id: correlation_id.map(Arc::from),
         traceparent: record.traceparent.and_then(traceparent::well_formed).map(Arc::from),
     }

@@ -87,10 +87,7 @@ pub fn encode_state(profile: &Profile, said: Option<&LastSaid>) -> Vec<u8> {
     let sections: ArrayVec<(u8, &HeldSection), { SectionKind::COUNT }> =
         profile.registers().map(|register| (number_of(&register.stamp), &register.section)).collect();
     let onboarded = profile.onboarded().map(&mut number_of);
-    let announcement = match said {
-        Some(LastSaid::Ranking(announcement)) => Some(announcement.encoded()),
-        Some(LastSaid::Null) | None => None,
-    };
+    let announcement = said.and_then(LastSaid::announcement).map(KeptAnnouncement::encoded);
     let stamps: ArrayVec<StampOut<'_>, MOST_STAMPS> =
         stamps.iter().map(|stamp| StampOut { time: stamp.time, id: &stamp.id, decoder: stamp.decoder }).collect();
     let mut encoding = Encoding::of_version(STATE_VERSION, STATE_BYTES);

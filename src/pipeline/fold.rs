@@ -109,12 +109,10 @@ impl Before {
         (profile, Self { said, revision, catalog_version, job })
     }
 
-    /// The segments said and their scores, if a ranking was last said.
-    fn ranking(&self) -> Option<Vec<(&str, f64)>> {
-        match &self.said {
-            Some(LastSaid::Ranking(kept)) => Some(kept.ranking().collect()),
-            Some(LastSaid::Null) | None => None,
-        }
+    /// The segments last said and their scores; none where nothing or a null record was.
+    fn ranking(&self) -> Vec<(&str, f64)> {
+        let announcement = self.said.as_ref().and_then(LastSaid::announcement);
+        announcement.map_or_else(Vec::new, |kept| kept.ranking().collect())
     }
 }
 
@@ -170,7 +168,7 @@ fn scored(
     }
     let segmentation = engine::segment(&engine_input(&profile, logical_time), catalog);
     let row = RowContent::new(&segmentation, catalog, logical_time);
-    let said_before = before.ranking().unwrap_or_default();
+    let said_before = before.ranking();
     let same = said_before.iter().map(|(segment, _)| *segment).eq(ranked_names(&segmentation, catalog));
     let (said, revision, job, change) = match context.voice {
         _ if same => (before.said, before.revision, None, None),

@@ -16,6 +16,14 @@ pub enum LastSaid {
 }
 
 impl LastSaid {
+    /// The announcement, if a ranking was said.
+    pub fn announcement(&self) -> Option<&KeptAnnouncement> {
+        match self {
+            Self::Ranking(kept) => Some(kept),
+            Self::Null => None,
+        }
+    }
+
     /// What would be said to say it again.
     ///
     /// # Errors
@@ -52,17 +60,9 @@ pub struct State {
 }
 
 impl State {
-    /// The segments last said and their scores, best first; none where nothing or a null record was.
-    pub fn said_ranking(&self) -> impl Iterator<Item = (&str, f64)> {
-        let kept = match &self.said {
-            Some(LastSaid::Ranking(kept)) => Some(kept),
-            Some(LastSaid::Null) | None => None,
-        };
-        kept.into_iter().flat_map(KeptAnnouncement::ranking)
-    }
-
-    /// The segments last said, best first.
+    /// The segments last said, best first; none where nothing or a null record was.
     pub fn said_segments(&self) -> impl Iterator<Item = &str> {
-        self.said_ranking().map(|(segment, _)| segment)
+        let announcement = self.said.as_ref().and_then(LastSaid::announcement);
+        announcement.into_iter().flat_map(KeptAnnouncement::ranking).map(|(segment, _)| segment)
     }
 }

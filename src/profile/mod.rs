@@ -10,6 +10,7 @@ pub(crate) mod skim;
 pub mod stored;
 
 use std::cmp::Ordering;
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use crate::event::{Body, Event, Millis, Stamp};
@@ -63,20 +64,13 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// Puts a profile together from its stored parts. Of two registers of one section the last is kept.
-    pub fn from_parts(
-        registers: impl IntoIterator<Item = Register>,
-        onboarded: Option<Stamp>,
-        erased_at: Option<Millis>,
-    ) -> Self {
-        let mut profile = Self { onboarded, erased_at, ..Self::default() };
-        for register in registers {
-            profile.put(register);
-        }
+    /// Puts a profile together from its parts, without an erasure. Of two registers of one section the last is kept.
+    pub fn from_parts(registers: impl IntoIterator<Item = Register>, onboarded: Option<Stamp>) -> Self {
+        let Ok(profile) = Self::try_from_parts::<Infallible>(registers.into_iter().map(Ok), onboarded);
         profile
     }
 
-    /// [`from_parts`](Self::from_parts) of registers that come one by one, without an erasure; their first error ends it.
+    /// [`from_parts`](Self::from_parts) of registers that come one by one; their first error ends it.
     pub fn try_from_parts<E>(
         registers: impl IntoIterator<Item = Result<Register, E>>,
         onboarded: Option<Stamp>,

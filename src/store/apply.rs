@@ -186,7 +186,9 @@ impl Store {
         row_ids: RowIds,
     ) -> Result<Committed, StoreError> {
         let (won, outbox_id) = compare_and_set(transaction, chunk, &folds, self.has_users).await?;
-        outbox_id.into_iter().for_each(|id| self.drawn.note(id));
+        if let Some(id) = outbox_id {
+            self.drawn.note(id);
+        }
         let is_loser =
             |(group, user_fold): &(&Group, &UserFold)| user_fold.state_write().is_some() && !won.contains(&group.user);
         let pairs = || chunk.iter().zip(&folds);
@@ -199,17 +201,11 @@ impl Store {
             states::erase_departed(transaction, &erasures).await?;
         }
         let changes: Vec<Change> = winners.iter().filter_map(|(_, fold)| fold.state_write()?.change.clone()).collect();
-        let (owner, lease) = (self.owner, self.lease);
-        let publication = if changes.is_empty() {
-            // Whoever has lost may have been the only one of whom there was something to say; the id is left unused.
-            write_rows(transaction, &winners, row_ids, None).await?;
-            None
-        } else {
-            let id = outbox_id.ok_or(sqlx::Error::RowNotFound)?;
-            let outbox_row = NewRow { id, owner, lease, changes: &changes };
-            write_rows(transaction, &winners, row_ids, Some(outbox_row)).await?;
-            Some(Publication { id, content: Content::Changes(changes) })
-        };
+        // Whoever has lost may have been the only one of whom there was something to say: then the id is left unused.
+        let id = if changes.is_empty() { None } else { Some(outbox_id.ok_or(sqlx::Error::RowNotFound)?) };
+        let outbox_row = id.map(|id| NewRow { id, owner: self.owner, lease: self.lease, changes: &changes });
+        write_rows(transaction, &winners, row_ids, outbox_row).await?;
+        let publication = id.map(|id| Publication { id, content: Content::Changes(changes) });
         let unknown_currencies =
             winners.iter().filter(|(_, fold)| fold.state_write().is_some_and(|write| write.unknown_currency)).count()
                 as u64;

@@ -146,7 +146,12 @@ impl StateRow<'_> {
         let erased_at = self.erased_at.map(Millis);
         let Some(bytes) = self.state else {
             let said = (revision > 0).then_some(LastSaid::Null);
-            return Ok(State { profile: Profile::from_parts([], None, erased_at), said, revision, ..State::default() });
+            return Ok(State {
+                profile: Profile::default().with_erased_at(erased_at),
+                said,
+                revision,
+                ..State::default()
+            });
         };
         let stored = codec::decode_state(bytes)?;
         let said = match self.said {

@@ -3,6 +3,7 @@
 
 use segmenter::store::outbox;
 
+use super::many::{add_users, onboardings};
 use super::stopped::{Before, Stopped};
 use super::*;
 
@@ -10,10 +11,8 @@ use super::*;
 async fn a_fold_knows_the_id_of_its_outbox_row_before_it_writes_its_rows() {
     for users in [1, 100] {
         let database = migrated_database().await;
-        let names: Vec<String> = (0..users).map(|number| format!("user-{number:03}")).collect();
-        database.add_users(names.iter().map(String::as_str)).await;
-        let events: Vec<_> = names.iter().map(|name| onboarding(name, 1, vec![group("SOLO")])).collect();
-        let stopped = Stopped::fold(&database, Before::Rows, &events).await;
+        let names = add_users(&database, 0..users).await;
+        let stopped = Stopped::fold(&database, Before::Rows, &onboardings(&names, 1)).await;
         let newest = outbox::newest_id(database.pool()).await.unwrap();
         assert!(stopped.drawn.are_all_after(0, newest), "{users} users: {newest} is taken for somebody else's");
         assert_eq!(stopped.go_on().await, (vec![APPLIED; users], 0));

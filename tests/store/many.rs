@@ -11,13 +11,13 @@ use super::*;
 use crate::support::Database;
 
 /// Makes users with these numbers exist on the platform; gives their names, in bytewise order.
-async fn add_users(database: &Database, numbers: std::ops::Range<usize>) -> Vec<String> {
+pub async fn add_users(database: &Database, numbers: std::ops::Range<usize>) -> Vec<String> {
     let names: Vec<String> = numbers.map(|number| format!("user-{number:03}")).collect();
     database.add_users(names.iter().map(String::as_str)).await;
     names
 }
 
-fn onboardings(names: &[String], at: i64) -> Vec<Event> {
+pub fn onboardings(names: &[String], at: i64) -> Vec<Event> {
     names.iter().map(|name| onboarding(name, at, vec![group("SOLO")])).collect()
 }
 

@@ -47,7 +47,7 @@ fn segment_sections(sections: &[Section], at: Millis, catalog: &Catalog) -> Segm
 pub(super) fn profile_of(sections: impl Into<Arc<[Section]>>, at: Millis) -> Profile {
     let stamp = Stamp { time: at, id: "".into(), decoder: DECODER_VERSION };
     let registers = HeldSection::each_of(sections.into()).map(|section| Register { stamp: stamp.clone(), section });
-    Profile::from_parts(registers, Some(stamp.clone()), None)
+    Profile::from_parts(registers, Some(stamp.clone()))
 }
 
 /// The sections and the time of one case.
