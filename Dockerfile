@@ -8,7 +8,6 @@ RUN apt-get update \
   && rm -rf /var/lib/apt/lists/*
 WORKDIR /build
 COPY Cargo.toml Cargo.lock build.rs ./
-COPY libz-sys libz-sys
 COPY src src
 COPY schemas schemas
 COPY migrations migrations

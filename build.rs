@@ -1,6 +1,8 @@
 //! Finds out the commit that is built, for `segmenter --version` and the metric `segmenter_build_info`: the variable SEGMENTER_COMMIT, as where an image is built
 //! without the repository, or else what git says of a release build. Any other build has none, or else each commit would
 //! compile everything anew.
+//!
+//! Besides, has librdkafka call us where it unpacks gzip (`src/kafka/gunzip.rs`).
 
 #![allow(clippy::print_stdout, reason = "this is how Cargo is told")]
 
@@ -20,6 +22,10 @@ fn main() {
     };
     println!("cargo::rustc-env=SEGMENTER_VERSION={version}");
     println!("cargo::rustc-env=SEGMENTER_BUILT_COMMIT={}", commit.as_deref().unwrap_or("unknown"));
+    // Of the linkers, those for ELF can.
+    if env::var("CARGO_CFG_TARGET_OS").as_deref() == Ok("linux") {
+        println!("cargo::rustc-link-arg=-Wl,--wrap=rd_gz_decompress");
+    }
 }
 
 /// The commit that is checked out here, if this is a release build in a repository of its own.

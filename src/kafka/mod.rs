@@ -10,6 +10,8 @@ pub mod dead_letter_reader;
 pub mod dead_letter_writer;
 pub mod delivery;
 pub mod describe;
+#[cfg(target_os = "linux")]
+mod gunzip;
 pub mod handover;
 pub mod held_rows;
 pub mod ledger;
