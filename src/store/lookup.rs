@@ -15,8 +15,9 @@ use crate::store::sql;
 /// The database does not answer.
 pub async fn user(pool: &PgPool, user: &UserId) -> Result<Result<State, CodecError>, sqlx::Error> {
     let mut unit = sql::unit(pool).await?;
-    let mut snapshot = states::read(unit.connection(), &[user.as_str()], Asked::OfNobody).await?;
-    Ok(snapshot.users.pop().ok_or(sqlx::Error::RowNotFound)?.map(|current| current.state))
+    let snapshot = states::read(unit.connection(), &[user.as_str()], Asked::OfNobody).await?;
+    let current = snapshot.users().next().ok_or(sqlx::Error::RowNotFound)??;
+    Ok(current.map(|current| current.state))
 }
 
 /// How many users have a segment as their primary one, and with what confidence on average.

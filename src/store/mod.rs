@@ -4,6 +4,7 @@ pub mod apply;
 pub mod compare_and_set;
 pub mod connect;
 pub mod drawn_ids;
+pub mod encoded_state;
 pub mod error;
 pub mod extent;
 pub mod jobs;

@@ -182,8 +182,8 @@ pub async fn last_said(pool: &PgPool, users: &[&UserId]) -> Result<Vec<Change>, 
     let snapshot = states::read(unit.connection(), &names, Asked::OfNobody).await?;
     let mut said = Vec::with_capacity(users.len());
     let unreadable = |error| sqlx::Error::Decode(Box::new(error));
-    for (user, current) in users.iter().zip(snapshot.users) {
-        let state = current.map_err(unreadable)?.state;
+    for (user, current) in users.iter().zip(snapshot.users()) {
+        let state = current?.map_err(unreadable)?.state;
         if let Some(last) = state.said {
             let saying = last.saying().map_err(unreadable)?;
             said.push(Change { user: (*user).clone(), revision: state.revision, saying });

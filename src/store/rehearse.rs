@@ -10,7 +10,7 @@ use super::sql;
 use super::states::{self, Snapshot};
 use super::task::{Task, UserFold, fold_user};
 use crate::event::UserId;
-use crate::pipeline::fold::{Context, Voice};
+use crate::pipeline::fold::{Context, Voice, Write};
 use crate::pipeline::state::State;
 
 /// What a remembered state counts for, in bytes: registers, texts, the ranking said, and the table's own share.
@@ -92,7 +92,7 @@ impl Rehearsal {
 struct Rehearsed {
     user: UserId,
     prior: State,
-    fold: UserFold,
+    fold: UserFold<Write>,
 }
 
 impl Store {
@@ -127,9 +127,9 @@ impl Store {
         let catalog = Arc::clone(&self.catalog);
         let context = Context { catalog: &catalog, clock_ms: snapshot.clock_ms, voice: Voice::Aloud };
         let mut rehearsed = Vec::with_capacity(groups.len());
-        for (group, current) in groups.iter().zip(snapshot.users) {
+        for (group, current) in groups.iter().zip(snapshot.users()) {
             let user = group.user.clone();
-            match current.map_err(StoreError::from) {
+            match current?.map_err(StoreError::from) {
                 Ok(mut current) => {
                     if let Some(state) = remembered(&user) {
                         current.state = state;

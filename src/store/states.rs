@@ -40,11 +40,18 @@ impl Current {
 }
 
 /// The states of some users, in the order asked for, and the database's clock.
-#[derive(Debug)]
 pub struct Snapshot {
-    pub users: Vec<Result<Current, CodecError>>,
+    rows: Vec<PgRow>,
     /// Unix time, ms.
     pub clock_ms: i64,
+}
+
+impl Snapshot {
+    /// Each user's state in turn; the outer `Result` is the database's, the inner one the stored bytes'. A state is decoded
+    /// when its turn has come, so that it is used while it still lies in the processor's caches.
+    pub fn users(&self) -> impl ExactSizeIterator<Item = Result<Result<Current, CodecError>, sqlx::Error>> {
+        self.rows.iter().map(current)
+    }
 }
 
 /// States of users, and of those without one what they left behind when they departed. The clock is read once, since
@@ -101,12 +108,8 @@ pub async fn read(connection: &mut PgConnection, users: &[&str], asked: Asked) -
         Extent::Many => sql::query_planned_anew(statement),
     };
     let rows = statement.bind(users).fetch_all(connection).await?;
-    let mut snapshot = Snapshot { users: Vec::with_capacity(rows.len()), clock_ms: 0 };
-    for row in &rows {
-        snapshot.clock_ms = snapshot.clock_ms.max(row.try_get("clock_ms")?);
-        snapshot.users.push(current(row)?);
-    }
-    Ok(snapshot)
+    let clock_ms = rows.first().map_or(Ok(0), |row| row.try_get("clock_ms"))?;
+    Ok(Snapshot { rows, clock_ms })
 }
 
 fn current(row: &PgRow) -> Result<Result<Current, CodecError>, sqlx::Error> {

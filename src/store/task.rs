@@ -1,10 +1,12 @@
 //! What a batch asks for, by user, and the fold of one user's part of it.
 
 use super::apply::Ending;
+use super::encoded_state::EncodedState;
 use super::error::StoreError;
 use super::states::{Current, Version};
 use crate::event::{Body, Event, Millis, UserId};
-use crate::pipeline::fold::{self, Context, Fold, JobCause, Write};
+use crate::pipeline::change::Change;
+use crate::pipeline::fold::{self, Context, Fold, JobCause, RowWrite, Write};
 use crate::profile::Outcome;
 
 /// What is to be done to the states of users; each item has an ending.
@@ -69,17 +71,31 @@ impl<'e> Task<'e> {
     }
 }
 
-/// What folding one user's items came to.
-pub(super) struct UserFold {
+/// What folding one user's items came to; `W` is what to write, as the fold gives it or encoded.
+pub(super) struct UserFold<W> {
     pub(super) endings: Vec<(usize, Ending)>,
     /// What to write over the state that was read.
-    pub(super) write: Option<Write>,
+    pub(super) write: Option<W>,
     /// The version that was read.
     pub(super) version: Option<Version>,
     /// Whether the user may have no row yet (see [`Current::may_lack_a_row`]).
     pub(super) may_insert: bool,
     /// The erasure to remember of a user whom the platform does not know.
     pub(super) departed_erasure: Option<Millis>,
+}
+
+/// What to write of a user, the state as the table has it.
+pub(super) struct EncodedWrite {
+    pub(super) state: EncodedState,
+    pub(super) row: RowWrite,
+    pub(super) change: Option<Change>,
+    pub(super) unknown_currency: bool,
+}
+
+impl From<Write> for EncodedWrite {
+    fn from(Write { state, row, change, unknown_currency }: Write) -> Self {
+        Self { state: EncodedState::from(&state), row, change, unknown_currency }
+    }
 }
 
 impl Group {
@@ -89,14 +105,22 @@ impl Group {
     }
 }
 
-impl UserFold {
+impl<W> UserFold<W> {
     pub(super) fn without_write(endings: Vec<(usize, Ending)>) -> Self {
         Self { endings, write: None, version: None, may_insert: false, departed_erasure: None }
     }
 
     /// What to write into the state table; nothing for a user who may not have a state.
-    pub(super) fn state_write(&self) -> Option<&Write> {
+    pub(super) fn state_write(&self) -> Option<&W> {
         self.write.as_ref().filter(|_| self.departed_erasure.is_none())
+    }
+}
+
+impl UserFold<Write> {
+    /// With the state encoded; what it was encoded from goes.
+    pub(super) fn encoded(self) -> UserFold<EncodedWrite> {
+        let Self { endings, write, version, may_insert, departed_erasure } = self;
+        UserFold { endings, write: write.map(EncodedWrite::from), version, may_insert, departed_erasure }
     }
 }
 
@@ -105,14 +129,19 @@ pub(super) fn fold_user(
     group: &Group,
     current: Current,
     context: &Context<'_>,
-) -> Result<UserFold, StoreError> {
+) -> Result<UserFold<Write>, StoreError> {
     match task {
         Task::Merge(events) => merge(events, group, current, context),
         Task::Rescore(rescorings) => rescore(rescorings, group, current, context),
     }
 }
 
-fn merge(events: &[Event], group: &Group, current: Current, context: &Context<'_>) -> Result<UserFold, StoreError> {
+fn merge(
+    events: &[Event],
+    group: &Group,
+    current: Current,
+    context: &Context<'_>,
+) -> Result<UserFold<Write>, StoreError> {
     // Without a user on the platform only erasures mean something.
     let (accepted, refused): (Vec<usize>, Vec<usize>) = group
         .items
@@ -132,7 +161,7 @@ fn rescore(
     group: &Group,
     current: Current,
     context: &Context<'_>,
-) -> Result<UserFold, StoreError> {
+) -> Result<UserFold<Write>, StoreError> {
     let rescoring = group.items.first().and_then(|index| rescorings.get(*index));
     let Some(rescoring) = rescoring.filter(|_| current.known) else {
         return Ok(UserFold::without_write(group.all(&Ending::UnknownUser)));

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use segmenter::store::compare_and_set::{OutboxId, StateWrite, compare_and_set};
+use segmenter::store::encoded_state::EncodedState;
 use segmenter::store::error::{ErrorClass, StoreError};
 use segmenter::store::states::{self, Asked, Current};
 use sqlx::postgres::PgConnection;
@@ -22,7 +23,7 @@ async fn someone_waits_for_a_lock(database: &Database) -> bool {
 
 async fn read(connection: &mut PgConnection, user: &str) -> Current {
     let snapshot = states::read(connection, &[user], Asked::OfStrangers).await.unwrap();
-    snapshot.users.into_iter().next().unwrap().unwrap()
+    snapshot.users().next().unwrap().unwrap().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -59,7 +60,8 @@ async fn a_user_who_went_and_came_back_since_being_read_gets_nothing_of_the_earl
     database.add_users(["ann"]).await;
     assert!(read(&mut connection, "ann").await.known, "the platform knows her again");
     let user = crate::world::user("ann");
-    let write = StateWrite { user: &user, over: known.version.as_ref(), may_insert: false, state: &known.state };
+    let state = EncodedState::from(&known.state);
+    let write = StateWrite { user: &user, over: known.version.as_ref(), may_insert: false, state: &state };
     for has_users in [true, false] {
         let mut transaction = database.pool().begin().await.unwrap();
         let writes = std::slice::from_ref(&write);

@@ -2,6 +2,7 @@
 
 use segmenter::event::Event;
 use segmenter::store::compare_and_set::{OutboxId, StateWrite, compare_and_set};
+use segmenter::store::encoded_state::EncodedState;
 use segmenter::store::extent::Extent;
 use segmenter::store::states::{self, Asked};
 use segmenter::store::{Store, sql};
@@ -73,13 +74,15 @@ async fn what_was_changed_or_has_gone_since_being_read_is_not_written_and_all_el
     let keys: Vec<&str> = names.iter().map(String::as_str).collect();
     let mut connection = database.pool().acquire().await.unwrap();
     let read = states::read(&mut connection, &keys, Asked::OfStrangers).await.unwrap();
-    let read: Vec<_> = read.users.into_iter().map(Result::unwrap).collect();
+    let read: Vec<_> = read.users().map(|current| current.unwrap().unwrap()).collect();
+    let states: Vec<EncodedState> = read.iter().map(|current| EncodedState::from(&current.state)).collect();
     let writes: Vec<StateWrite<'_>> = users
         .iter()
         .zip(&read)
-        .map(|(user, current)| {
+        .zip(&states)
+        .map(|((user, current), state)| {
             let over = current.version.as_ref();
-            StateWrite { user, over, may_insert: false, state: &current.state }
+            StateWrite { user, over, may_insert: false, state }
         })
         .collect();
 

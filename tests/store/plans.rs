@@ -142,6 +142,6 @@ async fn a_session_that_read_states_while_there_were_none_does_not_read_all_of_t
     }
     let before = rows_read_in_passing(&database, &mut session).await;
     let snapshot = states::read(&mut session, &users, Asked::OfStrangers).await.unwrap();
-    assert_eq!(snapshot.users.len(), GIVEN);
+    assert_eq!(snapshot.users().len(), GIVEN);
     assert_eq!(rows_read_in_passing(&database, &mut session).await, before);
 }

@@ -3,10 +3,7 @@
 use uuid::Uuid;
 
 use super::StateWrite;
-use crate::pipeline::codec;
-use crate::pipeline::state::LastSaid;
 use crate::store::sql::Statement;
-use crate::store::states::{SAID_NOTHING, SAID_NULL, SAID_RANKING};
 
 /// What is the same of every state, a column each.
 #[derive(Default)]
@@ -17,7 +14,7 @@ pub(super) struct Columns<'a> {
     erased: Vec<Option<i64>>,
     catalogs: Vec<i32>,
     jobs: Vec<Option<Uuid>>,
-    states: Vec<Vec<u8>>,
+    states: Vec<&'a [u8]>,
 }
 
 impl<'a> Columns<'a> {
@@ -36,15 +33,11 @@ impl<'a> Columns<'a> {
     pub(super) fn push(&mut self, write: &StateWrite<'a>) {
         self.users.push(write.user.as_str());
         self.revisions.push(write.state.revision);
-        self.said.push(match write.state.said {
-            None => SAID_NOTHING,
-            Some(LastSaid::Ranking(_)) => SAID_RANKING,
-            Some(LastSaid::Null) => SAID_NULL,
-        });
-        self.erased.push(write.state.profile.erased_at().map(|time| time.0));
-        self.catalogs.push(i32::try_from(write.state.catalog_version).unwrap_or(i32::MAX));
+        self.said.push(write.state.said);
+        self.erased.push(write.state.erased_at);
+        self.catalogs.push(write.state.catalog_version);
         self.jobs.push(write.state.job);
-        self.states.push(codec::encode_state(&write.state.profile, write.state.said.as_ref()));
+        self.states.push(&write.state.bytes);
     }
 
     /// Binds seven parameters: user, revision, said, erased_at, catalog_version, job_id and state.

@@ -9,11 +9,11 @@ use std::collections::HashSet;
 use sqlx::Transaction;
 use sqlx::postgres::Postgres;
 
+use super::encoded_state::EncodedState;
 use super::error::StoreError;
 use super::extent::Extent;
 use super::states::Version;
 use crate::event::UserId;
-use crate::pipeline::state::State;
 use crate::store::sql;
 
 /// A state to write: over the one that was read, or as the user's first.
@@ -24,7 +24,7 @@ pub struct StateWrite<'a> {
     pub over: Option<&'a Version>,
     /// Whether the user may have no row yet: inserting one needs the user to stay in `users`.
     pub may_insert: bool,
-    pub state: &'a State,
+    pub state: &'a EncodedState,
 }
 
 /// The users whose states were written.
