@@ -50,7 +50,7 @@ pub async fn measure(world: &World, backlog: &Backlog) -> Produced {
 }
 
 async fn produce(producer: &Producer, topic: &str, list: Vec<Outgoing>) {
-    for fate in produce_all(producer, topic, list.into_iter()).await {
+    for fate in produce_all(producer, topic, list).await {
         fate.expect("the broker takes all");
     }
 }

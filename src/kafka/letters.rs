@@ -4,7 +4,7 @@ use rdkafka::error::KafkaError;
 
 use super::client::Topics;
 use super::dead_letter::{self, Extent};
-use super::produce::{self, Producer};
+use super::produce::{self, Outgoing, Producer};
 use super::record::Rejected;
 
 /// A dead letter that is still to be written; `mark` is the caller's own.
@@ -63,7 +63,8 @@ async fn write<M>(producer: &Producer, topics: &Topics, letters: Vec<Letter<M>>,
         let topic = topics.input(letter.rejected.record.partition.kind);
         dead_letter::dead_letter(&letter.rejected, topic, letter.attempts, letter.extent)
     };
-    let fates = produce::produce_all(producer, &topics.dead_letter, letters.iter().map(record)).await;
+    let records: Vec<Outgoing> = letters.iter().map(record).collect();
+    let fates = produce::produce_all(producer, &topics.dead_letter, records).await;
     for (mut letter, fate) in letters.into_iter().zip(fates) {
         match fate {
             Ok(()) => attempt.written.push(letter),

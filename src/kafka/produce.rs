@@ -29,14 +29,10 @@ pub struct Outgoing {
     pub headers: OwnedHeaders,
 }
 
-/// Hands all records to the client in their order, each before the next one is made, then waits for each acknowledgement.
-pub async fn produce_all(
-    producer: &Producer,
-    topic: &str,
-    records: impl ExactSizeIterator<Item = Outgoing>,
-) -> Vec<Result<(), KafkaError>> {
+/// Hands all records to the client in their order, then waits for each acknowledgement.
+pub async fn produce_all(producer: &Producer, topic: &str, records: Vec<Outgoing>) -> Vec<Result<(), KafkaError>> {
     let (places, fates) = delivery::batch(records.len());
-    for (Outgoing { key, value, headers }, place) in records.zip(places) {
+    for (Outgoing { key, value, headers }, place) in records.into_iter().zip(places) {
         let mut record = BaseRecord::<[u8], [u8]>::to(topic).headers(headers);
         record.key = key.as_deref();
         record.payload = value.as_deref();

@@ -188,7 +188,7 @@ impl Publisher {
     /// Produces what is pending, in order. What was not acknowledged stays pending; the first error is given.
     async fn say(&self, round: &mut Round) -> Option<rdkafka::error::KafkaError> {
         let pending = std::mem::take(&mut round.pending);
-        let records = pending.iter().map(|change| self.record(change));
+        let records: Vec<Outgoing> = pending.iter().map(|change| self.record(change)).collect();
         let trace = self.traces.say_begins(&self.topic, &pending);
         let fates = produce::produce_all(&self.producer, &self.topic, records).await;
         trace.end(|index| fates.get(index).is_some_and(Result::is_ok));
