@@ -2,7 +2,7 @@
 //! without the repository, or else what git says of a release build. Any other build has none, or else each commit would
 //! compile everything anew.
 //!
-//! Besides, has librdkafka call us where it unpacks gzip (`src/kafka/gunzip.rs`).
+//! Besides, has librdkafka call us in two places (`src/kafka/interposed/`).
 
 #![allow(clippy::print_stdout, reason = "this is how Cargo is told")]
 
@@ -24,7 +24,9 @@ fn main() {
     println!("cargo::rustc-env=SEGMENTER_BUILT_COMMIT={}", commit.as_deref().unwrap_or("unknown"));
     // Of the linkers, those for ELF can.
     if env::var("CARGO_CFG_TARGET_OS").as_deref() == Ok("linux") {
-        println!("cargo::rustc-link-arg=-Wl,--wrap=rd_gz_decompress");
+        for function in ["rd_gz_decompress", "rd_kafka_msgq_allow_wakeup_at"] {
+            println!("cargo::rustc-link-arg=-Wl,--wrap={function}");
+        }
     }
 }
 

@@ -1,5 +1,5 @@
 //! Asks librdkafka itself for what the `rdkafka` crate does not pass on: the ids of topics, and the metadata of committed
-//! offsets as bytes. One of two modules with `unsafe`: the safe way there is not.
+//! offsets as bytes. With `interposed` the only module that is `unsafe`: the safe way there is not.
 #![allow(unsafe_code, reason = "rdkafka 0.39 wraps neither DescribeTopics nor a topic's id")]
 
 use std::collections::HashMap;

@@ -10,10 +10,10 @@ pub mod dead_letter_reader;
 pub mod dead_letter_writer;
 pub mod delivery;
 pub mod describe;
-#[cfg(target_os = "linux")]
-mod gunzip;
 pub mod handover;
 pub mod held_rows;
+#[cfg(target_os = "linux")]
+mod interposed;
 pub mod ledger;
 pub mod letters;
 pub mod outbox_gate;
