@@ -13,7 +13,7 @@ use crate::kafka::client::{Cluster, Topics};
 use crate::kafka::handover::handover;
 use crate::kafka::held_rows::HeldRows;
 use crate::kafka::letters::{self, Letter};
-use crate::kafka::produce::Producer;
+use crate::kafka::producer::Producer;
 use crate::kafka::publisher::Publisher;
 use crate::kafka::record::Rejected;
 use crate::kafka::said_schema;

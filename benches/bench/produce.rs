@@ -6,7 +6,8 @@ use std::time::Instant;
 use rdkafka::Message as _;
 use rdkafka::consumer::BaseConsumer;
 use rdkafka::message::OwnedHeaders;
-use segmenter::kafka::produce::{Outgoing, Producer, produce_all};
+use segmenter::kafka::produce::{Outgoing, produce_all};
+use segmenter::kafka::producer::Producer;
 
 use crate::backlog::{Backlog, PARTITIONS};
 use crate::consume::{cluster, next, reader};

@@ -8,7 +8,8 @@ use rdkafka::producer::BaseRecord;
 use super::script::ScriptedRecord;
 use crate::kafka::client::Topics;
 use crate::kafka::delivery;
-use crate::kafka::produce::{Producer, send};
+use crate::kafka::produce::send;
+use crate::kafka::producer::Producer;
 use crate::metrics::{Metrics, RecordOutcome};
 
 /// How far the records produced may be ahead of those finished. The broker in the process forgets the oldest messages of

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::ClientContext;
-use rdkafka::config::{ClientConfig, FromClientConfigAndContext, RDKafkaLogLevel};
+use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use tokio::sync::watch;
 use tracing::{debug, error, info, warn};
 
-use super::produce::Producer;
+use super::producer::Producer;
 use crate::event::Kind;
 
 /// The names of the four topics.
@@ -146,7 +146,7 @@ impl Cluster {
             .set("message.timeout.ms", "10000")
             .set("message.max.bytes", "104857600")
             .set("allow.auto.create.topics", "false");
-        Producer::from_config_and_context(&config, events)
+        Producer::new(&config, events)
     }
 
     /// A producer that reports under `name`.

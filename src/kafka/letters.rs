@@ -4,7 +4,8 @@ use rdkafka::error::KafkaError;
 
 use super::client::Topics;
 use super::dead_letter::{self, Extent};
-use super::produce::{self, Outgoing, Producer};
+use super::produce::{self, Outgoing};
+use super::producer::Producer;
 use super::record::Rejected;
 
 /// A dead letter that is still to be written; `mark` is the caller's own.

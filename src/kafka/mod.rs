@@ -18,6 +18,7 @@ pub mod ledger;
 pub mod letters;
 pub mod outbox_gate;
 pub mod produce;
+pub mod producer;
 pub mod publisher;
 pub mod rebalance;
 pub mod record;

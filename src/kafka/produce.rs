@@ -2,13 +2,11 @@
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Message, OwnedHeaders};
-use rdkafka::producer::{BaseRecord, DeliveryResult, ProducerContext, ThreadedProducer};
+use rdkafka::producer::{BaseRecord, DeliveryResult, ProducerContext};
 
 use super::client::ClientEvents;
 use super::delivery::{self, Place};
-
-/// The producer of this process for one purpose. Cheap to clone.
-pub type Producer = ThreadedProducer<ClientEvents>;
+use super::producer::Producer;
 
 impl ProducerContext for ClientEvents {
     type DeliveryOpaque = Box<Place>;

@@ -19,7 +19,8 @@ use tracing::{debug, error, info, warn};
 
 use super::handover::{Arrivals, HandedOver};
 use super::held_rows::{self, HeldRows};
-use super::produce::{self, Outgoing, Producer};
+use super::produce::{self, Outgoing};
+use super::producer::Producer;
 use crate::event::UserId;
 use crate::fault::fault_point;
 use crate::metrics::{Metrics, Published, Stage};

@@ -5,7 +5,8 @@ use rdkafka::producer::BaseRecord;
 
 use super::client::Topics;
 use super::delivery;
-use super::produce::{Producer, send};
+use super::produce::send;
+use super::producer::Producer;
 use crate::event::{Kind, Millis, UserId};
 
 /// Produces a null record under the user's id to both input topics, dated `at`, and waits for the acknowledgements.

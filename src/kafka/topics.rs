@@ -11,7 +11,7 @@ use tracing::{info, warn};
 use super::certificate;
 use super::client::{ClientEvents, Topics};
 use super::describe;
-use super::produce::Producer;
+use super::producer::Producer;
 use super::topic_id::TopicIds;
 use crate::event::Kind;
 use crate::health::Health;

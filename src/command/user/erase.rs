@@ -9,7 +9,7 @@ use crate::event::{Body, Cause, DECODER_VERSION, Event, Millis, Stamp, UserId};
 use crate::kafka::client::Topics;
 use crate::kafka::handover::{Gone, handover};
 use crate::kafka::held_rows::HeldRows;
-use crate::kafka::produce::Producer;
+use crate::kafka::producer::Producer;
 use crate::kafka::publisher::Publisher;
 use crate::kafka::{said_schema, tombstone};
 use crate::metrics::Metrics;
