@@ -1,8 +1,8 @@
 //! Has a producer wait for what is under way, instead of asking for it all the time.
 //!
-//! A partition of an idempotent producer with more than five records under way sends nothing more until they are
+//! A partition of an idempotent producer with five records or more under way sends nothing more until they are
 //! acknowledged. What comes to be ready for it meanwhile has librdkafka look again at once, and again, until then: a thread
-//! that turns for as long as a broker takes to answer, a tenth of all that this process did.
+//! that turns for as long as a broker takes to answer, a twelfth of all that this process did.
 #![allow(unsafe_code, reason = "librdkafka has no setting for it")]
 
 use std::ffi::c_void;
