@@ -6,6 +6,7 @@ use sqlx::{PgConnection, Postgres, Transaction};
 
 use super::Store;
 use super::compare_and_set::{self, OutboxId, StateWrite, Won};
+use super::encoded_state::EncodedState;
 use super::error::{ErrorClass, StoreError};
 use super::extent::Extent;
 use super::jobs;
@@ -14,7 +15,7 @@ use super::progress::Chunk;
 pub use super::progress::{Ending, Progress, Tally};
 use super::sql;
 use super::states::{self, Asked, Snapshot};
-use super::task::{EncodedWrite, Group, UserFold, fold_user};
+use super::task::{Group, UserFold, fold_user};
 use super::user_vectors::{self, RowIds};
 use crate::event::{Millis, UserId};
 use crate::fault::fault_point;
@@ -142,7 +143,7 @@ impl Store {
         let users: Vec<&str> = chunk.iter().map(|group| group.user.as_str()).collect();
         let asked = self.asked(chunk.iter().any(|group| group.lost));
         let snapshot = states::read(reading.connection(), &users, asked).await?;
-        let folds = self.fold(progress, chunk, &snapshot)?;
+        let folds = self.fold(progress, chunk, snapshot)?;
         if folds.iter().all(|fold| fold.write.is_none()) {
             reading.finish().await?;
             let endings = folds.into_iter().flat_map(|fold| fold.endings).collect();
@@ -173,13 +174,13 @@ impl Store {
     }
 
     /// User by user: a state is decoded, folded and encoded before the next one is looked at, so that all of it lies in the
-    /// processor's caches and little is kept of it.
+    /// processor's caches and little is kept of it; what was read goes before anything is written.
     fn fold(
         &self,
         progress: &Progress<'_>,
         chunk: &Chunk,
-        snapshot: &Snapshot,
-    ) -> Result<Vec<UserFold<EncodedWrite>>, StoreError> {
+        snapshot: Snapshot,
+    ) -> Result<Vec<UserFold<EncodedState>>, StoreError> {
         let context = Context { catalog: &self.catalog, clock_ms: snapshot.clock_ms, voice: progress.voice };
         let pairs = chunk.iter().zip(snapshot.users());
         pairs.map(|(group, current)| Ok(fold_user(progress.task, group, current??, &context)?.encoded())).collect()
@@ -189,18 +190,18 @@ impl Store {
         &self,
         transaction: &mut Transaction<'_, Postgres>,
         chunk: &Chunk,
-        folds: Vec<UserFold<EncodedWrite>>,
+        folds: Vec<UserFold<EncodedState>>,
         row_ids: RowIds,
     ) -> Result<Committed, StoreError> {
         let (won, outbox_id) = compare_and_set(transaction, chunk, &folds, self.has_users).await?;
         if let Some(id) = outbox_id {
             self.drawn.note(id);
         }
-        let is_loser = |(group, user_fold): &(&Group, &UserFold<EncodedWrite>)| {
+        let is_loser = |(group, user_fold): &(&Group, &UserFold<EncodedState>)| {
             user_fold.state_write().is_some() && !won.contains(&group.user)
         };
         let pairs = || chunk.iter().zip(&folds);
-        let winners: Vec<(&Group, &UserFold<EncodedWrite>)> = pairs().filter(|pair| !is_loser(pair)).collect();
+        let winners: Vec<(&Group, &UserFold<EncodedState>)> = pairs().filter(|pair| !is_loser(pair)).collect();
         let losers = pairs().filter(is_loser).map(|(group, _)| Group { lost: true, ..group.clone() }).collect();
 
         let erasures: Vec<(&UserId, Millis)> =
@@ -225,7 +226,7 @@ impl Store {
 async fn compare_and_set(
     transaction: &mut Transaction<'_, Postgres>,
     chunk: &Chunk,
-    folds: &[UserFold<EncodedWrite>],
+    folds: &[UserFold<EncodedState>],
     has_users: bool,
 ) -> Result<(Won, Option<i64>), StoreError> {
     let writes: Vec<StateWrite<'_>> = chunk
@@ -247,7 +248,7 @@ async fn compare_and_set(
 /// Writes the winners' rows, and the outbox row where there is something to say.
 async fn write_rows(
     connection: &mut PgConnection,
-    winners: &[(&Group, &UserFold<EncodedWrite>)],
+    winners: &[(&Group, &UserFold<EncodedState>)],
     row_ids: RowIds,
     outbox_row: Option<NewRow<'_>>,
 ) -> Result<(), sqlx::Error> {

@@ -10,7 +10,7 @@ use super::sql;
 use super::states::{self, Snapshot};
 use super::task::{Task, UserFold, fold_user};
 use crate::event::UserId;
-use crate::pipeline::fold::{Context, Voice, Write};
+use crate::pipeline::fold::{Context, Voice};
 use crate::pipeline::state::State;
 
 /// What a remembered state counts for, in bytes: registers, texts, the ranking said, and the table's own share.
@@ -92,7 +92,7 @@ impl Rehearsal {
 struct Rehearsed {
     user: UserId,
     prior: State,
-    fold: UserFold<Write>,
+    fold: UserFold,
 }
 
 impl Store {

@@ -5,8 +5,8 @@ use super::encoded_state::EncodedState;
 use super::error::StoreError;
 use super::states::{Current, Version};
 use crate::event::{Body, Event, Millis, UserId};
-use crate::pipeline::change::Change;
-use crate::pipeline::fold::{self, Context, Fold, JobCause, RowWrite, Write};
+use crate::pipeline::fold::{self, Context, Fold, JobCause, Write};
+use crate::pipeline::state::State;
 use crate::profile::Outcome;
 
 /// What is to be done to the states of users; each item has an ending.
@@ -71,31 +71,17 @@ impl<'e> Task<'e> {
     }
 }
 
-/// What folding one user's items came to; `W` is what to write, as the fold gives it or encoded.
-pub(super) struct UserFold<W> {
+/// What folding one user's items came to.
+pub(super) struct UserFold<S = State> {
     pub(super) endings: Vec<(usize, Ending)>,
     /// What to write over the state that was read.
-    pub(super) write: Option<W>,
+    pub(super) write: Option<Write<S>>,
     /// The version that was read.
     pub(super) version: Option<Version>,
     /// Whether the user may have no row yet (see [`Current::may_lack_a_row`]).
     pub(super) may_insert: bool,
     /// The erasure to remember of a user whom the platform does not know.
     pub(super) departed_erasure: Option<Millis>,
-}
-
-/// What to write of a user, the state as the table has it.
-pub(super) struct EncodedWrite {
-    pub(super) state: EncodedState,
-    pub(super) row: RowWrite,
-    pub(super) change: Option<Change>,
-    pub(super) unknown_currency: bool,
-}
-
-impl From<Write> for EncodedWrite {
-    fn from(Write { state, row, change, unknown_currency }: Write) -> Self {
-        Self { state: EncodedState::from(&state), row, change, unknown_currency }
-    }
 }
 
 impl Group {
@@ -105,22 +91,26 @@ impl Group {
     }
 }
 
-impl<W> UserFold<W> {
+impl<S> UserFold<S> {
     pub(super) fn without_write(endings: Vec<(usize, Ending)>) -> Self {
         Self { endings, write: None, version: None, may_insert: false, departed_erasure: None }
     }
 
     /// What to write into the state table; nothing for a user who may not have a state.
-    pub(super) fn state_write(&self) -> Option<&W> {
+    pub(super) fn state_write(&self) -> Option<&Write<S>> {
         self.write.as_ref().filter(|_| self.departed_erasure.is_none())
     }
 }
 
-impl UserFold<Write> {
+impl UserFold {
     /// With the state encoded; what it was encoded from goes.
-    pub(super) fn encoded(self) -> UserFold<EncodedWrite> {
+    pub(super) fn encoded(self) -> UserFold<EncodedState> {
         let Self { endings, write, version, may_insert, departed_erasure } = self;
-        UserFold { endings, write: write.map(EncodedWrite::from), version, may_insert, departed_erasure }
+        let write = write.map(|Write { state, row, change, unknown_currency }| {
+            let state = EncodedState::from(&state);
+            Write { state, row, change, unknown_currency }
+        });
+        UserFold { endings, write, version, may_insert, departed_erasure }
     }
 }
 
@@ -129,19 +119,14 @@ pub(super) fn fold_user(
     group: &Group,
     current: Current,
     context: &Context<'_>,
-) -> Result<UserFold<Write>, StoreError> {
+) -> Result<UserFold, StoreError> {
     match task {
         Task::Merge(events) => merge(events, group, current, context),
         Task::Rescore(rescorings) => rescore(rescorings, group, current, context),
     }
 }
 
-fn merge(
-    events: &[Event],
-    group: &Group,
-    current: Current,
-    context: &Context<'_>,
-) -> Result<UserFold<Write>, StoreError> {
+fn merge(events: &[Event], group: &Group, current: Current, context: &Context<'_>) -> Result<UserFold, StoreError> {
     // Without a user on the platform only erasures mean something.
     let (accepted, refused): (Vec<usize>, Vec<usize>) = group
         .items
@@ -161,7 +146,7 @@ fn rescore(
     group: &Group,
     current: Current,
     context: &Context<'_>,
-) -> Result<UserFold<Write>, StoreError> {
+) -> Result<UserFold, StoreError> {
     let rescoring = group.items.first().and_then(|index| rescorings.get(*index));
     let Some(rescoring) = rescoring.filter(|_| current.known) else {
         return Ok(UserFold::without_write(group.all(&Ending::UnknownUser)));
