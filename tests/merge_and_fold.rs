@@ -8,6 +8,7 @@ use segmenter::pipeline::change::{Change, Saying};
 use segmenter::pipeline::codec;
 use segmenter::pipeline::fold::{Context, RowWrite, Voice, fold};
 use segmenter::pipeline::row::RowContent;
+use segmenter::pipeline::segment_changed::{self, Encoding, Said};
 use segmenter::pipeline::state::{LastSaid, State};
 use segmenter::profile::Outcome;
 use segmenter::profile::section::{
@@ -35,7 +36,7 @@ fn section() -> impl Strategy<Value = Section> {
         )
             .prop_map(|(types, group)| {
                 let types = types.into_iter().map(token).collect();
-                Section::Travel(Travel { types, group_types: vec![token(group)], ..Travel::default() })
+                Section::Travel(Travel { types, group_types: vec![token(group)].into(), ..Travel::default() })
             }),
         prop::option::of(prop::sample::select(vec!["LOW", "HIGH", "VERY_HIGH"])).prop_map(|level| {
             Section::Activities(Activities { activity_level: level.map(token), ..Activities::default() })
@@ -228,6 +229,21 @@ proptest! {
         let place = place.index(body.len());
         body[place] = byte;
         let _ = codec::decode_changes(&body);
+    }
+
+    #[test]
+    fn a_change_is_the_same_record_whether_its_own_process_says_it_or_who_finds_it_in_the_outbox(
+        (events, _, cuts, _) in permuted(),
+    ) {
+        let catalog = Catalog::builtin().unwrap();
+        let said = World::run(&events, &cuts, &catalog).said;
+        let found = codec::decode_changes(&codec::encode_changes(&said)).unwrap();
+        for encoding in [Encoding::Json, Encoding::Avro] {
+            let records = |changes: &[Change]| -> Vec<Said> {
+                changes.iter().map(|change| segment_changed::record(change, &catalog, encoding)).collect()
+            };
+            prop_assert_eq!(records(&found), records(&said));
+        }
     }
 
     #[test]

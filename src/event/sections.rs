@@ -7,7 +7,7 @@ use super::tree::Node;
 use super::{Rejection, time};
 use crate::profile::section::{
     Accommodation, Activities, Budget, BudgetRange, Climate, Demographics, Destinations, Experience, Quality, Section,
-    Token, Transport, Travel,
+    Token, Tokens, Transport, Travel,
 };
 
 /// The most items a list may have, blank ones not counted.
@@ -175,10 +175,10 @@ fn word(text: &str, path: &str) -> Result<Option<Token>, Rejection> {
 }
 
 /// A list of words; null is an empty list, blank words are dropped, repeated ones are kept.
-fn tokens(node: &Node<'_>, path: &str) -> Result<Vec<Token>, Rejection> {
+fn tokens(node: &Node<'_>, path: &str) -> Result<Tokens, Rejection> {
     let items = list(node, path)?;
     // Blank words are rare, lists that are too long are not kept.
-    let mut tokens = Vec::with_capacity(items.len().min(MAX_ITEMS));
+    let mut tokens = Tokens::with_capacity(items.len().min(MAX_ITEMS));
     for item in items {
         match item {
             Node::Text(text) => tokens.extend(word(text, path)?),

@@ -67,16 +67,27 @@ pub struct Announcement {
 }
 
 /// An announcement together with its stored form, which the state and the outbox row both get. Shared by all who have it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Announced {
     announcement: Arc<Announcement>,
     kept: KeptAnnouncement,
+    ranking_json: Option<Arc<str>>,
 }
 
 impl Announced {
     /// An announcement with what is known to be its stored form.
     pub(super) fn new(announcement: Announcement, kept: KeptAnnouncement) -> Self {
-        Self { announcement: Arc::new(announcement), kept }
+        Self { announcement: Arc::new(announcement), kept, ranking_json: None }
+    }
+
+    /// The same with its ranking as JSON, which the user's row has too: making it once more would take as long.
+    pub(super) fn with_ranking_json(self, ranking_json: Arc<str>) -> Self {
+        Self { ranking_json: Some(ranking_json), ..self }
+    }
+
+    /// The ranking as JSON, if it is at hand.
+    pub fn ranking_json(&self) -> Option<&str> {
+        self.ranking_json.as_deref()
     }
 
     /// The stored form.
@@ -89,6 +100,13 @@ impl From<Announcement> for Announced {
     fn from(announcement: Announcement) -> Self {
         let kept = KeptAnnouncement::of(&announcement);
         Self::new(announcement, kept)
+    }
+}
+
+impl PartialEq for Announced {
+    /// Whether the same is said; the JSON follows from it.
+    fn eq(&self, other: &Self) -> bool {
+        self.announcement == other.announcement && self.kept == other.kept
     }
 }
 

@@ -175,7 +175,8 @@ fn scored(
         Voice::Quiet(job) => (before.said, before.revision, Some(job.holder(before.job)), None),
         Voice::Aloud => {
             let announcement = announcement(&said_before, &segmentation, logical_time, origin, catalog);
-            let saying = Saying::Ranking(Announced::from(announcement));
+            let announced = Announced::from(announcement).with_ranking_json(Arc::clone(&row.segments));
+            let saying = Saying::Ranking(announced);
             let revision = next_revision(&before, context);
             (Some(LastSaid::from(&saying)), revision, None, Some(Change { user: user.clone(), revision, saying }))
         }

@@ -1,5 +1,7 @@
 //! The content of a `user_vectors` row: a pure function of the segmentation and the profile's logical time.
 
+use std::sync::Arc;
+
 use compact_str::CompactString;
 
 use super::assignment::ShownAssignment;
@@ -10,8 +12,8 @@ use crate::event::Millis;
 /// The columns of `user_vectors` that are ours.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RowContent {
-    /// JSON: the assignments, best first.
-    pub segments: String,
+    /// JSON: the assignments, best first. Shared with the change that says them.
+    pub segments: Arc<str>,
     pub primary_segment: Option<CompactString>,
     /// The primary segment's score, 0 to 1.
     pub segment_confidence: Option<f64>,
@@ -25,7 +27,7 @@ impl RowContent {
     pub fn new(segmentation: &Segmentation, catalog: &Catalog, logical_time: Millis) -> Self {
         let first = segmentation.ranking.first();
         Self {
-            segments: segments_json(segmentation, catalog, logical_time),
+            segments: segments_json(segmentation, catalog, logical_time).into(),
             primary_segment: first.map(|assignment| CompactString::new(catalog.segment_name(assignment.segment))),
             segment_confidence: first.map(|assignment| assignment.score),
             last_segment_update: logical_time,

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use uuid::Uuid;
 
 use super::assignment::ShownAssignment;
-use super::change::{Announcement, Assigned, Change, Saying, Scored};
+use super::change::{Announced, Announcement, Assigned, Change, Saying, Scored};
 use super::name_id::name_id;
 use crate::engine::Catalog;
 use crate::event::{Millis, UserId};
@@ -128,6 +128,8 @@ struct Payload<'a> {
 /// The ranking that is said.
 #[derive(Clone, Copy)]
 struct NewSegments<'a> {
+    /// As JSON, if that was made already.
+    json: Option<&'a str>,
     ranking: &'a [Assigned],
     assigned_at: &'a str,
     catalog: &'a Catalog,
@@ -135,7 +137,7 @@ struct NewSegments<'a> {
 
 impl<'a> NewSegments<'a> {
     fn iter(self) -> impl ExactSizeIterator<Item = ShownAssignment<'a>> {
-        let Self { ranking, assigned_at, catalog } = self;
+        let Self { json: _, ranking, assigned_at, catalog } = self;
         ranking.iter().map(move |assigned| ShownAssignment {
             segment: &assigned.segment,
             score: assigned.score,
@@ -159,8 +161,9 @@ fn envelope<'a>(said: &'a Announcement, event_id: &'a str, timestamp: &'a str, p
     }
 }
 
-fn payload<'a>(change: &'a Change, said: &'a Announcement, occurred_at: &'a str, catalog: &'a Catalog) -> Payload<'a> {
+fn payload<'a>(change: &'a Change, said: &'a Announced, occurred_at: &'a str, catalog: &'a Catalog) -> Payload<'a> {
     let first = said.ranking.first();
+    let json = said.ranking_json();
     Payload {
         user_id: change.user.as_str(),
         revision: change.revision,
@@ -169,7 +172,7 @@ fn payload<'a>(change: &'a Change, said: &'a Announcement, occurred_at: &'a str,
         primary_segment: first.map(|assigned| &*assigned.segment),
         segment_confidence: first.map(|assigned| assigned.score),
         previous_segments: &said.previous,
-        new_segments: NewSegments { ranking: &said.ranking, assigned_at: occurred_at, catalog },
+        new_segments: NewSegments { json, ranking: &said.ranking, assigned_at: occurred_at, catalog },
         catalog_version: said.catalog_version,
         occurred_at,
         replay_id: said.replay_id.as_deref(),

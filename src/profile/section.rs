@@ -4,6 +4,7 @@
 
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 /// A word a producer uses for a kind of travel, an interest, a level…: trimmed, upper-cased, never blank, without NUL.
 ///
@@ -39,6 +40,10 @@ impl Token {
     }
 }
 
+/// Words as a producer listed them. Two lie in place, as many as most lists have: memory of its own for each list would be a
+/// third of all that an event takes, and is freed on another thread than the one that asked for it.
+pub type Tokens = SmallVec<[Token; 2]>;
+
 /// Money a day, as stated: `0 ≤ min ≤ max`, both finite, in `currency` (an ISO code; absent means EUR).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BudgetRange {
@@ -56,9 +61,9 @@ pub struct Budget {
 /// Section `travel`. Ages are whole years, 0 to 25.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Travel {
-    pub types: Vec<Token>,
-    pub purposes: Vec<Token>,
-    pub group_types: Vec<Token>,
+    pub types: Tokens,
+    pub purposes: Tokens,
+    pub group_types: Tokens,
     pub travel_with_children: Option<bool>,
     pub children_ages: Vec<u8>,
 }
@@ -66,15 +71,15 @@ pub struct Travel {
 /// Section `accommodation`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Accommodation {
-    pub types: Vec<Token>,
+    pub types: Tokens,
     pub comfort_level: Option<Token>,
 }
 
 /// Section `activities`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Activities {
-    pub types: Vec<Token>,
-    pub interests: Vec<Token>,
+    pub types: Tokens,
+    pub interests: Tokens,
     pub activity_level: Option<Token>,
 }
 
@@ -87,7 +92,7 @@ pub struct Experience {
 /// Section `climate`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Climate {
-    pub preferences: Vec<Token>,
+    pub preferences: Tokens,
 }
 
 /// Section `destinations`. Of it only the presence counts; a backfilled NULL is written as not stated.
@@ -99,7 +104,7 @@ pub struct Destinations {
 /// Section `transport`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Transport {
-    pub preferred_airlines: Vec<Token>,
+    pub preferred_airlines: Tokens,
 }
 
 /// A calendar date without a time zone, as the user wrote it.

@@ -20,7 +20,8 @@ type Places = ArrayVec<(SectionKind, Range<usize>), { SectionKind::COUNT }>;
 pub struct StoredSections {
     bytes: Box<[u8]>,
     places: Places,
-    read: [OnceLock<Option<Section>>; SectionKind::COUNT],
+    /// Boxed, since few are ever read.
+    read: [OnceLock<Option<Box<Section>>>; SectionKind::COUNT],
 }
 
 impl StoredSections {
@@ -46,8 +47,8 @@ impl StoredSections {
 
     /// The one at `index`. Whatever was skimmed can be read.
     pub fn section(&self, index: usize) -> Option<&Section> {
-        let read = || postcard::from_bytes(self.encoded(index)?).ok();
-        self.read.get(index)?.get_or_init(read).as_ref()
+        let read = || postcard::from_bytes(self.encoded(index)?).ok().map(Box::new);
+        self.read.get(index)?.get_or_init(read).as_deref()
     }
 }
 
@@ -103,7 +104,7 @@ mod tests {
 
     use super::super::section::{
         Accommodation, Activities, Budget, BudgetRange, CalendarDate, Climate, Demographics, Destinations, Experience,
-        Quality, Token, Transport, Travel,
+        Quality, Token, Tokens, Transport, Travel,
     };
     use super::*;
 
@@ -111,8 +112,8 @@ mod tests {
         "[A-ZÉ_ ]{0,30}[A-Z]".prop_filter_map("blank", |word| Token::new(&word))
     }
 
-    fn any_tokens() -> impl Strategy<Value = Vec<Token>> {
-        prop::collection::vec(any_token(), 0..4)
+    fn any_tokens() -> impl Strategy<Value = Tokens> {
+        prop::collection::vec(any_token(), 0..4).prop_map(Tokens::from)
     }
 
     fn any_section() -> impl Strategy<Value = Section> {

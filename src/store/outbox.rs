@@ -47,9 +47,17 @@ pub struct NewRow<'a> {
 }
 
 impl NewRow<'_> {
+    /// How many parameters it is.
+    pub(super) const PARAMETERS: usize = 4;
+
+    /// Its changes as they are stored.
+    pub(super) fn body(&self) -> Vec<u8> {
+        codec::encode_changes(self.changes)
+    }
+
     /// Binds id, owner, lease and body.
-    pub(super) fn bind(self, statement: Statement) -> Statement {
-        statement.bind(self.id).bind(self.owner).bind(interval(self.lease)).bind(codec::encode_changes(self.changes))
+    pub(super) fn bind(self, statement: Statement, body: Vec<u8>) -> Statement {
+        statement.bind(self.id).bind(self.owner).bind(interval(self.lease)).bind(body)
     }
 }
 
@@ -57,7 +65,7 @@ impl NewRow<'_> {
 pub async fn insert(connection: &mut PgConnection, row: NewRow<'_>) -> Result<(), sqlx::Error> {
     let statement = "insert into segmenter.outbox (id, owner, leased_until, body) overriding system value
          values ($1, $2, clock_timestamp() + $3, $4)";
-    row.bind(sql::query(statement)).execute(connection).await?;
+    row.bind(sql::query(statement), row.body()).execute(connection).await?;
     Ok(())
 }
 

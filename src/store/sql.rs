@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgArguments, PgConnection, PgPool, PgRow};
 use sqlx::query::{Query, QueryAs, QueryScalar};
-use sqlx::{AssertSqlSafe, Connection as _, FromRow, Postgres, SqlSafeStr, Transaction};
+use sqlx::{Arguments as _, AssertSqlSafe, Connection as _, FromRow, Postgres, SqlSafeStr, Transaction};
 
 use super::extent::Extent;
 
@@ -54,6 +54,13 @@ pub type Statement = Query<'static, Postgres, PgArguments>;
 /// A statement: prepared once a session, or unnamed.
 pub fn query(sql: impl SqlSafeStr) -> Statement {
     sqlx::query(sql).persistent(keeps_sessions())
+}
+
+/// As [`query`], with room for `values` of about so many bytes in all, so that large ones are not copied as they grow.
+pub fn query_of(sql: impl SqlSafeStr, values: usize, bytes: usize) -> Statement {
+    let mut arguments = PgArguments::default();
+    arguments.reserve(values, bytes);
+    sqlx::query_with(sql, arguments).persistent(keeps_sessions())
 }
 
 /// A statement whose plan is made anew each time, out of what the tables have grown to by then. A plan that is kept may be one

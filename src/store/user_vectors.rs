@@ -66,7 +66,8 @@ pub async fn upsert(
     rows: &[(&UserId, &RowContent)],
     ids: RowIds,
 ) -> Result<(), sqlx::Error> {
-    bind(sql::query(UPSERT), rows, ids).execute(connection).await?;
+    let statement = sql::query_of(UPSERT, ROW_PARAMETERS, bytes(rows));
+    bind(statement, rows, ids).execute(connection).await?;
     Ok(())
 }
 
@@ -77,8 +78,20 @@ pub async fn upsert_and_announce(
     ids: RowIds,
     outbox_row: NewRow<'_>,
 ) -> Result<(), sqlx::Error> {
-    outbox_row.bind(bind(sql::query(UPSERT_AND_ANNOUNCE), rows, ids)).execute(connection).await?;
+    let body = outbox_row.body();
+    let statement = sql::query_of(UPSERT_AND_ANNOUNCE, ROW_PARAMETERS + NewRow::PARAMETERS, bytes(rows) + body.len());
+    outbox_row.bind(bind(statement, rows, ids), body).execute(connection).await?;
     Ok(())
+}
+
+/// How many parameters the rows are.
+const ROW_PARAMETERS: usize = 7;
+
+/// About how many bytes they take.
+fn bytes(rows: &[(&UserId, &RowContent)]) -> usize {
+    /// Of what is about as long in every row, with the length of each value.
+    const EACH: usize = 7 * 4 + 36 + 24 + 8 + 8;
+    rows.iter().map(|(user, row)| user.as_str().len() + row.vector.len() + row.segments.len() + EACH).sum()
 }
 
 fn bind(statement: Statement, rows: &[(&UserId, &RowContent)], ids: RowIds) -> Statement {

@@ -36,7 +36,11 @@ fn payload(json: &mut JsonText, payload: &Payload<'_>) {
         json.raw(r#"{"segment":"#).string(&previous.segment);
         json.raw(r#","score":"#).double(previous.score).raw("}");
     });
-    json.raw(r#","newSegments":"#).list(payload.new_segments.iter(), |json, assigned| assigned.write_json(json));
+    json.raw(r#","newSegments":"#);
+    match payload.new_segments.json {
+        Some(new_segments) => json.raw(new_segments),
+        None => json.list(payload.new_segments.iter(), |json, assigned| assigned.write_json(json)),
+    };
     json.raw(r#","catalogVersion":"#).display(payload.catalog_version);
     json.raw(r#","occurredAt":"#).string(payload.occurred_at);
     if let Some(replay_id) = payload.replay_id {

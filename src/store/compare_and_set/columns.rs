@@ -40,6 +40,14 @@ impl<'a> Columns<'a> {
         self.states.push(&write.state.bytes);
     }
 
+    /// About how many bytes its parameters take.
+    pub(super) fn bytes(&self) -> usize {
+        /// Of the five numbers of a state, and of the length of each value.
+        const EACH: usize = 7 * 4 + 8 + 2 + 8 + 4 + 16;
+        let texts = self.users.iter().map(|user| user.len()).sum::<usize>();
+        texts + self.states.iter().map(|state| state.len() + EACH).sum::<usize>()
+    }
+
     /// Binds seven parameters: user, revision, said, erased_at, catalog_version, job_id and state.
     pub(super) fn bind(self, statement: Statement) -> Statement {
         statement

@@ -64,7 +64,7 @@ mod tests {
         let right = RowContent::new(&engine::segment(&engine_input(&state.profile, at), catalog), catalog, at);
         StoredRow {
             source: "onboarding".to_owned(),
-            segments: Some(right.segments),
+            segments: Some(right.segments.to_string()),
             primary_segment: right.primary_segment.map(String::from),
             segment_confidence: right.segment_confidence,
             last_segment_update: Some(right.last_segment_update),
