@@ -101,7 +101,7 @@ impl World {
             }
             self.said.extend(write.change);
         }
-        folded.outcomes
+        folded.outcomes.into_vec()
     }
 
     fn run(events: &[Event], cuts: &[usize], catalog: &Catalog) -> Self {

@@ -3,6 +3,7 @@
 
 use std::time::Instant;
 
+use bytes::Bytes;
 use rdkafka::Message as _;
 use rdkafka::consumer::BaseConsumer;
 use rdkafka::message::OwnedHeaders;
@@ -67,7 +68,7 @@ async fn said_records(consumer: BaseConsumer, count: usize) -> Vec<Vec<Outgoing>
             }
             lists.last_mut().expect("one was just begun").push(Outgoing {
                 key: message.key().map(<[u8]>::to_vec),
-                value: message.payload().map(<[u8]>::to_vec),
+                value: message.payload().map(Bytes::copy_from_slice),
                 headers: message.headers().map_or_else(OwnedHeaders::new, rdkafka::message::BorrowedHeaders::detach),
             });
         }

@@ -1,5 +1,6 @@
 //! Producing a list of records and learning the fate of each.
 
+use bytes::Bytes;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Message, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, DeliveryResult, ProducerContext};
@@ -23,7 +24,7 @@ impl ProducerContext for ClientEvents {
 #[derive(Debug, Clone)]
 pub struct Outgoing {
     pub key: Option<Vec<u8>>,
-    pub value: Option<Vec<u8>>,
+    pub value: Option<Bytes>,
     pub headers: OwnedHeaders,
 }
 

@@ -12,6 +12,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use bytes::BytesMut;
 use rdkafka::message::{Header, OwnedHeaders};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::{self, UnboundedSender};
@@ -38,6 +39,9 @@ const ROWS_AT_ONCE: usize = 64;
 
 /// How many rows are taken over together at most; each may hold the changes of a whole batch.
 const TAKEOVER_ROWS: usize = 8;
+
+/// What the value of a record commonly takes.
+const VALUE_BYTES: usize = 2048;
 
 /// How often rows without a lease are looked for.
 const TAKEOVER_INTERVAL: Duration = Duration::from_secs(1);
@@ -189,11 +193,12 @@ impl Publisher {
     /// Produces what is pending, in order. What was not acknowledged stays pending; the first error is given.
     async fn say(&self, round: &mut Round) -> Option<rdkafka::error::KafkaError> {
         let pending = std::mem::take(&mut round.pending);
-        let records: Vec<Outgoing> = pending.iter().map(|change| self.record(change)).collect();
+        let records = self.records(&pending);
         let trace = self.traces.say_begins(&self.topic, &pending);
         let fates = produce::produce_all(&self.producer, &self.topic, records).await;
         trace.end(|index| fates.get(index).is_some_and(Result::is_ok));
         let mut failure = None;
+        round.said.reserve(pending.len());
         for (change, fate) in pending.into_iter().zip(fates) {
             match fate {
                 Ok(()) => {
@@ -252,14 +257,25 @@ impl Publisher {
         }
     }
 
-    fn record(&self, change: &Change) -> Outgoing {
+    /// The records of `changes`, with all values in one piece of memory: a piece for each would be asked for anew, page by
+    /// page, for every list.
+    fn records(&self, changes: &[Change]) -> Vec<Outgoing> {
+        let mut values = BytesMut::with_capacity(changes.len() * VALUE_BYTES);
+        changes.iter().map(|change| self.record(change, &mut values)).collect()
+    }
+
+    fn record(&self, change: &Change, values: &mut BytesMut) -> Outgoing {
         let said = segment_changed::record(change, &self.store.catalog, self.encoding);
         let no_headers = OwnedHeaders::new_with_capacity(said.headers.len());
         let headers = said
             .headers
             .iter()
             .fold(no_headers, |headers, (key, value)| headers.insert(Header { key, value: Some(&**value) }));
-        Outgoing { key: Some(change.user.as_str().as_bytes().to_vec()), value: said.value, headers }
+        let value = said.value.map(|value| {
+            values.extend_from_slice(&value);
+            values.split().freeze()
+        });
+        Outgoing { key: Some(change.user.as_str().as_bytes().to_vec()), value, headers }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use compact_str::CompactString;
+use smallvec::SmallVec;
 use uuid::Uuid;
 
 use super::change::{Announced, Announcement, Assigned, Change, Saying, Scored, Trigger};
@@ -58,11 +59,14 @@ enum Origin<'a> {
     Job(JobCause),
 }
 
+/// What became of each event of a fold.
+pub type Outcomes = SmallVec<[Outcome; 8]>;
+
 /// The result of a fold.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fold {
-    /// What became of each event, in the order given.
-    pub outcomes: Vec<Outcome>,
+    /// In the order in which the events were given.
+    pub outcomes: Outcomes,
     /// Absent when no register changed: then nothing is written and nothing said.
     pub write: Option<Write>,
 }
@@ -119,7 +123,7 @@ impl Before {
 /// Folds `events` into `prior`. Their order shows in the outcomes only, never in the state.
 pub fn fold(user: &UserId, prior: State, events: &[&Event], context: &Context<'_>) -> Result<Fold, NewerCatalog> {
     let (mut profile, before) = Before::of(prior);
-    let outcomes: Vec<Outcome> = events.iter().map(|event| profile.merge(event)).collect();
+    let outcomes: Outcomes = events.iter().map(|event| profile.merge(event)).collect();
     let applied = || events.iter().zip(&outcomes).filter(|(_, outcome)| **outcome == Outcome::Applied);
     let Some((cause, _)) = applied().max_by(|(one, _), (other, _)| by_newest_cause(one, other)) else {
         return Ok(Fold { outcomes, write: None });

@@ -182,8 +182,11 @@ impl Store {
         snapshot: Snapshot,
     ) -> Result<Vec<UserFold<EncodedState>>, StoreError> {
         let context = Context { catalog: &self.catalog, clock_ms: snapshot.clock_ms, voice: progress.voice };
-        let pairs = chunk.iter().zip(snapshot.users());
-        pairs.map(|(group, current)| Ok(fold_user(progress.task, group, current??, &context)?.encoded())).collect()
+        let mut folds = Vec::with_capacity(chunk.len());
+        for (group, current) in chunk.iter().zip(snapshot.users()) {
+            folds.push(fold_user(progress.task, group, current??, &context)?.encoded());
+        }
+        Ok(folds)
     }
 
     async fn write_folds(
@@ -209,7 +212,8 @@ impl Store {
         if !erasures.is_empty() {
             states::erase_departed(transaction, &erasures).await?;
         }
-        let changes: Vec<Change> = winners.iter().filter_map(|(_, fold)| fold.state_write()?.change.clone()).collect();
+        let mut changes: Vec<Change> = Vec::with_capacity(winners.len());
+        changes.extend(winners.iter().filter_map(|(_, fold)| fold.state_write()?.change.clone()));
         // Whoever has lost may have been the only one of whom there was something to say: then the id is left unused.
         let id = if changes.is_empty() { None } else { Some(outbox_id.ok_or(sqlx::Error::RowNotFound)?) };
         let outbox_row = id.map(|id| NewRow { id, owner: self.owner, lease: self.lease, changes: &changes });
@@ -218,7 +222,8 @@ impl Store {
         let unknown_currencies =
             winners.iter().filter(|(_, fold)| fold.state_write().is_some_and(|write| write.unknown_currency)).count()
                 as u64;
-        let endings = winners.iter().flat_map(|(_, fold)| fold.endings.iter().cloned()).collect();
+        let mut endings = Vec::with_capacity(winners.iter().map(|(_, fold)| fold.endings.len()).sum());
+        endings.extend(winners.iter().flat_map(|(_, fold)| fold.endings.iter().cloned()));
         Ok(Committed { endings, losers, publication, unknown_currencies, checkpointed: false })
     }
 }
@@ -229,14 +234,11 @@ async fn compare_and_set(
     folds: &[UserFold<EncodedState>],
     has_users: bool,
 ) -> Result<(Won, Option<i64>), StoreError> {
-    let writes: Vec<StateWrite<'_>> = chunk
-        .iter()
-        .zip(folds)
-        .filter_map(|(group, fold)| {
-            let state = &fold.state_write()?.state;
-            Some(StateWrite { user: &group.user, over: fold.version.as_ref(), may_insert: fold.may_insert, state })
-        })
-        .collect();
+    let mut writes: Vec<StateWrite<'_>> = Vec::with_capacity(folds.len());
+    writes.extend(chunk.iter().zip(folds).filter_map(|(group, fold)| {
+        let state = &fold.state_write()?.state;
+        Some(StateWrite { user: &group.user, over: fold.version.as_ref(), may_insert: fold.may_insert, state })
+    }));
     if writes.is_empty() {
         return Ok((Won::All, None));
     }

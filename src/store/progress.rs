@@ -107,7 +107,7 @@ impl<'e> Progress<'e> {
         }
         let Some(mut group) = chunk.pop() else { return };
         if group.items.len() > 1 {
-            let later = group.items.split_off(group.items.len() / 2);
+            let later = group.items.drain(group.items.len() / 2..).collect();
             self.open.push(vec![Group { items: later, ..group.clone() }]);
             self.open.push(vec![group]);
             return;

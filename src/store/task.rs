@@ -1,5 +1,7 @@
 //! What a batch asks for, by user, and the fold of one user's part of it.
 
+use smallvec::SmallVec;
+
 use super::apply::Ending;
 use super::encoded_state::EncodedState;
 use super::error::StoreError;
@@ -28,11 +30,17 @@ pub struct Rescoring {
     pub repair: bool,
 }
 
+/// Indexes of a user's items: one of nearly every user.
+pub(super) type Indexes = SmallVec<[usize; 2]>;
+
+/// The endings of a user's items.
+pub(super) type Endings = SmallVec<[(usize, Ending); 1]>;
+
 /// A user with the indexes of the user's items.
 #[derive(Debug, Clone)]
 pub(super) struct Group {
     pub(super) user: UserId,
-    pub(super) items: Vec<usize>,
+    pub(super) items: Indexes,
     /// Whether these were folded before and could not be written: the state was another one, or a user had gone.
     pub(super) lost: bool,
 }
@@ -65,7 +73,7 @@ impl<'e> Task<'e> {
             .chunk_by(|one, other| self.user(*one) == self.user(*other))
             .filter_map(|group| {
                 let user = self.user(*group.first()?)?.clone();
-                Some(Group { user, items: group.to_vec(), lost: false })
+                Some(Group { user, items: group.into(), lost: false })
             })
             .collect()
     }
@@ -73,7 +81,7 @@ impl<'e> Task<'e> {
 
 /// What folding one user's items came to.
 pub(super) struct UserFold<S = State> {
-    pub(super) endings: Vec<(usize, Ending)>,
+    pub(super) endings: Endings,
     /// What to write over the state that was read.
     pub(super) write: Option<Write<S>>,
     /// The version that was read.
@@ -86,13 +94,13 @@ pub(super) struct UserFold<S = State> {
 
 impl Group {
     /// Every item of the user's with the same ending.
-    pub(super) fn all(&self, ending: &Ending) -> Vec<(usize, Ending)> {
+    pub(super) fn all(&self, ending: &Ending) -> Endings {
         self.items.iter().map(|index| (*index, ending.clone())).collect()
     }
 }
 
 impl<S> UserFold<S> {
-    pub(super) fn without_write(endings: Vec<(usize, Ending)>) -> Self {
+    pub(super) fn without_write(endings: Endings) -> Self {
         Self { endings, write: None, version: None, may_insert: false, departed_erasure: None }
     }
 
@@ -128,12 +136,13 @@ pub(super) fn fold_user(
 
 fn merge(events: &[Event], group: &Group, current: Current, context: &Context<'_>) -> Result<UserFold, StoreError> {
     // Without a user on the platform only erasures mean something.
-    let (accepted, refused): (Vec<usize>, Vec<usize>) = group
+    let (accepted, refused): (Indexes, Indexes) = group
         .items
         .iter()
-        .partition(|index| current.known || events.get(**index).is_some_and(|event| event.body == Body::Tombstone));
+        .copied()
+        .partition(|index| current.known || events.get(*index).is_some_and(|event| event.body == Body::Tombstone));
     let (may_insert, version) = (current.may_lack_a_row(), current.version);
-    let taken: Vec<&Event> = accepted.iter().filter_map(|index| events.get(*index)).collect();
+    let taken: SmallVec<[&Event; 2]> = accepted.iter().filter_map(|index| events.get(*index)).collect();
     let Fold { outcomes, write } = fold::fold(&group.user, current.state, &taken, context)?;
     let merged = accepted.into_iter().zip(outcomes).map(|(index, outcome)| (index, Ending::Merged(outcome)));
     let unknown = refused.into_iter().map(|index| (index, Ending::UnknownUser));
