@@ -40,8 +40,8 @@ impl Token {
     }
 }
 
-/// Words as a producer listed them. Two lie in place, as many as most lists have: memory of its own for each list would be a
-/// third of all that an event takes, and is freed on another thread than the one that asked for it.
+/// Words as a producer listed them. Two lie in place, as many as most lists have: an event has nine lists, whose memory would
+/// be asked for on one thread and freed on another.
 pub type Tokens = SmallVec<[Token; 2]>;
 
 /// Money a day, as stated: `0 ≤ min ≤ max`, both finite, in `currency` (an ISO code; absent means EUR).
