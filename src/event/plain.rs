@@ -119,6 +119,7 @@ impl<'a> Reader<'a> {
     fn items(&mut self, levels: u32) -> Option<&'a [Node<'a>]> {
         let mut items = ArenaVec::new_in(self.arena);
         self.list(|reader| {
+            // As nearly all items are.
             if reader.peek()? == b'"' {
                 items.push(Node::Text(reader.string()?));
                 return Some(());

@@ -23,10 +23,16 @@ impl<'a> ShownAssignment<'a> {
     }
 
     /// Writes it as an object.
-    pub fn write_json(self, json: &mut JsonText) {
+    fn write_json(self, json: &mut JsonText) {
         json.raw(r#"{"segment":"#).string(self.segment);
         json.raw(r#","score":"#).double(self.score);
         json.raw(r#","reasons":"#).list(self.reason_texts(), |json, text| _ = json.string(text));
         json.raw(r#","assignedAt":"#).string(self.assigned_at).raw("}");
     }
+}
+
+/// Writes a ranking as a list: the same in a row's `segments` and in segment-changed's `newSegments`, so that one may be taken
+/// for the other.
+pub fn write_ranking_json<'a>(json: &mut JsonText, ranking: impl IntoIterator<Item = ShownAssignment<'a>>) {
+    json.list(ranking, |json, assignment| assignment.write_json(json));
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use compact_str::CompactString;
 
-use super::assignment::ShownAssignment;
+use super::assignment::{ShownAssignment, write_ranking_json};
 use super::json_text::JsonText;
 use crate::engine::{Catalog, Segmentation};
 use crate::event::Millis;
@@ -49,7 +49,7 @@ fn segments_json(segmentation: &Segmentation, catalog: &Catalog, logical_time: M
         catalog,
     });
     let mut json = JsonText::with_capacity(SEGMENTS_BYTES);
-    json.list(assignments, |json, assignment| assignment.write_json(json));
+    write_ranking_json(&mut json, assignments);
     json.into_string()
 }
 

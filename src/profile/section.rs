@@ -40,8 +40,8 @@ impl Token {
     }
 }
 
-/// Words as a producer listed them. Two lie in place, as many as most lists have: an event has nine lists, whose memory would
-/// be asked for on one thread and freed on another.
+/// Words as a producer listed them. Two lie in place, as many as most lists have: an event has up to eight lists, whose memory
+/// would be asked for on one thread and freed on another.
 pub type Tokens = SmallVec<[Token; 2]>;
 
 /// Money a day, as stated: `0 ≤ min ≤ max`, both finite, in `currency` (an ISO code; absent means EUR).

@@ -20,6 +20,7 @@ use super::user_vectors::{self, RowIds};
 use crate::event::{Millis, UserId};
 use crate::fault::fault_point;
 use crate::pipeline::change::Change;
+use crate::pipeline::codec;
 use crate::pipeline::fold::{Context, RowWrite};
 
 /// What one transaction did.
@@ -216,7 +217,10 @@ impl Store {
         changes.extend(winners.iter().filter_map(|(_, fold)| fold.state_write()?.change.clone()));
         // Whoever has lost may have been the only one of whom there was something to say: then the id is left unused.
         let id = if changes.is_empty() { None } else { Some(outbox_id.ok_or(sqlx::Error::RowNotFound)?) };
-        let outbox_row = id.map(|id| NewRow { id, owner: self.owner, lease: self.lease, changes: &changes });
+        let outbox_row = id.map(|id| {
+            let body = codec::encode_changes(&changes);
+            NewRow { id, owner: self.owner, lease: self.lease, body }
+        });
         write_rows(transaction, &winners, row_ids, outbox_row).await?;
         let publication = id.map(|id| Publication { id, content: Content::Changes(changes) });
         let unknown_currencies =
@@ -252,7 +256,7 @@ async fn write_rows(
     connection: &mut PgConnection,
     winners: &[(&Group, &UserFold<EncodedState>)],
     row_ids: RowIds,
-    outbox_row: Option<NewRow<'_>>,
+    outbox_row: Option<NewRow>,
 ) -> Result<(), sqlx::Error> {
     let mut rows = Vec::with_capacity(winners.len());
     let mut removals = Vec::new();

@@ -37,35 +37,28 @@ pub struct Depth {
 }
 
 /// The row for a fold's changes, leased to its owner from the start.
-#[derive(Debug, Clone, Copy)]
-pub struct NewRow<'a> {
+#[derive(Debug)]
+pub struct NewRow {
     /// Drawn from the sequence after the states of the changes' users were locked.
     pub id: i64,
     pub owner: Uuid,
     pub lease: Duration,
-    pub changes: &'a [Change],
+    /// The changes, encoded.
+    pub body: Vec<u8>,
 }
 
-impl NewRow<'_> {
-    /// How many parameters it is.
-    pub(super) const PARAMETERS: usize = 4;
-
-    /// Its changes as they are stored.
-    pub(super) fn body(&self) -> Vec<u8> {
-        codec::encode_changes(self.changes)
-    }
-
+impl NewRow {
     /// Binds id, owner, lease and body.
-    pub(super) fn bind(self, statement: Statement, body: Vec<u8>) -> Statement {
-        statement.bind(self.id).bind(self.owner).bind(interval(self.lease)).bind(body)
+    pub(super) fn bind(self, statement: Statement) -> Statement {
+        statement.bind(self.id).bind(self.owner).bind(interval(self.lease)).bind(self.body)
     }
 }
 
 /// Inserts the row.
-pub async fn insert(connection: &mut PgConnection, row: NewRow<'_>) -> Result<(), sqlx::Error> {
+pub async fn insert(connection: &mut PgConnection, row: NewRow) -> Result<(), sqlx::Error> {
     let statement = "insert into segmenter.outbox (id, owner, leased_until, body) overriding system value
          values ($1, $2, clock_timestamp() + $3, $4)";
-    row.bind(sql::query(statement), row.body()).execute(connection).await?;
+    row.bind(sql::query(statement)).execute(connection).await?;
     Ok(())
 }
 

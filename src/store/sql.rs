@@ -56,10 +56,10 @@ pub fn query(sql: impl SqlSafeStr) -> Statement {
     sqlx::query(sql).persistent(keeps_sessions())
 }
 
-/// As [`query`], with room for `values` of about so many bytes in all, so that large ones are not copied as they grow.
-pub fn query_of(sql: impl SqlSafeStr, values: usize, bytes: usize) -> Statement {
+/// As [`query`], with room for values of about so many bytes in all, so that large ones are not copied as they grow.
+pub fn query_of(sql: impl SqlSafeStr, bytes: usize) -> Statement {
     let mut arguments = PgArguments::default();
-    arguments.reserve(values, bytes);
+    arguments.reserve(0, bytes);
     sqlx::query_with(sql, arguments).persistent(keeps_sessions())
 }
 

@@ -66,7 +66,7 @@ pub async fn upsert(
     rows: &[(&UserId, &RowContent)],
     ids: RowIds,
 ) -> Result<(), sqlx::Error> {
-    let statement = sql::query_of(UPSERT, ROW_PARAMETERS, bytes(rows));
+    let statement = sql::query_of(UPSERT, bytes(rows));
     bind(statement, rows, ids).execute(connection).await?;
     Ok(())
 }
@@ -76,18 +76,14 @@ pub async fn upsert_and_announce(
     connection: &mut PgConnection,
     rows: &[(&UserId, &RowContent)],
     ids: RowIds,
-    outbox_row: NewRow<'_>,
+    outbox_row: NewRow,
 ) -> Result<(), sqlx::Error> {
-    let body = outbox_row.body();
-    let statement = sql::query_of(UPSERT_AND_ANNOUNCE, ROW_PARAMETERS + NewRow::PARAMETERS, bytes(rows) + body.len());
-    outbox_row.bind(bind(statement, rows, ids), body).execute(connection).await?;
+    let statement = sql::query_of(UPSERT_AND_ANNOUNCE, bytes(rows) + outbox_row.body.len());
+    outbox_row.bind(bind(statement, rows, ids)).execute(connection).await?;
     Ok(())
 }
 
-/// How many parameters the rows are.
-const ROW_PARAMETERS: usize = 7;
-
-/// About how many bytes they take.
+/// About how many bytes the rows take as parameters.
 fn bytes(rows: &[(&UserId, &RowContent)]) -> usize {
     /// Of what is about as long in every row, with the length of each value.
     const EACH: usize = 7 * 4 + 36 + 24 + 8 + 8;

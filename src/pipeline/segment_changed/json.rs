@@ -1,6 +1,7 @@
 //! The value on segment-changed as JSON.
 
 use super::{Envelope, Payload};
+use crate::pipeline::assignment::write_ranking_json;
 use crate::pipeline::json_text::JsonText;
 
 /// What a value commonly takes, in bytes.
@@ -38,9 +39,9 @@ fn payload(json: &mut JsonText, payload: &Payload<'_>) {
     });
     json.raw(r#","newSegments":"#);
     match payload.new_segments.json {
-        Some(new_segments) => json.raw(new_segments),
-        None => json.list(payload.new_segments.iter(), |json, assigned| assigned.write_json(json)),
-    };
+        Some(new_segments) => _ = json.raw(new_segments),
+        None => write_ranking_json(json, payload.new_segments.iter()),
+    }
     json.raw(r#","catalogVersion":"#).display(payload.catalog_version);
     json.raw(r#","occurredAt":"#).string(payload.occurred_at);
     if let Some(replay_id) = payload.replay_id {

@@ -62,8 +62,8 @@ kept as materialized (
 /// Where the database has no `users` table nobody can go.
 pub const SET_OF_ANY_USERS: &str = compare_and_set!("", "", "");
 
-/// How many there are at most.
-const PARAMETERS: usize = 18;
+/// What a counter and a place take, with the length of each.
+const OVER_BYTES: usize = 32;
 
 /// Writes the states.
 pub(super) async fn write(
@@ -86,11 +86,8 @@ pub(super) async fn write(
             None => first.push(write),
         }
     }
-    /// Of a counter and a place, with the length of each.
-    const OVER_BYTES: usize = 32;
     let bytes = known.bytes() + first.bytes() + OVER_BYTES * writes.len();
-    let statement = if has_users { SET_OF_KNOWN_USERS } else { SET_OF_ANY_USERS };
-    let statement = sql::query_of(statement, PARAMETERS, bytes);
+    let statement = sql::query_of(if has_users { SET_OF_KNOWN_USERS } else { SET_OF_ANY_USERS }, bytes);
     let statement = known.bind(statement).bind(counters).bind(places);
     let statement = first.bind(statement).bind(outbox_id == OutboxId::Drawn);
     let statement = if has_users { statement.bind(locked(writes)) } else { statement };
