@@ -7,6 +7,7 @@
 //! backlog, service   events in topics; the release binary at work on them
 //! ceiling            the database alone
 //! consume, produce   Kafka alone
+//! without_kafka      all but Kafka
 //! latency, low_mark  a steady rate; a row at a time
 //! scale              from few users to many
 //! micro_figures      what benches/micro.rs found
@@ -39,6 +40,7 @@ mod size;
 #[path = "../../tests/support/mod.rs"]
 mod support;
 mod wire;
+mod without_kafka;
 mod world;
 
 use std::path::Path;
@@ -52,6 +54,10 @@ use size::Size;
 use support::Database;
 use wire::Encoding;
 use world::World;
+
+/// As the service's, so that what it does costs here what it costs there.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -118,8 +124,8 @@ impl<'w> Scene<'w> {
         let rounds = size.rounds as u64;
         eprintln!("bench: {} users get a bare row", size.users);
         let bare = Bare::create(world, size.users, rounds * size.events / 5).await;
-        // A tenth of the events are onboardings; twice as many are there.
-        let next_traveller = size.users + 2 * rounds * size.events / 5;
+        // A round has four backlogs, of whose events a tenth are onboardings; there are twice as many users.
+        let next_traveller = size.users + 4 * rounds * size.events / 5;
         let database = world.platform(next_traveller + rounds * latency::TRAVELLERS).await;
         let mut history = History::new(2);
         eprintln!("bench: the service onboards {} users", size.users);
@@ -227,6 +233,24 @@ impl<'w> Scene<'w> {
             .figure("own CPU an event", "µs", replayed.own_cpu)
             .figure("PostgreSQL CPU an event", "µs", replayed.postgres_cpu)
             .figure("rows written", "rows/s", replayed.rows_per_second);
+
+        eprintln!("bench: all but Kafka in {name}");
+        let planned = self.history.mixed(self.size.events);
+        let rest = without_kafka::measure(world, &self.database, planned, encoding).await;
+        report
+            .section(&format!("all but Kafka, {name}: decoded, written, encoded"))
+            .figure("events", "1/s", rest.events_per_second)
+            .figure("own CPU an event", "µs", rest.own_cpu)
+            .figure("PostgreSQL CPU an event", "µs", rest.postgres_cpu)
+            .figure("PostgreSQL CPU ÷ a bare row's", "", rest.postgres_cpu / ceiling.postgres_cpu());
+
+        let kafka = consumed.cpu + cost.changes_per_event * produced.cpu + cost.kafka_cpu;
+        let parts = rest.own_cpu + rest.postgres_cpu + kafka;
+        let rows_per_second = rest.rows_per_event * 1e6 * processes::cores() / parts;
+        report
+            .section(&format!("the parts of the pipeline, {name}, each measured by itself"))
+            .figure("CPU of all of them an event", "µs", parts)
+            .figure("rows ÷ ceiling with every core full of them", "", rows_per_second / ceiling.rows_per_second());
     }
 }
 

@@ -54,19 +54,23 @@ pub fn memory(pid: u32) -> Memory {
     Memory { resident: mebibytes("VmRSS:"), peak: mebibytes("VmHWM:") }
 }
 
+/// How many cores all of it shares.
+pub fn cores() -> f64 {
+    std::thread::available_parallelism().expect("the machine says so").get() as f64
+}
+
 /// The machine, in words.
 pub fn machine() -> Vec<(String, String)> {
     let cpus = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model =
         cpus.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ")).map_or("", |(_, it)| it);
-    let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let memory = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let total = memory.lines().next().and_then(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok()).unwrap_or(0);
     let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let words = load.split(' ').take(3).collect::<Vec<_>>().join(" ");
     vec![
         ("processor".to_owned(), model.to_owned()),
-        ("cores".to_owned(), cores.to_string()),
+        ("cores".to_owned(), cores().to_string()),
         ("memory".to_owned(), format!("{} GiB", total / 1024 / 1024)),
         ("kernel".to_owned(), said_by("uname", &["-r"])),
         ("file system of the servers' data".to_owned(), file_system(&std::env::temp_dir())),
