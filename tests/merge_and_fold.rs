@@ -299,7 +299,7 @@ fn a_user_of_whom_nothing_was_said_is_erased_without_a_record() {
     let catalog = Catalog::builtin().unwrap();
     let mut world = World::default();
     let patch = Event {
-        body: Body::Update([Section::Destinations(Destinations { stated: true })].into()),
+        body: Body::Update(vec![Section::Destinations(Destinations { stated: true })].into()),
         ..onboarding(5, vec![])
     };
     world.apply(&[patch], &catalog);
@@ -315,7 +315,7 @@ fn the_cause_of_a_change_is_the_newest_event_that_changed_anything_with_onboardi
         event
     };
     let update = Event {
-        body: Body::Update([Section::Destinations(Destinations { stated: true })].into()),
+        body: Body::Update(vec![Section::Destinations(Destinations { stated: true })].into()),
         ..onboarding(10, vec![])
     };
     for reversed in [false, true] {

@@ -102,13 +102,14 @@ impl Kind {
     }
 }
 
-/// What an event does to the profile of its user.
+/// What an event does to the profile of its user. Sections are shared as the list that they were decoded into: a slice would
+/// have to be copied once.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Body {
     /// Writes each section carried, and that the user is onboarded.
-    Onboarding(Arc<[Section]>),
+    Onboarding(Arc<Vec<Section>>),
     /// Writes each section carried; never empty.
-    Update(Arc<[Section]>),
+    Update(Arc<Vec<Section>>),
     /// Erases everything stamped at or before the event's time.
     Tombstone,
 }

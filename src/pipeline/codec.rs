@@ -3,6 +3,7 @@
 //! What SQL has to see (revision, kind of saying, erasure, catalog version, job) lies in columns of its own and is not
 //! repeated here. Stamps are stored once and referred to by number, since one event usually wrote most registers.
 
+use std::ptr;
 use std::sync::Arc;
 
 use arrayvec::ArrayVec;
@@ -13,10 +14,10 @@ use super::change::{Announcement, Change, Saying};
 use super::kept_announcement::KeptAnnouncement;
 use super::state::LastSaid;
 use crate::event::{Millis, Stamp, UserId};
+use crate::profile::Profile;
 use crate::profile::held::HeldSection;
 use crate::profile::section::SectionKind;
 use crate::profile::stored::{self, StoredSections};
-use crate::profile::{Profile, Register};
 
 const STATE_VERSION: u8 = 1;
 const OUTBOX_VERSION: u8 = 1;
@@ -77,16 +78,9 @@ enum SayingIn {
 /// what was last said.
 pub fn encode_state(profile: &Profile, said: Option<&LastSaid>) -> Vec<u8> {
     let mut stamps: ArrayVec<&Stamp, MOST_STAMPS> = ArrayVec::new();
-    let mut number_of = |stamp| {
-        let position = stamps.iter().position(|held| *held == stamp).unwrap_or_else(|| {
-            stamps.push(stamp);
-            stamps.len() - 1
-        });
-        u8::try_from(position).unwrap_or(u8::MAX)
-    };
-    let sections: ArrayVec<(u8, &HeldSection), { SectionKind::COUNT }> =
-        profile.registers().map(|register| (number_of(&register.stamp), &register.section)).collect();
-    let onboarded = profile.onboarded().map(&mut number_of);
+    let sections: ArrayVec<(u8, HeldSection<'_>), { SectionKind::COUNT }> =
+        profile.registers().map(|register| (number_among(&mut stamps, register.stamp), register.section)).collect();
+    let onboarded = profile.onboarded().map(|stamp| number_among(&mut stamps, stamp));
     let announcement = said.and_then(LastSaid::announcement).map(KeptAnnouncement::encoded);
     let stamps: ArrayVec<StampOut<'_>, MOST_STAMPS> =
         stamps.iter().map(|stamp| StampOut { time: stamp.time, id: &stamp.id, decoder: stamp.decoder }).collect();
@@ -105,6 +99,16 @@ pub fn encode_state(profile: &Profile, said: Option<&LastSaid>) -> Vec<u8> {
     }
     encoding.put(&onboarded).put_optional(announcement);
     encoding.0
+}
+
+/// The number of a stamp among those of a state, which takes it in if it is new.
+fn number_among<'p>(stamps: &mut ArrayVec<&'p Stamp, MOST_STAMPS>, stamp: &'p Stamp) -> u8 {
+    let is_same = |held: &&Stamp| ptr::eq(*held, stamp) || *held == stamp;
+    let number = stamps.iter().position(is_same).unwrap_or_else(|| {
+        stamps.push(stamp);
+        stamps.len() - 1
+    });
+    u8::try_from(number).unwrap_or(u8::MAX)
 }
 
 /// Reads a state's binary column. Its sections are gone over, and read when somebody looks into them.
@@ -134,12 +138,9 @@ pub fn decode_state(bytes: &[u8]) -> Result<StoredState, CodecError> {
 
     let stamps: ArrayVec<Stamp, MOST_STAMPS> =
         stamps.into_iter().map(|stamp| Stamp { time: stamp.time, id: stamp.id, decoder: stamp.decoder }).collect();
-    let stamp = |number: u8| stamps.get(usize::from(number)).cloned().ok_or(DAMAGED);
-    let registers = numbers
-        .into_iter()
-        .zip(HeldSection::each_stored(Arc::new(StoredSections::new(sections, places))))
-        .map(|(number, section)| Ok(Register { stamp: stamp(number)?, section }));
-    let profile = Profile::try_from_parts(registers, onboarded.map(stamp).transpose()?)?;
+    let onboarded = onboarded.map(|number| stamps.get(usize::from(number)).cloned().ok_or(DAMAGED)).transpose()?;
+    let sections = StoredSections::new(sections, places);
+    let profile = Profile::of_stored(sections, stamps, numbers, onboarded).ok_or(DAMAGED)?;
     Ok(StoredState { profile, announcement })
 }
 

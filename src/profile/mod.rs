@@ -10,19 +10,13 @@ pub(crate) mod skim;
 pub mod stored;
 
 use std::cmp::Ordering;
-use std::convert::Infallible;
+use std::fmt;
 use std::sync::Arc;
 
 use crate::event::{Body, Event, Millis, Stamp};
-use held::HeldSection;
+use held::{HeldSection, Register, Together, Written};
 use section::{Section, SectionKind};
-
-/// The content of one section with the stamp of the event that wrote it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Register {
-    pub stamp: Stamp,
-    pub section: HeldSection,
-}
+use stored::StoredSections;
 
 /// What merging one event did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -55,31 +49,48 @@ enum Contest {
 }
 
 /// A user's profile.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Clone, Default)]
 pub struct Profile {
-    // Boxed, since profiles are handed on by value many times between being read and being written.
-    registers: Box<[Option<Register>; SectionKind::COUNT]>,
+    /// Each of these is held by at least one register.
+    written: Vec<Written>,
+    registers: [Option<Place>; SectionKind::COUNT],
     onboarded: Option<Stamp>,
     erased_at: Option<Millis>,
 }
 
+/// Which section of which write a register holds.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    written: u8,
+    index: u8,
+}
+
 impl Profile {
-    /// Puts a profile together from its parts, without an erasure. Of two registers of one section the last is kept.
-    pub fn from_parts(registers: impl IntoIterator<Item = Register>, onboarded: Option<Stamp>) -> Self {
-        let Ok(profile) = Self::try_from_parts::<Infallible>(registers.into_iter().map(Ok), onboarded);
+    /// The profile of a user of whom nothing is known but one onboarding.
+    pub fn of_onboarding(stamp: Stamp, sections: impl Into<Arc<Vec<Section>>>) -> Self {
+        let mut profile = Self { onboarded: Some(stamp.clone()), ..Self::default() };
+        profile.merge_sections(&stamp, &sections.into(), Contest::Held);
         profile
     }
 
-    /// [`from_parts`](Self::from_parts) of registers that come one by one; their first error ends it.
-    pub fn try_from_parts<E>(
-        registers: impl IntoIterator<Item = Result<Register, E>>,
+    /// The profile that holds `sections`, each written under the one of `stamps` that `stamp_of` names, without an erasure.
+    /// `None` where one names a stamp that is not there. Of two sections of one kind the last is kept.
+    pub fn of_stored(
+        sections: StoredSections,
+        stamps: impl IntoIterator<Item = Stamp>,
+        stamp_of: impl IntoIterator<Item = u8>,
         onboarded: Option<Stamp>,
-    ) -> Result<Self, E> {
-        let mut profile = Self { onboarded, ..Self::default() };
-        for register in registers {
-            profile.put(register?);
+    ) -> Option<Self> {
+        let sections = Arc::new(sections);
+        let together = |stamp| Written { stamp, sections: Together::Stored(Arc::clone(&sections)) };
+        let mut profile = Self { written: stamps.into_iter().map(together).collect(), onboarded, ..Self::default() };
+        for (index, written) in stamp_of.into_iter().enumerate() {
+            profile.written.get(usize::from(written))?;
+            let slot = profile.registers.get_mut(sections.kind(index)? as usize)?;
+            *slot = Some(Place { written, index: u8::try_from(index).ok()? });
         }
-        Ok(profile)
+        profile.let_go_of_what_is_not_held();
+        Some(profile)
     }
 
     /// The same profile with another time of its newest tombstone, before which nothing in it may have been stamped.
@@ -88,13 +99,27 @@ impl Profile {
     }
 
     /// The registers held, in the documented order of sections.
-    pub fn registers(&self) -> impl Iterator<Item = &Register> {
-        self.registers.iter().flatten()
+    pub fn registers(&self) -> impl Iterator<Item = Register<'_>> {
+        self.registers.iter().zip(SectionKind::ALL).filter_map(|(place, kind)| {
+            let (written, index) = self.at((*place)?)?;
+            let section = HeldSection { kind, together: &written.sections, index };
+            Some(Register { stamp: &written.stamp, section })
+        })
     }
 
     /// The section of this kind, if one was ever carried.
     pub fn section(&self, kind: SectionKind) -> Option<&Section> {
-        self.registers.get(kind as usize).and_then(Option::as_ref)?.section.get()
+        let (written, index) = self.held(kind)?;
+        written.sections.section(index)
+    }
+
+    /// What holds the section of this kind, and which one of its sections that is.
+    fn held(&self, kind: SectionKind) -> Option<(&Written, usize)> {
+        self.at((*self.registers.get(kind as usize)?)?)
+    }
+
+    fn at(&self, place: Place) -> Option<(&Written, usize)> {
+        Some((self.written.get(usize::from(place.written))?, usize::from(place.index)))
     }
 
     /// The stamp of the onboarding that holds; `None` while the user is not onboarded (any more).
@@ -109,8 +134,7 @@ impl Profile {
 
     /// The newest time among all registers: "now", as far as this profile goes.
     pub fn logical_time(&self) -> Option<Millis> {
-        let sections = self.registers().map(|register| register.stamp.time);
-        sections.chain(self.onboarded.iter().map(|stamp| stamp.time)).max()
+        self.written.iter().map(|written| &written.stamp).chain(&self.onboarded).map(|stamp| stamp.time).max()
     }
 
     /// Merges one event. The event's own order among others makes no difference to the profile.
@@ -133,9 +157,13 @@ impl Profile {
         let outcome = self.outcome_of_erasing(time);
         if outcome == Outcome::Applied {
             self.erased_at = Some(time);
-            for slot in self.registers.iter_mut() {
-                slot.take_if(|register| register.stamp.time <= time);
+            for slot in &mut self.registers {
+                let written = slot.and_then(|place| self.written.get(usize::from(place.written)));
+                if written.is_some_and(|written| written.stamp.time <= time) {
+                    *slot = None;
+                }
             }
+            self.let_go_of_what_is_not_held();
             self.onboarded.take_if(|stamp| stamp.time <= time);
         }
         outcome
@@ -149,15 +177,42 @@ impl Profile {
         }
     }
 
-    fn merge_sections(&mut self, stamp: &Stamp, sections: &Arc<[Section]>, first: Contest) -> Outcome {
-        let contests = HeldSection::each_of(Arc::clone(sections)).map(|section| {
-            let contest = self.contest(stamp, &section);
+    fn merge_sections(&mut self, stamp: &Stamp, sections: &Arc<Vec<Section>>, first: Contest) -> Outcome {
+        let mut contests = Contests::default();
+        contests.add(first);
+        let mut number = None;
+        for (section, index) in sections.iter().zip(0..=u8::MAX) {
+            let contest = self.contest(stamp, section);
+            contests.add(contest);
             if contest == Contest::Won {
-                self.put(Register { stamp: stamp.clone(), section });
+                let written = *number.get_or_insert_with(|| self.add(stamp, sections));
+                self.put(section.kind(), Place { written, index });
             }
-            contest
-        });
-        overall(contests.chain([first]))
+        }
+        if number.is_some() {
+            self.let_go_of_what_is_not_held();
+        }
+        contests.outcome()
+    }
+
+    /// Takes in what was written by an event, for registers to hold; gives its number.
+    fn add(&mut self, stamp: &Stamp, sections: &Arc<Vec<Section>>) -> u8 {
+        // No more are held than there are registers.
+        let number = self.written.len() as u8;
+        self.written.push(Written { stamp: stamp.clone(), sections: Together::Event(Arc::clone(sections)) });
+        number
+    }
+
+    fn let_go_of_what_is_not_held(&mut self) {
+        for number in (0..self.written.len()).rev() {
+            let places = || self.registers.iter().flatten();
+            if places().all(|place| usize::from(place.written) != number) {
+                self.written.remove(number);
+                for place in self.registers.iter_mut().flatten() {
+                    place.written -= u8::from(usize::from(place.written) > number);
+                }
+            }
+        }
     }
 
     fn contest_onboarding(&self, stamp: &Stamp) -> Contest {
@@ -171,21 +226,20 @@ impl Profile {
         }
     }
 
-    fn contest(&self, stamp: &Stamp, section: &HeldSection) -> Contest {
+    fn contest(&self, stamp: &Stamp, section: &Section) -> Contest {
         if self.is_erased(stamp) {
             return Contest::Lost;
         }
-        let held = self.registers.get(section.kind() as usize).and_then(Option::as_ref);
-        match held.map(|register| compare(stamp, section, register)) {
+        match self.held(section.kind()).map(|(written, index)| compare(stamp, section, written, index)) {
             Some(Ordering::Less) => Contest::Lost,
             Some(Ordering::Equal) => Contest::Held,
             Some(Ordering::Greater) | None => Contest::Won,
         }
     }
 
-    fn put(&mut self, register: Register) {
-        if let Some(slot) = self.registers.get_mut(register.section.kind() as usize) {
-            *slot = Some(register);
+    fn put(&mut self, kind: SectionKind, place: Place) {
+        if let Some(slot) = self.registers.get_mut(kind as usize) {
+            *slot = Some(place);
         }
     }
 
@@ -194,25 +248,54 @@ impl Profile {
     }
 }
 
-/// What an event did whose writes fared like this.
-fn overall(contests: impl Iterator<Item = Contest>) -> Outcome {
-    let (won, lost) = contests.fold((false, false), |(won, lost), contest| {
-        (won || contest == Contest::Won, lost || contest == Contest::Lost)
-    });
-    match (won, lost) {
-        (true, _) => Outcome::Applied,
-        (false, true) => Outcome::Stale,
-        (false, false) => Outcome::Unchanged,
+impl PartialEq for Profile {
+    fn eq(&self, other: &Self) -> bool {
+        self.onboarded == other.onboarded && self.erased_at == other.erased_at && self.registers().eq(other.registers())
+    }
+}
+
+impl fmt::Debug for Profile {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let registers: Vec<Register<'_>> = self.registers().collect();
+        formatter
+            .debug_struct("Profile")
+            .field("registers", &registers)
+            .field("onboarded", &self.onboarded)
+            .field("erased_at", &self.erased_at)
+            .finish()
+    }
+}
+
+/// How the writes of one event have fared so far.
+#[derive(Default)]
+struct Contests {
+    won: bool,
+    lost: bool,
+}
+
+impl Contests {
+    fn add(&mut self, contest: Contest) {
+        self.won |= contest == Contest::Won;
+        self.lost |= contest == Contest::Lost;
+    }
+
+    /// What the event did.
+    fn outcome(&self) -> Outcome {
+        match (self.won, self.lost) {
+            (true, _) => Outcome::Applied,
+            (false, true) => Outcome::Stale,
+            (false, false) => Outcome::Unchanged,
+        }
     }
 }
 
 /// Orders a write against the register it meets: time, event id, decoder version, then the hash of the content.
-fn compare(stamp: &Stamp, section: &HeldSection, held: &Register) -> Ordering {
+fn compare(stamp: &Stamp, section: &Section, held: &Written, index: usize) -> Ordering {
     stamp.cmp(&held.stamp).then_with(|| {
-        if *section == held.section {
+        if held.sections.has(index, section) {
             Ordering::Equal
         } else {
-            section.get().map(canonical::hash).cmp(&held.section.get().map(canonical::hash))
+            Some(canonical::hash(section)).cmp(&held.sections.section(index).map(canonical::hash))
         }
     })
 }

@@ -158,7 +158,20 @@ pub enum SectionKind {
 }
 
 impl SectionKind {
-    pub const COUNT: usize = 10;
+    /// In their order.
+    pub const ALL: [Self; 10] = [
+        Self::Budget,
+        Self::Travel,
+        Self::Accommodation,
+        Self::Activities,
+        Self::Experience,
+        Self::Climate,
+        Self::Destinations,
+        Self::Transport,
+        Self::Demographics,
+        Self::Quality,
+    ];
+    pub const COUNT: usize = Self::ALL.len();
 
     /// The section's name in events.
     pub fn name(self) -> &'static str {

@@ -7,6 +7,7 @@ use std::ops::Range;
 use std::sync::OnceLock;
 
 use arrayvec::ArrayVec;
+use postcard::ser_flavors::Flavor;
 use serde::Deserialize;
 
 use super::section::{Section, SectionKind};
@@ -49,6 +50,38 @@ impl StoredSections {
     pub fn section(&self, index: usize) -> Option<&Section> {
         let read = || postcard::from_bytes(self.encoded(index)?).ok().map(Box::new);
         self.read.get(index)?.get_or_init(read).as_deref()
+    }
+
+    /// Whether the one at `index` has this content. It is not read where that would be stored as the same bytes.
+    pub fn has(&self, index: usize, section: &Section) -> bool {
+        self.encoded(index).is_some_and(|bytes| is_stored_as(section, bytes)) || self.section(index) == Some(section)
+    }
+}
+
+/// Whether a section is stored as these bytes: writing it costs less than reading one, even if no byte is kept.
+fn is_stored_as(section: &Section, bytes: &[u8]) -> bool {
+    postcard::serialize_with_flavor(section, SameBytes { rest: bytes }).is_ok_and(|same| same)
+}
+
+/// Where postcard writes what should be there already; it ends with the first byte that is not.
+struct SameBytes<'a> {
+    rest: &'a [u8],
+}
+
+impl Flavor for SameBytes<'_> {
+    type Output = bool;
+
+    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
+        self.rest = self.rest.strip_prefix(bytes).ok_or(postcard::Error::SerializeBufferFull)?;
+        Ok(())
+    }
+
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        self.try_extend(&[byte])
+    }
+
+    fn finalize(self) -> postcard::Result<bool> {
+        Ok(self.rest.is_empty())
     }
 }
 

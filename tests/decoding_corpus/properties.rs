@@ -209,7 +209,7 @@ fn minus_zero_is_zero_to_the_bit() {
     for zero in ["-0", "-0.0", "-1e-999"] {
         let value = completion(&format!(r#"{{"budget":{{"globalRange":{{"min":{zero},"max":{zero}}}}}}}"#));
         let Body::Onboarding(sections) = event(Some(&value), None).body else { panic!("no completion") };
-        let [Section::Budget(budget)] = &*sections else { panic!("no budget") };
+        let [Section::Budget(budget)] = sections.as_slice() else { panic!("no budget") };
         let range = budget.global_range.as_ref().expect("a range");
         assert_eq!((range.min.to_bits(), range.max.to_bits()), (0, 0), "{zero}");
     }

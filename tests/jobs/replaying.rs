@@ -3,24 +3,20 @@
 use std::collections::BTreeMap;
 
 use segmenter::pipeline::codec;
-use segmenter::profile::Register;
+use segmenter::profile::Profile;
 
 use super::{begin, changes, member, rebuilt, run, run_json, serve_until_settled, versions};
 use crate::scene::{PATIENCE, Scene, history};
 use crate::support::Record;
 use crate::world::{assert_table_equals_oracle, table};
 
-/// The registers of all users.
-async fn registers(scene: &Scene) -> BTreeMap<String, Vec<Register>> {
+/// The profiles of all users.
+async fn profiles(scene: &Scene) -> BTreeMap<String, Profile> {
     let rows: Vec<(String, Vec<u8>)> = sqlx::query_as("select user_id, state from segmenter.profile_states")
         .fetch_all(scene.database.pool())
         .await
         .unwrap();
-    rows.into_iter().map(|(user, state)| (user, registers_of(&state))).collect()
-}
-
-fn registers_of(state: &[u8]) -> Vec<Register> {
-    codec::decode_state(state).unwrap().profile.registers().cloned().collect()
+    rows.into_iter().map(|(user, state)| (user, codec::decode_state(&state).unwrap().profile)).collect()
 }
 
 #[tokio::test]
@@ -38,7 +34,7 @@ async fn a_replay_into_an_empty_database_equals_the_live_database() {
     assert_eq!(finished.code, Some(0), "{}\n{}", finished.stdout, finished.log);
     assert!(finished.stdout.contains("done"), "{}", finished.stdout);
     assert_eq!(table(rebuilt.database.pool()).await, table(live.database.pool()).await);
-    assert_eq!(registers(&rebuilt).await, registers(&live).await);
+    assert_eq!(profiles(&rebuilt).await, profiles(&live).await);
     assert_table_equals_oracle(rebuilt.database.pool(), &live.accepted().await).await;
     rebuilt.assert_changes_form_chains().await;
 }

@@ -14,9 +14,8 @@ use serde_json::{Map, Value, json as json_value};
 use crate::engine::{self, Catalog, Dimensions, Segmentation};
 use crate::event::{DECODER_VERSION, Millis, Reason, Rejection, Stamp, json, time};
 use crate::pipeline::fold::engine_input;
-use crate::profile::held::HeldSection;
+use crate::profile::Profile;
 use crate::profile::section::Section;
-use crate::profile::{Profile, Register};
 
 /// How many lines were explained and how many were refused. A run with refused lines has failed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -40,14 +39,12 @@ pub fn explain_jsonl(
 
 /// Scores the sections of a profile whose newest stamp is at `at`.
 fn segment_sections(sections: &[Section], at: Millis, catalog: &Catalog) -> Segmentation {
-    engine::segment(&engine_input(&profile_of(sections, at), at), catalog)
+    engine::segment(&engine_input(&profile_of(sections.to_vec(), at), at), catalog)
 }
 
 /// A profile that was written at `at` as a whole.
-pub(super) fn profile_of(sections: impl Into<Arc<[Section]>>, at: Millis) -> Profile {
-    let stamp = Stamp { time: at, id: "".into(), decoder: DECODER_VERSION };
-    let registers = HeldSection::each_of(sections.into()).map(|section| Register { stamp: stamp.clone(), section });
-    Profile::from_parts(registers, Some(stamp.clone()))
+pub(super) fn profile_of(sections: impl Into<Arc<Vec<Section>>>, at: Millis) -> Profile {
+    Profile::of_onboarding(Stamp { time: at, id: "".into(), decoder: DECODER_VERSION }, sections)
 }
 
 /// The sections and the time of one case.

@@ -56,7 +56,7 @@ mod tests {
 
     fn onboarded() -> State {
         let stamp = Stamp { time: Millis(1_767_225_600_000), id: "one".into(), decoder: DECODER_VERSION };
-        State { profile: Profile::from_parts([], Some(stamp)), ..State::default() }
+        State { profile: Profile::of_onboarding(stamp, Vec::new()), ..State::default() }
     }
 
     fn right_row(state: &State, catalog: &Catalog) -> StoredRow {
