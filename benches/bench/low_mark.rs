@@ -9,7 +9,7 @@ use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::{Message as _, Offset, TopicPartitionList};
 use segmenter::engine::{Catalog, Reasons};
 use segmenter::event::{Event, Kind, Millis, UserId};
-use segmenter::pipeline::change::{Announced, Announcement, Assigned, Change, Saying, Trigger};
+use segmenter::pipeline::change::{Announced, Announcement, Assigned, Change, Ranked, Saying, Trigger};
 use segmenter::pipeline::row::RowContent;
 use segmenter::pipeline::segment_changed;
 use sqlx::Connection as _;
@@ -87,11 +87,10 @@ async fn one(
 
 fn change(event: &Event, row: &RowContent) -> Change {
     let primary = row.primary_segment.clone().unwrap_or_default();
-    let ranking =
-        vec![Assigned { segment: primary, score: row.segment_confidence.unwrap_or(0.0), reasons: Reasons::new() }];
+    let assigned = Assigned { segment: primary, score: row.segment_confidence.unwrap_or(0.0), reasons: Reasons::new() };
     let saying = Saying::Ranking(Announced::from(Announcement {
-        previous: Vec::new(),
-        ranking,
+        previous: Ranked::new(),
+        ranking: Ranked::from_iter([assigned]),
         catalog_version: 1,
         occurred_at: event.stamp.time,
         trigger: Trigger::Onboarding,

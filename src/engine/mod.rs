@@ -14,7 +14,7 @@ mod vector;
 pub use catalog::{Catalog, CatalogErrors, SegmentIndex};
 pub use dimensions::Dimensions;
 pub use reasons::{ReasonCode, Reasons};
-pub use score::Assignment;
+pub use score::{Assignment, Ranking, Scores};
 
 use crate::event::Millis;
 use crate::profile::section::{
@@ -44,9 +44,9 @@ pub struct Input<'a> {
 pub struct Segmentation {
     pub dimensions: Dimensions,
     /// One score a segment, 0 to 1, in catalog order.
-    pub scores: Vec<f64>,
+    pub scores: Scores,
     /// The segments assigned, best first.
-    pub ranking: Vec<Assignment>,
+    pub ranking: Ranking,
     pub preference_vector: [f64; 8],
     /// How much of the profile is filled, 0 to 100.
     pub completeness: f64,

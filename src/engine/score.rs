@@ -1,5 +1,7 @@
 //! Scores of all segments, and the ranking of those that are assigned.
 
+use smallvec::SmallVec;
+
 use super::Facts;
 use super::catalog::{Catalog, SegmentIndex};
 use super::dimensions::Dimensions;
@@ -15,8 +17,14 @@ pub struct Assignment {
     pub reasons: Reasons,
 }
 
+/// A score a segment; those of the eight segments of the built-in catalog lie in place.
+pub type Scores = SmallVec<[f64; 8]>;
+
+/// Segments assigned, best first; the built-in catalog's three lie in place, with the one that a better one drives out.
+pub type Ranking = SmallVec<[Assignment; 4]>;
+
 /// `max(0, 1 − Σ w·|user − centroid| / Σ w)` for each segment, in catalog order.
-pub(super) fn scores(user: &Dimensions, catalog: &Catalog) -> Vec<f64> {
+pub(super) fn scores(user: &Dimensions, catalog: &Catalog) -> Scores {
     let user = user.to_array();
     let (weights, total) = (catalog.weights(), catalog.total_weight());
     let score = |centroid: [f64; 7]| {
@@ -30,9 +38,9 @@ pub(super) fn scores(user: &Dimensions, catalog: &Catalog) -> Vec<f64> {
 }
 
 /// The best segments whose scores suffice, best first; equal scores keep catalog order.
-pub(super) fn rank(scores: &[f64], user: &Dimensions, facts: &Facts<'_>, catalog: &Catalog) -> Vec<Assignment> {
+pub(super) fn rank(scores: &[f64], user: &Dimensions, facts: &Facts<'_>, catalog: &Catalog) -> Ranking {
     let most = catalog.maximum_segments();
-    let mut ranking: Vec<Assignment> = Vec::with_capacity(most + 1);
+    let mut ranking = Ranking::with_capacity(most + 1);
     let sufficient =
         catalog.indexes().zip(scores.iter().copied()).filter(|(_, score)| *score >= catalog.minimum_score());
     for (segment, score) in sufficient {

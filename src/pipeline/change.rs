@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 use super::kept_announcement::KeptAnnouncement;
 use crate::engine::Reasons;
@@ -48,13 +49,16 @@ pub struct Assigned {
     pub reasons: Reasons,
 }
 
+/// A list of segments, of which the built-in catalog assigns three at most: those lie in place.
+pub type Ranked<T> = SmallVec<[T; 3]>;
+
 /// Everything that saying a ranking once more needs, but for the user and the revision.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Announcement {
     /// The ranking said before this one, best first; empty where nothing or a null record was.
-    pub previous: Vec<Scored>,
+    pub previous: Ranked<Scored>,
     /// The ranking said, best first.
-    pub ranking: Vec<Assigned>,
+    pub ranking: Ranked<Assigned>,
     pub catalog_version: u32,
     /// The profile's logical time.
     pub occurred_at: Millis,

@@ -70,7 +70,7 @@ struct StampIn {
 /// In the order of [`RANKING`] and [`NULL`].
 #[derive(Deserialize)]
 enum SayingIn {
-    Ranking(Announcement),
+    Ranking(Box<Announcement>),
     Null,
 }
 
@@ -167,7 +167,7 @@ pub fn decode_changes(bytes: &[u8]) -> Result<Vec<Change>, CodecError> {
         .into_iter()
         .map(|(user, revision, saying)| {
             let saying = match saying {
-                SayingIn::Ranking(announcement) => Saying::Ranking(announcement.into()),
+                SayingIn::Ranking(announcement) => Saying::Ranking((*announcement).into()),
                 SayingIn::Null => Saying::Null,
             };
             Ok(Change { user: UserId::new(&user).ok_or(DAMAGED)?, revision, saying })

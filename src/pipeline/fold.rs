@@ -6,7 +6,7 @@ use compact_str::CompactString;
 use smallvec::SmallVec;
 use uuid::Uuid;
 
-use super::change::{Announced, Announcement, Assigned, Change, Saying, Scored, Trigger};
+use super::change::{Announced, Announcement, Assigned, Change, Ranked, Saying, Scored, Trigger};
 use super::row::RowContent;
 use super::state::{LastSaid, State};
 use crate::engine::{self, Catalog, Segmentation};
@@ -114,9 +114,9 @@ impl Before {
     }
 
     /// The segments last said and their scores; none where nothing or a null record was.
-    fn ranking(&self) -> Vec<(&str, f64)> {
+    fn ranking(&self) -> Ranked<(&str, f64)> {
         let announcement = self.said.as_ref().and_then(LastSaid::announcement);
-        announcement.map_or_else(Vec::new, |kept| kept.ranking().collect())
+        announcement.map_or_else(Ranked::new, |kept| kept.ranking().collect())
     }
 }
 
@@ -175,8 +175,8 @@ fn scored(
     let said_before = before.ranking();
     let same = said_before.iter().map(|(segment, _)| *segment).eq(ranked_names(&segmentation, catalog));
     let (said, revision, job, change) = match context.voice {
-        _ if same => (before.said, before.revision, None, None),
-        Voice::Quiet(job) => (before.said, before.revision, Some(job.holder(before.job)), None),
+        _ if same => (before.said.clone(), before.revision, None, None),
+        Voice::Quiet(job) => (before.said.clone(), before.revision, Some(job.holder(before.job)), None),
         Voice::Aloud => {
             let announcement = announcement(&said_before, &segmentation, logical_time, origin, catalog);
             let announced = Announced::from(announcement).with_ranking_json(Arc::clone(&row.segments));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::change::{Announced, Announcement, Trigger};
+use super::change::{Announced, Announcement, Ranked, Trigger};
 use super::codec::{self, CodecError};
 use crate::engine::Reasons;
 use crate::profile::skim::{ListOf, Word};
@@ -35,8 +35,8 @@ impl KeptAnnouncement {
 
     /// The segments said and their scores, best first.
     pub fn ranking(&self) -> impl Iterator<Item = (&str, f64)> {
-        let ranked: Option<Ranked<'_>> = postcard::take_from_bytes(&self.0).ok().map(|(ranked, _)| ranked);
-        let ranking = ranked.map_or_else(Vec::new, |ranked| ranked.ranking);
+        let start: Option<Start<'_>> = postcard::take_from_bytes(&self.0).ok().map(|(start, _)| start);
+        let ranking = start.map_or_else(Ranked::new, |start| start.ranking);
         ranking.into_iter().map(|(segment, score, _)| (segment, score))
     }
 
@@ -80,11 +80,11 @@ struct Skimmed {
 
 /// The start of an [`Announcement`], up to its ranking.
 #[derive(Deserialize)]
-struct Ranked<'a> {
+struct Start<'a> {
     #[expect(dead_code, reason = "gone over on the way to the ranking")]
     previous: ListOf<(Word, f64)>,
     #[serde(borrow)]
-    ranking: Vec<(&'a str, f64, ListOf<u8>)>,
+    ranking: Ranked<(&'a str, f64, ListOf<u8>)>,
 }
 
 #[cfg(test)]
@@ -110,8 +110,8 @@ mod tests {
         let rankings = (prop::collection::vec(scored, 0..4), prop::collection::vec(assigned, 0..4));
         (rankings, any::<(u32, i64)>(), names).prop_map(|((previous, ranking), (catalog_version, at), names)| {
             Announcement {
-                previous,
-                ranking,
+                previous: previous.into(),
+                ranking: ranking.into(),
                 catalog_version,
                 occurred_at: Millis(at),
                 trigger: Trigger::Recompute,

@@ -3,7 +3,7 @@
 use apache_avro::reader::datum::GenericDatumReader;
 use segmenter::engine::{Catalog, Reasons};
 use segmenter::event::{Millis, UserId};
-use segmenter::pipeline::change::{Announcement, Assigned, Change, Saying, Scored, Trigger};
+use segmenter::pipeline::change::{Announcement, Assigned, Change, Ranked, Saying, Scored, Trigger};
 use segmenter::pipeline::fold::{Context, Voice, fold};
 use segmenter::pipeline::segment_changed::{self, Encoding};
 use segmenter::pipeline::state::State;
@@ -36,8 +36,8 @@ fn change(announcement: Announcement) -> Change {
 
 fn announcement() -> Announcement {
     Announcement {
-        previous: vec![],
-        ranking: vec![],
+        previous: Ranked::new(),
+        ranking: Ranked::new(),
         catalog_version: u32::MAX,
         occurred_at: Millis(1),
         trigger: Trigger::Backfill,
@@ -60,14 +60,14 @@ fn example_change() -> Change {
 fn the_avro_of_a_change_is_read_by_others_as_what_the_json_says() {
     let empty = change(announcement());
     let full = change(Announcement {
-        previous: vec![
+        previous: Ranked::from_iter([
             Scored { segment: "LUXURY".into(), score: 1.0 },
             Scored { segment: "ÉLITE".into(), score: 0.1 + 0.2 },
-        ],
-        ranking: vec![
+        ]),
+        ranking: Ranked::from_iter([
             Assigned { segment: "FAMILY_TRAVELER".into(), score: 0.75, reasons: reasons() },
             Assigned { segment: "SOLO".into(), score: f64::MIN_POSITIVE, reasons: Reasons::new() },
-        ],
+        ]),
         occurred_at: Millis(1_769_682_030_123),
         trigger: Trigger::Replay,
         causation_id: Some("cause".into()),
