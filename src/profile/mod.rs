@@ -51,7 +51,8 @@ enum Contest {
 /// A user's profile.
 #[derive(Clone, Default)]
 pub struct Profile {
-    /// Each of these is held by at least one register.
+    /// What the registers hold, which is little: one event has commonly written nearly all of them. Each of these is held by
+    /// at least one register, between two merges.
     written: Vec<Written>,
     registers: [Option<Place>; SectionKind::COUNT],
     onboarded: Option<Stamp>,

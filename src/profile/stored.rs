@@ -31,11 +31,6 @@ impl StoredSections {
         Self { bytes: bytes.into(), places, read: [const { OnceLock::new() }; SectionKind::COUNT] }
     }
 
-    /// How many there are.
-    pub fn count(&self) -> usize {
-        self.places.len()
-    }
-
     /// Which one the one at `index` is.
     pub fn kind(&self, index: usize) -> Option<SectionKind> {
         self.places.get(index).map(|(kind, _)| *kind)
@@ -175,7 +170,24 @@ mod tests {
         ]
     }
 
+    /// Two sections that are more often alike than any two would be.
+    fn any_two() -> impl Strategy<Value = (Section, Section)> {
+        let zero = |sign: bool| Section::Quality(Quality { completeness: if sign { -0.0 } else { 0.0 } });
+        prop_oneof![
+            (any_section(), any_section()),
+            any_section().prop_map(|section| (section.clone(), section)),
+            any::<(bool, bool)>().prop_map(move |(one, other)| (zero(one), zero(other))),
+        ]
+    }
+
     proptest! {
+        #[test]
+        fn a_stored_section_has_the_content_that_it_has_when_it_is_read((stored, other) in any_two()) {
+            let bytes = postcard::to_stdvec(&stored).unwrap();
+            let places = Places::from_iter([(stored.kind(), 0..bytes.len())]);
+            prop_assert_eq!(StoredSections::new(&bytes, places).has(0, &other), stored == other);
+        }
+
         #[test]
         fn a_section_is_gone_over_to_its_end_and_named(section in any_section(), after in any::<Vec<u8>>()) {
             let mut bytes = postcard::to_stdvec(&section).unwrap();
