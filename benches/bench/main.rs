@@ -233,7 +233,13 @@ impl<'w> Scene<'w> {
             .figure("own CPU an event", "µs", replayed.own_cpu)
             .figure("PostgreSQL CPU an event", "µs", replayed.postgres_cpu)
             .figure("rows written", "rows/s", replayed.rows_per_second);
+        let kafka_cpu = consumed.cpu + cost.changes_per_event * produced.cpu + cost.kafka_cpu;
+        self.parts_in(encoding, kafka_cpu, ceiling, report).await;
+    }
 
+    /// All but Kafka, and what that and Kafka's share, measured before, add up to. `kafka_cpu` is in µs an event.
+    async fn parts_in(&mut self, encoding: Encoding, kafka_cpu: f64, ceiling: &Ceiling, report: &mut Report) {
+        let (world, name) = (self.world, encoding.name());
         eprintln!("bench: all but Kafka in {name}");
         let planned = self.history.mixed(self.size.events);
         let rest = without_kafka::measure(world, &self.database, planned, encoding).await;
@@ -244,8 +250,7 @@ impl<'w> Scene<'w> {
             .figure("PostgreSQL CPU an event", "µs", rest.postgres_cpu)
             .figure("PostgreSQL CPU ÷ a bare row's", "", rest.postgres_cpu / ceiling.postgres_cpu());
 
-        let kafka = consumed.cpu + cost.changes_per_event * produced.cpu + cost.kafka_cpu;
-        let parts = rest.own_cpu + rest.postgres_cpu + kafka;
+        let parts = rest.own_cpu + rest.postgres_cpu + kafka_cpu;
         let rows_per_second = rest.rows_per_event * 1e6 * processes::cores() / parts;
         report
             .section(&format!("the parts of the pipeline, {name}, each measured by itself"))

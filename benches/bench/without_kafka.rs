@@ -8,7 +8,7 @@ use segmenter::engine::Catalog;
 use segmenter::event::{Event, Kind};
 use segmenter::pipeline::segment_changed;
 use segmenter::store::Store;
-use segmenter::store::apply::Progress;
+use segmenter::store::apply::{Progress, transaction_deadline};
 use segmenter::store::connect::{self, Connect};
 use segmenter::store::drawn_ids::DrawnIds;
 use segmenter::store::outbox::{self, Content, Publication};
@@ -23,6 +23,7 @@ use crate::world::{World, Written, settle};
 /// Events in a batch, and how many batches are written at a time, as the service has them.
 const BATCH: usize = 500;
 const WRITERS: u64 = 3;
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
 /// Events whose values lie in memory at a time.
 const PORTION: usize = 50_000;
 
@@ -72,7 +73,7 @@ fn store(database: &Database) -> Store {
         options: database.url().parse().expect("a valid address"),
         max_connections: u32::try_from(WRITERS).expect("few writers") + 1,
         timeout: Duration::from_secs(10),
-        statement_timeout: Duration::from_secs(30),
+        statement_timeout: STATEMENT_TIMEOUT,
         pooled: false,
         read_only: false,
     };
@@ -83,7 +84,7 @@ fn store(database: &Database) -> Store {
         owner: Uuid::new_v4(),
         drawn: DrawnIds::default(),
         lease: Duration::from_secs(30),
-        deadline: Duration::from_secs(45),
+        deadline: transaction_deadline(STATEMENT_TIMEOUT),
     }
 }
 

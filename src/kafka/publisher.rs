@@ -40,9 +40,6 @@ const ROWS_AT_ONCE: usize = 64;
 /// How many rows are taken over together at most; each may hold the changes of a whole batch.
 const TAKEOVER_ROWS: usize = 8;
 
-/// What the value of a record commonly takes.
-const VALUE_BYTES: usize = 2048;
-
 /// How often rows without a lease are looked for.
 const TAKEOVER_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -260,7 +257,7 @@ impl Publisher {
     /// The records of `changes`, with all values in one piece of memory: a piece for each would be asked for anew, page by
     /// page, for every list.
     fn records(&self, changes: &[Change]) -> Vec<Outgoing> {
-        let mut values = BytesMut::with_capacity(changes.len() * VALUE_BYTES);
+        let mut values = BytesMut::with_capacity(changes.len() * segment_changed::VALUE_BYTES);
         changes.iter().map(|change| self.record(change, &mut values)).collect()
     }
 

@@ -103,6 +103,7 @@ pub fn encode_state(profile: &Profile, said: Option<&LastSaid>) -> Vec<u8> {
 
 /// The number of a stamp among those of a state, which takes it in if it is new.
 fn number_among<'p>(stamps: &mut ArrayVec<&'p Stamp, MOST_STAMPS>, stamp: &'p Stamp) -> u8 {
+    // Most registers share one, and need no look at its id.
     let is_same = |held: &&Stamp| ptr::eq(*held, stamp) || *held == stamp;
     let number = stamps.iter().position(is_same).unwrap_or_else(|| {
         stamps.push(stamp);

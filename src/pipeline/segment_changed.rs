@@ -22,6 +22,9 @@ pub const EVENT_TYPE: &str = "user.segment.changed";
 /// The header that every record carries, null ones too.
 pub const REVISION_HEADER: &str = "segmenter.revision";
 
+/// What a record's value commonly takes, in bytes.
+pub const VALUE_BYTES: usize = 2048;
+
 /// How a record's value is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Encoding {

@@ -87,8 +87,7 @@ impl Profile {
         let mut profile = Self { written: stamps.into_iter().map(together).collect(), onboarded, ..Self::default() };
         for (index, written) in stamp_of.into_iter().enumerate() {
             profile.written.get(usize::from(written))?;
-            let slot = profile.registers.get_mut(sections.kind(index)? as usize)?;
-            *slot = Some(Place { written, index: u8::try_from(index).ok()? });
+            profile.put(sections.kind(index)?, Place { written, index: u8::try_from(index).ok()? });
         }
         profile.let_go_of_what_is_not_held();
         Some(profile)
@@ -183,7 +182,7 @@ impl Profile {
         contests.add(first);
         let mut number = None;
         for (section, index) in sections.iter().zip(0..=u8::MAX) {
-            let contest = self.contest(stamp, section);
+            let contest = self.contest_section(stamp, section);
             contests.add(contest);
             if contest == Contest::Won {
                 let written = *number.get_or_insert_with(|| self.add(stamp, sections));
@@ -217,21 +216,17 @@ impl Profile {
     }
 
     fn contest_onboarding(&self, stamp: &Stamp) -> Contest {
-        if self.is_erased(stamp) {
-            return Contest::Lost;
-        }
-        match self.onboarded.as_ref().map(|held| stamp.cmp(held)) {
-            Some(Ordering::Less) => Contest::Lost,
-            Some(Ordering::Equal) => Contest::Held,
-            Some(Ordering::Greater) | None => Contest::Won,
-        }
+        self.contest(stamp, self.onboarded.as_ref().map(|held| stamp.cmp(held)))
     }
 
-    fn contest(&self, stamp: &Stamp, section: &Section) -> Contest {
-        if self.is_erased(stamp) {
-            return Contest::Lost;
-        }
-        match self.held(section.kind()).map(|(written, index)| compare(stamp, section, written, index)) {
+    fn contest_section(&self, stamp: &Stamp, section: &Section) -> Contest {
+        self.contest(stamp, self.held(section.kind()).map(|(written, index)| compare(stamp, section, written, index)))
+    }
+
+    /// How a write fares that compares to what is held like this; `None` where nothing is.
+    fn contest(&self, stamp: &Stamp, to_held: Option<Ordering>) -> Contest {
+        match to_held {
+            _ if self.is_erased(stamp) => Contest::Lost,
             Some(Ordering::Less) => Contest::Lost,
             Some(Ordering::Equal) => Contest::Held,
             Some(Ordering::Greater) | None => Contest::Won,

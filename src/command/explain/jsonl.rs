@@ -38,8 +38,8 @@ pub fn explain_jsonl(
 }
 
 /// Scores the sections of a profile whose newest stamp is at `at`.
-fn segment_sections(sections: &[Section], at: Millis, catalog: &Catalog) -> Segmentation {
-    engine::segment(&engine_input(&profile_of(sections.to_vec(), at), at), catalog)
+fn segment_sections(sections: Vec<Section>, at: Millis, catalog: &Catalog) -> Segmentation {
+    engine::segment(&engine_input(&profile_of(sections, at), at), catalog)
 }
 
 /// A profile that was written at `at` as a whole.
@@ -63,7 +63,7 @@ fn explain_lines<E: Serialize>(
     input: impl BufRead,
     mut output: impl Write,
     now: Millis,
-    explain: impl Fn(&[Section], Millis) -> E,
+    explain: impl Fn(Vec<Section>, Millis) -> E,
 ) -> anyhow::Result<Summary> {
     let mut summary = Summary::default();
     for line in input.split(b'\n') {
@@ -79,7 +79,7 @@ fn explain_lines<E: Serialize>(
         let result = match profile {
             Ok((sections, at)) => {
                 summary.explained += 1;
-                Outcome::Explained(explain(&sections, at))
+                Outcome::Explained(explain(sections, at))
             }
             Err(Rejection { reason, detail }) => {
                 summary.refused += 1;
@@ -195,7 +195,7 @@ mod tests {
 
     fn answers(input: &[u8]) -> (Summary, Vec<Value>) {
         let mut output = Vec::new();
-        let explain = |sections: &[Section], at: Millis| serde_json::json!({"sections": sections.len(), "at": at.0});
+        let explain = |sections: Vec<Section>, at: Millis| serde_json::json!({"sections": sections.len(), "at": at.0});
         let summary = explain_lines(input, &mut output, Millis(7), explain).expect("memory reads and writes");
         let lines = output.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
         (summary, lines.map(|line| serde_json::from_slice(line).expect("JSON")).collect())

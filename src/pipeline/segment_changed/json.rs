@@ -1,14 +1,11 @@
 //! The value on segment-changed as JSON.
 
-use super::{Envelope, Payload};
+use super::{Envelope, Payload, VALUE_BYTES};
 use crate::pipeline::assignment::write_ranking_json;
 use crate::pipeline::json_text::JsonText;
 
-/// What a value commonly takes, in bytes.
-const COMMON_BYTES: usize = 2048;
-
 pub(super) fn value(envelope: &Envelope<'_>) -> Vec<u8> {
-    let mut json = JsonText::with_capacity(COMMON_BYTES);
+    let mut json = JsonText::with_capacity(VALUE_BYTES);
     json.raw(r#"{"eventId":"#).string(envelope.event_id);
     json.raw(r#","eventType":"#).string(envelope.event_type);
     json.raw(r#","timestamp":"#).string(envelope.timestamp);
