@@ -93,8 +93,7 @@ pub fn decode_preferences(preferences: &str, date_of_birth: Option<&str>) -> Res
     check_depth(preferences.as_bytes())?;
     read_with(PhantomData::<IgnoredAny>, preferences, "preferences")?;
     let arena = Bump::new();
-    let shape = Shape::Object(tree::PREFERENCES);
-    let preferences = read_with(ShapeSeed { shape, arena: &arena }, preferences, "preferences")?;
+    let preferences = read_with(ShapeSeed { shape: tree::PREFERENCES, arena: &arena }, preferences, "preferences")?;
     let mut sections = sections::preferences(&preferences)?;
     let date_of_birth = date_of_birth.map_or(Node::Null, Node::Text);
     sections.extend(sections::demographics(&date_of_birth)?);

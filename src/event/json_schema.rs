@@ -59,9 +59,9 @@ fn of_shape(name: &str, shape: Shape) -> Value {
         Shape::Scalar => scalar(name),
         Shape::List => list(name),
         Shape::Presence => json!({"type": ["object", "null"], "description": "Only its presence counts."}),
-        Shape::Object(names) => {
+        Shape::Object(fields) => {
             let properties: Map<String, Value> =
-                names.fields().iter().map(|(name, shape)| ((*name).to_owned(), of_shape(name, *shape))).collect();
+                fields.iter().map(|(name, shape)| ((*name).to_owned(), of_shape(name, *shape))).collect();
             let required: &[&str] = if name == "globalRange" { &["min", "max"] } else { &[] };
             json!({"type": ["object", "null"], "properties": properties, "required": required})
         }

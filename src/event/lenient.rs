@@ -11,7 +11,7 @@ use bumpalo::collections::Vec as ArenaVec;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::tree::{Fields, Names, Node, Shape};
+use super::tree::{Field, Fields, Node, Shape};
 
 /// Up to this many unknown keys of an object are compared one by one; from there on a set does it.
 const FEW_KEYS: usize = 16;
@@ -181,7 +181,7 @@ impl<'de> Visitor<'de> for ShapeSeed<'de> {
             Shape::Object(names) => fields(names, map, self.arena).map(Node::Object),
             Shape::Presence => {
                 skip_entries(&mut map)?;
-                Ok(Node::Object(Fields::NONE))
+                Ok(Node::Object(Fields { names: &[], values: &[] }))
             }
             Shape::Scalar | Shape::List => {
                 skip_entries(&mut map)?;
@@ -198,17 +198,17 @@ fn skip_entries<'de, A: MapAccess<'de>>(map: &mut A) -> Result<(), A::Error> {
 
 /// Reads the fields that `names` lists and refuses any key that occurs twice.
 fn fields<'de, A: MapAccess<'de>>(
-    names: &'static Names,
+    names: &'static [Field],
     mut map: A,
     arena: &'de Bump,
 ) -> Result<Fields<'de>, A::Error> {
-    let values: &mut [Option<Node<'de>>] = arena.alloc_slice_fill_copy(names.fields().len(), None);
+    let values: &mut [Option<Node<'de>>] = arena.alloc_slice_fill_copy(names.len(), None);
     let mut others = UnknownKeys::Few(ArenaVec::new_in(arena));
     while let Some(key) = map.next_key_seed(KeySeed(arena))? {
-        let known = names.find(key).and_then(|(index, shape)| Some((shape, values.get_mut(index)?)));
+        let known = names.iter().zip(&mut *values).find(|((name, _), _)| *name == key);
         match known {
             Some((_, Some(_))) => return Err(duplicate()),
-            Some((shape, value)) => *value = Some(map.next_value_seed(ShapeSeed { shape, arena })?),
+            Some(((_, shape), value)) => *value = Some(map.next_value_seed(ShapeSeed { shape: *shape, arena })?),
             None if others.insert(key) => {
                 map.next_value::<IgnoredAny>()?;
             }

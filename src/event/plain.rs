@@ -10,7 +10,7 @@ use bumpalo::collections::Vec as ArenaVec;
 
 use super::Kind;
 use super::message::Message;
-use super::tree::{self, Fields, Names, Node, Shape};
+use super::tree::{self, Field, Fields, Node, Shape};
 
 /// Deeper ones are read elsewhere.
 const MOST_LEVELS: u32 = 16;
@@ -34,24 +34,28 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn envelope(&mut self, kind: Kind) -> Option<Message<'a>> {
-        let names = tree::envelope(kind);
-        let mut members: [Option<Node<'a>>; 5] = [None; 5];
+        const MEMBERS: [&str; 4] = ["eventId", "eventType", "timestamp", "correlationId"];
+        let mut members: [Option<Node<'a>>; MEMBERS.len()] = [None; MEMBERS.len()];
+        let mut payload = None;
         let mut others = UnknownKeys::new();
         self.object(|reader, key| {
-            let Some((index, shape)) = names.find(key) else {
+            if let Some((_, member)) = MEMBERS.iter().zip(&mut members).find(|(name, _)| **name == key) {
+                return reader.fill(member, Shape::Scalar, MOST_LEVELS);
+            }
+            if key != "payload" {
                 note(&mut others, key)?;
                 return reader.skip(MOST_LEVELS);
-            };
+            }
             let [_, event_type, ..] = &members;
-            if key == "payload" && *event_type != Some(Node::Text(kind.event_type())) {
+            let is_expected = *event_type == Some(Node::Text(kind.event_type()));
+            if !is_expected {
                 return None;
             }
-            reader.fill(members.get_mut(index)?, shape, MOST_LEVELS)
+            reader.fill(&mut payload, tree::payload(kind), MOST_LEVELS)
         })?;
-        let [event_id, event_type, timestamp, correlation_id, payload] =
-            members.map(|member| member.unwrap_or(Node::Null));
-        let is_object = matches!(payload, Node::Object(_));
-        is_object.then_some(Message { event_id, event_type, timestamp, correlation_id, payload })
+        let [event_id, event_type, timestamp, correlation_id] = members.map(|member| member.unwrap_or(Node::Null));
+        let payload = payload.filter(|payload| matches!(payload, Node::Object(_)))?;
+        Some(Message { event_id, event_type, timestamp, correlation_id, payload })
     }
 
     /// Reads a value into its slot; `None` where that has one already. Each kind of value is written where it belongs:
@@ -68,7 +72,7 @@ impl<'a> Reader<'a> {
             }
             (b'{', Shape::Presence) => {
                 self.skip(levels)?;
-                *slot = Some(Node::Object(Fields::NONE));
+                *slot = Some(Node::Object(Fields { names: &[], values: &[] }));
             }
             (b'[', Shape::List) => *slot = Some(Node::List(self.items(levels.checked_sub(1)?)?)),
             (b'{' | b'[', _) => {
@@ -99,11 +103,11 @@ impl<'a> Reader<'a> {
     }
 
     /// The values of an object's fields, in the order of their names.
-    fn fields(&mut self, names: &'static Names, levels: u32) -> Option<&'a [Option<Node<'a>>]> {
-        let values: &mut [Option<Node<'a>>] = self.arena.alloc_slice_fill_copy(names.fields().len(), None);
+    fn fields(&mut self, names: &'static [Field], levels: u32) -> Option<&'a [Option<Node<'a>>]> {
+        let values: &mut [Option<Node<'a>>] = self.arena.alloc_slice_fill_copy(names.len(), None);
         let mut others = UnknownKeys::new();
-        self.object(|reader, key| match names.find(key) {
-            Some((index, shape)) => reader.fill(values.get_mut(index)?, shape, levels),
+        self.object(|reader, key| match names.iter().zip(&mut *values).find(|((name, _), _)| *name == key) {
+            Some(((_, shape), value)) => reader.fill(value, *shape, levels),
             None => {
                 note(&mut others, key)?;
                 reader.skip(levels)

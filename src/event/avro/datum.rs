@@ -10,7 +10,7 @@ use bumpalo::Bump;
 use bumpalo::collections::Vec as ArenaVec;
 
 use super::schema::{Field, Type, TypeId, WriterSchema};
-use crate::event::tree::{Fields, Names, Node, Shape};
+use crate::event::tree::{self, Fields, Node, Shape};
 
 /// The deepest nesting of records, arrays and maps that is accepted.
 const MAX_DEPTH: usize = 128;
@@ -104,11 +104,15 @@ impl<'a> Reader<'a> {
 
     fn record(&mut self, fields: &'a [Field], shape: Option<Shape>, depth: usize) -> Result<Node<'a>, Fault> {
         let names = names(shape);
-        let values: &mut [Option<Node<'a>>] = self.arena.alloc_slice_fill_copy(names.fields().len(), None);
+        let values: &mut [Option<Node<'a>>] = self.arena.alloc_slice_fill_copy(names.len(), None);
         for field in fields {
-            let wanted = names.find(&field.name);
-            let value = self.value(field.of, wanted.map(|(_, shape)| shape), depth)?;
-            keep(values, wanted, value);
+            let wanted = names.iter().zip(&mut *values).find(|((name, _), _)| *name == &*field.name);
+            match wanted {
+                Some(((_, shape), value)) => *value = Some(self.value(field.of, Some(*shape), depth)?),
+                None => {
+                    self.value(field.of, None, depth)?;
+                }
+            }
         }
         Ok(object(shape, values))
     }
@@ -116,16 +120,19 @@ impl<'a> Reader<'a> {
     /// A map is an object, as in JSON.
     fn map(&mut self, of: TypeId, shape: Option<Shape>, depth: usize) -> Result<Node<'a>, Fault> {
         let names = names(shape);
-        let values: &mut [Option<Node<'a>>] = self.arena.alloc_slice_fill_copy(names.fields().len(), None);
+        let values: &mut [Option<Node<'a>>] = self.arena.alloc_slice_fill_copy(names.len(), None);
         let mut keys = HashSet::new();
         self.blocks(|reader| {
             let key = reader.string()?;
-            if !names.fields().is_empty() && !keys.insert(key) {
+            if !names.is_empty() && !keys.insert(key) {
                 return Err(Fault::DuplicateKey);
             }
-            let wanted = names.find(key);
-            let value = reader.value(of, wanted.map(|(_, shape)| shape), depth)?;
-            keep(values, wanted, value);
+            match names.iter().zip(&mut *values).find(|((name, _), _)| *name == key) {
+                Some(((_, shape), value)) => *value = Some(reader.value(of, Some(*shape), depth)?),
+                None => {
+                    reader.value(of, None, depth)?;
+                }
+            }
             Ok(())
         })?;
         Ok(object(shape, values))
@@ -237,17 +244,10 @@ fn number(value: f64) -> Node<'static> {
 }
 
 /// The fields that are read of an object of this shape.
-fn names(shape: Option<Shape>) -> &'static Names {
+fn names(shape: Option<Shape>) -> &'static [tree::Field] {
     match shape {
         Some(Shape::Object(names)) => names,
-        Some(Shape::Scalar | Shape::List | Shape::Presence) | None => Names::NONE,
-    }
-}
-
-/// Puts a value where its object has a place for it.
-fn keep<'a>(values: &mut [Option<Node<'a>>], wanted: Option<(usize, Shape)>, value: Node<'a>) {
-    if let Some(place) = wanted.and_then(|(index, _)| values.get_mut(index)) {
-        *place = Some(value);
+        Some(Shape::Scalar | Shape::List | Shape::Presence) | None => &[],
     }
 }
 

@@ -23,6 +23,22 @@ use super::{Kind, Reason, Rejection, Skip};
 use datum::Fault;
 pub use schema::{SchemaError, WriterSchema};
 
+const ONBOARDING_ENVELOPE: Shape = Shape::Object(&[
+    ("eventId", Shape::Scalar),
+    ("eventType", Shape::Scalar),
+    ("timestamp", Shape::Scalar),
+    ("correlationId", Shape::Scalar),
+    ("payload", tree::payload(Kind::OnboardingCompleted)),
+]);
+
+const UPDATE_ENVELOPE: Shape = Shape::Object(&[
+    ("eventId", Shape::Scalar),
+    ("eventType", Shape::Scalar),
+    ("timestamp", Shape::Scalar),
+    ("correlationId", Shape::Scalar),
+    ("payload", tree::payload(Kind::ProfileUpdated)),
+]);
+
 /// Reads what follows the marker of single-object encoding: the fingerprint of the writer's schema, then the datum.
 ///
 /// # Errors
@@ -48,7 +64,11 @@ pub(super) fn read<'a>(
     arena: &'a Bump,
 ) -> Result<Message<'a>, Refusal> {
     let is_envelope = writer.has_field("payload");
-    let shape = if is_envelope { Shape::Object(tree::envelope(kind)) } else { tree::payload(kind) };
+    let shape = match (is_envelope, kind) {
+        (false, kind) => tree::payload(kind),
+        (true, Kind::OnboardingCompleted) => ONBOARDING_ENVELOPE,
+        (true, Kind::ProfileUpdated) => UPDATE_ENVELOPE,
+    };
     let message = match datum::read(writer, datum, shape, arena).map_err(|fault| describe(&fault))? {
         Node::Object(fields) if is_envelope => envelope(fields)?,
         payload @ Node::Object(_) => Message {
