@@ -65,13 +65,17 @@ pub fn machine() -> Vec<(String, String)> {
     let model =
         cpus.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ")).map_or("", |(_, it)| it);
     let memory = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let total = memory.lines().next().and_then(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok()).unwrap_or(0);
+    let said_of =
+        |name| memory.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next()?.parse().ok());
+    let (total, huge_pages): (u64, u64) = (said_of("MemTotal:").unwrap_or(0), said_of("HugePages_Total:").unwrap_or(0));
     let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let words = load.split(' ').take(3).collect::<Vec<_>>().join(" ");
     vec![
         ("processor".to_owned(), model.to_owned()),
         ("cores".to_owned(), cores().to_string()),
         ("memory".to_owned(), format!("{} GiB", total / 1024 / 1024)),
+        // PostgreSQL takes them if they are there, and is a tenth faster.
+        ("huge pages".to_owned(), huge_pages.to_string()),
         ("kernel".to_owned(), said_by("uname", &["-r"])),
         ("file system of the servers' data".to_owned(), file_system(&std::env::temp_dir())),
         ("load average at the start".to_owned(), words),
