@@ -47,11 +47,13 @@ pub struct Memory {
 
 pub fn memory(pid: u32) -> Memory {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("the process runs");
-    let mebibytes = |name: &str| {
-        let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("the kernel says so");
-        line.trim().trim_end_matches(" kB").parse::<f64>().expect("a number") / 1024.0
-    };
+    let mebibytes = |name| number_of(&status, name).expect("the kernel says so") as f64 / 1024.0;
     Memory { resident: mebibytes("VmRSS:"), peak: mebibytes("VmHWM:") }
+}
+
+/// The number after `name` in one of the kernel's tables, memory in kB.
+fn number_of(table: &str, name: &str) -> Option<u64> {
+    table.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next()?.parse().ok())
 }
 
 /// How many cores all of it shares.
@@ -65,9 +67,7 @@ pub fn machine() -> Vec<(String, String)> {
     let model =
         cpus.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ")).map_or("", |(_, it)| it);
     let memory = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let said_of =
-        |name| memory.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next()?.parse().ok());
-    let (total, huge_pages): (u64, u64) = (said_of("MemTotal:").unwrap_or(0), said_of("HugePages_Total:").unwrap_or(0));
+    let [total, huge_pages] = ["MemTotal:", "HugePages_Total:"].map(|name| number_of(&memory, name).unwrap_or(0));
     let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let words = load.split(' ').take(3).collect::<Vec<_>>().join(" ");
     vec![

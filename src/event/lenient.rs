@@ -11,7 +11,7 @@ use bumpalo::collections::Vec as ArenaVec;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::tree::{Field, Fields, Node, Shape};
+use super::tree::{self, Field, Fields, Node, Shape};
 
 /// Up to this many unknown keys of an object are compared one by one; from there on a set does it.
 const FEW_KEYS: usize = 16;
@@ -181,7 +181,7 @@ impl<'de> Visitor<'de> for ShapeSeed<'de> {
             Shape::Object(names) => fields(names, map, self.arena).map(Node::Object),
             Shape::Presence => {
                 skip_entries(&mut map)?;
-                Ok(Node::Object(Fields { names: &[], values: &[] }))
+                Ok(Node::Object(Fields::NONE))
             }
             Shape::Scalar | Shape::List => {
                 skip_entries(&mut map)?;
@@ -205,10 +205,9 @@ fn fields<'de, A: MapAccess<'de>>(
     let values: &mut [Option<Node<'de>>] = arena.alloc_slice_fill_copy(names.len(), None);
     let mut others = UnknownKeys::Few(ArenaVec::new_in(arena));
     while let Some(key) = map.next_key_seed(KeySeed(arena))? {
-        let known = names.iter().zip(&mut *values).find(|((name, _), _)| *name == key);
-        match known {
+        match tree::slot(names, values, key) {
             Some((_, Some(_))) => return Err(duplicate()),
-            Some(((_, shape), value)) => *value = Some(map.next_value_seed(ShapeSeed { shape: *shape, arena })?),
+            Some((shape, value)) => *value = Some(map.next_value_seed(ShapeSeed { shape, arena })?),
             None if others.insert(key) => {
                 map.next_value::<IgnoredAny>()?;
             }

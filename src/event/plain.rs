@@ -72,7 +72,7 @@ impl<'a> Reader<'a> {
             }
             (b'{', Shape::Presence) => {
                 self.skip(levels)?;
-                *slot = Some(Node::Object(Fields { names: &[], values: &[] }));
+                *slot = Some(Node::Object(Fields::NONE));
             }
             (b'[', Shape::List) => *slot = Some(Node::List(self.items(levels.checked_sub(1)?)?)),
             (b'{' | b'[', _) => {
@@ -106,8 +106,8 @@ impl<'a> Reader<'a> {
     fn fields(&mut self, names: &'static [Field], levels: u32) -> Option<&'a [Option<Node<'a>>]> {
         let values: &mut [Option<Node<'a>>] = self.arena.alloc_slice_fill_copy(names.len(), None);
         let mut others = UnknownKeys::new();
-        self.object(|reader, key| match names.iter().zip(&mut *values).find(|((name, _), _)| *name == key) {
-            Some(((_, shape), value)) => reader.fill(value, *shape, levels),
+        self.object(|reader, key| match tree::slot(names, values, key) {
+            Some((shape, value)) => reader.fill(value, shape, levels),
             None => {
                 note(&mut others, key)?;
                 reader.skip(levels)

@@ -62,10 +62,24 @@ impl<'a> Node<'a> {
 }
 
 impl<'a> Fields<'a> {
+    /// Of an object none of whose fields are read.
+    pub const NONE: Self = Self { names: &[], values: &[] };
+
     pub fn get(&self, name: &str) -> &Node<'a> {
         let index = self.names.iter().position(|(field, _)| *field == name);
         index.and_then(|index| self.values.get(index)?.as_ref()).unwrap_or(&Node::Null)
     }
+}
+
+/// Where the value of the field `name` belongs among those of an object with these fields, and how it is read; `None` where
+/// nobody reads it.
+pub(super) fn slot<'v, 'a>(
+    fields: &'static [Field],
+    values: &'v mut [Option<Node<'a>>],
+    name: &str,
+) -> Option<(Shape, &'v mut Option<Node<'a>>)> {
+    let ((_, shape), value) = fields.iter().zip(values).find(|((field, _), _)| *field == name)?;
+    Some((*shape, value))
 }
 
 /// The payload of an event of `kind`.

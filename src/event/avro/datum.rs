@@ -106,9 +106,8 @@ impl<'a> Reader<'a> {
         let names = names(shape);
         let values: &mut [Option<Node<'a>>] = self.arena.alloc_slice_fill_copy(names.len(), None);
         for field in fields {
-            let wanted = names.iter().zip(&mut *values).find(|((name, _), _)| *name == &*field.name);
-            match wanted {
-                Some(((_, shape), value)) => *value = Some(self.value(field.of, Some(*shape), depth)?),
+            match tree::slot(names, values, &field.name) {
+                Some((shape, value)) => *value = Some(self.value(field.of, Some(shape), depth)?),
                 None => {
                     self.value(field.of, None, depth)?;
                 }
@@ -127,8 +126,8 @@ impl<'a> Reader<'a> {
             if !names.is_empty() && !keys.insert(key) {
                 return Err(Fault::DuplicateKey);
             }
-            match names.iter().zip(&mut *values).find(|((name, _), _)| *name == key) {
-                Some(((_, shape), value)) => *value = Some(reader.value(of, Some(*shape), depth)?),
+            match tree::slot(names, values, key) {
+                Some((shape, value)) => *value = Some(reader.value(of, Some(shape), depth)?),
                 None => {
                     reader.value(of, None, depth)?;
                 }

@@ -18,26 +18,24 @@ mod schema;
 use bumpalo::Bump;
 
 use super::message::{Message, Refusal, is_foreign};
-use super::tree::{self, Fields, Node, Shape};
+use super::tree::{self, Field, Fields, Node, Shape};
 use super::{Kind, Reason, Rejection, Skip};
 use datum::Fault;
 pub use schema::{SchemaError, WriterSchema};
 
-const ONBOARDING_ENVELOPE: Shape = Shape::Object(&[
-    ("eventId", Shape::Scalar),
-    ("eventType", Shape::Scalar),
-    ("timestamp", Shape::Scalar),
-    ("correlationId", Shape::Scalar),
-    ("payload", tree::payload(Kind::OnboardingCompleted)),
-]);
+const ONBOARDING_ENVELOPE: Shape = Shape::Object(&envelope_of(Kind::OnboardingCompleted));
+const UPDATE_ENVELOPE: Shape = Shape::Object(&envelope_of(Kind::ProfileUpdated));
 
-const UPDATE_ENVELOPE: Shape = Shape::Object(&[
-    ("eventId", Shape::Scalar),
-    ("eventType", Shape::Scalar),
-    ("timestamp", Shape::Scalar),
-    ("correlationId", Shape::Scalar),
-    ("payload", tree::payload(Kind::ProfileUpdated)),
-]);
+/// The fields of the envelope of an event of `kind`.
+const fn envelope_of(kind: Kind) -> [Field; 5] {
+    [
+        ("eventId", Shape::Scalar),
+        ("eventType", Shape::Scalar),
+        ("timestamp", Shape::Scalar),
+        ("correlationId", Shape::Scalar),
+        ("payload", tree::payload(kind)),
+    ]
+}
 
 /// Reads what follows the marker of single-object encoding: the fingerprint of the writer's schema, then the datum.
 ///
