@@ -1,6 +1,7 @@
 //! The program: parses its arguments, starts logging, runs one command, ends with its exit code.
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -23,7 +24,7 @@ use segmenter::command::schema::{self, SchemaAction, SchemaCommand};
 use segmenter::command::serve::ServeArgs;
 use segmenter::command::user::{UserAction, UserCommand};
 use segmenter::command::verify::{self, Scope, VerifyArgs};
-use segmenter::config::{Config, ConfigArgs, Sources};
+use segmenter::config::{Config, Resolved, Sources};
 use segmenter::engine::Catalog;
 use segmenter::event::Millis;
 use segmenter::exit::Exit;
@@ -37,6 +38,9 @@ use segmenter::trace;
 #[derive(Debug, Parser)]
 #[command(name = "segmenter", version = env!("SEGMENTER_VERSION"), arg_required_else_help = true)]
 struct Cli {
+    /// The configuration file, TOML [env: SEGMENTER_CONFIG]
+    #[arg(long, value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -44,12 +48,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Serve(ServeArgs),
-    Migrate {
-        #[command(flatten)]
-        config: ConfigArgs,
-        #[command(flatten)]
-        migrate: MigrateArgs,
-    },
+    Migrate(MigrateArgs),
     Config(ConfigCommand),
     Explain(ExplainArgs),
     CheckEvents(CheckEventsArgs),
@@ -92,47 +91,51 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let flags = match &cli.command {
+        Command::Serve(args) => args.settings.0.clone(),
+        _ => Vec::new(),
+    };
+    let resolved = Sources::of_process(cli.config, flags).resolve();
     match cli.command {
-        Command::Serve(args) => {
-            let resolved = Sources::of_process(&args.config).resolve();
+        Command::Serve(_) => {
             let config = usable(resolved.config())?;
             telemetry::init(config.log.filter.as_str(), config.log.format)?;
             Ok(runtime()?.block_on(command::serve::run(config, resolved.shown_settings()))?.into())
         }
-        Command::Migrate { config, migrate } => {
-            let (database, log) = usable(Sources::of_process(&config).resolve().database())?;
+        Command::Migrate(args) => {
+            let (database, log) = usable(resolved.database())?;
             telemetry::init(log.filter.as_str(), log.format)?;
             let mut out = io::stdout();
-            let run = command::migrate::run(&migrate, database.url.expose(), &mut out);
+            let run = command::migrate::run(&args, database.url.expose(), &mut out);
             Ok(runtime()?.block_on(run)?.into())
         }
         Command::Config(args) => {
-            Ok(command::config::run(&args, &mut io::stdout().lock(), &mut io::stderr().lock())?.into())
+            Ok(command::config::run(&args, &resolved, &mut io::stdout().lock(), &mut io::stderr().lock())?.into())
         }
         Command::Demo(args) => Ok(runtime()?.block_on(command::demo::run(&args, &mut io::stdout()))?.into()),
         Command::Doctor(args) => {
-            let config = usable(Sources::of_process(&args.config).resolve().config())?;
+            let config = usable(resolved.config())?;
             Ok(runtime()?.block_on(command::doctor::run(&args, &config, &mut io::stdout()))?.into())
         }
-        Command::Schema(command) => schemas(&command.action),
-        Command::Dlq(args) => dead_letters(&args),
-        Command::Replay(command) => replay(&command.action),
+        Command::Schema(command) => schemas(&command.action, &resolved),
+        Command::Dlq(args) => dead_letters(&args, &resolved),
+        Command::Replay(command) => replay(&command.action, &resolved),
         Command::Backfill(args) => {
-            let config = configured(&args.config)?;
+            let config = configured(&resolved)?;
             Ok(runtime()?.block_on(job::backfill::run(&args, &config, &mut io::stdout()))?.into())
         }
         Command::Recompute(args) => {
-            let config = configured(&args.config)?;
+            let config = configured(&resolved)?;
             Ok(runtime()?.block_on(job::recompute::run(&args, &config, &mut io::stdout()))?.into())
         }
         Command::Republish(args) => {
-            let config = configured(&args.config)?;
+            let config = configured(&resolved)?;
             Ok(runtime()?.block_on(job::republish::run(&args, &config, &mut io::stdout()))?.into())
         }
-        Command::Job(command) => manage(&command.manage),
-        Command::Explain(args) => explain(&args),
-        Command::Verify(args) => verify(&args),
-        Command::User(command) => user(&command),
+        Command::Job(command) => manage(&command.manage, &resolved),
+        Command::Explain(args) => explain(&args, &resolved),
+        Command::Verify(args) => verify(&args, &resolved),
+        Command::User(command) => user(&command, &resolved),
         Command::Completions(args) => Ok(completions::run(&args, Cli::command(), &mut io::stdout().lock())?.into()),
         Command::CheckEvents(args) => {
             Ok(check_events::run(&args, io::stdin().lock(), io::stdout().lock(), now())?.into())
@@ -140,14 +143,13 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     }
 }
 
-fn schemas(action: &SchemaAction) -> anyhow::Result<ExitCode> {
-    let (registry, topics, log) = usable(Sources::of_process(action.config()).resolve().registry())?;
+fn schemas(action: &SchemaAction, resolved: &Resolved) -> anyhow::Result<ExitCode> {
+    let (registry, topics, log) = usable(resolved.registry())?;
     telemetry::init(log.filter.as_str(), log.format)?;
     Ok(runtime()?.block_on(schema::run(action, &registry, &topics, &mut io::stdout()))?.into())
 }
 
-fn dead_letters(args: &DlqArgs) -> anyhow::Result<ExitCode> {
-    let resolved = Sources::of_process(args.action.config()).resolve();
+fn dead_letters(args: &DlqArgs, resolved: &Resolved) -> anyhow::Result<ExitCode> {
     if let Action::Redrive(redrive) = &args.action {
         let config = usable(resolved.config())?;
         telemetry::init(config.log.filter.as_str(), config.log.format)?;
@@ -158,24 +160,24 @@ fn dead_letters(args: &DlqArgs) -> anyhow::Result<ExitCode> {
     Ok(dlq::look(&args.action, &kafka, &topics, now(), &mut io::stdout().lock())?.into())
 }
 
-fn replay(action: &ReplayAction) -> anyhow::Result<ExitCode> {
+fn replay(action: &ReplayAction, resolved: &Resolved) -> anyhow::Result<ExitCode> {
     match action {
         ReplayAction::Start(args) => {
-            let config = configured(&args.config)?;
+            let config = configured(resolved)?;
             Ok(runtime()?.block_on(job::replay::start(args, &config, &mut io::stdout()))?.into())
         }
-        ReplayAction::Manage(action) => manage(action),
+        ReplayAction::Manage(action) => manage(action, resolved),
     }
 }
 
-fn manage(action: &Manage) -> anyhow::Result<ExitCode> {
-    let config = configured(action.config())?;
+fn manage(action: &Manage, resolved: &Resolved) -> anyhow::Result<ExitCode> {
+    let config = configured(resolved)?;
     Ok(runtime()?.block_on(job::manage(action, &config, &mut io::stdout()))?.into())
 }
 
-fn explain(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
+fn explain(args: &ExplainArgs, resolved: &Resolved) -> anyhow::Result<ExitCode> {
     if let Some(user) = &args.profile.user {
-        return explain_user(user, &args.config, args.json);
+        return explain_user(user, resolved, args.json);
     }
     let catalog = Catalog::builtin()?;
     let mut out = io::stdout().lock();
@@ -186,15 +188,14 @@ fn explain(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
     Ok(if summary.refused == 0 { Exit::Ok } else { Exit::Findings }.into())
 }
 
-fn explain_user(user: &str, config: &ConfigArgs, json: bool) -> anyhow::Result<ExitCode> {
-    let (database, catalog, log) = usable(Sources::of_process(config).resolve().database_and_catalog())?;
+fn explain_user(user: &str, resolved: &Resolved, json: bool) -> anyhow::Result<ExitCode> {
+    let (database, catalog, log) = usable(resolved.database_and_catalog())?;
     telemetry::init(log.filter.as_str(), log.format)?;
     let mut out = io::stdout();
     Ok(runtime()?.block_on(explain::explain_user(user, &database, &catalog, json, &mut out))?.into())
 }
 
-fn verify(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
-    let resolved = Sources::of_process(&args.config).resolve();
+fn verify(args: &VerifyArgs, resolved: &Resolved) -> anyhow::Result<ExitCode> {
     let mut out = io::stdout();
     if args.needs_kafka() {
         let config = usable(resolved.config())?;
@@ -206,17 +207,17 @@ fn verify(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     Ok(runtime()?.block_on(verify::run(args, Scope::Database(&database, &catalog), &mut out))?.into())
 }
 
-fn user(command: &UserCommand) -> anyhow::Result<ExitCode> {
+fn user(command: &UserCommand, resolved: &Resolved) -> anyhow::Result<ExitCode> {
     let mut out = io::stdout();
     match &command.action {
         UserAction::Show(args) => {
-            let (database, log) = usable(Sources::of_process(&args.config).resolve().database())?;
+            let (database, log) = usable(resolved.database())?;
             telemetry::init(log.filter.as_str(), log.format)?;
             Ok(runtime()?.block_on(command::user::show(args, &database, &mut out))?.into())
         }
-        UserAction::Explain(args) => explain_user(&args.id, &args.config, args.json),
+        UserAction::Explain(args) => explain_user(&args.id, resolved, args.json),
         UserAction::Forget(args) => {
-            let config = configured(&args.config)?;
+            let config = configured(resolved)?;
             Ok(runtime()?.block_on(command::user::forget(args, &config, &mut out))?.into())
         }
     }
@@ -232,8 +233,8 @@ fn usable<T>(read: Result<T, impl std::fmt::Display>) -> anyhow::Result<T> {
 }
 
 /// The whole configuration; from then on the log is written as it says.
-fn configured(args: &ConfigArgs) -> anyhow::Result<Config> {
-    let config = usable(Sources::of_process(args).resolve().config())?;
+fn configured(resolved: &Resolved) -> anyhow::Result<Config> {
+    let config = usable(resolved.config())?;
     telemetry::init(config.log.filter.as_str(), config.log.format)?;
     Ok(config)
 }

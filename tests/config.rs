@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use clap::{Args, FromArgMatches};
-use segmenter::config::{Config, ConfigArgs, OutOfRange, Problems, Resolved, Sources};
+use segmenter::config::{Config, OutOfRange, Problems, Resolved, SettingFlags, Sources};
 
 /// What must never be seen.
 const HUSH: &str = "hush-hush";
@@ -37,12 +37,12 @@ impl Drop for Directory {
 fn sources(file: Option<&Path>, env: &[(&str, &str)], flags: &[&str]) -> Sources {
     let required = [("KAFKA_BROKERS", "kafka:9092"), ("DATABASE_URL", "postgres://u:hush-hush@db/segments")];
     let env = required.iter().filter(|(name, _)| !env.iter().any(|(other, _)| other.starts_with(name))).chain(env);
-    let command = ConfigArgs::augment_args(clap::Command::new("segmenter").no_binary_name(true));
-    let args = ConfigArgs::from_arg_matches(&command.try_get_matches_from(flags).unwrap()).unwrap();
+    let command = SettingFlags::augment_args(clap::Command::new("segmenter").no_binary_name(true));
+    let args = SettingFlags::from_arg_matches(&command.try_get_matches_from(flags).unwrap()).unwrap();
     Sources {
         file: file.map(Path::to_owned),
         env: env.map(|(name, value)| (OsString::from(name), OsString::from(value))).collect(),
-        flags: args.flags,
+        flags: args.0,
     }
 }
 
@@ -257,26 +257,42 @@ fn config_check_exits_with_0_or_2_and_config_show_says_where_values_come_from() 
     let good = segmenter(&["config", "check"], &env);
     assert_eq!(good.status.code(), Some(0), "{good:?}");
 
-    let bad = segmenter(&["config", "check", "--batch-max-records", "none"], &[]);
+    let bad = segmenter(&["config", "check"], &[("SEGMENTER_BATCH_MAX_RECORDS", "none")]);
     assert_eq!(bad.status.code(), Some(2));
     let complaints = String::from_utf8(bad.stderr).unwrap();
     assert!(complaints.starts_with("the configuration has 3 errors:\n"), "{complaints}");
 
-    let show = segmenter(&["config", "show", "--log-filter=debug"], &env);
+    let show = segmenter(&["config", "show"], &env);
     assert_eq!(show.status.code(), Some(0));
     let table = String::from_utf8(show.stdout).unwrap();
     let line = |key: &str| table.lines().find(|line| line.starts_with(key)).unwrap_or_default().to_owned();
-    assert!(line("log.filter").ends_with("flag --log-filter"), "{table}");
     assert!(line("kafka.brokers").ends_with("env KAFKA_BROKERS"), "{table}");
     assert!(line("kafka.group_id").ends_with("default"), "{table}");
     assert!(!table.contains(HUSH));
+
+    let flagged = sources(None, &[], &["--log-filter=debug"]).resolve().show();
+    assert!(flagged.lines().any(|line| line.starts_with("log.filter") && line.ends_with("flag --log-filter")));
+}
+
+#[test]
+fn only_serve_takes_settings_as_flags_and_every_command_takes_a_file() {
+    let directory = Directory::new();
+    let file = directory.write("segmenter.toml", "[batch]\nmax_records = 7\n");
+    let env = [("KAFKA_BROKERS", "kafka:9092"), ("DATABASE_URL", "postgres://u:hush-hush@db/segments")];
+    let refused = segmenter(&["config", "check", "--batch-max-records", "7"], &env);
+    assert_eq!(refused.status.code(), Some(2));
+    let file = file.to_str().unwrap();
+    for arguments in [["config", "show", "--config", file], ["--config", file, "config", "show"]] {
+        let table = String::from_utf8(segmenter(&arguments, &env).stdout).unwrap();
+        assert!(table.lines().any(|line| line.ends_with("segmenter.toml:2")), "{arguments:?}: {table}");
+    }
 }
 
 #[test]
 fn a_wrong_command_line_exits_with_2_and_help_with_0() {
     assert_eq!(segmenter(&["no-such-command"], &[]).status.code(), Some(2));
     assert_eq!(segmenter(&["config", "check", "--no-such-flag"], &[]).status.code(), Some(2));
-    assert_eq!(segmenter(&["config", "check", "--database-url", "postgres://u:p@h/db"], &[]).status.code(), Some(2));
+    assert_eq!(segmenter(&["serve", "--database-url", "postgres://u:p@h/db"], &[]).status.code(), Some(2));
     for arguments in [&["--help"][..], &["--version"], &["config", "show", "--help"]] {
         assert_eq!(segmenter(arguments, &[]).status.code(), Some(0), "{arguments:?}");
     }

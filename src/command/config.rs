@@ -4,7 +4,7 @@ use std::io::Write;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use crate::config::{self, ConfigArgs, Problems, Sources};
+use crate::config::{self, Problems, Resolved};
 use crate::event::{Kind, json_schema};
 use crate::exit::Exit;
 use crate::metrics;
@@ -19,9 +19,9 @@ pub struct ConfigCommand {
 #[derive(Debug, Subcommand)]
 enum Action {
     /// Say everything that is wrong with the configuration. Exit code 0 if nothing is, else 2.
-    Check(ConfigArgs),
+    Check,
     /// Show every setting with its value and origin; secrets are not shown.
-    Show(ConfigArgs),
+    Show,
     /// Print what is made from the program: docs/config.md, docs/metrics.md, and the JSON Schemas of the input events.
     Docs {
         /// Which page.
@@ -41,17 +41,21 @@ enum Page {
 ///
 /// # Errors
 /// One of the two cannot be written to.
-pub fn run(command: &ConfigCommand, out: &mut impl Write, complaints: &mut impl Write) -> anyhow::Result<Exit> {
+pub fn run(
+    command: &ConfigCommand,
+    resolved: &Resolved,
+    out: &mut impl Write,
+    complaints: &mut impl Write,
+) -> anyhow::Result<Exit> {
     match &command.action {
-        Action::Check(args) => match Sources::of_process(args).resolve().config() {
+        Action::Check => match resolved.config() {
             Ok(_) => {
                 writeln!(out, "the configuration is valid")?;
                 Ok(Exit::Ok)
             }
             Err(problems) => complain(complaints, &problems),
         },
-        Action::Show(args) => {
-            let resolved = Sources::of_process(args).resolve();
+        Action::Show => {
             write!(out, "{}", resolved.show())?;
             match resolved.config() {
                 Ok(_) => Ok(Exit::Ok),

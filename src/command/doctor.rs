@@ -6,7 +6,7 @@ use clap::Args;
 use terminal_size::{Width, terminal_size_of};
 
 use super::{catalog, serve, settings};
-use crate::config::{Config, ConfigArgs};
+use crate::config::Config;
 use crate::doctor::{self, Subject};
 use crate::exit::Exit;
 
@@ -21,8 +21,6 @@ pub struct DoctorArgs {
     /// Write JSON instead of a table.
     #[arg(long)]
     pub json: bool,
-    #[command(flatten)]
-    pub config: ConfigArgs,
 }
 
 /// Where standard output is not a terminal, and the limits where it is: longer lines are hard to read.

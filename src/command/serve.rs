@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::settings::{encoding, settings};
 use super::{catalog, registry};
-use crate::config::{Config, ConfigArgs, ShownSetting};
+use crate::config::{Config, SettingFlags, ShownSetting};
 use crate::engine::Catalog;
 use crate::event::registry::{Failure, Registry};
 use crate::exit::Exit;
@@ -43,7 +43,7 @@ use crate::trace::Traces;
 #[derive(Debug, Args)]
 pub struct ServeArgs {
     #[command(flatten)]
-    pub config: ConfigArgs,
+    pub settings: SettingFlags,
 }
 
 /// How many connections there are besides those for folds: publisher, outbox gate, takeover.

@@ -1,31 +1,18 @@
-//! The flags of the commands that read the configuration, made from the table of settings.
+//! The settings as flags of `serve`, made from their table.
 
-use std::path::PathBuf;
-
-use clap::{Arg, ArgAction, ArgMatches, Args, Command, Error, FromArgMatches, value_parser};
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, Error, FromArgMatches};
 
 use super::setting::Setting;
-use super::sources::{CONFIG_ENV, FlagValue};
+use super::sources::FlagValue;
 use super::table::SETTINGS;
 
-/// The id of `--config`; no key is without a dot.
-const CONFIG: &str = "config";
-
-/// `--config FILE` and one flag a setting; flatten it into a command that reads the configuration.
+/// One flag a setting.
 #[derive(Debug, Clone, Default)]
-pub struct ConfigArgs {
-    pub file: Option<PathBuf>,
-    pub flags: Vec<FlagValue>,
-}
+pub struct SettingFlags(pub Vec<FlagValue>);
 
-impl Args for ConfigArgs {
+impl Args for SettingFlags {
     fn augment_args(command: Command) -> Command {
-        let file = Arg::new(CONFIG)
-            .long(CONFIG)
-            .value_name("FILE")
-            .value_parser(value_parser!(PathBuf))
-            .help(format!("The configuration file, TOML [env: {CONFIG_ENV}]"));
-        command.arg(file).args(SETTINGS.iter().filter_map(argument))
+        command.args(SETTINGS.iter().filter_map(argument))
     }
 
     fn augment_args_for_update(command: Command) -> Command {
@@ -65,13 +52,13 @@ fn argument(setting: &'static Setting) -> Option<Arg> {
     })
 }
 
-impl FromArgMatches for ConfigArgs {
+impl FromArgMatches for SettingFlags {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, Error> {
         let flags = SETTINGS.iter().filter(|setting| setting.flag().is_some()).filter_map(|setting| {
             let text = matches.get_one::<String>(setting.key)?.clone();
             Some(FlagValue { setting, text })
         });
-        Ok(Self { file: matches.get_one::<PathBuf>(CONFIG).cloned(), flags: flags.collect() })
+        Ok(Self(flags.collect()))
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), Error> {

@@ -10,8 +10,8 @@ const INTRODUCTION: &str = "\
 
 # Configuration
 
-A setting's value comes from the highest of these layers that has one: its flag, its environment variable, the file
-(`--config FILE`, or `SEGMENTER_CONFIG`), its default. An empty variable counts as not set. The file is TOML, with a table for
+A setting's value comes from the highest of these layers that has one: its flag (only `serve` takes settings as flags), its
+environment variable, the file (`--config FILE`, or `SEGMENTER_CONFIG`), its default. An empty variable counts as not set. The file is TOML, with a table for
 each section:
 
 ```toml

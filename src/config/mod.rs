@@ -28,7 +28,7 @@ mod unit;
 mod validate;
 mod value;
 
-pub use args::ConfigArgs;
+pub use args::SettingFlags;
 pub use database_url::DatabaseUrl;
 pub use docs::markdown;
 pub use kafka::{Brokers, Encoding, OutOfRange, SaslMechanism, SecurityProtocol, Start, TopicName};

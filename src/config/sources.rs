@@ -12,10 +12,10 @@ use super::table::{
     CatalogConfig, Config, DatabaseConfig, KafkaConfig, LogConfig, RegistryConfig, SETTINGS, TopicsConfig,
 };
 use super::value::Value;
-use super::{ConfigArgs, Section, validate};
+use super::{Section, validate};
 
 /// The variable that names the configuration file.
-pub(super) const CONFIG_ENV: &str = "SEGMENTER_CONFIG";
+const CONFIG_ENV: &str = "SEGMENTER_CONFIG";
 
 /// A flag as it was given: the text of a setting, or, for a secret, the path of the file that holds it.
 #[derive(Debug, Clone)]
@@ -66,8 +66,8 @@ pub struct Resolved {
 
 impl Sources {
     /// The layers of this process.
-    pub fn of_process(args: &ConfigArgs) -> Self {
-        Self { file: args.file.clone(), env: std::env::vars_os().collect(), flags: args.flags.clone() }
+    pub fn of_process(file: Option<PathBuf>, flags: Vec<FlagValue>) -> Self {
+        Self { file, env: std::env::vars_os().collect(), flags }
     }
 
     /// Puts the layers together. What is wrong is kept for [`Resolved::config`].
@@ -324,7 +324,7 @@ impl Reader<'_> {
 fn ways(setting: &Setting) -> String {
     let env = setting.env().map(|name| format!("the variable {name}"));
     let env_file = setting.env_file().map(|name| format!("{name} (the path of a file)"));
-    let flag = setting.flag().map(|name| format!("the flag --{name}"));
+    let flag = setting.flag().map(|name| format!("the flag --{name} of serve"));
     [env, env_file, flag, Some(format!("{} in the file", setting.key))]
         .into_iter()
         .flatten()

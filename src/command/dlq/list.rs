@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 
 use super::FilterArgs;
 use super::text::{line, printable};
-use crate::config::ConfigArgs;
 use crate::dlq::selection::{Seen, Selected, Selection};
 use crate::event::{Millis, Reason};
 use crate::exit::Exit;
@@ -31,8 +30,6 @@ pub struct ListArgs {
     /// Write a JSON object a line; the last one has the counts, under `summary`.
     #[arg(long)]
     json: bool,
-    #[command(flatten)]
-    pub(super) config: ConfigArgs,
 }
 
 type Groups = BTreeMap<(Reason, Arc<str>), u64>;

@@ -10,7 +10,7 @@ use std::io::Write;
 
 use clap::{Args, Subcommand};
 
-use crate::config::{Config, ConfigArgs, KafkaConfig, Moment, TopicsConfig};
+use crate::config::{Config, KafkaConfig, Moment, TopicsConfig};
 use crate::dlq::filter::Filter;
 use crate::event::{Millis, Reason};
 use crate::exit::Exit;
@@ -33,17 +33,6 @@ pub enum Action {
     List(list::ListArgs),
     Show(show::ShowArgs),
     Redrive(redrive::RedriveArgs),
-}
-
-impl Action {
-    /// The configuration's arguments.
-    pub fn config(&self) -> &ConfigArgs {
-        match self {
-            Self::List(args) => &args.config,
-            Self::Show(args) => &args.config,
-            Self::Redrive(args) => &args.config,
-        }
-    }
 }
 
 /// Which dead letters.

@@ -9,7 +9,7 @@ use super::list::{original, to_json};
 use super::{FilterArgs, summary};
 use crate::command::database::{self, Access};
 use crate::command::{registry, serve, settings};
-use crate::config::{Config, ConfigArgs};
+use crate::config::Config;
 use crate::decoder::Decoder;
 use crate::dlq::judge::Rules;
 use crate::dlq::redrive::{Report, Settings, run as redrive_all};
@@ -54,8 +54,6 @@ pub struct RedriveArgs {
     /// Write a JSON object a record, and the counts last, under `summary`.
     #[arg(long)]
     json: bool,
-    #[command(flatten)]
-    pub(super) config: ConfigArgs,
 }
 
 pub(super) async fn run(

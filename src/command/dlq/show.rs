@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 
 use super::list::{original, to_json};
 use super::text::{block, hex, line, printable};
-use crate::config::ConfigArgs;
 use crate::event::Millis;
 use crate::exit::Exit;
 use crate::kafka::dead_letter_reader::{Content, DeadLetter, Place};
@@ -29,8 +28,6 @@ pub struct ShowArgs {
     /// Write a JSON object.
     #[arg(long)]
     json: bool,
-    #[command(flatten)]
-    pub(super) config: ConfigArgs,
 }
 
 fn parse_place(text: &str) -> Result<Place, String> {

@@ -10,7 +10,7 @@ use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
 
 use super::database::{self, Access};
-use crate::config::{CatalogConfig, ConfigArgs, DatabaseConfig};
+use crate::config::{CatalogConfig, DatabaseConfig};
 use crate::engine::{self, Catalog, Segmentation};
 use crate::event::{self, Body, Decoded, Kind, Limits, Millis, RawRecord, UserId};
 use crate::exit::Exit;
@@ -32,8 +32,6 @@ pub struct ExplainArgs {
     /// Write JSON instead of tables.
     #[arg(long)]
     pub json: bool,
-    #[command(flatten)]
-    pub config: ConfigArgs,
 }
 
 /// Which profile.

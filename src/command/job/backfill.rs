@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use super::user_list::{self, Unusable};
 use super::{RunArgs, begin, refused, unusable};
 use crate::command::database;
-use crate::config::{Config, ConfigArgs};
+use crate::config::Config;
 use crate::event::UserId;
 use crate::exit::Exit;
 use crate::jobs::spec::{BackfillUsers, Emit, Spec, What};
@@ -56,8 +56,6 @@ pub struct BackfillArgs {
     emit: Emit,
     #[command(flatten)]
     run: RunArgs,
-    #[command(flatten)]
-    pub config: ConfigArgs,
 }
 
 impl BackfillArgs {

@@ -23,7 +23,7 @@ use uuid::Uuid;
 use super::database::{self, Access, Database};
 use super::{registry, serve, settings};
 use crate::batch_writer::Output;
-use crate::config::{Config, ConfigArgs, parse_size};
+use crate::config::{Config, parse_size};
 use crate::decoder::Decoder;
 use crate::event::{Millis, UserId};
 use crate::exit::Exit;
@@ -91,8 +91,6 @@ fn parse_memory(text: &str) -> Result<usize, String> {
 pub struct JobArgs {
     /// The job's id, as `list` shows it.
     id: Uuid,
-    #[command(flatten)]
-    config: ConfigArgs,
 }
 
 /// What can be done to a job of any kind.
@@ -103,8 +101,6 @@ pub enum Manage {
         /// Write JSON.
         #[arg(long)]
         json: bool,
-        #[command(flatten)]
-        config: ConfigArgs,
     },
     /// Show a job: how far each part is, its limits, what holds it up.
     Status {
@@ -142,19 +138,6 @@ pub enum Manage {
         #[command(flatten)]
         job: JobArgs,
     },
-}
-
-impl Manage {
-    pub fn config(&self) -> &ConfigArgs {
-        match self {
-            Self::List { config, .. } => config,
-            Self::Status { job, .. }
-            | Self::Pause(job)
-            | Self::Resume { job, .. }
-            | Self::Cancel { job, .. }
-            | Self::Throttle { job, .. } => &job.config,
-        }
-    }
 }
 
 /// Any job, whatever its kind: list, status, pause, resume, cancel, throttle.

@@ -8,7 +8,7 @@ use clap::Args;
 use super::user_list::{self, Unusable};
 use super::{RunArgs, begin, unusable};
 use crate::command::database;
-use crate::config::{Config, ConfigArgs};
+use crate::config::Config;
 use crate::event::UserId;
 use crate::exit::Exit;
 use crate::jobs::spec::{Emit, RecomputeUsers, Spec, What};
@@ -40,8 +40,6 @@ pub struct RecomputeArgs {
     emit: Emit,
     #[command(flatten)]
     run: RunArgs,
-    #[command(flatten)]
-    pub config: ConfigArgs,
 }
 
 impl RecomputeArgs {

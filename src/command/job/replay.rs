@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 
 use super::{Manage, Opened, RunArgs, begin, halted, refused, table};
 use crate::command::database;
-use crate::config::{Config, ConfigArgs};
+use crate::config::Config;
 use crate::event::UserId;
 use crate::exit::Exit;
 use crate::halt::Halt;
@@ -69,8 +69,6 @@ pub struct StartArgs {
     accept_gap: bool,
     #[command(flatten)]
     run: RunArgs,
-    #[command(flatten)]
-    pub config: ConfigArgs,
 }
 
 fn parse_user(text: &str) -> Result<UserId, String> {

@@ -8,7 +8,7 @@ use clap::Args;
 use super::user_list::{self, Unusable};
 use super::{RunArgs, begin, unusable};
 use crate::command::database;
-use crate::config::{Config, ConfigArgs};
+use crate::config::Config;
 use crate::event::UserId;
 use crate::exit::Exit;
 use crate::jobs::spec::{Emit, RepublishUsers, Spec, What};
@@ -35,8 +35,6 @@ pub struct RepublishArgs {
     users_file: Option<PathBuf>,
     #[command(flatten)]
     run: RunArgs,
-    #[command(flatten)]
-    pub config: ConfigArgs,
 }
 
 impl RepublishArgs {

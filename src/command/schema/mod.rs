@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use crate::config::{ConfigArgs, RegistryConfig, RegistryUrl, TopicsConfig};
+use crate::config::{RegistryConfig, RegistryUrl, TopicsConfig};
 use crate::event::registry::Failure;
 use crate::exit::Exit;
 use crate::kafka::said_schema::subject;
@@ -26,15 +26,6 @@ pub struct SchemaCommand {
 pub enum SchemaAction {
     Check(CheckArgs),
     Register(RegisterArgs),
-}
-
-impl SchemaAction {
-    pub fn config(&self) -> &ConfigArgs {
-        match self {
-            Self::Check(args) => &args.config,
-            Self::Register(args) => &args.config,
-        }
-    }
 }
 
 /// Check before a deploy that this program understands what is registered, and others what it says.
@@ -54,8 +45,6 @@ pub struct CheckArgs {
     /// Write a JSON object a line.
     #[arg(long)]
     json: bool,
-    #[command(flatten)]
-    config: ConfigArgs,
 }
 
 /// Register this program's schemas with the configured registry, each unless it is there already.
@@ -68,8 +57,6 @@ pub struct RegisterArgs {
     /// Register the schemas of the topics that are read, too.
     #[arg(long)]
     inputs: bool,
-    #[command(flatten)]
-    config: ConfigArgs,
 }
 
 /// Where the others' schemas are.

@@ -12,7 +12,7 @@ use super::show::outbox_rows;
 use crate::command::database::{self, Access, Database};
 use crate::command::registry;
 use crate::command::settings::settings;
-use crate::config::{Config, ConfigArgs};
+use crate::config::Config;
 use crate::event::{Millis, UserId};
 use crate::exit::Exit;
 use crate::pipeline::codec::CodecError;
@@ -43,8 +43,6 @@ pub struct ForgetArgs {
     /// Do it.
     #[arg(long)]
     execute: bool,
-    #[command(flatten)]
-    pub config: ConfigArgs,
 }
 
 /// Says what goes, and with --execute makes it go.

@@ -9,8 +9,6 @@ mod table;
 
 use clap::{Args, Subcommand};
 
-use crate::config::ConfigArgs;
-
 pub use forget::{ForgetArgs, run as forget};
 pub use show::{ShowArgs, run as show};
 
@@ -38,8 +36,6 @@ pub struct ExplainUserArgs {
     /// Write JSON instead of tables.
     #[arg(long)]
     pub json: bool,
-    #[command(flatten)]
-    pub config: ConfigArgs,
 }
 
 /// The user with this id.

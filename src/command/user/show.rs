@@ -10,7 +10,7 @@ use sqlx::PgPool;
 
 use super::{content, table};
 use crate::command::database::{self, Access};
-use crate::config::{ConfigArgs, DatabaseConfig};
+use crate::config::DatabaseConfig;
 use crate::event::{Millis, UserId};
 use crate::exit::Exit;
 use crate::pipeline::state::{LastSaid, State};
@@ -33,8 +33,6 @@ pub struct ShowArgs {
     /// Write JSON instead of tables.
     #[arg(long)]
     json: bool,
-    #[command(flatten)]
-    pub config: ConfigArgs,
 }
 
 /// A deeper outbox is not looked through for one user.

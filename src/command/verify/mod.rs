@@ -15,7 +15,7 @@ use anyhow::Context as _;
 use clap::Args;
 
 use super::database::{self, Access, Database};
-use crate::config::{CatalogConfig, Config, ConfigArgs, DatabaseConfig};
+use crate::config::{CatalogConfig, Config, DatabaseConfig};
 use crate::exit::Exit;
 use finding::Findings;
 use report::Report;
@@ -50,8 +50,6 @@ pub struct VerifyArgs {
     /// Write JSON instead of tables.
     #[arg(long)]
     json: bool,
-    #[command(flatten)]
-    pub config: ConfigArgs,
 }
 
 /// How many users are scored anew.
