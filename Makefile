@@ -36,9 +36,9 @@ test-ops: ## Test what runs around the program: manifests, alerts, registry, TLS
 soak: setup ## Faults in a random order for an hour: make soak [SOAK_SECONDS=600] [SOAK_SEED=1]
 	SOAK_SECONDS=$(or $(SOAK_SECONDS),3600) cargo test --locked --features $(TESTED) --test promises -- --nocapture kills:: faults::
 
-bench: setup ## Measure everything, on servers that it starts itself: make bench [BENCH="quick scale"]
-	cargo bench --locked --bench micro -- --noplot $(if $(filter quick,$(BENCH)),--quick)
-	cargo bench --locked --bench promises_of_speed -- $(BENCH)
+bench: setup ## Measure everything, on servers that it starts itself: make bench [BENCH="quick scale"], [BENCH=paired BASE=program]
+	$(if $(filter paired,$(BENCH)),,cargo bench --locked --bench micro -- --noplot $(if $(filter quick,$(BENCH)),--quick))
+	BASE=$(abspath $(BASE)) cargo bench --locked --bench promises_of_speed -- $(BENCH)
 
 lint: setup ## Check the format and all lints
 	cargo fmt --check

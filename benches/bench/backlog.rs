@@ -1,86 +1,115 @@
-//! A backlog: planned events as records in two topics.
+//! A backlog: planned events as records of the two input topics, from some offsets to their ends.
 
 use std::time::Duration;
 
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer as _, ThreadedProducer};
+use rdkafka::{Offset, TopicPartitionList};
 use segmenter::event::Kind;
 
 use crate::history::{Planned, user_id};
 use crate::support::Kafka;
 use crate::wire::{Encoding, Writer};
 
+/// The default names, so that a program needs no setting but its two addresses.
+pub const ONBOARDING_COMPLETED: &str = "onboarding-completed";
+pub const PROFILE_UPDATED: &str = "profile-updated";
+pub const SEGMENT_CHANGED: &str = "segment-changed";
+const DEAD_LETTER: &str = "segmenter-dead-letter";
+const GROUP: &str = "segmenter";
 /// Of each input topic, and of segment-changed.
 pub const PARTITIONS: i32 = 8;
 
-/// Four topics that no other measurement uses.
-pub struct Topics {
-    pub onboarding: String,
-    pub updates: String,
-    pub changes: String,
-    pub dead: String,
-}
-
-impl Topics {
-    pub async fn create(kafka: &Kafka) -> Self {
-        Self {
-            onboarding: kafka.create_topic("onboarding", PARTITIONS, &[]).await,
-            updates: kafka.create_topic("updates", PARTITIONS, &[]).await,
-            changes: kafka.create_topic("changes", PARTITIONS, &[]).await,
-            dead: kafka.create_topic("dead", 1, &[]).await,
-        }
-    }
-
-    fn input(&self, kind: Kind) -> &str {
-        match kind {
-            Kind::OnboardingCompleted => &self.onboarding,
-            Kind::ProfileUpdated => &self.updates,
-        }
+/// Creates the four topics.
+pub async fn create_topics(kafka: &Kafka) {
+    for (topic, partitions) in [
+        (ONBOARDING_COMPLETED, PARTITIONS),
+        (PROFILE_UPDATED, PARTITIONS),
+        (SEGMENT_CHANGED, PARTITIONS),
+        (DEAD_LETTER, 1),
+    ] {
+        kafka.create_topic_named(topic, partitions, &[]).await;
     }
 }
 
-/// Topics with records in them.
+/// The topic of events of this kind.
+pub fn input(kind: Kind) -> &'static str {
+    match kind {
+        Kind::OnboardingCompleted => ONBOARDING_COMPLETED,
+        Kind::ProfileUpdated => PROFILE_UPDATED,
+    }
+}
+
+/// Records at the end of the input topics.
 pub struct Backlog {
-    pub topics: Topics,
+    /// Where it begins in each partition.
+    starts: TopicPartitionList,
     pub records: u64,
     /// The mean length of a record's value, bytes.
     pub value_bytes: f64,
 }
 
 impl Backlog {
-    /// Puts the events into new topics, as the platform's producers would: keyed by the user, gzip-compressed.
+    /// Appends the events to the input topics, as the platform's producers would: keyed by the user, gzip-compressed.
     pub async fn produce(kafka: &Kafka, planned: Vec<Planned>, encoding: Encoding) -> Self {
-        let topics = Topics::create(kafka).await;
+        let starts = ends(kafka).await;
         let records = planned.len() as u64;
         let mut config = kafka.client();
         config.set("acks", "all").set("enable.idempotence", "true").set("partitioner", "murmur2_random");
         config.set("compression.type", "gzip").set("linger.ms", "50").set("queue.buffering.max.kbytes", "262144");
-        let (topics, bytes) = tokio::task::spawn_blocking(move || {
+        let bytes = tokio::task::spawn_blocking(move || {
             let producer: ThreadedProducer<DefaultProducerContext> = config.create().expect("a valid client");
             let writer = Writer::new(encoding);
             let mut bytes = 0;
             for event in &planned {
                 let value = writer.value(event);
                 bytes += value.len();
-                send(&producer, topics.input(event.kind), event, &value);
+                send(&producer, event, &value);
             }
             producer.flush(Duration::from_secs(120)).expect("the broker takes all");
-            (topics, bytes)
+            bytes
         })
         .await
         .expect("producing does not panic");
-        let onboardings = kafka.end_offsets(&topics.onboarding).await;
-        let updates = kafka.end_offsets(&topics.updates).await;
-        let taken: i64 = onboardings.into_iter().chain(updates).sum();
+        let taken = sum(&ends(kafka).await) - sum(&starts);
         assert_eq!(taken, i64::try_from(records).expect("few records"), "the broker has every record");
-        Self { topics, records, value_bytes: bytes as f64 / records as f64 }
+        Self { starts, records, value_bytes: bytes as f64 / records as f64 }
+    }
+
+    /// The offsets from which a consumer reads it.
+    pub fn starts(&self) -> &TopicPartitionList {
+        &self.starts
+    }
+
+    /// Commits its beginning for the group that programs have by default, none of which may be running.
+    pub fn rewind(&self, kafka: &Kafka) {
+        let mut config = kafka.client();
+        config.set("group.id", GROUP).set("enable.auto.commit", "false");
+        let group: BaseConsumer = config.create().expect("a valid client");
+        group.commit(&self.starts, CommitMode::Sync).expect("an empty group can be reset");
     }
 }
 
+/// The ends of the input topics.
+async fn ends(kafka: &Kafka) -> TopicPartitionList {
+    let mut list = TopicPartitionList::new();
+    for topic in [ONBOARDING_COMPLETED, PROFILE_UPDATED] {
+        for (partition, end) in (0..).zip(kafka.end_offsets(topic).await) {
+            list.add_partition_offset(topic, partition, Offset::Offset(end)).expect("a valid offset");
+        }
+    }
+    list
+}
+
+fn sum(offsets: &TopicPartitionList) -> i64 {
+    offsets.elements().iter().filter_map(|element| element.offset().to_raw()).sum()
+}
+
 /// Waits while the producer's queue is full.
-fn send(producer: &ThreadedProducer<DefaultProducerContext>, topic: &str, event: &Planned, value: &[u8]) {
+fn send(producer: &ThreadedProducer<DefaultProducerContext>, event: &Planned, value: &[u8]) {
     let key = user_id(event.user).to_string();
-    let mut record = BaseRecord::to(topic).key(key.as_bytes()).payload(value);
+    let mut record = BaseRecord::to(input(event.kind)).key(key.as_bytes()).payload(value);
     loop {
         match producer.send(record) {
             Ok(()) => return,

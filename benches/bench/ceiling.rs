@@ -2,6 +2,7 @@
 //! before and nothing after them.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::time::Instant;
 
 use segmenter::engine::{self, Catalog};
@@ -66,8 +67,8 @@ pub struct Bare {
 
 impl Bare {
     /// `users` have a row; `more` can get one.
-    pub async fn create(world: &World, users: u64, more: u64) -> Self {
-        let database = world.platform(users + more).await;
+    pub async fn create(program: &Path, world: &World, users: u64, more: u64) -> Self {
+        let database = world.platform(program, users + more).await;
         let mut history = History::new(1);
         let onboardings = history.onboardings(users);
         upsert_all(&database, onboardings).await;

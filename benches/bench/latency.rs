@@ -2,6 +2,7 @@
 //! sent, so that a stall does not hide those that it delays.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
@@ -12,11 +13,11 @@ use segmenter::event::{Kind, Millis};
 use segmenter::pipeline::fold::engine_input;
 use segmenter::profile::Profile;
 
-use crate::backlog::{Backlog, PARTITIONS, Topics};
+use crate::backlog::{Backlog, PARTITIONS, PROFILE_UPDATED, SEGMENT_CHANGED};
 use crate::history::{Planned, user_id};
 use crate::processes;
 use crate::service;
-use crate::support::{Database, Kafka};
+use crate::support::{Database, Kafka, eventually};
 use crate::wire::{Encoding, Writer, decode};
 use crate::world::{World, settle};
 
@@ -24,11 +25,8 @@ use crate::world::{World, settle};
 pub const RATE: u64 = 1000;
 /// Travellers who change their minds in turn.
 pub const TRAVELLERS: u64 = 2000;
-/// Events before those that count: half a minute of them, until when a broker that has just been started compiles what it
-/// needs for many small requests and answers late.
-const WARM_UP: u64 = 30 * RATE;
 /// How long the last changes may take to arrive.
-const PATIENCE: Duration = Duration::from_secs(30);
+const ARRIVAL_DEADLINE: Duration = Duration::from_secs(30);
 
 /// What was seen.
 #[derive(Debug, Clone, Copy)]
@@ -49,28 +47,39 @@ struct Due {
     value: Vec<u8>,
 }
 
-/// Sends `seconds` of events of the travellers from `first` on, who are on the platform; every one changes a ranking.
-pub async fn measure(world: &World, database: &Database, first: u64, seconds: u64) -> Latency {
-    let count = WARM_UP + seconds * RATE;
+/// Sends events of the travellers from `first` on, who are on the platform; every one changes a ranking. Those of the first
+/// `warm_up` seconds do not count: until then a broker that has just been started compiles what it needs for many small
+/// requests and answers late.
+pub async fn measure(
+    program: &Path,
+    world: &World,
+    database: &Database,
+    first: u64,
+    (warm_up, seconds): (u64, u64),
+) -> Latency {
+    let (before, count) = (warm_up * RATE, (warm_up + seconds) * RATE);
     let beginning = now_ms();
     let (onboardings, events) =
         tokio::task::spawn_blocking(move || plan(first, count, beginning)).await.expect("no panic");
+    let changes_before: i64 = world.kafka.end_offsets(SEGMENT_CHANGED).await.iter().sum();
     let backlog = Backlog::produce(&world.kafka, onboardings, Encoding::Json).await;
     settle(database).await;
-    let group = format!("latency-{}", backlog.topics.onboarding);
-    let service = service::start(world, database, &backlog.topics, &group, Encoding::Json);
-    let sent_before = wait_for_changes(&world.kafka, &backlog.topics, TRAVELLERS).await;
+    backlog.rewind(&world.kafka);
+    let service = service::start(program, world, database).await;
+    let wanted = changes_before + i64::try_from(TRAVELLERS).expect("few travellers");
+    let all_published = || async { world.kafka.end_offsets(SEGMENT_CHANGED).await.iter().sum::<i64>() >= wanted };
+    eventually(Duration::from_secs(120), "the onboardings' changes to be published", all_published).await;
 
     let cpu = processes::cpu_seconds(service.pid());
-    let listening = listen(&world.kafka, &backlog.topics, sent_before, count);
+    let listening = listen(&world.kafka, world.kafka.end_offsets(SEGMENT_CHANGED).await, count);
     let ids: Vec<String> = events.iter().map(|due| due.event_id.clone()).collect();
-    let started = send_on_schedule(&world.kafka, &backlog.topics, events).await;
+    let started = send_on_schedule(&world.kafka, events).await;
     let arrivals = listening.await.expect("listening does not panic");
     let own_cpu = 1e6 * (processes::cpu_seconds(service.pid()) - cpu) / count as f64;
     service::stop(service).await;
 
     let mut latencies = Vec::new();
-    for (number, id) in (0..).zip(&ids).skip(usize::try_from(WARM_UP).expect("it fits")) {
+    for (number, id) in (0..).zip(&ids).skip(usize::try_from(before).expect("it fits")) {
         let arrived = arrivals.get(id).expect("every change arrives");
         latencies.push((*arrived - due_at(started, number)).as_secs_f64() * 1000.0);
     }
@@ -115,10 +124,10 @@ fn plan(first: u64, count: u64, beginning: i64) -> (Vec<Planned>, Vec<Due>) {
             // The onboarding has no date of birth: the first update has to differ from it as well.
             let mut onboarded = Profile::default();
             onboarded.merge(&decode(Kind::OnboardingCompleted, &writer.value(&onboarding(traveller))));
-            let said = engine::segment(&engine_input(&onboarded, Millis(beginning)), &catalog);
-            let said: Vec<_> = said.ranking.iter().map(|one| catalog.segment_name(one.segment).to_owned()).collect();
+            let first = engine::segment(&engine_input(&onboarded, Millis(beginning)), &catalog);
+            let first: Vec<_> = first.ranking.iter().map(|one| catalog.segment_name(one.segment).to_owned()).collect();
             let back = ranking(0);
-            (1..).find(|version| ranking(*version) != back && ranking(*version) != said).expect("content is random")
+            (1..).find(|version| ranking(*version) != back && ranking(*version) != first).expect("content is random")
         })
         .collect();
     let onboardings = (0..TRAVELLERS).map(onboarding).collect();
@@ -137,36 +146,21 @@ fn plan(first: u64, count: u64, beginning: i64) -> (Vec<Planned>, Vec<Due>) {
     (onboardings, events)
 }
 
-/// Waits until this many changes are said; gives the end of each partition.
-async fn wait_for_changes(kafka: &Kafka, topics: &Topics, changes: u64) -> Vec<i64> {
-    let wanted = i64::try_from(changes).expect("few changes");
-    crate::support::eventually_some(Duration::from_secs(120), "the onboardings to be said", || async {
-        let ends = kafka.end_offsets(&topics.changes).await;
-        (ends.iter().sum::<i64>() >= wanted).then_some(ends)
-    })
-    .await
-}
-
 /// Reads `count` changes; gives when the change of each event, by its id, arrived first.
-fn listen(
-    kafka: &Kafka,
-    topics: &Topics,
-    from: Vec<i64>,
-    count: u64,
-) -> tokio::task::JoinHandle<HashMap<String, Instant>> {
+fn listen(kafka: &Kafka, from: Vec<i64>, count: u64) -> tokio::task::JoinHandle<HashMap<String, Instant>> {
     let mut config = kafka.client();
     config.set("group.id", "bench").set("enable.auto.commit", "false");
     let mut beginnings = TopicPartitionList::new();
     for (partition, offset) in (0..PARTITIONS).zip(from) {
         let offset = Offset::Offset(offset);
-        beginnings.add_partition_offset(&topics.changes, partition, offset).expect("a valid offset");
+        beginnings.add_partition_offset(SEGMENT_CHANGED, partition, offset).expect("a valid offset");
     }
     tokio::task::spawn_blocking(move || {
         let consumer: BaseConsumer = config.create().expect("a valid client");
         consumer.assign(&beginnings).expect("the topic can be read");
         let mut arrivals = HashMap::new();
         while (arrivals.len() as u64) < count {
-            let message = consumer.poll(PATIENCE).unwrap_or_else(|| {
+            let message = consumer.poll(ARRIVAL_DEADLINE).unwrap_or_else(|| {
                 panic!("{} of {count} changes arrived", arrivals.len());
             });
             let message = message.expect("the topic can be read");
@@ -185,12 +179,12 @@ fn causation_id(value: &[u8]) -> String {
 }
 
 /// Sends each event when it is due, or as soon after as can be; gives when the first was due.
-async fn send_on_schedule(kafka: &Kafka, topics: &Topics, events: Vec<Due>) -> Instant {
+async fn send_on_schedule(kafka: &Kafka, events: Vec<Due>) -> Instant {
     let mut config = kafka.client();
     config.set("acks", "all").set("enable.idempotence", "true").set("partitioner", "murmur2_random");
     config.set("linger.ms", "0");
     let producer: ThreadedProducer<DefaultProducerContext> = config.create().expect("a valid client");
-    producer.client().fetch_metadata(Some(&topics.updates), PATIENCE).expect("the broker answers");
+    producer.client().fetch_metadata(Some(PROFILE_UPDATED), ARRIVAL_DEADLINE).expect("the broker answers");
     // An idempotent producer waits for its identity before it sends.
     let started = Instant::now() + Duration::from_secs(2);
     for (number, due) in (0..).zip(&events) {
@@ -198,9 +192,9 @@ async fn send_on_schedule(kafka: &Kafka, topics: &Topics, events: Vec<Due>) -> I
         if at > Instant::now() {
             tokio::time::sleep_until(at.into()).await;
         }
-        let record = BaseRecord::to(&topics.updates).key(due.key.as_bytes()).payload(&due.value);
+        let record = BaseRecord::to(PROFILE_UPDATED).key(due.key.as_bytes()).payload(&due.value);
         producer.send(record).unwrap_or_else(|(error, _)| panic!("{error}"));
     }
-    producer.flush(PATIENCE).expect("the broker takes all");
+    producer.flush(ARRIVAL_DEADLINE).expect("the broker takes all");
     started
 }

@@ -1,12 +1,12 @@
 //! The low mark: a consumer that does one record at a time, as one written with an ORM does. It reads a record, looks the
-//! row up, scores, writes with the statements that Prisma's `upsert` makes, says the change, waits, commits, waits.
+//! row up, scores, writes with the statements that Prisma's `upsert` makes, publishes the change, waits, commits, waits.
 //! It keeps no registers and no outbox, so it does less than the service and promises less.
 
 use std::time::{Duration, Instant};
 
+use rdkafka::Message as _;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
 use rdkafka::producer::{FutureProducer, FutureRecord};
-use rdkafka::{Message as _, Offset, TopicPartitionList};
 use segmenter::engine::{Catalog, Reasons};
 use segmenter::event::{Event, Kind, Millis, UserId};
 use segmenter::pipeline::change::{Announced, Announcement, Assigned, Change, Ranked, Saying, Trigger};
@@ -15,7 +15,7 @@ use segmenter::pipeline::segment_changed;
 use sqlx::Connection as _;
 use sqlx::postgres::PgConnection;
 
-use crate::backlog::{Backlog, PARTITIONS};
+use crate::backlog::{Backlog, SEGMENT_CHANGED};
 use crate::ceiling::row;
 use crate::processes::own_cpu_seconds;
 use crate::support::Database;
@@ -36,15 +36,9 @@ pub struct OneByOne {
 pub async fn measure(world: &World, database: &Database, backlog: &Backlog, events: u64) -> OneByOne {
     settle(database).await;
     let mut config = world.kafka.client();
-    config.set("group.id", format!("low-mark-{}", uuid::Uuid::new_v4())).set("enable.auto.commit", "false");
+    config.set("group.id", "low-mark").set("enable.auto.commit", "false");
     let consumer: BaseConsumer = config.create().expect("a valid client");
-    let mut beginnings = TopicPartitionList::new();
-    for partition in 0..PARTITIONS {
-        beginnings
-            .add_partition_offset(&backlog.topics.onboarding, partition, Offset::Beginning)
-            .expect("a valid offset");
-    }
-    consumer.assign(&beginnings).expect("the topic can be read");
+    consumer.assign(backlog.starts()).expect("the topics can be read");
     let mut config = world.kafka.client();
     config.set("acks", "all").set("enable.idempotence", "true").set("linger.ms", "0");
     let producer: FutureProducer = config.create().expect("a valid client");
@@ -52,10 +46,10 @@ pub async fn measure(world: &World, database: &Database, backlog: &Backlog, even
     let mut connection = connect(database).await;
 
     // The first record waits for connections and identities.
-    one(&consumer, &mut connection, &producer, &backlog.topics.changes, &catalog).await;
+    one(&consumer, &mut connection, &producer, SEGMENT_CHANGED, &catalog).await;
     let (started, cpu, postgres) = (Instant::now(), own_cpu_seconds(), world.postgres_cpu());
     for _ in 1..events {
-        one(&consumer, &mut connection, &producer, &backlog.topics.changes, &catalog).await;
+        one(&consumer, &mut connection, &producer, SEGMENT_CHANGED, &catalog).await;
     }
     let done = (events - 1) as f64;
     OneByOne {

@@ -4,13 +4,11 @@
 //! size, report       how much is measured; figures, bars, the table
 //! world, processes   the servers with fixed settings; what processes use
 //! history, wire      seeded events, in JSON and Avro
-//! backlog, service   events in topics; the release binary at work on them
+//! backlog, service   events in the input topics; a program at work on them
 //! ceiling            the database alone
-//! consume, produce   Kafka alone
-//! without_kafka      all but Kafka
 //! latency, low_mark  a steady rate; a row at a time
 //! scale              from few users to many
-//! micro_figures      what benches/micro.rs found
+//! paired             two programs in turn
 //! ```
 #![allow(
     clippy::unwrap_used,
@@ -26,13 +24,11 @@
 
 mod backlog;
 mod ceiling;
-mod consume;
 mod history;
 mod latency;
 mod low_mark;
-mod micro_figures;
+mod paired;
 mod processes;
-mod produce;
 mod report;
 mod scale;
 mod service;
@@ -40,10 +36,9 @@ mod size;
 #[path = "../../tests/support/mod.rs"]
 mod support;
 mod wire;
-mod without_kafka;
 mod world;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use backlog::Backlog;
 use ceiling::{Bare, Ceiling};
@@ -62,14 +57,23 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let asks_for = |word: &str| arguments.iter().any(|argument| argument == word);
-    // Cargo says so when it is to be measured; `cargo test --benches` is not to wait for it.
+    // Cargo passes it when it is to be measured; `cargo test --benches` is not to wait for it.
     if !asks_for("--bench") {
         return;
     }
     let size = if asks_for("quick") { Size::QUICK } else { Size::FULL };
+    let base = asks_for("paired").then(|| {
+        let base = std::env::var_os("BASE").map(PathBuf::from).filter(|base| base.is_file());
+        base.expect("BASE names the program to compare with: make bench BENCH=paired BASE=/path/to/segmenter")
+    });
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
-    let report = runtime.block_on(measure(&size, asks_for("scale")));
+    let report = runtime.block_on(measure(&size, base.as_deref(), asks_for("scale")));
     print!("{}", report.table());
+}
+
+/// The program as it is now.
+fn program() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_segmenter"))
 }
 
 /// Keeps what has been measured so far, whatever comes after.
@@ -81,14 +85,19 @@ fn keep(report: &Report) {
     std::fs::write(folder.join("report.txt"), report.table()).expect("target/ is writable");
 }
 
-async fn measure(size: &Size, with_scale: bool) -> Report {
+async fn measure(size: &Size, base: Option<&Path>, with_scale: bool) -> Report {
     let mut report = Report::default();
     report.setting = processes::machine();
+    let world = World::start().await;
+    if let Some(base) = base {
+        paired::measure(base, program(), &world, size, &mut report).await;
+        keep(&report);
+        return report;
+    }
     report.setting.push((
         "size".to_owned(),
         format!("{}: {} users, backlogs of {} events, {} rounds", size.name, size.users, size.events, size.rounds),
     ));
-    let world = World::start().await;
     let mut scene = Scene::set(&world, size, &mut report).await;
     report.setting.extend(world.settings(&scene.database).await);
     for round in 1..=size.rounds {
@@ -98,9 +107,8 @@ async fn measure(size: &Size, with_scale: bool) -> Report {
     }
     drop(scene);
     if with_scale {
-        scale::measure(&world, size, &mut report).await;
+        scale::measure(program(), &world, size, &mut report).await;
     }
-    micro_figures::add_to(&mut report);
     keep(&report);
     report
 }
@@ -123,16 +131,15 @@ impl<'w> Scene<'w> {
     async fn set(world: &'w World, size: &'w Size, report: &mut Report) -> Self {
         let rounds = size.rounds as u64;
         eprintln!("bench: {} users get a bare row", size.users);
-        let bare = Bare::create(world, size.users, rounds * size.events / 5).await;
-        // A round has four backlogs, of whose events a tenth are onboardings; there are twice as many users.
-        let next_traveller = size.users + 4 * rounds * size.events / 5;
-        let database = world.platform(next_traveller + rounds * latency::TRAVELLERS).await;
+        let bare = Bare::create(program(), world, size.users, rounds * size.events / 5).await;
+        // A round has two backlogs, of whose events a tenth are onboardings; there are twice as many users.
+        let next_traveller = size.users + 2 * rounds * size.events / 5;
+        let database = world.platform(program(), next_traveller + rounds * latency::TRAVELLERS).await;
         let mut history = History::new(2);
         eprintln!("bench: the service onboards {} users", size.users);
-        let planned = history.onboardings(size.users);
-        let onboardings = Backlog::produce(&world.kafka, planned, Encoding::Json).await;
-        let cost = work_through(world, &database, &onboardings, "onboardings", Encoding::Json).await;
-        tell(report, "onboarding of all users, JSON", &cost);
+        let onboardings = Backlog::produce(&world.kafka, history.onboardings(size.users), Encoding::Json).await;
+        let cost = work_through(program(), world, &database, &onboardings).await;
+        add(report, "onboarding of all users, JSON", &cost);
         database.run("vacuum analyze").await;
         report.section("onboarding of all users, JSON").figure(
             "disk a user",
@@ -160,7 +167,8 @@ impl<'w> Scene<'w> {
         self.backlog_of(Encoding::Avro, &ceiling, report).await;
 
         eprintln!("bench: latency");
-        let latency = latency::measure(world, &self.database, self.next_traveller, size.latency_seconds).await;
+        let latency =
+            latency::measure(program(), world, &self.database, self.next_traveller, size.latency_seconds).await;
         self.next_traveller += latency::TRAVELLERS;
         report
             .section("latency at 1,000 events/s, from when an event was due to its change's arrival")
@@ -181,94 +189,48 @@ impl<'w> Scene<'w> {
             .figure("PostgreSQL CPU an event", "µs", low.postgres_cpu);
     }
 
-    /// A new backlog: written, read bare, and written again when nothing is new.
+    /// A new backlog: written, and read again when nothing in it is new.
     async fn backlog_of(&mut self, encoding: Encoding, ceiling: &Ceiling, report: &mut Report) {
         let (world, name) = (self.world, encoding.name());
         eprintln!("bench: backlog in {name}");
         let planned = self.history.mixed(self.size.events);
         let backlog = Backlog::produce(&world.kafka, planned, encoding).await;
-        let group = backlog.topics.onboarding.clone();
-        let cost = work_through(world, &self.database, &backlog, &group, encoding).await;
+        let cost = work_through(program(), world, &self.database, &backlog).await;
         let section = format!("pipeline, {name}");
-        tell(report, &section, &cost);
-        let cpu_bar = match encoding {
-            Encoding::Json => 20.0,
-            Encoding::Avro => 30.0,
-        };
+        add(report, &section, &cost);
         report
             .section(&section)
             .figure("rows ÷ ceiling", "", cost.rows_per_second / ceiling.rows_per_second())
             .figure("PostgreSQL CPU ÷ a bare row's", "", cost.postgres_cpu / ceiling.postgres_cpu())
             .figure("memory once warm, ±", "%", cost.memory_swing())
             .figure("an event's value", "bytes", backlog.value_bytes)
-            .hold("rows ÷ ceiling", Bar::AtLeast(0.6))
-            .hold("own CPU an event", Bar::AtMost(cpu_bar))
-            .hold("PostgreSQL CPU ÷ a bare row's", Bar::AtMost(1.5))
             .hold("peak memory", Bar::AtMost(150.0))
             .hold("memory once warm, ±", Bar::AtMost(10.0));
 
-        eprintln!("bench: raw consume in {name}");
-        let consumed = consume::measure(world, &backlog).await;
-        report.section(&format!("raw consume, {name}")).figure("records", "1/s", consumed.records_per_second).figure(
-            "CPU a record",
-            "µs",
-            consumed.cpu,
-        );
-
-        eprintln!("bench: raw produce of what was said in {name}");
-        let produced = produce::measure(world, &backlog).await;
+        eprintln!("bench: the same backlog once more, in {name}");
+        let again = work_through(program(), world, &self.database, &backlog).await;
         report
-            .section(&format!("raw produce of what was said, {name}"))
-            .figure("records", "1/s", produced.records_per_second)
-            .figure("CPU a record", "µs", produced.cpu);
-
-        eprintln!("bench: replay in {name}");
-        let replayed = work_through(world, &self.database, &backlog, &format!("{group}-again"), encoding).await;
-        let section = format!("replay of the same backlog, {name}: nothing is new");
-        report
-            .section(&section)
-            .figure("events", "1/s", replayed.events_per_second)
-            .figure("events ÷ the pipeline's", "", replayed.events_per_second / cost.events_per_second)
-            .hold("events ÷ the pipeline's", Bar::AtLeast(4.0))
-            .figure("own CPU an event", "µs", replayed.own_cpu)
-            .figure("PostgreSQL CPU an event", "µs", replayed.postgres_cpu)
-            .figure("rows written", "rows/s", replayed.rows_per_second);
-        let kafka_cpu = consumed.cpu + cost.changes_per_event * produced.cpu + cost.kafka_cpu;
-        self.parts_in(encoding, kafka_cpu, ceiling, report).await;
-    }
-
-    /// All but Kafka, and what that and Kafka's share, measured before, add up to. `kafka_cpu` is in µs an event.
-    async fn parts_in(&mut self, encoding: Encoding, kafka_cpu: f64, ceiling: &Ceiling, report: &mut Report) {
-        let (world, name) = (self.world, encoding.name());
-        eprintln!("bench: all but Kafka in {name}");
-        let planned = self.history.mixed(self.size.events);
-        let rest = without_kafka::measure(world, &self.database, planned, encoding).await;
-        report
-            .section(&format!("all but Kafka, {name}: decoded, written, encoded"))
-            .figure("events", "1/s", rest.events_per_second)
-            .figure("own CPU an event", "µs", rest.own_cpu)
-            .figure("PostgreSQL CPU an event", "µs", rest.postgres_cpu)
-            .figure("PostgreSQL CPU ÷ a bare row's", "", rest.postgres_cpu / ceiling.postgres_cpu());
-
-        let parts = rest.own_cpu + rest.postgres_cpu + kafka_cpu;
-        let rows_per_second = rest.rows_per_event * 1e6 * processes::cores() / parts;
-        report
-            .section(&format!("the parts of the pipeline, {name}, each measured by itself"))
-            .figure("CPU of all of them an event", "µs", parts)
-            .figure("rows ÷ ceiling with every core full of them", "", rows_per_second / ceiling.rows_per_second());
+            .section(&format!("the same backlog once more, {name}: nothing is new"))
+            .figure("events", "1/s", again.events_per_second)
+            .figure("events ÷ the pipeline's", "", again.events_per_second / cost.events_per_second)
+            .hold("events ÷ the pipeline's", Bar::AtLeast(3.0))
+            .figure("own CPU an event", "µs", again.own_cpu)
+            .figure("PostgreSQL CPU an event", "µs", again.postgres_cpu)
+            .figure("rows written", "rows/s", again.rows_per_second);
     }
 }
 
-/// What every backlog's figures are, but for those with a bar.
-fn tell(report: &mut Report, section: &str, cost: &Cost) {
+/// The figures that every backlog has.
+fn add(report: &mut Report, section: &str, cost: &Cost) {
     report
         .section(section)
         .figure("events", "1/s", cost.events_per_second)
         .figure("rows written", "rows/s", cost.rows_per_second)
-        .figure("changes said an event", "", cost.changes_per_event)
+        .figure("changes an event", "", cost.changes_per_event)
         .figure("own CPU an event", "µs", cost.own_cpu)
         .figure("PostgreSQL CPU an event", "µs", cost.postgres_cpu)
         .figure("Kafka's CPU an event", "µs", cost.kafka_cpu)
+        .figure("whole CPU an event", "µs", cost.whole_cpu())
         .figure("WAL an event", "bytes", cost.wal_bytes_per_event)
         .figure("full-page images an event", "", cost.full_pages_per_event)
         .figure("peak memory", "MiB", cost.peak_memory);

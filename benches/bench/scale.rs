@@ -1,5 +1,7 @@
 //! What an event costs among few users and among many.
 
+use std::path::Path;
+
 use crate::backlog::Backlog;
 use crate::history::History;
 use crate::report::Report;
@@ -8,19 +10,19 @@ use crate::size::Size;
 use crate::wire::Encoding;
 use crate::world::World;
 
-pub async fn measure(world: &World, size: &Size, report: &mut Report) {
+pub async fn measure(program: &Path, world: &World, size: &Size, report: &mut Report) {
     for users in size.scale_users {
         eprintln!("bench: scale, {users} users");
         let rounds = size.rounds as u64;
-        let database = world.platform(users + rounds * size.scale_events / 5).await;
+        let database = world.platform(program, users + rounds * size.scale_events / 5).await;
         let mut history = History::new(*users);
         let onboardings = Backlog::produce(&world.kafka, history.onboardings(*users), Encoding::Json).await;
-        work_through(world, &database, &onboardings, "scale", Encoding::Json).await;
+        work_through(program, world, &database, &onboardings).await;
         database.run("vacuum analyze").await;
-        for round in 0..rounds {
+        for _ in 0..rounds {
             let planned = history.mixed(size.scale_events);
             let backlog = Backlog::produce(&world.kafka, planned, Encoding::Json).await;
-            let cost = work_through(world, &database, &backlog, &format!("scale-{round}"), Encoding::Json).await;
+            let cost = work_through(program, world, &database, &backlog).await;
             report
                 .section(&format!("scale: {} events among {users} users", size.scale_events))
                 .figure("events", "1/s", cost.events_per_second)

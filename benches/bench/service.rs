@@ -1,12 +1,12 @@
-//! The service as a process of the release binary, and what it uses while it works through a backlog.
+//! A program as a process, and what it uses while it works through a backlog.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::backlog::{Backlog, Topics};
+use crate::backlog::Backlog;
 use crate::processes;
-use crate::support::{Database, Segmenter, eventually, http_get, segmenter};
-use crate::wire::Encoding;
+use crate::support::{Database, Segmenter, eventually, http, http_get};
 use crate::world::{World, Written, settle};
 
 /// Between two looks at the process: often enough for its memory, seldom enough not to be part of its work.
@@ -14,9 +14,11 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
 /// Between two looks while its start or its end is waited for.
 const BETWEEN_CLOSE_LOOKS: Duration = Duration::from_millis(10);
 /// How long a backlog may take before something must be wrong.
-const PATIENCE: Duration = Duration::from_secs(1800);
+const BACKLOG_DEADLINE: Duration = Duration::from_secs(1800);
 /// The share of the backlog after which the process counts as warm.
 const WARM: f64 = 0.1;
+/// Where every program serves HTTP by default.
+const ADDRESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 
 /// What a backlog took.
 #[derive(Debug, Clone, Copy)]
@@ -38,6 +40,11 @@ pub struct Cost {
 }
 
 impl Cost {
+    /// CPU per event of all three, µs.
+    pub fn whole_cpu(&self) -> f64 {
+        self.own_cpu + self.postgres_cpu + self.kafka_cpu
+    }
+
     /// How far the warm process's memory strays from its middle, %.
     pub fn memory_swing(&self) -> f64 {
         let (least, most) = self.warm_memory;
@@ -45,26 +52,13 @@ impl Cost {
     }
 }
 
-/// Starts `segmenter serve` with its default settings.
-pub fn start(world: &World, database: &Database, topics: &Topics, group: &str, encoding: Encoding) -> Segmenter {
-    let said_in = match encoding {
-        Encoding::Json => "json",
-        Encoding::Avro => "avro",
-    };
-    segmenter(
-        &["serve"],
-        &[
-            ("KAFKA_BROKERS", world.kafka.brokers()),
-            ("DATABASE_URL", database.url()),
-            ("SEGMENTER_GROUP_ID", group),
-            ("SEGMENTER_TOPICS_ONBOARDING_COMPLETED", &topics.onboarding),
-            ("SEGMENTER_TOPICS_PROFILE_UPDATED", &topics.updates),
-            ("SEGMENTER_TOPICS_SEGMENT_CHANGED", &topics.changes),
-            ("SEGMENTER_TOPICS_DEAD_LETTER", &topics.dead),
-            ("SEGMENTER_TOPICS_SEGMENT_CHANGED_ENCODING", said_in),
-            ("SEGMENTER_HTTP_ADDR", "127.0.0.1:0"),
-        ],
-    )
+/// Starts `serve` of a program, which is told its two addresses and nothing else; returns when it serves HTTP.
+pub async fn start(program: &Path, world: &World, database: &Database) -> Segmenter {
+    let environment = [("KAFKA_BROKERS", world.kafka.brokers()), ("DATABASE_URL", database.url())];
+    let service = crate::support::program(program, &["serve"], &environment, "");
+    let answers = || async { http(ADDRESS, "GET", "/metrics", &[]).await.is_ok() };
+    eventually(Duration::from_secs(60), "the program to serve HTTP", answers).await;
+    service
 }
 
 /// Asks the process to stop and waits until it has ended well.
@@ -74,8 +68,8 @@ pub async fn stop(mut service: Segmenter) {
     assert!(status.success(), "{status}: {}", service.log().join("\n"));
 }
 
-/// Waits until nothing committed is left to be said.
-pub async fn everything_is_said(database: &Database) {
+/// Waits until no committed change is left unpublished.
+pub async fn everything_is_published(database: &Database) {
     let waiting = || async {
         let rows: i64 = sqlx::query_scalar("select count(*) from segmenter.outbox")
             .fetch_one(database.pool())
@@ -83,40 +77,38 @@ pub async fn everything_is_said(database: &Database) {
             .expect("the outbox can be read");
         rows == 0
     };
-    eventually(Duration::from_secs(120), "everything to be said", waiting).await;
+    eventually(Duration::from_secs(120), "every change to be published", waiting).await;
 }
 
-/// Lets the service work through the backlog as `group`, until all is written and said; measured from its first record.
-pub async fn work_through(
-    world: &World,
-    database: &Database,
-    backlog: &Backlog,
-    group: &str,
-    encoding: Encoding,
-) -> Cost {
+/// Lets a program work through the backlog until every row is written and every change published; measured from its first record on.
+pub async fn work_through(program: &Path, world: &World, database: &Database, backlog: &Backlog) -> Cost {
     settle(database).await;
     let before = Written::by(database).await;
-    let mut service = start(world, database, &backlog.topics, group, encoding);
-    let address = service.http_address().await;
+    backlog.rewind(&world.kafka);
+    let mut service = start(program, world, database).await;
     let total = backlog.records as f64;
 
-    let first = first_records(world, &mut service, address).await;
+    let first = first_records(world, &mut service).await;
     let mut warm: Option<(f64, f64)> = None;
     let mut counts = first.counts;
     while counts.records < total {
-        assert!(first.at.elapsed() < PATIENCE, "{} of {total} records after {PATIENCE:?}", counts.records);
+        assert!(
+            first.at.elapsed() < BACKLOG_DEADLINE,
+            "{} of {total} records after {BACKLOG_DEADLINE:?}",
+            counts.records
+        );
         assert!(service.is_running(), "the service ended: {}", service.log().join("\n"));
         tokio::time::sleep(if total - counts.records < 0.03 * total { BETWEEN_CLOSE_LOOKS } else { BETWEEN_LOOKS })
             .await;
-        counts = Counts::at(address).await;
+        counts = Counts::now().await;
         if counts.records > WARM * total {
             let resident = processes::memory(service.pid()).resident;
             let (least, most) = warm.unwrap_or((resident, resident));
             warm = Some((least.min(resident), most.max(resident)));
         }
     }
-    everything_is_said(database).await;
-    let last = Look::at(world, &service, address).await;
+    everything_is_published(database).await;
+    let last = Look::at(world, &service).await;
     let peak_memory = processes::memory(service.pid()).peak;
     assert_eq!(last.counts.dead_letters, 0.0, "no event is refused");
     stop(service).await;
@@ -140,9 +132,9 @@ pub async fn work_through(
     }
 }
 
-async fn first_records(world: &World, service: &mut Segmenter, address: SocketAddr) -> Look {
+async fn first_records(world: &World, service: &mut Segmenter) -> Look {
     loop {
-        let look = Look::at(world, service, address).await;
+        let look = Look::at(world, service).await;
         if look.counts.records > 0.0 {
             return look;
         }
@@ -161,9 +153,9 @@ struct Look {
 }
 
 impl Look {
-    async fn at(world: &World, service: &Segmenter, address: SocketAddr) -> Self {
+    async fn at(world: &World, service: &Segmenter) -> Self {
         Self {
-            counts: Counts::at(address).await,
+            counts: Counts::now().await,
             at: Instant::now(),
             own_cpu: processes::cpu_seconds(service.pid()),
             postgres_cpu: world.postgres_cpu(),
@@ -172,18 +164,18 @@ impl Look {
     }
 }
 
-/// What the process says it has done.
+/// The process's own counts.
 #[derive(Clone, Copy)]
 struct Counts {
-    /// Ended, in whatever way.
+    /// With any outcome.
     records: f64,
     dead_letters: f64,
     changes: f64,
 }
 
 impl Counts {
-    async fn at(address: SocketAddr) -> Self {
-        let page = http_get(address, "/metrics").await.body;
+    async fn now() -> Self {
+        let page = http_get(ADDRESS, "/metrics").await.body;
         Self {
             records: sum(&page, "segmenter_records_total", ""),
             dead_letters: sum(&page, "segmenter_records_total", "dead_lettered"),

@@ -3,17 +3,26 @@
 /// The sizes of one run.
 pub struct Size {
     pub name: &'static str,
-    /// Each section is measured so often, the sections in turn; medians are told.
+    /// Each section is measured so often, the sections in turn; medians are shown.
     pub rounds: usize,
     /// Known users, each with a row and a state.
     pub users: u64,
     /// In a backlog.
     pub events: u64,
-    pub latency_seconds: u64,
+    /// Seconds of the steady rate before those that count, and of those.
+    pub latency_seconds: (u64, u64),
     /// Worked through one by one.
     pub low_mark_events: u64,
     pub scale_users: &'static [u64],
     pub scale_events: u64,
+    pub paired: Paired,
+}
+
+/// The sizes of a comparison of two programs.
+pub struct Paired {
+    pub rounds: usize,
+    pub users: u64,
+    pub events: u64,
 }
 
 impl Size {
@@ -22,21 +31,23 @@ impl Size {
         rounds: 3,
         users: 500_000,
         events: 500_000,
-        latency_seconds: 30,
+        latency_seconds: (30, 30),
         low_mark_events: 5_000,
         scale_users: &[10_000, 100_000, 500_000, 2_000_000],
         scale_events: 100_000,
+        paired: Paired { rounds: 4, users: 200_000, events: 300_000 },
     };
 
-    /// For those who work on the bench itself; its figures say little.
+    /// For work on the bench itself; its figures mean little.
     pub const QUICK: Self = Self {
         name: "quick",
         rounds: 1,
         users: 20_000,
         events: 20_000,
-        latency_seconds: 5,
+        latency_seconds: (30, 5),
         low_mark_events: 500,
         scale_users: &[2_000, 20_000],
         scale_events: 5_000,
+        paired: Paired { rounds: 1, users: 10_000, events: 20_000 },
     };
 }

@@ -1,11 +1,14 @@
 //! The servers that are measured against, with their settings fixed, and databases of the platform on them.
 
+use std::path::Path;
+
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection as _};
 
+use crate::backlog::create_topics;
 use crate::history::user_id;
 use crate::processes;
-use crate::support::{Database, Kafka, Life, Postgres, segmenter};
+use crate::support::{Database, Kafka, Life, Postgres, program};
 
 /// PostgreSQL as in production: durable in every way. Checkpoints come before a measurement, not within it, and the
 /// whole of what is measured fits into memory.
@@ -46,10 +49,11 @@ pub struct World {
 impl World {
     pub async fn start() -> Self {
         let (kafka, postgres) = tokio::join!(Kafka::with_life(Life::Long), Postgres::with_settings(POSTGRES));
+        create_topics(&kafka).await;
         Self { kafka, postgres }
     }
 
-    /// The settings, as the server says them.
+    /// The settings, as the server shows them.
     pub async fn settings(&self, database: &Database) -> Vec<(String, String)> {
         let mut settings = vec![("PostgreSQL".to_owned(), shown(database, "server_version").await)];
         for name in REPORTED {
@@ -59,11 +63,12 @@ impl World {
         settings
     }
 
-    /// A database of the platform with these users, migrated by the program itself. Nobody has a vector or a state yet.
-    pub async fn platform(&self, users: u64) -> Database {
+    /// A database of the platform with these users, migrated by `migrator`. No user has a vector or a state yet.
+    pub async fn platform(&self, migrator: &Path, users: u64) -> Database {
         let database = self.postgres.upstream_after_ia().await;
         let environment = [("DATABASE_URL", database.url())];
-        let migrated = segmenter(&["migrate", "run"], &environment).finish(std::time::Duration::from_secs(120)).await;
+        let migrated =
+            program(migrator, &["migrate", "run"], &environment, "").finish(std::time::Duration::from_secs(120)).await;
         assert_eq!(migrated.code, Some(0), "{}", migrated.log);
         copy_users(&database, users).await;
         database.run("vacuum analyze").await;

@@ -16,9 +16,18 @@ pub struct Database {
 impl Database {
     /// Creates a database on the server that `server_url` leads to.
     pub(super) async fn create(server_url: &str) -> Self {
+        Self::create_from(server_url, "template1").await
+    }
+
+    /// Creates a database with the content of this one, which no session may use meanwhile.
+    pub async fn copy(&self) -> Self {
+        Self::create_from(&self.server_url, &self.name).await
+    }
+
+    async fn create_from(server_url: &str, template: &str) -> Self {
         let name = format!("segmenter_test_{}", uuid::Uuid::new_v4().simple());
         let mut server = PgConnection::connect(server_url).await.expect("the server accepts connections");
-        sqlx::raw_sql(AssertSqlSafe(format!("create database {name}")))
+        sqlx::raw_sql(AssertSqlSafe(format!("create database {name} template {template}")))
             .execute(&mut server)
             .await
             .expect("a database can be created");

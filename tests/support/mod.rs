@@ -37,7 +37,7 @@ pub use proxy::{Cut, Proxy};
 pub use records::{OwnedRecord, Record, Transaction};
 pub use registry::{SchemaRegistry, schema_registry};
 pub use registry_gate::{Fault, RegistryGate};
-pub use segmenter::{Finished, Segmenter, segmenter, segmenter_with_input};
+pub use segmenter::{Finished, Segmenter, program, segmenter, segmenter_with_input};
 pub use supervisor::{children_of, stat_fields};
 pub use wait::{eventually, eventually_blocking, eventually_some};
 

@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -28,7 +29,12 @@ pub fn segmenter(arguments: &[&str], environment: &[(&str, &str)]) -> Segmenter 
 
 /// [`segmenter`] with this on its standard input.
 pub fn segmenter_with_input(arguments: &[&str], environment: &[(&str, &str)], input: &str) -> Segmenter {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_segmenter"))
+    program(Path::new(env!("CARGO_BIN_EXE_segmenter")), arguments, environment, input)
+}
+
+/// [`segmenter_with_input`] of another build.
+pub fn program(path: &Path, arguments: &[&str], environment: &[(&str, &str)], input: &str) -> Segmenter {
+    let mut child = Command::new(path)
         .args(arguments)
         .env_clear()
         .envs(std::env::vars_os().filter(|(name, _)| name == "PATH" || name == "TMPDIR"))
