@@ -25,8 +25,6 @@ grant select on segmenter.schema_compatibility to segmenter_service;
 grant select, insert, update on segmenter.profile_states to segmenter_service;
 grant select, insert, update on segmenter.departed to segmenter_service;
 grant select, insert, update, delete on segmenter.outbox to segmenter_service;
--- Ids of outbox rows, and a glance at the last one, which tells whether anybody else has something new to say.
-grant usage, select on sequence segmenter.outbox_id_seq to segmenter_service;
 
 -- Only so that the page at / shows the jobs; without it the page says that it cannot:
 --   grant select on segmenter.jobs, segmenter.job_parts to segmenter_service;

@@ -73,7 +73,7 @@ impl BatchWriter {
         let producer =
             |name| output.cluster.named_producer(name).map_err(|error| Halt::Failed(format!("no producer: {error}")));
         let metrics = Metrics::new().map_err(|error| Halt::Failed(error.to_string()))?;
-        let held = HeldRows::of(&store);
+        let held = HeldRows::default();
         let (handover, handed_over) = handover();
         let publisher = Publisher {
             store: store.clone(),

@@ -102,7 +102,7 @@ pub async fn run(settings: Settings, store: Store, shared: Shared) -> anyhow::Re
         stop: stop.clone(),
         topics: Arc::clone(&topics),
     };
-    let held = HeldRows::of(&store);
+    let held = HeldRows::default();
     let driver = Driver {
         store: store.clone(),
         handover,

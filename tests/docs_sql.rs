@@ -113,7 +113,6 @@ async fn fold(store: &Store, events: &[segmenter::event::Event]) -> Result<(), S
 /// What publisher and outbox gate do.
 async fn say(store: &Store, user: &UserId) -> Result<(), sqlx::Error> {
     outbox::depth(&store.pool).await?;
-    outbox::newest_id(&store.pool).await?;
     outbox::said_revisions(&store.pool, &[user.as_str()]).await?;
     outbox::last_said(&store.pool, &[user]).await?;
     let (taken, _) = outbox::take_over(&store.pool, store.owner, store.lease, 10).await?;

@@ -1,8 +1,7 @@
 //! The store on a real PostgreSQL: one transaction a fold, nobody else's columns, no user's poison for others.
 
+mod conflicts;
 mod departures;
-mod drawn_ids;
-mod many;
 mod plans;
 mod stopped;
 

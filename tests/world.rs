@@ -13,7 +13,6 @@ use segmenter::profile::Profile;
 use segmenter::profile::section::{Activities, Budget, BudgetRange, Section, Token, Travel};
 use segmenter::store::Store;
 use segmenter::store::apply::{Ending, Progress};
-use segmenter::store::drawn_ids::DrawnIds;
 use segmenter::store::migrate::{self, Limits, RunOptions};
 use segmenter::store::outbox::{Content, Publication};
 use segmenter::store::schema::Platform;
@@ -43,7 +42,6 @@ pub async fn store_on(pool: &PgPool) -> Store {
         catalog: Arc::new(Catalog::builtin().unwrap()),
         has_users: Platform::detect(&mut pool.acquire().await.unwrap()).await.unwrap().has_users,
         owner: Uuid::new_v4(),
-        drawn: DrawnIds::default(),
         lease: Duration::from_secs(30),
         deadline: Duration::from_secs(30),
     }

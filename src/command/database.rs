@@ -14,11 +14,9 @@ use crate::exit::Exit;
 use crate::kafka::topic_reader::ReadError;
 use crate::store::Store;
 use crate::store::apply::transaction_deadline;
-use crate::store::connect::{self, Connect};
-use crate::store::drawn_ids::DrawnIds;
 use crate::store::error::{ErrorClass, StoreError, classify};
 use crate::store::schema::{self, Platform, SchemaStatus};
-use crate::store::sql;
+use crate::store::sql::{self, Connect};
 
 /// What the command may do to the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +44,7 @@ const CONNECTIONS: u32 = 3;
 pub(super) async fn open(config: &DatabaseConfig, access: Access) -> anyhow::Result<Result<Database, SchemaStatus>> {
     // Without the cause: it may repeat the URL, which holds a password.
     let options: PgConnectOptions = config.url.expose().parse().ok().context("the database URL cannot be parsed")?;
-    let pool = connect::pool(&Connect {
+    let pool = sql::pool(&Connect {
         options: options.application_name(config.application_name.as_str()),
         max_connections: CONNECTIONS,
         timeout: config.connect_timeout,
@@ -54,14 +52,14 @@ pub(super) async fn open(config: &DatabaseConfig, access: Access) -> anyhow::Res
         pooled: config.pooled,
         read_only: access == Access::Read,
     });
-    let mut unit = sql::unit(&pool).await.context("the database does not answer")?;
-    let connection = unit.connection();
+    let mut transaction = sql::begin_in(&pool).await.context("the database does not answer")?;
+    let connection = &mut *transaction;
     let schema = schema::check(connection).await.context("could not look at the database's schema")?;
     if !schema.is_usable() {
         return Ok(Err(schema));
     }
     let platform = Platform::detect(connection).await.context("could not look at the platform's tables")?;
-    drop(unit);
+    drop(transaction);
     Ok(Ok(Database { pool, platform, schema }))
 }
 
@@ -76,7 +74,6 @@ impl Database {
             catalog: Arc::new(catalog::load(&config.catalog)?),
             has_users: self.platform.has_users,
             owner: Uuid::new_v4(),
-            drawn: DrawnIds::default(),
             lease: config.outbox.lease,
             deadline: transaction_deadline(config.database.statement_timeout),
         })

@@ -26,12 +26,10 @@ use crate::retry::Retry;
 use crate::service::{self, Settings, Shared};
 use crate::status::Board;
 use crate::stop::{Stop, StopReason};
-use crate::store::connect::{self, Connect};
-use crate::store::drawn_ids::DrawnIds;
 use crate::store::error::{ErrorClass, classify};
 use crate::store::migrate::{self, MigrateError, RunOptions};
 use crate::store::schema::{self, Platform, SchemaStatus};
-use crate::store::sql;
+use crate::store::sql::{self, Connect};
 use crate::store::{Store, apply};
 use crate::trace::Traces;
 
@@ -116,14 +114,13 @@ async fn serve(config: &Config, catalog: Arc<Catalog>, shared: &Shared, board: &
     let Some(has_users) = prepare_database(config, &connect.session_options(), shared).await? else {
         return Ok(ended(shared));
     };
-    let pool = connect::pool(&connect);
+    let pool = sql::pool(&connect);
     shared.metrics.watch_pool(pool.clone());
     let store = Store {
         pool,
         catalog,
         has_users,
         owner: Uuid::new_v4(),
-        drawn: DrawnIds::default(),
         lease: config.outbox.lease,
         deadline: apply::transaction_deadline(config.database.statement_timeout),
     };

@@ -9,28 +9,13 @@ use tracing::debug;
 use crate::fault::fault_point;
 use crate::retry::Retry;
 use crate::stop::Stop;
-use crate::store::drawn_ids::DrawnIds;
 use crate::store::{Store, outbox};
 
 /// The rows that this process has in memory, so that their leases are renewed and they are not taken over from itself.
 #[derive(Debug, Clone, Default)]
-pub struct HeldRows {
-    ids: Arc<Mutex<HashSet<i64>>>,
-    drawn: DrawnIds,
-}
+pub struct HeldRows(Arc<Mutex<HashSet<i64>>>);
 
 impl HeldRows {
-    /// Those of a store whose changes are handed over, each user's in order, to one publisher and to no other. So it is only
-    /// others who can have said something newer.
-    pub fn of(store: &Store) -> Self {
-        Self { ids: Arc::default(), drawn: store.drawn.clone() }
-    }
-
-    /// Whether every outbox row after `first`, up to `last`, came out of that store.
-    pub(super) fn are_all_after(&self, first: i64, last: i64) -> bool {
-        self.drawn.are_all_after(first, last)
-    }
-
     /// To be called before the row is handed over.
     pub fn hold(&self, id: i64) {
         self.with(|held| held.insert(id));
@@ -53,7 +38,7 @@ impl HeldRows {
     }
 
     fn with<T>(&self, use_held: impl FnOnce(&mut HashSet<i64>) -> T) -> T {
-        use_held(&mut self.ids.lock().unwrap_or_else(PoisonError::into_inner))
+        use_held(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

@@ -5,9 +5,6 @@
 //! is said once more, until nothing is; only then the outbox row goes. A newer change that was committed before that
 //! look is thereby said after the older one; one that is committed later is said later, by its own publisher. A death
 //! anywhere leaves the row, and another process takes it over when its lease has run out.
-//!
-//! Where no other process has anything new to say since the rows were inserted, which one glance at the outbox's sequence
-//! tells, there is nothing to be found by reading the revisions, and they are not read.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -30,7 +27,6 @@ use crate::pipeline::segment_changed::{self, Encoding};
 use crate::retry::Retry;
 use crate::stop::{Stop, StopReason};
 use crate::store::Store;
-use crate::store::error::{ErrorClass, classify};
 use crate::store::outbox::{self, Content, Publication};
 use crate::trace::Traces;
 
@@ -92,8 +88,7 @@ impl Publisher {
                     }
                     let (rows, room): (Vec<Publication>, Vec<OwnedSemaphorePermit>) =
                         received.drain(..).map(|HandedOver { publication, room }| (publication, room)).unzip();
-                    let own_since = own_since(&rows);
-                    self.publish(rows, own_since, &said).await;
+                    self.publish(rows, &said).await;
                     drop(room);
                 }
                 _ = takeover.tick() => {
@@ -102,7 +97,7 @@ impl Publisher {
                         takeover.reset_immediately();
                     }
                     if !rows.is_empty() {
-                        self.publish(rows, None, &said).await;
+                        self.publish(rows, &said).await;
                     }
                 }
             }
@@ -139,9 +134,8 @@ impl Publisher {
         }
     }
 
-    /// Says the rows' changes, looks again until nothing newer is found, then lets the rows be deleted. `own_since` is the
-    /// first of the rows, if all of them are changes that this process itself has just made.
-    async fn publish(&self, rows: Vec<Publication>, mut own_since: Option<i64>, said: &UnboundedSender<Vec<i64>>) {
+    /// Says the rows' changes, looks again until nothing newer is found, then lets the rows be deleted.
+    async fn publish(&self, rows: Vec<Publication>, said: &UnboundedSender<Vec<i64>>) {
         let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
         let mut round = Round { pending: Vec::new(), said: Vec::new(), first: true };
         for row in rows {
@@ -156,9 +150,7 @@ impl Publisher {
             fault_point!("before-publish");
             let failure = self.say(&mut round).await;
             fault_point!("after-acks");
-            // After a failure the revisions are read: it takes a while, in which others may take the rows over.
-            let since = own_since.take().filter(|_| failure.is_none());
-            let looked = self.look_again(&mut round, since).await;
+            let looked = self.look_again(&mut round).await;
             if failure.is_none() && looked.is_ok() && round.pending.is_empty() {
                 break;
             }
@@ -217,10 +209,7 @@ impl Publisher {
     }
 
     /// Adds what is newer in the database than what was said last to what is pending.
-    async fn look_again(&self, round: &mut Round, own_since: Option<i64>) -> Result<(), sqlx::Error> {
-        if self.only_we_spoke(own_since).await? {
-            return Ok(());
-        }
+    async fn look_again(&self, round: &mut Round) -> Result<(), sqlx::Error> {
         let (users, said): (Vec<&UserId>, Vec<i64>) = round.last_said().into_iter().unzip();
         let names: Vec<&str> = users.iter().map(|user| user.as_str()).collect();
         let revisions = outbox::said_revisions(&self.store.pool, &names).await?;
@@ -243,17 +232,6 @@ impl Publisher {
         Ok(())
     }
 
-    /// Whether no other process can have said anything of the users whose changes this one inserted, from row `since` on.
-    async fn only_we_spoke(&self, since: Option<i64>) -> Result<bool, sqlx::Error> {
-        let Some(since) = since else { return Ok(false) };
-        match outbox::newest_id(&self.store.pool).await {
-            Ok(newest) => Ok(self.held.are_all_after(since, newest)),
-            // A role that may not look reads the revisions.
-            Err(error) if classify(&error) == ErrorClass::Misconfigured => Ok(false),
-            Err(error) => Err(error),
-        }
-    }
-
     /// The records of `changes`, with all values in one piece of memory: a piece for each would be asked for anew, page by
     /// page, for every list.
     fn records(&self, changes: &[Change]) -> Vec<Outgoing> {
@@ -274,10 +252,4 @@ impl Publisher {
         });
         Outgoing { key: Some(change.user.as_str().as_bytes().to_vec()), value, headers }
     }
-}
-
-/// The first of rows that were handed over right after they had been committed, if all of them are folds' changes.
-fn own_since(rows: &[Publication]) -> Option<i64> {
-    let all_changes = rows.iter().all(|row| matches!(row.content, Content::Changes(_)));
-    rows.iter().map(|row| row.id).min().filter(|_| all_changes)
 }

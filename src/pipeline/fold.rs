@@ -71,10 +71,10 @@ pub struct Fold {
     pub write: Option<Write>,
 }
 
-/// What to write, all of it in one transaction; `S` is the state as the fold gives it, or encoded.
+/// What to write, all of it in one transaction.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Write<S = State> {
-    pub state: S,
+pub struct Write {
+    pub state: State,
     pub row: RowWrite,
     pub change: Option<Change>,
     /// The profile's budget is in a currency that the catalog does not know, and was taken as EUR.

@@ -2,15 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use sqlx::{PgConnection, Postgres, Transaction};
+use sqlx::PgConnection;
 
 use super::Store;
-use super::compare_and_set::{self, OutboxId, StateWrite, Won};
-use super::encoded_state::EncodedState;
+use super::compare_and_set::{StateWrite, compare_and_set};
 use super::error::{ErrorClass, StoreError};
-use super::extent::Extent;
 use super::jobs;
-use super::outbox::{self, Content, NewRow, Publication};
+use super::outbox::{self, Content, Publication};
 use super::progress::Chunk;
 pub use super::progress::{Ending, Progress, Tally};
 use super::sql;
@@ -20,7 +18,6 @@ use super::user_vectors::{self, RowIds};
 use crate::event::{Millis, UserId};
 use crate::fault::fault_point;
 use crate::pipeline::change::Change;
-use crate::pipeline::codec;
 use crate::pipeline::fold::{Context, RowWrite};
 
 /// What one transaction did.
@@ -140,18 +137,16 @@ impl Store {
         chunk: &Chunk,
         row_ids: RowIds,
     ) -> Result<Committed, StoreError> {
-        let mut reading = sql::begin_reading(connection, Extent::of(chunk.len())).await?;
+        let mut transaction = sql::begin_fold(connection).await?;
         let users: Vec<&str> = chunk.iter().map(|group| group.user.as_str()).collect();
         let asked = self.asked(chunk.iter().any(|group| group.lost));
-        let snapshot = states::read(reading.connection(), &users, asked).await?;
+        let snapshot = states::read(&mut transaction, &users, asked).await?;
         let folds = self.fold(progress, chunk, snapshot)?;
         if folds.iter().all(|fold| fold.write.is_none()) {
-            reading.finish().await?;
+            transaction.rollback().await?;
             let endings = folds.into_iter().flat_map(|fold| fold.endings).collect();
             return Ok(Committed { endings, ..Committed::default() });
         }
-        let states = folds.iter().filter(|fold| fold.state_write().is_some()).count();
-        let mut transaction = reading.begin_writing(Extent::of(states)).await?;
         let mut committed = self.write_folds(&mut transaction, chunk, folds, row_ids).await?;
         if committed.losers.is_empty()
             && let Some(checkpoint) = progress.last_checkpoint(&committed.endings)
@@ -174,108 +169,81 @@ impl Store {
         }
     }
 
-    /// User by user: a state is decoded, folded and encoded before the next one is looked at, so that all of it lies in the
-    /// processor's caches and little is kept of it; what was read goes before anything is written.
-    fn fold(
-        &self,
-        progress: &Progress<'_>,
-        chunk: &Chunk,
-        snapshot: Snapshot,
-    ) -> Result<Vec<UserFold<EncodedState>>, StoreError> {
+    fn fold(&self, progress: &Progress<'_>, chunk: &Chunk, snapshot: Snapshot) -> Result<Vec<UserFold>, StoreError> {
         let context = Context { catalog: &self.catalog, clock_ms: snapshot.clock_ms, voice: progress.voice };
-        let mut folds = Vec::with_capacity(chunk.len());
-        for (group, current) in chunk.iter().zip(snapshot.users()) {
-            folds.push(fold_user(progress.task, group, current??, &context)?.encoded());
-        }
-        Ok(folds)
+        let users = chunk.iter().zip(snapshot.users);
+        users.map(|(group, current)| fold_user(progress.task, group, current?, &context)).collect()
     }
 
     async fn write_folds(
         &self,
-        transaction: &mut Transaction<'_, Postgres>,
+        connection: &mut PgConnection,
         chunk: &Chunk,
-        folds: Vec<UserFold<EncodedState>>,
+        folds: Vec<UserFold>,
         row_ids: RowIds,
     ) -> Result<Committed, StoreError> {
-        let (won, outbox_id) = compare_and_set(transaction, chunk, &folds, self.has_users).await?;
-        if let Some(id) = outbox_id {
-            self.drawn.note(id);
+        let writes: Vec<StateWrite<'_>> = chunk
+            .iter()
+            .zip(&folds)
+            .filter_map(|(group, fold)| {
+                let state = &fold.state_write()?.state;
+                Some(StateWrite { user: &group.user, over: fold.over, may_insert: fold.may_insert, state })
+            })
+            .collect();
+        let written = compare_and_set(connection, &writes, self.has_users).await?;
+        let mut committed = Committed::default();
+        let mut winners = Vec::with_capacity(folds.len());
+        for (group, fold) in chunk.iter().zip(folds) {
+            if fold.state_write().is_some() && !written.contains(group.user.as_str()) {
+                committed.losers.push(Group { lost: true, ..group.clone() });
+            } else {
+                winners.push((&group.user, fold));
+            }
         }
-        let is_loser = |(group, user_fold): &(&Group, &UserFold<EncodedState>)| {
-            user_fold.state_write().is_some() && !won.contains(&group.user)
-        };
-        let pairs = || chunk.iter().zip(&folds);
-        let winners: Vec<(&Group, &UserFold<EncodedState>)> = pairs().filter(|pair| !is_loser(pair)).collect();
-        let losers = pairs().filter(is_loser).map(|(group, _)| Group { lost: true, ..group.clone() }).collect();
-
         let erasures: Vec<(&UserId, Millis)> =
-            winners.iter().filter_map(|(group, fold)| Some((&group.user, fold.departed_erasure?))).collect();
+            winners.iter().filter_map(|(user, fold)| Some((*user, fold.departed_erasure?))).collect();
         if !erasures.is_empty() {
-            states::erase_departed(transaction, &erasures).await?;
+            states::erase_departed(connection, &erasures).await?;
         }
+        write_rows(connection, &winners, row_ids).await?;
         let mut changes: Vec<Change> = Vec::with_capacity(winners.len());
-        changes.extend(winners.iter().filter_map(|(_, fold)| fold.state_write()?.change.clone()));
-        // Whoever has lost may have been the only one of whom there was something to say: then the id is left unused.
-        let id = if changes.is_empty() { None } else { Some(outbox_id.ok_or(sqlx::Error::RowNotFound)?) };
-        let outbox_row = id.map(|id| {
-            let body = codec::encode_changes(&changes);
-            NewRow { id, owner: self.owner, lease: self.lease, body }
-        });
-        write_rows(transaction, &winners, row_ids, outbox_row).await?;
-        let publication = id.map(|id| Publication { id, content: Content::Changes(changes) });
-        let unknown_currencies =
-            winners.iter().filter(|(_, fold)| fold.state_write().is_some_and(|write| write.unknown_currency)).count()
-                as u64;
-        let mut endings = Vec::with_capacity(winners.iter().map(|(_, fold)| fold.endings.len()).sum());
-        endings.extend(winners.iter().flat_map(|(_, fold)| fold.endings.iter().cloned()));
-        Ok(Committed { endings, losers, publication, unknown_currencies, checkpointed: false })
+        for (_, fold) in winners {
+            if let Some(write) = fold.state_write() {
+                changes.extend(write.change.clone());
+                committed.unknown_currencies += u64::from(write.unknown_currency);
+            }
+            committed.endings.extend(fold.endings);
+        }
+        if !changes.is_empty() {
+            let id = outbox::insert(connection, self.owner, self.lease, &changes).await?;
+            committed.publication = Some(Publication { id, content: Content::Changes(changes) });
+        }
+        Ok(committed)
     }
 }
 
-async fn compare_and_set(
-    transaction: &mut Transaction<'_, Postgres>,
-    chunk: &Chunk,
-    folds: &[UserFold<EncodedState>],
-    has_users: bool,
-) -> Result<(Won, Option<i64>), StoreError> {
-    let mut writes: Vec<StateWrite<'_>> = Vec::with_capacity(folds.len());
-    writes.extend(chunk.iter().zip(folds).filter_map(|(group, fold)| {
-        let state = &fold.state_write()?.state;
-        Some(StateWrite { user: &group.user, over: fold.version.as_ref(), may_insert: fold.may_insert, state })
-    }));
-    if writes.is_empty() {
-        return Ok((Won::All, None));
-    }
-    let says = folds.iter().any(|fold| fold.state_write().is_some_and(|write| write.change.is_some()));
-    let outbox_id = if says { OutboxId::Drawn } else { OutboxId::NotNeeded };
-    compare_and_set::compare_and_set(transaction, &writes, has_users, outbox_id).await
-}
-
-/// Writes the winners' rows, and the outbox row where there is something to say.
+/// Writes the rows of `user_vectors`.
 async fn write_rows(
     connection: &mut PgConnection,
-    winners: &[(&Group, &UserFold<EncodedState>)],
+    winners: &[(&UserId, UserFold)],
     row_ids: RowIds,
-    outbox_row: Option<NewRow>,
 ) -> Result<(), sqlx::Error> {
     let mut rows = Vec::with_capacity(winners.len());
     let mut removals = Vec::new();
-    for (group, fold) in winners {
+    for (user, fold) in winners {
         match fold.write.as_ref().map(|write| &write.row) {
-            Some(RowWrite::Upsert(row)) => rows.push((&group.user, &**row)),
-            Some(RowWrite::Remove) => removals.push(group.user.as_str()),
+            Some(RowWrite::Upsert(row)) => rows.push((*user, &**row)),
+            Some(RowWrite::Remove) => removals.push(user.as_str()),
             Some(RowWrite::Leave) | None => {}
         }
     }
     if !removals.is_empty() {
         user_vectors::remove(connection, &removals).await?;
     }
-    match outbox_row {
-        Some(outbox_row) if rows.is_empty() => outbox::insert(connection, outbox_row).await,
-        Some(outbox_row) => user_vectors::upsert_and_announce(connection, &rows, row_ids, outbox_row).await,
-        None if rows.is_empty() => Ok(()),
-        None => user_vectors::upsert(connection, &rows, row_ids).await,
+    if !rows.is_empty() {
+        user_vectors::upsert(connection, &rows, row_ids).await?;
     }
+    Ok(())
 }
 
 /// A deadline for a whole transaction: what its statements may take, and some for the way.

@@ -27,7 +27,7 @@ impl Keys {
     /// The database does not answer, or has no such table.
     pub async fn page(&self, pool: &PgPool, after: &str, limit: usize) -> Result<Vec<String>, sqlx::Error> {
         let most = i64::try_from(limit).unwrap_or(i64::MAX);
-        let mut unit = sql::unit(pool).await?;
+        let mut transaction = sql::begin_in(pool).await?;
         let users = match self {
             Self::OnboardingProfiles => sql::query_scalar(
                 r#"select "userId" from public.travel_onboarding_profiles where "userId" > $1 order by "userId" limit $2"#,
@@ -57,7 +57,7 @@ impl Keys {
                 return Ok(rest.take(limit).cloned().collect());
             }
         };
-        users.fetch_all(unit.connection()).await
+        users.fetch_all(&mut *transaction).await
     }
 
     /// How many there are now.
@@ -65,7 +65,7 @@ impl Keys {
     /// # Errors
     /// The database does not answer, or has no such table.
     pub async fn count(&self, pool: &PgPool) -> Result<u64, sqlx::Error> {
-        let mut unit = sql::unit(pool).await?;
+        let mut transaction = sql::begin_in(pool).await?;
         let count = match self {
             Self::OnboardingProfiles => sql::query_scalar("select count(*) from public.travel_onboarding_profiles"),
             Self::States => sql::query_scalar("select count(*) from segmenter.profile_states"),
@@ -78,7 +78,7 @@ impl Keys {
             }
             Self::Given(users) => return Ok(users.len() as u64),
         };
-        let count: i64 = count.fetch_one(unit.connection()).await?;
+        let count: i64 = count.fetch_one(&mut *transaction).await?;
         Ok(u64::try_from(count).unwrap_or(0))
     }
 }

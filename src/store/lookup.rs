@@ -14,9 +14,9 @@ use crate::store::sql;
 /// # Errors
 /// The database does not answer.
 pub async fn user(pool: &PgPool, user: &UserId) -> Result<Result<State, CodecError>, sqlx::Error> {
-    let mut unit = sql::unit(pool).await?;
-    let snapshot = states::read(unit.connection(), &[user.as_str()], Asked::OfNobody).await?;
-    let current = snapshot.users().next().ok_or(sqlx::Error::RowNotFound)??;
+    let mut transaction = sql::begin_in(pool).await?;
+    let snapshot = states::read(&mut transaction, &[user.as_str()], Asked::OfNobody).await?;
+    let current = snapshot.users.into_iter().next().ok_or(sqlx::Error::RowNotFound)?;
     Ok(current.map(|current| current.state))
 }
 

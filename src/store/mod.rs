@@ -2,11 +2,7 @@
 
 pub mod apply;
 pub mod compare_and_set;
-pub mod connect;
-pub mod drawn_ids;
-pub mod encoded_state;
 pub mod error;
-pub mod extent;
 pub mod jobs;
 pub mod keys;
 pub mod lookup;
@@ -29,7 +25,6 @@ pub mod waiting;
 use std::sync::Arc;
 use std::time::Duration;
 
-use drawn_ids::DrawnIds;
 use sqlx::PgPool;
 use uuid::Uuid;
 
@@ -44,8 +39,6 @@ pub struct Store {
     pub has_users: bool,
     /// This process among the owners of outbox rows.
     pub owner: Uuid,
-    /// The ids of the outbox rows that this process inserted lately.
-    pub drawn: DrawnIds,
     /// How long an outbox row is this process's without being renewed.
     pub lease: Duration,
     /// How long a transaction may take before its connection is given up.

@@ -69,7 +69,7 @@ pub async fn read(pool: &PgPool, users: &[String], has_births: bool) -> Result<V
     } else {
         read!("null::text", "")
     };
-    sql::query_as(statement).bind(users).fetch_all(sql::unit(pool).await?.connection()).await
+    sql::query_as(statement).bind(users).fetch_all(&mut *sql::begin_in(pool).await?).await
 }
 
 /// The columns that [`read`] needs and this role cannot read, or that are not there.
@@ -93,7 +93,7 @@ pub async fn unreadable(pool: &PgPool) -> Result<Vec<String>, sqlx::Error> {
         where attrelid = to_regclass('public.users') and attname = 'dateOfBirth' and not attisdropped
           and not has_column_privilege(attrelid, attnum, 'select')"#,
     )
-    .fetch_all(sql::unit(pool).await?.connection())
+    .fetch_all(&mut *sql::begin_in(pool).await?)
     .await
 }
 
@@ -106,7 +106,7 @@ pub async fn has_births(pool: &PgPool) -> Result<bool, sqlx::Error> {
         "select exists (select from pg_attribute where attrelid = to_regclass('public.users')
                            and attname = 'dateOfBirth' and not attisdropped)",
     )
-    .fetch_one(sql::unit(pool).await?.connection())
+    .fetch_one(&mut *sql::begin_in(pool).await?)
     .await
 }
 
@@ -119,7 +119,7 @@ pub async fn vectors_without(pool: &PgPool) -> Result<i64, sqlx::Error> {
         r#"select count(*) from public.user_vectors v
             where not exists (select from public.travel_onboarding_profiles t where t."userId" = v."userId")"#,
     )
-    .fetch_one(sql::unit(pool).await?.connection())
+    .fetch_one(&mut *sql::begin_in(pool).await?)
     .await
 }
 

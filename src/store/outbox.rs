@@ -10,7 +10,7 @@ use super::states::{self, Asked};
 use crate::event::UserId;
 use crate::pipeline::change::Change;
 use crate::pipeline::codec;
-use crate::store::sql::{self, Statement};
+use crate::store::sql;
 
 /// One outbox row in the hands of its publisher.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,30 +36,21 @@ pub struct Depth {
     pub oldest: Duration,
 }
 
-/// The row for a fold's changes, leased to its owner from the start.
-#[derive(Debug)]
-pub struct NewRow {
-    /// Drawn from the sequence after the states of the changes' users were locked.
-    pub id: i64,
-    pub owner: Uuid,
-    pub lease: Duration,
-    /// The changes, encoded.
-    pub body: Vec<u8>,
-}
-
-impl NewRow {
-    /// Binds id, owner, lease and body.
-    pub(super) fn bind(self, statement: Statement) -> Statement {
-        statement.bind(self.id).bind(self.owner).bind(interval(self.lease)).bind(self.body)
-    }
-}
-
-/// Inserts the row.
-pub async fn insert(connection: &mut PgConnection, row: NewRow) -> Result<(), sqlx::Error> {
-    let statement = "insert into segmenter.outbox (id, owner, leased_until, body) overriding system value
-         values ($1, $2, clock_timestamp() + $3, $4)";
-    row.bind(sql::query(statement)).execute(connection).await?;
-    Ok(())
+/// Inserts a row of a fold's changes, leased to `owner` from the start; gives its id.
+pub async fn insert(
+    connection: &mut PgConnection,
+    owner: Uuid,
+    lease: Duration,
+    changes: &[Change],
+) -> Result<i64, sqlx::Error> {
+    sql::query_scalar(
+        "insert into segmenter.outbox (owner, leased_until, body) values ($1, clock_timestamp() + $2, $3) returning id",
+    )
+    .bind(owner)
+    .bind(interval(lease))
+    .bind(codec::encode_changes(changes))
+    .fetch_one(connection)
+    .await
 }
 
 /// Inserts a row that asks to say what was said last of `users`, leased to `owner` from the start.
@@ -89,7 +80,7 @@ pub async fn take_over(
     lease: Duration,
     limit: i64,
 ) -> Result<(Vec<Publication>, Vec<i64>), sqlx::Error> {
-    let mut unit = sql::unit(pool).await?;
+    let mut transaction = sql::begin_in(pool).await?;
     let rows = sql::query(
         r#"
         update segmenter.outbox set owner = $1, leased_until = clock_timestamp() + $2
@@ -101,9 +92,9 @@ pub async fn take_over(
     .bind(owner)
     .bind(interval(lease))
     .bind(limit)
-    .fetch_all(unit.connection())
+    .fetch_all(&mut *transaction)
     .await?;
-    unit.finish().await?;
+    transaction.commit().await?;
     let mut taken = Vec::with_capacity(rows.len());
     let mut unreadable = Vec::new();
     for row in rows {
@@ -129,62 +120,55 @@ pub(super) fn content(users: Option<Vec<String>>, body: Option<&[u8]>) -> Option
 
 /// Extends the lease of rows that are still this owner's.
 pub async fn renew(pool: &PgPool, owner: Uuid, lease: Duration, ids: &[i64]) -> Result<(), sqlx::Error> {
-    let mut unit = sql::unit(pool).await?;
+    let mut transaction = sql::begin_in(pool).await?;
     sql::query("update segmenter.outbox set leased_until = clock_timestamp() + $2 where owner = $1 and id = any($3)")
         .bind(owner)
         .bind(interval(lease))
         .bind(ids)
-        .execute(unit.connection())
+        .execute(&mut *transaction)
         .await?;
-    unit.finish().await
+    transaction.commit().await
 }
 
 /// Deletes said rows, as far as they are still this owner's. Nobody waits for the disk: a row that comes back after a crash
 /// of the database is said once more.
 pub async fn delete(pool: &PgPool, owner: Uuid, ids: &[i64]) -> Result<(), sqlx::Error> {
-    let mut unit = sql::unit(pool).await?;
+    let mut transaction = sql::begin_in(pool).await?;
     sql::query(
         "delete from segmenter.outbox where owner = $1 and id = any($2)
             and (select set_config('synchronous_commit', 'off', true)) is not null",
     )
     .bind(owner)
     .bind(ids)
-    .execute(unit.connection())
+    .execute(&mut *transaction)
     .await?;
-    unit.finish().await
-}
-
-/// The id drawn last for a row, committed or not. See [`super::drawn_ids`].
-pub async fn newest_id(pool: &PgPool) -> Result<i64, sqlx::Error> {
-    sql::query_scalar("select last_value from segmenter.outbox_id_seq")
-        .fetch_one(sql::unit(pool).await?.connection())
-        .await
+    transaction.commit().await
 }
 
 /// The revision last said of each user, in the order asked for; 0 where nothing ever was.
 pub async fn said_revisions(pool: &PgPool, users: &[&str]) -> Result<Vec<i64>, sqlx::Error> {
-    sql::query_scalar(
-        r#"
-        select coalesce(s.revision, d.revision, 0)
-        from unnest($1::text[]) with ordinality as k(user_id, place)
-        left join segmenter.profile_states s on s.user_id = k.user_id
-        left join segmenter.departed d on d.user_id = k.user_id and s.user_id is null
-        order by k.place"#,
+    let rows = sql::query_planned_anew(
+        "select coalesce(s.revision, d.revision, 0) as revision
+         from unnest($1::text[]) with ordinality as k(user_id, place)
+         left join segmenter.profile_states s on s.user_id = k.user_id
+         left join segmenter.departed d on d.user_id = k.user_id and s.user_id is null
+         order by k.place",
     )
     .bind(users)
-    .fetch_all(sql::unit(pool).await?.connection())
-    .await
+    .fetch_all(&mut *sql::begin_in(pool).await?)
+    .await?;
+    rows.iter().map(|row| row.try_get("revision")).collect()
 }
 
 /// What was last said of each of `users` of whom anything was.
 pub async fn last_said(pool: &PgPool, users: &[&UserId]) -> Result<Vec<Change>, sqlx::Error> {
     let names: Vec<&str> = users.iter().map(|user| user.as_str()).collect();
-    let mut unit = sql::unit(pool).await?;
-    let snapshot = states::read(unit.connection(), &names, Asked::OfNobody).await?;
+    let mut transaction = sql::begin_in(pool).await?;
+    let snapshot = states::read(&mut transaction, &names, Asked::OfNobody).await?;
     let mut said = Vec::with_capacity(users.len());
     let unreadable = |error| sqlx::Error::Decode(Box::new(error));
-    for (user, current) in users.iter().zip(snapshot.users()) {
-        let state = current?.map_err(unreadable)?.state;
+    for (user, current) in users.iter().zip(snapshot.users) {
+        let state = current.map_err(unreadable)?.state;
         if let Some(last) = state.said {
             let saying = last.saying().map_err(unreadable)?;
             said.push(Change { user: (*user).clone(), revision: state.revision, saying });
@@ -201,7 +185,7 @@ pub async fn depth(pool: &PgPool) -> Result<Depth, sqlx::Error> {
                coalesce(extract(epoch from clock_timestamp() - min(created_at)), 0)::float8 as oldest
         from segmenter.outbox"#,
     )
-    .fetch_one(sql::unit(pool).await?.connection())
+    .fetch_one(&mut *sql::begin_in(pool).await?)
     .await?;
     let oldest: f64 = row.try_get("oldest")?;
     Ok(Depth { rows: row.try_get("rows")?, oldest: Duration::try_from_secs_f64(oldest.max(0.0)).unwrap_or_default() })

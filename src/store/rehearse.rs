@@ -127,9 +127,9 @@ impl Store {
         let catalog = Arc::clone(&self.catalog);
         let context = Context { catalog: &catalog, clock_ms: snapshot.clock_ms, voice: Voice::Aloud };
         let mut rehearsed = Vec::with_capacity(groups.len());
-        for (group, current) in groups.iter().zip(snapshot.users()) {
+        for (group, current) in groups.iter().zip(snapshot.users) {
             let user = group.user.clone();
-            match current?.map_err(StoreError::from) {
+            match current.map_err(StoreError::from) {
                 Ok(mut current) => {
                     if let Some(state) = remembered(&user) {
                         current.state = state;
@@ -150,8 +150,8 @@ impl Store {
 
     async fn look(&self, users: &[&str]) -> Result<Snapshot, StoreError> {
         let look = async {
-            let mut unit = sql::unit(&self.pool).await?;
-            states::read(unit.connection(), users, self.asked(false)).await
+            let mut transaction = sql::begin_in(&self.pool).await?;
+            states::read(&mut transaction, users, self.asked(false)).await
         };
         let looked = tokio::time::timeout(self.deadline, look).await;
         Ok(looked.map_err(|_| StoreError::TimedOut(self.deadline))??)

@@ -23,7 +23,6 @@ impl Store {
                 None
             } else {
                 let id = outbox::insert_users(&mut transaction, self.owner, self.lease, users).await?;
-                self.drawn.note(id);
                 Some(Publication { id, content: Content::Users(users.to_vec()) })
             };
             jobs::checkpoint(&mut transaction, checkpoint).await?;

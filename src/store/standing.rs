@@ -37,7 +37,7 @@ pub async fn read(pool: &PgPool, users: &[String]) -> Result<Vec<Standing>, sqlx
         order by k.place"#,
     )
     .bind(users)
-    .fetch_all(sql::unit(pool).await?.connection())
+    .fetch_all(&mut *sql::begin_in(pool).await?)
     .await
 }
 
@@ -66,7 +66,7 @@ pub async fn read_pairs(pool: &PgPool, users: &[String]) -> Result<Vec<Pair>, sq
         order by k.place"#,
     )
     .bind(users)
-    .fetch_all(sql::unit(pool).await?.connection())
+    .fetch_all(&mut *sql::begin_in(pool).await?)
     .await?;
     rows.iter().map(pair).collect()
 }

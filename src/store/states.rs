@@ -1,11 +1,9 @@
 //! Reading the states of users in `segmenter.profile_states`; `compare_and_set` writes them.
 
-use compact_str::CompactString;
 use sqlx::postgres::{PgConnection, PgPool, PgRow};
 use sqlx::{FromRow, Row};
 use uuid::Uuid;
 
-use super::extent::Extent;
 use crate::event::{Millis, UserId};
 use crate::pipeline::codec::{self, CodecError};
 use crate::pipeline::state::{LastSaid, State};
@@ -17,19 +15,10 @@ use crate::store::sql;
 pub struct Current {
     /// Whether the platform knows the user, as far as it was asked.
     pub known: bool,
-    /// `None` where the user has no state yet.
-    pub version: Option<Version>,
+    /// The compare-and-set counter of the version that was read: only over this one is anything written. `None` where the
+    /// user has no state yet.
+    pub counter: Option<i64>,
     pub state: State,
-}
-
-/// Which version of a state was read: only over this one is anything written.
-#[derive(Debug)]
-pub struct Version {
-    /// The compare-and-set counter.
-    pub counter: i64,
-    /// Where it lay (its `ctid`): looking there costs less than looking its key up. As text, since the driver asks the
-    /// database about a type that it does not know, and thereby forgets a statement that has no name (behind a pooler).
-    pub place: CompactString,
 }
 
 impl Current {
@@ -40,18 +29,12 @@ impl Current {
 }
 
 /// The states of some users, in the order asked for, and the database's clock.
+#[derive(Debug)]
 pub struct Snapshot {
-    rows: Vec<PgRow>,
+    /// An error is of the stored bytes.
+    pub users: Vec<Result<Current, CodecError>>,
     /// Unix time, ms.
     pub clock_ms: i64,
-}
-
-impl Snapshot {
-    /// Each user's state in turn; the outer `Result` is the database's, the inner one the stored bytes'. A state is decoded
-    /// when its turn has come, so that it is used while it still lies in the processor's caches.
-    pub fn users(&self) -> impl ExactSizeIterator<Item = Result<Result<Current, CodecError>, sqlx::Error>> {
-        self.rows.iter().map(current)
-    }
 }
 
 /// States of users, and of those without one what they left behind when they departed. The clock is read once, since
@@ -62,7 +45,7 @@ macro_rules! states_of {
             "select ",
             $known,
             r#" as known,
-       s.counter, s.ctid::text as lay_at,
+       s.counter,
        case when s.user_id is null
             then (select d.revision from segmenter.departed d where d.user_id = k.user_id)
             else s.revision end as revision,
@@ -102,33 +85,15 @@ pub async fn read(connection: &mut PgConnection, users: &[&str], asked: Asked) -
         Asked::OfStrangers => READ_ASKING_OF_STRANGERS,
         Asked::OfAll => READ_ASKING_OF_ALL,
     };
-    let statement = match Extent::of(users.len()) {
-        Extent::Few => sql::query(statement),
-        // A backlog that fills an empty table.
-        Extent::Many => sql::query_planned_anew(statement),
-    };
-    let rows = statement.bind(users).fetch_all(connection).await?;
+    let rows = sql::query_planned_anew(statement).bind(users).fetch_all(connection).await?;
     let clock_ms = rows.first().map_or(Ok(0), |row| row.try_get("clock_ms"))?;
-    Ok(Snapshot { rows, clock_ms })
+    let users = rows.iter().map(current).collect::<Result<_, _>>()?;
+    Ok(Snapshot { users, clock_ms })
 }
 
-/// The columns of [`states_of`] by their places: nine names less to look up for each user.
 fn current(row: &PgRow) -> Result<Result<Current, CodecError>, sqlx::Error> {
-    type Columns<'r> = (
-        bool,
-        Option<i64>,
-        Option<&'r str>,
-        Option<i64>,
-        Option<i16>,
-        Option<i64>,
-        Option<i32>,
-        Option<Uuid>,
-        Option<&'r [u8]>,
-    );
-    let (known, counter, place, revision, said, erased_at, catalog_version, job_id, state) = Columns::from_row(row)?;
-    let version = counter.zip(place).map(|(counter, place)| Version { counter, place: place.into() });
-    let row = StateRow { revision, said, erased_at, catalog_version, job_id, state };
-    Ok(row.into_state().map(|state| Current { known, version, state }))
+    let (known, counter) = (row.try_get("known")?, row.try_get("counter")?);
+    Ok(StateRow::from_row(row)?.into_state().map(|state| Current { known, counter, state }))
 }
 
 /// The columns of a state as they lie in the table, each absent where the user has none.
@@ -225,7 +190,7 @@ pub async fn holders(pool: &PgPool, after: &str, job: Uuid, limit: usize) -> Res
     .bind(after)
     .bind(job)
     .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-    .fetch_all(sql::unit(pool).await?.connection())
+    .fetch_all(&mut *sql::begin_in(pool).await?)
     .await?;
     let last = rows.last().map(|(user, _)| user.clone());
     Ok(Holders { holders: rows.into_iter().filter_map(|(user, holds)| holds.then_some(user)).collect(), last })

@@ -3,12 +3,10 @@
 use smallvec::SmallVec;
 
 use super::apply::Ending;
-use super::encoded_state::EncodedState;
 use super::error::StoreError;
-use super::states::{Current, Version};
+use super::states::Current;
 use crate::event::{Body, Event, Millis, UserId};
 use crate::pipeline::fold::{self, Context, Fold, JobCause, Write};
-use crate::pipeline::state::State;
 use crate::profile::Outcome;
 
 /// What is to be done to the states of users; each item has an ending.
@@ -80,12 +78,12 @@ impl<'e> Task<'e> {
 }
 
 /// What folding one user's items came to.
-pub(super) struct UserFold<S = State> {
+pub(super) struct UserFold {
     pub(super) endings: Endings,
     /// What to write over the state that was read.
-    pub(super) write: Option<Write<S>>,
-    /// The version that was read.
-    pub(super) version: Option<Version>,
+    pub(super) write: Option<Write>,
+    /// The counter of the version that was read.
+    pub(super) over: Option<i64>,
     /// Whether the user may have no row yet (see [`Current::may_lack_a_row`]).
     pub(super) may_insert: bool,
     /// The erasure to remember of a user whom the platform does not know.
@@ -99,26 +97,14 @@ impl Group {
     }
 }
 
-impl<S> UserFold<S> {
+impl UserFold {
     pub(super) fn without_write(endings: Endings) -> Self {
-        Self { endings, write: None, version: None, may_insert: false, departed_erasure: None }
+        Self { endings, write: None, over: None, may_insert: false, departed_erasure: None }
     }
 
     /// What to write into the state table; nothing for a user who may not have a state.
-    pub(super) fn state_write(&self) -> Option<&Write<S>> {
+    pub(super) fn state_write(&self) -> Option<&Write> {
         self.write.as_ref().filter(|_| self.departed_erasure.is_none())
-    }
-}
-
-impl UserFold {
-    /// With the state encoded; what it was encoded from goes.
-    pub(super) fn encoded(self) -> UserFold<EncodedState> {
-        let Self { endings, write, version, may_insert, departed_erasure } = self;
-        let write = write.map(|Write { state, row, change, unknown_currency }| {
-            let state = EncodedState::from(&state);
-            Write { state, row, change, unknown_currency }
-        });
-        UserFold { endings, write, version, may_insert, departed_erasure }
     }
 }
 
@@ -141,13 +127,13 @@ fn merge(events: &[Event], group: &Group, current: Current, context: &Context<'_
         .iter()
         .copied()
         .partition(|index| current.known || events.get(*index).is_some_and(|event| event.body == Body::Tombstone));
-    let (may_insert, version) = (current.may_lack_a_row(), current.version);
+    let (may_insert, over) = (current.may_lack_a_row(), current.counter);
     let taken: SmallVec<[&Event; 2]> = accepted.iter().filter_map(|index| events.get(*index)).collect();
     let Fold { outcomes, write } = fold::fold(&group.user, current.state, &taken, context)?;
     let merged = accepted.into_iter().zip(outcomes).map(|(index, outcome)| (index, Ending::Merged(outcome)));
     let unknown = refused.into_iter().map(|index| (index, Ending::UnknownUser));
     let departed_erasure = write.as_ref().filter(|_| !current.known).and_then(|write| write.state.profile.erased_at());
-    Ok(UserFold { endings: merged.chain(unknown).collect(), write, version, may_insert, departed_erasure })
+    Ok(UserFold { endings: merged.chain(unknown).collect(), write, over, may_insert, departed_erasure })
 }
 
 fn rescore(
@@ -167,7 +153,7 @@ fn rescore(
         endings: group.all(&Ending::Merged(outcome)),
         write,
         may_insert: current.may_lack_a_row(),
-        version: current.version,
+        over: current.counter,
         departed_erasure: None,
     })
 }

@@ -42,17 +42,17 @@ impl UserRecord {
 pub async fn read(pool: &PgPool, user: &UserId, has_users: bool) -> Result<UserRecord, sqlx::Error> {
     let has_state: bool = sql::query_scalar("select exists (select from segmenter.profile_states where user_id = $1)")
         .bind(user.as_str())
-        .fetch_one(sql::unit(pool).await?.connection())
+        .fetch_one(&mut *sql::begin_in(pool).await?)
         .await?;
     let state = if has_state { Some(lookup::user(pool, user).await?) } else { None };
     let departed: Option<(Option<i64>, i64)> =
         sql::query_as("select erased_at, revision from segmenter.departed where user_id = $1")
             .bind(user.as_str())
-            .fetch_optional(sql::unit(pool).await?.connection())
+            .fetch_optional(&mut *sql::begin_in(pool).await?)
             .await?;
     let on_platform = if has_users {
         let exists = sql::query_scalar("select exists (select id from public.users where id = $1)");
-        Some(exists.bind(user.as_str()).fetch_one(sql::unit(pool).await?.connection()).await?)
+        Some(exists.bind(user.as_str()).fetch_one(&mut *sql::begin_in(pool).await?).await?)
     } else {
         None
     };
@@ -73,7 +73,7 @@ async fn row(pool: &PgPool, user: &UserId) -> Result<Option<StoredRow>, sqlx::Er
         from public.user_vectors where "userId" = $1"#,
     )
     .bind(user.as_str())
-    .fetch_optional(sql::unit(pool).await?.connection())
+    .fetch_optional(&mut *sql::begin_in(pool).await?)
     .await?;
     Ok(found.map(|(source, segments, primary_segment, segment_confidence, last_update, vector)| StoredRow {
         source,
@@ -91,7 +91,7 @@ async fn row(pool: &PgPool, user: &UserId) -> Result<Option<StoredRow>, sqlx::Er
 /// The database does not answer.
 pub async fn clock(pool: &PgPool) -> Result<Millis, sqlx::Error> {
     sql::query_scalar("select floor(extract(epoch from clock_timestamp()) * 1000)::bigint")
-        .fetch_one(sql::unit(pool).await?.connection())
+        .fetch_one(&mut *sql::begin_in(pool).await?)
         .await
         .map(Millis)
 }

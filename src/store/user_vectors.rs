@@ -7,17 +7,14 @@ use uuid::Uuid;
 use crate::event::UserId;
 use crate::pipeline::name_id::name_id;
 use crate::pipeline::row::RowContent;
-use crate::store::outbox::NewRow;
-use crate::store::sql::{self, Statement};
+use crate::store::sql;
 
 /// The namespace of the ids of rows that we insert: the id is the UUIDv5 of the user in it.
 pub const ROW_ID_NAMESPACE: Uuid = Uuid::from_u128(0x2d84_91c7_53be_5e0f_8a16_b9e2_4f07_ac35);
 
 /// Learned vectors (`behavior`, `hybrid`) are not ours to overwrite; the current row decides. `source` is set on insert
 /// only. Times are UTC whatever the session's zone.
-macro_rules! upsert {
-    () => {
-        r#"
+const UPSERT: &str = r#"
 insert into public.user_vectors as held
     (id, "userId", vector, source, segments, "primarySegment", "segmentConfidence", "lastSegmentUpdate", "createdAt", "updatedAt")
 select k.id, k.user_id, k.vector::jsonb, 'onboarding', k.segments::jsonb, k.primary_segment, k.confidence, k.last_update,
@@ -36,20 +33,7 @@ where held."lastSegmentUpdate" is distinct from excluded."lastSegmentUpdate"
    or held."primarySegment" is distinct from excluded."primarySegment"
    or held."segmentConfidence" is distinct from excluded."segmentConfidence"
    or held.segments is distinct from excluded.segments
-   or (held.source not in ('behavior', 'hybrid') and held.vector is distinct from excluded.vector)"#
-    };
-}
-
-const UPSERT: &str = upsert!();
-
-/// With the outbox row of the same fold: one statement less is a round trip less.
-const UPSERT_AND_ANNOUNCE: &str = concat!(
-    "with written as (",
-    upsert!(),
-    r#")
-insert into segmenter.outbox (id, owner, leased_until, body) overriding system value
-values ($8, $9, clock_timestamp() + $10, $11)"#
-);
+   or (held.source not in ('behavior', 'hybrid') and held.vector is distinct from excluded.vector)"#;
 
 /// How the ids of rows that have to be inserted are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,39 +50,13 @@ pub async fn upsert(
     rows: &[(&UserId, &RowContent)],
     ids: RowIds,
 ) -> Result<(), sqlx::Error> {
-    let statement = sql::query_of(UPSERT, bytes(rows));
-    bind(statement, rows, ids).execute(connection).await?;
-    Ok(())
-}
-
-/// Upserts the rows and inserts the outbox row of what is to be said of them.
-pub async fn upsert_and_announce(
-    connection: &mut PgConnection,
-    rows: &[(&UserId, &RowContent)],
-    ids: RowIds,
-    outbox_row: NewRow,
-) -> Result<(), sqlx::Error> {
-    let statement = sql::query_of(UPSERT_AND_ANNOUNCE, bytes(rows) + outbox_row.body.len());
-    outbox_row.bind(bind(statement, rows, ids)).execute(connection).await?;
-    Ok(())
-}
-
-/// About how many bytes the rows take as parameters.
-fn bytes(rows: &[(&UserId, &RowContent)]) -> usize {
-    /// Of what is about as long in every row, with the length of each value.
-    const EACH: usize = 7 * 4 + 36 + 24 + 8 + 8;
-    rows.iter().map(|(user, row)| user.as_str().len() + row.vector.len() + row.segments.len() + EACH).sum()
-}
-
-fn bind(statement: Statement, rows: &[(&UserId, &RowContent)], ids: RowIds) -> Statement {
-    let count = rows.len();
-    let mut row_ids: Vec<String> = Vec::with_capacity(count);
-    let mut users: Vec<&str> = Vec::with_capacity(count);
-    let mut vectors: Vec<&str> = Vec::with_capacity(count);
-    let mut segments: Vec<&str> = Vec::with_capacity(count);
-    let mut primaries: Vec<Option<&str>> = Vec::with_capacity(count);
-    let mut confidences: Vec<Option<f64>> = Vec::with_capacity(count);
-    let mut updates: Vec<PrimitiveDateTime> = Vec::with_capacity(count);
+    let mut row_ids: Vec<String> = Vec::with_capacity(rows.len());
+    let mut users: Vec<&str> = Vec::with_capacity(rows.len());
+    let mut vectors: Vec<&str> = Vec::with_capacity(rows.len());
+    let mut segments: Vec<&str> = Vec::with_capacity(rows.len());
+    let mut primaries: Vec<Option<&str>> = Vec::with_capacity(rows.len());
+    let mut confidences: Vec<Option<f64>> = Vec::with_capacity(rows.len());
+    let mut updates: Vec<PrimitiveDateTime> = Vec::with_capacity(rows.len());
     for (user, row) in rows {
         row_ids.push(match ids {
             RowIds::Derived => name_id(&ROW_ID_NAMESPACE, &[user.as_str()]).to_string(),
@@ -112,7 +70,17 @@ fn bind(statement: Statement, rows: &[(&UserId, &RowContent)], ids: RowIds) -> S
         let utc = row.last_segment_update.to_utc();
         updates.push(PrimitiveDateTime::new(utc.date(), utc.time()));
     }
-    statement.bind(row_ids).bind(users).bind(vectors).bind(segments).bind(primaries).bind(confidences).bind(updates)
+    sql::query(UPSERT)
+        .bind(row_ids)
+        .bind(users)
+        .bind(vectors)
+        .bind(segments)
+        .bind(primaries)
+        .bind(confidences)
+        .bind(updates)
+        .execute(connection)
+        .await?;
+    Ok(())
 }
 
 const CLEAR_LEARNED: &str = r#"
@@ -127,7 +95,7 @@ const DELETE: &str =
 
 /// Removes erased users: the row goes, or only our columns where the vector is a learned one.
 pub async fn remove(connection: &mut PgConnection, users: &[&str]) -> Result<(), sqlx::Error> {
-    sql::query(CLEAR_LEARNED).bind(users).execute(&mut *connection).await?;
-    sql::query(DELETE).bind(users).execute(connection).await?;
+    sql::query_planned_anew(CLEAR_LEARNED).bind(users).execute(&mut *connection).await?;
+    sql::query_planned_anew(DELETE).bind(users).execute(connection).await?;
     Ok(())
 }

@@ -28,7 +28,7 @@ pub async fn each_waiting_user(pool: &PgPool, mut see: impl FnMut(&str)) -> Resu
         let rows = sql::query("select id, users, body from segmenter.outbox where id > $1 order by id limit $2")
             .bind(after)
             .bind(PAGE)
-            .fetch_all(sql::unit(pool).await?.connection())
+            .fetch_all(&mut *sql::begin_in(pool).await?)
             .await?;
         for row in &rows {
             after = row.try_get("id")?;

@@ -84,31 +84,6 @@ async fn reason_of_waiting(scene: &Scene, remove: impl AsyncFnOnce()) -> String 
 }
 
 #[tokio::test]
-async fn many_states_are_written_under_the_settings_that_they_need_behind_a_pooler_too() {
-    let scene = Scene::new(1).await;
-    scene.add_users(300).await;
-    let notes = "create table seen (by_place bool, seqscan text);
-        create function note() returns trigger language plpgsql as $$ begin
-            insert into seen values (current_query() like '%held.ctid%', current_setting('enable_seqscan'));
-            return null;
-        end $$;
-        create trigger note before update on segmenter.profile_states for each statement execute function note()";
-    scene.database.run(notes).await;
-    scene.produce(&history(300, 3000, 63)).await;
-    let pooler = PgBouncer::before(scene.database.url(), 2).await;
-    let mut service = segmenter(&["serve"], &pooled(&scene, &pooler));
-    scene.settled().await;
-    scene.assert_right().await;
-    service.terminate();
-    service.wait(PATIENCE).await;
-    let seen: Vec<String> = sqlx::query_scalar("select distinct seqscan from seen where by_place")
-        .fetch_all(scene.database.pool())
-        .await
-        .unwrap();
-    assert_eq!(seen, ["off"]);
-}
-
-#[tokio::test]
 async fn migrating_through_a_pooler_is_refused_as_a_setting() {
     let scene = Scene::new(1).await;
     let mut environment = scene.environment();

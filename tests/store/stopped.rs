@@ -1,38 +1,22 @@
-//! Folds that are stopped in the middle of their transaction.
+//! Folds that are stopped between reading states and writing them.
 
 use std::time::Duration;
 
 use segmenter::event::Event;
 use segmenter::store::apply::{Progress, Tally};
-use segmenter::store::drawn_ids::DrawnIds;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 use super::*;
 use crate::support::{Database, eventually};
 
-/// What a stopped fold is about to write.
-#[derive(Debug, Clone, Copy)]
-pub enum Before {
-    /// States, which it has read.
-    States,
-    /// Rows, whose states it has written.
-    Rows,
-}
-
-/// A fold that has stopped: its statement has begun, and waits for the gate to open.
+/// A fold that has stopped: the statement that writes its states has begun, and waits for the gate to open.
 pub struct Stopped<'d> {
     database: &'d Database,
     folding: tokio::task::JoinHandle<(Vec<Ending>, Tally)>,
-    /// The ids of outbox rows that it has drawn.
-    pub drawn: DrawnIds,
 }
 
 impl<'d> Stopped<'d> {
-    pub async fn fold(database: &'d Database, before: Before, events: &[Event]) -> Self {
-        let statements = match before {
-            Before::States => "update on segmenter.profile_states",
-            Before::Rows => "insert on public.user_vectors",
-        };
+    pub async fn fold(database: &'d Database, events: &[Event]) -> Self {
         let gate = "create table gate ();
             create function wait_at_gate() returns trigger language plpgsql as $$ begin
                 while current_setting('application_name') = 'stopped' and not exists (select from gate) loop
@@ -40,11 +24,11 @@ impl<'d> Stopped<'d> {
                 end loop;
                 return null;
             end $$;
-            create trigger wait_at_gate before";
-        database.run(format!("{gate} {statements} for each statement execute function wait_at_gate()")).await;
+            create trigger wait_at_gate before update on segmenter.profile_states
+            for each statement execute function wait_at_gate()";
+        database.run(gate).await;
         let options: PgConnectOptions = database.url().parse().unwrap();
         let store = store_on(&PgPoolOptions::new().connect_lazy_with(options.application_name("stopped"))).await;
-        let drawn = store.drawn.clone();
         let events = events.to_vec();
         let folding = tokio::spawn(async move {
             let mut progress = Progress::new(&events);
@@ -58,13 +42,12 @@ impl<'d> Stopped<'d> {
             sqlx::query_scalar(waits).fetch_one(database.pool()).await.unwrap()
         })
         .await;
-        Self { database, folding, drawn }
+        Self { database, folding }
     }
 
-    /// Lets the fold go on; gives the endings, and how many users were folded again.
-    pub async fn go_on(self) -> (Vec<Ending>, u64) {
+    /// Lets the fold go on; gives the endings, and what it took.
+    pub async fn go_on(self) -> (Vec<Ending>, Tally) {
         self.database.run("insert into gate default values").await;
-        let (endings, tally) = self.folding.await.unwrap();
-        (endings, tally.conflicts)
+        self.folding.await.unwrap()
     }
 }

@@ -19,7 +19,7 @@ use crate::store::waiting::each_waiting_user;
 
 /// The four columns and the index, as found.
 pub(super) async fn schema(pool: &PgPool, findings: &mut Findings) -> Result<(Vec<Column>, &'static str), sqlx::Error> {
-    let facts = Facts::read(sql::unit(pool).await?.connection()).await?;
+    let facts = Facts::read(&mut *sql::begin_in(pool).await?).await?;
     let found: &[(String, String)] = match &facts.user_vectors {
         UserVectors::Table(columns) => columns,
         UserVectors::Missing | UserVectors::NotATable => &[],

@@ -225,12 +225,11 @@ async fn missing_rights(connection: &mut PgConnection) -> Result<Vec<Right>, sql
     let column = |right: &Right| match right.scope {
         Scope::Column(column) => column,
         Scope::AnyColumn => "*",
-        Scope::Schema | Scope::Table | Scope::Sequence => "",
+        Scope::Schema | Scope::Table => "",
     };
     let has: Vec<Option<bool>> = sqlx::query_scalar(
         "select case
                   when wanted.of_table = '' then has_schema_privilege(n.oid, wanted.privilege)
-                  when c.relkind = 'S' then has_sequence_privilege(c.oid, wanted.privilege)
                   when wanted.of_column = '' then has_table_privilege(c.oid, wanted.privilege)
                   when wanted.of_column = '*' then has_any_column_privilege(c.oid, wanted.privilege)
                   else has_column_privilege(c.oid, a.attnum, wanted.privilege)

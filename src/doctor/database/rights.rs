@@ -13,7 +13,6 @@ const SUPERUSER: Check = Check::database("superuser");
 pub enum Scope {
     Schema,
     Table,
-    Sequence,
     /// One column of the table.
     Column(&'static str),
     /// Any column of the table.
@@ -26,7 +25,7 @@ pub struct Right {
     pub privilege: &'static str,
     /// The schema.
     pub schema: &'static str,
-    /// The table or sequence in it; empty for the schema itself.
+    /// The table in it; empty for the schema itself.
     pub table: &'static str,
     pub scope: Scope,
 }
@@ -37,7 +36,6 @@ impl fmt::Display for Right {
         match scope {
             Scope::Schema => write!(out, "{privilege} on schema {schema}"),
             Scope::Table => write!(out, "{privilege} on {schema}.{table}"),
-            Scope::Sequence => write!(out, "{privilege} on sequence {schema}.{table}"),
             Scope::Column(column) => write!(out, "{privilege} (\"{column}\") on {schema}.{table}"),
             Scope::AnyColumn => write!(out, "{privilege} on a column of {schema}.{table}"),
         }
@@ -67,7 +65,6 @@ const OUR_TABLES: [(&str, &[&str]); 5] = [
     ("departed", &["SELECT", "INSERT", "UPDATE"]),
     ("outbox", &["SELECT", "INSERT", "UPDATE", "DELETE"]),
 ];
-const OF_OUR_SEQUENCE: [&str; 2] = ["USAGE", "SELECT"];
 
 /// All that the service needs; a test holds it against `docs/grants.sql`.
 pub(super) fn needed() -> Vec<Right> {
@@ -94,9 +91,6 @@ pub(super) fn needed() -> Vec<Right> {
         let of_table = |privilege: &&'static str| Right { privilege, schema: "segmenter", table, scope: Scope::Table };
         rights.extend(privileges.iter().map(of_table));
     }
-    let of_sequence =
-        |privilege| Right { privilege, schema: "segmenter", table: "outbox_id_seq", scope: Scope::Sequence };
-    rights.extend(OF_OUR_SEQUENCE.map(of_sequence));
     rights
 }
 

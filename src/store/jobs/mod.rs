@@ -128,7 +128,7 @@ pub async fn claim(
     lease: Duration,
     even_leased: bool,
 ) -> Result<bool, sqlx::Error> {
-    let mut unit = sql::unit(pool).await?;
+    let mut transaction = sql::begin_in(pool).await?;
     let claimed = sql::query(
         r#"
         update segmenter.jobs set owner = $2, owner_name = $3, leased_until = clock_timestamp() + $4
@@ -139,9 +139,9 @@ pub async fn claim(
     .bind(owner_name)
     .bind(interval(lease))
     .bind(even_leased)
-    .execute(unit.connection())
+    .execute(&mut *transaction)
     .await?;
-    unit.finish().await?;
+    transaction.commit().await?;
     Ok(claimed.rows_affected() > 0)
 }
 
@@ -154,7 +154,7 @@ const KEPT_FAILURES: i64 = 10_000;
 /// The database does not answer.
 pub async fn note_failures(pool: &PgPool, id: Uuid, failures: &[(&str, &str)]) -> Result<(), sqlx::Error> {
     let (users, rules): (Vec<&str>, Vec<&str>) = failures.iter().copied().unzip();
-    let mut unit = sql::unit(pool).await?;
+    let mut transaction = sql::begin_in(pool).await?;
     sql::query(
         r#"
         insert into segmenter.job_failures (job_id, user_id, why)
@@ -166,9 +166,9 @@ pub async fn note_failures(pool: &PgPool, id: Uuid, failures: &[(&str, &str)]) -
     .bind(users)
     .bind(rules)
     .bind(KEPT_FAILURES)
-    .execute(unit.connection())
+    .execute(&mut *transaction)
     .await?;
-    unit.finish().await
+    transaction.commit().await
 }
 
 /// Users whose data broke a rule, with the rule, at most `limit`, by key.
@@ -179,7 +179,7 @@ pub async fn failures(pool: &PgPool, id: Uuid, limit: i64) -> Result<Vec<(String
     sql::query_as("select user_id, why from segmenter.job_failures where job_id = $1 order by user_id limit $2")
         .bind(id)
         .bind(limit)
-        .fetch_all(sql::unit(pool).await?.connection())
+        .fetch_all(&mut *sql::begin_in(pool).await?)
         .await
 }
 
@@ -201,7 +201,7 @@ pub async fn beat(
     lease: Duration,
     report: &serde_json::Value,
 ) -> Result<Option<Instructions>, sqlx::Error> {
-    let mut unit = sql::unit(pool).await?;
+    let mut transaction = sql::begin_in(pool).await?;
     let row: Option<(String, serde_json::Value)> = sql::query_as(
         r#"
         update segmenter.jobs set leased_until = clock_timestamp() + $3, report = $4
@@ -211,9 +211,9 @@ pub async fn beat(
     .bind(owner)
     .bind(interval(lease))
     .bind(report)
-    .fetch_optional(unit.connection())
+    .fetch_optional(&mut *transaction)
     .await?;
-    unit.finish().await?;
+    transaction.commit().await?;
     Ok(row.map(|(wanted, throttle)| Instructions { wanted: Wanted::parse(&wanted), throttle }))
 }
 
@@ -222,7 +222,7 @@ pub async fn beat(
 /// # Errors
 /// The database does not answer.
 pub async fn enter_stage(pool: &PgPool, id: Uuid, owner: Uuid, stage: Stage) -> Result<bool, sqlx::Error> {
-    let mut unit = sql::unit(pool).await?;
+    let mut transaction = sql::begin_in(pool).await?;
     let entered = sql::query(
         r#"
         update segmenter.jobs
@@ -234,9 +234,9 @@ pub async fn enter_stage(pool: &PgPool, id: Uuid, owner: Uuid, stage: Stage) -> 
     .bind(owner)
     .bind(stage.as_str())
     .bind(stage.is_end())
-    .execute(unit.connection())
+    .execute(&mut *transaction)
     .await?;
-    unit.finish().await?;
+    transaction.commit().await?;
     Ok(entered.rows_affected() > 0)
 }
 
@@ -245,13 +245,13 @@ pub async fn enter_stage(pool: &PgPool, id: Uuid, owner: Uuid, stage: Stage) -> 
 /// # Errors
 /// The database does not answer.
 pub async fn release(pool: &PgPool, id: Uuid, owner: Uuid) -> Result<(), sqlx::Error> {
-    let mut unit = sql::unit(pool).await?;
+    let mut transaction = sql::begin_in(pool).await?;
     sql::query("update segmenter.jobs set leased_until = 'epoch' where id = $1 and owner = $2")
         .bind(id)
         .bind(owner)
-        .execute(unit.connection())
+        .execute(&mut *transaction)
         .await?;
-    unit.finish().await
+    transaction.commit().await
 }
 
 /// Asks the owner of a job for something; false if there is no such job, or it has ended.
@@ -259,13 +259,13 @@ pub async fn release(pool: &PgPool, id: Uuid, owner: Uuid) -> Result<(), sqlx::E
 /// # Errors
 /// The database does not answer.
 pub async fn ask(pool: &PgPool, id: Uuid, wanted: Wanted) -> Result<bool, sqlx::Error> {
-    let mut unit = sql::unit(pool).await?;
+    let mut transaction = sql::begin_in(pool).await?;
     let asked = sql::query("update segmenter.jobs set wanted = $2 where id = $1 and ended_at is null")
         .bind(id)
         .bind(wanted.as_str())
-        .execute(unit.connection())
+        .execute(&mut *transaction)
         .await?;
-    unit.finish().await?;
+    transaction.commit().await?;
     Ok(asked.rows_affected() > 0)
 }
 
@@ -274,13 +274,13 @@ pub async fn ask(pool: &PgPool, id: Uuid, wanted: Wanted) -> Result<bool, sqlx::
 /// # Errors
 /// The database does not answer.
 pub async fn set_throttle(pool: &PgPool, id: Uuid, throttle: &serde_json::Value) -> Result<bool, sqlx::Error> {
-    let mut unit = sql::unit(pool).await?;
+    let mut transaction = sql::begin_in(pool).await?;
     let set = sql::query("update segmenter.jobs set throttle = $2 where id = $1 and ended_at is null")
         .bind(id)
         .bind(throttle)
-        .execute(unit.connection())
+        .execute(&mut *transaction)
         .await?;
-    unit.finish().await?;
+    transaction.commit().await?;
     Ok(set.rows_affected() > 0)
 }
 

@@ -156,7 +156,7 @@ pub async fn list(pool: &PgPool) -> Result<Vec<JobRecord>, sqlx::Error> {
 pub async fn newest(pool: &PgPool, count: i64) -> Result<Vec<JobRecord>, sqlx::Error> {
     sql::query_as(concat!(columns!(), "order by created_at desc, id limit $1"))
         .bind(count)
-        .fetch_all(sql::unit(pool).await?.connection())
+        .fetch_all(&mut *sql::begin_in(pool).await?)
         .await
 }
 
@@ -165,10 +165,7 @@ pub async fn newest(pool: &PgPool, count: i64) -> Result<Vec<JobRecord>, sqlx::E
 /// # Errors
 /// The database does not answer.
 pub async fn find(pool: &PgPool, id: Uuid) -> Result<Option<JobRecord>, sqlx::Error> {
-    sql::query_as(concat!(columns!(), "where id = $1"))
-        .bind(id)
-        .fetch_optional(sql::unit(pool).await?.connection())
-        .await
+    sql::query_as(concat!(columns!(), "where id = $1")).bind(id).fetch_optional(&mut *sql::begin_in(pool).await?).await
 }
 
 /// The parts of a job, in their order.
@@ -180,7 +177,7 @@ pub async fn parts(pool: &PgPool, id: Uuid) -> Result<Vec<Part>, sqlx::Error> {
         "select part, position, until, done, counts from segmenter.job_parts where job_id = $1 order by place",
     )
     .bind(id)
-    .fetch_all(sql::unit(pool).await?.connection())
+    .fetch_all(&mut *sql::begin_in(pool).await?)
     .await
 }
 

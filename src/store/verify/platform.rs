@@ -19,7 +19,7 @@ pub enum Access {
 /// # Errors
 /// The database does not answer, or there is no such table.
 pub async fn count_users(pool: &PgPool) -> Result<i64, sqlx::Error> {
-    sql::query_scalar("select count(id) from public.users").fetch_one(sql::unit(pool).await?.connection()).await
+    sql::query_scalar("select count(id) from public.users").fetch_one(&mut *sql::begin_in(pool).await?).await
 }
 
 /// Whether `travel_onboarding_profiles` is there and may be read.
@@ -34,7 +34,7 @@ pub async fn may_read_profiles(pool: &PgPool) -> Result<Access, sqlx::Error> {
                  where attrelid = t.oid and attname in ('userId', 'isCompleted'))
         from (select to_regclass('public.travel_onboarding_profiles')::oid as oid) t"#,
     )
-    .fetch_one(sql::unit(pool).await?.connection())
+    .fetch_one(&mut *sql::begin_in(pool).await?)
     .await?;
     Ok(match (there, granted) {
         (false, _) => Access::Absent,
@@ -82,7 +82,7 @@ pub async fn completed_profiles(pool: &PgPool, after: &str) -> Result<Vec<Comple
     )
     .bind(after)
     .bind(PAGE)
-    .fetch_all(sql::unit(pool).await?.connection())
+    .fetch_all(&mut *sql::begin_in(pool).await?)
     .await?;
     let profile = |(user, completed, has_row, has_segments, erased)| CompletedProfile {
         user,

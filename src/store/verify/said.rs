@@ -43,7 +43,7 @@ pub async fn said(pool: &PgPool, users: &[&str]) -> Result<Vec<Option<Said>>, sq
         order by k.place"#,
     )
     .bind(users)
-    .fetch_all(sql::unit(pool).await?.connection())
+    .fetch_all(&mut *sql::begin_in(pool).await?)
     .await?;
     Ok(rows.into_iter().map(|(revision, said)| Some(Said::of(revision?, said))).collect())
 }
@@ -61,7 +61,7 @@ pub async fn departed(pool: &PgPool, after: &str) -> Result<Vec<(String, Said)>,
     )
     .bind(after)
     .bind(PAGE)
-    .fetch_all(sql::unit(pool).await?.connection())
+    .fetch_all(&mut *sql::begin_in(pool).await?)
     .await?;
     Ok(rows.into_iter().map(|(user, revision)| (user, Said::Null { revision })).collect())
 }

@@ -106,7 +106,7 @@ impl StatePage {
             .bind(PAGE)
             .bind(self.sample.one_in)
             .bind(self.sample.seed)
-            .fetch_all(sql::unit(pool).await?.connection())
+            .fetch_all(&mut *sql::begin_in(pool).await?)
             .await?;
         let users = rows.iter().map(stored_user).collect::<Result<Vec<_>, _>>()?;
         if let Some(last) = users.last() {
@@ -150,7 +150,5 @@ pub fn stored_row(row: &PgRow) -> Result<Option<StoredRow>, sqlx::Error> {
 /// # Errors
 /// The database does not answer.
 pub async fn count_states(pool: &PgPool) -> Result<i64, sqlx::Error> {
-    sql::query_scalar("select count(*) from segmenter.profile_states")
-        .fetch_one(sql::unit(pool).await?.connection())
-        .await
+    sql::query_scalar("select count(*) from segmenter.profile_states").fetch_one(&mut *sql::begin_in(pool).await?).await
 }

@@ -39,7 +39,7 @@ pub async fn vectors(pool: &PgPool, after: &str) -> Result<Vec<ShownRow>, sqlx::
     )
     .bind(after)
     .bind(PAGE)
-    .fetch_all(sql::unit(pool).await?.connection())
+    .fetch_all(&mut *sql::begin_in(pool).await?)
     .await?;
     let row = |(user, segments, primary_segment, segment_confidence, dated, has_state)| ShownRow {
         user,

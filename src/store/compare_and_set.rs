@@ -1,0 +1,103 @@
+//! Writing the states of users into `segmenter.profile_states`, each only over the version that was read.
+
+use std::collections::HashSet;
+
+use sqlx::Row;
+use sqlx::postgres::PgConnection;
+use uuid::Uuid;
+
+use super::error::StoreError;
+use super::states::{SAID_NOTHING, SAID_NULL, SAID_RANKING};
+use crate::event::UserId;
+use crate::pipeline::codec;
+use crate::pipeline::state::{LastSaid, State};
+use crate::store::sql;
+
+/// A state to write: over the one that was read, or as the user's first.
+#[derive(Debug)]
+pub struct StateWrite<'a> {
+    pub user: &'a UserId,
+    /// The counter that was read; `None` where there was no state.
+    pub over: Option<i64>,
+    /// Whether the user may have no row yet: inserting one needs the user to stay in `users`.
+    pub may_insert: bool,
+    pub state: &'a State,
+}
+
+/// Rows come in bytewise order of their keys, the order in which they are locked. Only a first state may be inserted, so any
+/// other comes with the counter that was read made negative. An existing row takes it only if its counter is that one; a
+/// negative counter that was written is a row that was inserted although a state had been read.
+///
+/// The statement reads no table, so a plan that was made on an empty one and kept is no worse than a new plan.
+const SET: &str = "
+insert into segmenter.profile_states as held
+    (user_id, counter, revision, said, erased_at, catalog_version, job_id, state)
+select unnest($1::text[]), unnest($2::bigint[]), unnest($3::bigint[]), unnest($4::smallint[]), unnest($5::bigint[]),
+       unnest($6::int[]), unnest($7::uuid[]), unnest($8::bytea[])
+on conflict (user_id) do update set
+    counter = held.counter + 1, revision = excluded.revision, said = excluded.said, erased_at = excluded.erased_at,
+    catalog_version = excluded.catalog_version, job_id = excluded.job_id, state = excluded.state
+where held.counter = -excluded.counter
+returning user_id, counter < 0 as returned";
+
+/// The foreign keys would lock these users later, when a delete on the platform may wait for this transaction already.
+const LOCK_USERS: &str = r#"select id from public.users where id = any($1) order by id collate "C" for key share"#;
+
+/// Writes the states, which come in bytewise order of their users, if they still stand as read; gives the users whose state
+/// was written. Of users for whom something may be inserted, those whom the platform has deleted are left out.
+///
+/// # Errors
+/// [`StoreError::UserReturned`] where a user was deleted and created again since the state was read: nothing of the
+/// earlier life may stay, so the transaction has to be rolled back.
+pub async fn compare_and_set(
+    connection: &mut PgConnection,
+    writes: &[StateWrite<'_>],
+    has_users: bool,
+) -> Result<HashSet<String>, StoreError> {
+    let mut locked: HashSet<String> = HashSet::new();
+    let inserted: Vec<&str> = writes.iter().filter(|write| write.may_insert).map(|write| write.user.as_str()).collect();
+    if has_users && !inserted.is_empty() {
+        for row in sql::query_planned_anew(LOCK_USERS).bind(inserted).fetch_all(&mut *connection).await? {
+            locked.insert(row.try_get("id")?);
+        }
+    }
+    let stays = |write: &&StateWrite<'_>| !has_users || !write.may_insert || locked.contains(write.user.as_str());
+    let writes: Vec<&StateWrite<'_>> = writes.iter().filter(stays).collect();
+    if writes.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let states = writes.iter().map(|write| write.state);
+    let rows = sql::query(SET)
+        .bind(writes.iter().map(|write| write.user.as_str()).collect::<Vec<_>>())
+        .bind(writes.iter().map(|write| write.over.map_or_else(first_counter, i64::wrapping_neg)).collect::<Vec<_>>())
+        .bind(states.clone().map(|state| state.revision).collect::<Vec<_>>())
+        .bind(states.clone().map(said).collect::<Vec<_>>())
+        .bind(states.clone().map(|state| state.profile.erased_at().map(|time| time.0)).collect::<Vec<_>>())
+        .bind(states.clone().map(|state| i32::try_from(state.catalog_version).unwrap_or(i32::MAX)).collect::<Vec<_>>())
+        .bind(states.clone().map(|state| state.job).collect::<Vec<_>>())
+        .bind(states.map(|state| codec::encode_state(&state.profile, state.said.as_ref())).collect::<Vec<_>>())
+        .fetch_all(connection)
+        .await?;
+    let mut written = HashSet::with_capacity(rows.len());
+    for row in rows {
+        if row.try_get("returned")? {
+            return Err(StoreError::UserReturned);
+        }
+        written.insert(row.try_get("user_id")?);
+    }
+    Ok(written)
+}
+
+/// Positive, and drawn at random, so that a counter of one life of a user is never met again in the next.
+fn first_counter() -> i64 {
+    let (random, _) = Uuid::new_v4().as_u64_pair();
+    i64::try_from(random >> 2).unwrap_or(i64::MAX >> 1).max(1)
+}
+
+fn said(state: &State) -> i16 {
+    match state.said {
+        None => SAID_NOTHING,
+        Some(LastSaid::Ranking(_)) => SAID_RANKING,
+        Some(LastSaid::Null) => SAID_NULL,
+    }
+}
