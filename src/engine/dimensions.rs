@@ -2,6 +2,7 @@
 
 use time::Date;
 
+use super::log10::log10;
 use super::{Facts, has};
 use crate::event::Millis;
 use crate::profile::section::CalendarDate;
@@ -48,15 +49,13 @@ const LOG10_20: f64 = 1.301_029_995_663_981_3;
 const LOG10_500: f64 = 2.698_970_004_336_018_7;
 
 /// Where the mean daily budget lies between 20 and 500 EUR, on a logarithmic scale.
-///
-/// With libm's logarithm: the standard library's is the platform's own, and its last bit differs between them.
 fn budget(facts: &Facts<'_>) -> f64 {
     let Some(range) = facts.budget else { return 0.5 };
     let average = (range.min + range.max) / 2.0;
     if average == 0.0 {
         return 0.0;
     }
-    ((libm::log10(average) - LOG10_20) / (LOG10_500 - LOG10_20)).clamp(0.0, 1.0)
+    ((log10(average) - LOG10_20) / (LOG10_500 - LOG10_20)).clamp(0.0, 1.0)
 }
 
 fn group(facts: &Facts<'_>) -> f64 {
@@ -194,6 +193,6 @@ mod tests {
 
     #[test]
     fn the_ends_of_the_budget_scale_are_the_logarithms_of_20_and_500() {
-        assert_eq!([libm::log10(20.0), libm::log10(500.0)], [LOG10_20, LOG10_500]);
+        assert_eq!([log10(20.0), log10(500.0)], [LOG10_20, LOG10_500]);
     }
 }

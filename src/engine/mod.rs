@@ -7,6 +7,7 @@ mod activity_words;
 mod catalog;
 mod catalog_file;
 mod dimensions;
+mod log10;
 mod reasons;
 mod score;
 mod vector;
