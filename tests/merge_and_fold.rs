@@ -36,7 +36,7 @@ fn section() -> impl Strategy<Value = Section> {
         )
             .prop_map(|(types, group)| {
                 let types = types.into_iter().map(token).collect();
-                Section::Travel(Travel { types, group_types: vec![token(group)].into(), ..Travel::default() })
+                Section::Travel(Travel { types, group_types: vec![token(group)], ..Travel::default() })
             }),
         prop::option::of(prop::sample::select(vec!["LOW", "HIGH", "VERY_HIGH"])).prop_map(|level| {
             Section::Activities(Activities { activity_level: level.map(token), ..Activities::default() })

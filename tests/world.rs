@@ -80,11 +80,7 @@ pub fn budget(min: f64, max: f64) -> Section {
 }
 
 pub fn group(word: &str) -> Section {
-    Section::Travel(Travel {
-        types: vec![token("CULTURAL")].into(),
-        group_types: vec![token(word)].into(),
-        ..Travel::default()
-    })
+    Section::Travel(Travel { types: vec![token("CULTURAL")], group_types: vec![token(word)], ..Travel::default() })
 }
 
 pub fn pace(word: &str) -> Section {

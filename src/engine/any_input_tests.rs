@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::tests::Traveller;
 use super::*;
-use crate::profile::section::{BudgetRange, CalendarDate, Tokens};
+use crate::profile::section::{BudgetRange, CalendarDate, Token};
 
 fn any_token() -> impl Strategy<Value = Token> {
     let words = "SOLO|COUPLE|FAMILY|FRIENDS|GROUP|BUSINESS|BLEISURE|CRUISE|CULTURAL|ADVENTURE|NATURE|BEACH|CULINARY|HOSTEL\
@@ -14,8 +14,8 @@ fn any_token() -> impl Strategy<Value = Token> {
     words.prop_filter_map("blank", |word| Token::new(&word))
 }
 
-fn any_tokens() -> impl Strategy<Value = Tokens> {
-    vec(any_token(), 0..6).prop_map(Tokens::from)
+fn any_tokens() -> impl Strategy<Value = Vec<Token>> {
+    vec(any_token(), 0..6)
 }
 
 fn any_budget() -> impl Strategy<Value = Budget> {

@@ -3,7 +3,6 @@
 //! The order of floating-point operations is part of the contract with those who read the results, so sums here are
 //! written out in the specified order.
 
-mod activity_words;
 mod catalog;
 mod catalog_file;
 mod dimensions;
@@ -15,7 +14,7 @@ mod vector;
 pub use catalog::{Catalog, CatalogErrors, SegmentIndex};
 pub use dimensions::Dimensions;
 pub use reasons::{ReasonCode, Reasons};
-pub use score::{Assignment, Ranking, Scores};
+pub use score::Assignment;
 
 use crate::event::Millis;
 use crate::profile::section::{
@@ -45,9 +44,9 @@ pub struct Input<'a> {
 pub struct Segmentation {
     pub dimensions: Dimensions,
     /// One score a segment, 0 to 1, in catalog order.
-    pub scores: Scores,
+    pub scores: Vec<f64>,
     /// The segments assigned, best first.
-    pub ranking: Ranking,
+    pub ranking: Vec<Assignment>,
     pub preference_vector: [f64; 8],
     /// How much of the profile is filled, 0 to 100.
     pub completeness: f64,

@@ -1,6 +1,5 @@
 //! Why a segment was assigned: stable codes; the texts live in the catalog.
 
-use arrayvec::ArrayVec;
 use serde::{Deserialize, Serialize};
 
 use super::catalog::{OwnReason, Segment};
@@ -83,8 +82,8 @@ impl TryFrom<u8> for ReasonCode {
 /// The most reasons an assignment has.
 const MOST: usize = 4;
 
-/// The reasons of an assignment.
-pub type Reasons = ArrayVec<ReasonCode, MOST>;
+/// The reasons of an assignment, at most four.
+pub type Reasons = Vec<ReasonCode>;
 
 /// The reasons for assigning `segment` to `user`, in the specified order.
 pub(super) fn reasons(user: &Dimensions, facts: &Facts<'_>, segment: &Segment) -> Reasons {

@@ -1,11 +1,9 @@
 //! Scores of all segments, and the ranking of those that are assigned.
 
-use smallvec::SmallVec;
-
 use super::Facts;
 use super::catalog::{Catalog, SegmentIndex};
 use super::dimensions::Dimensions;
-use super::reasons::{self, Reasons};
+use super::reasons::{Reasons, reasons};
 
 /// A segment assigned to a user.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,14 +15,8 @@ pub struct Assignment {
     pub reasons: Reasons,
 }
 
-/// A score a segment; those of the eight segments of the built-in catalog lie in place.
-pub type Scores = SmallVec<[f64; 8]>;
-
-/// Segments assigned, best first; the built-in catalog's three lie in place, with the one that a better one drives out.
-pub type Ranking = SmallVec<[Assignment; 4]>;
-
 /// `max(0, 1 − Σ w·|user − centroid| / Σ w)` for each segment, in catalog order.
-pub(super) fn scores(user: &Dimensions, catalog: &Catalog) -> Scores {
+pub(super) fn scores(user: &Dimensions, catalog: &Catalog) -> Vec<f64> {
     let user = user.to_array();
     let (weights, total) = (catalog.weights(), catalog.total_weight());
     let score = |centroid: [f64; 7]| {
@@ -38,23 +30,12 @@ pub(super) fn scores(user: &Dimensions, catalog: &Catalog) -> Scores {
 }
 
 /// The best segments whose scores suffice, best first; equal scores keep catalog order.
-pub(super) fn rank(scores: &[f64], user: &Dimensions, facts: &Facts<'_>, catalog: &Catalog) -> Ranking {
-    let most = catalog.maximum_segments();
-    let mut ranking = Ranking::with_capacity(most + 1);
-    let sufficient =
-        catalog.indexes().zip(scores.iter().copied()).filter(|(_, score)| *score >= catalog.minimum_score());
-    for (segment, score) in sufficient {
-        // Behind those that score the same, which stand before it in the catalog.
-        let place = ranking.partition_point(|better| better.score >= score);
-        if place < most {
-            ranking.insert(place, Assignment { segment, score, reasons: Reasons::new() });
-            ranking.truncate(most);
-        }
-    }
-    for assignment in &mut ranking {
-        if let Some(segment) = catalog.segment(assignment.segment) {
-            assignment.reasons = reasons::reasons(user, facts, segment);
-        }
-    }
-    ranking
+pub(super) fn rank(scores: &[f64], user: &Dimensions, facts: &Facts<'_>, catalog: &Catalog) -> Vec<Assignment> {
+    let all = catalog.indexes().zip(scores.iter().copied());
+    let mut best: Vec<_> = all.filter(|(_, score)| *score >= catalog.minimum_score()).collect();
+    // A stable sort.
+    best.sort_by(|(_, one), (_, other)| other.total_cmp(one));
+    best.truncate(catalog.maximum_segments());
+    let reasons = |segment| catalog.segment(segment).map(|segment| reasons(user, facts, segment)).unwrap_or_default();
+    best.into_iter().map(|(segment, score)| Assignment { segment, score, reasons: reasons(segment) }).collect()
 }

@@ -1,7 +1,7 @@
 //! What the golden cases do not reach: other currencies, unknown words, ages, edges of ranges.
 
 use super::*;
-use crate::profile::section::{BudgetRange, CalendarDate, Tokens};
+use crate::profile::section::{BudgetRange, CalendarDate, Token};
 
 /// 15 June 2026, 12:00 UTC.
 const NOW: Millis = Millis(1_781_524_800_000);
@@ -80,7 +80,7 @@ fn someone() -> Traveller {
     Traveller::default()
 }
 
-fn tokens(words: &[&str]) -> Tokens {
+fn tokens(words: &[&str]) -> Vec<Token> {
     words.iter().filter_map(|word| Token::new(word)).collect()
 }
 

@@ -1,6 +1,5 @@
 //! The feature vector: what the user prefers, blended with what is typical of the primary segment.
 
-use super::activity_words::ActivityWords;
 use super::{Facts, has};
 use crate::profile::section::Token;
 
@@ -9,16 +8,15 @@ const NEUTRAL: f64 = 0.5;
 
 /// Climate, culture, budget, activity, group, urban, gastronomy, popularity; each between 0 and 1.
 pub(super) fn preferences(facts: &Facts<'_>) -> [f64; 8] {
-    let words = ActivityWords::in_types(facts.activity_types);
     [
         climate(facts),
-        culture(facts, &words),
+        culture(facts),
         budget(facts),
         activity(facts),
         group(facts),
         // Urban or rural: no input carries it yet.
         NEUTRAL,
-        gastronomy(facts, &words),
+        gastronomy(facts),
         popularity(facts),
     ]
 }
@@ -40,17 +38,26 @@ fn climate(facts: &Facts<'_>) -> f64 {
 }
 
 const CULTURE_TYPES: [&str; 5] = ["CULTURAL", "HISTORICAL", "URBAN", "SHOPPING", "NIGHTLIFE"];
+const CULTURE_WORDS: [&str; 5] = ["MUSEUMS", "ART", "HISTORY", "SHOPPING", "NIGHTLIFE"];
 const NATURE_TYPES: [&str; 4] = ["NATURE", "BEACH", "MOUNTAIN", "ADVENTURE"];
+const NATURE_WORDS: [&str; 4] = ["NATURE", "HIKING", "BEACH", "OUTDOOR"];
+const FOOD_WORDS: [&str; 5] = ["FOOD", "CULINARY", "GASTRONOMY", "RESTAURANT", "COOKING"];
 
-fn culture(facts: &Facts<'_>, words: &ActivityWords) -> f64 {
+fn culture(facts: &Facts<'_>) -> f64 {
     if facts.travel_types.is_empty() {
         return NEUTRAL;
     }
     let counted =
         |types: &[&str]| facts.travel_types.iter().filter(|token| types.contains(&token.as_str())).count() as f64;
-    let culture = counted(&CULTURE_TYPES) + 0.5 * f64::from(words.culture());
-    let nature = counted(&NATURE_TYPES) + 0.5 * f64::from(words.nature());
+    let culture = counted(&CULTURE_TYPES) + 0.5 * words_inside(facts.activity_types, &CULTURE_WORDS);
+    let nature = counted(&NATURE_TYPES) + 0.5 * words_inside(facts.activity_types, &NATURE_WORDS);
     if culture + nature == 0.0 { NEUTRAL } else { culture / (culture + nature) }
+}
+
+/// How many of `words` occur inside an activity type, each counted once.
+fn words_inside(types: &[Token], words: &[&str]) -> f64 {
+    let occurs = |word: &&&str| types.iter().any(|token| token.as_str().contains(**word));
+    words.iter().filter(occurs).count() as f64
 }
 
 /// The upper end of the daily budget in EUR, piecewise linear up to 10,000.
@@ -95,11 +102,12 @@ fn group(facts: &Facts<'_>) -> f64 {
     }
 }
 
-fn gastronomy(facts: &Facts<'_>, words: &ActivityWords) -> f64 {
+fn gastronomy(facts: &Facts<'_>) -> f64 {
     if facts.activity_types.is_empty() {
         return NEUTRAL;
     }
-    let mut taste = (0..words.food_types()).fold(0.0, |sum, _| sum + 0.2);
+    let is_food = |token: &&Token| FOOD_WORDS.iter().any(|word| token.as_str().contains(word));
+    let mut taste = facts.activity_types.iter().filter(is_food).fold(0.0, |sum, _| sum + 0.2);
     if has(facts.travel_types, "CULINARY") {
         taste += 0.4;
     }

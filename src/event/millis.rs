@@ -18,30 +18,14 @@ impl Millis {
     }
 }
 
-/// RFC 3339 in UTC with three digits of a second: `2026-01-29T08:00:00.000Z`. Digit by digit, since every record that is
-/// written has some of these, and formatting six numbers with their widths takes ten times as long.
+/// RFC 3339 in UTC with three digits of a second: `2026-01-29T08:00:00.000Z`.
 impl fmt::Display for Millis {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let utc = self.to_utc();
+        let (year, month, day) = (utc.year(), u8::from(utc.month()), utc.day());
         let (hour, minute, second, milli) = utc.to_hms_milli();
-        let [y1, y2, y3, y4] = digits(utc.year().unsigned_abs());
-        let [_, _, m1, m2] = digits(u8::from(utc.month()).into());
-        let [_, _, d1, d2] = digits(utc.day().into());
-        let [_, _, h1, h2] = digits(hour.into());
-        let [_, _, n1, n2] = digits(minute.into());
-        let [_, _, s1, s2] = digits(second.into());
-        let [_, f1, f2, f3] = digits(milli.into());
-        let text = [
-            y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, b'T', h1, h2, b':', n1, n2, b':', s1, s2, b'.', f1, f2, f3,
-            b'Z',
-        ];
-        formatter.write_str(str::from_utf8(&text).map_err(|_| fmt::Error)?)
+        write!(formatter, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z")
     }
-}
-
-/// The last four decimal digits.
-fn digits(number: u32) -> [u8; 4] {
-    [1000, 100, 10, 1].map(|unit| b'0' + (number / unit % 10) as u8)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use super::tree::Node;
 use super::{Rejection, time};
 use crate::profile::section::{
     Accommodation, Activities, Budget, BudgetRange, Climate, Demographics, Destinations, Experience, Quality, Section,
-    Token, Tokens, Transport, Travel,
+    Token, Transport, Travel,
 };
 
 /// The most items a list may have, blank ones not counted.
@@ -175,11 +175,9 @@ fn word(text: &str, path: &str) -> Result<Option<Token>, Rejection> {
 }
 
 /// A list of words; null is an empty list, blank words are dropped, repeated ones are kept.
-fn tokens(node: &Node<'_>, path: &str) -> Result<Tokens, Rejection> {
-    let items = list(node, path)?;
-    // Blank words are rare, lists that are too long are not kept.
-    let mut tokens = Tokens::with_capacity(items.len().min(MAX_ITEMS));
-    for item in items {
+fn tokens(node: &Node<'_>, path: &str) -> Result<Vec<Token>, Rejection> {
+    let mut tokens = Vec::new();
+    for item in list(node, path)? {
         match item {
             Node::Text(text) => tokens.extend(word(text, path)?),
             _ => return Err(Rejection::bad_value(path, "must have strings only")),

@@ -2,36 +2,20 @@
 //!
 //! Values arrive here already validated and normalised by the decoders; unknown fields never get this far.
 
-use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
-use smallvec::SmallVec;
 
 /// A word a producer uses for a kind of travel, an interest, a level…: trimmed, upper-cased, never blank, without NUL.
 ///
-/// Unknown words are kept: the engine ignores them, a later catalog may not. Nearly all words are short enough to lie in
-/// place, without memory of their own.
+/// Unknown words are kept: the engine ignores them, a later catalog may not.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Token(CompactString);
+pub struct Token(String);
 
 impl Token {
     /// Trims and upper-cases `raw`. `None` when nothing is left of it or when it contains NUL, which PostgreSQL cannot store.
     pub fn new(raw: &str) -> Option<Self> {
-        // As producers write nearly all of them.
-        let is_normal = |byte| matches!(byte, b'A'..=b'Z' | b'0'..=b'9' | b'_');
-        if !raw.is_empty() && raw.bytes().all(is_normal) {
-            return Some(Self(raw.into()));
-        }
         let trimmed = raw.trim();
-        if trimmed.is_empty() || trimmed.contains('\0') {
-            return None;
-        }
-        if trimmed.is_ascii() {
-            let mut word = CompactString::from(trimmed);
-            word.make_ascii_uppercase();
-            return Some(Self(word));
-        }
-        Some(Self(trimmed.to_uppercase().into()))
+        (!trimmed.is_empty() && !trimmed.contains('\0')).then(|| Self(trimmed.to_uppercase()))
     }
 
     /// The normalised word.
@@ -39,10 +23,6 @@ impl Token {
         &self.0
     }
 }
-
-/// Words as a producer listed them. Two lie in place, as many as most lists have: an event has up to eight lists, whose memory
-/// would be asked for on one thread and freed on another.
-pub type Tokens = SmallVec<[Token; 2]>;
 
 /// Money a day, as stated: `0 ≤ min ≤ max`, both finite, in `currency` (an ISO code; absent means EUR).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -61,9 +41,9 @@ pub struct Budget {
 /// Section `travel`. Ages are whole years, 0 to 25.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Travel {
-    pub types: Tokens,
-    pub purposes: Tokens,
-    pub group_types: Tokens,
+    pub types: Vec<Token>,
+    pub purposes: Vec<Token>,
+    pub group_types: Vec<Token>,
     pub travel_with_children: Option<bool>,
     pub children_ages: Vec<u8>,
 }
@@ -71,15 +51,15 @@ pub struct Travel {
 /// Section `accommodation`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Accommodation {
-    pub types: Tokens,
+    pub types: Vec<Token>,
     pub comfort_level: Option<Token>,
 }
 
 /// Section `activities`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Activities {
-    pub types: Tokens,
-    pub interests: Tokens,
+    pub types: Vec<Token>,
+    pub interests: Vec<Token>,
     pub activity_level: Option<Token>,
 }
 
@@ -92,7 +72,7 @@ pub struct Experience {
 /// Section `climate`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Climate {
-    pub preferences: Tokens,
+    pub preferences: Vec<Token>,
 }
 
 /// Section `destinations`. Of it only the presence counts; a backfilled NULL is written as not stated.
@@ -104,7 +84,7 @@ pub struct Destinations {
 /// Section `transport`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Transport {
-    pub preferred_airlines: Tokens,
+    pub preferred_airlines: Vec<Token>,
 }
 
 /// A calendar date without a time zone, as the user wrote it.

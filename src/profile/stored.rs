@@ -132,7 +132,7 @@ mod tests {
 
     use super::super::section::{
         Accommodation, Activities, Budget, BudgetRange, CalendarDate, Climate, Demographics, Destinations, Experience,
-        Quality, Token, Tokens, Transport, Travel,
+        Quality, Token, Transport, Travel,
     };
     use super::*;
 
@@ -140,8 +140,8 @@ mod tests {
         "[A-ZÉ_ ]{0,30}[A-Z]".prop_filter_map("blank", |word| Token::new(&word))
     }
 
-    fn any_tokens() -> impl Strategy<Value = Tokens> {
-        prop::collection::vec(any_token(), 0..4).prop_map(Tokens::from)
+    fn any_tokens() -> impl Strategy<Value = Vec<Token>> {
+        prop::collection::vec(any_token(), 0..4)
     }
 
     fn any_section() -> impl Strategy<Value = Section> {

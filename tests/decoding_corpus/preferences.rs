@@ -3,7 +3,7 @@
 use segmenter::event::Reason;
 use segmenter::profile::section::{
     Accommodation, Activities, Budget, BudgetRange, CalendarDate, Climate, Demographics, Destinations, Experience,
-    Quality, Token, Tokens, Transport, Travel,
+    Quality, Token, Transport, Travel,
 };
 
 use super::*;
@@ -21,7 +21,7 @@ fn token(word: &str) -> Token {
     Token::new(word).expect("a word")
 }
 
-fn tokens(words: &[&str]) -> Tokens {
+fn tokens(words: &[&str]) -> Vec<Token> {
     words.iter().map(|word| token(word)).collect()
 }
 
