@@ -47,7 +47,7 @@ fn decode(kind: Kind, value: &[u8]) -> Decoded {
 
 /// Decodes a datum whose writer's schema came from elsewhere.
 fn decode_datum(kind: Kind, schema: &Schema, datum: &[u8]) -> Decoded {
-    let writer = WriterSchema::new(schema).unwrap();
+    let writer = WriterSchema::parse(&serde_json::to_string(schema).unwrap()).unwrap();
     event::decode_datum(&record(kind, datum), &writer, datum, &Limits::default())
 }
 

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use bumpalo::Bump;
-
 use super::message::{Message, Refusal};
 use super::tree::Node;
 use super::{
@@ -12,15 +10,11 @@ use super::{
 };
 use crate::profile::section::Section;
 
-/// What the tree of a common record takes, in bytes; a larger one gets more.
-const ARENA_BYTES: usize = 4096;
-
 /// Decides what a record is, without a registry. Total: any bytes end as exactly one outcome.
 pub fn decode(record: &RawRecord<'_>, limits: &Limits) -> Decoded {
-    let arena = Bump::with_capacity(ARENA_BYTES);
     decoded(match record.value {
         Some(value) => check_size(value, limits)
-            .and_then(|()| read(value, record.kind, &arena))
+            .and_then(|()| read(value, record.kind))
             .and_then(|message| event(record, limits, &message)),
         None => tombstone(record).map_err(Refusal::from),
     })
@@ -29,10 +23,9 @@ pub fn decode(record: &RawRecord<'_>, limits: &Limits) -> Decoded {
 /// Decides what a record is whose value holds `datum`, written with a schema that the value only names. Total, as
 /// [`decode`] is, and with the same checks.
 pub fn decode_datum(record: &RawRecord<'_>, writer: &WriterSchema, datum: &[u8], limits: &Limits) -> Decoded {
-    let arena = Bump::with_capacity(ARENA_BYTES);
     decoded(
         check_size(record.value.unwrap_or(datum), limits)
-            .and_then(|()| avro::read(writer, datum, record.kind, &arena))
+            .and_then(|()| avro::read(writer, datum, record.kind))
             .and_then(|message| event(record, limits, &message)),
     )
 }
@@ -67,15 +60,15 @@ fn tombstone(record: &RawRecord<'_>) -> Result<Event, Rejection> {
 }
 
 /// Reads a value in the encoding that its first bytes tell.
-fn read<'a>(value: &'a [u8], kind: Kind, arena: &'a Bump) -> Result<Message<'a>, Refusal> {
+fn read(value: &[u8], kind: Kind) -> Result<Message<'_>, Refusal> {
     match value {
         [] => Err(Rejection::new(Reason::Malformed, "the value is empty").into()),
         [0x00, ..] => {
             let detail = "the value names a registry's schema, and no registry is configured";
             Err(Rejection::new(Reason::UnknownSchema, detail).into())
         }
-        [0xc3, 0x01, framed @ ..] => avro::read_single_object(framed, kind, arena),
-        _ => json::read(value, kind, arena),
+        [0xc3, 0x01, framed @ ..] => avro::read_single_object(framed, kind),
+        _ => json::read(value, kind),
     }
 }
 

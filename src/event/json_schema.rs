@@ -56,7 +56,7 @@ fn time() -> Value {
 
 fn of_shape(name: &str, shape: Shape) -> Value {
     match shape {
-        Shape::Scalar => scalar(name),
+        Shape::Scalar | Shape::Unread => scalar(name),
         Shape::List => list(name),
         Shape::Presence => json!({"type": ["object", "null"], "description": "Only its presence counts."}),
         Shape::Object(fields) => {

@@ -34,7 +34,13 @@ pub(super) fn is_foreign(event_type: &Node<'_>, kind: Kind) -> bool {
     matches!(event_type, Node::Text(text) if *text != kind.event_type())
 }
 
-impl Message<'_> {
+impl<'a> Message<'a> {
+    /// A payload without an envelope.
+    pub fn bare(payload: Node<'a>) -> Self {
+        let (event_id, event_type, timestamp, correlation_id) = (Node::Null, Node::Null, Node::Null, Node::Null);
+        Self { event_id, event_type, timestamp, correlation_id, payload }
+    }
+
     /// The event's id, empty where it has none.
     ///
     /// # Errors
@@ -57,7 +63,7 @@ impl Message<'_> {
             Node::Null => Ok(None),
             Node::Text(id) => {
                 let carried = !id.is_empty() && id.len() <= MAX_ID_BYTES && !id.contains(char::is_control);
-                Ok(carried.then_some(*id))
+                Ok(carried.then_some(&**id))
             }
             _ => Err(Rejection::bad_value("correlationId", "must be a string")),
         }

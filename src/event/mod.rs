@@ -6,8 +6,7 @@
 //! ```text
 //! decode        the order of the checks; the first that fails names the outcome
 //!   json        bytes → message: syntax, depth
-//!   plain       the same for texts as producers write nearly all of them, faster
-//!   lenient     what is read of a JSON text, and duplicates
+//!   lenient     what is read of either encoding, and duplicates
 //!   avro        bytes + writer's schema → message
 //!   message     an event as it was written
 //!   tree        the fields that are read, as a small borrowed tree, and their shapes
@@ -25,7 +24,6 @@ mod json_schema;
 mod lenient;
 mod message;
 mod millis;
-mod plain;
 pub mod registry;
 mod sections;
 pub mod time;

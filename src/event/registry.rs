@@ -29,7 +29,7 @@ const REMEMBERED: Duration = Duration::from_secs(60);
 /// How a datum is written.
 #[derive(Debug)]
 pub enum Writer {
-    Avro(WriterSchema),
+    Avro(Box<WriterSchema>),
     /// The datum is JSON text; what its schema says is not held against it.
     Json,
 }
@@ -172,7 +172,7 @@ impl Registry {
             }
         };
         match WriterSchema::parse_with(&registered.schema, &others) {
-            Ok(schema) => Ok(Some(Writer::Avro(schema))),
+            Ok(schema) => Ok(Some(Writer::Avro(Box::new(schema)))),
             Err(error) => {
                 unusable(&format!("cannot be used: {error}"));
                 Ok(None)

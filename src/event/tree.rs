@@ -2,32 +2,34 @@
 //!
 //! A tree says what was written, not whether it is right: a field of the wrong type is in it as it was found, so that all
 //! checks can be made afterwards and in their documented order. A field that is absent and one that is null are the same.
-//!
-//! Its parts lie in an arena, one for each record: a tree has some forty nodes, and is gone as soon as it is checked.
+
+use std::borrow::Cow;
 
 use super::Kind;
 
 /// One value that was read.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, PartialEq)]
 pub(super) enum Node<'a> {
     /// Null or absent.
     Null,
     Bool(bool),
     /// Finite; never −0.
     Number(f64),
-    Text(&'a str),
-    List(&'a [Node<'a>]),
+    Text(Cow<'a, str>),
+    List(Vec<Node<'a>>),
     Object(Fields<'a>),
+    /// JSON text.
+    Unread(&'a str),
     /// A list or an object where none is expected, its content not read; or what only Avro has: bytes, and a number that
     /// is not finite.
     Other,
 }
 
 /// The fields read of one object: for every name of its shape the value, if it occurred.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Default, PartialEq)]
 pub(super) struct Fields<'a> {
     pub names: &'static [Field],
-    pub values: &'a [Option<Node<'a>>],
+    pub values: Vec<Option<Node<'a>>>,
 }
 
 /// A field that is read, and how.
@@ -44,12 +46,14 @@ pub(super) enum Shape {
     Object(&'static [Field]),
     /// Nothing but whether it is an object: its content is not read.
     Presence,
+    /// Any value of a JSON text, left as it is.
+    Unread,
 }
 
 impl<'a> Node<'a> {
-    /// A number of a record: −0 is 0.
+    /// A number of a record: −0 is 0. JSON knows finite numbers only; all others are of no type that any field has.
     pub fn number(value: f64) -> Self {
-        Self::Number(if value == 0.0 { 0.0 } else { value })
+        if value.is_finite() { Self::Number(if value == 0.0 { 0.0 } else { value }) } else { Self::Other }
     }
 
     /// The field `name`; null where it is absent, where its shape does not name it, and of anything but an object.
@@ -62,24 +66,21 @@ impl<'a> Node<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// Of an object none of whose fields are read.
-    pub const NONE: Self = Self { names: &[], values: &[] };
-
     pub fn get(&self, name: &str) -> &Node<'a> {
         let index = self.names.iter().position(|(field, _)| *field == name);
         index.and_then(|index| self.values.get(index)?.as_ref()).unwrap_or(&Node::Null)
     }
+
+    /// The field `name`, which is absent from then on.
+    pub fn take(&mut self, name: &str) -> Node<'a> {
+        let index = self.names.iter().position(|(field, _)| *field == name);
+        index.and_then(|index| self.values.get_mut(index)?.take()).unwrap_or(Node::Null)
+    }
 }
 
-/// Where the value of the field `name` belongs among those of an object with these fields, and how it is read; `None` where
-/// nobody reads it.
-pub(super) fn slot<'v, 'a>(
-    fields: &'static [Field],
-    values: &'v mut [Option<Node<'a>>],
-    name: &str,
-) -> Option<(Shape, &'v mut Option<Node<'a>>)> {
-    let ((_, shape), value) = fields.iter().zip(values).find(|((field, _), _)| *field == name)?;
-    Some((*shape, value))
+/// The fields of an envelope, its payload read as `payload` and all others as `scalar`.
+pub(super) const fn envelope(scalar: Shape, payload: Shape) -> [Field; 5] {
+    [("eventId", scalar), ("eventType", scalar), ("timestamp", scalar), ("correlationId", scalar), ("payload", payload)]
 }
 
 /// The payload of an event of `kind`.

@@ -1,16 +1,19 @@
-//! Avro's binary encoding to trees: what a shape names is kept as it was found, the rest is walked over.
+//! Avro's binary encoding as serde knows formats, so that the visitor which reads JSON reads it too.
 //!
 //! Nothing is believed that the bytes cannot hold: lengths are bounded by what is left of them, every item of a list
 //! takes at least one, and nesting and the number of values are limited. All of it is checked in what is skipped too.
 //! See <https://avro.apache.org/docs/1.12.0/specification/#binary-encoding>.
 
-use std::collections::HashSet;
+use std::fmt::Display;
+use std::slice;
 
-use bumpalo::Bump;
-use bumpalo::collections::Vec as ArenaVec;
+use apache_avro::Schema;
+use apache_avro::schema::{DecimalSchema, InnerDecimalSchema, NamespaceRef, RecordField, UuidSchema};
+use serde::de::value::BorrowedStrDeserializer;
+use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::forward_to_deserialize_any;
 
-use super::schema::{Field, Type, TypeId, WriterSchema};
-use crate::event::tree::{self, Fields, Node, Shape};
+use super::schema::WriterSchema;
 
 /// The deepest nesting of records, arrays and maps that is accepted.
 const MAX_DEPTH: usize = 128;
@@ -19,178 +22,227 @@ const MAX_DEPTH: usize = 128;
 const MIN_VALUES: usize = 1024;
 const VALUES_PER_BYTE: usize = 16;
 
-/// Why bytes are no datum of their schema.
+/// Why bytes are no datum of their schema; never anything of the bytes themselves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Fault {
-    #[error("it ends too early, or has a length beyond its end")]
-    TooShort,
-    #[error("it goes on after its end")]
-    TooLong,
-    #[error("an integer is too long")]
-    Integer,
-    #[error("a length is negative")]
-    Length,
-    #[error("a boolean is neither 0 nor 1")]
-    Boolean,
-    #[error("a string is not UTF-8")]
-    Utf8,
-    #[error("a union or an enum has no such branch")]
-    Branch,
-    #[error("a block of a list is not of the size it says")]
-    BlockSize,
-    #[error("a list has items without bytes")]
-    EmptyItem,
-    #[error("a map that is read has a key twice")]
-    DuplicateKey,
-    #[error("it is nested over 128 deep")]
-    TooDeep,
-    #[error("it has more values than its bytes can mean")]
-    TooManyValues,
+#[error("{0}")]
+pub(super) struct Fault(&'static str);
+
+const TOO_SHORT: Fault = Fault("it ends too early, or has a length beyond its end");
+const NO_BRANCH: Fault = Fault("a union or an enum has no such branch");
+
+impl de::Error for Fault {
+    /// The visitor refuses nothing else.
+    fn custom<T: Display>(_: T) -> Self {
+        Self("a map that is read has a key twice")
+    }
 }
 
-/// Reads `datum` as a whole.
-pub(super) fn read<'a>(
+/// Reads `datum` as a whole with `seed`.
+pub(super) fn read<'a, S: DeserializeSeed<'a>>(
     writer: &'a WriterSchema,
     datum: &'a [u8],
-    shape: Shape,
-    arena: &'a Bump,
-) -> Result<Node<'a>, Fault> {
+    seed: S,
+) -> Result<S::Value, Fault> {
     let values_left = datum.len().saturating_mul(VALUES_PER_BYTE).saturating_add(MIN_VALUES);
-    let mut reader = Reader { writer, rest: datum, values_left, arena };
-    let node = reader.value(writer.root(), Some(shape), 0)?;
-    if reader.rest.is_empty() { Ok(node) } else { Err(Fault::TooLong) }
+    let mut reader = Reader { writer, rest: datum, values_left };
+    let root = Type { schema: writer.root(), namespace: None, depth: 0 };
+    let value = seed.deserialize(Datum { reader: &mut reader, of: root })?;
+    if reader.rest.is_empty() { Ok(value) } else { Err(Fault("it goes on after its end")) }
 }
 
+/// What is left of a datum.
 struct Reader<'a> {
     writer: &'a WriterSchema,
     rest: &'a [u8],
     values_left: usize,
-    arena: &'a Bump,
+}
+
+/// What the next value is, and where it lies.
+#[derive(Clone, Copy)]
+struct Type<'a> {
+    schema: &'a Schema,
+    namespace: NamespaceRef<'a>,
+    depth: usize,
+}
+
+impl<'a> Type<'a> {
+    fn of(self, schema: &'a Schema) -> Self {
+        Self { schema, ..self }
+    }
+
+    fn deeper(self) -> Result<Self, Fault> {
+        if self.depth == MAX_DEPTH {
+            return Err(Fault("it is nested over 128 deep"));
+        }
+        Ok(Self { depth: self.depth + 1, ..self })
+    }
+}
+
+/// The next value.
+struct Datum<'r, 'a> {
+    reader: &'r mut Reader<'a>,
+    of: Type<'a>,
+}
+
+impl<'de> Deserializer<'de> for Datum<'_, 'de> {
+    type Error = Fault;
+
+    /// Logical types are what they are written as.
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        let Self { reader, of } = self;
+        reader.values_left =
+            reader.values_left.checked_sub(1).ok_or(Fault("it has more values than its bytes can mean"))?;
+        match of.schema {
+            Schema::Null => visitor.visit_unit(),
+            Schema::Boolean => visitor.visit_bool(reader.boolean()?),
+            Schema::Int | Schema::Date | Schema::TimeMillis => visitor.visit_i32(reader.int()?),
+            Schema::Long
+            | Schema::TimeMicros
+            | Schema::TimestampMillis
+            | Schema::TimestampMicros
+            | Schema::TimestampNanos
+            | Schema::LocalTimestampMillis
+            | Schema::LocalTimestampMicros
+            | Schema::LocalTimestampNanos => visitor.visit_i64(reader.long()?),
+            Schema::Float => visitor.visit_f32(f32::from_le_bytes(reader.chunk()?)),
+            Schema::Double => visitor.visit_f64(f64::from_le_bytes(reader.chunk()?)),
+            Schema::Bytes
+            | Schema::BigDecimal
+            | Schema::Decimal(DecimalSchema { inner: InnerDecimalSchema::Bytes, .. })
+            | Schema::Uuid(UuidSchema::Bytes) => visitor.visit_borrowed_bytes(reader.bytes()?),
+            Schema::String | Schema::Uuid(UuidSchema::String) => visitor.visit_borrowed_str(reader.string()?),
+            Schema::Fixed(fixed)
+            | Schema::Duration(fixed)
+            | Schema::Decimal(DecimalSchema { inner: InnerDecimalSchema::Fixed(fixed), .. })
+            | Schema::Uuid(UuidSchema::Fixed(fixed)) => visitor.visit_borrowed_bytes(reader.take(fixed.size)?),
+            Schema::Enum(symbols) => visitor.visit_borrowed_str(reader.branch(&symbols.symbols)?),
+            Schema::Union(union) => {
+                let of = of.of(reader.branch(union.variants())?);
+                Datum { reader, of }.deserialize_any(visitor)
+            }
+            Schema::Array(array) => visitor.visit_seq(Blocks::new(reader, of.deeper()?.of(&array.items))),
+            Schema::Map(map) => visitor.visit_map(Blocks::new(reader, of.deeper()?.of(&map.types))),
+            Schema::Record(record) => {
+                let namespace = record.name.namespace().or(of.namespace);
+                let of = Type { namespace, ..of.deeper()? };
+                visitor.visit_map(Fields { reader, of, fields: record.fields.iter() })
+            }
+            Schema::Ref { name } => {
+                let (schema, namespace) = reader.writer.named(name, of.namespace).ok_or(NO_BRANCH)?;
+                let of = Type { schema, namespace, ..of };
+                Datum { reader, of }.deserialize_any(visitor)
+            }
+        }
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
+        newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
+    }
+}
+
+/// The fields of a record; `of` is the type of the field whose name was read last.
+struct Fields<'r, 'a> {
+    reader: &'r mut Reader<'a>,
+    of: Type<'a>,
+    fields: slice::Iter<'a, RecordField>,
+}
+
+impl<'de> MapAccess<'de> for Fields<'_, 'de> {
+    type Error = Fault;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Fault> {
+        let Some(field) = self.fields.next() else { return Ok(None) };
+        self.of = self.of.of(&field.schema);
+        seed.deserialize(BorrowedStrDeserializer::new(&field.name)).map(Some)
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Fault> {
+        seed.deserialize(Datum { reader: self.reader, of: self.of })
+    }
+}
+
+/// The items of an array or of a map, which are written in blocks; a map's keys are strings.
+struct Blocks<'r, 'a> {
+    reader: &'r mut Reader<'a>,
+    of: Type<'a>,
+    /// How many items of the present block are left.
+    items: u64,
+    /// How many bytes are left after the present block, where it says so.
+    left_after: Option<usize>,
+}
+
+impl<'r, 'a> Blocks<'r, 'a> {
+    fn new(reader: &'r mut Reader<'a>, of: Type<'a>) -> Self {
+        Self { reader, of, items: 0, left_after: None }
+    }
+
+    /// Whether another item follows.
+    fn has_next(&mut self) -> Result<bool, Fault> {
+        if self.items == 0 {
+            if self.left_after.take().is_some_and(|left_after| left_after != self.reader.rest.len()) {
+                return Err(Fault("a block of a list is not of the size it says"));
+            }
+            let count = self.reader.long()?;
+            if count < 0 {
+                let size = self.reader.length()?;
+                self.left_after = Some(self.reader.rest.len().checked_sub(size).ok_or(TOO_SHORT)?);
+            }
+            self.items = count.unsigned_abs();
+        }
+        let is_next = self.items > 0;
+        self.items = self.items.saturating_sub(1);
+        Ok(is_next)
+    }
+}
+
+impl<'de> SeqAccess<'de> for Blocks<'_, 'de> {
+    type Error = Fault;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Fault> {
+        if !self.has_next()? {
+            return Ok(None);
+        }
+        let left_before = self.reader.rest.len();
+        let item = seed.deserialize(Datum { reader: self.reader, of: self.of })?;
+        if self.reader.rest.len() == left_before {
+            return Err(Fault("a list has items without bytes"));
+        }
+        Ok(Some(item))
+    }
+}
+
+impl<'de> MapAccess<'de> for Blocks<'_, 'de> {
+    type Error = Fault;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Fault> {
+        if !self.has_next()? {
+            return Ok(None);
+        }
+        seed.deserialize(BorrowedStrDeserializer::new(self.reader.string()?)).map(Some)
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Fault> {
+        seed.deserialize(Datum { reader: self.reader, of: self.of })
+    }
 }
 
 impl<'a> Reader<'a> {
-    /// Reads one value that lies `depth` deep. Without a shape it is only walked over.
-    fn value(&mut self, of: TypeId, shape: Option<Shape>, depth: usize) -> Result<Node<'a>, Fault> {
-        self.values_left = self.values_left.checked_sub(1).ok_or(Fault::TooManyValues)?;
-        let writer = self.writer;
-        Ok(match writer.get(of).ok_or(Fault::Branch)? {
-            Type::Null => Node::Null,
-            Type::Boolean => Node::Bool(self.boolean()?),
-            Type::Int => Node::number(f64::from(self.int()?)),
-            // The nearest double, as in JSON.
-            Type::Long => Node::number(self.long()? as f64),
-            Type::Float => number(f64::from(f32::from_le_bytes(self.chunk()?))),
-            Type::Double => number(f64::from_le_bytes(self.chunk()?)),
-            Type::String => Node::Text(self.string()?),
-            Type::Bytes => {
-                let length = self.length()?;
-                self.take(length)?;
-                Node::Other
-            }
-            Type::Fixed(size) => {
-                self.take(*size)?;
-                Node::Other
-            }
-            Type::Enum(symbols) => Node::Text(self.branch(symbols)?),
-            Type::Union(branches) => {
-                let branch = *self.branch(branches)?;
-                self.value(branch, shape, depth)?
-            }
-            Type::Array(item) => self.array(*item, shape, deeper(depth)?)?,
-            Type::Map(value) => self.map(*value, shape, deeper(depth)?)?,
-            Type::Record(fields) => self.record(fields, shape, deeper(depth)?)?,
-        })
-    }
-
-    fn record(&mut self, fields: &'a [Field], shape: Option<Shape>, depth: usize) -> Result<Node<'a>, Fault> {
-        let names = names(shape);
-        let values: &mut [Option<Node<'a>>] = self.arena.alloc_slice_fill_copy(names.len(), None);
-        for field in fields {
-            match tree::slot(names, values, &field.name) {
-                Some((shape, value)) => *value = Some(self.value(field.of, Some(shape), depth)?),
-                None => {
-                    self.value(field.of, None, depth)?;
-                }
-            }
-        }
-        Ok(object(shape, values))
-    }
-
-    /// A map is an object, as in JSON.
-    fn map(&mut self, of: TypeId, shape: Option<Shape>, depth: usize) -> Result<Node<'a>, Fault> {
-        let names = names(shape);
-        let values: &mut [Option<Node<'a>>] = self.arena.alloc_slice_fill_copy(names.len(), None);
-        let mut keys = HashSet::new();
-        self.blocks(|reader| {
-            let key = reader.string()?;
-            if !names.is_empty() && !keys.insert(key) {
-                return Err(Fault::DuplicateKey);
-            }
-            match tree::slot(names, values, key) {
-                Some((shape, value)) => *value = Some(reader.value(of, Some(shape), depth)?),
-                None => {
-                    reader.value(of, None, depth)?;
-                }
-            }
-            Ok(())
-        })?;
-        Ok(object(shape, values))
-    }
-
-    fn array(&mut self, of: TypeId, shape: Option<Shape>, depth: usize) -> Result<Node<'a>, Fault> {
-        let mut items = ArenaVec::new_in(self.arena);
-        self.blocks(|reader| {
-            if shape == Some(Shape::List) {
-                items.push(reader.value(of, Some(Shape::Scalar), depth)?);
-            } else {
-                reader.value(of, None, depth)?;
-            }
-            Ok(())
-        })?;
-        Ok(if shape == Some(Shape::List) { Node::List(items.into_bump_slice()) } else { Node::Other })
-    }
-
-    /// Reads the blocks of an array or a map, with `item` for each of their items.
-    fn blocks(&mut self, mut item: impl FnMut(&mut Self) -> Result<(), Fault>) -> Result<(), Fault> {
-        loop {
-            let count = self.long()?;
-            // A negative count is followed by the block's size in bytes.
-            let left_after = match count {
-                0 => return Ok(()),
-                1.. => None,
-                _ => {
-                    let size = self.length()?;
-                    Some(self.rest.len().checked_sub(size).ok_or(Fault::TooShort)?)
-                }
-            };
-            for _ in 0..count.unsigned_abs() {
-                let left_before = self.rest.len();
-                item(self)?;
-                if self.rest.len() == left_before {
-                    return Err(Fault::EmptyItem);
-                }
-            }
-            if left_after.is_some_and(|left_after| left_after != self.rest.len()) {
-                return Err(Fault::BlockSize);
-            }
-        }
-    }
-
     fn branch<T>(&mut self, branches: &'a [T]) -> Result<&'a T, Fault> {
-        let index = usize::try_from(self.long()?).map_err(|_| Fault::Branch)?;
-        branches.get(index).ok_or(Fault::Branch)
+        let index = usize::try_from(self.long()?).map_err(|_| NO_BRANCH)?;
+        branches.get(index).ok_or(NO_BRANCH)
     }
 
     fn boolean(&mut self) -> Result<bool, Fault> {
         match self.chunk::<1>()? {
             [0] => Ok(false),
             [1] => Ok(true),
-            [_] => Err(Fault::Boolean),
+            [_] => Err(Fault("a boolean is neither 0 nor 1")),
         }
     }
 
     fn int(&mut self) -> Result<i32, Fault> {
-        i32::try_from(self.long()?).map_err(|_| Fault::Integer)
+        i32::try_from(self.long()?).map_err(|_| Fault("an integer is too long"))
     }
 
     /// A zigzag integer in groups of seven bits, the lowest first.
@@ -201,58 +253,38 @@ impl<'a> Reader<'a> {
             let bits = u64::from(byte & 0x7f);
             // Of the tenth group one bit is left.
             if shift == 63 && bits > 1 {
-                return Err(Fault::Integer);
+                break;
             }
             zigzag |= bits << shift;
             if byte & 0x80 == 0 {
                 return Ok((zigzag >> 1).cast_signed() ^ -(zigzag & 1).cast_signed());
             }
         }
-        Err(Fault::Integer)
+        Err(Fault("an integer is too long"))
     }
 
     fn length(&mut self) -> Result<usize, Fault> {
-        usize::try_from(self.long()?).map_err(|_| Fault::Length)
+        usize::try_from(self.long()?).map_err(|_| Fault("a length is negative"))
+    }
+
+    fn bytes(&mut self) -> Result<&'a [u8], Fault> {
+        let length = self.length()?;
+        self.take(length)
     }
 
     fn string(&mut self) -> Result<&'a str, Fault> {
-        let length = self.length()?;
-        std::str::from_utf8(self.take(length)?).map_err(|_| Fault::Utf8)
+        std::str::from_utf8(self.bytes()?).map_err(|_| Fault("a string is not UTF-8"))
     }
 
     fn take(&mut self, length: usize) -> Result<&'a [u8], Fault> {
-        let (taken, rest) = self.rest.split_at_checked(length).ok_or(Fault::TooShort)?;
+        let (taken, rest) = self.rest.split_at_checked(length).ok_or(TOO_SHORT)?;
         self.rest = rest;
         Ok(taken)
     }
 
     fn chunk<const N: usize>(&mut self) -> Result<[u8; N], Fault> {
-        let (chunk, rest) = self.rest.split_first_chunk().ok_or(Fault::TooShort)?;
+        let (chunk, rest) = self.rest.split_first_chunk().ok_or(TOO_SHORT)?;
         self.rest = rest;
         Ok(*chunk)
-    }
-}
-
-fn deeper(depth: usize) -> Result<usize, Fault> {
-    if depth < MAX_DEPTH { Ok(depth + 1) } else { Err(Fault::TooDeep) }
-}
-
-/// JSON knows finite numbers only; all others are of no type that any field has.
-fn number(value: f64) -> Node<'static> {
-    if value.is_finite() { Node::number(value) } else { Node::Other }
-}
-
-/// The fields that are read of an object of this shape.
-fn names(shape: Option<Shape>) -> &'static [tree::Field] {
-    match shape {
-        Some(Shape::Object(names)) => names,
-        Some(Shape::Scalar | Shape::List | Shape::Presence) | None => &[],
-    }
-}
-
-fn object<'a>(shape: Option<Shape>, values: &'a [Option<Node<'a>>]) -> Node<'a> {
-    match shape {
-        Some(Shape::Object(_) | Shape::Presence) => Node::Object(Fields { names: names(shape), values }),
-        Some(Shape::Scalar | Shape::List) | None => Node::Other,
     }
 }

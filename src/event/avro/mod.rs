@@ -1,9 +1,8 @@
 //! Avro to the same trees as JSON, so that all checks are shared.
 //!
 //! ```text
-//! known    the schemas that single-object encoding may name
-//! schema   a writer's schema, compiled once
-//! datum    bytes + writer's schema → tree
+//! schema   a writer's schema; those that single-object encoding may name
+//! datum    bytes + writer's schema, as a format of serde
 //! ```
 //!
 //! There is no reader's schema: what is read is taken from the writer's fields by name, whatever their order; fields
@@ -12,42 +11,28 @@
 //! the same checks as in JSON. `malformed` is what is no datum of its writer's schema.
 
 mod datum;
-mod known;
 mod schema;
 
-use bumpalo::Bump;
-
 use super::message::{Message, Refusal, is_foreign};
-use super::tree::{self, Field, Fields, Node, Shape};
+use super::tree::{self, Node, Shape};
 use super::{Kind, Reason, Rejection, Skip};
-use datum::Fault;
 pub use schema::{SchemaError, WriterSchema};
 
-const ONBOARDING_ENVELOPE: Shape = Shape::Object(&envelope_of(Kind::OnboardingCompleted));
-const UPDATE_ENVELOPE: Shape = Shape::Object(&envelope_of(Kind::ProfileUpdated));
-
-/// The fields of the envelope of an event of `kind`.
-const fn envelope_of(kind: Kind) -> [Field; 5] {
-    [
-        ("eventId", Shape::Scalar),
-        ("eventType", Shape::Scalar),
-        ("timestamp", Shape::Scalar),
-        ("correlationId", Shape::Scalar),
-        ("payload", tree::payload(kind)),
-    ]
-}
+const ONBOARDING_ENVELOPE: Shape =
+    Shape::Object(&tree::envelope(Shape::Scalar, tree::payload(Kind::OnboardingCompleted)));
+const UPDATE_ENVELOPE: Shape = Shape::Object(&tree::envelope(Shape::Scalar, tree::payload(Kind::ProfileUpdated)));
 
 /// Reads what follows the marker of single-object encoding: the fingerprint of the writer's schema, then the datum.
 ///
 /// # Errors
 /// As [`read`]; `malformed` also where the fingerprint is none of a known schema.
-pub(super) fn read_single_object<'a>(framed: &'a [u8], kind: Kind, arena: &'a Bump) -> Result<Message<'a>, Refusal> {
+pub(super) fn read_single_object(framed: &[u8], kind: Kind) -> Result<Message<'_>, Refusal> {
     let Some((fingerprint, datum)) = framed.split_first_chunk::<8>() else {
-        return Err(malformed("is Avro that ends before its schema's fingerprint does").into());
+        return Err(malformed("the value is Avro that ends before its schema's fingerprint does").into());
     };
-    match known::by_fingerprint(u64::from_le_bytes(*fingerprint)) {
-        Some(writer) => read(writer, datum, kind, arena),
-        None => Err(malformed("is Avro of an unknown schema").into()),
+    match schema::by_fingerprint(u64::from_le_bytes(*fingerprint)) {
+        Some(writer) => read(writer, datum, kind),
+        None => Err(malformed("the value is Avro of an unknown schema").into()),
     }
 }
 
@@ -55,48 +40,38 @@ pub(super) fn read_single_object<'a>(framed: &'a [u8], kind: Kind, arena: &'a Bu
 ///
 /// # Errors
 /// `malformed`; skipped where an envelope is of another type of event.
-pub(super) fn read<'a>(
-    writer: &'a WriterSchema,
-    datum: &'a [u8],
-    kind: Kind,
-    arena: &'a Bump,
-) -> Result<Message<'a>, Refusal> {
+pub(super) fn read<'a>(writer: &'a WriterSchema, datum: &'a [u8], kind: Kind) -> Result<Message<'a>, Refusal> {
     let is_envelope = writer.has_field("payload");
     let shape = match (is_envelope, kind) {
         (false, kind) => tree::payload(kind),
         (true, Kind::OnboardingCompleted) => ONBOARDING_ENVELOPE,
         (true, Kind::ProfileUpdated) => UPDATE_ENVELOPE,
     };
-    let message = match datum::read(writer, datum, shape, arena).map_err(|fault| describe(&fault))? {
-        Node::Object(fields) if is_envelope => envelope(fields)?,
-        payload @ Node::Object(_) => Message {
-            event_id: Node::Null,
-            event_type: Node::Null,
-            timestamp: Node::Null,
-            correlation_id: Node::Null,
-            payload,
-        },
-        _ => return Err(malformed("is Avro, but not a record").into()),
+    let tree = datum::read(writer, datum, shape)
+        .map_err(|fault| malformed(&format!("the value is no Avro of its schema: {fault}")))?;
+    let Node::Object(mut fields) = tree else {
+        return Err(malformed("the value is Avro, but not a record").into());
     };
+    if !is_envelope {
+        return Ok(Message::bare(Node::Object(fields)));
+    }
+    let mut field = |name| fields.take(name);
+    let message = Message {
+        event_id: field("eventId"),
+        event_type: field("eventType"),
+        timestamp: field("timestamp"),
+        correlation_id: field("correlationId"),
+        payload: field("payload"),
+    };
+    if !matches!(message.payload, Node::Object(_)) {
+        return Err(malformed("payload is not an object").into());
+    }
     if is_foreign(&message.event_type, kind) {
         return Err(Refusal::Skipped(Skip::ForeignEventType));
     }
     Ok(message)
 }
 
-fn envelope(fields: Fields<'_>) -> Result<Message<'_>, Rejection> {
-    let [event_id, event_type, timestamp, correlation_id, payload] =
-        ["eventId", "eventType", "timestamp", "correlationId", "payload"].map(|name| *fields.get(name));
-    match payload {
-        Node::Object(_) => Ok(Message { event_id, event_type, timestamp, correlation_id, payload }),
-        _ => Err(Rejection::new(Reason::Malformed, "payload is not an object")),
-    }
-}
-
-fn describe(fault: &Fault) -> Rejection {
-    malformed(&format!("is no Avro of its schema: {fault}"))
-}
-
-fn malformed(rule: &str) -> Rejection {
-    Rejection::new(Reason::Malformed, format!("the value {rule}"))
+fn malformed(detail: &str) -> Rejection {
+    Rejection::new(Reason::Malformed, detail)
 }

@@ -1,16 +1,17 @@
-//! A writer's schema, compiled once into what reading needs: types by number, names resolved.
+//! A writer's schema with its named types at hand, and those that are known without a registry.
 
 use std::collections::HashMap;
+use std::sync::LazyLock;
 
 use apache_avro::Schema;
 use apache_avro::rabin::Rabin;
-use apache_avro::schema::{DecimalSchema, InnerDecimalSchema, Name, NamespaceRef, RecordSchema, UuidSchema};
+use apache_avro::schema::{Name, NamespaceRef, ResolvedSchema};
 
 /// The schema with which a datum was written; any Avro schema, its references to named types within itself.
 #[derive(Debug)]
 pub struct WriterSchema {
-    types: Vec<Type>,
-    root: TypeId,
+    root: Schema,
+    named: HashMap<Name, Schema>,
     fingerprint: u64,
 }
 
@@ -20,48 +21,16 @@ pub enum SchemaError {
     #[error("not an Avro schema")]
     Invalid(#[source] Box<apache_avro::Error>),
     #[error("refers to a type that it does not define")]
-    UndefinedName,
-}
-
-/// A type of a [`WriterSchema`], by its number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct TypeId(usize);
-
-/// How a value lies in a datum. Logical types are what they are written as.
-#[derive(Debug)]
-pub(super) enum Type {
-    Null,
-    Boolean,
-    Int,
-    Long,
-    Float,
-    Double,
-    Bytes,
-    String,
-    /// That many bytes.
-    Fixed(usize),
-    /// The symbols.
-    Enum(Vec<Box<str>>),
-    Array(TypeId),
-    Map(TypeId),
-    Union(Vec<TypeId>),
-    Record(Vec<Field>),
-}
-
-#[derive(Debug)]
-pub(super) struct Field {
-    pub name: Box<str>,
-    pub of: TypeId,
+    UndefinedName(#[source] Box<apache_avro::Error>),
 }
 
 impl WriterSchema {
-    /// Compiles a schema written as JSON (an `.avsc`).
+    /// Reads a schema written as JSON (an `.avsc`).
     ///
     /// # Errors
     /// The text is no Avro schema, or not a complete one.
     pub fn parse(json: &str) -> Result<Self, SchemaError> {
-        let schema = Schema::parse_str(json).map_err(|error| SchemaError::Invalid(Box::new(error)))?;
-        Self::new(&schema)
+        Self::parse_with(json, &[])
     }
 
     /// As [`Self::parse`], for a schema that refers to named types of `others`, each after those that it refers to itself.
@@ -70,26 +39,12 @@ impl WriterSchema {
     /// One of the texts is no Avro schema, or they are not complete.
     pub fn parse_with(json: &str, others: &[String]) -> Result<Self, SchemaError> {
         let invalid = |error| SchemaError::Invalid(Box::new(error));
-        let (schema, others) = Schema::parse_str_with_list(json, others).map_err(invalid)?;
-        Self::compiled(&schema, &others)
-    }
-
-    /// Compiles a parsed schema.
-    ///
-    /// # Errors
-    /// It refers to a type that it does not define.
-    pub fn new(schema: &Schema) -> Result<Self, SchemaError> {
-        Self::compiled(schema, &[])
-    }
-
-    fn compiled(schema: &Schema, others: &[Schema]) -> Result<Self, SchemaError> {
-        let mut compiler = Compiler::default();
-        for other in others {
-            compiler.compile(other, None)?;
-        }
-        let root = compiler.compile(schema, None)?;
-        let fingerprint = schema.fingerprint::<Rabin>().bytes.try_into().map_or(0, u64::from_le_bytes);
-        Ok(Self { types: compiler.types, root, fingerprint })
+        let undefined = |error| SchemaError::UndefinedName(Box::new(error));
+        let (root, others) = Schema::parse_str_with_list(json, others).map_err(invalid)?;
+        let resolved = ResolvedSchema::new_with_schemata(others.iter().chain([&root]).collect()).map_err(undefined)?;
+        let named = resolved.get_names().iter().map(|(name, schema)| (name.clone(), (*schema).clone())).collect();
+        let fingerprint = root.fingerprint::<Rabin>().bytes.try_into().map_or(0, u64::from_le_bytes);
+        Ok(Self { root, named, fingerprint })
     }
 
     /// The CRC-64-AVRO of the schema's parsing canonical form, as single-object encoding names it.
@@ -99,94 +54,61 @@ impl WriterSchema {
 
     /// Whether the schema is a record with the field `name`.
     pub(super) fn has_field(&self, name: &str) -> bool {
-        matches!(self.get(self.root), Some(Type::Record(fields)) if fields.iter().any(|field| &*field.name == name))
+        matches!(&self.root, Schema::Record(record) if record.fields.iter().any(|field| field.name == name))
     }
 
-    pub(super) fn root(&self) -> TypeId {
-        self.root
+    pub(super) fn root(&self) -> &Schema {
+        &self.root
     }
 
-    /// Always there for the numbers in this schema.
-    pub(super) fn get(&self, id: TypeId) -> Option<&Type> {
-        self.types.get(id.0)
+    /// The type that is called `name` where names without a namespace are of `namespace`, with the namespace within it.
+    pub(super) fn named(&self, name: &Name, namespace: NamespaceRef<'_>) -> Option<(&Schema, NamespaceRef<'_>)> {
+        let (name, schema) = self.named.get_key_value(name.fully_qualified_name(namespace).as_ref())?;
+        Some((schema, name.namespace()))
     }
 }
 
-#[derive(Default)]
-struct Compiler {
-    types: Vec<Type>,
-    named: HashMap<Name, TypeId>,
+/// Every schema of an event that we read, as it lies in `schemas/`. One that is replaced moves to `schemas/history/`
+/// and stays here: records written with it lie in topics for as long as these retain them.
+const KNOWN: [&str; 4] = [
+    include_str!("../../../schemas/onboarding-completed.avsc"),
+    include_str!("../../../schemas/profile-updated.avsc"),
+    include_str!("../../../schemas/history/onboarding-completed-1.avsc"),
+    include_str!("../../../schemas/history/profile-updated-1.avsc"),
+];
+
+// All of them parse: a test holds this module to it.
+static BY_FINGERPRINT: LazyLock<HashMap<u64, WriterSchema>> = LazyLock::new(|| {
+    let schemas = KNOWN.iter().filter_map(|json| WriterSchema::parse(json).ok());
+    schemas.map(|schema| (schema.fingerprint(), schema)).collect()
+});
+
+/// The known schema with this CRC-64-AVRO fingerprint.
+pub(super) fn by_fingerprint(fingerprint: u64) -> Option<&'static WriterSchema> {
+    BY_FINGERPRINT.get(&fingerprint)
 }
 
-impl Compiler {
-    fn compile(&mut self, schema: &Schema, namespace: NamespaceRef<'_>) -> Result<TypeId, SchemaError> {
-        let compiled = match schema {
-            Schema::Null => Type::Null,
-            Schema::Boolean => Type::Boolean,
-            Schema::Int | Schema::Date | Schema::TimeMillis => Type::Int,
-            Schema::Long
-            | Schema::TimeMicros
-            | Schema::TimestampMillis
-            | Schema::TimestampMicros
-            | Schema::TimestampNanos
-            | Schema::LocalTimestampMillis
-            | Schema::LocalTimestampMicros
-            | Schema::LocalTimestampNanos => Type::Long,
-            Schema::Float => Type::Float,
-            Schema::Double => Type::Double,
-            Schema::Bytes
-            | Schema::BigDecimal
-            | Schema::Decimal(DecimalSchema { inner: InnerDecimalSchema::Bytes, .. })
-            | Schema::Uuid(UuidSchema::Bytes) => Type::Bytes,
-            Schema::String | Schema::Uuid(UuidSchema::String) => Type::String,
-            Schema::Array(array) => Type::Array(self.compile(&array.items, namespace)?),
-            Schema::Map(map) => Type::Map(self.compile(&map.types, namespace)?),
-            Schema::Union(union) => {
-                let branches = union.variants().iter().map(|branch| self.compile(branch, namespace));
-                Type::Union(branches.collect::<Result<_, _>>()?)
-            }
-            Schema::Record(record) => return self.record(record, namespace),
-            Schema::Enum(symbols) => {
-                let of = Type::Enum(symbols.symbols.iter().map(|symbol| symbol.as_str().into()).collect());
-                return Ok(self.named(&symbols.name, namespace, of));
-            }
-            Schema::Fixed(fixed)
-            | Schema::Duration(fixed)
-            | Schema::Decimal(DecimalSchema { inner: InnerDecimalSchema::Fixed(fixed), .. })
-            | Schema::Uuid(UuidSchema::Fixed(fixed)) => {
-                return Ok(self.named(&fixed.name, namespace, Type::Fixed(fixed.size)));
-            }
-            Schema::Ref { name } => {
-                let name = name.fully_qualified_name(namespace);
-                return self.named.get(name.as_ref()).copied().ok_or(SchemaError::UndefinedName);
-            }
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn every_schema_of_an_input_in_the_tree_is_known_and_no_two_are_the_same() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas");
+        let entries = [root.clone(), root.join("history")].map(|folder| std::fs::read_dir(folder).unwrap());
+        let paths = entries.into_iter().flatten().map(|entry| entry.unwrap().path());
+        let is_input = |path: &Path| {
+            let name = path.file_name().unwrap().to_str().unwrap();
+            name.ends_with(".avsc") && !name.starts_with("segment-changed")
         };
-        Ok(self.add(compiled))
-    }
-
-    /// The record's name is known before its fields, which may refer to it.
-    fn record(&mut self, record: &RecordSchema, namespace: NamespaceRef<'_>) -> Result<TypeId, SchemaError> {
-        let id = self.named(&record.name, namespace, Type::Null);
-        let name = record.name.fully_qualified_name(namespace);
-        let mut fields = Vec::with_capacity(record.fields.len());
-        for field in &record.fields {
-            let of = self.compile(&field.schema, name.namespace())?;
-            fields.push(Field { name: field.name.as_str().into(), of });
+        let inputs: Vec<_> = paths.filter(|path| is_input(path)).collect();
+        for path in &inputs {
+            let schema = WriterSchema::parse(&std::fs::read_to_string(path).unwrap()).unwrap();
+            assert!(by_fingerprint(schema.fingerprint()).is_some(), "{} is not in KNOWN", path.display());
         }
-        if let Some(slot) = self.types.get_mut(id.0) {
-            *slot = Type::Record(fields);
-        }
-        Ok(id)
-    }
-
-    fn named(&mut self, name: &Name, namespace: NamespaceRef<'_>, of: Type) -> TypeId {
-        let id = self.add(of);
-        self.named.insert(name.fully_qualified_name(namespace).into_owned(), id);
-        id
-    }
-
-    fn add(&mut self, of: Type) -> TypeId {
-        self.types.push(of);
-        TypeId(self.types.len() - 1)
+        assert_eq!(inputs.len(), KNOWN.len());
+        assert_eq!(BY_FINGERPRINT.len(), KNOWN.len());
     }
 }
