@@ -1,8 +1,6 @@
 //! Finds out the commit that is built, for `segmenter --version` and the metric `segmenter_build_info`: the variable SEGMENTER_COMMIT, as where an image is built
 //! without the repository, or else what git says of a release build. Any other build has none, or else each commit would
 //! compile everything anew.
-//!
-//! Besides, has librdkafka call us in two places (`src/kafka/interposed/`).
 
 #![allow(clippy::print_stdout, reason = "this is how Cargo is told")]
 
@@ -22,12 +20,6 @@ fn main() {
     };
     println!("cargo::rustc-env=SEGMENTER_VERSION={version}");
     println!("cargo::rustc-env=SEGMENTER_BUILT_COMMIT={}", commit.as_deref().unwrap_or("unknown"));
-    // Of the linkers, those for ELF can.
-    if env::var("CARGO_CFG_TARGET_OS").as_deref() == Ok("linux") {
-        for function in ["rd_gz_decompress", "rd_kafka_msgq_allow_wakeup_at"] {
-            println!("cargo::rustc-link-arg=-Wl,--wrap={function}");
-        }
-    }
 }
 
 /// The commit that is checked out here, if this is a release build in a repository of its own.

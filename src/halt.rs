@@ -35,7 +35,7 @@ impl From<ReadError> for Halt {
             ReadError::Away(_) => Self::Away(error.to_string()),
             ReadError::Interrupted => Self::Interrupted,
             ReadError::Missing(_) => Self::Refused(error.to_string()),
-            ReadError::Failed { .. } => Self::Failed(error.to_string()),
+            ReadError::Failed { .. } | ReadError::Undecodable { .. } => Self::Failed(error.to_string()),
         }
     }
 }

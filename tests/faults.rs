@@ -2,6 +2,7 @@
 
 mod broker;
 mod clock;
+mod damaged;
 mod database;
 mod dead_letters;
 mod departures;

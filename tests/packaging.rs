@@ -80,16 +80,6 @@ fn the_version_names_the_commit_that_was_told_or_that_git_knows_and_none_otherwi
     assert_eq!(told(&script, &[("PROFILE", "debug")], &repository), "1.2.3", "each commit would compile all anew");
 }
 
-/// The linker leaves out what nobody calls.
-#[test]
-fn librdkafka_calls_what_stands_in_its_place() {
-    let program = std::fs::read(env!("CARGO_BIN_EXE_segmenter")).unwrap();
-    let has = |text: &str| program.windows(text.len()).any(|bytes| bytes == text.as_bytes());
-    assert!(has("__wrap_rd_gz_decompress") && has("__wrap_rd_kafka_msgq_allow_wakeup_at"));
-    // What zlib says of bytes that it cannot unpack: only librdkafka's own way of unpacking would have it.
-    assert!(!has("invalid stored block lengths"));
-}
-
 #[tokio::test]
 async fn the_program_says_its_version() {
     let said = segmenter(&["--version"], &[]).finish(SOON).await.stdout;

@@ -23,6 +23,7 @@ const REFUSED: &[(&str, &str)] = &[
     ("auto.offset.reset", "start positions are decided by kafka.start and kafka.out_of_range"),
     ("bootstrap.servers", OWN_SETTING),
     ("builtin.features", OURS),
+    ("check.crcs", "librdkafka loses its place behind a damaged batch (docs/decisions/0028)"),
     ("client.id", OWN_SETTING),
     ("consume.callback.max.messages", OURS),
     ("delivery.timeout.ms", "the outbox's lease must outlast it"),
@@ -124,10 +125,10 @@ mod tests {
 
     #[test]
     fn properties_that_would_break_a_promise_are_refused_with_the_reason() {
-        let text = "acks=0\nenable.auto.commit=true\npartitioner=random\nisolation.level=read_uncommitted\nqueued.min.messages=1";
+        let text = "acks=0\ncheck.crcs=true\nenable.auto.commit=true\npartitioner=random\nisolation.level=read_uncommitted\nqueued.min.messages=1";
         let problems = KafkaProperties::parse(text).unwrap().problems();
         let names: Vec<&str> = problems.iter().map(|(name, _)| name.as_str()).collect();
-        assert_eq!(names, ["acks", "enable.auto.commit", "isolation.level", "partitioner"]);
+        assert_eq!(names, ["acks", "check.crcs", "enable.auto.commit", "isolation.level", "partitioner"]);
         assert!(problems.iter().all(|(_, rule)| rule.starts_with("may not be set here: ")), "{problems:?}");
     }
 

@@ -21,7 +21,7 @@ use crate::config::{Config, Sources};
 use crate::exit::Exit;
 use crate::health::Health;
 use crate::http;
-use crate::kafka::describe;
+use crate::kafka::ffi;
 use crate::metrics::{Metrics, RecordOutcome};
 use crate::service::Shared;
 use crate::stop::{Stop, StopReason};
@@ -91,7 +91,7 @@ async fn play(
     progress.phase("Starting Kafka in this process, and the service; it joins its group ...");
     // Ends with this function, after the service.
     let kafka = MockCluster::new(1).context("could not start the Kafka broker in this process")?;
-    describe::brokers_have_no_ids();
+    ffi::brokers_have_no_ids();
     let config = configure(scratch, &kafka.bootstrap_servers())?;
     create_topics(&kafka, &config)?;
     let listener = http::listen(config.http.addr).await?;

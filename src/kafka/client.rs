@@ -1,7 +1,8 @@
 //! Configuring librdkafka's clients: the properties that the promises rest on, and the events every client reports.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
+use std::thread;
 use std::time::Duration;
 
 use rdkafka::ClientContext;
@@ -51,6 +52,28 @@ impl Topics {
 /// it has no connection at all, it knocks twice in the first of these spans, whatever it was answered.
 /// An operator who sets one of the two decides about both, since they have to fit each other.
 const RECONNECT: [(&str, &str); 2] = [("reconnect.backoff.ms", "1000"), ("reconnect.backoff.max.ms", "3000")];
+
+/// How long a client may take to close.
+const LONGEST_CLOSE: Duration = Duration::from_secs(5);
+
+/// Closes a client that reads. A thread of the client's that unpacks a gzip stream which ends early never comes back (docs/decisions/0028):
+/// then closing goes on beside the rest of the process, which ends without it.
+pub fn close(client: impl Send + 'static) {
+    let (done, is_closed) = mpsc::channel();
+    let closing = move || {
+        drop(client);
+        // Nobody listens any more where it took too long.
+        let _ = done.send(());
+    };
+    // Where there is no thread to be had, the client is dropped here.
+    let started = thread::Builder::new().name("closing".to_owned()).spawn(closing);
+    if started.is_ok() && is_closed.recv_timeout(LONGEST_CLOSE).is_err() {
+        warn!(
+            "a Kafka client does not close, as where a batch compressed with gzip ends too early; the process will end without \
+             waiting for it"
+        );
+    }
+}
 
 /// How to reach the cluster: bootstrap servers, security, and what the operator adds.
 #[derive(Debug, Clone, Default)]

@@ -16,11 +16,13 @@ use tokio::sync::mpsc;
 use tracing::{info, warn};
 
 use super::assignment::{Budget, Partition};
+use super::client;
 use super::clock::{Clock, Moment};
 use super::rebalance::LiveContext;
 use super::record::{self, OriginalRecord};
 use super::schema_wait::Waiting;
 use super::sorter::Sorter;
+use super::stuck::{Place, Stays};
 use super::worker::Finisher;
 use crate::event::framed::SCHEMA_HEADER;
 use crate::event::registry::{Registry, decode_with};
@@ -80,6 +82,7 @@ struct Memory {
     until_look: u32,
     /// When a partition last delivered a record, and the record's timestamp.
     delivered: HashMap<Partition, (Instant, Option<i64>)>,
+    stays: Stays,
 }
 
 impl LiveConsumer {
@@ -91,7 +94,8 @@ impl LiveConsumer {
             self.stop.now(StopReason::Failure(format!("could not subscribe: {error}")));
         }
         let mut clock = Clock::start();
-        let mut memory = Memory { committed_at: clock.now().at, until_look: 0, delivered: HashMap::new() };
+        let mut memory =
+            Memory { committed_at: clock.now().at, until_look: 0, delivered: HashMap::new(), stays: Stays::default() };
         while !self.stop.is_requested() {
             self.regulate(&mut memory);
             let polled = self.consumer.poll(POLL);
@@ -109,7 +113,7 @@ impl LiveConsumer {
                 self.commit();
             }
             if let Some(statistics) = self.consumer.context().take_statistics() {
-                self.study(&statistics, &memory);
+                self.study(&statistics, &mut memory);
             }
         }
         self.finish();
@@ -212,8 +216,8 @@ impl LiveConsumer {
         }
     }
 
-    /// Learns from the client's statistics: lag, and which partitions have been at their end for a while.
-    fn study(&self, statistics: &Statistics, memory: &Memory) {
+    /// Learns from the client's statistics: lag, and which partitions have been at their end for a while, or do not come to it.
+    fn study(&self, statistics: &Statistics, memory: &mut Memory) {
         let brokers = statistics.brokers.values();
         self.metrics.observe_brokers(brokers.fold(BrokerTotals::default(), |sum, broker| BrokerTotals {
             connects: sum.connects + broker.connects.map_or(0, i64::unsigned_abs),
@@ -223,6 +227,8 @@ impl LiveConsumer {
         let assignment = &self.finisher.assignment;
         let with_runs = assignment.partitions_with_runs();
         let too_long = assignment.longest() > self.intake.budget.records.saturating_mul(LONGEST_LEDGER);
+        let is_paused = self.consumer.context().paused.load(Ordering::Relaxed);
+        let mut behind_end = Vec::new();
         let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
         for partition in assignment.partitions() {
             let topic = self.consumer.context().topics.input(partition.kind);
@@ -232,6 +238,9 @@ impl LiveConsumer {
             let end = if found.ls_offset >= 0 { found.ls_offset } else { found.hi_offset };
             let lag = if found.app_offset >= 0 { (end - found.app_offset).max(0) } else { found.consumer_lag.max(0) };
             let at_end = found.next_offset >= end && found.fetchq_cnt == 0;
+            if (0..end).contains(&found.next_offset) && !is_paused {
+                behind_end.push((partition, Place { next: found.next_offset, taken: found.app_offset }));
+            }
             let age = |timestamp: i64| (now_ms as i64 - timestamp).max(0) as f64 / 1000.0;
             let last_read = delivered.and_then(|(_, timestamp)| *timestamp).map_or(0.0, age);
             let behind = if at_end || lag == 0 { 0.0 } else { last_read };
@@ -243,6 +252,7 @@ impl LiveConsumer {
                 self.finisher.flush_run(partition);
             }
         }
+        memory.stays.see(&behind_end, Instant::now(), &self.finisher.topics, &self.health);
     }
 
     fn report(&self, error: &KafkaError) {
@@ -261,6 +271,10 @@ impl LiveConsumer {
             KafkaError::MessageConsumption(
                 RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic,
             ) => {}
+            // Tried again twice a second. Where it is the statistics show.
+            KafkaError::MessageConsumption(RDKafkaErrorCode::BadCompression | RDKafkaErrorCode::NotImplemented) => {
+                self.metrics.undecodable_batches.inc();
+            }
             // The clients' own lines name the broker and the cause.
             KafkaError::MessageConsumption(RDKafkaErrorCode::AllBrokersDown) => {}
             KafkaError::MessageConsumption(
@@ -289,7 +303,7 @@ impl LiveConsumer {
         }
         self.consumer.context().commit_finished(&self.consumer, &partitions);
         self.finisher.assignment.give_up(&partitions);
-        drop(self.consumer);
+        client::close(self.consumer);
         info!(drained, "left the group");
     }
 }

@@ -3,9 +3,10 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use rdkafka::message::{Header, Headers, OwnedHeaders};
+use rdkafka::message::{Header, OwnedHeaders};
 use sha2::{Digest, Sha256};
 
+use super::ffi;
 use super::produce::Outgoing;
 use super::record::Rejected;
 use crate::event::{Millis, Reason};
@@ -63,8 +64,8 @@ impl Extent {
 const KEY_BYTES: usize = 1024;
 
 /// Whether a header is the original record's, not a dead letter's.
-pub fn is_original(header: &str) -> bool {
-    !header.starts_with(CONNECT_PREFIX) && !header.starts_with(OUR_PREFIX)
+pub fn is_original(header: &[u8]) -> bool {
+    !header.starts_with(CONNECT_PREFIX.as_bytes()) && !header.starts_with(OUR_PREFIX.as_bytes())
 }
 
 /// Makes the dead letter of `rejected`, which was read from `topic` and has been tried `attempts` times.
@@ -72,11 +73,12 @@ pub fn dead_letter(rejected: &Rejected, topic: &str, attempts: u32, extent: Exte
     let record = &rejected.record;
     let value = record.value.as_deref();
     let key = record.key.as_deref();
-    let mut headers = OwnedHeaders::new_with_capacity(16);
-    if extent != Extent::CoordinatesOnly {
-        headers = copy_original_headers(headers, record.headers.as_ref());
-    }
-    headers = add_coordinates(headers, rejected, topic, attempts);
+    let headers = match &record.headers {
+        // Those of an earlier dead letter go: each of ours is there once.
+        Some(original) if extent != Extent::CoordinatesOnly => ffi::headers_whose(original, is_original),
+        _ => OwnedHeaders::new_with_capacity(16),
+    };
+    let mut headers = add_coordinates(headers, rejected, topic, attempts);
     let (key, value) = match extent {
         Extent::Whole => (key, value),
         Extent::Truncated { value_bytes } => (key, value.map(|value| first(value, value_bytes))),
@@ -90,16 +92,6 @@ pub fn dead_letter(rejected: &Rejected, topic: &str, attempts: u32, extent: Exte
 
 fn first(bytes: &[u8], count: usize) -> &[u8] {
     bytes.get(..count).unwrap_or(bytes)
-}
-
-/// The original headers, but for those of an earlier dead letter: each of ours is there once.
-fn copy_original_headers(mut headers: OwnedHeaders, original: Option<&OwnedHeaders>) -> OwnedHeaders {
-    for header in original.iter().flat_map(|original| original.iter()) {
-        if is_original(header.key) {
-            headers = headers.insert(header);
-        }
-    }
-    headers
 }
 
 fn add_coordinates(headers: OwnedHeaders, rejected: &Rejected, topic: &str, attempts: u32) -> OwnedHeaders {

@@ -1,17 +1,19 @@
 //! Dead letters read back: headers to a typed value. A dead-letter topic may hold anybody's records; what is not a dead
 //! letter of ours, to the letter, is foreign.
 
+use std::ffi::CStr;
 use std::sync::Arc;
 
 use rdkafka::Message;
-use rdkafka::message::{Headers, OwnedHeaders, OwnedMessage};
+use rdkafka::message::{OwnedHeaders, OwnedMessage};
 
 use super::assignment::Partition;
 use super::dead_letter::{
     self, ATTEMPTS, FAILED_AT, LENGTH, MESSAGE, ORIGINAL_OFFSET, ORIGINAL_PARTITION, ORIGINAL_TOPIC, REASON, SHA256,
     TIMESTAMP,
 };
-use super::record::{OriginalRecord, TRACEPARENT};
+use super::ffi;
+use super::record::{self, OriginalRecord, TRACEPARENT};
 use crate::event::framed::SCHEMA_HEADER;
 use crate::event::{Kind, Millis, RawRecord, Reason, time};
 
@@ -135,17 +137,15 @@ impl DeadLetter {
 
     /// The bytes of key, value and headers.
     pub fn size(&self) -> usize {
-        let headers = self.headers.iter().map(|header| header.key.len() + header.value.map_or(0, <[u8]>::len));
+        let headers = ffi::headers(self.headers.as_borrowed());
+        let headers = headers.map(|(name, value)| name.count_bytes() + value.map_or(0, <[u8]>::len));
         let key = self.key.as_ref().map_or(0, |key| key.len());
         key + self.content.bytes().map_or(0, <[u8]>::len) + headers.sum::<usize>()
     }
 
     /// The original record's headers.
-    pub fn original_headers(&self) -> impl Iterator<Item = (&str, Option<&[u8]>)> {
-        self.headers
-            .iter()
-            .filter(|header| dead_letter::is_original(header.key))
-            .map(|header| (header.key, header.value))
+    pub fn original_headers(&self) -> impl Iterator<Item = (&CStr, Option<&[u8]>)> {
+        ffi::headers(self.headers.as_borrowed()).filter(|(name, _)| dead_letter::is_original(name.to_bytes()))
     }
 
     /// The record as it lay in its original topic, which is of that kind; `None` if it was truncated.
@@ -159,17 +159,13 @@ impl DeadLetter {
             key: self.key.as_deref(),
             value: value.as_deref(),
             timestamp: self.origin.timestamp,
-            traceparent: self.original_header(TRACEPARENT),
+            traceparent: record::header(self.headers.as_borrowed(), TRACEPARENT),
         })
     }
 
     /// What names the schema of the original record's value, beside it.
     pub fn schema_header(&self) -> Option<&[u8]> {
-        self.original_header(SCHEMA_HEADER)
-    }
-
-    fn original_header(&self, name: &str) -> Option<&[u8]> {
-        self.original_headers().find(|(key, _)| *key == name).and_then(|(_, value)| value)
+        record::header(self.headers.as_borrowed(), SCHEMA_HEADER)
     }
 
     /// The original record for a new dead letter of it; `None` if it was truncated.
@@ -203,12 +199,12 @@ fn required<'h>(headers: &'h OwnedHeaders, name: &str) -> Result<&'h str, String
 
 /// The text of a header that may be there once.
 fn optional<'h>(headers: &'h OwnedHeaders, name: &str) -> Result<Option<&'h str>, String> {
-    let mut found = headers.iter().filter(|header| header.key == name);
-    let Some(header) = found.next() else { return Ok(None) };
+    let mut found = ffi::headers(headers.as_borrowed()).filter(|(found, _)| found.to_bytes() == name.as_bytes());
+    let Some((_, value)) = found.next() else { return Ok(None) };
     if found.next().is_some() {
         return Err(format!("it has {name} more than once"));
     }
-    let text = header.value.and_then(|value| std::str::from_utf8(value).ok());
+    let text = value.and_then(|value| std::str::from_utf8(value).ok());
     text.map(Some).ok_or_else(|| format!("its {name} is no text"))
 }
 

@@ -1,9 +1,10 @@
 //! A record taken out of the client's hands: what a dead letter has to bring back unchanged.
 
 use rdkafka::Message;
-use rdkafka::message::{BorrowedHeaders, BorrowedMessage, Headers, OwnedHeaders};
+use rdkafka::message::{BorrowedHeaders, BorrowedMessage, OwnedHeaders};
 
 use super::assignment::Partition;
+use super::ffi;
 use crate::event::framed::SCHEMA_HEADER;
 use crate::event::{RawRecord, Rejection};
 
@@ -31,9 +32,7 @@ impl OriginalRecord {
             timestamp: message.timestamp().to_millis(),
         }
     }
-}
 
-impl OriginalRecord {
     /// The record as it lay in `topic`.
     pub fn raw<'a>(&'a self, topic: &'a str) -> RawRecord<'a> {
         RawRecord {
@@ -54,7 +53,7 @@ impl OriginalRecord {
     }
 
     fn header(&self, name: &str) -> Option<&[u8]> {
-        header(self.headers.as_ref()?, name)
+        header(self.headers.as_ref()?.as_borrowed(), name)
     }
 }
 
@@ -62,8 +61,8 @@ impl OriginalRecord {
 pub const TRACEPARENT: &str = "traceparent";
 
 /// The value of the first header of this name.
-pub fn header<'h>(headers: &'h impl Headers, name: &str) -> Option<&'h [u8]> {
-    headers.iter().find(|header| header.key == name)?.value
+pub fn header<'h>(headers: &'h BorrowedHeaders, name: &str) -> Option<&'h [u8]> {
+    ffi::headers(headers).find(|(found, _)| found.to_bytes() == name.as_bytes())?.1
 }
 
 /// A record on its way to the dead letters.

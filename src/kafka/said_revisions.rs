@@ -4,8 +4,9 @@
 use std::collections::{BTreeMap, HashMap};
 
 use rdkafka::Message as _;
-use rdkafka::message::{Headers as _, OwnedMessage};
+use rdkafka::message::OwnedMessage;
 
+use super::record;
 use super::topic_reader::{ReadError, Source, Span};
 use crate::event::UserId;
 use crate::pipeline::segment_changed::REVISION_HEADER;
@@ -89,6 +90,6 @@ impl SaidRevisions {
 }
 
 fn revision(record: &OwnedMessage) -> Option<i64> {
-    let header = record.headers()?.iter().find(|header| header.key == REVISION_HEADER)?;
-    std::str::from_utf8(header.value?).ok()?.parse().ok()
+    let revision = record::header(record.headers()?.as_borrowed(), REVISION_HEADER)?;
+    std::str::from_utf8(revision).ok()?.parse().ok()
 }

@@ -1,6 +1,6 @@
 //! Where reading a newly assigned partition begins, and what happens when that place is gone.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
@@ -8,7 +8,7 @@ use rdkafka::error::KafkaResult;
 use rdkafka::{Offset, TopicPartitionList};
 use tracing::{info, warn};
 
-use super::describe;
+use super::ffi;
 use super::topic_id::TopicId;
 use crate::config::{OutOfRange, Start};
 use crate::metrics::Metrics;
@@ -38,23 +38,33 @@ impl StartPositions {
         // Asked for first: a topic that is recreated from here on has another id when it is looked at again.
         let ids = self.topic_ids(consumer, list)?;
         let committed = patiently(|| consumer.committed_offsets(list.clone(), ANSWER)).map_err(ask)?;
+        let mut without_offset = BTreeMap::<String, Vec<i32>>::new();
         for element in committed.elements() {
             let (topic, partition) = (element.topic(), element.partition());
             let offset = match element.offset() {
                 Offset::Offset(offset) => {
                     let (low, high) = patiently(|| consumer.fetch_watermarks(topic, partition, ANSWER)).map_err(ask)?;
-                    match (describe::committed_under(&committed, topic, partition), ids.get(topic)) {
+                    match (ffi::committed_under(&committed, topic, partition), ids.get(topic)) {
                         (Some(then), Some(now)) if then != *now => {
                             self.recreated(topic, partition, offset, low, high)?
                         }
                         _ => self.within(topic, partition, offset, low, high)?,
                     }
                 }
-                _ => self.first(topic, partition),
+                _ => {
+                    without_offset.entry(topic.to_owned()).or_default().push(partition);
+                    match self.start {
+                        Start::Earliest => Offset::Beginning,
+                        Start::Latest => Offset::End,
+                    }
+                }
             };
             let place =
                 |error| StopReason::Failure(format!("could not set the start of {topic} [{partition}]: {error}"));
             list.set_partition_offset(topic, partition, offset).map_err(place)?;
+        }
+        if !without_offset.is_empty() {
+            info!(partitions = ?without_offset, start = ?self.start, "the group has no offset for these partitions");
         }
         Ok(ids)
     }
@@ -126,14 +136,6 @@ impl StartPositions {
         Ok(())
     }
 
-    fn first(&self, topic: &str, partition: i32) -> Offset {
-        info!(topic, partition, start = ?self.start, "the group has no offset for this partition");
-        match self.start {
-            Start::Earliest => Offset::Beginning,
-            Start::Latest => Offset::End,
-        }
-    }
-
     /// The committed offset if it is in the partition, else what the policy says.
     pub fn within(&self, topic: &str, partition: i32, offset: i64, low: i64, high: i64) -> Result<Offset, StopReason> {
         if (low..=high).contains(&offset) {
@@ -187,7 +189,7 @@ pub fn topic_ids<C: ConsumerContext>(
     if topics.is_empty() {
         return Ok(HashMap::new());
     }
-    describe::topic_ids(consumer.client(), &topics, ANSWER)
+    ffi::topic_ids(consumer.client(), &topics, ANSWER)
 }
 
 fn patiently<T>(mut ask: impl FnMut() -> KafkaResult<T>) -> KafkaResult<T> {

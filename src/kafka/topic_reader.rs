@@ -10,7 +10,7 @@ use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::OwnedMessage;
 use rdkafka::{Message, Offset, TopicPartitionList};
 
-use super::client::{ClientEvents, Cluster};
+use super::client::{self, ClientEvents, Cluster};
 use crate::stop::Stop;
 
 /// How long the brokers may take to answer one question.
@@ -35,6 +35,8 @@ pub enum ReadError {
     Away(String),
     #[error("the topic {0} does not exist")]
     Missing(String),
+    #[error("a batch of {topic}[{partition}] at offset {offset} or behind it cannot be decompressed")]
+    Undecodable { topic: String, partition: i32, offset: i64 },
     #[error("interrupted")]
     Interrupted,
     #[error("could not read {topic}: {error}")]
@@ -53,9 +55,11 @@ pub struct Source {
 
 /// A topic being read. Its calls block.
 pub struct TopicReader {
-    consumer: BaseConsumer<ClientEvents>,
+    /// Taken when it is closed.
+    consumer: Option<BaseConsumer<ClientEvents>>,
     source: Source,
     waiting: VecDeque<Span>,
+    /// What is left of the span that is read.
     current: Option<Span>,
     /// When something was last heard of the brokers.
     heard: Instant,
@@ -93,7 +97,7 @@ impl Source {
     /// The client could not be made from its configuration.
     pub fn read(&self, spans: &[Span]) -> Result<TopicReader, ReadError> {
         Ok(TopicReader {
-            consumer: self.consumer()?,
+            consumer: Some(self.consumer()?),
             source: self.clone(),
             waiting: spans.iter().copied().collect(),
             current: None,
@@ -128,16 +132,15 @@ impl TopicReader {
             if self.source.stop.is_requested() {
                 return Err(ReadError::Interrupted);
             }
-            let polled = self.consumer.poll(INTERVAL);
+            let polled = self.consumer.as_ref().and_then(|consumer| consumer.poll(INTERVAL));
             if matches!(polled, Some(Ok(_) | Err(KafkaError::PartitionEOF(_)))) {
                 self.heard = Instant::now();
             }
             match polled {
                 Some(Ok(message)) if message.partition() == span.partition => {
                     // The last offsets may be transaction markers or compacted away: then the end of the partition tells.
-                    if message.offset() >= span.end - 1 {
-                        self.current = None;
-                    }
+                    let left = Span { first: message.offset() + 1, ..span };
+                    self.current = Some(left).filter(|left| left.first < left.end);
                     if message.offset() < span.end {
                         return Ok(Some(message.detach()));
                     }
@@ -145,11 +148,22 @@ impl TopicReader {
                 Some(Err(KafkaError::PartitionEOF(partition))) if partition == span.partition => self.current = None,
                 // What is left of the partition before.
                 Some(Ok(_) | Err(KafkaError::PartitionEOF(_))) => {}
+                Some(Err(KafkaError::MessageConsumption(
+                    RDKafkaErrorCode::BadCompression | RDKafkaErrorCode::NotImplemented,
+                ))) => {
+                    let (topic, Span { partition, first: offset, .. }) = (self.source.topic.clone(), span);
+                    return Err(ReadError::Undecodable { topic, partition, offset });
+                }
                 Some(Err(error)) if is_for_good(&error) => return Err(self.source.error(error)),
                 // The client recovers by itself, if it can.
                 Some(Err(_)) | None if self.heard.elapsed() < PATIENCE => {}
                 Some(Err(error)) => return Err(ReadError::Away(error.to_string())),
-                None => return Err(ReadError::Away(format!("nothing was heard of it for {PATIENCE:?}"))),
+                None => {
+                    let (topic, Span { partition, first, .. }) = (&self.source.topic, span);
+                    return Err(ReadError::Away(format!(
+                        "nothing was heard of {topic}[{partition}] from offset {first} on for {PATIENCE:?}"
+                    )));
+                }
             }
         }
     }
@@ -168,7 +182,15 @@ impl TopicReader {
     fn assign(&self, span: Span) -> KafkaResult<()> {
         let mut list = TopicPartitionList::new();
         list.add_partition_offset(&self.source.topic, span.partition, Offset::Offset(span.first))?;
-        self.consumer.assign(&list)
+        self.consumer.as_ref().map_or(Ok(()), |consumer| consumer.assign(&list))
+    }
+}
+
+impl Drop for TopicReader {
+    fn drop(&mut self) {
+        if let Some(consumer) = self.consumer.take() {
+            client::close(consumer);
+        }
     }
 }
 

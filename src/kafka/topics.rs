@@ -10,7 +10,7 @@ use tracing::{info, warn};
 
 use super::certificate;
 use super::client::{ClientEvents, Topics};
-use super::describe;
+use super::ffi;
 use super::producer::Producer;
 use super::topic_id::TopicIds;
 use crate::event::Kind;
@@ -133,7 +133,7 @@ async fn look(
 /// Takes down the ids of the input topics. Brokers that do not answer are a problem of those who look for the topics.
 fn see_ids(producer: &Producer, Watched { topics, ids }: &Watched, patience: Duration) {
     let kinds = [Kind::OnboardingCompleted, Kind::ProfileUpdated];
-    let found = describe::topic_ids(producer.client(), &kinds.map(|kind| topics.input(kind)), patience);
+    let found = ffi::topic_ids(producer.client(), &kinds.map(|kind| topics.input(kind)), patience);
     if let Ok(found) = found {
         ids.see(&topics.by_kind(&found));
     }

@@ -298,6 +298,10 @@ fn register() -> prometheus::Result<(Metrics, Vec<Documented>)> {
         dead_letters_held: to.whole_gauge("dead_letters_held", "Rejected records held back until their run ends")?,
         paused: to.whole_gauge("paused", "1 while intake is paused because what was taken in is not finished")?,
         offset_out_of_range,
+        undecodable_batches: to.counter(
+            "undecodable_batches_total",
+            "Batches of input records that the client could not decompress; one is counted at each attempt to read it",
+        )?,
         registry: to.registry.clone(),
     };
     to.process()?;

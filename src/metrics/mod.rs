@@ -67,6 +67,7 @@ pub struct Metrics {
     dead_letters_held: IntGauge,
     pub paused: IntGauge,
     offset_out_of_range: IntCounterVec,
+    pub undecodable_batches: IntCounter,
 }
 
 impl Metrics {

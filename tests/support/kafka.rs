@@ -3,7 +3,9 @@
 mod secured;
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::net::TcpStream;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -92,6 +94,27 @@ impl Kafka {
     /// Ends [`Self::pause`].
     pub fn resume(&self) {
         self.own().signal("CONT", Children::No);
+    }
+
+    /// Where these bytes first lie in the log of a partition whose records are all in its first segment.
+    pub fn find_in_log(&self, topic: &str, partition: i32, bytes: &[u8]) -> u64 {
+        let log = std::fs::read(self.log_of(topic, partition)).expect("the partition has a log");
+        let place = log.windows(bytes.len()).position(|found| found == bytes);
+        place.expect("the bytes are in the log").try_into().expect("a short log")
+    }
+
+    /// Overwrites bytes of a partition's log as a broken disk would, and returns those that were there.
+    pub fn overwrite_log(&self, topic: &str, partition: i32, place: u64, bytes: &[u8]) -> Vec<u8> {
+        let log = File::options().read(true).write(true).open(self.log_of(topic, partition));
+        let log = log.expect("the partition has a log");
+        let mut before = vec![0; bytes.len()];
+        log.read_exact_at(&mut before, place).expect("the log is that long");
+        log.write_all_at(bytes, place).expect("the log can be written to");
+        before
+    }
+
+    fn log_of(&self, topic: &str, partition: i32) -> PathBuf {
+        self.own().folder().join(format!("data/{topic}-{partition}/{:020}.log", 0))
     }
 
     /// A client's configuration that leads to this broker. An outage that a test makes is no news for its output.

@@ -1,13 +1,15 @@
 //! Records: producing them and reading them back.
 
 use std::collections::BTreeSet;
+use std::ffi::CStr;
 use std::time::Instant;
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
-use rdkafka::message::{Header, Headers, Message, OwnedHeaders};
+use rdkafka::message::{BorrowedMessage, Header, Message, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
 use rdkafka::{Offset, TopicPartitionList};
+use segmenter::kafka::ffi;
 
 use super::Kafka;
 use super::kafka::TIMEOUT;
@@ -107,6 +109,13 @@ impl Kafka {
     /// [`Self::produce_all`] by a client that knows nothing yet, so that it finds partitions that were just added.
     pub async fn produce_by_new_client(&self, topic: &str, records: impl IntoIterator<Item = Record>) {
         send(&self.new_producer(None), topic, records).await;
+    }
+
+    /// Produces records as one batch that is compressed with gzip.
+    pub async fn produce_gzip(&self, topic: &str, records: impl IntoIterator<Item = Record>) {
+        let mut config = self.client();
+        config.set("acks", "all").set("compression.type", "gzip").set("linger.ms", "1000");
+        send(&config.create().expect("a valid client"), topic, records).await;
     }
 
     /// Produces records in a transaction, which also puts a control record into each partition.
@@ -214,8 +223,9 @@ fn read_all(client: &BaseConsumer, topic: &str) -> Vec<OwnedRecord> {
     records
 }
 
-fn own(message: &impl Message) -> OwnedRecord {
-    let headers = message.headers().map(|headers| headers.iter().map(|header| own_header(&header)).collect());
+fn own(message: &BorrowedMessage<'_>) -> OwnedRecord {
+    let own = |(name, value): (&CStr, Option<&[u8]>)| (name.to_string_lossy().into(), value.map(<[u8]>::to_vec));
+    let headers = message.headers().map(|headers| ffi::headers(headers).map(own).collect());
     OwnedRecord {
         partition: message.partition(),
         offset: message.offset(),
@@ -224,8 +234,4 @@ fn own(message: &impl Message) -> OwnedRecord {
         headers: headers.unwrap_or_default(),
         timestamp: message.timestamp().to_millis(),
     }
-}
-
-fn own_header(header: &Header<'_, &[u8]>) -> (String, Option<Vec<u8>>) {
-    (header.key.to_owned(), header.value.map(<[u8]>::to_vec))
 }

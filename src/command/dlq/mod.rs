@@ -130,6 +130,6 @@ fn exit_of(error: &ReadError) -> Exit {
         ReadError::Away(_) => Exit::DependencyAway,
         ReadError::Missing(_) => Exit::Refused,
         ReadError::Interrupted => Exit::Interrupted,
-        ReadError::Failed { .. } => Exit::Failure,
+        ReadError::Failed { .. } | ReadError::Undecodable { .. } => Exit::Failure,
     }
 }

@@ -81,7 +81,10 @@ fn write_text(letter: &DeadLetter, payload: bool, out: &mut impl Write) -> io::R
     };
     row("value", &value)?;
     for (name, value) in letter.original_headers() {
-        row("header", &format!("{}: {}", printable(name), value.map_or_else(|| "null".to_owned(), line)))?;
+        row(
+            "header",
+            &format!("{}: {}", printable(&name.to_string_lossy()), value.map_or_else(|| "null".to_owned(), line)),
+        )?;
     }
     match letter.content.bytes() {
         Some(bytes) if payload => writeln!(out, "\n{}", block(bytes)),
@@ -91,8 +94,10 @@ fn write_text(letter: &DeadLetter, payload: bool, out: &mut impl Write) -> io::R
 
 fn shown_json(letter: &DeadLetter, payload: bool) -> Value {
     let mut shown = to_json(letter, 1);
-    let headers: Vec<Value> =
-        letter.original_headers().map(|(name, value)| json!({"name": name, "value": value.map(line)})).collect();
+    let headers: Vec<Value> = letter
+        .original_headers()
+        .map(|(name, value)| json!({"name": name.to_string_lossy(), "value": value.map(line)}))
+        .collect();
     let Value::Object(members) = &mut shown else { return shown };
     // How many there are of the record is not looked up for one of them.
     members.remove("deadLetters");

@@ -190,7 +190,7 @@ struct Sorted {
 impl Rules {
     /// Decides what a record is; waits for its schema, on a thread that may.
     fn sort(&self, message: &OwnedMessage, kind: Kind, sorted: &mut Sorted) -> Result<(), Halt> {
-        let schema = message.headers().and_then(|headers| record::header(headers, SCHEMA_HEADER));
+        let schema = message.headers().and_then(|headers| record::header(headers.as_borrowed(), SCHEMA_HEADER));
         match Handle::current().block_on(self.decoder.decode(&raw(message, kind), schema))? {
             Decoded::Event(event) if self.is_meant(&event) => {
                 sorted.events.push(event);
@@ -216,7 +216,7 @@ impl Rules {
 }
 
 fn raw(message: &OwnedMessage, kind: Kind) -> RawRecord<'_> {
-    let traceparent = message.headers().and_then(|headers| record::header(headers, record::TRACEPARENT));
+    let traceparent = message.headers().and_then(|headers| record::header(headers.as_borrowed(), record::TRACEPARENT));
     RawRecord {
         kind,
         topic: message.topic(),

@@ -1,6 +1,9 @@
-//! Asks librdkafka itself for what the `rdkafka` crate does not pass on: the ids of topics, and the metadata of committed
-//! offsets as bytes. With `interposed` the only module that is `unsafe`: the safe way there is not.
-#![allow(unsafe_code, reason = "rdkafka 0.39 wraps neither DescribeTopics nor a topic's id")]
+//! Calls librdkafka itself for what the `rdkafka` crate does not pass on: the ids of topics, and as bytes the metadata of
+//! committed offsets and the names of headers, which the crate panics on where they are not UTF-8. The only file with `unsafe`.
+#![allow(
+    unsafe_code,
+    reason = "rdkafka 0.39 wraps no topic ids, and panics on metadata and header names that are not UTF-8"
+)]
 
 use std::collections::HashMap;
 use std::ffi::{CStr, CString};
@@ -12,6 +15,7 @@ use rdkafka::TopicPartitionList;
 use rdkafka::bindings as rd;
 use rdkafka::client::{Client, ClientContext};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::message::{BorrowedHeaders, OwnedHeaders};
 use rdkafka::types::RDKafkaRespErr;
 
 use super::topic_id::TopicId;
@@ -171,6 +175,39 @@ pub fn committed_under(list: &TopicPartitionList, topic: &str, partition: i32) -
     // SAFETY: an element that has metadata has that many bytes of it, for as long as the list lives.
     let metadata = unsafe { std::slice::from_raw_parts(metadata, element.metadata_size) };
     TopicId::from_metadata(std::str::from_utf8(metadata).ok()?)
+}
+
+/// The headers in their order, each with its name and its value. Any program may send a name that is not UTF-8.
+pub fn headers(headers: &BorrowedHeaders) -> impl Iterator<Item = (&CStr, Option<&[u8]>)> {
+    (0..).map_while(move |index| {
+        let (mut name, mut value, mut length) = (ptr::null(), ptr::null(), 0);
+        // SAFETY: the headers are borrowed for as long as the result; the call reads them and writes to three places of ours.
+        let found = unsafe {
+            rd::rd_kafka_header_get_all(native(headers), index, &raw mut name, &raw mut value, &raw mut length)
+        };
+        succeeded(found).ok()?;
+        // SAFETY: a header has a name that ends with NUL, and a value of that length or none; they live as long as the headers.
+        let (name, value) = unsafe {
+            (CStr::from_ptr(name), (!value.is_null()).then(|| std::slice::from_raw_parts(value.cast(), length)))
+        };
+        Some((name, value))
+    })
+}
+
+/// A copy of those headers whose name is kept, byte for byte.
+pub fn headers_whose(original: &OwnedHeaders, is_kept: impl Fn(&[u8]) -> bool) -> OwnedHeaders {
+    let copy = original.clone();
+    for (name, _) in headers(original.as_borrowed()).filter(|(name, _)| !is_kept(name.to_bytes())) {
+        // SAFETY: the copy is ours alone, and nothing of it is borrowed; the name is the original's. A name that is removed
+        // already is not found, which is no error here.
+        unsafe { rd::rd_kafka_header_remove(native(copy.as_borrowed()), name.as_ptr()) };
+    }
+    copy
+}
+
+/// librdkafka's headers: the crate's type for them has no size of its own and lies at their address.
+fn native(headers: &BorrowedHeaders) -> *mut rd::rd_kafka_headers_t {
+    ptr::from_ref(headers).cast_mut().cast()
 }
 
 fn succeeded(code: RDKafkaRespErr) -> KafkaResult<()> {

@@ -1,0 +1,137 @@
+//! Batches that are damaged in the broker's log, and names of headers that are no text.
+
+use std::time::{Duration, Instant};
+
+use crate::scene::{Numbers, PATIENCE, Scene, history, onboarding_event, record};
+use crate::support::{Record, Segmenter, eventually, http_get, segmenter};
+
+/// How a gzip member begins.
+const GZIP: [u8; 3] = [0x1f, 0x8b, 8];
+/// The length of its header.
+const GZIP_HEADER: u64 = 10;
+/// The header of a last block that claims to hold 65,535 bytes as they are: more than come.
+const ENDLESS: [u8; 5] = [1, 0xff, 0xff, 0, 0];
+
+/// What a pod may take for everything from the signal on, at most.
+const GRACE_PERIOD: Duration = Duration::from_secs(45);
+
+/// Onboardings of twenty users for one partition.
+fn onboardings(partition: i32, seed: u64) -> Vec<Record> {
+    let mut numbers = Numbers(seed);
+    let event = |id: u64| {
+        let user = format!("user-{}", id % 20);
+        record(&user, &onboarding_event(&user, seed * 1_000 + id, &mut numbers)).partition(partition)
+    };
+    (0..40).map(event).collect()
+}
+
+async fn is_named(process: &Segmenter, place: &str) {
+    let address = process.http_address().await;
+    eventually(PATIENCE, "the partition is named", || async {
+        let ready = http_get(address, "/health/ready").await;
+        ready.status == 503 && ready.body.contains(place)
+    })
+    .await;
+    assert!(process.log().iter().any(|line| line.contains("do not move") && line.contains(place)));
+    assert_eq!(http_get(address, "/health/live").await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_that_cannot_be_decompressed_stops_its_partition_alone_is_counted_and_named() {
+    let scene = Scene::new(2).await;
+    scene.add_users(20).await;
+    scene.kafka.produce_all(&scene.onboarding, onboardings(0, 1)).await;
+    scene.kafka.produce_gzip(&scene.onboarding, onboardings(0, 2)).await;
+    let place = scene.kafka.find_in_log(&scene.onboarding, 0, &GZIP);
+    scene.kafka.overwrite_log(&scene.onboarding, 0, place, &[0; 3]);
+    let process = scene.serve();
+    is_named(&process, &format!("{}[0] at offset 40", scene.onboarding)).await;
+
+    scene.kafka.produce_all(&scene.onboarding, onboardings(1, 3)).await;
+    scene
+        .produce(&history(20, 100, 4).into_iter().filter(|(is_onboarding, ..)| !is_onboarding).collect::<Vec<_>>())
+        .await;
+    eventually(PATIENCE, "the others are read to their ends", || async {
+        scene.kafka.committed(&scene.group, &scene.onboarding).await == [Some(40), Some(40)]
+            && scene
+                .kafka
+                .committed(&scene.group, &scene.updates)
+                .await
+                .iter()
+                .map(|at| at.unwrap_or(0))
+                .collect::<Vec<_>>()
+                == scene.kafka.end_offsets(&scene.updates).await
+    })
+    .await;
+    let address = process.http_address().await;
+    let metrics = http_get(address, "/metrics").await.body;
+    let counted = metrics.lines().find_map(|line| line.strip_prefix("segmenter_undecodable_batches_total "));
+    assert!(counted.unwrap().parse::<u64>().unwrap() > 0);
+
+    scene.kafka.overwrite_log(&scene.onboarding, 0, place, &GZIP);
+    scene.settled().await;
+    scene.assert_right().await;
+    eventually(PATIENCE, "it is ready again", || async { http_get(address, "/health/ready").await.status == 200 })
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gzip_stream_that_ends_early_is_named_and_does_not_outlast_sigterm() {
+    let scene = Scene::new(1).await;
+    scene.add_users(20).await;
+    scene.kafka.produce_all(&scene.onboarding, onboardings(0, 5)).await;
+    scene.kafka.produce_gzip(&scene.onboarding, onboardings(0, 6)).await;
+    let place = scene.kafka.find_in_log(&scene.onboarding, 0, &GZIP) + GZIP_HEADER;
+    let before = scene.kafka.overwrite_log(&scene.onboarding, 0, place, &ENDLESS);
+    let mut process = scene.serve();
+    // A fetch that brings both batches is not handed over before the second one is decompressed.
+    let named = format!("{}[0] at offset ", scene.onboarding);
+    is_named(&process, &named).await;
+
+    let asked = Instant::now();
+    process.terminate();
+    assert_eq!(process.wait(GRACE_PERIOD).await.code(), Some(0));
+    assert!(asked.elapsed() < GRACE_PERIOD);
+    assert!(process.log().iter().any(|line| line.contains("a Kafka client does not close")), "{:#?}", process.log());
+
+    scene.kafka.overwrite_log(&scene.onboarding, 0, place, &before);
+    let _next = scene.serve();
+    scene.settled().await;
+    scene.assert_right().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_that_reads_a_damaged_batch_names_it_and_ends() {
+    let scene = Scene::new(1).await;
+    scene.kafka.produce_gzip(&scene.dead, onboardings(0, 7)).await;
+    let place = scene.kafka.find_in_log(&scene.dead, 0, &GZIP);
+    for (damage, at, code) in [([0; 5].as_slice(), place, 1), (ENDLESS.as_slice(), place + GZIP_HEADER, 75)] {
+        let before = scene.kafka.overwrite_log(&scene.dead, 0, at, damage);
+        let listed = segmenter(&["dlq", "list"], &scene.environment()).finish(PATIENCE).await;
+        assert_eq!(listed.code, Some(code), "{listed:?}");
+        assert!(listed.log.contains(&format!("{}[0]", scene.dead)) && listed.log.contains("offset 0"), "{listed:?}");
+        scene.kafka.overwrite_log(&scene.dead, 0, at, &before);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_header_whose_name_is_no_text_is_carried_to_the_dead_letters_and_stops_nothing() {
+    const TEXT: &[u8] = b"x-of-producer";
+    let name = [b"x-\xff".as_slice(), &TEXT[3..]].concat();
+    let scene = Scene::new(1).await;
+    scene.add_users(20).await;
+    let with_header = |record: Record| record.header("x-of-producer", "crm");
+    for record in onboardings(0, 8).into_iter().take(2).chain([Record::new("user-0", "{")]) {
+        scene.kafka.produce(&scene.onboarding, with_header(record)).await;
+        let place = scene.kafka.find_in_log(&scene.onboarding, 0, TEXT);
+        scene.kafka.overwrite_log(&scene.onboarding, 0, place, &name);
+    }
+    let mut process = scene.serve();
+    scene.settled().await;
+    assert!(process.is_running());
+    scene.assert_right().await;
+    assert_eq!(scene.dead_letters().await.len(), 1);
+    scene.kafka.find_in_log(&scene.dead, 0, &name);
+    let shown = segmenter(&["dlq", "show", "0:0"], &scene.environment()).finish(PATIENCE).await;
+    assert!(shown.stdout.contains("x-\u{fffd}f-producer: crm"), "{shown:?}");
+}
