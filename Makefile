@@ -7,7 +7,7 @@ SHELL := /bin/bash
 export RUST_TEST_THREADS ?= 4
 
 # One set of features for both targets of tests, so that one build serves both.
-TESTED := failpoints,otlp
+TESTED := failpoints,otlp,demo
 
 .PHONY: help demo setup build test test-ops soak bench lint
 
@@ -16,8 +16,8 @@ help: ## List the targets
 
 demo: ## See the service at work, with nothing to set up: make demo [ARGS="--keep"]
 	@scripts/setup demo >&2
-	@cargo build --locked --release
-	@target/release/segmenter demo $(ARGS)
+	@cargo build --locked --profile demo --no-default-features --features demo --bin demo
+	@target/demo/demo $(ARGS)
 
 setup: ## Install what building and testing need
 	@scripts/setup

@@ -19,7 +19,6 @@ pub mod batch_writer;
 pub mod command;
 pub mod config;
 pub mod decoder;
-pub mod demo;
 pub mod dlq;
 pub mod doctor;
 pub mod engine;

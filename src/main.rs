@@ -10,7 +10,6 @@ use segmenter::command;
 use segmenter::command::check_events::{self, CheckEventsArgs};
 use segmenter::command::completions::{self, CompletionsArgs};
 use segmenter::command::config::ConfigCommand;
-use segmenter::command::demo::DemoArgs;
 use segmenter::command::dlq::{self, Action, DlqArgs};
 use segmenter::command::doctor::DoctorArgs;
 use segmenter::command::explain::{self, ExplainArgs};
@@ -62,11 +61,11 @@ enum Command {
     Recompute(RecomputeArgs),
     Republish(RepublishArgs),
     Job(JobCommand),
-    Demo(DemoArgs),
     Completions(CompletionsArgs),
 }
 
 /// Records are taken in on one thread and let go on others, which the system's allocator is slow at.
+#[cfg(feature = "jemalloc")]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
@@ -112,7 +111,6 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Config(args) => {
             Ok(command::config::run(&args, &resolved, &mut io::stdout().lock(), &mut io::stderr().lock())?.into())
         }
-        Command::Demo(args) => Ok(runtime()?.block_on(command::demo::run(&args, &mut io::stdout()))?.into()),
         Command::Doctor(args) => {
             let config = usable(resolved.config())?;
             Ok(runtime()?.block_on(command::doctor::run(&args, &config, &mut io::stdout()))?.into())

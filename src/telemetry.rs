@@ -1,8 +1,6 @@
 //! Logging: one line an event on standard error, as JSON for machines or plain for people.
 
-use std::fs::File;
 use std::io::IsTerminal as _;
-use std::sync::Mutex;
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::time::UtcTime;
@@ -30,22 +28,6 @@ pub fn init(directives: &str, format: Option<LogFormat>) -> anyhow::Result<()> {
         LogFormat::Json => builder.json().flatten_event(true).finish().try_init()?,
         LogFormat::Pretty => builder.finish().try_init()?,
     }
-    log_panics();
-    Ok(())
-}
-
-/// Starts logging, plain, into `file`: for a command whose terminal shows something else.
-///
-/// # Errors
-/// As [`init`].
-pub fn init_to_file(directives: &str, file: File) -> anyhow::Result<()> {
-    tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::builder().parse(directives)?)
-        .with_timer(UtcTime::rfc_3339())
-        .with_writer(Mutex::new(file))
-        .with_ansi(false)
-        .finish()
-        .try_init()?;
     log_panics();
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! `segmenter demo`: its summary adds up, it can be piped, and nothing of it is left behind.
+//! `make demo`: its report adds up, it can be piped, and nothing of it is left behind.
 
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -35,8 +35,8 @@ impl TempRoom {
     }
 
     fn demo(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_segmenter"));
-        command.arg("demo").env("TMPDIR", &self.0);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_demo"));
+        command.env("TMPDIR", &self.0);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
@@ -67,7 +67,7 @@ async fn run(mut command: Command) -> Output {
 }
 
 #[tokio::test]
-async fn the_demos_summary_adds_up_and_nothing_is_left_behind() {
+async fn the_demos_report_adds_up_and_nothing_is_left_behind() {
     let room = TempRoom::new();
     let mut command = room.demo();
     command.args(["--travellers", "200"]);
@@ -80,7 +80,7 @@ async fn the_demos_summary_adds_up_and_nothing_is_left_behind() {
     assert_eq!(endings.map(|ending| figure(&report, ending)).iter().sum::<u64>(), sent, "{report}");
     assert!(endings.iter().all(|ending| figure(&report, ending) > 0), "every ending is shown:\n{report}");
     assert_eq!(figure(&report, "every record is accounted for"), sent);
-    assert!(report.contains("starts a family"), "a change is told:\n{report}");
+    assert!(report.contains("starts a family"), "a change is shown:\n{report}");
 
     let is_control = |letter: char| letter.is_control() && letter != '\n';
     assert!(!report.contains(is_control) && !progress.contains(is_control), "a pipe gets plain text");
@@ -105,12 +105,12 @@ async fn an_interrupted_demo_leaves_nothing_behind() {
 #[tokio::test]
 async fn a_demo_interrupted_in_the_middle_of_its_work_leaves_nothing_behind() {
     let room = TempRoom::new();
-    let mut child = room.demo().args(["--travellers", "20000"]).spawn().unwrap();
+    let mut child = room.demo().args(["--travellers", "5000"]).spawn().unwrap();
     let progress = std::io::BufReader::new(child.stderr.take().unwrap());
     let at_work = tokio::task::spawn_blocking(move || {
-        std::io::BufRead::lines(progress).any(|line| line.unwrap().contains("a second"))
+        std::io::BufRead::lines(progress).any(|line| line.unwrap().contains("Lives change"))
     });
-    assert!(at_work.await.unwrap(), "progress is told");
+    assert!(at_work.await.unwrap(), "progress is shown");
     interrupt(child.id());
     let status = tokio::task::spawn_blocking(move || child.wait().unwrap()).await.unwrap();
     assert_eq!(status.code(), Some(130));
@@ -133,7 +133,7 @@ async fn a_demo_that_is_kept_serves_until_it_is_interrupted() {
         report
     });
     let report = kept.await.unwrap();
-    let row = report.lines().find(|line| line.trim_start().starts_with("Page ")).expect("the page's address is told");
+    let row = report.lines().find(|line| line.trim_start().starts_with("Page ")).expect("the page's address is shown");
     let address = row.split("http://").nth(1).unwrap().trim_end_matches('/');
     let page = http_get(address.parse().unwrap(), "/").await;
     assert!(page.status == 200 && page.body.contains("Users by primary segment"), "{}", page.body);

@@ -17,6 +17,7 @@ mod check_events;
 mod config;
 mod consumers;
 mod decoding_corpus;
+#[cfg(feature = "demo")]
 mod demo;
 mod dlq;
 mod docs_sql;

@@ -88,7 +88,7 @@ async fn the_program_says_its_version() {
 }
 
 #[test]
-fn the_package_has_everything_that_building_reads_and_the_licences() {
+fn the_package_has_everything_that_building_reads_and_the_licences_and_neither_tests_nor_the_demo() {
     let listed = Command::new(env!("CARGO"))
         .args(["package", "--list", "--offline", "--allow-dirty"])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
@@ -97,9 +97,11 @@ fn the_package_has_everything_that_building_reads_and_the_licences() {
     assert!(listed.status.success(), "{}", String::from_utf8_lossy(&listed.stderr));
     let listed = String::from_utf8(listed.stdout).unwrap();
     let has = |path: &str| listed.lines().any(|line| line == path);
-    for path in ["LICENSE-MIT", "LICENSE-APACHE", "README.md", "Cargo.lock", "build.rs", "tests/main.rs"] {
+    for path in ["LICENSE-MIT", "LICENSE-APACHE", "README.md", "Cargo.lock", "build.rs", "src/main.rs"] {
         assert!(has(path), "{path}");
     }
+    let is_left_out = |path: &str| ["tests/", "benches/", "examples/"].iter().any(|folder| path.starts_with(folder));
+    assert!(!listed.lines().any(is_left_out), "{listed}");
     let mut embedded = 0;
     let source = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     for file in listed.lines().filter(|line| line.starts_with("src/") && line.ends_with(".rs")) {

@@ -1,8 +1,12 @@
 //! The events of a measurement: travellers who onboard, change their minds, say the same again. Decided by a seed.
 
-use segmenter::demo::random::Random;
 use segmenter::event::{Kind, Millis};
 use uuid::{Builder, Uuid};
+
+use random::Random;
+
+#[path = "../../examples/demo/random.rs"]
+mod random;
 
 /// Long past, so that no event is dated after its record.
 const BEGIN: i64 = 1_735_689_600_000;

@@ -51,6 +51,7 @@ use wire::Encoding;
 use world::World;
 
 /// As the service's, so that what it does costs here what it costs there.
+#[cfg(feature = "jemalloc")]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 

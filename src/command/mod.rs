@@ -5,7 +5,6 @@ pub mod check_events;
 pub mod completions;
 pub mod config;
 mod database;
-pub mod demo;
 pub mod dlq;
 pub mod doctor;
 pub mod explain;

@@ -8,7 +8,6 @@
 use std::collections::HashMap;
 use std::ffi::{CStr, CString};
 use std::ptr::{self, NonNull};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rdkafka::TopicPartitionList;
@@ -22,15 +21,6 @@ use super::topic_id::TopicId;
 
 /// How much longer than the request's own time limit to wait for its answer.
 const MARGIN: Duration = Duration::from_secs(1);
-
-/// Set where the brokers are the in-process ones of a demonstration, which do not answer.
-static WITHOUT_IDS: AtomicBool = AtomicBool::new(false);
-
-/// From now on nobody is asked: the brokers of this process never answer. A process talks to one cluster, so this is known to
-/// the whole of it.
-pub fn brokers_have_no_ids() {
-    WITHOUT_IDS.store(true, Ordering::Relaxed);
-}
 
 /// Something of librdkafka's that is ours to destroy.
 struct Owned<T> {
@@ -58,15 +48,12 @@ impl<T> Drop for Owned<T> {
 }
 
 /// The ids of those topics that exist, on brokers that have ids (Kafka 2.8 and newer). Blocks until the brokers have
-/// answered, for at most about `timeout`.
+/// answered, for at most about twice `timeout`.
 pub fn topic_ids<C: ClientContext>(
     client: &Client<C>,
     topics: &[&str],
     timeout: Duration,
 ) -> KafkaResult<HashMap<String, TopicId>> {
-    if WITHOUT_IDS.load(Ordering::Relaxed) {
-        return Ok(HashMap::new());
-    }
     match answer(client, topics, timeout) {
         Ok(event) => described(&event),
         Err(KafkaError::AdminOp(RDKafkaErrorCode::UnsupportedFeature | RDKafkaErrorCode::UnsupportedVersion)) => {
@@ -76,12 +63,14 @@ pub fn topic_ids<C: ClientContext>(
     }
 }
 
-/// Sends DescribeTopics and waits for the event that answers it.
+/// Sends DescribeTopics and waits for the event that answers it. Every broker can answer. By default librdkafka asks the
+/// controller only, and waits while there is none; here it asks the broker that has just answered.
 fn answer<C: ClientContext>(
     client: &Client<C>,
     topics: &[&str],
     timeout: Duration,
 ) -> KafkaResult<Owned<rd::rd_kafka_event_t>> {
+    let broker = client.fetch_metadata(topics.first().copied(), timeout)?.orig_broker_id();
     let names: Vec<CString> = topics.iter().filter_map(|topic| CString::new(*topic).ok()).collect();
     let mut pointers: Vec<_> = names.iter().map(|name| name.as_ptr()).collect();
     let for_topics = rd::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS;
@@ -107,6 +96,13 @@ fn answer<C: ClientContext>(
         )
     };
     succeeded(set)?;
+    if broker >= 0 {
+        // SAFETY: as above.
+        let set = unsafe {
+            rd::rd_kafka_AdminOptions_set_broker(options.get(), broker, error_text.as_mut_ptr(), error_text.len())
+        };
+        succeeded(set)?;
+    }
     // SAFETY: all four are valid; the call copies what it keeps of the topics and the options, and holds on to the queue.
     let event = unsafe {
         rd::rd_kafka_DescribeTopics(client.native_ptr(), collection.get(), options.get(), queue.get());

@@ -27,11 +27,6 @@ impl Random {
         least + self.below(greatest.saturating_sub(least) + 1)
     }
 
-    /// True `percent` times of a hundred.
-    pub fn percent(&mut self, percent: u64) -> bool {
-        self.below(100) < percent
-    }
-
     /// One of `from`; the default where there is none.
     pub fn pick<T: Copy + Default>(&mut self, from: &[T]) -> T {
         let place = self.below(from.len() as u64);

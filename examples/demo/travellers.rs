@@ -1,13 +1,12 @@
-//! Synthetic travellers: eight ways to travel, each with some variety. Nobody real is in here.
+//! Synthetic travellers: eight ways to travel, each with some variety.
 
 use serde_json::{Value, json};
 
 use super::random::Random;
 
 /// A way to travel, of which the answers given in the onboarding follow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Habit {
-    #[default]
     Backpacking,
     WithChildren,
     InLuxury,
@@ -18,33 +17,27 @@ pub enum Habit {
     Retired,
 }
 
-/// As often as they are listed.
-const HABITS: [Habit; 20] = [
-    Habit::Backpacking,
-    Habit::Backpacking,
-    Habit::Backpacking,
-    Habit::Backpacking,
-    Habit::WithChildren,
-    Habit::WithChildren,
-    Habit::WithChildren,
-    Habit::WithChildren,
-    Habit::ForCulture,
-    Habit::ForCulture,
-    Habit::ForCulture,
-    Habit::ForAdventure,
-    Habit::ForAdventure,
-    Habit::ForAdventure,
-    Habit::AsCouple,
-    Habit::AsCouple,
-    Habit::InLuxury,
-    Habit::OnBusiness,
-    Habit::OnBusiness,
-    Habit::Retired,
+/// Of twenty travellers, so many have each habit.
+const HABITS: [(Habit, u64); 8] = [
+    (Habit::Backpacking, 4),
+    (Habit::WithChildren, 4),
+    (Habit::ForCulture, 3),
+    (Habit::ForAdventure, 3),
+    (Habit::AsCouple, 2),
+    (Habit::InLuxury, 1),
+    (Habit::OnBusiness, 2),
+    (Habit::Retired, 1),
 ];
 
 impl Habit {
     pub fn any(random: &mut Random) -> Self {
-        random.pick(&HABITS)
+        let mut place = random.below(20);
+        let found = HABITS.iter().find(|(_, share)| {
+            let found = place < *share;
+            place = place.saturating_sub(*share);
+            found
+        });
+        found.map_or(Self::Backpacking, |(habit, _)| *habit)
     }
 
     /// Every section of the preferences, as the onboarding asks for them.
