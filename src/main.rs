@@ -23,7 +23,10 @@ use segmenter::command::schema::{self, SchemaAction, SchemaCommand};
 use segmenter::command::serve::ServeArgs;
 use segmenter::command::user::{UserAction, UserCommand};
 use segmenter::command::verify::{self, Scope, VerifyArgs};
-use segmenter::config::{Config, Resolved, Sources};
+use segmenter::config::{
+    CatalogConfig, Config, DatabaseConfig, KafkaConfig, LogConfig, RegistryConfig, Resolved, Section, SettingFlags,
+    Sources, TopicsConfig,
+};
 use segmenter::engine::Catalog;
 use segmenter::event::Millis;
 use segmenter::exit::Exit;
@@ -91,19 +94,17 @@ fn main() -> ExitCode {
 
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let flags = match &cli.command {
-        Command::Serve(args) => args.settings.0.clone(),
-        _ => Vec::new(),
+        Command::Serve(args) => args.settings.clone(),
+        _ => SettingFlags::default(),
     };
     let resolved = Sources::of_process(cli.config, flags).resolve();
     match cli.command {
         Command::Serve(_) => {
-            let config = usable(resolved.config())?;
-            telemetry::init(config.log.filter.as_str(), config.log.format)?;
+            let config = configured(&resolved)?;
             Ok(runtime()?.block_on(command::serve::run(config, resolved.shown_settings()))?.into())
         }
         Command::Migrate(args) => {
-            let (database, log) = usable(resolved.database())?;
-            telemetry::init(log.filter.as_str(), log.format)?;
+            let database: DatabaseConfig = configured(&resolved)?;
             let mut out = io::stdout();
             let run = command::migrate::run(&args, database.url.expose(), &mut out);
             Ok(runtime()?.block_on(run)?.into())
@@ -112,7 +113,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Ok(command::config::run(&args, &resolved, &mut io::stdout().lock(), &mut io::stderr().lock())?.into())
         }
         Command::Doctor(args) => {
-            let config = usable(resolved.config())?;
+            let config: Config = resolved.config().map_err(|problems| Unusable(problems.to_string()))?;
             Ok(runtime()?.block_on(command::doctor::run(&args, &config, &mut io::stdout()))?.into())
         }
         Command::Schema(command) => schemas(&command.action, &resolved),
@@ -142,19 +143,16 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
 }
 
 fn schemas(action: &SchemaAction, resolved: &Resolved) -> anyhow::Result<ExitCode> {
-    let (registry, topics, log) = usable(resolved.registry())?;
-    telemetry::init(log.filter.as_str(), log.format)?;
+    let (registry, topics): (RegistryConfig, TopicsConfig) = configured(resolved)?;
     Ok(runtime()?.block_on(schema::run(action, &registry, &topics, &mut io::stdout()))?.into())
 }
 
 fn dead_letters(args: &DlqArgs, resolved: &Resolved) -> anyhow::Result<ExitCode> {
     if let Action::Redrive(redrive) = &args.action {
-        let config = usable(resolved.config())?;
-        telemetry::init(config.log.filter.as_str(), config.log.format)?;
+        let config = configured(resolved)?;
         return Ok(runtime()?.block_on(dlq::redrive(redrive, &config, now(), &mut io::stdout()))?.into());
     }
-    let (kafka, topics, log) = usable(resolved.kafka())?;
-    telemetry::init(log.filter.as_str(), log.format)?;
+    let (kafka, topics): (KafkaConfig, TopicsConfig) = configured(resolved)?;
     Ok(dlq::look(&args.action, &kafka, &topics, now(), &mut io::stdout().lock())?.into())
 }
 
@@ -187,8 +185,7 @@ fn explain(args: &ExplainArgs, resolved: &Resolved) -> anyhow::Result<ExitCode> 
 }
 
 fn explain_user(user: &str, resolved: &Resolved, json: bool) -> anyhow::Result<ExitCode> {
-    let (database, catalog, log) = usable(resolved.database_and_catalog())?;
-    telemetry::init(log.filter.as_str(), log.format)?;
+    let (database, catalog): (DatabaseConfig, CatalogConfig) = configured(resolved)?;
     let mut out = io::stdout();
     Ok(runtime()?.block_on(explain::explain_user(user, &database, &catalog, json, &mut out))?.into())
 }
@@ -196,12 +193,10 @@ fn explain_user(user: &str, resolved: &Resolved, json: bool) -> anyhow::Result<E
 fn verify(args: &VerifyArgs, resolved: &Resolved) -> anyhow::Result<ExitCode> {
     let mut out = io::stdout();
     if args.needs_kafka() {
-        let config = usable(resolved.config())?;
-        telemetry::init(config.log.filter.as_str(), config.log.format)?;
+        let config = configured(resolved)?;
         return Ok(runtime()?.block_on(verify::run(args, Scope::Topic(&config), &mut out))?.into());
     }
-    let (database, catalog, log) = usable(resolved.database_and_catalog())?;
-    telemetry::init(log.filter.as_str(), log.format)?;
+    let (database, catalog): (DatabaseConfig, CatalogConfig) = configured(resolved)?;
     Ok(runtime()?.block_on(verify::run(args, Scope::Database(&database, &catalog), &mut out))?.into())
 }
 
@@ -209,8 +204,7 @@ fn user(command: &UserCommand, resolved: &Resolved) -> anyhow::Result<ExitCode> 
     let mut out = io::stdout();
     match &command.action {
         UserAction::Show(args) => {
-            let (database, log) = usable(resolved.database())?;
-            telemetry::init(log.filter.as_str(), log.format)?;
+            let database: DatabaseConfig = configured(resolved)?;
             Ok(runtime()?.block_on(command::user::show(args, &database, &mut out))?.into())
         }
         UserAction::Explain(args) => explain_user(&args.id, resolved, args.json),
@@ -226,14 +220,10 @@ fn user(command: &UserCommand, resolved: &Resolved) -> anyhow::Result<ExitCode> 
 #[error("{0}")]
 struct Unusable(String);
 
-fn usable<T>(read: Result<T, impl std::fmt::Display>) -> anyhow::Result<T> {
-    read.map_err(|problems| Unusable(problems.to_string()).into())
-}
-
-/// The whole configuration; from then on the log is written as it says.
-fn configured(resolved: &Resolved) -> anyhow::Result<Config> {
-    let config = usable(resolved.config())?;
-    telemetry::init(config.log.filter.as_str(), config.log.format)?;
+/// The part of the configuration that a command needs; the log is configured too.
+fn configured<T: Section>(resolved: &Resolved) -> anyhow::Result<T> {
+    let (config, log): (T, LogConfig) = resolved.read().map_err(|problems| Unusable(problems.to_string()))?;
+    telemetry::init(log.filter.as_str(), log.format)?;
     Ok(config)
 }
 

@@ -35,7 +35,7 @@ use crate::kafka::{outbox_gate, topics};
 use crate::metrics::Metrics;
 use crate::pipeline::drive::Driver;
 use crate::pipeline::segment_changed::Encoding;
-use crate::status::job_gauges;
+use crate::status::watch_jobs;
 use crate::stop::{Stop, StopReason};
 use crate::store::Store;
 use crate::trace::Traces;
@@ -146,7 +146,7 @@ pub async fn run(settings: Settings, store: Store, shared: Shared) -> anyhow::Re
     watchers.spawn(topics::watch(said.clone(), reported, watched, health.clone(), stop.clone()));
     let gate = outbox_gate::Gate { max_rows: settings.max_outbox_rows, full: outbox_full };
     watchers.spawn(gate.watch(store.pool.clone(), metrics.clone(), health.clone()));
-    watchers.spawn(job_gauges::watch(store.pool.clone(), metrics.clone()));
+    watchers.spawn(watch_jobs(store.pool.clone(), metrics.clone()));
 
     for queue in receivers {
         let worker = Worker {

@@ -7,7 +7,7 @@ use segmenter::command::config::schema_page;
 use segmenter::event::Kind;
 
 /// Rust files below a folder.
-pub fn rust_files(folder: &Path) -> Vec<PathBuf> {
+fn rust_files(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -21,7 +21,7 @@ pub fn rust_files(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// The code of a file without its comments and its unit tests.
-pub fn code(path: &Path) -> String {
+fn code(path: &Path) -> String {
     let text = fs::read_to_string(path).unwrap();
     let text = text.split("#[cfg(test)]").next().unwrap().to_owned();
     text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
@@ -72,17 +72,6 @@ fn only_what_measures_or_tells_reads_the_wall_clock() {
         let reads = ["SystemTime::now", "now_utc", "now_local"].iter().any(|clock| code.contains(clock));
         assert!(!reads || may.iter().any(|file| path == source.join(file)), "{} reads the clock", path.display());
     }
-    for (file, reader) in [("kafka/consumer.rs", "fn study("), ("kafka/clock.rs", "fn read(")] {
-        let code = code(&source.join(file));
-        let readings = (code.matches("SystemTime::now").count(), code.matches(reader).count());
-        assert_eq!(readings, (1, 1), "{file} reads the clock for its metrics alone");
-    }
-    let uses = |file: &str| code(&source.join(file)).matches(".unix").count();
-    assert_eq!(
-        (uses("kafka/consumer.rs"), uses("kafka/schema_wait.rs")),
-        (1, 1),
-        "what was read goes to the sorter alone"
-    );
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use clap::{Args, FromArgMatches};
-use segmenter::config::{Config, OutOfRange, Problems, Resolved, SettingFlags, Sources};
+use segmenter::config::{Config, DatabaseConfig, OutOfRange, Problems, Resolved, SettingFlags, Sources};
 
 /// What must never be seen.
 const HUSH: &str = "hush-hush";
@@ -42,7 +42,7 @@ fn sources(file: Option<&Path>, env: &[(&str, &str)], flags: &[&str]) -> Sources
     Sources {
         file: file.map(Path::to_owned),
         env: env.map(|(name, value)| (OsString::from(name), OsString::from(value))).collect(),
-        flags: args.0,
+        flags: args,
     }
 }
 
@@ -103,6 +103,7 @@ fn every_error_is_said_at_once_with_its_key_its_origin_and_its_rule() {
         format!("bach ({path}:6): is not a setting; did you mean batch?"),
         format!("batch.max_byte ({path}:3): is not a setting; did you mean batch.max_bytes?"),
         format!("kafka.start ({path}:9): must be a string, a whole number, true or false"),
+        format!("topics.dead_letter ({path}:5): must not be the topic of topics.profile_updated"),
         "kafka.brokers (env KAFKA_BROKERS): must be brokers as host:port, separated by commas".to_owned(),
         format!("batch.max_records ({path}:2): must be from 1 to 100000"),
         "outbox.lease (env SEGMENTER_OUTBOX_LEASE): must be a duration such as 250ms, 30s, 5m or 1h30m".to_owned(),
@@ -110,7 +111,7 @@ fn every_error_is_said_at_once_with_its_key_its_origin_and_its_rule() {
     ] {
         assert!(said.contains(&expected), "{expected}\nin\n{said}");
     }
-    assert_eq!(problems.iter().count(), 8, "{said}");
+    assert_eq!(problems.iter().count(), 9, "{said}");
 }
 
 #[test]
@@ -241,7 +242,7 @@ fn a_hostile_file_is_refused_without_a_panic_and_in_bounded_space() {
 fn a_command_that_uses_only_the_database_needs_nothing_of_kafka() {
     let mut sources = sources(None, &[], &[]);
     sources.env.retain(|(name, _)| name != "KAFKA_BROKERS");
-    assert!(sources.resolve().database().is_ok());
+    assert!(sources.resolve().read::<DatabaseConfig>().is_ok());
     assert!(sources.resolve().config().is_err());
 }
 

@@ -1,5 +1,6 @@
 //! What it takes to install the program: its version, its completions, its package.
 
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -10,13 +11,8 @@ const SOON: Duration = Duration::from_secs(30);
 #[tokio::test]
 async fn the_completions_of_every_shell_name_every_command() {
     let help = segmenter(&["help"], &[]).finish(SOON).await.stdout;
-    let commands = help.split("Commands:").nth(1).unwrap().split("Options:").next().unwrap();
-    let commands: Vec<&str> = commands
-        .lines()
-        .filter(|line| line.starts_with("  ") && !line.starts_with("   "))
-        .filter_map(|line| line.split_whitespace().next())
-        .collect();
-    assert!(commands.contains(&"serve") && commands.contains(&"completions"), "{commands:?}");
+    let commands = commands(&help);
+    assert!(commands.iter().any(|command| command == "serve") && commands.len() > 8, "{commands:?}");
     for shell in ["bash", "zsh", "fish"] {
         let printed = segmenter(&["completions", shell], &[]).finish(SOON).await;
         assert_eq!(printed.code, Some(0));
@@ -102,18 +98,32 @@ fn the_package_has_everything_that_building_reads_and_the_licences_and_neither_t
     }
     let is_left_out = |path: &str| ["tests/", "benches/", "examples/"].iter().any(|folder| path.starts_with(folder));
     assert!(!listed.lines().any(is_left_out), "{listed}");
-    let mut embedded = 0;
-    let source = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    for file in listed.lines().filter(|line| line.starts_with("src/") && line.ends_with(".rs")) {
-        let text = std::fs::read_to_string(source.join(file)).unwrap();
-        // Unit tests may read what is not in the package.
-        let program = text.split("#[cfg(test)]").next().unwrap();
-        for name in program.split("include_str!(\"").skip(1).filter_map(|rest| rest.split('"').next()) {
-            let path = source.join(file).parent().unwrap().join(name).canonicalize().unwrap();
-            let path = path.strip_prefix(source.canonicalize().unwrap()).unwrap().to_str().unwrap().to_owned();
-            assert!(has(&path), "{file} embeds {path}, which is not in the package");
-            embedded += 1;
-        }
+    let inputs = build_inputs();
+    assert!(inputs.iter().any(|input| input.ends_with("src/engine/catalog.toml")), "{inputs:?}");
+    for input in inputs {
+        assert!(has(input.to_str().unwrap()), "the build reads {}, which is not in the package", input.display());
     }
-    assert!(embedded > 5, "{embedded}");
+}
+
+/// The files of this repository that building the program reads, embedded ones too, as the compiler has listed them.
+pub fn build_inputs() -> Vec<PathBuf> {
+    let folder = std::env::current_exe().unwrap().parent().unwrap().to_owned();
+    let lists = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let lists = lists.filter(|path| path.extension().is_some_and(|extension| extension == "d"));
+    let of_library = lists.filter_map(|path| {
+        let text = std::fs::read_to_string(&path).ok()?;
+        let (_, inputs) = text.lines().find_map(|line| line.split_once(".rlib: src/lib.rs "))?;
+        Some((path.metadata().ok()?.modified().ok()?, inputs.to_owned()))
+    });
+    let (_, inputs) = of_library.max().unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).canonicalize().unwrap();
+    let inside = |input: &str| Some(root.join(input).canonicalize().unwrap().strip_prefix(&root).ok()?.to_owned());
+    inputs.split_whitespace().filter_map(inside).collect()
+}
+
+/// The commands that a short help lists.
+fn commands(help: &str) -> Vec<String> {
+    let listed = help.split("Commands:").nth(1).unwrap_or_default().split("\n\n").next().unwrap_or_default();
+    let lines = listed.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    lines.filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
 }

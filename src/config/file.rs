@@ -1,7 +1,6 @@
-//! The configuration file: TOML to texts by key, with the line of each.
+//! The configuration file: the text of each setting in it, with its line.
 
 use std::io::Read;
-use std::ops::Range;
 use std::path::Path;
 
 use toml::Spanned;
@@ -9,7 +8,9 @@ use toml::de::{DeTable, DeValue};
 
 use super::problem::{Problem, unknown};
 use super::setting::Setting;
+use super::sources::{Origin, Resolved};
 use super::table::{SECTIONS, SETTINGS};
+use super::value::Shape;
 
 /// The longest configuration file, in bytes.
 const MAX_BYTES: u64 = 256 * 1024;
@@ -17,43 +18,25 @@ const MAX_BYTES: u64 = 256 * 1024;
 /// The longest file that holds a secret, in bytes.
 const MAX_SECRET_BYTES: u64 = 64 * 1024;
 
-/// What one entry of the file says.
-pub(super) enum Entry {
-    Text(String),
-    /// The path of a file that holds the text.
-    Path(String),
-    /// Something of the wrong type, already reported.
-    Faulty,
-}
-
-/// What a file says.
-#[derive(Default)]
-pub(super) struct FileLayer {
-    /// Setting, line and content of each entry.
-    pub entries: Vec<(&'static Setting, usize, Entry)>,
-    pub problems: Vec<Problem>,
-    /// The file could not be read or parsed as a whole: what is missing may be in the part that is lost.
-    pub damaged: bool,
-}
-
-/// Reads the file at `path`. All that is wrong with it is in the answer.
-pub(super) fn read(path: &Path) -> FileLayer {
+/// Puts the file at `path` over the layers below it. Its problems are noted.
+pub(super) fn apply(path: &Path, resolved: &mut Resolved) {
     let text = match read_text(path, MAX_BYTES) {
         Ok(text) => text,
         Err(rule) => {
-            let problem = Problem::new("config", Some(path.display().to_string()), rule);
-            return FileLayer { problems: vec![problem], damaged: true, ..FileLayer::default() };
+            resolved.problems.push(Problem::new("config", Some(path.display().to_string()), rule));
+            resolved.damaged = true;
+            return;
         }
     };
     let (document, errors) = DeTable::parse_recoverable(&text);
+    resolved.damaged = !errors.is_empty();
     let newlines = text.match_indices('\n').map(|(index, _)| index).collect();
-    let mut walk = Walk { newlines, path, layer: FileLayer { damaged: !errors.is_empty(), ..FileLayer::default() } };
+    let mut walk = Walk { newlines, path, resolved };
     for error in errors {
-        let line = walk.line(error.span().unwrap_or_default());
+        let line = walk.line(error.span().unwrap_or_default().start);
         walk.problem("config", line, format!("is not TOML: {}", error.message()));
     }
     walk.root(document.get_ref());
-    walk.layer
 }
 
 /// The secret in the file at `path`, without the line's end that editors and `kubectl` leave.
@@ -73,85 +56,69 @@ fn read_text(path: &Path, max_bytes: u64) -> Result<String, String> {
     String::from_utf8(bytes).map_err(|_| "must be UTF-8".into())
 }
 
-/// Walks the document and gathers what it finds.
 struct Walk<'a> {
     /// Where each line ends, in bytes.
     newlines: Vec<usize>,
     path: &'a Path,
-    layer: FileLayer,
+    resolved: &'a mut Resolved,
 }
 
 impl Walk<'_> {
     fn root(&mut self, document: &DeTable<'_>) {
         for (name, value) in document {
-            let line = self.line(name.span());
-            let section = name.get_ref().as_ref();
+            let (section, line) = (name.get_ref().as_ref(), self.line(name.span().start));
             match value.get_ref() {
-                DeValue::Table(table) if is_section(section) => self.section(section, table),
-                _ if is_section(section) => self.problem(section, line, "must be a table"),
-                _ => {
-                    let rule = unknown(section, SECTIONS.iter().map(|(known, _)| *known));
-                    self.problem(section, line, rule);
+                _ if SECTIONS.iter().all(|(known, _)| *known != section) => {
+                    self.problem(section, line, unknown(section, SECTIONS.iter().map(|(known, _)| *known)));
                 }
+                DeValue::Table(table) => table.iter().for_each(|(name, value)| {
+                    let line = self.line(name.span().start);
+                    self.entry(&format!("{section}.{}", name.get_ref()), line, value);
+                }),
+                _ => self.problem(section, line, "must be a table"),
             }
         }
     }
 
-    fn section(&mut self, section: &str, table: &DeTable<'_>) {
-        for (name, value) in table {
-            let line = self.line(name.span());
-            let key = format!("{section}.{}", name.get_ref());
-            if let Some(setting) = SETTINGS.iter().find(|setting| setting.key == key) {
-                let entry = if setting.table { properties(value) } else { scalar(setting, value) };
-                self.entry(setting, &key, line, entry.map(Entry::Text));
-            } else if let Some(setting) = SETTINGS.iter().find(|setting| setting.key_file().as_ref() == Some(&key)) {
-                self.entry(setting, &key, line, string(value).map(Entry::Path));
-            } else {
-                self.problem(&key, line, unknown(&key, SETTINGS.iter().map(|setting| setting.key)));
-            }
-        }
-    }
-
-    fn entry(&mut self, setting: &'static Setting, key: &str, line: usize, entry: Result<Entry, &'static str>) {
-        if self.layer.entries.iter().any(|(seen, ..)| seen.key == setting.key) {
+    fn entry(&mut self, key: &str, line: usize, value: &Spanned<DeValue<'_>>) {
+        let named_by = |setting: &&Setting| setting.key_file.as_deref() == Some(key);
+        let (setting, path_of_secret) = match (Setting::of_key(key), SETTINGS.iter().find(named_by)) {
+            (Some(setting), _) => (setting, false),
+            (None, Some(setting)) => (setting, true),
+            (None, None) => return self.problem(key, line, unknown(key, SETTINGS.iter().map(|setting| setting.key))),
+        };
+        let origin = Origin::File { path: self.path.into(), line };
+        if matches!(self.resolved.origin(setting.key), Some(Origin::File { .. })) {
             self.problem(key, line, "must not be set beside the same setting read from a file");
         }
-        let entry = entry.unwrap_or_else(|rule| {
-            self.problem(key, line, rule);
-            Entry::Faulty
-        });
-        self.layer.entries.push((setting, line, entry));
+        let text = match value.get_ref() {
+            DeValue::String(path) if path_of_secret => {
+                return self.resolved.set_from_file(setting, Path::new(path.as_ref()), origin);
+            }
+            _ if path_of_secret => Err("must be a path"),
+            DeValue::Table(table) if setting.shape == Shape::Table => properties(table),
+            _ if setting.shape == Shape::Table => Err("must be a table of librdkafka properties"),
+            DeValue::Array(items) if setting.shape == Shape::List => {
+                let items: Option<Vec<&str>> = items.iter().map(|item| item.get_ref().as_str()).collect();
+                items.map(|items| items.join(",")).ok_or("must be a list of strings")
+            }
+            other => plain(other).ok_or("must be a string, a whole number, true or false"),
+        };
+        match text {
+            Ok(text) => self.resolved.set(setting, text, origin),
+            Err(rule) => self.resolved.fault(setting, &origin, rule),
+        }
     }
 
     fn problem(&mut self, key: &str, line: usize, rule: impl Into<String>) {
-        let origin = format!("{}:{line}", self.path.display());
-        self.layer.problems.push(Problem::new(key, Some(origin), rule));
+        let origin = Origin::File { path: self.path.into(), line };
+        self.resolved.problems.push(Problem::new(key, Some(origin.to_string()), rule));
     }
 
-    /// The line, from 1, in which `span` begins.
-    fn line(&self, span: Range<usize>) -> usize {
-        self.newlines.partition_point(|newline| *newline < span.start) + 1
+    /// The line, from 1, of the byte at `start`.
+    fn line(&self, start: usize) -> usize {
+        self.newlines.partition_point(|newline| *newline < start) + 1
     }
-}
-
-fn is_section(name: &str) -> bool {
-    SECTIONS.iter().any(|(section, _)| *section == name)
-}
-
-/// The text of a value that is not a table.
-fn scalar(setting: &Setting, value: &Spanned<DeValue<'_>>) -> Result<String, &'static str> {
-    match value.get_ref() {
-        DeValue::Array(items) if setting.list => {
-            let items = items.iter().map(|item| item.get_ref().as_str());
-            Ok(items.collect::<Option<Vec<_>>>().ok_or("must be a list of strings")?.join(","))
-        }
-        other => plain(other).ok_or("must be a string, a whole number, true or false"),
-    }
-}
-
-/// The text of a string.
-fn string(value: &Spanned<DeValue<'_>>) -> Result<String, &'static str> {
-    value.get_ref().as_str().map(str::to_owned).ok_or("must be a path")
 }
 
 /// The text of a string, a number or a boolean.
@@ -165,15 +132,14 @@ fn plain(value: &DeValue<'_>) -> Option<String> {
     }
 }
 
-/// The text of a table of properties, one `name=value` a line. A dotted name may be written without quotes, which makes it
-/// a table in a table.
-fn properties(value: &Spanned<DeValue<'_>>) -> Result<String, &'static str> {
-    let DeValue::Table(table) = value.get_ref() else { return Err("must be a table of librdkafka properties") };
+/// The text of a table of properties, one `name=value` a line.
+fn properties(table: &DeTable<'_>) -> Result<String, &'static str> {
     let mut lines = Vec::new();
     flatten("", table, &mut lines).ok_or("must be a table of strings, numbers and booleans, each of one line")?;
     Ok(lines.join("\n"))
 }
 
+/// A dotted name may be written without quotes, which makes it a table in a table.
 fn flatten(prefix: &str, table: &DeTable<'_>, lines: &mut Vec<String>) -> Option<()> {
     for (name, value) in table {
         let name = format!("{prefix}{}", name.get_ref());

@@ -1,6 +1,12 @@
-//! The types of the settings for Kafka.
+//! The types of the settings for Kafka, and the librdkafka properties that may be set beside them.
 
-use super::value::{Value, choice};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::Ipv6Addr;
+
+use rdkafka::config::ClientConfig;
+
+use super::value::{REDACTED, Shape, Value, choice};
 
 choice! {
     /// How connections to the brokers are secured.
@@ -73,7 +79,7 @@ impl Brokers {
 
 impl Value for Brokers {
     const KIND: &'static str = "list of host:port";
-    const LIST: bool = true;
+    const SHAPE: Shape = Shape::List;
 
     fn parse(text: &str) -> Result<Self, String> {
         let brokers: Vec<String> = text.split(',').map(|broker| broker.trim().to_owned()).collect();
@@ -86,7 +92,7 @@ impl Value for Brokers {
 
     fn show(text: &str) -> String {
         // What is not a list of brokers may be a URL with a password in it.
-        if Self::parse(text).is_ok() { text.into() } else { super::secret::REDACTED.into() }
+        if Self::parse(text).is_ok() { text.into() } else { REDACTED.into() }
     }
 }
 
@@ -95,7 +101,7 @@ fn is_host_and_port(broker: &str) -> bool {
     let Some((host, port)) = broker.rsplit_once(':') else { return false };
     let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
     let host_is_valid = match bare {
-        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
+        Some(address) => address.parse::<Ipv6Addr>().is_ok(),
         None => !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte)),
     };
     let port_is_valid =
@@ -123,6 +129,95 @@ impl Value for TopicName {
         } else {
             Err("must be a Kafka topic name: 1 to 249 of a-z, A-Z, 0-9, '.', '_' and '-', and not '.' or '..'".into())
         }
+    }
+}
+
+/// Properties that would break a promise, by the reason why they may not be set here.
+const REFUSED: &[(&str, &str)] = &[
+    (
+        "it has a setting of its own",
+        "bootstrap.servers client.id group.id max.poll.interval.ms metadata.broker.list sasl.mechanism sasl.mechanisms \
+         sasl.password sasl.username security.protocol session.timeout.ms ssl.ca.location ssl.certificate.location \
+         ssl.key.location ssl.key.password",
+    ),
+    (
+        "a change is published only when every replica has it, once and in order",
+        "acks enable.gapless.guarantee enable.idempotence max.in.flight max.in.flight.requests.per.connection \
+         message.send.max.retries request.required.acks retries",
+    ),
+    (
+        "offsets are committed only past finished work",
+        "auto.commit.enable auto.commit.interval.ms enable.auto.commit enable.auto.offset.store",
+    ),
+    (
+        "partitions are handed over by the classic protocol's cooperative-sticky assignor",
+        "group.instance.id group.protocol group.protocol.type group.remote.assignor partition.assignment.strategy",
+    ),
+    ("records of one user must go where Java and KafkaJS clients would put them", "partitioner"),
+    ("start positions are decided by kafka.start and kafka.out_of_range", "auto.offset.reset"),
+    ("the outbox's lease must outlast it", "delivery.timeout.ms message.timeout.ms"),
+    ("the end of a partition ends a run of rejections", "enable.partition.eof"),
+    ("records of aborted transactions never happened", "isolation.level"),
+    ("one idempotent producer publishes the changes, without transactions", "transactional.id"),
+    ("it is set by segmenter itself", "builtin.features consume.callback.max.messages"),
+    ("it accepts any token", "enable.sasl.oauthbearer.unsecure.jwt"),
+    ("any server that answers would be believed", "enable.ssl.certificate.verification"),
+    ("librdkafka loses its place behind a damaged batch (docs/decisions/0028)", "check.crcs"),
+    ("it loads foreign code", "plugin.library.paths"),
+];
+
+/// Extra librdkafka properties by name. Its `Debug` shows the names alone.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct KafkaProperties(BTreeMap<String, String>);
+
+impl KafkaProperties {
+    /// Name and value of each property, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// What is wrong with each property that may not stand here: its name and the rule.
+    pub fn problems(&self) -> Vec<(String, String)> {
+        self.0.iter().filter_map(|(name, value)| Some((name.clone(), problem(name, value)?))).collect()
+    }
+}
+
+/// The rule that one property breaks, if any.
+fn problem(name: &str, value: &str) -> Option<String> {
+    if let Some((reason, _)) = REFUSED.iter().find(|(_, names)| names.split(' ').any(|refused| refused == name)) {
+        return Some(format!("may not be set here: {reason}"));
+    }
+    // librdkafka's error would repeat the value.
+    match ClientConfig::new().set(name, value).create_native_config() {
+        Ok(_) => None,
+        Err(_) => Some("is not a property of librdkafka, or has a value it refuses".into()),
+    }
+}
+
+impl fmt::Debug for KafkaProperties {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_map().entries(self.0.keys().map(|name| (name, REDACTED))).finish()
+    }
+}
+
+impl Value for KafkaProperties {
+    const KIND: &'static str = "table";
+    const SHAPE: Shape = Shape::Table;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let pairs =
+            text.lines().map(|line| line.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned())));
+        pairs.collect::<Option<_>>().map(Self).ok_or_else(|| "must be a table of librdkafka properties".into())
+    }
+
+    fn absent() -> Option<Self> {
+        Some(Self::default())
+    }
+
+    /// The names alone: some properties are secrets.
+    fn show(text: &str) -> String {
+        let names = text.lines().map(|line| line.split('=').next().unwrap_or_default());
+        names.map(|name| format!("{name}={REDACTED}")).collect::<Vec<_>>().join(" ")
     }
 }
 
@@ -154,5 +249,29 @@ mod tests {
     fn a_list_of_brokers_that_is_not_one_is_not_shown() {
         assert_eq!(Brokers::show("a:9092"), "a:9092");
         assert_eq!(Brokers::show("postgres://u:hush@h/db"), "***");
+    }
+
+    #[test]
+    fn properties_that_would_break_a_promise_are_refused_with_the_reason() {
+        let text = "acks=0\ncheck.crcs=true\nenable.auto.commit=true\npartitioner=random\nisolation.level=read_uncommitted\nqueued.min.messages=1";
+        let problems = KafkaProperties::parse(text).unwrap().problems();
+        let names: Vec<&str> = problems.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["acks", "check.crcs", "enable.auto.commit", "isolation.level", "partitioner"]);
+        assert!(problems.iter().all(|(_, rule)| rule.starts_with("may not be set here: ")), "{problems:?}");
+    }
+
+    #[test]
+    fn unknown_properties_and_bad_values_are_found_and_no_value_is_repeated() {
+        let problems = KafkaProperties::parse("no.such=hush\nfetch.min.bytes=hush\nlinger.ms=5").unwrap().problems();
+        let names: Vec<&str> = problems.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["fetch.min.bytes", "no.such"]);
+        assert!(!format!("{problems:?}").contains("hush"));
+    }
+
+    #[test]
+    fn values_are_not_shown() {
+        let text = "ssl.key.pem=hush\nlinger.ms=5";
+        assert_eq!(KafkaProperties::show(text), "ssl.key.pem=*** linger.ms=***");
+        assert!(!format!("{:?}", KafkaProperties::parse(text).unwrap()).contains("hush"));
     }
 }

@@ -1,57 +1,48 @@
-//! What can be configured, and how it comes together: defaults, then the file, then the environment, then flags.
+//! The configuration, and how it comes together: defaults, then the file, then the environment, then flags.
 //!
 //! ```text
 //! table        the declarations: key, type, default, bounds, help      the only place that names a setting
-//! args, file   the layers; sources puts them together                  Sources → Resolved (texts with their origins)
+//! sources      the layers; file is one of them                         Sources → Resolved (texts with their origins)
 //! validate     the rules between settings                              Resolved → Config, or every Problem at once
-//! show, docs   what people read
+//! show         `config show` and docs/config.md
 //! ```
 //!
 //! Secrets are never shown: not in errors, not in `Debug`, not by `config show`.
 
-mod args;
-mod database_url;
-mod docs;
 mod file;
 mod kafka;
-mod kafka_properties;
-mod log;
 mod moment;
 mod problem;
-mod registry;
-mod secret;
 mod setting;
 mod show;
 mod sources;
 mod table;
-mod unit;
+mod url;
 mod validate;
 mod value;
 
-pub use args::SettingFlags;
-pub use database_url::DatabaseUrl;
-pub use docs::markdown;
-pub use kafka::{Brokers, Encoding, OutOfRange, SaslMechanism, SecurityProtocol, Start, TopicName};
-pub use kafka_properties::KafkaProperties;
-pub use log::{LogFilter, LogFormat};
+pub use kafka::{Brokers, Encoding, KafkaProperties, OutOfRange, SaslMechanism, SecurityProtocol, Start, TopicName};
 pub use moment::Moment;
 pub use problem::{Problem, Problems};
-pub use registry::RegistryUrl;
-pub use secret::Secret;
-pub use setting::Setting;
-pub use show::ShownSetting;
-pub use sources::{FlagValue, Resolved, Sources};
+pub use setting::{Setting, SettingFlags};
+pub use show::{ShownSetting, markdown};
+pub use sources::{Reader, Resolved, Sources};
 pub use table::{
     BatchConfig, CatalogConfig, Config, DatabaseConfig, HttpConfig, InFlightConfig, KafkaConfig, LimitsConfig,
     LogConfig, OutboxConfig, RegistryConfig, SECTIONS, SETTINGS, TopicsConfig,
 };
-pub use unit::{parse_duration, parse_size};
-pub use value::{Bytes, Name};
+pub use url::{DatabaseUrl, RegistryUrl};
+pub use value::{Bytes, LogFilter, LogFormat, Name, Secret, Value};
 
-use sources::Reader;
-
-/// A part of the configuration that can be read from the resolved settings.
-trait Section: Sized {
-    /// `None` if anything is wrong with it, which the reader has then noted.
+/// A part of the configuration that a command may need by itself.
+pub trait Section: Sized {
+    /// `None` if it has problems, which the reader has then noted.
     fn read(reader: &mut Reader<'_>) -> Option<Self>;
+}
+
+impl<A: Section, B: Section> Section for (A, B) {
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let (one, other) = (A::read(reader), B::read(reader));
+        Some((one?, other?))
+    }
 }

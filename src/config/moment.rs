@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::parse_duration;
+use super::Value as _;
 use crate::event::{Millis, time};
 
 /// An instant, or a distance before the present.
@@ -19,7 +19,7 @@ impl Moment {
     /// What it must be.
     pub fn parse(text: &str) -> Result<Self, String> {
         let ago = match text.strip_prefix('-') {
-            Some(duration) => parse_duration(duration),
+            Some(duration) => Duration::parse(duration).ok(),
             None => text.strip_prefix('P').and_then(parse_iso_8601),
         };
         ago.map(Self::Ago)
@@ -48,7 +48,7 @@ fn parse_iso_8601(text: &str) -> Option<Duration> {
     };
     let days_only = days.chars().all(|char| char.is_ascii_digit() || char == 'D');
     let clock_only = clock.chars().all(|char| char.is_ascii_digit() || "HMS".contains(char));
-    (days_only && clock_only).then(|| parse_duration(&format!("{days}{clock}").to_ascii_lowercase()))?
+    (days_only && clock_only).then(|| Duration::parse(&format!("{days}{clock}").to_ascii_lowercase()).ok())?
 }
 
 #[cfg(test)]

@@ -1,13 +1,16 @@
-//! What the table of settings is made of: one declaration gives a setting its field, key, variable, flag, help and bounds.
+//! How the table of settings is built: one declaration gives a setting its field, key, variable, flag, help and bounds.
 
-use super::value::Value;
+use clap::{Arg, ArgMatches, Args, Command, Error, FromArgMatches};
+
+use super::table::SETTINGS;
+use super::value::{Shape, Value};
 
 /// The prefix of the environment variables that are ours alone; unknown ones are errors.
-pub const ENV_PREFIX: &str = "SEGMENTER_";
+pub(super) const ENV_PREFIX: &str = "SEGMENTER_";
 
-/// What a declaration says of a setting besides its name, type and help.
+/// A declaration's facts about a setting besides its name, type and help.
 #[derive(Debug, Clone, Copy)]
-pub struct Spec {
+pub(super) struct Spec {
     default: Option<&'static str>,
     required: bool,
     env: Option<&'static str>,
@@ -15,12 +18,12 @@ pub struct Spec {
     range: Option<(&'static str, &'static str)>,
 }
 
-/// A setting that has a value if nobody sets it.
+/// A setting with a default.
 pub(super) const fn default(text: &'static str) -> Spec {
     Spec { default: Some(text), ..optional() }
 }
 
-/// A setting that somebody must set.
+/// A setting that must be set.
 pub(super) const fn required() -> Spec {
     Spec { required: true, ..optional() }
 }
@@ -55,72 +58,114 @@ pub struct Setting {
     pub section: &'static str,
     /// One sentence or two.
     pub help: String,
-    /// What may stand there, in words.
+    /// The values it accepts, in words.
     pub kind: &'static str,
+    pub shape: Shape,
     pub default: Option<&'static str>,
     pub required: bool,
     /// The least and the greatest value, as text.
     pub range: Option<(&'static str, &'static str)>,
-    pub secret: bool,
-    /// A flag that may stand without a value.
-    pub switch: bool,
-    pub list: bool,
-    /// A table of the configuration file; neither a variable nor a flag.
-    pub table: bool,
-    env: String,
-    flag: String,
-    show: fn(&str) -> String,
+    /// The variable that holds the value; a table has none.
+    pub env: Option<String>,
+    /// The variable that names a file that holds the value: secrets only.
+    pub env_file: Option<String>,
+    /// The key, in the configuration file, of the path of a file that holds the value: secrets only.
+    pub key_file: Option<String>,
+    /// The flag of `serve`, without its dashes; a table has none. That of a secret is the path of a file that holds it: a
+    /// command line is public.
+    pub flag: Option<String>,
+    /// The text as people may see it.
+    pub show: fn(&str) -> String,
 }
 
 impl Setting {
     pub(super) fn new<T: Value>(section: &'static str, key: &'static str, help: &str, spec: Spec) -> Self {
         let env = spec.env.map_or_else(|| ENV_PREFIX.to_owned() + &key.to_uppercase().replace('.', "_"), str::to_owned);
         let flag = spec.flag.map_or_else(|| key.replace(['.', '_'], "-"), str::to_owned);
+        let (is_table, is_secret) = (T::SHAPE == Shape::Table, T::SHAPE == Shape::Secret);
         Self {
             key,
             section,
             help: help.trim().to_owned(),
             kind: T::KIND,
+            shape: T::SHAPE,
             default: spec.default,
             required: spec.required,
             range: spec.range,
-            secret: T::SECRET,
-            switch: T::SWITCH,
-            list: T::LIST,
-            table: T::TABLE,
-            env,
-            flag,
+            env_file: is_secret.then(|| format!("{env}_FILE")),
+            key_file: is_secret.then(|| format!("{key}_file")),
+            env: (!is_table).then_some(env),
+            flag: (!is_table).then(|| if is_secret { flag + "-file" } else { flag }),
             show: T::show,
         }
     }
 
-    /// The variable that holds the value.
-    pub fn env(&self) -> Option<&str> {
-        (!self.table).then_some(self.env.as_str())
+    /// The setting with this key.
+    pub(super) fn of_key(key: &str) -> Option<&'static Self> {
+        SETTINGS.iter().find(|setting| setting.key == key)
+    }
+}
+
+/// The flags of `serve` as they were given: the text of a setting, or, for a secret, the path of the file that holds it.
+#[derive(Debug, Clone, Default)]
+pub struct SettingFlags(pub Vec<(&'static Setting, String)>);
+
+impl Args for SettingFlags {
+    fn augment_args(command: Command) -> Command {
+        command.args(SETTINGS.iter().filter_map(argument))
     }
 
-    /// The variable that names a file that holds the value: secrets only.
-    pub fn env_file(&self) -> Option<String> {
-        self.secret.then(|| format!("{}_FILE", self.env))
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+/// The flag of one setting, if it has any; only `--help` shows it.
+fn argument(setting: &'static Setting) -> Option<Arg> {
+    let is_secret = setting.shape == Shape::Secret;
+    let mut help = setting.help.clone();
+    if let Some((least, greatest)) = setting.range {
+        help += &format!(" From {least} to {greatest}.");
+    }
+    if is_secret {
+        help += " The path of a file that holds it.";
+    }
+    if let Some(name) = if is_secret { &setting.env_file } else { &setting.env } {
+        help += &format!(" [env: {name}]");
+    }
+    if let Some(default) = setting.default {
+        help += &format!(" [default: {default}]");
+    }
+    let value_name = match setting.kind.split(' ').next()? {
+        _ if is_secret => "FILE".to_owned(),
+        "one" => "WORD".to_owned(),
+        kind => kind.to_uppercase(),
+    };
+    let argument = Arg::new(setting.key)
+        .long(setting.flag.clone()?)
+        .value_name(value_name)
+        .help(help)
+        .help_heading("Settings")
+        .hide_short_help(true);
+    Some(if setting.shape == Shape::Switch {
+        argument.num_args(0..=1).require_equals(true).default_missing_value("true")
+    } else {
+        argument
+    })
+}
+
+impl FromArgMatches for SettingFlags {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, Error> {
+        let flags = SETTINGS
+            .iter()
+            .filter(|setting| setting.flag.is_some())
+            .filter_map(|setting| Some((setting, matches.get_one::<String>(setting.key)?.clone())));
+        Ok(Self(flags.collect()))
     }
 
-    /// The key, in the configuration file, of the path of a file that holds the value: secrets only.
-    pub fn key_file(&self) -> Option<String> {
-        self.secret.then(|| format!("{}_file", self.key))
-    }
-
-    /// The flag, without its dashes. That of a secret is the path of a file that holds it: a command line is public.
-    pub fn flag(&self) -> Option<String> {
-        match (self.table, self.secret) {
-            (true, _) => None,
-            (false, true) => Some(format!("{}-file", self.flag)),
-            (false, false) => Some(self.flag.clone()),
-        }
-    }
-
-    /// `text` as people may see it.
-    pub fn show(&self, text: &str) -> String {
-        (self.show)(text)
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
     }
 }
 
@@ -137,11 +182,13 @@ macro_rules! settings {
             #[derive(Debug, Clone)]
             pub struct $Section { $( $(#[doc = $help])+ pub $field: $Type, )+ }
 
-            impl $crate::config::Section for $Section {
-                fn read(reader: &mut $crate::config::sources::Reader<'_>) -> Option<Self> {
+            impl Section for $Section {
+                fn read(reader: &mut Reader<'_>) -> Option<Self> {
                     // All are read before any is missed, so that every error is found.
                     $( let $field = reader.read(concat!(stringify!($section), ".", stringify!($field))); )+
-                    Some(Self { $( $field: $field?, )+ })
+                    let section = Self { $( $field: $field?, )+ };
+                    section.check(reader);
+                    Some(section)
                 }
             }
         )+
@@ -150,15 +197,17 @@ macro_rules! settings {
         #[derive(Debug, Clone)]
         pub struct Config { $( $(#[doc = $section_help])+ pub $section: $Section, )+ }
 
-        impl $crate::config::Section for Config {
-            fn read(reader: &mut $crate::config::sources::Reader<'_>) -> Option<Self> {
-                $( let $section = <$Section as $crate::config::Section>::read(reader); )+
-                Some(Self { $( $section: $section?, )+ })
+        impl Section for Config {
+            fn read(reader: &mut Reader<'_>) -> Option<Self> {
+                $( let $section = $Section::read(reader); )+
+                let config = Self { $( $section: $section?, )+ };
+                config.check(reader);
+                Some(config)
             }
         }
 
         /// The table of settings, in the order of the documentation.
-        pub static SETTINGS: std::sync::LazyLock<Vec<Setting>> = std::sync::LazyLock::new(|| vec![$( $(
+        pub static SETTINGS: LazyLock<Vec<Setting>> = LazyLock::new(|| vec![$( $(
             Setting::new::<$Type>(
                 stringify!($section),
                 concat!(stringify!($section), ".", stringify!($field)),

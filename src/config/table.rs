@@ -2,16 +2,16 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 use std::time::Duration;
 
-use super::database_url::DatabaseUrl;
-use super::kafka::{Brokers, Encoding, OutOfRange, SaslMechanism, SecurityProtocol, Start, TopicName};
-use super::kafka_properties::KafkaProperties;
-use super::log::{LogFilter, LogFormat};
-use super::registry::RegistryUrl;
-use super::secret::Secret;
+use super::Section;
+use super::kafka::{Brokers, Encoding, KafkaProperties, OutOfRange, SaslMechanism, SecurityProtocol, Start, TopicName};
 use super::setting::{Setting, default, optional, required, settings};
-use super::value::{Bytes, Name};
+use super::sources::Reader;
+use super::url::{DatabaseUrl, RegistryUrl};
+use super::validate::Rules as _;
+use super::value::{Bytes, LogFilter, LogFormat, Name, Secret};
 
 settings! {
     /// Which Kafka, and who we are to it.
@@ -57,7 +57,7 @@ settings! {
         onboarding_completed: TopicName = default("onboarding-completed"),
         /// Where changes of profiles are read.
         profile_updated: TopicName = default("profile-updated"),
-        /// Where changes of segments are said.
+        /// Where ranking changes are published.
         segment_changed: TopicName = default("segment-changed"),
         /// How the values of records on segment-changed are written: `avro` is Confluent's framing where a registry is
         /// configured, else single-object encoding.
@@ -123,7 +123,7 @@ settings! {
         /// How many bytes of rejected records in a row are held back before the process stops.
         rejection_run_bytes: Bytes = default("64MiB").range("64KiB", "8GiB"),
     }
-    /// Changes that are stored and not yet said.
+    /// Changes that are committed and not yet published.
     outbox: OutboxConfig {
         /// How long a process has a row of the outbox to itself before another may take it over.
         lease: Duration = default("30s").range("15s", "10m"),
@@ -136,7 +136,7 @@ settings! {
         addr: SocketAddr = default("0.0.0.0:8080"),
         /// The bearer token with which `/v1/users` may be read; without it, and without `http.open`, it is closed.
         token: Option<Secret> = optional(),
-        /// Let everybody who reaches the port read `/v1/users`.
+        /// Let everyone that reaches the port read `/v1/users`.
         open: bool = default("false"),
         /// Show the look-up of users on the page, at `/users`, to those who may read `/v1/users`; without it there is no such page.
         user_page: bool = default("false"),

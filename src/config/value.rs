@@ -1,39 +1,52 @@
 //! The types a setting may have: how each is read from text, measured against its bounds and shown.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::unit::{parse_duration, parse_size};
+use bytesize::ByteSize;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
+
+/// What stands in the place of a secret wherever one would be shown.
+pub(super) const REDACTED: &str = "***";
+
+/// How the text of a setting is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    Text,
+    /// Never shown, not accepted as a flag (a command line is public), and readable from a file (`…_FILE`).
+    Secret,
+    /// As a flag it may stand without a value and then means `true`.
+    Switch,
+    /// In the configuration file it may be a list of strings.
+    List,
+    /// In the configuration file it is a table, and only there; its text has one `name=value` a line.
+    Table,
+}
 
 /// The type of a setting.
 pub trait Value: Sized {
-    /// What may stand there, in words, for the documentation.
+    /// The values it accepts, in words, for the documentation.
     const KIND: &'static str;
-    /// Never shown, not accepted as a flag (a command line is public), and readable from a file (`…_FILE`).
-    const SECRET: bool = false;
-    /// A flag of this type may stand without a value and then means `true`.
-    const SWITCH: bool = false;
-    /// In the configuration file it may be a list of strings.
-    const LIST: bool = false;
-    /// In the configuration file it is a table, and only there; its text has one `name=value` a line.
-    const TABLE: bool = false;
+    const SHAPE: Shape = Shape::Text;
 
     /// Reads the value. The error is the rule that `text` breaks, to be read after "the setting"; it never repeats `text`,
     /// which may be a secret in the wrong place.
     fn parse(text: &str) -> Result<Self, String>;
 
-    /// The value of a setting that nobody set and that has no default; `None` if it must be set.
+    /// The value of a setting that has no text and no default; `None` if it must be set.
     fn absent() -> Option<Self> {
         None
     }
 
-    /// Where the value lies between the bounds of its setting; `None` for what has no order.
+    /// Where the value lies between the bounds of its setting; `None` for a type without order.
     fn measure(&self) -> Option<u128> {
         None
     }
 
-    /// The value as people may see it.
+    /// The text as people may see it.
     fn show(text: &str) -> String {
         text.into()
     }
@@ -41,10 +54,7 @@ pub trait Value: Sized {
 
 impl<T: Value> Value for Option<T> {
     const KIND: &'static str = T::KIND;
-    const SECRET: bool = T::SECRET;
-    const SWITCH: bool = T::SWITCH;
-    const LIST: bool = T::LIST;
-    const TABLE: bool = T::TABLE;
+    const SHAPE: Shape = T::SHAPE;
 
     fn parse(text: &str) -> Result<Self, String> {
         T::parse(text).map(Some)
@@ -65,7 +75,7 @@ impl<T: Value> Value for Option<T> {
 
 impl Value for bool {
     const KIND: &'static str = "true or false";
-    const SWITCH: bool = true;
+    const SHAPE: Shape = Shape::Switch;
 
     fn parse(text: &str) -> Result<Self, String> {
         text.parse().map_err(|_| "must be true or false".into())
@@ -88,7 +98,7 @@ impl Value for Duration {
     const KIND: &'static str = "duration";
 
     fn parse(text: &str) -> Result<Self, String> {
-        parse_duration(text).ok_or_else(|| "must be a duration such as 250ms, 30s, 5m or 1h30m".into())
+        humantime::parse_duration(text).map_err(|_| "must be a duration such as 250ms, 30s, 5m or 1h30m".into())
     }
 
     fn measure(&self) -> Option<u128> {
@@ -120,7 +130,8 @@ impl Value for Bytes {
     const KIND: &'static str = "size";
 
     fn parse(text: &str) -> Result<Self, String> {
-        parse_size(text).map(Self).ok_or_else(|| "must be a size such as 4096, 512KiB or 64MiB".into())
+        let size = text.parse::<ByteSize>().ok().and_then(|size| usize::try_from(size.as_u64()).ok());
+        size.map(Self).ok_or_else(|| "must be a size such as 4096, 512KiB or 64MiB".into())
     }
 
     fn measure(&self) -> Option<u128> {
@@ -144,6 +155,36 @@ impl Value for Name {
     fn parse(text: &str) -> Result<Self, String> {
         let valid = (1..=249).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
         if valid { Ok(Self(text.into())) } else { Err("must be 1 to 249 printable ASCII characters".into()) }
+    }
+}
+
+/// A password or the like. Its `Debug` is `***` and it has no `Display`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The secret itself, for the library that needs it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(REDACTED)
+    }
+}
+
+impl Value for Secret {
+    const KIND: &'static str = "secret";
+    const SHAPE: Shape = Shape::Secret;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        if text.is_empty() { Err("must not be empty".into()) } else { Ok(Self(text.into())) }
+    }
+
+    fn show(_: &str) -> String {
+        REDACTED.into()
     }
 }
 
@@ -177,3 +218,73 @@ macro_rules! choice {
     };
 }
 pub(super) use choice;
+
+choice! {
+    /// How a line of the log looks.
+    pub enum LogFormat {
+        /// One JSON object a line, for machines.
+        Json = "json",
+        /// For people.
+        Pretty = "pretty",
+    }
+}
+
+/// Valid filter directives: a level, or `target=level` separated by commas.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogFilter(String);
+
+impl LogFilter {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Value for LogFilter {
+    const KIND: &'static str = "log directives";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        // A word alone is a target to the parser; here it is far more often a misspelt level.
+        let bare_words_are_levels = text
+            .split(',')
+            .filter(|directive| !directive.contains(['=', ':', '[']))
+            .all(|word| !word.is_empty() && word.parse::<LevelFilter>().is_ok());
+        if bare_words_are_levels && EnvFilter::try_new(text).is_ok() {
+            Ok(Self(text.into()))
+        } else {
+            Err("must be off, error, warn, info, debug or trace, or directives such as info,librdkafka=warn".into())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_is_a_level_or_directives() {
+        for text in ["info", "DEBUG", "off", "info,segmenter::kafka=debug,librdkafka=warn"] {
+            assert!(LogFilter::parse(text).is_ok(), "{text}");
+        }
+        for text in ["", "loud", "segmenter=loud", "inf,segmenter=debug", "a=b=c", "warn, segmenter=trace"] {
+            assert!(LogFilter::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn durations_and_sizes_have_units() {
+        for (text, milliseconds) in
+            [("0", 0), ("250ms", 250), ("30s", 30_000), ("1h30m", 5_400_000), ("2d", 172_800_000)]
+        {
+            assert_eq!(Duration::parse(text), Ok(Duration::from_millis(milliseconds)), "{text}");
+        }
+        for text in ["", "30", "s", "-1s", "1s2", "99999999999999999999s", "9999999999999999999d"] {
+            assert!(Duration::parse(text).is_err(), "{text}");
+        }
+        for (text, bytes) in [("0", 0), ("17", 17), ("1KiB", 1024), ("64MiB", 64 << 20), ("3MB", 3_000_000)] {
+            assert_eq!(Bytes::parse(text), Ok(Bytes(bytes)), "{text}");
+        }
+        for text in ["", "MiB", "-1", "1 MiB 2", "1é"] {
+            assert!(Bytes::parse(text).is_err(), "{text}");
+        }
+    }
+}

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use sha2::{Digest, Sha256};
 
-use super::problem::Problem;
+use super::Problem;
 
 /// The rule for routes that show a user's data.
 #[derive(Clone)]

@@ -5,8 +5,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use super::problem::Problem;
-use super::routes::Pages;
+use super::{Pages, Problem};
 use crate::engine::{self, Catalog, Dimensions, Segmentation};
 use crate::event::{Millis, UserId};
 use crate::pipeline::change::Saying;

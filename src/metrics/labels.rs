@@ -1,96 +1,69 @@
-//! What is counted apart, and what is measured together.
+//! The labels' values, and the numbers that are observed together.
 
-/// What became of an input record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RecordOutcome {
-    Applied,
-    Unchanged,
-    Stale,
-    Skipped,
-    DeadLettered,
+/// An enum whose variants are a label's values.
+macro_rules! words {
+    ($(#[$meta:meta])* $Name:ident { $( $(#[$variant_meta:meta])* $Variant:ident = $word:literal, )+ }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum $Name { $( $(#[$variant_meta])* $Variant, )+ }
+
+        impl $Name {
+            pub const ALL: [Self; [$( $word ),+].len()] = [$( Self::$Variant, )+];
+
+            pub(super) fn as_str(self) -> &'static str {
+                match self { $( Self::$Variant => $word, )+ }
+            }
+        }
+    };
 }
 
-impl RecordOutcome {
-    pub const ALL: [Self; 5] = [Self::Applied, Self::Unchanged, Self::Stale, Self::Skipped, Self::DeadLettered];
-
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::Applied => "applied",
-            Self::Unchanged => "unchanged",
-            Self::Stale => "stale",
-            Self::Skipped => "skipped",
-            Self::DeadLettered => "dead_lettered",
-        }
+words! {
+    /// The outcome of an input record.
+    RecordOutcome {
+        Applied = "applied",
+        Unchanged = "unchanged",
+        Stale = "stale",
+        Skipped = "skipped",
+        DeadLettered = "dead_lettered",
     }
 }
 
-/// What was said on segment-changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Published {
-    Change,
-    Repeat,
-    Null,
+words! {
+    /// A record published on segment-changed.
+    Published { Change = "change", Repeat = "repeat", Null = "null", }
 }
 
-impl Published {
-    pub const ALL: [Self; 3] = [Self::Change, Self::Repeat, Self::Null];
+words! {
+    /// How the group changed the assignment.
+    RebalanceKind { Assigned = "assigned", Revoked = "revoked", Lost = "lost", }
+}
 
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::Change => "change",
-            Self::Repeat => "repeat",
-            Self::Null => "null",
-        }
+words! {
+    /// A stretch of a record's road whose duration is measured.
+    Stage {
+        /// A batch into the database, outages included.
+        Write = "write",
+        /// A list of changes onto segment-changed, reading the revisions again included.
+        Publish = "publish",
+        /// Waiting for a connection of the pool, within a write.
+        Connection = "connection",
+        /// The transactions of a write, repeated ones and failed ones included.
+        Transaction = "transaction",
     }
 }
 
-/// What the group did to our partitions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RebalanceKind {
-    Assigned,
-    Revoked,
-    Lost,
-}
-
-impl RebalanceKind {
-    pub const ALL: [Self; 3] = [Self::Assigned, Self::Revoked, Self::Lost];
-
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::Assigned => "assigned",
-            Self::Revoked => "revoked",
-            Self::Lost => "lost",
-        }
+words! {
+    /// The end of a trace's span.
+    SpanFate {
+        Exported = "exported",
+        /// The collector did not take it.
+        Failed = "failed",
+        /// There was no room for it while the collector was slow or unavailable.
+        Dropped = "dropped",
     }
 }
 
-/// A stretch of a record's road whose duration is measured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stage {
-    /// A batch into the database, outages included.
-    Write,
-    /// A list of changes onto segment-changed, looking again included.
-    Publish,
-    /// Waiting for a connection of the pool, within a write.
-    Connection,
-    /// The transactions of a write, repeated ones and failed ones included.
-    Transaction,
-}
-
-impl Stage {
-    pub const ALL: [Self; 4] = [Self::Write, Self::Publish, Self::Connection, Self::Transaction];
-
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::Write => "write",
-            Self::Publish => "publish",
-            Self::Connection => "connection",
-            Self::Transaction => "transaction",
-        }
-    }
-}
-
-/// What a partition waits for.
+/// The lag of a partition.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PartitionLag {
     /// Records not read yet.
@@ -101,35 +74,13 @@ pub struct PartitionLag {
     pub oldest: f64,
 }
 
-/// What the consumer's connections to all brokers have come to.
+/// Totals of the consumer's connections to all brokers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct BrokerTotals {
     pub connects: u64,
     pub disconnects: u64,
     /// Requests that could not be sent, answered or waited for.
     pub failures: u64,
-}
-
-/// What became of a trace's span.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SpanFate {
-    Exported,
-    /// The collector did not take it.
-    Failed,
-    /// There was no room for it while the collector was slow or away.
-    Dropped,
-}
-
-impl SpanFate {
-    pub const ALL: [Self; 3] = [Self::Exported, Self::Failed, Self::Dropped];
-
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::Exported => "exported",
-            Self::Failed => "failed",
-            Self::Dropped => "dropped",
-        }
-    }
 }
 
 /// The jobs of a kind that have not ended.

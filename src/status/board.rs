@@ -3,19 +3,24 @@
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::jobs::SeenJobs;
+use super::cached::Cached;
+use super::jobs::{self, JobStatus};
 use super::pace::{self, Pace, Sample};
 use super::reading::Reading;
-use super::segments::CountedSegments;
-use super::{CatalogStatus, Intake, Lag, Outbox, Process, Status, Throughput};
+use super::{CatalogStatus, Distribution, Intake, Lag, Outbox, Process, Status, Throughput};
 use crate::config::ShownSetting;
 use crate::health::Health;
 use crate::metrics::{Metrics, RecordOutcome};
 use crate::stop::Stop;
 use crate::store::Store;
+use crate::store::lookup::{self, Share};
 
 /// How long the snapshot waits for what is read from the database for it.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// How long a count of all users is shown: it reads the whole table.
+const FRESH_COUNT: Duration = Duration::from_secs(30);
+/// How long a reading of the jobs is shown.
+const FRESH_JOBS: Duration = Duration::from_secs(2);
 
 /// All that is known of the process. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -24,8 +29,8 @@ pub struct Board {
     pub metrics: Metrics,
     /// Set once the database has been found in order.
     pub store: Arc<OnceLock<Store>>,
-    pub counted: CountedSegments,
-    jobs: SeenJobs,
+    counted: Cached<Vec<Share>>,
+    jobs: Cached<Vec<JobStatus>>,
     config: Arc<[ShownSetting]>,
     host: Arc<str>,
     started: Instant,
@@ -39,8 +44,8 @@ impl Board {
             health,
             metrics,
             store: Arc::default(),
-            counted: CountedSegments::default(),
-            jobs: SeenJobs::default(),
+            counted: Cached::new("users by segment", FRESH_COUNT),
+            jobs: Cached::new("jobs", FRESH_JOBS),
             config: config.into(),
             host: host().into(),
             started: Instant::now(),
@@ -68,12 +73,7 @@ impl Board {
 
     /// The snapshot. Waits for the database a second at most.
     pub async fn status(&self) -> Status {
-        let (segments, jobs) = match self.store.get() {
-            Some(store) => {
-                tokio::join!(self.counted.distribution(store, PATIENCE), self.jobs.newest(store, PATIENCE))
-            }
-            None => (None, None),
-        };
+        let (segments, jobs) = tokio::join!(self.distribution(PATIENCE), self.newest_jobs());
         let read = Reading::new(self.metrics.gather());
         let lag = read.lag();
         Status {
@@ -102,11 +102,27 @@ impl Board {
             catalog: self
                 .store
                 .get()
-                .map(|store| CatalogStatus { version: store.catalog.version(), hash: store.catalog.hash_hex() }),
+                .map(|store| &store.catalog)
+                .map(|catalog| CatalogStatus { version: catalog.version(), hash: catalog.hash_hex() }),
             segments,
             jobs,
             config: self.config.to_vec(),
         }
+    }
+
+    /// Users by segment, at most half a minute old where the database answers; `None` where it never has. A count that is
+    /// under way is waited for, no longer than `patience`.
+    pub async fn distribution(&self, patience: Duration) -> Option<Distribution> {
+        let pool = self.store.get()?.pool.clone();
+        let (age, shares) = self.counted.get(patience, async move { lookup::distribution(&pool).await }).await?;
+        let users = shares.iter().map(|share| share.users).sum();
+        Some(Distribution { counted_seconds_ago: age.as_secs(), users, shares })
+    }
+
+    /// `None` where they could never be read: the database does not answer, or the service's role may not read them.
+    async fn newest_jobs(&self) -> Option<Vec<JobStatus>> {
+        let pool = self.store.get()?.pool.clone();
+        self.jobs.get(PATIENCE, async move { jobs::read(&pool).await }).await.map(|(_, jobs)| jobs)
     }
 
     fn process(&self, read: &Reading) -> Process {
@@ -135,6 +151,5 @@ impl Board {
 /// The name of this host as the kernel has it.
 fn host() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let name = name.trim();
-    if name.is_empty() { "unknown".to_owned() } else { name.to_owned() }
+    Some(name.trim()).filter(|name| !name.is_empty()).unwrap_or("unknown").to_owned()
 }

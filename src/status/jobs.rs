@@ -1,21 +1,23 @@
-//! The jobs beside the service: how far each has come, and what holds it up. Users that a job is about are not shown.
+//! The jobs beside the service, for the page and as metrics of this process, since jobs end and are not scraped: how far each
+//! has come, and the cause that holds it up. Users that a job is about are not shown.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Serialize;
 use sqlx::PgPool;
+use tracing::debug;
 use uuid::Uuid;
 
-use super::cached::Cached;
 use crate::jobs::run;
 use crate::jobs::saying;
 use crate::jobs::snapshot::Report;
 use crate::jobs::spec::Spec;
-use crate::store::Store;
-use crate::store::jobs::{self, Counts, JobRecord, Part};
+use crate::metrics::{JobsOfAKind, Metrics};
+use crate::store::jobs::{self, Counts, JobRecord, KINDS, OPEN_STATES, Part};
 
-/// How long a reading is shown before the next.
-const FRESH: Duration = Duration::from_secs(2);
+/// How often the metrics are set.
+const INTERVAL: Duration = Duration::from_secs(10);
 /// How many jobs are shown: the newest.
 const SHOWN: i64 = 8;
 
@@ -38,24 +40,6 @@ pub struct JobStatus {
     pub held_by: Option<String>,
     pub started_at: String,
     pub ended_at: Option<String>,
-}
-
-/// The last reading, shared by all who ask. Cheap to clone.
-#[derive(Debug, Clone)]
-pub struct SeenJobs(Cached<Vec<JobStatus>>);
-
-impl Default for SeenJobs {
-    fn default() -> Self {
-        Self(Cached::new("jobs", FRESH))
-    }
-}
-
-impl SeenJobs {
-    /// The newest jobs; `None` where they could never be read: the database does not answer, or the service's role may not.
-    pub async fn newest(&self, store: &Store, patience: Duration) -> Option<Vec<JobStatus>> {
-        let pool = store.pool.clone();
-        self.0.get(patience, || async move { read(&pool).await }).await.map(|(_, jobs)| jobs)
-    }
 }
 
 impl JobStatus {
@@ -91,5 +75,60 @@ fn status(job: JobRecord, parts: &[Part]) -> JobStatus {
         started_at: job.created_at.to_string(),
         ended_at: job.ended_at.map(|at| at.to_string()),
         kind: job.kind,
+    }
+}
+
+/// Sets the metrics for as long as the process runs. A role that may not read them shows none.
+pub async fn watch_jobs(pool: PgPool, metrics: Metrics) {
+    let mut interval = tokio::time::interval(INTERVAL);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        interval.tick().await;
+        match read(&pool).await {
+            Ok(jobs) => KINDS.iter().for_each(|kind| metrics.observe_jobs(kind, &of_a_kind(&jobs, kind))),
+            Err(error) => debug!(%error, "could not read the jobs"),
+        }
+    }
+}
+
+fn of_a_kind(jobs: &[JobStatus], kind: &str) -> JobsOfAKind {
+    let open = || jobs.iter().filter(|job| job.kind == kind && job.ended_at.is_none());
+    let states: BTreeMap<&'static str, i64> =
+        OPEN_STATES.iter().map(|state| (*state, count(open().filter(|job| job.state == *state)))).collect();
+    let progress = open().filter_map(JobStatus::progress).fold(1.0, f64::min);
+    JobsOfAKind { states, held: count(open().filter(|job| job.held_by.is_some())), progress }
+}
+
+fn count<T>(items: impl Iterator<Item = T>) -> i64 {
+    i64::try_from(items.count()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn job(state: &'static str, passed: u64, held_by: Option<&str>) -> JobStatus {
+        JobStatus {
+            id: uuid::Uuid::nil(),
+            kind: "replay".to_owned(),
+            state,
+            passed: Some(passed),
+            expected: Some(200),
+            counts: Counts::default(),
+            items_per_second: 0.0,
+            held_by: held_by.map(str::to_owned),
+            started_at: String::new(),
+            ended_at: (state == "done").then(String::new),
+        }
+    }
+
+    #[test]
+    fn jobs_that_have_ended_do_not_count_and_the_least_advanced_shows() {
+        let jobs = [job("done", 200, None), job("running", 150, Some("its rate")), job("interrupted", 50, None)];
+        let replays = of_a_kind(&jobs, "replay");
+        assert_eq!((replays.states["running"], replays.states["interrupted"], replays.held), (1, 1, 1));
+        assert!((replays.progress - 0.25).abs() < 1e-9);
+        let none = of_a_kind(&jobs, "backfill");
+        assert!(none.states.values().all(|count| *count == 0) && (none.progress - 1.0).abs() < 1e-9);
     }
 }

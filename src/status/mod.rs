@@ -3,21 +3,19 @@
 
 mod board;
 mod cached;
-pub mod job_gauges;
 mod jobs;
 mod pace;
 mod reading;
-mod segments;
 
 use serde::Serialize;
 
 use crate::config::ShownSetting;
 use crate::health::Report;
+use crate::store::lookup::Share;
 
 pub use board::Board;
-pub use jobs::{JobStatus, SeenJobs};
+pub use jobs::{JobStatus, watch_jobs};
 pub use pace::{Pace, Sample};
-pub use segments::{CountedSegments, Distribution, SegmentShare};
 
 /// A snapshot. Counts are since the process started.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -133,4 +131,14 @@ pub struct ChangeCount {
 pub struct CatalogStatus {
     pub version: u32,
     pub hash: String,
+}
+
+/// Users by primary segment.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Distribution {
+    pub counted_seconds_ago: u64,
+    pub users: i64,
+    /// The largest first.
+    pub shares: Vec<Share>,
 }

@@ -1,6 +1,7 @@
 //! Values out of what the metrics' registry gathers.
 
-use std::collections::HashMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap};
 
 use prometheus::proto::{Metric, MetricFamily};
 
@@ -21,29 +22,24 @@ impl Reading {
 
     /// A counter summed by one of its labels, the largest first, without those that are 0.
     pub(super) fn counts(&self, name: &str, by: &str) -> Vec<Count> {
-        let mut counts: Vec<Count> = Vec::new();
+        let mut sums = BTreeMap::<&str, u64>::new();
         for metric in self.metrics(name) {
-            let (of, add) = (label(metric, by), value(metric) as u64);
-            match counts.iter_mut().find(|count| count.name == of) {
-                Some(count) => count.count += add,
-                None => counts.push(Count { name: of.to_owned(), count: add }),
-            }
+            *sums.entry(label(metric, by)).or_default() += value(metric) as u64;
         }
-        counts.retain(|count| count.count > 0);
-        counts.sort_by(|one, other| other.count.cmp(&one.count).then_with(|| one.name.cmp(&other.name)));
+        let counts = sums.into_iter().filter(|(_, count)| *count > 0);
+        let mut counts: Vec<Count> = counts.map(|(name, count)| Count { name: name.to_owned(), count }).collect();
+        counts.sort_by_key(|count| Reverse(count.count));
         counts
     }
 
     pub(super) fn changes(&self) -> Vec<ChangeCount> {
-        let mut changes: Vec<ChangeCount> = self
-            .metrics("segmenter_segment_changes_total")
-            .iter()
-            .map(|metric| ChangeCount {
-                from: label(metric, "from").to_owned(),
-                to: label(metric, "to").to_owned(),
-                count: value(metric) as u64,
-            })
-            .collect();
+        let change = |metric| ChangeCount {
+            from: label(metric, "from").to_owned(),
+            to: label(metric, "to").to_owned(),
+            count: value(metric) as u64,
+        };
+        let mut changes: Vec<ChangeCount> =
+            self.metrics("segmenter_segment_changes_total").iter().map(change).collect();
         changes.sort_by(|one, other| {
             other.count.cmp(&one.count).then_with(|| (&one.from, &one.to).cmp(&(&other.from, &other.to)))
         });
@@ -52,26 +48,18 @@ impl Reading {
 
     /// Lag by partition, in the order of topics and numbers.
     pub(super) fn lag(&self) -> Vec<PartitionLag> {
-        let place = |metric: &Metric| {
-            let number = label(metric, "partition").parse().unwrap_or_default();
-            (label(metric, "topic").to_owned(), number)
-        };
-        let seconds: HashMap<(String, i32), f64> = self
-            .metrics("segmenter_oldest_unprocessed_seconds")
-            .iter()
-            .map(|metric| (place(metric), value(metric)))
-            .collect();
-        let mut partitions: Vec<PartitionLag> = self
-            .metrics("segmenter_consumer_lag_records")
-            .iter()
-            .map(|metric| {
-                let (topic, partition) = place(metric);
-                let seconds = seconds.get(&(topic.clone(), partition)).copied().unwrap_or_default();
-                PartitionLag { topic, partition, records: value(metric), seconds }
-            })
-            .collect();
-        partitions.sort_by(|one, other| (&one.topic, one.partition).cmp(&(&other.topic, other.partition)));
-        partitions
+        let ages = self.by_partition("segmenter_oldest_unprocessed_seconds");
+        let lag = self.by_partition("segmenter_consumer_lag_records").into_iter();
+        lag.map(|(place, records)| {
+            let seconds = ages.get(&place).copied().unwrap_or_default();
+            PartitionLag { topic: place.0.to_owned(), partition: place.1, records, seconds }
+        })
+        .collect()
+    }
+
+    fn by_partition(&self, name: &str) -> BTreeMap<(&str, i32), f64> {
+        let place = |metric| (label(metric, "topic"), label(metric, "partition").parse().unwrap_or_default());
+        self.metrics(name).iter().map(|metric| (place(metric), value(metric))).collect()
     }
 
     fn metrics(&self, name: &str) -> &[Metric] {

@@ -1,5 +1,6 @@
 //! Reading for people and dashboards: one user's state, the distribution of segments. No locks, nothing is written.
 
+use serde::Serialize;
 use sqlx::Row;
 use sqlx::postgres::PgPool;
 
@@ -21,7 +22,8 @@ pub async fn user(pool: &PgPool, user: &UserId) -> Result<Result<State, CodecErr
 }
 
 /// How many users have a segment as their primary one, and with what confidence on average.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Share {
     /// `None` for users with segments none of which qualified.
     pub primary_segment: Option<String>,

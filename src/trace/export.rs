@@ -1,20 +1,25 @@
 //! From spans to the collector: a bounded queue, a thread that sends, and a count of what became of each span.
 
-use std::sync::Arc;
+use std::error::Error;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::Duration;
 
+use anyhow::{Context as _, anyhow};
 use opentelemetry::{Context, KeyValue};
+use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
 use opentelemetry_otlp::{Protocol, SpanExporter as OtlpExporter, WithExportConfig as _, WithHttpConfig as _};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{
     BatchConfigBuilder, BatchSpanProcessor, SdkTracerProvider, Span, SpanData, SpanExporter, SpanProcessor,
 };
+use reqwest::blocking::Client as Http;
 use tracing::{info, warn};
 
-use super::client::Client;
-use super::variables::{self, variable};
+use super::variables::{self, Asked, variable};
 use crate::metrics::{Metrics, SpanFate};
 
 /// What makes spans and sends them, configured by the standard variables; `None` where they do not ask for it.
@@ -52,6 +57,61 @@ fn resource() -> Resource {
         || variable("OTEL_RESOURCE_ATTRIBUTES").is_some_and(|attributes| attributes.contains("service.name="));
     let builder = Resource::builder().with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")));
     if is_named { builder } else { builder.with_service_name("segmenter") }.build()
+}
+
+/// The HTTP client of the exporter. It keeps the reason of a failed request, which the exporter calls a network error only.
+/// Cheap to clone; all clones share the last failure.
+#[derive(Debug, Clone)]
+struct Client {
+    http: Http,
+    failure: Arc<Mutex<Option<String>>>,
+}
+
+impl Client {
+    fn new(asked: &Asked) -> anyhow::Result<Self> {
+        // For a collector behind https; one that is installed already is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut builder = Http::builder().timeout(asked.timeout);
+        if let Some(authorities) = &asked.authorities {
+            builder = builder.tls_certs_only(authorities.clone());
+        }
+        // It may not be made on a thread of the asynchronous runtime.
+        let made = thread::spawn(|| builder.build()).join().map_err(|_| anyhow!("making it panicked"));
+        let http = made.and_then(|built| built.map_err(Into::into)).context("no HTTP client for the collector")?;
+        Ok(Self { http, failure: Arc::default() })
+    }
+
+    /// The reason of the last failed request, once.
+    fn take_failure(&self) -> Option<String> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+type Sending<'s> = Pin<Box<dyn Future<Output = Result<Response<Bytes>, HttpError>> + Send + 's>>;
+
+impl HttpClient for Client {
+    fn send_bytes<'client, 'sending>(&'client self, request: Request<Bytes>) -> Sending<'sending>
+    where
+        'client: 'sending,
+        Self: 'sending,
+    {
+        Box::pin(async move {
+            let sent = self.http.send_bytes(request).await;
+            if let Err(error) = &sent {
+                *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(innermost(&**error));
+            }
+            sent
+        })
+    }
+}
+
+/// The innermost cause says the most, and has no address in it.
+fn innermost(error: &(dyn Error + 'static)) -> String {
+    let mut innermost = error;
+    while let Some(cause) = innermost.source() {
+        innermost = cause;
+    }
+    innermost.to_string()
 }
 
 /// Counts the spans that wait and drops those for which there is no room, so that each is counted once.

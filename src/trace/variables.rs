@@ -67,25 +67,20 @@ struct Reading<'v> {
 
 impl Reading<'_> {
     fn asked(&mut self) -> Asked {
-        if let Some((name, text)) = self.otlp("ENDPOINT")
-            && !Url::parse(&text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
-        {
-            self.wrong(&name, "must be a URL such as http://otel-collector:4318");
-        }
-        if let Some((name, text)) = self.otlp("PROTOCOL")
-            && text != "http/protobuf"
-        {
-            self.wrong(&name, "only http/protobuf is spoken (a collector takes it on port 4318)");
-        }
-        if let Some((name, text)) = self.otlp("COMPRESSION")
-            && !text.eq_ignore_ascii_case("none")
-        {
-            self.wrong(&name, "nothing is compressed here; must be none");
-        }
-        if let Some((name, text)) = self.otlp("HEADERS")
-            && !text.split_terminator(',').all(is_header)
-        {
-            self.wrong(&name, "must be name=value, separated by commas");
+        let rules: [(&str, Rule, &str); 4] = [
+            ("ENDPOINT", is_url, "must be a URL such as http://otel-collector:4318"),
+            (
+                "PROTOCOL",
+                |text| text == "http/protobuf",
+                "only http/protobuf is spoken (a collector takes it on port 4318)",
+            ),
+            ("COMPRESSION", |text| text.eq_ignore_ascii_case("none"), "nothing is compressed here; must be none"),
+            ("HEADERS", are_headers, "must be name=value, separated by commas"),
+        ];
+        for (of, is_kept, rule) in rules {
+            if let Some((name, _)) = self.otlp(of).filter(|(_, text)| !is_kept(text)) {
+                self.wrong(&name, rule);
+            }
         }
         let timeout = match self.otlp("TIMEOUT") {
             Some((name, text)) => self.number(&name, &text).unwrap_or(TIMEOUT_MS),
@@ -145,22 +140,26 @@ impl Reading<'_> {
         let read = std::fs::read(&path).map_err(|error| error.to_string());
         let parsed = read.and_then(|pem| Certificate::from_pem_bundle(&pem).map_err(|error| error.to_string()));
         match parsed {
-            Ok(authorities) if !authorities.is_empty() => Some(authorities),
-            Ok(_) => {
-                self.wrong(&name, "the file holds no certificate in PEM");
-                None
-            }
-            Err(error) => {
-                self.wrong(&name, &format!("the file cannot be used: {error}"));
-                None
-            }
+            Ok(authorities) if !authorities.is_empty() => return Some(authorities),
+            Ok(_) => self.wrong(&name, "the file holds no certificate in PEM"),
+            Err(error) => self.wrong(&name, &format!("the file cannot be used: {error}")),
         }
+        None
     }
 }
 
-fn is_header(pair: &str) -> bool {
-    pair.split_once('=').is_some_and(|(name, value)| {
-        HeaderName::from_str(name.trim()).is_ok() && HeaderValue::from_str(value.trim()).is_ok()
+/// Whether a text keeps it.
+type Rule = fn(&str) -> bool;
+
+fn is_url(text: &str) -> bool {
+    Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+}
+
+fn are_headers(text: &str) -> bool {
+    text.split_terminator(',').all(|pair| {
+        pair.split_once('=').is_some_and(|(name, value)| {
+            HeaderName::from_str(name.trim()).is_ok() && HeaderValue::from_str(value.trim()).is_ok()
+        })
     })
 }
 

@@ -23,7 +23,7 @@ use uuid::Uuid;
 use super::database::{self, Access, Database};
 use super::{registry, serve, settings};
 use crate::batch_writer::Output;
-use crate::config::{Config, parse_size};
+use crate::config::{Bytes, Config, Value as _};
 use crate::decoder::Decoder;
 use crate::event::{Millis, UserId};
 use crate::exit::Exit;
@@ -83,7 +83,7 @@ pub struct RunArgs {
 }
 
 fn parse_memory(text: &str) -> Result<usize, String> {
-    parse_size(text).ok_or_else(|| "must be a size, as 512MiB".to_owned())
+    Bytes::parse(text).map(|size| size.0)
 }
 
 /// A job, by its id.

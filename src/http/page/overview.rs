@@ -2,9 +2,8 @@
 
 use maud::{Markup, html};
 
-use super::frame::{brand, frame};
 use super::human::{bytes, duration, rate, whole};
-use super::tables;
+use super::{brand, frame, tables};
 use crate::health::Report;
 use crate::status::Status;
 

@@ -6,18 +6,18 @@ use super::human::{bytes, duration, percent, rate, whole, words};
 use crate::status::{Count, Status};
 
 /// A table with a heading; its body is kept new by the script. `columns` are headings, those of numbers marked by true.
-struct Table<'t> {
-    id: &'t str,
-    title: &'t str,
-    note: &'t str,
-    columns: &'t [(&'t str, bool)],
-    /// What to say in the place of an empty body.
-    empty: &'t str,
-    rows: Vec<Markup>,
+pub(super) struct Table<'t> {
+    pub id: &'t str,
+    pub title: &'t str,
+    pub note: &'t str,
+    pub columns: &'t [(&'t str, bool)],
+    /// The text in the place of an empty body.
+    pub empty: &'t str,
+    pub rows: Vec<Markup>,
 }
 
 impl Table<'_> {
-    fn html(&self) -> Markup {
+    pub fn html(&self) -> Markup {
         html! {
             section.card aria-labelledby=(self.id) {
                 h2 #(self.id) { (self.title) @if !self.note.is_empty() { " " small { (self.note) } } }

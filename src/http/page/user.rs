@@ -7,11 +7,10 @@ use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::super::problem::Problem;
-use super::super::routes::Pages;
 use super::super::users::{self, Named, UserReport};
-use super::frame::{brand, frame};
-use super::tables::{bar, breakable, segment};
+use super::super::{Pages, Problem};
+use super::tables::{Table, bar, breakable, segment};
+use super::{brand, frame};
 
 /// Makes a browser ask for a name, which does not matter, and a password, which is the token.
 const ASK: HeaderValue =
@@ -61,7 +60,7 @@ fn page(id: &str, found: &Markup) -> Response {
         (form(id))
         (found)
     };
-    super::html(frame("segmenter: user", &brand(), &main, false))
+    super::response(frame("segmenter: user", &brand(), &main, false))
 }
 
 /// The field and the button.
@@ -139,24 +138,24 @@ fn time(text: &str) -> Markup {
 }
 
 fn named(id: &str, title: &str, of: &str, values: &[Named<'_>]) -> Markup {
-    html! {
-        section.card aria-labelledby=(id) {
-            h2 #(id) { (title) " " small { "from 0 to 1" } }
-            table {
-                thead { tr { th scope="col" { (of) } th.number scope="col" { "Value" } td {} } }
-                tbody {
-                    @for named in values {
-                        tr {
-                            th scope="row" { (breakable(named.name)) }
-                            td.number { (format!("{:.3}", named.value)) }
-                            td.bars { (bar(named.value)) }
-                        }
-                    }
-                    @if values.is_empty() { tr { td.none colspan="3" { "Not onboarded." } } }
-                }
+    let rows = values.iter().map(|named| {
+        html! {
+            tr {
+                th scope="row" { (breakable(named.name)) }
+                td.number { (format!("{:.3}", named.value)) }
+                td.bars { (bar(named.value)) }
             }
         }
+    });
+    Table {
+        id,
+        title,
+        note: "from 0 to 1",
+        columns: &[(of, false), ("Value", true), ("", false)],
+        empty: "Not onboarded.",
+        rows: rows.collect(),
     }
+    .html()
 }
 
 fn sections(of: &UserReport<'_>) -> Markup {

@@ -1,4 +1,4 @@
-//! The address of the database: a URL that holds a password.
+//! The addresses of the database and of the schema registry.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,30 +6,11 @@ use std::str::FromStr;
 use sqlx::postgres::PgConnectOptions;
 use url::Url;
 
-use super::secret::REDACTED;
-use super::value::Value;
+use super::value::{REDACTED, Shape, Value};
 
 /// Query parameters that the driver understands.
-const UNDERSTOOD: [&str; 18] = [
-    "sslmode",
-    "ssl-mode",
-    "sslrootcert",
-    "ssl-root-cert",
-    "ssl-ca",
-    "sslcert",
-    "ssl-cert",
-    "sslkey",
-    "ssl-key",
-    "statement-cache-capacity",
-    "host",
-    "hostaddr",
-    "port",
-    "dbname",
-    "user",
-    "password",
-    "application_name",
-    "options",
-];
+const UNDERSTOOD: &str = "sslmode ssl-mode sslrootcert ssl-root-cert ssl-ca sslcert ssl-cert sslkey ssl-key \
+     statement-cache-capacity host hostaddr port dbname user password application_name options";
 
 /// Parameters of Prisma's own that mean nothing to us: its pool and its timeouts. The platform's URL can be used as it is.
 const PRISMAS: [&str; 4] = ["connection_limit", "pool_timeout", "connect_timeout", "socket_timeout"];
@@ -57,7 +38,7 @@ impl fmt::Debug for DatabaseUrl {
     }
 }
 
-/// The URL without its password, wherever that stands; `None` if that cannot be done.
+/// The URL without its password, wherever that stands; `None` if it cannot be taken out.
 fn redact(url: &Url) -> Option<String> {
     let mut shown = url.clone();
     shown.set_fragment(None);
@@ -77,7 +58,7 @@ fn redact(url: &Url) -> Option<String> {
 
 impl Value for DatabaseUrl {
     const KIND: &'static str = "postgres:// URL";
-    const SECRET: bool = true;
+    const SHAPE: Shape = Shape::Secret;
 
     fn parse(text: &str) -> Result<Self, String> {
         let mut url =
@@ -98,7 +79,7 @@ impl Value for DatabaseUrl {
         if !names_database {
             return Err("must name the database, as in postgres://host/database".into());
         }
-        // The driver's own words may repeat a part of the URL.
+        // The driver's error may repeat a part of the URL.
         PgConnectOptions::from_str(url.as_str()).map_err(|_| "has a part that the database driver refuses")?;
         Ok(Self(url))
     }
@@ -108,7 +89,7 @@ impl Value for DatabaseUrl {
     }
 }
 
-/// The query parameters that go to the driver; an error for one that nobody understands (the driver would log its value).
+/// The query parameters that go to the driver; an error for one that neither knows (the driver would log its value).
 fn driver_parameters(url: &Url) -> Result<Vec<(String, String)>, String> {
     let mut kept = Vec::new();
     for (name, value) in url.query_pairs() {
@@ -117,13 +98,67 @@ fn driver_parameters(url: &Url) -> Result<Vec<(String, String)>, String> {
             if value != "public" {
                 return Err("must have schema=public or none: user_vectors is looked for in public".into());
             }
-        } else if UNDERSTOOD.contains(&name) || (name.starts_with("options[") && name.ends_with(']')) {
+        } else if UNDERSTOOD.split(' ').any(|known| known == name)
+            || (name.starts_with("options[") && name.ends_with(']'))
+        {
             kept.push((name.to_owned(), value.into_owned()));
         } else if !PRISMAS.contains(&name) {
-            return Err("has a query parameter that is not understood; known are ".to_owned() + &UNDERSTOOD.join(", "));
+            return Err(format!("has a query parameter that is not understood; known are {UNDERSTOOD}"));
         }
     }
     Ok(kept)
+}
+
+/// Where a registry's API begins: `http` or `https`, without credentials, and without a slash at its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegistryUrl(String);
+
+impl RegistryUrl {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The connection is encrypted.
+    pub fn uses_tls(&self) -> bool {
+        self.0.starts_with("https://")
+    }
+}
+
+impl fmt::Display for RegistryUrl {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl FromStr for RegistryUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::parse(text)
+    }
+}
+
+impl Value for RegistryUrl {
+    const KIND: &'static str = "http(s):// URL";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let url = Url::parse(text).map_err(|_| "must be a URL such as https://registry:8081")?;
+        if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
+            return Err("must begin with http:// or https://".into());
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err("must hold no credentials; they are registry.username and registry.password".into());
+        }
+        if url.query().is_some() || url.fragment().is_some() {
+            return Err("must have neither a query nor a fragment".into());
+        }
+        Ok(Self(url.as_str().trim_end_matches('/').to_owned()))
+    }
+
+    fn show(text: &str) -> String {
+        // What is refused may hold a password.
+        if Self::parse(text).is_ok() { text.into() } else { REDACTED.into() }
+    }
 }
 
 #[cfg(test)]
@@ -172,6 +207,17 @@ mod tests {
             "postgres://h:99999/db",
         ] {
             assert!(DatabaseUrl::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_http_or_https_without_credentials() {
+        let url = RegistryUrl::parse("https://registry:8081/apis/ccompat/v7/").unwrap();
+        assert_eq!(url.as_str(), "https://registry:8081/apis/ccompat/v7");
+        assert!(url.uses_tls() && !RegistryUrl::parse("http://registry").unwrap().uses_tls());
+        for text in ["", "registry:8081", "ftp://registry", "https://u:hush@registry", "http://r/?a=b", "http://r/#a"] {
+            assert!(!RegistryUrl::parse(text).unwrap_err().contains("hush"), "{text}");
+            assert_eq!(RegistryUrl::show(text), REDACTED);
         }
     }
 }
