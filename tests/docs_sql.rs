@@ -103,7 +103,7 @@ async fn serve(pool: &PgPool, names: [&str; 2]) -> Result<(), String> {
     fold(&store, &[tombstone(one, 9), tombstone(learned, 9), tombstone("nobody", 9)]).await?;
     say(&store, &user(one)).await.map_err(text)?;
     lookup::distribution(pool).await.map_err(text)?;
-    lookup::user(pool, &user(one)).await.map_err(text)?.map(drop).map_err(|error| error.to_string())
+    lookup::state(pool, &user(one)).await.map_err(text)?.map(drop).map_err(|error| error.to_string())
 }
 
 async fn fold(store: &Store, events: &[segmenter::event::Event]) -> Result<(), String> {

@@ -99,7 +99,7 @@ pub(super) async fn find(store: &Store, id: &str) -> Result<Found, Problem> {
     let user = UserId::new(id)
         .ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, "a user's id has 1 to 191 characters and no NUL"))?;
     let away = |_| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the database does not answer");
-    let found = lookup::user(&store.pool, &user).await.map_err(away)?;
+    let found = lookup::state(&store.pool, &user).await.map_err(away)?;
     let unreadable =
         |_: CodecError| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the user's stored state cannot be read");
     let state = found.map_err(unreadable)?;

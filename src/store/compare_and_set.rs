@@ -57,7 +57,7 @@ pub async fn compare_and_set(
     let mut locked: HashSet<String> = HashSet::new();
     let inserted: Vec<&str> = writes.iter().filter(|write| write.may_insert).map(|write| write.user.as_str()).collect();
     if has_users && !inserted.is_empty() {
-        for row in sql::query_planned_anew(LOCK_USERS).bind(inserted).fetch_all(&mut *connection).await? {
+        for row in sql::query_by_keys(LOCK_USERS, inserted.len()).bind(inserted).fetch_all(&mut *connection).await? {
             locked.insert(row.try_get("id")?);
         }
     }

@@ -22,9 +22,6 @@ pub enum Keys {
 
 impl Keys {
     /// At most `limit` of them after `after`, in the order of where they come from.
-    ///
-    /// # Errors
-    /// The database does not answer, or has no such table.
     pub async fn page(&self, pool: &PgPool, after: &str, limit: usize) -> Result<Vec<String>, sqlx::Error> {
         let most = i64::try_from(limit).unwrap_or(i64::MAX);
         let mut transaction = sql::begin_in(pool).await?;
@@ -61,9 +58,6 @@ impl Keys {
     }
 
     /// How many there are now.
-    ///
-    /// # Errors
-    /// The database does not answer, or has no such table.
     pub async fn count(&self, pool: &PgPool) -> Result<u64, sqlx::Error> {
         let mut transaction = sql::begin_in(pool).await?;
         let count = match self {

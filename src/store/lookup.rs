@@ -1,20 +1,19 @@
-//! Reading for people and dashboards: one user's state, the distribution of segments. No locks, nothing is written.
+//! Reading for people and dashboards: one user's state, all that is stored of a user, the distribution of segments. No
+//! locks, nothing is written.
 
 use serde::Serialize;
 use sqlx::Row;
 use sqlx::postgres::PgPool;
 
 use super::states::{self, Asked};
-use crate::event::UserId;
+use super::verify::{StoredRow, stored_row};
+use crate::event::{Millis, UserId};
 use crate::pipeline::codec::CodecError;
 use crate::pipeline::state::State;
 use crate::store::sql;
 
 /// The state of a user; the outer `Result` is the database's, the inner one the stored bytes'.
-///
-/// # Errors
-/// The database does not answer.
-pub async fn user(pool: &PgPool, user: &UserId) -> Result<Result<State, CodecError>, sqlx::Error> {
+pub async fn state(pool: &PgPool, user: &UserId) -> Result<Result<State, CodecError>, sqlx::Error> {
     let mut transaction = sql::begin_in(pool).await?;
     let snapshot = states::read(&mut transaction, &[user.as_str()], Asked::OfNobody).await?;
     let current = snapshot.users.into_iter().next().ok_or(sqlx::Error::RowNotFound)?;
@@ -36,9 +35,6 @@ pub struct Share {
 const COUNTING: &str = "5s";
 
 /// The distribution of primary segments, the largest first.
-///
-/// # Errors
-/// The database does not answer, or not in time.
 pub async fn distribution(pool: &PgPool) -> Result<Vec<Share>, sqlx::Error> {
     let mut transaction = sql::begin_in(pool).await?;
     sql::query("select set_config('statement_timeout', $1, true)").bind(COUNTING).execute(&mut *transaction).await?;
@@ -60,4 +56,78 @@ pub async fn distribution(pool: &PgPool) -> Result<Vec<Share>, sqlx::Error> {
             })
         })
         .collect()
+}
+
+/// What is stored of a user.
+#[derive(Debug)]
+pub struct UserRecord {
+    /// Whether the platform has the user; `None` where the database has no `users` table.
+    pub on_platform: Option<bool>,
+    /// `None` where there is none, the inner error where its bytes cannot be read.
+    pub state: Option<Result<State, CodecError>>,
+    pub row: Option<StoredRow>,
+    pub departed: Option<Departed>,
+}
+
+/// What is remembered of a user who has gone from the platform.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Departed {
+    pub erased_at: Option<Millis>,
+    /// Of the null record; 0: nothing was to be said.
+    pub revision: i64,
+}
+
+impl UserRecord {
+    /// Whether anything of ours, or a row, is there.
+    pub fn is_empty(&self) -> bool {
+        self.state.is_none() && self.row.is_none() && self.departed.is_none()
+    }
+}
+
+/// Reads what is stored of `user`.
+pub async fn record(pool: &PgPool, user: &UserId, has_users: bool) -> Result<UserRecord, sqlx::Error> {
+    let has_state: bool = sql::query_scalar("select exists (select from segmenter.profile_states where user_id = $1)")
+        .bind(user.as_str())
+        .fetch_one(&mut *sql::begin_in(pool).await?)
+        .await?;
+    let state = if has_state { Some(state(pool, user).await?) } else { None };
+    let departed: Option<(Option<i64>, i64)> =
+        sql::query_as("select erased_at, revision from segmenter.departed where user_id = $1")
+            .bind(user.as_str())
+            .fetch_optional(&mut *sql::begin_in(pool).await?)
+            .await?;
+    let on_platform = if has_users {
+        let exists = sql::query_scalar("select exists (select id from public.users where id = $1)");
+        Some(exists.bind(user.as_str()).fetch_one(&mut *sql::begin_in(pool).await?).await?)
+    } else {
+        None
+    };
+    Ok(UserRecord {
+        on_platform,
+        state,
+        row: row(pool, user).await?,
+        departed: departed.map(|(erased_at, revision)| Departed { erased_at: erased_at.map(Millis), revision }),
+    })
+}
+
+async fn row(pool: &PgPool, user: &UserId) -> Result<Option<StoredRow>, sqlx::Error> {
+    let found = sql::query(
+        r#"
+        select source, segments::text as segments, "primarySegment"::text as primary_segment,
+               "segmentConfidence"::float8 as confidence,
+               (extract(epoch from "lastSegmentUpdate") * 1000)::bigint as last_update, vector::text as vector
+        from public.user_vectors where "userId" = $1"#,
+    )
+    .bind(user.as_str())
+    .fetch_optional(&mut *sql::begin_in(pool).await?)
+    .await?;
+    found.as_ref().map_or(Ok(None), stored_row)
+}
+
+/// The database's clock, Unix time in ms: what erasures and revisions go by.
+pub async fn clock(pool: &PgPool) -> Result<Millis, sqlx::Error> {
+    sql::query_scalar("select floor(extract(epoch from clock_timestamp()) * 1000)::bigint")
+        .fetch_one(&mut *sql::begin_in(pool).await?)
+        .await
+        .map(Millis)
 }

@@ -11,16 +11,13 @@ pub mod onboarding_profiles;
 pub mod outbox;
 pub mod progress;
 pub mod rehearse;
-mod say_again;
 pub mod schema;
 pub mod sql;
 pub mod standing;
 pub mod states;
 pub mod task;
-pub mod user_record;
 pub mod user_vectors;
 pub mod verify;
-pub mod waiting;
 
 use std::sync::Arc;
 use std::time::Duration;

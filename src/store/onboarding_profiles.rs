@@ -60,9 +60,6 @@ left join public.user_vectors v on v."userId" = k.user_id
 }
 
 /// The profiles of `users` that have one, in their order.
-///
-/// # Errors
-/// The database does not answer, or the table is not the platform's.
 pub async fn read(pool: &PgPool, users: &[String], has_births: bool) -> Result<Vec<OnboardingProfile>, sqlx::Error> {
     let statement = if has_births {
         read!(r#"to_char(u."dateOfBirth", 'YYYY-MM-DD')"#, r#"left join public.users u on u.id = k.user_id"#)
@@ -73,9 +70,6 @@ pub async fn read(pool: &PgPool, users: &[String], has_births: bool) -> Result<V
 }
 
 /// The columns that [`read`] needs and this role cannot read, or that are not there.
-///
-/// # Errors
-/// The database does not answer.
 pub async fn unreadable(pool: &PgPool) -> Result<Vec<String>, sqlx::Error> {
     sql::query_scalar(
         r#"
@@ -98,9 +92,6 @@ pub async fn unreadable(pool: &PgPool) -> Result<Vec<String>, sqlx::Error> {
 }
 
 /// Whether `users` has dates of birth.
-///
-/// # Errors
-/// The database does not answer.
 pub async fn has_births(pool: &PgPool) -> Result<bool, sqlx::Error> {
     sql::query_scalar(
         "select exists (select from pg_attribute where attrelid = to_regclass('public.users')
@@ -111,9 +102,6 @@ pub async fn has_births(pool: &PgPool) -> Result<bool, sqlx::Error> {
 }
 
 /// Rows of `user_vectors` whose users have no onboarding profile.
-///
-/// # Errors
-/// The database does not answer, or the table is not there.
 pub async fn vectors_without(pool: &PgPool) -> Result<i64, sqlx::Error> {
     sql::query_scalar(
         r#"select count(*) from public.user_vectors v

@@ -6,6 +6,9 @@ use sqlx::Row;
 use sqlx::postgres::{PgConnection, PgPool, types::PgInterval};
 use uuid::Uuid;
 
+use super::Store;
+use super::error::StoreError;
+use super::jobs::{self, Checkpoint};
 use super::states::{self, Asked};
 use crate::event::UserId;
 use crate::pipeline::change::Change;
@@ -71,6 +74,32 @@ pub async fn insert_users(
     .await
 }
 
+impl Store {
+    /// Puts `users` into the outbox, leased to this process, together with `checkpoint`.
+    ///
+    /// # Errors
+    /// The database does not answer, or the job has another owner by now.
+    pub async fn say_again(
+        &self,
+        users: &[UserId],
+        checkpoint: &Checkpoint,
+    ) -> Result<Option<Publication>, StoreError> {
+        let write = async {
+            let mut transaction = sql::begin_in(&self.pool).await?;
+            let publication = if users.is_empty() {
+                None
+            } else {
+                let id = insert_users(&mut transaction, self.owner, self.lease, users).await?;
+                Some(Publication { id, content: Content::Users(users.to_vec()) })
+            };
+            jobs::checkpoint(&mut transaction, checkpoint).await?;
+            transaction.commit().await?;
+            Ok(publication)
+        };
+        tokio::time::timeout(self.deadline, write).await.unwrap_or(Err(StoreError::TimedOut(self.deadline)))
+    }
+}
+
 /// Takes over up to `limit` rows whose lease has run out, or that never had one.
 ///
 /// A row whose body cannot be read is left for a version that can, and given in the second list.
@@ -110,7 +139,7 @@ pub async fn take_over(
     Ok((taken, unreadable))
 }
 
-pub(super) fn content(users: Option<Vec<String>>, body: Option<&[u8]>) -> Option<Content> {
+fn content(users: Option<Vec<String>>, body: Option<&[u8]>) -> Option<Content> {
     match (users, body) {
         (_, Some(body)) => codec::decode_changes(body).ok().map(Content::Changes),
         (Some(users), None) => Some(Content::Users(users.iter().filter_map(|user| UserId::new(user)).collect())),
@@ -120,43 +149,35 @@ pub(super) fn content(users: Option<Vec<String>>, body: Option<&[u8]>) -> Option
 
 /// Extends the lease of rows that are still this owner's.
 pub async fn renew(pool: &PgPool, owner: Uuid, lease: Duration, ids: &[i64]) -> Result<(), sqlx::Error> {
-    let mut transaction = sql::begin_in(pool).await?;
-    sql::query("update segmenter.outbox set leased_until = clock_timestamp() + $2 where owner = $1 and id = any($3)")
-        .bind(owner)
-        .bind(interval(lease))
-        .bind(ids)
-        .execute(&mut *transaction)
-        .await?;
-    transaction.commit().await
+    let renewed = sql::query(
+        "update segmenter.outbox set leased_until = clock_timestamp() + $2 where owner = $1 and id = any($3)",
+    );
+    sql::execute(pool, renewed.bind(owner).bind(interval(lease)).bind(ids)).await?;
+    Ok(())
 }
 
 /// Deletes said rows, as far as they are still this owner's. Nobody waits for the disk: a row that comes back after a crash
 /// of the database is said once more.
 pub async fn delete(pool: &PgPool, owner: Uuid, ids: &[i64]) -> Result<(), sqlx::Error> {
-    let mut transaction = sql::begin_in(pool).await?;
-    sql::query(
+    let deleted = sql::query(
         "delete from segmenter.outbox where owner = $1 and id = any($2)
             and (select set_config('synchronous_commit', 'off', true)) is not null",
-    )
-    .bind(owner)
-    .bind(ids)
-    .execute(&mut *transaction)
-    .await?;
-    transaction.commit().await
+    );
+    sql::execute(pool, deleted.bind(owner).bind(ids)).await?;
+    Ok(())
 }
 
 /// The revision last said of each user, in the order asked for; 0 where nothing ever was.
 pub async fn said_revisions(pool: &PgPool, users: &[&str]) -> Result<Vec<i64>, sqlx::Error> {
-    let rows = sql::query_planned_anew(
+    let statement = sql::query_by_keys(
         "select coalesce(s.revision, d.revision, 0) as revision
          from unnest($1::text[]) with ordinality as k(user_id, place)
          left join segmenter.profile_states s on s.user_id = k.user_id
          left join segmenter.departed d on d.user_id = k.user_id and s.user_id is null
          order by k.place",
-    )
-    .bind(users)
-    .fetch_all(&mut *sql::begin_in(pool).await?)
-    .await?;
+        users.len(),
+    );
+    let rows = sql::fetch_all(pool, statement.bind(users)).await?;
     rows.iter().map(|row| row.try_get("revision")).collect()
 }
 
@@ -175,6 +196,42 @@ pub async fn last_said(pool: &PgPool, users: &[&UserId]) -> Result<Vec<Change>, 
         }
     }
     Ok(said)
+}
+
+/// How many outbox rows are read at a time; a row may hold a whole batch.
+const PAGE: i64 = 200;
+
+/// What has been met in the outbox.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Waiting {
+    pub rows: u64,
+    /// The ids of rows in a format that this version does not know.
+    pub unreadable: Vec<i64>,
+}
+
+/// Calls `see` with each user of each outbox row, a page at a time: nothing is locked and nothing is held.
+pub async fn each_waiting_user(pool: &PgPool, mut see: impl FnMut(&str)) -> Result<Waiting, sqlx::Error> {
+    let mut waiting = Waiting::default();
+    let mut after = i64::MIN;
+    loop {
+        let rows = sql::query("select id, users, body from segmenter.outbox where id > $1 order by id limit $2")
+            .bind(after)
+            .bind(PAGE)
+            .fetch_all(&mut *sql::begin_in(pool).await?)
+            .await?;
+        for row in &rows {
+            after = row.try_get("id")?;
+            waiting.rows += 1;
+            match content(row.try_get("users")?, row.try_get("body")?) {
+                Some(Content::Changes(changes)) => changes.iter().for_each(|change| see(change.user.as_str())),
+                Some(Content::Users(users)) => users.iter().for_each(|user| see(user.as_str())),
+                None => waiting.unreadable.push(after),
+            }
+        }
+        if rows.is_empty() {
+            return Ok(waiting);
+        }
+    }
 }
 
 /// How many rows wait, and for how long the oldest has.

@@ -146,9 +146,6 @@ pub struct Platform {
 
 impl Platform {
     /// Looks for the platform's tables.
-    ///
-    /// # Errors
-    /// What the database said.
     pub async fn detect(conn: &mut PgConnection) -> Result<Self, sqlx::Error> {
         let (has_users, states_follow_users) = sql::query_as(
             "select to_regclass('public.users') is not null,

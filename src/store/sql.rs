@@ -83,10 +83,14 @@ pub fn query(sql: impl SqlSafeStr) -> Statement {
     sqlx::query(sql).persistent(keeps_sessions())
 }
 
-/// A statement whose plan is made anew each time, out of what the tables have grown to by then. A plan that is kept may be one
-/// that was made while they were empty, and reads all of them until they are analysed.
-pub fn query_planned_anew(sql: impl SqlSafeStr) -> Statement {
-    sqlx::query(sql).persistent(false)
+/// From how many keys on the plan of a statement is made anew each time.
+const MANY: usize = 64;
+
+/// A statement that looks rows up by so many keys. For many keys its plan is made anew each time, out of what the tables have
+/// grown to by then: a plan that is kept may be one that was made while they were empty, and reads all of them until they are
+/// analysed. For few keys the plan is kept: making it costs more than the statement, and a quiet topic has small batches.
+pub fn query_by_keys(sql: impl SqlSafeStr, keys: usize) -> Statement {
+    sqlx::query(sql).persistent(keys < MANY && keeps_sessions())
 }
 
 /// As [`query`], with rows of a type.
@@ -106,9 +110,6 @@ where
 }
 
 /// Begins a transaction on a connection.
-///
-/// # Errors
-/// The database does not answer.
 pub async fn begin(connection: &mut PgConnection) -> Result<Transaction<'_, Postgres>, sqlx::Error> {
     match BEHIND_POOLER.get() {
         None => connection.begin().await,
@@ -117,9 +118,6 @@ pub async fn begin(connection: &mut PgConnection) -> Result<Transaction<'_, Post
 }
 
 /// Begins a transaction on a connection of the pool. One that only reads needs no end.
-///
-/// # Errors
-/// The database does not answer.
 pub async fn begin_in(pool: &PgPool) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
     match BEHIND_POOLER.get() {
         None => pool.begin().await,
@@ -127,10 +125,26 @@ pub async fn begin_in(pool: &PgPool) -> Result<Transaction<'static, Postgres>, s
     }
 }
 
+/// Runs one statement that writes, by itself or in a transaction of its own behind a pooler; gives how many rows it wrote.
+pub async fn execute(pool: &PgPool, statement: Statement) -> Result<u64, sqlx::Error> {
+    if keeps_sessions() {
+        return Ok(statement.execute(pool).await?.rows_affected());
+    }
+    let mut transaction = begin_in(pool).await?;
+    let done = statement.execute(&mut *transaction).await?;
+    transaction.commit().await?;
+    Ok(done.rows_affected())
+}
+
+/// As [`execute`], for one that reads; gives the rows.
+pub async fn fetch_all(pool: &PgPool, statement: Statement) -> Result<Vec<PgRow>, sqlx::Error> {
+    if keeps_sessions() {
+        return statement.fetch_all(pool).await;
+    }
+    statement.fetch_all(&mut *begin_in(pool).await?).await
+}
+
 /// Begins the transaction of a fold on a connection.
-///
-/// # Errors
-/// The database does not answer.
 pub async fn begin_fold(connection: &mut PgConnection) -> Result<Transaction<'_, Postgres>, sqlx::Error> {
     let begin = BEHIND_POOLER.get().map_or(BEGIN_FOLD, |pooler| pooler.begin_fold.as_str());
     connection.begin_with(AssertSqlSafe(begin)).await

@@ -24,9 +24,6 @@ pub struct Standing {
 }
 
 /// How those of `users` stand who have a state, in their order.
-///
-/// # Errors
-/// The database does not answer.
 pub async fn read(pool: &PgPool, users: &[String]) -> Result<Vec<Standing>, sqlx::Error> {
     sql::query_as(
         r#"
@@ -50,9 +47,6 @@ pub struct Pair {
 }
 
 /// State and row of those of `users` who have a state, in their order.
-///
-/// # Errors
-/// The database does not answer.
 pub async fn read_pairs(pool: &PgPool, users: &[String]) -> Result<Vec<Pair>, sqlx::Error> {
     let rows = sql::query(
         r#"

@@ -85,7 +85,7 @@ pub async fn read(connection: &mut PgConnection, users: &[&str], asked: Asked) -
         Asked::OfStrangers => READ_ASKING_OF_STRANGERS,
         Asked::OfAll => READ_ASKING_OF_ALL,
     };
-    let rows = sql::query_planned_anew(statement).bind(users).fetch_all(connection).await?;
+    let rows = sql::query_by_keys(statement, users.len()).bind(users).fetch_all(connection).await?;
     let clock_ms = rows.first().map_or(Ok(0), |row| row.try_get("clock_ms"))?;
     let users = rows.iter().map(current).collect::<Result<_, _>>()?;
     Ok(Snapshot { users, clock_ms })
@@ -178,9 +178,6 @@ pub struct Holders {
 }
 
 /// The users after `after`, at most `limit`, whose last quiet write was `job`'s and has not been said.
-///
-/// # Errors
-/// The database does not answer.
 pub async fn holders(pool: &PgPool, after: &str, job: Uuid, limit: usize) -> Result<Holders, sqlx::Error> {
     // A page of keys, not of holders: where these are few, the statement stays short.
     let rows: Vec<(String, bool)> = sql::query_as(

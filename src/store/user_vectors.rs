@@ -95,7 +95,7 @@ const DELETE: &str =
 
 /// Removes erased users: the row goes, or only our columns where the vector is a learned one.
 pub async fn remove(connection: &mut PgConnection, users: &[&str]) -> Result<(), sqlx::Error> {
-    sql::query_planned_anew(CLEAR_LEARNED).bind(users).execute(&mut *connection).await?;
-    sql::query_planned_anew(DELETE).bind(users).execute(connection).await?;
+    sql::query_by_keys(CLEAR_LEARNED, users.len()).bind(users).execute(&mut *connection).await?;
+    sql::query_by_keys(DELETE, users.len()).bind(users).execute(connection).await?;
     Ok(())
 }

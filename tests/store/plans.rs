@@ -1,4 +1,4 @@
-//! A process that started on empty tables looks users up by their keys once the tables are large.
+//! A process that started on empty tables looks many users up by their keys once the tables are large.
 
 use segmenter::store::Store;
 use sqlx::PgPool;
@@ -18,13 +18,13 @@ async fn rows_scanned(pool: &PgPool) -> i64 {
 }
 
 #[tokio::test]
-async fn a_process_that_started_on_empty_tables_reads_none_of_them_whole_once_they_are_large() {
+async fn a_process_that_started_on_empty_tables_reads_none_of_them_whole_for_many_users_once_they_are_large() {
     let database = migrated_database().await;
     for table in TABLES.split(", ") {
         database.run(format!("alter table {table} set (autovacuum_enabled = false)")).await;
     }
     database.run(format!("vacuum analyze {TABLES}")).await;
-    let known = add_users(&database, 0..3).await;
+    let known = add_users(&database, 0..100).await;
     let (mut stores, mut at) = (Vec::new(), 0);
     for mode in ["auto", "force_generic_plan"] {
         let options: PgConnectOptions = database.url().parse().unwrap();
@@ -49,8 +49,7 @@ async fn a_process_that_started_on_empty_tables_reads_none_of_them_whole_once_th
     for (store, first) in stores.iter().zip([100, 400]) {
         let before = rows_scanned(&store.pool).await;
         work(store, &known, at + 2).await;
-        work(store, &add_users(&database, first..first + 1).await, at + 2).await;
-        work(store, &add_users(&database, first + 1..first + 300).await, at + 2).await;
+        work(store, &add_users(&database, first..first + 300).await, at + 2).await;
         at += 2;
         assert_eq!(rows_scanned(&store.pool).await, before);
     }

@@ -83,7 +83,7 @@ async fn explain_stored(
         Ok(database) => database,
         Err(schema) => return database::refuse(&schema),
     };
-    let state = lookup::user(&database.pool, &user).await.context("could not read the user's state")??;
+    let state = lookup::state(&database.pool, &user).await.context("could not read the user's state")??;
     let profile = &state.profile;
     let (Some(_), Some(at)) = (profile.onboarded(), profile.logical_time()) else {
         bail!("nothing is known of this user, or the onboarding is not completed");

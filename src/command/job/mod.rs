@@ -203,7 +203,7 @@ async fn expected(opened: &Opened, what: &What, users: &[UserId]) -> anyhow::Res
 
 /// The database's present: what times before it are taken from.
 async fn now(opened: &Opened) -> anyhow::Result<Millis> {
-    crate::store::user_record::clock(&opened.database.pool).await.context("the database does not say the time")
+    crate::store::lookup::clock(&opened.database.pool).await.context("the database does not say the time")
 }
 
 /// Says why a job, or what leads to it, ended before its end, and gives the exit code.

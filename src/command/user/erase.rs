@@ -18,8 +18,8 @@ use crate::stop::Stop;
 use crate::store::Store;
 use crate::store::apply::{Ending, Progress};
 use crate::store::lookup;
+use crate::store::lookup::clock;
 use crate::store::outbox::Publication;
-use crate::store::user_record::clock;
 use crate::trace::Traces;
 
 /// How long saying may take, which is more than the client's own attempts do; then the outbox keeps it for a running
@@ -48,7 +48,7 @@ pub(super) async fn erase(store: &Store, user: &UserId, newest: Option<Millis>) 
     for _ in 0..ATTEMPTS {
         let at = wait_past(&store.pool, newest).await.context("could not read the database's clock")?;
         publications.extend(apply(store, user, at).await?);
-        let state = lookup::user(&store.pool, user).await.context("could not read the user's state")??;
+        let state = lookup::state(&store.pool, user).await.context("could not read the user's state")??;
         match state.profile.logical_time() {
             None => return Ok(Erased { at, newest, publications }),
             newer => newest = newest.max(newer),

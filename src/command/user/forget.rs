@@ -19,7 +19,7 @@ use crate::pipeline::codec::CodecError;
 use crate::pipeline::state::State;
 use crate::service::Settings;
 use crate::store::error::StoreError;
-use crate::store::user_record::{self, UserRecord, clock};
+use crate::store::lookup::{self, UserRecord, clock};
 
 /// Erase a user: state and row go, a null record is said on segment-changed. Without --execute it only says so.
 ///
@@ -62,7 +62,7 @@ async fn forget(args: &ForgetArgs, config: &Config, out: &mut impl Write) -> any
     };
     let settings = Settings { registry: registry::open(&config.registry)?, ..settings(config) };
     let away = "could not read what is stored of the user";
-    let record = user_record::read(&database.pool, &user, database.platform.has_users).await.context(away)?;
+    let record = lookup::record(&database.pool, &user, database.platform.has_users).await.context(away)?;
     let state = match state_of(&record) {
         Err(CodecError::Newer { .. }) => {
             return refused(out, "a newer version of segmenter has written the user's state");

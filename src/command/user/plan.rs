@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use crate::event::{Millis, UserId};
 use crate::kafka::client::Topics;
 use crate::pipeline::state::{LastSaid, State};
-use crate::store::user_record::UserRecord;
+use crate::store::lookup::UserRecord;
 
 /// The parts of what is stored that an erasure goes by.
 pub(super) struct Plan<'a> {

@@ -14,10 +14,10 @@ use crate::config::DatabaseConfig;
 use crate::event::{Millis, UserId};
 use crate::exit::Exit;
 use crate::pipeline::state::{LastSaid, State};
+use crate::store::lookup::{self, UserRecord};
 use crate::store::outbox;
-use crate::store::user_record::{self, UserRecord};
+use crate::store::outbox::each_waiting_user;
 use crate::store::verify::StoredRow;
-use crate::store::waiting::each_waiting_user;
 
 /// Show what is stored of a user: registers with their stamps, what was said, the row, the outbox.
 ///
@@ -115,7 +115,7 @@ async fn read_and_show(args: &ShowArgs, database: &DatabaseConfig, out: &mut imp
         Err(schema) => return database::refuse(&schema),
     };
     let away = "could not read what is stored of the user";
-    let record = user_record::read(&database.pool, &user, database.platform.has_users).await.context(away)?;
+    let record = lookup::record(&database.pool, &user, database.platform.has_users).await.context(away)?;
     let outbox_rows = outbox_rows(&database.pool, &user).await.context(away)?;
     if record.is_empty() && outbox_rows.is_none_or(|rows| rows == 0) {
         bail!(

@@ -17,8 +17,8 @@ use crate::config::Config;
 use crate::kafka::said_revisions::SaidRevisions;
 use crate::kafka::topic_reader::{ReadError, Source};
 use crate::stop::Stop;
+use crate::store::outbox::each_waiting_user;
 use crate::store::verify::{Said, departed, said};
-use crate::store::waiting::each_waiting_user;
 
 /// How often those that do not agree are looked at again, since they may go on changing.
 const LOOKS: u32 = 3;

@@ -13,9 +13,9 @@ use super::topic::Comparison;
 use crate::command::database::Database;
 use crate::engine::Catalog;
 use crate::store::migrate::{Facts, IndexState, SEGMENT_COLUMNS, UserVectors};
+use crate::store::outbox::each_waiting_user;
 use crate::store::sql;
 use crate::store::verify::{self as read, Access, Sample, StatePage, StoredUser};
-use crate::store::waiting::each_waiting_user;
 
 /// The four columns and the index, as found.
 pub(super) async fn schema(pool: &PgPool, findings: &mut Findings) -> Result<(Vec<Column>, &'static str), sqlx::Error> {

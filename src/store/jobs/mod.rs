@@ -117,9 +117,6 @@ pub async fn checkpoint(connection: &mut PgConnection, checkpoint: &Checkpoint) 
 }
 
 /// Takes a job that nobody is at, or anybody's if `even_leased`. False if somebody else is at it.
-///
-/// # Errors
-/// The database does not answer.
 pub async fn claim(
     pool: &PgPool,
     id: Uuid,
@@ -128,7 +125,6 @@ pub async fn claim(
     lease: Duration,
     even_leased: bool,
 ) -> Result<bool, sqlx::Error> {
-    let mut transaction = sql::begin_in(pool).await?;
     let claimed = sql::query(
         r#"
         update segmenter.jobs set owner = $2, owner_name = $3, leased_until = clock_timestamp() + $4
@@ -138,24 +134,17 @@ pub async fn claim(
     .bind(owner)
     .bind(owner_name)
     .bind(interval(lease))
-    .bind(even_leased)
-    .execute(&mut *transaction)
-    .await?;
-    transaction.commit().await?;
-    Ok(claimed.rows_affected() > 0)
+    .bind(even_leased);
+    Ok(sql::execute(pool, claimed).await? > 0)
 }
 
 /// How many failures of a job are kept; all are counted.
 const KEPT_FAILURES: i64 = 10_000;
 
 /// Keeps users whose data broke a rule, and which rule; of a user the last.
-///
-/// # Errors
-/// The database does not answer.
 pub async fn note_failures(pool: &PgPool, id: Uuid, failures: &[(&str, &str)]) -> Result<(), sqlx::Error> {
     let (users, rules): (Vec<&str>, Vec<&str>) = failures.iter().copied().unzip();
-    let mut transaction = sql::begin_in(pool).await?;
-    sql::query(
+    let written = sql::query(
         r#"
         insert into segmenter.job_failures (job_id, user_id, why)
         select $1, f.user_id, f.why from unnest($2::text[], $3::text[]) as f(user_id, why)
@@ -165,16 +154,12 @@ pub async fn note_failures(pool: &PgPool, id: Uuid, failures: &[(&str, &str)]) -
     .bind(id)
     .bind(users)
     .bind(rules)
-    .bind(KEPT_FAILURES)
-    .execute(&mut *transaction)
-    .await?;
-    transaction.commit().await
+    .bind(KEPT_FAILURES);
+    sql::execute(pool, written).await?;
+    Ok(())
 }
 
 /// Users whose data broke a rule, with the rule, at most `limit`, by key.
-///
-/// # Errors
-/// The database does not answer.
 pub async fn failures(pool: &PgPool, id: Uuid, limit: i64) -> Result<Vec<(String, String)>, sqlx::Error> {
     sql::query_as("select user_id, why from segmenter.job_failures where job_id = $1 order by user_id limit $2")
         .bind(id)
@@ -191,9 +176,6 @@ pub struct Instructions {
 }
 
 /// Renews the lease, leaves a report for others, and reads what they ask for; `None` once somebody else owns the job.
-///
-/// # Errors
-/// The database does not answer.
 pub async fn beat(
     pool: &PgPool,
     id: Uuid,
@@ -218,11 +200,7 @@ pub async fn beat(
 }
 
 /// Moves the job to its next stage, or ends it, which also ends the lease. False once somebody else owns the job.
-///
-/// # Errors
-/// The database does not answer.
 pub async fn enter_stage(pool: &PgPool, id: Uuid, owner: Uuid, stage: Stage) -> Result<bool, sqlx::Error> {
-    let mut transaction = sql::begin_in(pool).await?;
     let entered = sql::query(
         r#"
         update segmenter.jobs
@@ -233,55 +211,33 @@ pub async fn enter_stage(pool: &PgPool, id: Uuid, owner: Uuid, stage: Stage) -> 
     .bind(id)
     .bind(owner)
     .bind(stage.as_str())
-    .bind(stage.is_end())
-    .execute(&mut *transaction)
-    .await?;
-    transaction.commit().await?;
-    Ok(entered.rows_affected() > 0)
+    .bind(stage.is_end());
+    Ok(sql::execute(pool, entered).await? > 0)
 }
 
 /// Gives up the lease, so that the job can be resumed at once.
-///
-/// # Errors
-/// The database does not answer.
 pub async fn release(pool: &PgPool, id: Uuid, owner: Uuid) -> Result<(), sqlx::Error> {
-    let mut transaction = sql::begin_in(pool).await?;
-    sql::query("update segmenter.jobs set leased_until = 'epoch' where id = $1 and owner = $2")
+    let written = sql::query("update segmenter.jobs set leased_until = 'epoch' where id = $1 and owner = $2")
         .bind(id)
-        .bind(owner)
-        .execute(&mut *transaction)
-        .await?;
-    transaction.commit().await
+        .bind(owner);
+    sql::execute(pool, written).await?;
+    Ok(())
 }
 
 /// Asks the owner of a job for something; false if there is no such job, or it has ended.
-///
-/// # Errors
-/// The database does not answer.
 pub async fn ask(pool: &PgPool, id: Uuid, wanted: Wanted) -> Result<bool, sqlx::Error> {
-    let mut transaction = sql::begin_in(pool).await?;
     let asked = sql::query("update segmenter.jobs set wanted = $2 where id = $1 and ended_at is null")
         .bind(id)
-        .bind(wanted.as_str())
-        .execute(&mut *transaction)
-        .await?;
-    transaction.commit().await?;
-    Ok(asked.rows_affected() > 0)
+        .bind(wanted.as_str());
+    Ok(sql::execute(pool, asked).await? > 0)
 }
 
 /// Sets the limits of a job; false if there is no such job, or it has ended.
-///
-/// # Errors
-/// The database does not answer.
 pub async fn set_throttle(pool: &PgPool, id: Uuid, throttle: &serde_json::Value) -> Result<bool, sqlx::Error> {
-    let mut transaction = sql::begin_in(pool).await?;
     let set = sql::query("update segmenter.jobs set throttle = $2 where id = $1 and ended_at is null")
         .bind(id)
-        .bind(throttle)
-        .execute(&mut *transaction)
-        .await?;
-    transaction.commit().await?;
-    Ok(set.rows_affected() > 0)
+        .bind(throttle);
+    Ok(sql::execute(pool, set).await? > 0)
 }
 
 fn interval(duration: Duration) -> PgInterval {

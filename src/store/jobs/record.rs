@@ -142,17 +142,11 @@ pub const OPEN_STATES: [&str; 5] = ["running", "saying", "paused", "cancelling",
 const LISTED: i64 = 200;
 
 /// The jobs, the newest first.
-///
-/// # Errors
-/// The database does not answer.
 pub async fn list(pool: &PgPool) -> Result<Vec<JobRecord>, sqlx::Error> {
     newest(pool, LISTED).await
 }
 
 /// So many of the newest jobs.
-///
-/// # Errors
-/// The database does not answer.
 pub async fn newest(pool: &PgPool, count: i64) -> Result<Vec<JobRecord>, sqlx::Error> {
     sql::query_as(concat!(columns!(), "order by created_at desc, id limit $1"))
         .bind(count)
@@ -161,17 +155,11 @@ pub async fn newest(pool: &PgPool, count: i64) -> Result<Vec<JobRecord>, sqlx::E
 }
 
 /// The job of that id.
-///
-/// # Errors
-/// The database does not answer.
 pub async fn find(pool: &PgPool, id: Uuid) -> Result<Option<JobRecord>, sqlx::Error> {
     sql::query_as(concat!(columns!(), "where id = $1")).bind(id).fetch_optional(&mut *sql::begin_in(pool).await?).await
 }
 
 /// The parts of a job, in their order.
-///
-/// # Errors
-/// The database does not answer.
 pub async fn parts(pool: &PgPool, id: Uuid) -> Result<Vec<Part>, sqlx::Error> {
     sql::query_as(
         "select part, position, until, done, counts from segmenter.job_parts where job_id = $1 order by place",

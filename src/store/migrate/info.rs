@@ -39,9 +39,6 @@ pub struct Info {
 }
 
 /// Reads it all in one snapshot.
-///
-/// # Errors
-/// What the database said.
 pub async fn info(conn: &mut PgConnection) -> Result<Info, sqlx::Error> {
     let mut transaction = conn.begin_with("begin transaction isolation level repeatable read read only").await?;
     let status = schema::check(&mut transaction).await?;
