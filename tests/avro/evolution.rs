@@ -117,6 +117,23 @@ fn enums_are_words_and_maps_are_objects() {
 }
 
 #[test]
+fn a_schema_may_refer_to_types_of_others_which_refer_to_yet_others() {
+    let mut rest = parsed(ONBOARDING);
+    let namespace = rest["namespace"].as_str().unwrap().to_owned();
+    let others = ["BudgetRange", "Budget", "Preferences"].map(|name| {
+        let mut of_its_own = record_called(&mut rest, name).unwrap().clone();
+        *record_called(&mut rest, name).unwrap() = json!(format!("{namespace}.{name}"));
+        of_its_own["namespace"] = json!(namespace);
+        of_its_own.to_string()
+    });
+    assert!(WriterSchema::parse(&rest.to_string()).is_err());
+    let writer = WriterSchema::parse_with(&rest.to_string(), &others).unwrap();
+    let datum = writer::datum(&schema(ONBOARDING), &parsed(ONBOARDING_EXAMPLE));
+    let record = record(Kind::OnboardingCompleted, &datum);
+    assert_eq!(event::decode_datum(&record, &writer, &datum, &Limits::default()), as_published());
+}
+
+#[test]
 fn a_payload_without_an_envelope_is_read_as_in_json() {
     let mut envelope = parsed(ONBOARDING);
     let bare = record_called(&mut envelope, "OnboardingCompletedPayload").unwrap().clone();
