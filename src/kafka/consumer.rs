@@ -17,7 +17,6 @@ use tracing::{info, warn};
 
 use super::assignment::{Budget, Partition};
 use super::client;
-use super::clock::{Clock, Moment};
 use super::rebalance::LiveContext;
 use super::record::{self, OriginalRecord};
 use super::schema_wait::Waiting;
@@ -93,20 +92,19 @@ impl LiveConsumer {
         if let Err(error) = subscribed {
             self.stop.now(StopReason::Failure(format!("could not subscribe: {error}")));
         }
-        let mut clock = Clock::start();
         let mut memory =
-            Memory { committed_at: clock.now().at, until_look: 0, delivered: HashMap::new(), stays: Stays::default() };
+            Memory { committed_at: Instant::now(), until_look: 0, delivered: HashMap::new(), stays: Stays::default() };
         while !self.stop.is_requested() {
             self.regulate(&mut memory);
             let polled = self.consumer.poll(POLL);
-            let now = clock.now();
+            let now = Instant::now();
             match polled {
                 Some(Ok(message)) => self.take(&message, now, &mut memory),
                 Some(Err(error)) => self.report(&error),
                 None => memory.until_look = 0,
             }
-            if now.at.duration_since(memory.committed_at) >= COMMIT_INTERVAL {
-                memory.committed_at = now.at;
+            if now.duration_since(memory.committed_at) >= COMMIT_INTERVAL {
+                memory.committed_at = now;
                 if let Err(reason) = self.consumer.context().follow_recreated(&self.consumer) {
                     self.stop.now(reason);
                 }
@@ -163,13 +161,13 @@ impl LiveConsumer {
         }
     }
 
-    fn take(&self, message: &BorrowedMessage<'_>, now: Moment, memory: &mut Memory) {
+    fn take(&self, message: &BorrowedMessage<'_>, now: Instant, memory: &mut Memory) {
         let context = self.consumer.context();
         let topic = message.topic();
         let Some(kind) = context.topics.kind_of(topic) else { return };
         let partition = Partition { kind, number: message.partition() };
         let timestamp = message.timestamp().to_millis();
-        memory.delivered.insert(partition, (now.at, timestamp));
+        memory.delivered.insert(partition, (now, timestamp));
         let bytes = message.payload_len();
         let Some(ticket) = self.finisher.assignment.charge(partition, message.offset(), bytes, timestamp) else {
             return;
@@ -191,7 +189,7 @@ impl LiveConsumer {
         let schema_header = registry.and_then(|_| header_named(SCHEMA_HEADER));
         let original = || OriginalRecord::new(message, headers, partition);
         match decode_with(registry.map(|schemas| &schemas.registry), &raw, schema_header, &self.intake.limits) {
-            Ok(decoded) => self.sorter.sort(ticket, decoded, now.unix, original),
+            Ok(decoded) => self.sorter.sort(ticket, decoded, original),
             Err(schema) => {
                 if let Some(schemas) = registry {
                     // Those who wait are looked after for as long as this loop runs.

@@ -2,12 +2,11 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use bytes::Bytes;
 use rdkafka::message::{Header, OwnedHeaders};
 use sha2::{Digest, Sha256};
 
 use super::ffi;
-use super::produce::Outgoing;
+use super::producer::Outgoing;
 use super::record::Rejected;
 use crate::event::{Millis, Reason};
 
@@ -87,7 +86,7 @@ pub fn dead_letter(rejected: &Rejected, topic: &str, attempts: u32, extent: Exte
     if extent != Extent::Whole {
         headers = add_fingerprint(headers, record.value.as_deref().unwrap_or_default());
     }
-    Outgoing { key: key.map(<[u8]>::to_vec), value: value.map(Bytes::copy_from_slice), headers }
+    Outgoing { key: key.map(<[u8]>::to_vec), value: value.map(<[u8]>::to_vec), headers }
 }
 
 fn first(bytes: &[u8], count: usize) -> &[u8] {

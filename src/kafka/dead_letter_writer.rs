@@ -11,8 +11,7 @@ use super::assignment::Ticket;
 use super::client::Topics;
 use super::dead_letter::Extent;
 use super::letters::{self, Attempt, Letter};
-use super::produce;
-use super::producer::Producer;
+use super::producer::{self, Producer};
 use super::record::Rejected;
 use super::worker::LiveAssignment;
 use crate::event::Reason;
@@ -68,11 +67,11 @@ impl DeadLetterWriter {
             }
             let Some(error) = error else { continue };
             self.report(&error);
-            if let Some(reason) = produce::not_allowed(&error, &self.topics.dead_letter) {
+            if let Some(reason) = producer::not_allowed(&error, &self.topics.dead_letter) {
                 self.stop.now(StopReason::Failure(reason));
                 return false;
             }
-            if let Some(reason) = produce::fatal_reason(&self.producer) {
+            if let Some(reason) = self.producer.fatal_reason() {
                 self.stop.now(StopReason::Failure(format!("the dead letters' producer failed for good: {reason}")));
                 return false;
             }

@@ -4,8 +4,7 @@ use rdkafka::error::KafkaError;
 
 use super::client::Topics;
 use super::dead_letter::{self, Extent};
-use super::produce::{self, Outgoing};
-use super::producer::Producer;
+use super::producer::{self, Outgoing, Producer};
 use super::record::Rejected;
 
 /// A dead letter that is still to be written; `mark` is the caller's own.
@@ -65,12 +64,12 @@ async fn write<M>(producer: &Producer, topics: &Topics, letters: Vec<Letter<M>>,
         dead_letter::dead_letter(&letter.rejected, topic, letter.attempts, letter.extent)
     };
     let records: Vec<Outgoing> = letters.iter().map(record).collect();
-    let fates = produce::produce_all(producer, &topics.dead_letter, records).await;
+    let fates = producer.produce_all(&topics.dead_letter, records).await;
     for (mut letter, fate) in letters.into_iter().zip(fates) {
         match fate {
             Ok(()) => attempt.written.push(letter),
             Err(error) => {
-                if !(produce::is_too_large(&error) && letter.shrink()) {
+                if !(producer::is_too_large(&error) && letter.shrink()) {
                     attempt.error = Some(error);
                 }
                 attempt.left.push(letter);

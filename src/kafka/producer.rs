@@ -1,4 +1,4 @@
-//! The client that produces, with the thread that hears what became of its records.
+//! The client that produces, with the thread that hears what became of its records, and the records that are produced.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -8,10 +8,15 @@ use std::time::Duration;
 
 use rdkafka::ClientConfig;
 use rdkafka::config::FromClientConfigAndContext;
-use rdkafka::error::{KafkaError, KafkaResult};
-use rdkafka::producer::BaseProducer;
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::message::{Message, OwnedHeaders};
+use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer as _, ProducerContext};
+use tokio::sync::oneshot;
 
 use super::client::ClientEvents;
+
+/// What became of a record: its time as the topic has it, Unix time in ms, or why it is not there.
+type Fate = KafkaResult<Option<i64>>;
 
 /// How long the thread waits for news at a time. The `rdkafka` crate turns for the last millisecond of every wait, so that
 /// its own `ThreadedProducer`, which waits for a tenth of a second, takes 0.8 % of a core with nothing to do. It is also how long the
@@ -46,6 +51,80 @@ impl Producer {
             polling.map_err(|error| KafkaError::ClientCreation(format!("no thread for a producer: {error}")))?;
         Ok(Self(Arc::new(Polled { client, done, polling: Some(polling) })))
     }
+}
+
+/// A record to produce; it is stamped with the wall clock, since an old time would meet the topic's retention at once.
+#[derive(Debug, Clone)]
+pub struct Outgoing {
+    pub key: Option<Vec<u8>>,
+    pub value: Option<Vec<u8>>,
+    pub headers: OwnedHeaders,
+}
+
+impl Producer {
+    /// Hands all records to the client in their order, then waits for each acknowledgement.
+    pub async fn produce_all(&self, topic: &str, records: Vec<Outgoing>) -> Vec<KafkaResult<()>> {
+        let send = |Outgoing { key, value, headers }: Outgoing| {
+            let mut record = BaseRecord::<[u8], [u8]>::to(topic).headers(headers);
+            record.key = key.as_deref();
+            record.payload = value.as_deref();
+            self.send_one(record)
+        };
+        let sent: Vec<_> = records.into_iter().map(send).collect();
+        let mut fates = Vec::with_capacity(sent.len());
+        for fate in sent {
+            fates.push(fate.await.map(drop));
+        }
+        fates
+    }
+
+    /// Hands one record to the client, which copies it, at once; its fate can be waited for.
+    pub fn send_one(&self, record: BaseRecord<'_, [u8], [u8]>) -> impl Future<Output = Fate> + use<> {
+        let (teller, fate) = oneshot::channel();
+        let BaseRecord { topic, partition, payload, key, timestamp, headers, delivery_opaque: () } = record;
+        let delivery_opaque = Box::new(teller);
+        let record = BaseRecord { topic, partition, payload, key, timestamp, headers, delivery_opaque };
+        let refused = self.send(record).err().map(|(error, _)| error);
+        async move {
+            match refused {
+                Some(error) => Err(error),
+                // Of which nothing is heard may be on the topic or not.
+                None => fate.await.unwrap_or(Err(KafkaError::MessageProduction(RDKafkaErrorCode::PurgeQueue))),
+            }
+        }
+    }
+
+    /// The reason, if the client has failed for good and only a new process helps.
+    pub fn fatal_reason(&self) -> Option<String> {
+        self.client().fatal_error().map(|(code, reason)| format!("{code}: {reason}"))
+    }
+}
+
+impl ProducerContext for ClientEvents {
+    type DeliveryOpaque = Box<oneshot::Sender<Fate>>;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, teller: Box<oneshot::Sender<Fate>>) {
+        // Whoever waited may have given up.
+        let _ = teller.send(match result {
+            Ok(message) => Ok(message.timestamp().to_millis()),
+            Err((error, _)) => Err(error.clone()),
+        });
+    }
+}
+
+/// Whether the record can never be accepted by the topic as it is.
+pub fn is_too_large(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(RDKafkaErrorCode::MessageSizeTooLarge | RDKafkaErrorCode::InvalidMessageSize)
+    )
+}
+
+/// Why nothing may be produced to `topic`, if that is what the error says.
+pub fn not_allowed(error: &KafkaError, topic: &str) -> Option<String> {
+    let code = error.rdkafka_error_code()?;
+    matches!(code, RDKafkaErrorCode::TopicAuthorizationFailed)
+        .then(|| format!("not allowed to write to {topic}: {code}; grant Write on it"))
 }
 
 impl Deref for Producer {

@@ -9,7 +9,6 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use bytes::BytesMut;
 use rdkafka::message::{Header, OwnedHeaders};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::{self, UnboundedSender};
@@ -17,8 +16,7 @@ use tracing::{debug, error, info, warn};
 
 use super::handover::{Arrivals, HandedOver};
 use super::held_rows::{self, HeldRows};
-use super::produce::{self, Outgoing};
-use super::producer::Producer;
+use super::producer::{self, Outgoing, Producer};
 use crate::event::UserId;
 use crate::fault::fault_point;
 use crate::metrics::{Metrics, Published, Stage};
@@ -154,11 +152,11 @@ impl Publisher {
             if failure.is_none() && looked.is_ok() && round.pending.is_empty() {
                 break;
             }
-            if let Some(reason) = failure.as_ref().and_then(|error| produce::not_allowed(error, &self.topic)) {
+            if let Some(reason) = failure.as_ref().and_then(|error| producer::not_allowed(error, &self.topic)) {
                 self.stop.now(StopReason::Failure(reason));
                 return;
             }
-            if let Some(reason) = failure.as_ref().and_then(|_| produce::fatal_reason(&self.producer)) {
+            if let Some(reason) = failure.as_ref().and_then(|_| self.producer.fatal_reason()) {
                 self.stop.now(StopReason::Failure(format!("the Kafka producer failed for good: {reason}")));
                 return;
             }
@@ -182,9 +180,9 @@ impl Publisher {
     /// Produces what is pending, in order. What was not acknowledged stays pending; the first error is given.
     async fn say(&self, round: &mut Round) -> Option<rdkafka::error::KafkaError> {
         let pending = std::mem::take(&mut round.pending);
-        let records = self.records(&pending);
+        let records = pending.iter().map(|change| self.record(change)).collect();
         let trace = self.traces.say_begins(&self.topic, &pending);
-        let fates = produce::produce_all(&self.producer, &self.topic, records).await;
+        let fates = self.producer.produce_all(&self.topic, records).await;
         trace.end(|index| fates.get(index).is_some_and(Result::is_ok));
         let mut failure = None;
         round.said.reserve(pending.len());
@@ -232,24 +230,13 @@ impl Publisher {
         Ok(())
     }
 
-    /// The records of `changes`, with all values in one piece of memory: a piece for each would be asked for anew, page by
-    /// page, for every list.
-    fn records(&self, changes: &[Change]) -> Vec<Outgoing> {
-        let mut values = BytesMut::with_capacity(changes.len() * segment_changed::VALUE_BYTES);
-        changes.iter().map(|change| self.record(change, &mut values)).collect()
-    }
-
-    fn record(&self, change: &Change, values: &mut BytesMut) -> Outgoing {
+    fn record(&self, change: &Change) -> Outgoing {
         let said = segment_changed::record(change, &self.store.catalog, self.encoding);
         let no_headers = OwnedHeaders::new_with_capacity(said.headers.len());
         let headers = said
             .headers
             .iter()
             .fold(no_headers, |headers, (key, value)| headers.insert(Header { key, value: Some(&**value) }));
-        let value = said.value.map(|value| {
-            values.extend_from_slice(&value);
-            values.split().freeze()
-        });
-        Outgoing { key: Some(change.user.as_str().as_bytes().to_vec()), value, headers }
+        Outgoing { key: Some(change.user.as_str().as_bytes().to_vec()), value: said.value, headers }
     }
 }

@@ -12,7 +12,6 @@ use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use super::assignment::Ticket;
-use super::clock::Moment;
 use super::record::OriginalRecord;
 use super::sorter::Sorter;
 use crate::event::Limits;
@@ -100,7 +99,7 @@ impl SchemaWait {
         let decoded =
             decode_with(Some(&self.registry), &one.record.raw(topic), one.record.schema_header(), &self.limits);
         match decoded {
-            Ok(decoded) => self.sorter.sort(one.ticket, decoded, Moment::read().unix, || one.record),
+            Ok(decoded) => self.sorter.sort(one.ticket, decoded, || one.record),
             // That it is unknown was forgotten in the meantime.
             Err(_) => self.admit(one, waiting, questions),
         }

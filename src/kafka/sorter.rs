@@ -1,5 +1,7 @@
 //! What becomes of a decoded record: queued with the worker of its user, or ended at once.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use super::assignment::Ticket;
 use super::ledger::Verdict;
 use super::record::{OriginalRecord, Rejected};
@@ -16,12 +18,12 @@ pub struct Sorter {
 }
 
 impl Sorter {
-    /// Passes a record on that was read at `now`, Unix time in seconds; `record` is called where the original is still needed.
-    pub fn sort(&self, ticket: Ticket, decoded: Decoded, now: f64, record: impl FnOnce() -> OriginalRecord) {
+    /// Passes a record on; `record` is called where the original is still needed.
+    pub fn sort(&self, ticket: Ticket, decoded: Decoded, record: impl FnOnce() -> OriginalRecord) {
         let kind = ticket.partition.kind;
         match decoded {
             Decoded::Event(event) => {
-                self.observe(&event, now);
+                self.observe(&event);
                 self.queues.send(Work { ticket, event, record: record() });
             }
             Decoded::Skipped(skip) => {
@@ -37,7 +39,8 @@ impl Sorter {
         }
     }
 
-    fn observe(&self, event: &Event, now: f64) {
+    fn observe(&self, event: &Event) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
         if event.key_differs {
             self.metrics.key_mismatch.inc();
         }

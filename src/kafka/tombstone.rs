@@ -4,8 +4,6 @@ use rdkafka::error::KafkaError;
 use rdkafka::producer::BaseRecord;
 
 use super::client::Topics;
-use super::delivery;
-use super::produce::send;
 use super::producer::Producer;
 use crate::event::{Kind, Millis, UserId};
 
@@ -18,14 +16,9 @@ use crate::event::{Kind, Millis, UserId};
 pub async fn produce(producer: &Producer, topics: &Topics, user: &UserId, at: Millis) -> Result<Millis, KafkaError> {
     let mut earliest = at;
     for kind in [Kind::OnboardingCompleted, Kind::ProfileUpdated] {
-        let (places, fates) = delivery::batch(1);
-        for place in places {
-            let record = BaseRecord::<[u8], [u8]>::to(topics.input(kind)).key(user.as_str().as_bytes());
-            send(producer, record.timestamp(at.0), place);
-        }
-        for fate in fates.all().await {
-            earliest = earliest.min(fate?.map_or(at, Millis));
-        }
+        let record = BaseRecord::<[u8], [u8]>::to(topics.input(kind)).key(user.as_str().as_bytes());
+        let fate = producer.send_one(record.timestamp(at.0)).await;
+        earliest = earliest.min(fate?.map_or(at, Millis));
     }
     Ok(earliest)
 }
