@@ -13,11 +13,7 @@ use segmenter::command::config::ConfigCommand;
 use segmenter::command::dlq::{self, Action, DlqArgs};
 use segmenter::command::doctor::DoctorArgs;
 use segmenter::command::explain::{self, ExplainArgs};
-use segmenter::command::job::backfill::BackfillArgs;
-use segmenter::command::job::recompute::RecomputeArgs;
-use segmenter::command::job::replay::{ReplayAction, ReplayCommand};
-use segmenter::command::job::republish::RepublishArgs;
-use segmenter::command::job::{self, JobCommand, Manage};
+use segmenter::command::job::{self, JobCommand, StartJob};
 use segmenter::command::migrate::MigrateArgs;
 use segmenter::command::schema::{self, SchemaAction, SchemaCommand};
 use segmenter::command::serve::ServeArgs;
@@ -59,10 +55,8 @@ enum Command {
     Doctor(DoctorArgs),
     Schema(SchemaCommand),
     Dlq(DlqArgs),
-    Replay(ReplayCommand),
-    Backfill(BackfillArgs),
-    Recompute(RecomputeArgs),
-    Republish(RepublishArgs),
+    #[command(flatten)]
+    StartJob(StartJob),
     Job(JobCommand),
     Completions(CompletionsArgs),
 }
@@ -83,7 +77,7 @@ fn main() -> ExitCode {
             let (text, exit) = if error.is::<Unusable>() || error.is::<trace::Unusable>() {
                 (error.to_string(), Exit::Usage)
             } else {
-                (format!("segmenter: {error:#}"), Exit::Failure)
+                (format!("segmenter: {error:#}"), command::exit_of(&error))
             };
             // Standard error is the last resort; if it is closed there is nobody to tell.
             let _ = writeln!(io::stderr(), "{text}");
@@ -118,21 +112,15 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Schema(command) => schemas(&command.action, &resolved),
         Command::Dlq(args) => dead_letters(&args, &resolved),
-        Command::Replay(command) => replay(&command.action, &resolved),
-        Command::Backfill(args) => {
+        Command::StartJob(job) => {
             let config = configured(&resolved)?;
-            Ok(runtime()?.block_on(job::backfill::run(&args, &config, &mut io::stdout()))?.into())
+            Ok(runtime()?.block_on(job::start(&job, &config, &mut io::stdout()))?.into())
         }
-        Command::Recompute(args) => {
+        Command::Job(command) => {
             let config = configured(&resolved)?;
-            Ok(runtime()?.block_on(job::recompute::run(&args, &config, &mut io::stdout()))?.into())
+            Ok(runtime()?.block_on(job::manage(&command, &config, &mut io::stdout()))?.into())
         }
-        Command::Republish(args) => {
-            let config = configured(&resolved)?;
-            Ok(runtime()?.block_on(job::republish::run(&args, &config, &mut io::stdout()))?.into())
-        }
-        Command::Job(command) => manage(&command.manage, &resolved),
-        Command::Explain(args) => explain(&args, &resolved),
+        Command::Explain(args) => explain(&args),
         Command::Verify(args) => verify(&args, &resolved),
         Command::User(command) => user(&command, &resolved),
         Command::Completions(args) => Ok(completions::run(&args, Cli::command(), &mut io::stdout().lock())?.into()),
@@ -156,25 +144,7 @@ fn dead_letters(args: &DlqArgs, resolved: &Resolved) -> anyhow::Result<ExitCode>
     Ok(dlq::look(&args.action, &kafka, &topics, now(), &mut io::stdout().lock())?.into())
 }
 
-fn replay(action: &ReplayAction, resolved: &Resolved) -> anyhow::Result<ExitCode> {
-    match action {
-        ReplayAction::Start(args) => {
-            let config = configured(resolved)?;
-            Ok(runtime()?.block_on(job::replay::start(args, &config, &mut io::stdout()))?.into())
-        }
-        ReplayAction::Manage(action) => manage(action, resolved),
-    }
-}
-
-fn manage(action: &Manage, resolved: &Resolved) -> anyhow::Result<ExitCode> {
-    let config = configured(resolved)?;
-    Ok(runtime()?.block_on(job::manage(action, &config, &mut io::stdout()))?.into())
-}
-
-fn explain(args: &ExplainArgs, resolved: &Resolved) -> anyhow::Result<ExitCode> {
-    if let Some(user) = &args.profile.user {
-        return explain_user(user, resolved, args.json);
-    }
+fn explain(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
     let catalog = Catalog::builtin()?;
     let mut out = io::stdout().lock();
     if let Some(file) = &args.profile.file {
@@ -182,12 +152,6 @@ fn explain(args: &ExplainArgs, resolved: &Resolved) -> anyhow::Result<ExitCode> 
     }
     let summary = explain::explain_jsonl(io::stdin().lock(), out, &catalog, now())?;
     Ok(if summary.refused == 0 { Exit::Ok } else { Exit::Findings }.into())
-}
-
-fn explain_user(user: &str, resolved: &Resolved, json: bool) -> anyhow::Result<ExitCode> {
-    let (database, catalog): (DatabaseConfig, CatalogConfig) = configured(resolved)?;
-    let mut out = io::stdout();
-    Ok(runtime()?.block_on(explain::explain_user(user, &database, &catalog, json, &mut out))?.into())
 }
 
 fn verify(args: &VerifyArgs, resolved: &Resolved) -> anyhow::Result<ExitCode> {
@@ -207,10 +171,13 @@ fn user(command: &UserCommand, resolved: &Resolved) -> anyhow::Result<ExitCode> 
             let database: DatabaseConfig = configured(resolved)?;
             Ok(runtime()?.block_on(command::user::show(args, &database, &mut out))?.into())
         }
-        UserAction::Explain(args) => explain_user(&args.id, resolved, args.json),
-        UserAction::Forget(args) => {
+        UserAction::Explain(args) => {
+            let (database, catalog): (DatabaseConfig, CatalogConfig) = configured(resolved)?;
+            Ok(runtime()?.block_on(command::user::explain(args, &database, &catalog, &mut out))?.into())
+        }
+        UserAction::Erase(args) => {
             let config = configured(resolved)?;
-            Ok(runtime()?.block_on(command::user::forget(args, &config, &mut out))?.into())
+            Ok(runtime()?.block_on(command::user::erase(args, &config, &mut out))?.into())
         }
     }
 }

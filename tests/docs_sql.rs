@@ -165,8 +165,8 @@ async fn a_role_with_the_documented_grants_can_verify_and_look_at_a_user() {
     let commands = [
         (&["verify", "--deep", "all"][..], "no right to read it"),
         (&["user", "show", "ann"], "onboarding-5"),
-        (&["user", "explain", "ann"], "Assigned"),
-        (&["user", "forget", "ann"], "the row goes"),
+        (&["user", "explain", "ann"], "CULTURAL_ENTHUSIAST"),
+        (&["user", "erase", "ann"], "the row goes"),
     ];
     for (command, expected) in commands {
         let finished = segmenter(command, &environment).finish(PATIENCE).await;

@@ -73,7 +73,7 @@ fn cases_that_the_last_bits_decide_come_out_equal_to_the_last_bit() {
 }
 
 #[test]
-fn a_case_in_a_file_is_explained_as_a_table_of_at_most_80_columns_or_as_json() {
+fn a_case_in_a_file_is_explained_as_tables_or_as_json() {
     let folder = std::env::temp_dir().join(format!("segmenter-explain-{}", uuid::Uuid::new_v4()));
     std::fs::create_dir(&folder).unwrap();
     let path = folder.join("case.json");
@@ -84,9 +84,8 @@ fn a_case_in_a_file_is_explained_as_a_table_of_at_most_80_columns_or_as_json() {
         String::from_utf8(program.stdout).unwrap()
     };
     let table = run(&["explain", "--file", path.to_str().unwrap()]);
-    let too_long = table.lines().skip(1).find(|line| line.chars().count() > 80);
-    assert_eq!(too_long, None, "the first line names the file");
-    assert!(table.contains("1. FAMILY_EXPLORER  0.705") && table.contains("ACTIVITY_MATCH   The pace"), "{table}");
+    let has = |row: &str| table.lines().any(|line| line.split_whitespace().eq(row.split_whitespace()));
+    assert!(has("FAMILY_EXPLORER 0.705") && has("ACTIVITY_MATCH The pace of activities fits"), "{table}");
     let json: Value = serde_json::from_str(&run(&["explain", "--json", "--file", path.to_str().unwrap()])).unwrap();
     assert_eq!(json["segments"][0]["segment"], "FAMILY_EXPLORER");
     std::fs::remove_dir_all(&folder).unwrap();

@@ -59,10 +59,10 @@ async fn a_users_page_shows_the_assignments_their_reasons_the_profile_and_what_w
     let last = scene.kafka.read_all(&scene.changes).await.pop().unwrap().json();
     assert_eq!((&page["said"]["eventId"], &page["said"]["revision"]), (&last["eventId"], &last["payload"]["revision"]));
     let environment = [("DATABASE_URL", scene.database.url())];
-    let explained = segmenter(&["explain", "--user", "user-0"], &environment).finish(PATIENCE).await;
-    let first = format!("1. {}", row.primary_segment.as_deref().unwrap());
+    let explained = segmenter(&["user", "explain", "user-0"], &environment).finish(PATIENCE).await;
+    let first = row.primary_segment.clone().unwrap();
     assert!(explained.code == Some(0) && explained.stdout.contains(&first), "{explained:?}");
-    let unknown = segmenter(&["explain", "--user", "nobody"], &environment).finish(PATIENCE).await;
+    let unknown = segmenter(&["user", "explain", "nobody"], &environment).finish(PATIENCE).await;
     assert_eq!(unknown.code, Some(1));
     scene.kafka.produce(&scene.updates, Record::tombstone("user-0")).await;
     scene.settled().await;

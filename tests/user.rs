@@ -1,7 +1,7 @@
 //! `segmenter user`: what is stored of one user is shown, and a user can be erased so that no older event brings the user
 //! back.
 
-mod forget;
+mod erase;
 
 use serde_json::{Value, json};
 
@@ -40,7 +40,6 @@ async fn a_user_is_shown_without_contents_unless_they_are_asked_for() {
 
     let table = run(&["user", "show", "ann"], &environment).await;
     assert!(table.code == Some(0) && !table.stdout.contains("87654321"), "{table:?}");
-    assert!(table.stdout.lines().all(|line| line.chars().count() <= 100), "{}", table.stdout);
     let contents = run(&["user", "show", "ann", "--content", "--json"], &environment).await;
     let page: Value = serde_json::from_str(&contents.stdout).unwrap();
     assert_eq!(
@@ -72,7 +71,7 @@ async fn of_a_user_who_has_gone_the_departure_is_shown_and_of_a_stranger_nothing
 }
 
 #[tokio::test]
-async fn a_stored_user_is_explained_with_the_configured_catalog_by_either_command() {
+async fn a_stored_user_is_explained_with_the_configured_catalog() {
     let database = migrated_database().await;
     database.add_users(["ann"]).await;
     let store = store_on(database.pool()).await;
@@ -83,9 +82,13 @@ async fn a_stored_user_is_explained_with_the_configured_catalog_by_either_comman
     for configured in [false, true] {
         let environment = if configured { &environment[..] } else { &environment[..1] };
         let one = run(&["user", "explain", "ann"], environment).await;
-        let other = run(&["explain", "--user", "ann"], environment).await;
-        assert_eq!((one.code, &one.stdout), (Some(0), &other.stdout), "{one:?}");
-        assert_eq!(one.stdout.contains("catalog version 41"), configured, "{}", one.stdout);
+        assert_eq!(one.code, Some(0), "{one:?}");
+        assert_eq!(
+            one.stdout.lines().any(|line| line.split_whitespace().eq(["catalog_version", "41"])),
+            configured,
+            "{}",
+            one.stdout
+        );
     }
     assert_eq!(run(&["user", "explain", "bob"], &environment).await.code, Some(1));
     std::fs::remove_file(&catalog).unwrap();

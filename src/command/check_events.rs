@@ -1,15 +1,18 @@
 //! `segmenter check-events`: what would become of events, before they are produced.
 
+use std::fmt::{self, Display};
 use std::io::{BufRead, Write};
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 
+use super::table::printable;
 use crate::event::{self, Body, Decoded, Event, Kind, Limits, Millis, RawRecord};
 use crate::exit::Exit;
 
-/// Say of each event on standard input (one JSON text a line) what would become of it.
+/// Check events on standard input (one JSON text a line) before they are produced.
 ///
 /// Whether the platform knows the user is not checked. No value of a profile is printed. Exit codes: 0 all would be applied
 /// or skipped; 4 some would end as dead letters.
@@ -32,11 +35,34 @@ enum TopicKind {
     ProfileUpdated,
 }
 
-/// What would become of one event.
+/// The fate of one event.
+#[derive(Debug, Serialize)]
+struct Checked {
+    line: usize,
+    #[serde(flatten)]
+    fate: Fate,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(tag = "outcome", rename_all = "snake_case", rename_all_fields = "camelCase")]
 enum Fate {
-    Accepted(Box<Event>),
-    Skipped(&'static str),
-    Rejected { reason: &'static str, detail: String },
+    Accepted { effect: &'static str, user_id: String, time: String, event_id: String, sections: Vec<&'static str> },
+    Skipped { reason: &'static str },
+    DeadLetter { reason: &'static str, detail: String },
+}
+
+impl Display for Checked {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "line {}: ", self.line)?;
+        match &self.fate {
+            Fate::Accepted { effect, user_id, time, sections, .. } => {
+                let user = printable(user_id);
+                write!(out, "accepted: {effect} of {user} at {time}, carries {}", sections.join(" "))
+            }
+            Fate::Skipped { reason } => write!(out, "skipped: {reason}"),
+            Fate::DeadLetter { reason, detail } => write!(out, "dead letter: {reason}: {}", printable(detail)),
+        }
+    }
 }
 
 /// Checks each line of `input`; `now` stands for the time at which the broker would stamp the records.
@@ -52,15 +78,15 @@ pub fn run(args: &CheckEventsArgs, input: impl BufRead, mut out: impl Write, now
         }
         let fate = check(args, &line, now);
         match fate {
-            Fate::Accepted(_) => accepted += 1,
-            Fate::Skipped(_) => skipped += 1,
-            Fate::Rejected { .. } => rejected += 1,
+            Fate::Accepted { .. } => accepted += 1,
+            Fate::Skipped { .. } => skipped += 1,
+            Fate::DeadLetter { .. } => rejected += 1,
         }
-        let number = index + 1;
+        let checked = Checked { line: index + 1, fate };
         if args.json {
-            writeln!(out, "{}", to_json(number, &fate))?;
+            writeln!(out, "{}", serde_json::to_string(&checked)?)?;
         } else {
-            writeln!(out, "line {number}: {}", to_text(&fate))?;
+            writeln!(out, "{checked}")?;
         }
     }
     if !args.json {
@@ -81,9 +107,26 @@ fn check(args: &CheckEventsArgs, line: &[u8], now: Millis) -> Fate {
         traceparent: None,
     };
     match event::decode(&record, &Limits::default()) {
-        Decoded::Event(event) => Fate::Accepted(Box::new(event)),
-        Decoded::Skipped(skip) => Fate::Skipped(skip.as_str()),
-        Decoded::Rejected(rejection) => Fate::Rejected { reason: rejection.reason.as_str(), detail: rejection.detail },
+        Decoded::Event(event) => accepted(&event),
+        Decoded::Skipped(skip) => Fate::Skipped { reason: skip.as_str() },
+        Decoded::Rejected(rejection) => {
+            Fate::DeadLetter { reason: rejection.reason.as_str(), detail: rejection.detail }
+        }
+    }
+}
+
+fn accepted(event: &Event) -> Fate {
+    let (effect, sections) = match &event.body {
+        Body::Onboarding(sections) => ("onboarding", sections.as_slice()),
+        Body::Update(sections) => ("update", sections.as_slice()),
+        Body::Tombstone => ("erasure", [].as_slice()),
+    };
+    Fate::Accepted {
+        effect,
+        user_id: event.user.to_string(),
+        time: event.stamp.time.to_string(),
+        event_id: event.stamp.id.to_string(),
+        sections: sections.iter().map(|section| section.kind().name()).collect(),
     }
 }
 
@@ -100,37 +143,4 @@ fn kind(args: &CheckEventsArgs, line: &[u8]) -> Kind {
         None => value.get("payload").unwrap_or(&value).get("updatedAt").is_some(),
     };
     if is_update { Kind::ProfileUpdated } else { Kind::OnboardingCompleted }
-}
-
-fn effect(event: &Event) -> (&'static str, Vec<&'static str>) {
-    match &event.body {
-        Body::Onboarding(sections) => ("onboarding", sections.iter().map(|section| section.kind().name()).collect()),
-        Body::Update(sections) => ("update", sections.iter().map(|section| section.kind().name()).collect()),
-        Body::Tombstone => ("erasure", Vec::new()),
-    }
-}
-
-fn to_text(fate: &Fate) -> String {
-    match fate {
-        Fate::Accepted(event) => {
-            let (effect, sections) = effect(event);
-            format!("accepted: {effect} of {} at {}, carries {}", event.user, event.stamp.time, sections.join(" "))
-        }
-        Fate::Skipped(reason) => format!("skipped: {reason}"),
-        Fate::Rejected { reason, detail } => format!("dead letter: {reason}: {detail}"),
-    }
-}
-
-fn to_json(line: usize, fate: &Fate) -> Value {
-    match fate {
-        Fate::Accepted(event) => {
-            let (effect, sections) = effect(event);
-            json!({"line": line, "outcome": "accepted", "effect": effect, "userId": event.user.as_str(),
-                "time": event.stamp.time.to_string(), "eventId": &*event.stamp.id, "sections": sections})
-        }
-        Fate::Skipped(reason) => json!({"line": line, "outcome": "skipped", "reason": reason}),
-        Fate::Rejected { reason, detail } => {
-            json!({"line": line, "outcome": "dead_letter", "reason": reason, "detail": detail})
-        }
-    }
 }

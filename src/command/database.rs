@@ -1,6 +1,5 @@
-//! The database for a command that does one thing and ends: opened with its schema checked, and what its absence means.
+//! The database for a command that does one thing and ends: opened with its schema checked.
 
-use std::io::{self, Write as _};
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -9,12 +8,12 @@ use sqlx::postgres::PgConnectOptions;
 use uuid::Uuid;
 
 use super::catalog;
+use super::failure::ends;
 use crate::config::{Config, DatabaseConfig};
+use crate::engine::Catalog;
 use crate::exit::Exit;
-use crate::kafka::topic_reader::ReadError;
 use crate::store::Store;
 use crate::store::apply::transaction_deadline;
-use crate::store::error::{ErrorClass, StoreError, classify};
 use crate::store::schema::{self, Platform, SchemaStatus};
 use crate::store::sql::{self, Connect};
 
@@ -37,30 +36,50 @@ pub(super) struct Database {
 /// A command's own work needs one connection, that of a publisher some more.
 const CONNECTIONS: u32 = 3;
 
-/// Opens the database; `Err` within is the state of a schema that this program cannot work with.
+/// Opens the database.
 ///
 /// # Errors
-/// The database does not answer, or does not let us in.
-pub(super) async fn open(config: &DatabaseConfig, access: Access) -> anyhow::Result<Result<Database, SchemaStatus>> {
-    // Without the cause: it may repeat the URL, which holds a password.
-    let options: PgConnectOptions = config.url.expose().parse().ok().context("the database URL cannot be parsed")?;
-    let pool = sql::pool(&Connect {
-        options: options.application_name(config.application_name.as_str()),
-        max_connections: CONNECTIONS,
-        timeout: config.connect_timeout,
-        statement_timeout: config.statement_timeout,
-        pooled: config.pooled,
-        read_only: access == Access::Read,
-    });
+/// The database does not answer or does not let us in, or this program cannot work with its schema.
+pub(super) async fn open(config: &DatabaseConfig, access: Access) -> anyhow::Result<Database> {
+    let pool = sql::pool(&connect(config, CONNECTIONS, access)?);
     let mut transaction = sql::begin_in(&pool).await.context("the database does not answer")?;
     let connection = &mut *transaction;
     let schema = schema::check(connection).await.context("could not look at the database's schema")?;
     if !schema.is_usable() {
-        return Ok(Err(schema));
+        return Err(ends(Exit::Refused, format!("the database's schema is {schema}")));
     }
     let platform = Platform::detect(connection).await.context("could not look at the platform's tables")?;
     drop(transaction);
-    Ok(Ok(Database { pool, platform, schema }))
+    Ok(Database { pool, platform, schema })
+}
+
+/// How to connect.
+///
+/// # Errors
+/// The URL cannot be parsed.
+pub(super) fn connect(config: &DatabaseConfig, connections: u32, access: Access) -> anyhow::Result<Connect> {
+    // Without the cause: it may repeat the URL, which holds a password.
+    let options: PgConnectOptions = config.url.expose().parse().ok().context("the database URL cannot be parsed")?;
+    Ok(Connect {
+        options: options.application_name(config.application_name.as_str()),
+        max_connections: connections,
+        timeout: config.connect_timeout,
+        statement_timeout: config.statement_timeout,
+        pooled: config.pooled,
+        read_only: access == Access::Read,
+    })
+}
+
+/// The store of a process of its own.
+pub(super) fn store(config: &Config, pool: PgPool, catalog: Arc<Catalog>, has_users: bool) -> Store {
+    Store {
+        pool,
+        catalog,
+        has_users,
+        owner: Uuid::new_v4(),
+        lease: config.outbox.lease,
+        deadline: transaction_deadline(config.database.statement_timeout),
+    }
 }
 
 impl Database {
@@ -69,38 +88,7 @@ impl Database {
     /// # Errors
     /// The catalog cannot be read.
     pub(super) fn store(&self, config: &Config) -> anyhow::Result<Store> {
-        Ok(Store {
-            pool: self.pool.clone(),
-            catalog: Arc::new(catalog::load(&config.catalog)?),
-            has_users: self.platform.has_users,
-            owner: Uuid::new_v4(),
-            lease: config.outbox.lease,
-            deadline: transaction_deadline(config.database.statement_timeout),
-        })
+        let catalog = Arc::new(catalog::load(&config.catalog)?);
+        Ok(store(config, self.pool.clone(), catalog, self.platform.has_users))
     }
-}
-
-/// Says that the schema is refused, and gives the exit code.
-pub(super) fn refuse(schema: &SchemaStatus) -> anyhow::Result<Exit> {
-    writeln!(io::stderr(), "segmenter: the database's schema is {schema}")?;
-    Ok(Exit::Refused)
-}
-
-/// Turns the error of a dependency that is away into its exit code; any other stays an error.
-pub(super) fn ended(result: anyhow::Result<Exit>) -> anyhow::Result<Exit> {
-    match result {
-        Err(error) if is_away(&error) => {
-            writeln!(io::stderr(), "segmenter: {error:#}")?;
-            Ok(Exit::DependencyAway)
-        }
-        ended => ended,
-    }
-}
-
-fn is_away(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| {
-        cause.downcast_ref::<sqlx::Error>().is_some_and(|error| classify(error) == ErrorClass::Outage)
-            || matches!(cause.downcast_ref(), Some(StoreError::TimedOut(_)))
-            || matches!(cause.downcast_ref(), Some(ReadError::Away(_)))
-    })
 }

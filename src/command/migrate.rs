@@ -1,14 +1,15 @@
 //! `segmenter migrate`: parses its arguments, prints what happens, maps the outcome to an exit code.
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{ConnectOptions, Connection, PgConnection};
+use sqlx::{Connection, PgConnection};
 
+use super::serve;
 use crate::exit::Exit;
 use crate::store::migrate::{self, Limits, MigrateError, Notice, RevertOptions, RunOptions, Target};
 
@@ -45,10 +46,10 @@ enum Action {
     },
     /// List the migrations, applied or pending, and what was in the database before them.
     Info,
-    /// Undo migrations, newest first: one, or as many as --to or --all say.
+    /// Undo migrations, newest first: one, or those that --to or --all name. Dry run unless --execute.
     ///
-    /// Takes away what the migrations added and leaves what was there before them. Prints what will be lost; does it
-    /// only with --yes. Stop the service first.
+    /// Takes away what the migrations added and leaves what was there before them. Prints the steps and their losses. Stop
+    /// the service first.
     Revert {
         /// Undo every migration newer than this one; 0 undoes all.
         #[arg(long, value_name = "VERSION", conflicts_with = "all", value_parser = clap::value_parser!(i64).range(0..))]
@@ -56,12 +57,9 @@ enum Action {
         /// Undo all of them.
         #[arg(long)]
         all: bool,
-        /// Agree to lose what is listed.
+        /// Do it, and lose what is listed.
         #[arg(long)]
-        yes: bool,
-        /// Print the steps and what they would lose, and do nothing.
-        #[arg(long)]
-        dry_run: bool,
+        execute: bool,
     },
 }
 
@@ -76,7 +74,7 @@ pub async fn run(args: &MigrateArgs, database_url: &str, out: &mut (impl Write +
         .context("the database URL cannot be parsed")?
         .application_name("segmenter migrate");
     let mut printed = Ok(());
-    let result = match connect(&options).await {
+    let result = match serve::connect(&options, CONNECT_TIMEOUT).await {
         Err(error) => Err(error.into()),
         Ok(mut conn) => {
             let result = act(&args.action, &mut conn, &mut |line| {
@@ -103,11 +101,6 @@ pub async fn run(args: &MigrateArgs, database_url: &str, out: &mut (impl Write +
 /// A database that does not answer is away, not slow.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-async fn connect(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
-    let connecting = tokio::time::timeout(CONNECT_TIMEOUT, options.connect());
-    connecting.await.unwrap_or_else(|_| Err(sqlx::Error::Io(io::ErrorKind::TimedOut.into())))
-}
-
 async fn act(
     action: &Action,
     conn: &mut PgConnection,
@@ -119,13 +112,16 @@ async fn act(
         Action::Run { add_columns, dry_run } => {
             migrate::run(conn, RunOptions { add_columns, dry_run }, &limits, &mut progress).await?;
         }
-        Action::Revert { to, all, yes, dry_run } => {
+        Action::Revert { to, all, execute } => {
             let target = match (to, all) {
                 (Some(version), _) => Target::Version(version),
                 (None, true) => Target::All,
                 (None, false) => Target::OneStep,
             };
-            migrate::revert(conn, RevertOptions { target, yes, dry_run }, &limits, &mut progress).await?;
+            migrate::revert(conn, RevertOptions { target, execute }, &limits, &mut progress).await?;
+            if !execute {
+                print("Nothing was changed; --execute does it.".to_owned());
+            }
         }
         Action::Info => print(migrate::info(conn).await?.to_string().trim_end().to_owned()),
     }

@@ -8,12 +8,17 @@ mod database;
 pub mod dlq;
 pub mod doctor;
 pub mod explain;
+mod failure;
 pub mod job;
 pub mod migrate;
 mod registry;
 pub mod schema;
 pub mod serve;
 pub mod settings;
+mod table;
 mod text;
 pub mod user;
+mod user_ids;
 pub mod verify;
+
+pub use failure::exit_of;

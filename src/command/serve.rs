@@ -9,10 +9,9 @@ use sqlx::{ConnectOptions as _, PgConnection};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info, warn};
-use uuid::Uuid;
 
 use super::settings::{encoding, settings};
-use super::{catalog, registry};
+use super::{catalog, database, registry};
 use crate::config::{Config, SettingFlags, ShownSetting};
 use crate::engine::Catalog;
 use crate::event::registry::{Failure, Registry};
@@ -29,8 +28,7 @@ use crate::stop::{Stop, StopReason};
 use crate::store::error::{ErrorClass, classify};
 use crate::store::migrate::{self, MigrateError, RunOptions};
 use crate::store::schema::{self, Platform, SchemaStatus};
-use crate::store::sql::{self, Connect};
-use crate::store::{Store, apply};
+use crate::store::sql;
 use crate::trace::Traces;
 
 /// Read events from Kafka, keep user_vectors, say what changes.
@@ -102,28 +100,14 @@ pub async fn run_until_stopped(
 }
 
 async fn serve(config: &Config, catalog: Arc<Catalog>, shared: &Shared, board: &Board) -> anyhow::Result<Exit> {
-    let options: PgConnectOptions = config.database.url.expose().parse().context("database.url")?;
-    let connect = Connect {
-        options: options.application_name(config.database.application_name.as_str()),
-        max_connections: config.database.connections + OTHER_CONNECTIONS,
-        timeout: config.database.connect_timeout,
-        statement_timeout: config.database.statement_timeout,
-        pooled: config.database.pooled,
-        read_only: false,
-    };
+    let connections = config.database.connections + OTHER_CONNECTIONS;
+    let connect = database::connect(&config.database, connections, database::Access::Write)?;
     let Some(has_users) = prepare_database(config, &connect.session_options(), shared).await? else {
         return Ok(ended(shared));
     };
     let pool = sql::pool(&connect);
     shared.metrics.watch_pool(pool.clone());
-    let store = Store {
-        pool,
-        catalog,
-        has_users,
-        owner: Uuid::new_v4(),
-        lease: config.outbox.lease,
-        deadline: apply::transaction_deadline(config.database.statement_timeout),
-    };
+    let store = database::store(config, pool, catalog, has_users);
     board.store.get_or_init(|| store.clone());
     let registry = registry::open(&config.registry)?;
     let Some(output_encoding) = prepare_output(config, registry.as_ref(), shared).await else {

@@ -1,7 +1,10 @@
 //! What a valid configuration means for the parts of the service.
 
+use super::registry;
+use crate::batch_writer::Output;
 use crate::config::{self, Config, KafkaConfig, TopicsConfig};
 use crate::event::Limits;
+use crate::event::registry::ClientError;
 use crate::kafka::assignment::Budget;
 use crate::kafka::client::{Cluster, Topics};
 use crate::kafka::ledger::FloodLimit;
@@ -35,6 +38,19 @@ pub fn settings(config: &Config) -> Settings {
         registry: None,
         max_outbox_rows: i64::from(config.outbox.max_depth),
     }
+}
+
+/// How a command that ends publishes changes and writes dead letters. Nothing is asked of the registry yet.
+///
+/// # Errors
+/// There can be no client for the registry.
+pub(super) fn output(config: &Config) -> Result<Output, ClientError> {
+    Ok(Output {
+        cluster: cluster(&config.kafka),
+        topics: topics(&config.topics),
+        encoding: encoding(&config.topics),
+        registry: registry::open(&config.registry)?,
+    })
 }
 
 /// How segment-changed is to be written, whether or not there is a registry.

@@ -2,18 +2,14 @@
 //!
 //! ```text
 //! index       every dead letter's coordinates → which of its repeats is the newest
-//! filter      which ones an operator means
-//! selection   two passes over the topic: index it, then give the newest of each that the filter takes
-//! judge       a dead letter → an event, skipped, rejected again, or not to be redriven
+//! selection   two passes over the topic: index it, then give the newest of each that the operator's filter takes
 //! redrive     batches of them into the fold: a rehearsal that only reads, or for good
 //! tally       what became of them
 //! ```
 //!
 //! Redriving is one more source of the same fold: input topics are never written to, since other groups read them.
 
-pub mod filter;
 mod index;
-pub mod judge;
 pub mod redrive;
 pub mod selection;
 pub mod tally;

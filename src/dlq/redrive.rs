@@ -1,16 +1,16 @@
 //! Redriving: dead letters decoded as from their original topics and folded, in batches.
 
-use super::filter::Filter;
-use super::judge::Rules;
-use super::selection::{Seen, Selected, Selection};
-use super::tally::{Fate, Tally};
+use super::selection::{Filter, Seen, Selected, Selection};
+use super::tally::{Fate, NotRedrivable, Tally};
 use crate::batch_writer::{BatchWriter, Output, Refused};
+use crate::decoder::Decoder;
 use crate::event::{Decoded, Event, Kind, Rejection};
 use crate::halt::Halt;
+use crate::kafka::client::Topics;
+use crate::kafka::dead_letter_reader::DeadLetter;
 use crate::kafka::record::Rejected;
 use crate::kafka::topic_reader::{ReadError, Source};
 use crate::kafka::worker::BatchLimits;
-use crate::pipeline::segment_changed::Encoding;
 use crate::stop::Stop;
 use crate::store::Store;
 use crate::store::apply::{Ending, Progress};
@@ -26,10 +26,34 @@ pub struct Settings {
     /// How many dead letters at most.
     pub limit: u64,
     pub batch: BatchLimits,
-    /// How segment-changed is written.
-    pub encoding: Encoding,
+    pub output: Output,
     /// Whether to do it, not only to say what would be done.
     pub execute: bool,
+}
+
+/// What holds for every dead letter of a run.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    pub topics: Topics,
+    pub decoder: Decoder,
+    /// What has been tried this often is not tried again.
+    pub max_attempts: u32,
+}
+
+impl Rules {
+    /// Decodes the original under its own coordinates and at its own time.
+    ///
+    /// # Errors
+    /// The schema registry, which has to be asked for its schema, is away. Inside: it cannot or must not be tried again.
+    pub async fn judge(&self, letter: &DeadLetter) -> Result<Result<(Kind, Decoded), NotRedrivable>, Halt> {
+        let Some(kind) = self.topics.kind_of(&letter.origin.topic) else { return Ok(Err(NotRedrivable::UnknownTopic)) };
+        let Some(original) = letter.original(kind) else { return Ok(Err(NotRedrivable::Truncated)) };
+        if letter.attempts >= self.max_attempts {
+            return Ok(Err(NotRedrivable::AttemptsExhausted));
+        }
+        let decoded = self.decoder.decode(&original, letter.schema_header()).await?;
+        Ok(Ok((kind, decoded)))
+    }
 }
 
 /// What a redrive came to, also where it was cut short.
@@ -69,14 +93,8 @@ async fn redrive(
     let (source, filter) = (settings.source.clone(), settings.filter.clone());
     let mut selection = blocking(move || Selection::open(&source, filter)).await??;
     report.seen = selection.seen().clone();
-    let output = Output {
-        cluster: settings.source.cluster.clone(),
-        topics: settings.rules.topics.clone(),
-        encoding: settings.encoding,
-        registry: settings.rules.decoder.registry.clone(),
-    };
     let mut way = if settings.execute {
-        Way::Execute(Box::new(BatchWriter::start(store, &output, stop.clone()).await?))
+        Way::Execute(Box::new(BatchWriter::start(store, &settings.output, stop.clone()).await?))
     } else {
         Way::Rehearse(Rehearsal::new(store, REHEARSAL_MEMORY))
     };

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde::Serialize;
+
 use crate::batch_writer::Refused;
 use crate::event::{Event, UserId};
 use crate::kafka::record::OriginalRecord;
@@ -29,7 +31,7 @@ pub struct Batch {
 }
 
 /// A user whose data break a rule.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Failure {
     pub user: String,
     /// Field and rule, never a value.

@@ -8,6 +8,7 @@
 //!   recompute states to be scored anew
 //!   republish states to be said again
 //!   saying    users whom the job changed quietly
+//! claim       entering a job, and the lease that makes a process its owner
 //! throttle    its limits, and the pace that keeps to a rate
 //! pressure    what the live service and the database are under, and whether a limit is passed
 //! control     the lease, what the people in charge want, and whose turn it is
@@ -22,6 +23,7 @@
 
 mod backfill;
 pub mod batch;
+pub mod claim;
 pub mod control;
 pub mod dry_run;
 pub mod pressure;

@@ -116,6 +116,12 @@ pub fn passed(what: &What, parts: &[Part]) -> u64 {
     }
 }
 
+/// The counts of the work, all parts together.
+pub fn total(parts: &[Part]) -> Counts {
+    let work = parts.iter().filter(|part| part.name != saying::PART);
+    work.map(|part| part.counts).fold(Counts::default(), Counts::plus)
+}
+
 /// A job that is being run.
 pub(super) struct Runner<'a> {
     pub(super) means: &'a Means,

@@ -30,7 +30,7 @@ impl fmt::Display for Held {
 }
 
 /// A job at one moment.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Snapshot {
     pub stage: Stage,
     /// Of all owners so far.
@@ -40,6 +40,7 @@ pub struct Snapshot {
     pub expected: u64,
     /// Users said at the end so far.
     pub said: u64,
+    #[serde(flatten)]
     pub report: Report,
 }
 

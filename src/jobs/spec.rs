@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::{saying, users};
 use crate::pipeline::change::Trigger;
+use crate::store::jobs::{Counts, Part};
 use crate::store::keys::Keys;
 
 /// A job as it was asked for.
@@ -113,6 +115,30 @@ impl Range {
 
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+}
+
+impl Spec {
+    /// The parts that a job starts with: those of its work, and its end.
+    pub fn parts(&self) -> Vec<Part> {
+        let part = |name: &str, position: String, until| Part {
+            name: name.to_owned(),
+            position,
+            until,
+            done: false,
+            counts: Counts::default(),
+        };
+        let of_range = |range: &Range| part(&range.part(), range.first.to_string(), Some(range.end.to_string()));
+        let mut parts = match &self.what {
+            What::Replay(replay) => replay.ranges.iter().map(of_range).collect(),
+            What::Backfill(_) | What::Recompute { .. } | What::Republish(_) => {
+                vec![part(users::PART, String::new(), None)]
+            }
+        };
+        if self.emit == Emit::Changed {
+            parts.push(part(saying::PART, String::new(), None));
+        }
+        parts
     }
 }
 

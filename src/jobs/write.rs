@@ -35,9 +35,7 @@ impl Runner<'_> {
         let (after, changes) = match work {
             Work::Merge { events, records } => self.merge(events, records, voice, checkpoint).await?,
             Work::Rescore(rescorings) => {
-                let progress = Progress::of_job(Task::Rescore(&rescorings), voice, Some(checkpoint));
-                let (endings, changes) = self.writer.write(progress).await?;
-                self.note(&failed(Task::Rescore(&rescorings), endings.iter().map(Some))).await?;
+                let (endings, changes) = self.fold(Task::Rescore(&rescorings), voice, Some(checkpoint)).await?;
                 (count(before, &endings), changes)
             }
             Work::Say { again, anew } => self.say(&again, &anew, checkpoint).await?,
@@ -53,6 +51,18 @@ impl Runner<'_> {
         Ok(())
     }
 
+    /// Folds and stores, and keeps who failed.
+    async fn fold(
+        &self,
+        task: Task<'_>,
+        voice: Voice,
+        checkpoint: Option<Checkpoint>,
+    ) -> Result<(Vec<Ending>, u64), Halt> {
+        let (endings, changes) = self.writer.write(Progress::of_job(task, voice, checkpoint)).await?;
+        self.note(&failed(task, endings.iter().map(Some))).await?;
+        Ok((endings, changes))
+    }
+
     /// Says those again, and those anew of whom a saying is owed; the position goes with the last of it.
     async fn say(
         &self,
@@ -60,8 +70,7 @@ impl Runner<'_> {
         anew: &[Rescoring],
         mut checkpoint: Checkpoint,
     ) -> Result<(Counts, u64), Halt> {
-        let (endings, changes) = self.writer.write(Progress::of_job(Task::Rescore(anew), Voice::Aloud, None)).await?;
-        self.note(&failed(Task::Rescore(anew), endings.iter().map(Some))).await?;
+        let (endings, changes) = self.fold(Task::Rescore(anew), Voice::Aloud, None).await?;
         checkpoint.counts = count(checkpoint.counts, &endings);
         let said = patiently("PostgreSQL", || self.means.store.say_again(again, &checkpoint)).await?;
         self.writer.say(said.into_iter().collect()).await?;
@@ -104,18 +113,15 @@ impl Runner<'_> {
         }
         if open_records.is_empty() {
             let before = checkpoint.counts;
-            let (endings, changes) =
-                self.writer.write(Progress::of_job(Task::Merge(&open), voice, Some(checkpoint))).await?;
-            self.note(&failed(Task::Merge(&open), endings.iter().map(Some))).await?;
+            let (endings, changes) = self.fold(Task::Merge(&open), voice, Some(checkpoint)).await?;
             return Ok((count(before, &endings), changes));
         }
         // Dead letters come before the position: a death in between repeats them and loses nothing.
-        let (endings, changes) = self.writer.write(Progress::of_job(Task::Merge(&open), voice, None)).await?;
-        self.note(&failed(Task::Merge(&open), endings.iter().map(Some))).await?;
+        let (endings, changes) = self.fold(Task::Merge(&open), voice, None).await?;
         checkpoint.counts = count(checkpoint.counts, &endings);
         self.writer.reject(refused_by_database(open_records, &endings)).await?;
         let after = checkpoint.counts;
-        self.writer.write(Progress::of_job(Task::Merge(&[]), voice, Some(checkpoint))).await?;
+        self.fold(Task::Merge(&[]), voice, Some(checkpoint)).await?;
         Ok((after, changes))
     }
 }

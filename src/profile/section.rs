@@ -34,12 +34,14 @@ pub struct BudgetRange {
 
 /// Section `budget`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Budget {
     pub global_range: Option<BudgetRange>,
 }
 
 /// Section `travel`. Ages are whole years, 0 to 25.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Travel {
     pub types: Vec<Token>,
     pub purposes: Vec<Token>,
@@ -50,6 +52,7 @@ pub struct Travel {
 
 /// Section `accommodation`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Accommodation {
     pub types: Vec<Token>,
     pub comfort_level: Option<Token>,
@@ -57,6 +60,7 @@ pub struct Accommodation {
 
 /// Section `activities`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Activities {
     pub types: Vec<Token>,
     pub interests: Vec<Token>,
@@ -65,6 +69,7 @@ pub struct Activities {
 
 /// Section `experience`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Experience {
     pub risk_tolerance: Option<Token>,
 }
@@ -83,6 +88,7 @@ pub struct Destinations {
 
 /// Section `transport`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Transport {
     pub preferred_airlines: Vec<Token>,
 }
@@ -97,6 +103,7 @@ pub struct CalendarDate {
 
 /// Section `demographics`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Demographics {
     pub date_of_birth: CalendarDate,
 }

@@ -52,13 +52,10 @@ async fn a_list_shows_each_record_once_at_its_newest_and_counts_by_reason_and_to
 
     let text = dlq(&scene, &["list", "--limit", "1"]).await;
     assert!(text.stdout.contains(&format!("{onboarding_topic}/0/5 (3 dead letters)")), "{}", text.stdout);
-    assert!(
-        text.stdout
-            .contains("records with dead letters that match: 4, of which 1 are shown; all records in the topic: 7"),
-        "{}",
-        text.stdout
-    );
-    assert!(text.stdout.contains("the first, 2:2: it has no __connect.errors.topic"), "{}", text.stdout);
+    let shows = |row: &str| text.stdout.lines().any(|line| line.split_whitespace().eq(row.split_whitespace()));
+    for row in ["records 4", "shown 1", "topic holds 7", "first foreign 2:2: it has no __connect.errors.topic"] {
+        assert!(shows(row), "{row} in {}", text.stdout);
+    }
     assert!(!text.stdout.contains('\x1b'));
     assert!(scene.kafka.committed(&scene.group, &scene.dead).await.iter().all(Option::is_none), "nothing is committed");
 }
@@ -110,10 +107,9 @@ async fn one_dead_letter_is_shown_without_its_value_unless_that_is_asked_for() {
     scene.kafka.produce_all(&scene.dead, letters).await;
     let shown = dlq(&scene, &["show", "0:0"]).await;
     assert_eq!(shown.code, Some(0), "{shown:?}");
-    for line in
-        [&format!("original   {}/0/9", scene.onboarding), "key        ann", "tries      2", "header     source: crm"]
-    {
-        assert!(shown.stdout.lines().any(|found| found == line), "{line:?} in\n{}", shown.stdout);
+    for row in [&format!("topic {}", scene.onboarding), "offset 9", "key ann", "attempts 2", "source crm"] {
+        let is_it = |line: &str| line.split_whitespace().eq(row.split_whitespace());
+        assert!(shown.stdout.lines().any(is_it), "{row:?} in\n{}", shown.stdout);
     }
     assert!(!shown.stdout.contains("phone"), "{}", shown.stdout);
     let with_value = dlq(&scene, &["show", "0:0", "--payload"]).await;

@@ -26,10 +26,8 @@ pub async fn add_profile(scene: &Scene, user: &str, columns: &str) {
         .await;
 }
 
-const BACKFILL: [&str; 3] = ["backfill", "--source", "onboarding-profiles"];
-
 fn with<'a>(more: &[&'a str]) -> Vec<&'a str> {
-    BACKFILL.iter().chain(more).copied().collect()
+    ["backfill"].iter().chain(more).copied().collect()
 }
 
 async fn primary(scene: &Scene, user: &str) -> Option<String> {
@@ -49,7 +47,7 @@ async fn profiles_of_users_without_segments_are_folded_and_said_once() {
         .run(r#"insert into user_vectors (id, "userId", vector, "updatedAt") values ('v', 'user-5', '[0]', now())"#)
         .await;
     let before = versions(&scene).await;
-    let (code, lines) = run_json(&scene, &BACKFILL).await;
+    let (code, lines) = run_json(&scene, &["backfill"]).await;
     assert_eq!(code, Some(0));
     assert_eq!(member(&lines, "dryRun")["usersChanged"], 4);
     assert_eq!(versions(&scene).await, before, "a dry run writes nothing");
@@ -98,14 +96,11 @@ async fn only_the_users_asked_for_are_backfilled() {
     let list = folder.path().join("users");
     std::fs::write(&list, "user-3\nuser-0\nnobody\n").unwrap();
     let list = list.to_str().unwrap();
-    for (which, applied) in
-        [(&["--missing-only"][..], 3), (&["--existing-only"], 2), (&["--all"], 4), (&["--users-file", list], 2)]
-    {
+    for (which, applied) in [(&[][..], 3), (&["--existing-only"], 2), (&["--all"], 4), (&["--users-file", list], 2)] {
         let (_, lines) = run_json(&scene, &with(which)).await;
         assert_eq!(member(&lines, "dryRun")["counts"]["applied"], applied, "{which:?}");
     }
     assert_eq!(run(&scene, &with(&["--all", "--existing-only"])).await.code, Some(2), "one of them");
-    assert_eq!(run(&scene, &["backfill"]).await.code, Some(2), "the source has to be named");
 }
 
 #[tokio::test]
@@ -117,7 +112,7 @@ async fn a_profile_with_a_bad_value_is_counted_listed_and_holds_nobody_up() {
     add_profile(&scene, "user-2", r#""childrenAges" = '{876543219}'"#).await;
     let finished = run(&scene, &with(&["--execute"])).await;
     assert_eq!(finished.code, Some(4), "{}", finished.log);
-    for expected in ["user-1: ", "globalRange", "user-2: ", "childrenAges", "33.33 %"] {
+    for expected in ["user-1 ", "globalRange", "user-2 ", "childrenAges", "33.33"] {
         assert!(finished.stdout.contains(expected), "{expected} in {}", finished.stdout);
     }
     assert!(!finished.stdout.contains("876543219") && !finished.log.contains("876543219"), "values are not shown");
@@ -196,7 +191,7 @@ async fn a_terminal_shows_a_bar_with_rate_and_time_left() {
         .await;
     let id = Uuid::new_v4();
     let binary = env!("CARGO_BIN_EXE_segmenter");
-    let command = format!("{binary} backfill --source onboarding-profiles --execute --rate 200 --id {id}");
+    let command = format!("{binary} backfill --execute --rate 200 --id {id}");
     let mut environment = scene.environment();
     environment.extend([("COMMAND", command.as_str()), ("TERM", "xterm")]);
     // Python's pty module is the terminal.
@@ -223,5 +218,8 @@ async fn a_terminal_shows_a_bar_with_rate_and_time_left() {
         assert!(text.contains(expected), "{expected:?} in {text}");
     }
     let plain = segmenter(&["job", "status", &id.to_string()], &scene.environment()).finish(PATIENCE).await;
-    assert!(plain.stdout.contains("600 of about 600"), "{}", plain.stdout);
+    for row in ["passed 600", "expected 600"] {
+        let is_it = |line: &str| line.split_whitespace().eq(row.split_whitespace());
+        assert!(plain.stdout.lines().any(is_it), "{row} in {}", plain.stdout);
+    }
 }

@@ -17,7 +17,7 @@ async fn scene_with_history(events: u64, seed: u64) -> Scene {
 }
 
 fn start<'a>(id: &'a str, more: &[&'a str]) -> Vec<&'a str> {
-    let start = ["replay", "start", "--from", "earliest", "--execute", "--id", id];
+    let start = ["replay", "--from", "earliest", "--execute", "--id", id];
     start.iter().chain(more).copied().collect()
 }
 
@@ -45,8 +45,8 @@ async fn a_throttle_yields_to_live_lag_and_says_so() {
     })
     .await;
     assert!(items(&scene, id).await < 600, "it waits");
-    let finished = run(&scene, &["replay", "status", &id.to_string()]).await;
-    assert!(finished.stdout.contains("held up by") && finished.stdout.contains("live lag"), "{}", finished.stdout);
+    let finished = run(&scene, &["job", "status", &id.to_string()]).await;
+    assert!(finished.stdout.contains("held") && finished.stdout.contains("live lag"), "{}", finished.stdout);
 
     let mut live = scene.serve();
     let finished = job.finish(PATIENCE).await;
@@ -64,19 +64,19 @@ async fn a_job_pauses_goes_on_and_changes_its_limits_while_it_runs() {
     let name = id.to_string();
     let job = begin(&scene, &start(&name, &["--rate", "100"]));
     eventually(PATIENCE, "the first batches", || async { items(&scene, id).await > 0 }).await;
-    assert_eq!(run(&scene, &["replay", "pause", &name]).await.code, Some(0));
+    assert_eq!(run(&scene, &["job", "pause", &name]).await.code, Some(0));
     eventually(PATIENCE, "it is held up", || async {
         column(&scene, id, "report->>'held'").await.as_deref() == Some("paused")
     })
     .await;
     let paused_at = items(&scene, id).await;
     let (_, lines) = run_json(&scene, &["job", "list"]).await;
-    assert_eq!((&lines[0]["state"], &lines[0]["kind"]), (&"paused".into(), &"replay".into()));
+    assert_eq!((&lines[0][0]["state"], &lines[0][0]["kind"]), (&"paused".into(), &"replay".into()));
 
-    let finished = run(&scene, &["replay", "throttle", &name]).await;
+    let finished = run(&scene, &["job", "throttle", &name]).await;
     assert!(finished.stdout.contains("none"), "{}", finished.stdout);
     assert_eq!(items(&scene, id).await, paused_at, "paused is paused");
-    let finished = run(&scene, &["replay", "resume", &name]).await;
+    let finished = run(&scene, &["job", "resume", &name]).await;
     assert!(finished.stdout.contains("goes on in"), "{}", finished.stdout);
     let began = Instant::now();
     let finished = job.finish(PATIENCE).await;
@@ -129,7 +129,7 @@ async fn a_job_shows_in_the_metrics_of_the_live_service() {
     let name = id.to_string();
     let mut job = begin(&scene, &start(&name, &["--rate", "50"]));
     eventually(PATIENCE, "the first batches", || async { items(&scene, id).await > 0 }).await;
-    assert_eq!(run(&scene, &["replay", "pause", &name]).await.code, Some(0));
+    assert_eq!(run(&scene, &["job", "pause", &name]).await.code, Some(0));
     let shows = |line: &'static str| async move {
         let metrics = http_get(address, "/metrics").await;
         metrics.body.lines().any(|shown| shown == line)

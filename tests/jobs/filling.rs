@@ -7,10 +7,8 @@ use crate::scene::{PATIENCE, Scene, history};
 use crate::support::eventually;
 use crate::world::table;
 
-const BACKFILL: [&str; 3] = ["backfill", "--source", "onboarding-profiles"];
-
 fn backfill<'a>(more: &[&'a str]) -> Vec<&'a str> {
-    BACKFILL.iter().chain(more).copied().collect()
+    ["backfill"].iter().chain(more).copied().collect()
 }
 
 #[tokio::test]
@@ -59,7 +57,6 @@ async fn who_is_filled_is_who_was_asked_for_and_a_dry_run_writes_nothing() {
     // Applied, skipped, of these not completed, of these without a profile.
     for (which, expected) in [
         (vec![], [3, 2, 1, 0]),
-        (vec!["--missing-only"], [3, 2, 1, 0]),
         (vec!["--existing-only"], [3, 2, 0, 0]),
         (vec!["--all"], [4, 1, 1, 0]),
         (vec!["--users-file", file.path().to_str().unwrap()], [2, 1, 0, 1]),
@@ -76,7 +73,7 @@ async fn who_is_filled_is_who_was_asked_for_and_a_dry_run_writes_nothing() {
     assert_eq!((code, &end["counts"]["applied"]), (Some(0), &3.into()));
     assert_eq!(end["backfill"]["vectorsWithoutProfile"], 1);
     let shares = end["backfill"]["distribution"].as_array().unwrap();
-    assert!(shares.iter().any(|share| share["segment"] == "THEIRS" && share["users"] == 1), "{shares:?}");
+    assert!(shares.iter().any(|share| share["primarySegment"] == "THEIRS" && share["users"] == 1), "{shares:?}");
     let rows = table(scene.database.pool()).await;
     assert!(rows["user-3"].primary_segment.as_deref() == Some("THEIRS"), "who had segments is left alone");
     assert!(["user-0", "user-1", "user-2"].iter().all(|user| rows[*user].last_update == "2026-03-01T10:30:00.000Z"));
@@ -129,7 +126,7 @@ async fn a_profile_with_a_bad_value_is_counted_and_listed_by_field_and_the_other
     let finished = run(&scene, &["job", "resume", &id]).await;
     assert_eq!(finished.code, Some(3), "it has ended: {}", finished.log);
     let finished = run(&scene, &backfill(&["--execute", "--id", &id])).await;
-    assert!(finished.code == Some(4) && finished.stdout.contains("user-7: updatedAt"), "{finished:?}");
+    assert!(finished.code == Some(4) && finished.stdout.contains("user-7  updatedAt"), "{finished:?}");
     assert_eq!(table(scene.database.pool()).await.len(), 3);
 }
 
@@ -173,7 +170,7 @@ async fn a_backfill_killed_in_the_middle_is_resumed_and_loses_and_repeats_nothin
 async fn erased_users_stay_erased_unless_they_onboarded_again_since() {
     let scene = Scene::new(1).await;
     scene.add_profiles(2).await;
-    let finished = run(&scene, &["user", "forget", "user-0", "--execute"]).await;
+    let finished = run(&scene, &["user", "erase", "user-0", "--execute"]).await;
     assert_eq!(finished.code, Some(0), "{}", finished.log);
     let (code, lines) = run_json(&scene, &backfill(&["--all", "--execute"])).await;
     let counts = &member(&lines, "end")["counts"];

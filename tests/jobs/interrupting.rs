@@ -6,7 +6,7 @@ use super::{begin, column, items, run};
 use crate::scene::{PATIENCE, Scene, history};
 use crate::support::eventually;
 
-const START: [&str; 6] = ["replay", "start", "--from", "earliest", "--execute", "--id"];
+const START: [&str; 5] = ["replay", "--from", "earliest", "--execute", "--id"];
 
 async fn scene_with_history(events: u64, seed: u64) -> (Scene, i64) {
     let scene = Scene::new(2).await;
@@ -29,10 +29,10 @@ async fn a_replay_killed_ten_times_loses_nothing_and_repeats_nothing() {
         job.kill();
         job.wait(PATIENCE).await;
         passed = items(&scene, id).await;
-        arguments = vec!["replay", "resume", "--take-over", &name];
+        arguments = vec!["job", "resume", "--take-over", &name];
     }
     assert!(passed < records, "there is something left for the last one");
-    assert_eq!(run(&scene, &["replay", "throttle", &name]).await.code, Some(0));
+    assert_eq!(run(&scene, &["job", "throttle", &name]).await.code, Some(0));
     scene.expire_leases().await;
     let finished = run(&scene, &arguments).await;
     assert_eq!(finished.code, Some(0), "{}", finished.log);

@@ -10,7 +10,7 @@ async fn a_list_of_users_that_cannot_be_used_is_a_usage_error_and_every_line_is_
     let file = tempfile::NamedTempFile::new().unwrap();
     let list = file.path().to_str().unwrap();
     std::fs::write(&file, format!("user-0\nhush\0hush\n\n{}\n", "hush".repeat(48))).unwrap();
-    let jobs: [&[&str]; 3] = [&["backfill", "--source", "onboarding-profiles"], &["recompute"], &["republish"]];
+    let jobs: [&[&str]; 3] = [&["backfill"], &["recompute"], &["republish"]];
     for job in jobs {
         for execute in [&[][..], &["--execute"]] {
             let refused = run(&scene, &[job, execute, &["--users-file", list]].concat()).await;

@@ -16,18 +16,18 @@ async fn a_gap_that_retention_has_cut_is_refused_unless_it_is_accepted() {
     scene.kafka.delete_records_before(&scene.onboarding, 0, 5).await;
     let topic = scene.onboarding.clone();
     for from in ["0:2", "1970-01-02T00:00:00Z"] {
-        let arguments = ["replay", "start", "--topic", &topic, "--from", from, "--execute"];
+        let arguments = ["replay", "--topic", &topic, "--from", from, "--execute"];
         let finished = run(&scene, &arguments).await;
         assert_eq!(finished.code, Some(3), "{}", finished.log);
         assert!(finished.stdout.contains("gap") && finished.log.contains("--accept-gap"), "{}", finished.stdout);
     }
-    let (_, lines) = run_json(&scene, &["replay", "start", "--topic", &topic, "--from", "0:2"]).await;
+    let (_, lines) = run_json(&scene, &["replay", "--topic", &topic, "--from", "0:2"]).await;
     assert_eq!(member(&lines, "plan")["ranges"][0]["gap"]["offsets"], 3);
 
-    let arguments = ["replay", "start", "--topic", &topic, "--from", "0:2", "--accept-gap", "--execute"];
+    let arguments = ["replay", "--topic", &topic, "--from", "0:2", "--accept-gap", "--execute"];
     let finished = run(&scene, &arguments).await;
     assert_eq!(finished.code, Some(0), "{}", finished.log);
-    let whole = run(&scene, &["replay", "start", "--topic", &topic, "--from", "earliest"]).await;
+    let whole = run(&scene, &["replay", "--topic", &topic, "--from", "earliest"]).await;
     assert_eq!(whole.code, Some(0), "what is there was asked for: {}", whole.log);
 }
 
@@ -45,7 +45,7 @@ async fn a_replay_ends_at_the_end_fixed_at_its_start_also_where_that_is_a_transa
     scene.kafka.produce_in_transaction(&scene.onboarding, committed, Transaction::Committed).await;
     let aborted: Vec<Record> = (2000..2005).map(|id| event(id, &mut numbers)).collect();
     scene.kafka.produce_in_transaction(&scene.onboarding, aborted, Transaction::Aborted).await;
-    let finished = run(&scene, &["replay", "start", "--from", "earliest", "--execute"]).await;
+    let finished = run(&scene, &["replay", "--from", "earliest", "--execute"]).await;
     assert_eq!(finished.code, Some(0), "{}", finished.log);
     assert_table_equals_oracle(scene.database.pool(), &scene.accepted().await).await;
 }
@@ -76,7 +76,7 @@ async fn a_replay_of_a_compacted_topic_ends_where_its_last_records_have_gone() {
         scene.kafka.read_all(&onboarding).await.len() < 20
     })
     .await;
-    let finished = begin(&scene, &["replay", "start", "--topic", &onboarding, "--from", "earliest", "--execute"])
+    let finished = begin(&scene, &["replay", "--topic", &onboarding, "--from", "earliest", "--execute"])
         .finish(Duration::from_secs(60))
         .await;
     assert_eq!(finished.code, Some(0), "{}", finished.log);
@@ -91,7 +91,7 @@ async fn what_comes_after_the_start_is_not_the_replays_business() {
     let to = format!("0:{}", ends[0] / 2);
     let topic = scene.onboarding.clone();
     let (code, lines) =
-        run_json(&scene, &["replay", "start", "--topic", &topic, "--from", "earliest", "--to", &to, "--execute"]).await;
+        run_json(&scene, &["replay", "--topic", &topic, "--from", "earliest", "--to", &to, "--execute"]).await;
     assert_eq!(code, Some(0));
     assert_eq!(member(&lines, "end")["counts"]["items"].as_i64(), Some(ends[0] / 2));
     assert_eq!(scene.kafka.committed(&scene.group, &topic).await, [None], "the live group's offsets are not touched");
@@ -103,24 +103,24 @@ async fn what_comes_after_the_start_is_not_the_replays_business() {
 async fn nonsense_is_refused_before_anything_is_done() {
     let scene = Scene::new(1).await;
     let usage = [
-        vec!["replay", "start", "--from", "yesterday"],
-        vec!["replay", "start"],
-        vec!["replay", "start", "--from", "earliest", "--rate", "0"],
-        vec!["replay", "start", "--from", "earliest", "--user", ""],
-        vec!["replay", "start", "--from", "earliest", "--id", "5a8cb2f0-3f0e-4a85-9d0e-0d6b0b1c1b11"],
+        vec!["replay", "--from", "yesterday"],
+        vec!["replay"],
+        vec!["replay", "--from", "earliest", "--rate", "0"],
+        vec!["replay", "--from", "earliest", "--user", ""],
+        vec!["replay", "--from", "earliest", "--id", "5a8cb2f0-3f0e-4a85-9d0e-0d6b0b1c1b11"],
     ];
     for arguments in usage {
         assert_eq!(run(&scene, &arguments).await.code, Some(2), "{arguments:?}");
     }
     for arguments in [
-        vec!["replay", "start", "--from", "earliest", "--topic", "no-such-topic"],
-        vec!["replay", "start", "--from", "7:0"],
-        vec!["replay", "start", "--from", "earliest", "--partition", "9"],
+        vec!["replay", "--from", "earliest", "--topic", "no-such-topic"],
+        vec!["replay", "--from", "7:0"],
+        vec!["replay", "--from", "earliest", "--partition", "9"],
     ] {
         let finished = run(&scene, &arguments).await;
         assert_eq!(finished.code, Some(3), "{arguments:?}: {}", finished.log);
     }
-    let finished = run(&scene, &["replay", "start", "--from", "earliest"]).await;
+    let finished = run(&scene, &["replay", "--from", "earliest"]).await;
     assert_eq!(finished.code, Some(0), "empty topics: {}", finished.log);
     assert!(finished.stdout.contains("nothing to replay"), "{}", finished.stdout);
 }

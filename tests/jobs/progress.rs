@@ -32,7 +32,7 @@ async fn many_thousand_users_are_filled_with_rate_and_time_left_shown_on_a_termi
     scene.add_profiles(USERS).await;
     let id = uuid::Uuid::new_v4();
     let name = id.to_string();
-    let arguments = ["backfill", "--source", "onboarding-profiles", "--execute", "--id", &name];
+    let arguments = ["backfill", "--execute", "--id", &name];
     let mut command = Command::new("python3");
     command.args(["-c", ON_A_TERMINAL, env!("CARGO_BIN_EXE_segmenter")]).args(arguments);
     let path = std::env::var_os("PATH").unwrap();
@@ -48,5 +48,5 @@ async fn many_thousand_users_are_filled_with_rate_and_time_left_shown_on_a_termi
     assert!(frames.len() > 5, "it is redrawn: {shown}");
     let is_running = |frame: &&&str| frame.contains(" left") && frame.contains("/s  ") && !frame.contains(" 100 %");
     assert!(frames.iter().any(|frame| is_running(&frame)), "rate, share and time left: {shown}");
-    assert!(shown.contains("vectors without a profile") && shown.contains("success rate"), "{shown}");
+    assert!(shown.contains("vectors without profile") && shown.contains("success rate"), "{shown}");
 }

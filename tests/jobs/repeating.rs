@@ -9,7 +9,7 @@ use crate::scene::{PATIENCE, Scene};
 use crate::support::{OwnedRecord, eventually};
 use crate::world::table;
 
-const BACKFILL: [&str; 4] = ["backfill", "--source", "onboarding-profiles", "--execute"];
+const BACKFILL: [&str; 2] = ["backfill", "--execute"];
 
 async fn filled(users: u32, more: &[&str]) -> Scene {
     let scene = Scene::new(1).await;
@@ -34,7 +34,7 @@ fn last(records: &[OwnedRecord]) -> BTreeMap<String, Said> {
 #[tokio::test]
 async fn everybody_is_said_again_byte_for_byte_erased_users_as_null() {
     let scene = filled(30, &[]).await;
-    assert_eq!(run(&scene, &["user", "forget", "user-1", "--execute"]).await.code, Some(0));
+    assert_eq!(run(&scene, &["user", "erase", "user-1", "--execute"]).await.code, Some(0));
     let first = changes(&scene).await;
     let untouched = versions(&scene).await;
     let (code, lines) = run_json(&scene, &["republish", "--all"]).await;

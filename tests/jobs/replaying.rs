@@ -30,7 +30,7 @@ async fn a_replay_into_an_empty_database_equals_the_live_database() {
     serve_until_settled(&live).await;
 
     let rebuilt = rebuilt(&live, 60).await;
-    let finished = run(&rebuilt, &["replay", "start", "--from", "earliest", "--execute"]).await;
+    let finished = run(&rebuilt, &["replay", "--from", "earliest", "--execute"]).await;
     assert_eq!(finished.code, Some(0), "{}\n{}", finished.stdout, finished.log);
     assert!(finished.stdout.contains("done"), "{}", finished.stdout);
     assert_eq!(table(rebuilt.database.pool()).await, table(live.database.pool()).await);
@@ -46,7 +46,7 @@ async fn an_unchanged_history_writes_and_says_nothing() {
     scene.produce(&history(30, 300, 2)).await;
     serve_until_settled(&scene).await;
     let (before, said) = (versions(&scene).await, changes(&scene).await.len());
-    let (code, lines) = run_json(&scene, &["replay", "start", "--from", "earliest", "--execute"]).await;
+    let (code, lines) = run_json(&scene, &["replay", "--from", "earliest", "--execute"]).await;
     assert_eq!(code, Some(0));
     let counts = &member(&lines, "end")["counts"];
     assert_eq!(counts["applied"], 0);
@@ -67,8 +67,8 @@ async fn a_replay_beside_live_load_regresses_nothing() {
     let mut live = scene.serve();
     scene.read().await;
     let replays = [
-        begin(&scene, &["replay", "start", "--from", "earliest", "--execute", "--rate", "2000"]),
-        begin(&scene, &["replay", "start", "--from", "earliest", "--execute"]),
+        begin(&scene, &["replay", "--from", "earliest", "--execute", "--rate", "2000"]),
+        begin(&scene, &["replay", "--from", "earliest", "--execute"]),
     ];
     for chunk in new.chunks(200) {
         scene.produce(chunk).await;
@@ -96,7 +96,7 @@ async fn erased_users_stay_erased() {
     let before = versions(&scene).await;
     // The updates first: what they say of an erased user is older than the erasure that lies in the other topic.
     for topic in [scene.updates.clone(), scene.onboarding.clone()] {
-        let finished = run(&scene, &["replay", "start", "--topic", &topic, "--from", "earliest", "--execute"]).await;
+        let finished = run(&scene, &["replay", "--topic", &topic, "--from", "earliest", "--execute"]).await;
         assert_eq!(finished.code, Some(0), "{}", finished.log);
     }
     assert_eq!(versions(&scene).await, before);
@@ -108,7 +108,7 @@ async fn a_dry_run_writes_nothing_and_says_who_would_move_from_where_to_where() 
     scene.add_users(20).await;
     scene.produce(&history(20, 200, 6)).await;
     let before = versions(&scene).await;
-    let (code, lines) = run_json(&scene, &["replay", "start", "--from", "earliest"]).await;
+    let (code, lines) = run_json(&scene, &["replay", "--from", "earliest"]).await;
     assert_eq!(code, Some(0));
     assert_eq!(versions(&scene).await, before);
     let jobs: i64 =
@@ -117,7 +117,7 @@ async fn a_dry_run_writes_nothing_and_says_who_would_move_from_where_to_where() 
     assert!(changes(&scene).await.is_empty());
 
     let forecast = member(&lines, "dryRun").clone();
-    let finished = run(&scene, &["replay", "start", "--from", "earliest", "--execute"]).await;
+    let finished = run(&scene, &["replay", "--from", "earliest", "--execute"]).await;
     assert_eq!(finished.code, Some(0), "{}", finished.log);
     let ranked: i64 = sqlx::query_scalar(r#"select count(*) from user_vectors where "primarySegment" is not null"#)
         .fetch_one(scene.database.pool())
@@ -140,7 +140,7 @@ async fn a_dry_run_writes_nothing_and_says_who_would_move_from_where_to_where() 
         .collect();
     assert_eq!(forecast_to, to);
 
-    let (_, lines) = run_json(&scene, &["replay", "start", "--from", "earliest"]).await;
+    let (_, lines) = run_json(&scene, &["replay", "--from", "earliest"]).await;
     assert_eq!(member(&lines, "dryRun")["usersChanged"], 0, "it is done");
 }
 
@@ -149,7 +149,7 @@ async fn a_dry_run_that_needs_more_memory_than_it_may_use_is_refused_with_the_op
     let scene = Scene::new(1).await;
     scene.add_users(20).await;
     scene.produce(&history(20, 200, 7)).await;
-    let finished = run(&scene, &["replay", "start", "--from", "earliest", "--memory", "8KiB"]).await;
+    let finished = run(&scene, &["replay", "--from", "earliest", "--memory", "8KiB"]).await;
     assert_eq!(finished.code, Some(3), "{}", finished.log);
     assert!(finished.log.contains("--memory"), "{}", finished.log);
 }
@@ -162,7 +162,7 @@ async fn rejected_records_are_counted_and_become_dead_letters_only_if_asked_for(
     let (partition, offset) = scene.kafka.produce(&scene.updates, Record::new("user-1", "{broken")).await;
     scene.kafka.produce(&scene.updates, Record::new("stranger", r#"{"userId":"stranger","updatedAt":"2026-01-01T00:00:00Z","preferences":{"climate":{"preferences":["HOT"]}}}"#)).await;
 
-    let start = ["replay", "start", "--from", "earliest", "--execute"];
+    let start = ["replay", "--from", "earliest", "--execute"];
     let (code, lines) = run_json(&scene, &start).await;
     assert_eq!(code, Some(4), "finished with findings");
     let counts = &member(&lines, "end")["counts"];
@@ -185,7 +185,7 @@ async fn only_the_users_and_partitions_asked_for_are_replayed() {
     let scene = Scene::new(2).await;
     scene.add_users(8).await;
     scene.produce(&history(8, 120, 9)).await;
-    let start = ["replay", "start", "--from", "earliest", "--execute"];
+    let start = ["replay", "--from", "earliest", "--execute"];
     let arguments: Vec<&str> = start.iter().chain(&["--user", "user-2", "--user", "user-5"]).copied().collect();
     let finished = run(&scene, &arguments).await;
     assert_eq!(finished.code, Some(0), "{}", finished.log);

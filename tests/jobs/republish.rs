@@ -61,8 +61,7 @@ async fn what_a_job_changed_quietly_is_said_with_a_new_revision() {
     scene.add_users(10).await;
     scene.produce(&history(10, 100, 92)).await;
     let id = Uuid::new_v4().to_string();
-    let finished =
-        run(&scene, &["replay", "start", "--from", "earliest", "--execute", "--emit", "none", "--id", &id]).await;
+    let finished = run(&scene, &["replay", "--from", "earliest", "--execute", "--emit", "none", "--id", &id]).await;
     assert_eq!(finished.code, Some(0), "{}", finished.log);
     assert!(changes(&scene).await.is_empty());
     let finished = run(&scene, &["republish", "--all", "--execute"]).await;

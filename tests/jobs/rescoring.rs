@@ -42,7 +42,7 @@ async fn run_with(scene: &Scene, catalog: &NamedTempFile, arguments: &[&str]) ->
 async fn filled(users: u32) -> Scene {
     let scene = Scene::new(1).await;
     scene.add_profiles(users).await;
-    let (code, _) = run_json(&scene, &["backfill", "--source", "onboarding-profiles", "--execute"]).await;
+    let (code, _) = run_json(&scene, &["backfill", "--execute"]).await;
     assert_eq!(code, Some(0));
     scene
 }
@@ -147,7 +147,7 @@ async fn a_state_that_cannot_be_read_is_listed_and_holds_nobody_up() {
     let end = member(&lines, "end");
     assert_eq!((code, &end["counts"]["applied"], &end["counts"]["rejected"]), (Some(4), &9.into(), &1.into()));
     assert_eq!(end["failures"][0]["user"], "user-3", "{end}");
-    let arguments = ["backfill", "--source", "onboarding-profiles", "--all", "--execute"];
+    let arguments = ["backfill", "--all", "--execute"];
     let (code, lines) = run_with(&scene, &catalog, &arguments).await;
     assert_eq!((code, &member(&lines, "end")["failures"][0]["user"]), (Some(4), &"user-3".into()), "{lines:?}");
 }

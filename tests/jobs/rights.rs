@@ -7,8 +7,8 @@ use crate::support::{Finished, segmenter};
 
 /// A replay, then a backfill of a list with a user whose profile is broken; the first that fails.
 async fn work_as(scene: &Scene, role: &Role, list: &str) -> Finished {
-    let replay = &["replay", "start", "--from", "earliest", "--execute", "--user", "user-1"][..];
-    let backfill = &["backfill", "--source", "onboarding-profiles", "--users-file", list, "--execute"];
+    let replay = &["replay", "--from", "earliest", "--execute", "--user", "user-1"][..];
+    let backfill = &["backfill", "--users-file", list, "--execute"];
     let replayed = run_as(scene, role, replay).await;
     if replayed.code == Some(0) { run_as(scene, role, backfill).await } else { replayed }
 }

@@ -20,7 +20,7 @@ async fn the_end_of_a_replay_says_the_net_change_of_each_user_once() {
     scene.add_users(20).await;
     scene.produce(&history(20, 400, 11)).await;
     let id = Uuid::new_v4().to_string();
-    let finished = run(&scene, &["replay", "start", "--from", "earliest", "--execute", "--id", &id]).await;
+    let finished = run(&scene, &["replay", "--from", "earliest", "--execute", "--id", &id]).await;
     assert_eq!(finished.code, Some(0), "{}", finished.log);
 
     let said = changes(&scene).await;
@@ -45,7 +45,7 @@ async fn a_job_that_says_nothing_leaves_the_net_change_to_the_next_live_event() 
     let events = history(1, 30, 12);
     let (last, before) = events.split_last().unwrap();
     scene.produce(before).await;
-    let finished = run(&scene, &["replay", "start", "--from", "earliest", "--execute", "--emit", "none"]).await;
+    let finished = run(&scene, &["replay", "--from", "earliest", "--execute", "--emit", "none"]).await;
     assert_eq!(finished.code, Some(0), "{}", finished.log);
     assert!(changes(&scene).await.is_empty());
     assert_eq!(pending(&scene).await, 1);
@@ -78,7 +78,7 @@ async fn erasures_are_said_at_once_also_by_a_job() {
     for user in ["user-0", "user-1"] {
         scene.kafka.produce(&scene.onboarding, crate::support::Record::tombstone(user)).await;
     }
-    let finished = run(&scene, &["replay", "start", "--from", "earliest", "--execute", "--emit", "none"]).await;
+    let finished = run(&scene, &["replay", "--from", "earliest", "--execute", "--emit", "none"]).await;
     assert_eq!(finished.code, Some(0), "{}", finished.log);
     let records = changes(&scene).await;
     let nulls: Vec<_> =

@@ -82,7 +82,7 @@ impl Database {
     }
 
     pub(super) async fn revert(&self, target: Target) -> Result<Vec<i64>, MigrateError> {
-        let options = RevertOptions { target, yes: true, dry_run: false };
+        let options = RevertOptions { target, execute: true };
         revert(&mut self.connect().await, options).await.0
     }
 

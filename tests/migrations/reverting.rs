@@ -5,7 +5,7 @@ use segmenter::store::schema::{self, SchemaStatus};
 
 use super::database::{BEFORE, Database, EMPTY, PRISMA_AFTER, PRISMA_BEFORE, revert, run};
 
-const ALL_WITH_CONSENT: RevertOptions = RevertOptions { target: Target::All, yes: true, dry_run: false };
+const ALL_WITH_CONSENT: RevertOptions = RevertOptions { target: Target::All, execute: true };
 
 #[tokio::test]
 async fn columns_that_were_there_before_us_stay() {
@@ -110,32 +110,23 @@ fn losses(notices: &[Notice]) -> Vec<i64> {
 }
 
 #[tokio::test]
-async fn without_consent_it_lists_the_losses_and_refuses() {
-    let database = with_something_to_lose().await;
-    let before = database.value("select count(*) from segmenter.departed").await;
-    let (result, notices) =
-        revert(&mut database.connect().await, RevertOptions { yes: false, ..ALL_WITH_CONSENT }).await;
-    assert!(matches!(result, Err(MigrateError::Refused(Refusal::NeedsYes))), "{result:?}");
-    assert_eq!(losses(&notices), [0, 2, 1, 3, 1]);
-    assert_eq!(database.value("select count(*) from segmenter.departed").await, before);
-}
-
-#[tokio::test]
-async fn a_dry_run_lists_the_losses_and_changes_nothing() {
+async fn without_consent_it_lists_the_losses_and_changes_nothing() {
     let database = with_something_to_lose().await;
     let mut conn = database.connect().await;
     let before = migrate::info(&mut conn).await.unwrap();
-    let (result, notices) = revert(&mut conn, RevertOptions { dry_run: true, ..ALL_WITH_CONSENT }).await;
+    let departed = database.value("select count(*) from segmenter.departed").await;
+    let (result, notices) = revert(&mut conn, RevertOptions { execute: false, ..ALL_WITH_CONSENT }).await;
     assert_eq!(result.unwrap(), Vec::<i64>::new());
     assert_eq!(losses(&notices), [0, 2, 1, 3, 1]);
     assert_eq!(migrate::info(&mut conn).await.unwrap(), before);
+    assert_eq!(database.value("select count(*) from segmenter.departed").await, departed);
 }
 
 #[tokio::test]
 async fn nothing_to_revert_needs_no_consent() {
     let database = Database::shaped(BEFORE).await;
     let (result, notices) =
-        revert(&mut database.connect().await, RevertOptions { yes: false, ..ALL_WITH_CONSENT }).await;
+        revert(&mut database.connect().await, RevertOptions { execute: false, ..ALL_WITH_CONSENT }).await;
     assert_eq!(result.unwrap(), Vec::<i64>::new());
     assert_eq!(notices, [Notice::Nothing]);
 }

@@ -178,7 +178,7 @@ async fn an_owner_of_the_tables_who_is_no_superuser_can_do_it_all() {
     .await;
     let (result, _) = run(&mut conn, RunOptions::default()).await;
     assert_eq!(result.unwrap(), ALL);
-    let everything = migrate::RevertOptions { target: migrate::Target::All, yes: true, dry_run: false };
+    let everything = migrate::RevertOptions { target: migrate::Target::All, execute: true };
     let (result, _) = revert(&mut conn, everything).await;
     assert_eq!(result.unwrap(), [4, 3, 2, 1]);
     role.drop(&mut conn).await;
@@ -203,7 +203,7 @@ async fn a_role_without_rights_is_refused_and_a_schema_made_for_it_is_used() {
     execute(&mut conn, &prepare).await;
     let (result, _) = run(&mut conn, RunOptions::default()).await;
     assert_eq!(result.unwrap(), ALL);
-    let everything = migrate::RevertOptions { target: migrate::Target::All, yes: true, dry_run: false };
+    let everything = migrate::RevertOptions { target: migrate::Target::All, execute: true };
     revert(&mut conn, everything).await.0.unwrap();
     assert_eq!(database.value("to_regnamespace('segmenter')").await.as_deref(), Some("segmenter"));
     role.drop(&mut conn).await;

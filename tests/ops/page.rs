@@ -116,8 +116,7 @@ async fn numbers_change_as_events_flow_and_can_be_paused_and_a_lost_service_show
 async fn a_job_shows_with_its_progress_and_what_holds_it_up() {
     let served = served(&[]).await;
     let id = uuid::Uuid::new_v4().to_string();
-    let arguments =
-        ["replay", "start", "--from", "earliest", "--execute", "--id", &id, "--max-outbox", "0", "--rate", "1000"];
+    let arguments = ["replay", "--from", "earliest", "--execute", "--id", &id, "--max-outbox", "0", "--rate", "1000"];
     // Something is in the outbox that is another process's to say, so the job waits.
     let full = "insert into segmenter.outbox (owner, leased_until, users) values (gen_random_uuid(), 'infinity', '{}')";
     served.scene.database.run(full).await;

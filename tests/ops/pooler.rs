@@ -22,7 +22,7 @@ async fn two_services_and_a_replay_share_two_sessions_and_every_promise_holds() 
     let (before, after) = history.split_at(800);
     scene.produce(before).await;
     scene.read().await;
-    let replay = segmenter(&["replay", "start", "--from", "earliest", "--execute"], &environment);
+    let replay = segmenter(&["replay", "--from", "earliest", "--execute"], &environment);
     scene.produce(after).await;
     let finished = replay.finish(PATIENCE).await;
     assert_eq!(finished.code, Some(0), "{}", finished.log);

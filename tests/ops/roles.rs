@@ -82,7 +82,7 @@ async fn a_login_with_the_documented_grants_can_destroy_migrate_and_read_nothing
     }
     pool.close().await;
     let finished =
-        segmenter(&["migrate", "revert", "--all", "--yes"], &[("DATABASE_URL", &login.url)]).finish(PATIENCE).await;
+        segmenter(&["migrate", "revert", "--all", "--execute"], &[("DATABASE_URL", &login.url)]).finish(PATIENCE).await;
     assert_ne!(finished.code, Some(0), "{finished:?}");
     login.drop(&scene.database).await;
 }

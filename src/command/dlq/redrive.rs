@@ -1,40 +1,42 @@
-//! `segmenter dlq redrive`: another try for dead letters.
+//! `segmenter dlq redrive`: dead letters given another try.
 
-use std::io::{self, Write};
+use std::collections::BTreeMap;
+use std::io::Write;
 
 use anyhow::Context as _;
 use clap::Args;
+use serde::Serialize;
 
-use super::list::{original, to_json};
-use super::{FilterArgs, summary};
+use super::{FilterArgs, Last, Letter, first_foreign, source};
 use crate::command::database::{self, Access};
-use crate::command::{registry, serve, settings};
+use crate::command::table::print;
+use crate::command::{serve, settings};
 use crate::config::Config;
 use crate::decoder::Decoder;
-use crate::dlq::judge::Rules;
-use crate::dlq::redrive::{Report, Settings, run as redrive_all};
+use crate::dlq::redrive::{Report, Rules, Settings, run as redrive_all};
 use crate::dlq::selection::Selected;
 use crate::dlq::tally::Fate;
 use crate::event::Millis;
 use crate::exit::Exit;
-use crate::halt::Halt;
 use crate::stop::Stop;
 
-/// Give dead letters another try; without --execute only say what would become of them.
+/// Give dead letters another try. Dry run unless --execute.
 ///
 /// Each is decoded as if it came from its original topic, under its original coordinates and at its original time, and
 /// folded into the user's state as a live event is: an event that is older than what is there changes nothing (stale),
 /// one that is there already changes nothing (unchanged). So it is safe beside a running service, and safe to repeat: what
-/// was redriven before is unchanged or stale. Changes are said on segment-changed. The input topics, which others read
-/// too, are never written to.
+/// was redriven before is unchanged or stale. Changes are published on segment-changed. The input topics, which others
+/// read too, are never written to.
 ///
 /// What is rejected again gets a new dead letter with one more attempt, which takes the place of the old one; what has
 /// been tried --max-attempts times is not tried again. Truncated dead letters and those of topics that are not configured
 /// cannot be redriven.
 ///
+/// A rejection by a rule of the database itself shows only with --execute.
+///
 /// Exit codes: 0 all done; 1 failure; 2 usage; 3 refused: the schema is behind, newer data, no such topic; 4 some are
-/// still rejected or cannot be redriven; 75 Kafka or PostgreSQL is away; 130 interrupted: what was begun is finished and
-/// said.
+/// still rejected or cannot be redriven; 75 Kafka or PostgreSQL is unavailable; 130 interrupted: the batch in work
+/// is finished and published.
 #[derive(Debug, Args)]
 pub struct RedriveArgs {
     #[command(flatten)]
@@ -56,16 +58,11 @@ pub struct RedriveArgs {
     json: bool,
 }
 
-pub(super) async fn run(
-    args: &RedriveArgs,
-    config: &Config,
-    now: Millis,
-    out: &mut (impl Write + Send),
-) -> anyhow::Result<Exit> {
-    database::ended(redrive(args, config, now, out).await)
-}
-
-async fn redrive(
+/// Redrives, or reports what that would do.
+///
+/// # Errors
+/// `out` cannot be written to, or the redrive was halted.
+pub async fn run(
     args: &RedriveArgs,
     config: &Config,
     now: Millis,
@@ -73,71 +70,84 @@ async fn redrive(
 ) -> anyhow::Result<Exit> {
     let stop = Stop::default();
     serve::stop_on_signals(stop.clone())?;
-    let database = match database::open(&config.database, Access::Write).await? {
-        Ok(database) => database,
-        Err(schema) => return database::refuse(&schema),
-    };
+    let database = database::open(&config.database, if args.execute { Access::Write } else { Access::Read }).await?;
     let store = database.store(config)?;
-    let mut printed = Ok(());
-    let mut told = |selected: &Selected, fate: Fate| {
-        if printed.is_ok() {
-            printed = tell(selected, fate, args.json, out);
-        }
-    };
-    let report = redrive_all(&settings(args, config, now, stop.clone())?, store, &stop, &mut told).await;
-    printed.context("cannot print")?;
-    if args.json {
-        writeln!(out, "{}", summary::to_json(&report, args.execute))?;
-    } else {
-        summary::write(&report, args.execute, out)?;
-    }
-    exit(&report)
-}
-
-fn settings(args: &RedriveArgs, config: &Config, now: Millis, stop: Stop) -> anyhow::Result<Settings> {
-    let live = settings::settings(config);
-    let registry = registry::open(&config.registry)?;
-    let decoder = Decoder { registry, limits: live.limits, stop: stop.clone() };
-    Ok(Settings {
-        source: super::source(&config.kafka, &config.topics, stop),
+    let (live, output) = (settings::settings(config), settings::output(config)?);
+    let decoder = Decoder { registry: output.registry.clone(), limits: live.limits, stop: stop.clone() };
+    let settings = Settings {
+        source: source(&config.kafka, &config.topics, stop.clone()),
         filter: args.filter.filter(now),
         rules: Rules { topics: live.topics, decoder, max_attempts: args.max_attempts },
         limit: args.limit.unwrap_or(u64::MAX),
         batch: live.batch,
-        encoding: live.output_encoding,
+        output,
         execute: args.execute,
-    })
-}
-
-/// A line for each with --json, else only for those that an operator has to see to otherwise.
-fn tell(selected: &Selected, fate: Fate, json: bool, out: &mut impl Write) -> io::Result<()> {
-    let (outcome, why) = fate.names();
-    if json {
-        let mut line = to_json(&selected.letter, selected.times);
-        if let serde_json::Value::Object(members) = &mut line {
-            members.insert("outcome".to_owned(), outcome.into());
-            members.insert("outcomeReason".to_owned(), why.into());
+    };
+    let mut printed = Ok(());
+    let mut each = |selected: &Selected, fate: Fate| {
+        if printed.is_ok() {
+            printed = report_one(selected, fate, args.json, out);
         }
-        return writeln!(out, "{line}");
-    }
-    match fate {
-        Fate::NotRedrivable(why) => {
-            let letter = &selected.letter;
-            writeln!(out, "{} of {} cannot be redriven: {}", letter.place, original(letter), why.as_str())
-        }
-        Fate::Merged(_) | Fate::Skipped(_) | Fate::StillRejected(_) => Ok(()),
-    }
-}
-
-fn exit(report: &Report) -> anyhow::Result<Exit> {
-    match &report.halted {
-        Some(halt) => halted(halt),
+    };
+    let report = redrive_all(&settings, store, &stop, &mut each).await;
+    printed.context("cannot print")?;
+    print(&Last { summary: Summary::of(&report, args.execute) }, args.json, out)?;
+    match report.halted {
+        Some(halt) => Err(halt.into()),
         None if report.tally.is_clean() => Ok(Exit::Ok),
         None => Ok(Exit::Findings),
     }
 }
 
-fn halted(halt: &Halt) -> anyhow::Result<Exit> {
-    writeln!(io::stderr(), "segmenter: {halt}")?;
-    Ok(halt.exit())
+/// A line for each with --json, else only for those that an operator has to see to otherwise.
+fn report_one(selected: &Selected, fate: Fate, json: bool, out: &mut impl Write) -> anyhow::Result<()> {
+    match fate {
+        _ if json => writeln!(out, "{}", serde_json::to_string(&Letter::redriven(selected, fate))?)?,
+        Fate::NotRedrivable(why) => writeln!(out, "{}", Letter::listed(selected).refusal(why.as_str()))?,
+        Fate::Merged(_) | Fate::Skipped(_) | Fate::StillRejected(_) => {}
+    }
+    Ok(())
+}
+
+/// The end of a redrive.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Summary {
+    executed: bool,
+    records: u64,
+    superseded_dead_letters: u64,
+    applied: u64,
+    unchanged: u64,
+    stale: u64,
+    skipped: u64,
+    still_rejected: BTreeMap<&'static str, u64>,
+    not_redrivable: BTreeMap<&'static str, u64>,
+    segment_changes: u64,
+    foreign: u64,
+    /// False where too many users have several dead letters to follow them all.
+    exact: bool,
+    complete: bool,
+    first_foreign: Option<String>,
+}
+
+impl Summary {
+    fn of(report: &Report, executed: bool) -> Self {
+        let tally = &report.tally;
+        Self {
+            executed,
+            records: tally.considered,
+            superseded_dead_letters: tally.superseded,
+            applied: tally.applied,
+            unchanged: tally.unchanged,
+            stale: tally.stale,
+            skipped: tally.skipped,
+            still_rejected: tally.still_rejected.iter().map(|(reason, count)| (reason.as_str(), *count)).collect(),
+            not_redrivable: tally.not_redrivable.iter().map(|(why, count)| (why.as_str(), *count)).collect(),
+            segment_changes: tally.changes,
+            foreign: report.seen.foreign,
+            exact: report.is_exact,
+            complete: report.halted.is_none(),
+            first_foreign: first_foreign(&report.seen),
+        }
+    }
 }

@@ -8,10 +8,11 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value, json as json_value};
 
-use crate::engine::{self, Catalog, Dimensions, Segmentation};
+use super::Explanation;
+use crate::engine::{self, Catalog};
 use crate::event::{DECODER_VERSION, Millis, Reason, Rejection, Stamp, json, time};
 use crate::pipeline::fold::engine_input;
 use crate::profile::Profile;
@@ -34,12 +35,9 @@ pub fn explain_jsonl(
     catalog: &Catalog,
     now: Millis,
 ) -> anyhow::Result<Summary> {
-    explain_lines(input, output, now, |sections, at| to_json(&segment_sections(sections, at, catalog), catalog))
-}
-
-/// Scores the sections of a profile whose newest stamp is at `at`.
-fn segment_sections(sections: Vec<Section>, at: Millis, catalog: &Catalog) -> Segmentation {
-    engine::segment(&engine_input(&profile_of(sections, at), at), catalog)
+    explain_lines(input, output, now, |sections, at| {
+        Explanation::of(&engine::segment(&engine_input(&profile_of(sections, at), at), catalog), catalog)
+    })
 }
 
 /// A profile that was written at `at` as a whole.
@@ -156,37 +154,6 @@ fn profile(line: &Line<'_>, now: Millis) -> Result<(Vec<Section>, Millis), Rejec
 
 fn bad_time() -> Rejection {
     Rejection::new(Reason::BadTime, "at: must be an RFC 3339 time with an offset, 1970 to 9999")
-}
-
-pub(super) fn to_json(of: &Segmentation, catalog: &Catalog) -> Value {
-    let dimensions: Map<String, Value> = Dimensions::NAMES
-        .iter()
-        .zip(of.dimensions.to_array())
-        .map(|(name, value)| ((*name).to_owned(), json_value!(value)))
-        .collect();
-    let scores: Map<String, Value> = catalog
-        .segments()
-        .zip(&of.scores)
-        .map(|(segment, score)| (segment.name.to_string(), json_value!(score)))
-        .collect();
-    let segments: Vec<Value> = of
-        .ranking
-        .iter()
-        .map(|assignment| {
-            let reasons: Vec<&str> = assignment.reasons.iter().map(|code| code.as_str()).collect();
-            json_value!({"segment": catalog.segment_name(assignment.segment), "score": assignment.score, "reasons": reasons})
-        })
-        .collect();
-    json_value!({
-        "dimensions": dimensions,
-        "scores": scores,
-        "segments": segments,
-        "preference_vector": of.preference_vector,
-        "completeness": of.completeness,
-        "blend_confidence": of.blend_confidence,
-        "preference_weight": of.preference_weight,
-        "vector": of.vector,
-    })
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! `segmenter explain`: what the engine makes of a profile, and why.
 
+mod explanation;
 mod jsonl;
-mod table;
 
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -9,22 +9,20 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
 
-use super::database::{self, Access};
-use crate::config::{CatalogConfig, DatabaseConfig};
-use crate::engine::{self, Catalog, Segmentation};
-use crate::event::{self, Body, Decoded, Kind, Limits, Millis, RawRecord, UserId};
+use super::table::print;
+use crate::engine::Catalog;
+use crate::event::{self, Body, Decoded, Kind, Limits, Millis, RawRecord};
 use crate::exit::Exit;
-use crate::pipeline::fold::engine_input;
 use crate::profile::Profile;
-use crate::store::lookup;
 
+pub use explanation::{Explanation, Report};
 pub use jsonl::{Summary, explain_jsonl};
 
 /// Show what the engine makes of a profile, and why.
 ///
-/// The profile is a stored user's, that of one event in a file, or one a line on standard input. A stored user is scored
-/// with the configured catalog, the others with the one that is compiled in. Exit codes: 0 explained; 1 there is no such
-/// profile; 2 usage; 3 the schema is not migrated; 4 some lines were refused (with --jsonl); 75 the database is away.
+/// The profile is that of one event in a file, or one a line on standard input; `segmenter user explain` explains a stored
+/// one. Scored with the catalog that is compiled in. Exit codes: 0 explained; 1 failure; 2 usage; 4 some lines were refused
+/// (with --jsonl).
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
     #[command(flatten)]
@@ -38,57 +36,12 @@ pub struct ExplainArgs {
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 pub struct ProfileSource {
-    /// The stored profile of this user; needs the database.
-    #[arg(long, value_name = "ID")]
-    pub user: Option<String>,
     /// One JSON event, or one case with a member "preferences"; - is standard input.
     #[arg(long, value_name = "FILE")]
     pub file: Option<PathBuf>,
     /// One case a line on standard input, one explanation a line on standard output.
     #[arg(long)]
     pub jsonl: bool,
-}
-
-/// A profile with its segmentation, ready to be shown.
-struct Explained {
-    title: String,
-    at: Millis,
-    segmentation: Segmentation,
-}
-
-/// Explains the stored profile of a user with the configured catalog.
-///
-/// # Errors
-/// The database refuses us, the catalog cannot be read, or the user has no profile or is not onboarded.
-pub async fn explain_user(
-    id: &str,
-    database: &DatabaseConfig,
-    catalog: &CatalogConfig,
-    json: bool,
-    out: &mut impl Write,
-) -> anyhow::Result<Exit> {
-    database::ended(explain_stored(id, database, catalog, json, out).await)
-}
-
-async fn explain_stored(
-    id: &str,
-    database: &DatabaseConfig,
-    catalog: &CatalogConfig,
-    json: bool,
-    out: &mut impl Write,
-) -> anyhow::Result<Exit> {
-    let user = UserId::new(id).ok_or_else(|| anyhow!("a user's id has 1 to 191 characters and no NUL"))?;
-    let catalog = super::catalog::load(catalog)?;
-    let database = match database::open(database, Access::Read).await? {
-        Ok(database) => database,
-        Err(schema) => return database::refuse(&schema),
-    };
-    let state = lookup::state(&database.pool, &user).await.context("could not read the user's state")??;
-    let profile = &state.profile;
-    let (Some(_), Some(at)) = (profile.onboarded(), profile.logical_time()) else {
-        bail!("nothing is known of this user, or the onboarding is not completed");
-    };
-    show(&explain(format!("User {id}"), profile, at, &catalog), &catalog, json, out)
 }
 
 /// Explains the profile in a file: one event, or one case.
@@ -104,7 +57,8 @@ pub fn explain_file(
 ) -> anyhow::Result<Exit> {
     let text = read(path)?;
     let (profile, at) = profile_in(&text, now)?;
-    show(&explain(format!("Profile in {}", path.display()), &profile, at, catalog), catalog, json, out)
+    print(&Report::of(&profile, at, catalog), json, out)?;
+    Ok(Exit::Ok)
 }
 
 fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
@@ -147,17 +101,4 @@ fn profile_in(text: &[u8], now: Millis) -> anyhow::Result<(Profile, Millis)> {
             bail!("the event would be rejected: {}: {}", rejection.reason.as_str(), rejection.detail)
         }
     }
-}
-
-fn explain(title: String, profile: &Profile, at: Millis, catalog: &Catalog) -> Explained {
-    Explained { title, at, segmentation: engine::segment(&engine_input(profile, at), catalog) }
-}
-
-fn show(explained: &Explained, catalog: &Catalog, json: bool, out: &mut impl Write) -> anyhow::Result<Exit> {
-    if json {
-        writeln!(out, "{}", jsonl::to_json(&explained.segmentation, catalog))?;
-    } else {
-        table::write(explained, catalog, out)?;
-    }
-    Ok(Exit::Ok)
 }

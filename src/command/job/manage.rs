@@ -1,109 +1,153 @@
-//! What can be done to a job of any kind.
+//! `segmenter job`: jobs of any kind, watched and controlled.
 
 use std::io::Write;
 
 use anyhow::Context as _;
+use clap::{Args, Subcommand};
 use uuid::Uuid;
 
-use super::{Manage, Opened, claim, outcome, refused, table};
-use crate::command::database::{self, Access};
+use super::report::{Listed, Status};
+use super::run::{find, resume};
+use super::{ThrottleArgs, open};
+use crate::command::database::Access;
+use crate::command::failure::ends;
+use crate::command::table::print;
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::store::jobs::{self, JobRecord, Wanted};
 
-/// Looks at jobs, or tells one what to do.
+/// Any job, whatever its kind: list, status, pause, resume, cancel, throttle.
+///
+/// A job is kept in PostgreSQL with its position. One process at a time owns it, by a lease of ten seconds that it renews
+/// every second; `resume` takes up a job whose process is gone, on any machine, and nothing is lost or done twice.
+///
+/// Exit codes: 0 done; 1 failure; 2 usage; 3 refused: no such job, it has ended, another process owns it; 4 finished with
+/// rejected records; 75 Kafka or PostgreSQL is unavailable: resume it later; 130 interrupted: resume it later.
+#[derive(Debug, Args)]
+pub struct JobCommand {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// List the jobs, the newest first.
+    List {
+        /// Write JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show a job: the position of each part, its limits, and the one that holds it up.
+    Status {
+        /// The job's id, as `list` shows it.
+        id: Uuid,
+        /// Write JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Let a job wait where it is. Its process stays, and waits for `resume`.
+    Pause {
+        /// The job's id, as `list` shows it.
+        id: Uuid,
+    },
+    /// Let a paused job go on; one without an owner is taken up by this process, from where it was left.
+    Resume {
+        /// The job's id, as `list` shows it.
+        id: Uuid,
+        /// Take the job even from an owner whose lease has not run out. Safe: that one can write nothing more.
+        #[arg(long)]
+        take_over: bool,
+        /// Write a JSON object a line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// End a job early. Its changes are published all the same; nothing is undone.
+    Cancel {
+        /// The job's id, as `list` shows it.
+        id: Uuid,
+        /// Write a JSON object a line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Set the limits of a job, also of one that runs; a limit that is not given no longer limits.
+    Throttle {
+        /// The job's id, as `list` shows it.
+        id: Uuid,
+        #[command(flatten)]
+        limits: ThrottleArgs,
+    },
+}
+
+/// Shows jobs, or controls one.
 ///
 /// # Errors
-/// `out` cannot be written to, or the database refuses us.
-pub async fn run(action: &Manage, config: &Config, out: &mut (impl Write + Send)) -> anyhow::Result<Exit> {
-    database::ended(act(action, config, out).await)
-}
-
-async fn act(action: &Manage, config: &Config, out: &mut (impl Write + Send)) -> anyhow::Result<Exit> {
-    let access = match action {
-        Manage::List { .. } | Manage::Status { .. } => Access::Read,
-        Manage::Pause(_) | Manage::Resume { .. } | Manage::Cancel { .. } | Manage::Throttle { .. } => Access::Write,
-    };
-    let opened = match super::open(config, access).await? {
-        Ok(opened) => opened,
-        Err(exit) => return Ok(exit),
-    };
-    match action {
-        Manage::List { json, .. } => {
-            let jobs = jobs::list(&opened.database.pool).await.context("could not list the jobs")?;
-            table::list(&jobs, *json, out)?;
-            Ok(Exit::Ok)
+/// `out` cannot be written to, the database refuses us, or there is no such job.
+pub async fn run(command: &JobCommand, config: &Config, out: &mut (impl Write + Send)) -> anyhow::Result<Exit> {
+    let reads = matches!(command.action, Action::List { .. } | Action::Status { .. });
+    let means = open(config, if reads { Access::Read } else { Access::Write }).await?;
+    let pool = &means.store.pool;
+    match &command.action {
+        Action::List { json, .. } => {
+            let jobs = jobs::list(pool).await.context("could not list the jobs")?;
+            print(&jobs.iter().map(Listed::of).collect::<Vec<_>>(), *json, out)?;
         }
-        Manage::Status { json, job } => status(&opened, job.id, *json, out).await,
-        Manage::Pause(job) => ask(&opened, job.id, Wanted::Pause, "The job pauses.", out).await,
-        Manage::Resume { take_over, json, job } => resume(&opened, job.id, *take_over, *json, out).await,
-        Manage::Cancel { json, job } => cancel(&opened, job.id, *json, out).await,
-        Manage::Throttle { limits, job } => {
-            let throttle = serde_json::to_value(limits.throttle())?;
-            let set = jobs::set_throttle(&opened.database.pool, job.id, &throttle).await;
-            if !set.context("could not set the limits")? {
-                return missing_or_ended(&opened, job.id).await;
+        Action::Status { id, json } => {
+            let record = find(&means, *id).await?.ok_or_else(|| missing(*id))?;
+            print(&Status::of(&means, record).await?, *json, out)?;
+        }
+        Action::Pause { id } => {
+            if !jobs::ask(pool, *id, Wanted::Pause).await.context("could not pause the job")? {
+                return Err(missing_or_ended(find(&means, *id).await?, *id));
             }
-            writeln!(out, "The job's limits: {}.", table::limits(&limits.throttle()))?;
-            Ok(Exit::Ok)
+            writeln!(out, "The job pauses.")?;
+        }
+        Action::Resume { id, take_over, json } => {
+            let record = unended(find(&means, *id).await?, *id)?;
+            if record.wanted == Wanted::Pause {
+                jobs::ask(pool, *id, Wanted::Run).await.context("could not resume the job")?;
+                if record.is_owned() && !take_over {
+                    writeln!(out, "The job goes on in {}.", owner(&record))?;
+                    return Ok(Exit::Ok);
+                }
+            }
+            return resume(&means, record, *take_over, *json, out).await;
+        }
+        Action::Cancel { id, json } => {
+            let record = unended(find(&means, *id).await?, *id)?;
+            jobs::ask(pool, *id, Wanted::Cancel).await.context("could not cancel the job")?;
+            if !record.is_owned() {
+                return resume(&means, record, false, *json, out).await;
+            }
+            writeln!(out, "The job ends in {}, which publishes its changes.", owner(&record))?;
+        }
+        Action::Throttle { id, limits } => {
+            let throttle = limits.throttle();
+            let set = jobs::set_throttle(pool, *id, &serde_json::to_value(throttle)?).await;
+            if !set.context("could not set the limits")? {
+                return Err(missing_or_ended(find(&means, *id).await?, *id));
+            }
+            print(&throttle, false, out)?;
         }
     }
-}
-
-async fn status(opened: &Opened, id: Uuid, json: bool, out: &mut impl Write) -> anyhow::Result<Exit> {
-    let Some(record) = claim::find(opened, id).await? else { return refused(&format!("there is no job {id}")) };
-    let parts = jobs::parts(&opened.database.pool, id).await.context("could not read the job's parts")?;
-    table::status(&record, &parts, json, out)?;
     Ok(Exit::Ok)
 }
 
-async fn ask(opened: &Opened, id: Uuid, wanted: Wanted, done: &str, out: &mut impl Write) -> anyhow::Result<Exit> {
-    if !jobs::ask(&opened.database.pool, id, wanted).await.context("could not tell the job")? {
-        return missing_or_ended(opened, id).await;
-    }
-    writeln!(out, "{done}")?;
-    Ok(Exit::Ok)
+fn owner(record: &JobRecord) -> &str {
+    record.owner_name.as_deref().unwrap_or("its process")
 }
 
-async fn resume(
-    opened: &Opened,
-    id: Uuid,
-    take_over: bool,
-    json: bool,
-    out: &mut (impl Write + Send),
-) -> anyhow::Result<Exit> {
-    let Some(record) = open_job(opened, id).await? else { return missing_or_ended(opened, id).await };
-    if record.wanted == Wanted::Pause {
-        jobs::ask(&opened.database.pool, id, Wanted::Run).await.context("could not tell the job")?;
-        if record.is_owned() && !take_over {
-            let owner = record.owner_name.as_deref().unwrap_or("its process");
-            writeln!(out, "The job goes on in {owner}.")?;
-            return Ok(Exit::Ok);
-        }
+fn unended(record: Option<JobRecord>, id: Uuid) -> anyhow::Result<JobRecord> {
+    match record {
+        Some(record) if record.ended_at.is_none() => Ok(record),
+        record => Err(missing_or_ended(record, id)),
     }
-    claim::resume(opened, record, take_over, json, out).await
 }
 
-/// An owner ends its job itself; one that nobody is at is ended here.
-async fn cancel(opened: &Opened, id: Uuid, json: bool, out: &mut (impl Write + Send)) -> anyhow::Result<Exit> {
-    let Some(record) = open_job(opened, id).await? else { return missing_or_ended(opened, id).await };
-    jobs::ask(&opened.database.pool, id, Wanted::Cancel).await.context("could not tell the job")?;
-    if record.is_owned() {
-        let owner = record.owner_name.as_deref().unwrap_or("its process");
-        writeln!(out, "The job ends in {owner}, which says what it has changed.")?;
-        return Ok(Exit::Ok);
-    }
-    claim::resume(opened, record, false, json, out).await
+fn missing_or_ended(record: Option<JobRecord>, id: Uuid) -> anyhow::Error {
+    let ended = |record: JobRecord| ends(Exit::Refused, format!("the job {id} has ended: it is {}", record.state()));
+    record.map_or_else(|| missing(id), ended)
 }
 
-/// The job, unless it has ended or is not there.
-async fn open_job(opened: &Opened, id: Uuid) -> anyhow::Result<Option<JobRecord>> {
-    Ok(claim::find(opened, id).await?.filter(|record| record.ended_at.is_none()))
-}
-
-async fn missing_or_ended(opened: &Opened, id: Uuid) -> anyhow::Result<Exit> {
-    match claim::find(opened, id).await? {
-        None => refused(&format!("there is no job {id}")),
-        Some(record) => refused(&format!("the job {id} has ended: it is {}", outcome::ended(&record))),
-    }
+fn missing(id: Uuid) -> anyhow::Error {
+    ends(Exit::Refused, format!("there is no job {id}"))
 }

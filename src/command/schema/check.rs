@@ -5,10 +5,12 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use apache_avro::Schema;
+use apache_avro::schema_compatibility::SchemaCompatibility;
 use schema_registry_converter::schema_registry_common::SchemaType;
 use serde_json::json;
 
-use super::{Against, CheckArgs, Ours, compatible, failed, ours, usage};
+use super::{Against, CheckArgs, Ours, Use, failed, ours};
+use crate::command::failure::ends;
 use crate::command::registry;
 use crate::config::{RegistryConfig, TopicsConfig};
 use crate::event::registry::{Client, Failure};
@@ -29,11 +31,13 @@ pub(super) async fn run(
 ) -> anyhow::Result<Exit> {
     let configured = config.url.clone().map(Against::Registry);
     let Some(against) = args.against.clone().or(configured) else {
-        return usage("nothing to check against: give --against, or configure a registry");
+        return Err(ends(Exit::Usage, "nothing to check against: give --against, or configure a registry"));
     };
     let client = match &against {
         Against::Registry(url) => Some(Client::new(&registry::settings(config, url.as_str()))?),
-        Against::Folder(folder) if !folder.is_dir() => return usage(&format!("{} is no folder", folder.display())),
+        Against::Folder(folder) if !folder.is_dir() => {
+            return Err(ends(Exit::Usage, format!("{} is no folder", folder.display())));
+        }
         Against::Folder(_) => None,
     };
     let mut exit = Exit::Ok;
@@ -43,11 +47,8 @@ pub(super) async fn run(
             (None, Against::Folder(folder)) => Ok(in_folder(folder, &ours.subject)?),
             (None, Against::Registry(_)) => Ok(Vec::new()),
         };
-        let versions = match versions {
-            Ok(versions) => versions,
-            Err(failure) => return failed(&ours.subject, &failure),
-        };
-        if !told(ours, &versions, args.json, out)? {
+        let versions = versions.map_err(|failure| failed(&ours.subject, &failure))?;
+        if !report(ours, &versions, args.json, out)? {
             exit = Exit::Findings;
         }
     }
@@ -96,8 +97,8 @@ fn in_folder(folder: &Path, subject: &str) -> anyhow::Result<Vec<Theirs>> {
     Ok(versions)
 }
 
-/// Tells of one subject; whether all of its versions are compatible.
-fn told(ours: &Ours, versions: &[Theirs], json: bool, out: &mut impl Write) -> anyhow::Result<bool> {
+/// Reports on one subject; whether all of its versions are compatible.
+fn report(ours: &Ours, versions: &[Theirs], json: bool, out: &mut impl Write) -> anyhow::Result<bool> {
     let schema = Schema::parse_str(ours.schema).context("our own schema")?;
     if versions.is_empty() && !json {
         writeln!(out, "{}: nothing is registered yet", ours.subject)?;
@@ -105,7 +106,7 @@ fn told(ours: &Ours, versions: &[Theirs], json: bool, out: &mut impl Write) -> a
     let mut compatible = true;
     for theirs in versions {
         let problems = match &theirs.schema {
-            Ok(theirs) => compatible::problems(&schema, theirs, ours.used),
+            Ok(theirs) => problems(&schema, theirs, ours.used),
             Err(why) => vec![format!("it cannot be compared: {why}")],
         };
         compatible &= problems.is_empty();
@@ -122,4 +123,18 @@ fn told(ours: &Ours, versions: &[Theirs], json: bool, out: &mut impl Write) -> a
         }
     }
     Ok(compatible)
+}
+
+/// What keeps a version of others and ours from living together, one line each; nothing where they do.
+fn problems(ours: &Schema, theirs: &Schema, used: Use) -> Vec<String> {
+    let mut problems = Vec::new();
+    if let Err(error) = SchemaCompatibility::can_read(theirs, ours) {
+        problems.push(format!("what was written with it cannot be read with ours: {error}"));
+    }
+    if used == Use::Writes
+        && let Err(error) = SchemaCompatibility::can_read(ours, theirs)
+    {
+        problems.push(format!("who reads with it cannot read what we write: {error}"));
+    }
+    problems
 }

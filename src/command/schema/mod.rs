@@ -1,14 +1,13 @@
 //! `segmenter schema`: the schemas of this program and those of a registry.
 
 mod check;
-mod compatible;
-mod register;
 
 use std::io::Write;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::failure::ends;
 use crate::config::{RegistryConfig, RegistryUrl, TopicsConfig};
 use crate::event::registry::Failure;
 use crate::exit::Exit;
@@ -28,14 +27,14 @@ pub enum SchemaAction {
     Register(RegisterArgs),
 }
 
-/// Check before a deploy that this program understands what is registered, and others what it says.
+/// Check before a deploy that this program can read the registered schemas, and their readers its records.
 ///
 /// For the topics that are read, every registered version must be readable with the schema of this program; for
 /// segment-changed, every registered version must be readable with it and be able to read it. Subjects are the topics'
 /// names with -value. Nothing is changed.
 ///
 /// Exit codes: 0 compatible, or nothing registered yet; 2 usage; 4 not compatible, each finding on its line; 75 the
-/// registry is away.
+/// registry is unavailable.
 #[derive(Debug, Args)]
 pub struct CheckArgs {
     /// A registry's address, with the configured credentials, or a folder with a file SUBJECT.avsc or SUBJECT-VERSION.avsc
@@ -51,7 +50,7 @@ pub struct CheckArgs {
 ///
 /// Without --inputs only that of segment-changed: what is read belongs to its producers.
 ///
-/// Exit codes: 0 registered, or there already; 2 usage; 3 the registry refuses one; 75 it is away.
+/// Exit codes: 0 registered, or there already; 2 usage; 3 the registry refuses one; 75 it is unavailable.
 #[derive(Debug, Args)]
 pub struct RegisterArgs {
     /// Register the schemas of the topics that are read, too.
@@ -100,7 +99,7 @@ fn ours(topics: &TopicsConfig) -> [Ours; 3] {
 /// Checks or registers.
 ///
 /// # Errors
-/// `out` cannot be written to, or the configured authorities cannot be used.
+/// `out` cannot be written to, the configured authorities cannot be used, or the registry is unavailable or refuses us.
 pub async fn run(
     action: &SchemaAction,
     registry: &RegistryConfig,
@@ -109,21 +108,29 @@ pub async fn run(
 ) -> anyhow::Result<Exit> {
     match action {
         SchemaAction::Check(args) => check::run(args, registry, topics, out).await,
-        SchemaAction::Register(args) => register::run(args, registry, topics, out).await,
+        SchemaAction::Register(args) => register(args, registry, topics, out).await,
     }
 }
 
-/// Says what keeps the command from its end, and gives the exit code.
-fn failed(subject: &str, failure: &Failure) -> anyhow::Result<Exit> {
-    let (what, exit) = match failure {
-        Failure::Away(_) => ("the schema registry is away", Exit::DependencyAway),
-        Failure::NotFound(_) | Failure::Refused(_) => (subject, Exit::Refused),
+async fn register(
+    args: &RegisterArgs,
+    registry: &RegistryConfig,
+    topics: &TopicsConfig,
+    out: &mut impl Write,
+) -> anyhow::Result<Exit> {
+    let Some(registry) = super::registry::open(registry)? else {
+        return Err(ends(Exit::Usage, "no registry is configured: set registry.url (SCHEMA_REGISTRY_URL)"));
     };
-    writeln!(std::io::stderr(), "segmenter: {what}: {failure}")?;
-    Ok(exit)
+    for ours in ours(topics).iter().filter(|ours| args.inputs || ours.used == Use::Writes) {
+        let id = registry.client().register(&ours.subject, ours.schema).await;
+        writeln!(out, "{}: schema id {}", ours.subject, id.map_err(|failure| failed(&ours.subject, &failure))?)?;
+    }
+    Ok(Exit::Ok)
 }
 
-fn usage(why: &str) -> anyhow::Result<Exit> {
-    writeln!(std::io::stderr(), "segmenter: {why}")?;
-    Ok(Exit::Usage)
+fn failed(subject: &str, failure: &Failure) -> anyhow::Error {
+    match failure {
+        Failure::Away(_) => ends(Exit::DependencyAway, format!("the schema registry is away: {failure}")),
+        Failure::NotFound(_) | Failure::Refused(_) => ends(Exit::Refused, format!("{subject}: {failure}")),
+    }
 }

@@ -1,144 +1,182 @@
-//! The steps of an erasure: through the fold into the database, to segment-changed, to the input topics.
+//! `segmenter user erase`: the erasure that a tombstone makes, made by hand.
 
+use std::io::{self, Write};
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow, bail};
-use sqlx::PgPool;
+use anyhow::Context as _;
+use clap::Args;
 
-use crate::event::{Body, Cause, DECODER_VERSION, Event, Millis, Stamp, UserId};
+use super::erasure;
+use super::show::outbox_rows;
+use crate::batch_writer::Output;
+use crate::command::database::{self, Access, Database};
+use crate::command::failure::ends;
+use crate::command::settings::output;
+use crate::command::user_ids;
+use crate::config::Config;
+use crate::event::{Millis, UserId};
+use crate::exit::Exit;
 use crate::kafka::client::Topics;
-use crate::kafka::handover::{Gone, handover};
-use crate::kafka::held_rows::HeldRows;
-use crate::kafka::producer::Producer;
-use crate::kafka::publisher::Publisher;
-use crate::kafka::{said_schema, tombstone};
-use crate::metrics::Metrics;
-use crate::service::Settings;
-use crate::stop::Stop;
-use crate::store::Store;
-use crate::store::apply::{Ending, Progress};
-use crate::store::lookup;
-use crate::store::lookup::clock;
-use crate::store::outbox::Publication;
-use crate::trace::Traces;
+use crate::pipeline::state::{LastSaid, State};
+use crate::store::lookup::{self, clock};
+use crate::store::verify::StoredRow;
 
-/// How long saying may take, which is more than the client's own attempts do; then the outbox keeps it for a running
-/// service.
-const SAYING: Duration = Duration::from_secs(15);
-/// How often something may come in between and make it necessary to do it once more.
-const ATTEMPTS: u32 = 5;
-
-/// An erasure that is committed.
-pub(super) struct Erased {
-    pub at: Millis,
-    /// The newest stamp that it had to be later than.
-    pub newest: Option<Millis>,
-    /// The null record, if anything had been said.
-    pub publications: Vec<Publication>,
+/// Erase a user: state and row go, a null record is published on segment-changed. Dry run unless --execute.
+///
+/// Does what a null record in an input topic does, at the database's present time, also to a user of whom nothing is
+/// known: events older than the erasure cannot bring the user back. If a register is dated into the future (up to
+/// limits.max_future), it is waited for, since an earlier erasure would not reach it.
+///
+/// Learned vectors are not touched; neither is what the platform itself stores. The input topics still hold the user's
+/// events: a new database built from them brings the user back, unless --to-topics was given.
+///
+/// Exit codes: 0 erased and published (or shown, without --execute); 1 failure; 2 usage; 3 refused: the schema is not
+/// migrated, newer data, a register too far in the future; 75 PostgreSQL or Kafka is unavailable: run it again, that is safe.
+#[derive(Debug, Args)]
+pub struct EraseArgs {
+    /// The user's id.
+    #[arg(value_parser = user_ids::parse)]
+    id: UserId,
+    /// Also produce a null record under the user's id to both input topics. Every group that reads them sees it, other
+    /// services' too: be sure that they take it for an erasure.
+    #[arg(long)]
+    to_topics: bool,
+    /// Do it.
+    #[arg(long)]
+    execute: bool,
 }
 
-/// Applies a tombstone at the database's present time, once that is past `newest`, the newest stamp of the registers; once
-/// more where a newer event came in meanwhile.
+/// Shows what goes, and with --execute erases it.
 ///
 /// # Errors
-/// The database is away or refuses it. Doing it again is safe.
-pub(super) async fn erase(store: &Store, user: &UserId, newest: Option<Millis>) -> anyhow::Result<Erased> {
-    let mut newest = newest;
-    let mut publications = Vec::new();
-    for _ in 0..ATTEMPTS {
-        let at = wait_past(&store.pool, newest).await.context("could not read the database's clock")?;
-        publications.extend(apply(store, user, at).await?);
-        let state = lookup::state(&store.pool, user).await.context("could not read the user's state")??;
-        match state.profile.logical_time() {
-            None => return Ok(Erased { at, newest, publications }),
-            newer => newest = newest.max(newer),
-        }
+/// What is stored cannot be read, a register is too far in the future, or database or brokers refuse us.
+pub async fn run(args: &EraseArgs, config: &Config, out: &mut impl Write) -> anyhow::Result<Exit> {
+    let user = &args.id;
+    let database = database::open(&config.database, if args.execute { Access::Write } else { Access::Read }).await?;
+    let output = output(config)?;
+    let unread = "could not read what is stored of the user";
+    let record = lookup::record(&database.pool, user, database.platform.has_users).await.context(unread)?;
+    let state = record.state.transpose().context("the stored state of the user")?;
+    let now = clock(&database.pool).await.context(unread)?;
+    // The erasure has to be later than the newest register.
+    let newest = state.as_ref().and_then(|state| state.profile.logical_time());
+    writeln!(out, "Erasing user {user}")?;
+    write_plan(state.as_ref(), record.row.as_ref(), &output.topics, args.to_topics, out)?;
+    if let Some(newest) = newest.filter(|newest| *newest >= now) {
+        let seconds = (newest.0 - now.0) as f64 / 1000.0;
+        writeln!(out, "  First wait for {seconds:.1} s: the newest register is stamped {newest}.")?;
     }
-    bail!("events of this user keep coming in that are newer than the erasure; run this again")
+    if is_too_far(newest, now, config.limits.max_future) {
+        let why = "a register is stamped further into the future than limits.max_future; with that as long, this command \
+                   waits. Nothing was changed";
+        return Err(ends(Exit::Refused, why));
+    }
+    if !args.execute {
+        writeln!(out, "Nothing was changed; --execute does it.")?;
+        return Ok(Exit::Ok);
+    }
+    erase(user, newest, args.to_topics, &database, config, &output, out).await
 }
 
-/// Waits until the database's clock is past `newest`; gives its time.
-async fn wait_past(pool: &PgPool, newest: Option<Millis>) -> Result<Millis, sqlx::Error> {
-    loop {
-        let now = clock(pool).await?;
-        let Some(left) = newest.map(|newest| newest.0 - now.0).filter(|left| *left >= 0) else { return Ok(now) };
-        tokio::time::sleep(Duration::from_millis(left.unsigned_abs() + 1)).await;
-    }
-}
-
-async fn apply(store: &Store, user: &UserId, at: Millis) -> anyhow::Result<Vec<Publication>> {
-    let tombstone = [Event {
-        user: user.clone(),
-        stamp: Stamp { time: at, id: "".into(), decoder: DECODER_VERSION },
-        body: Body::Tombstone,
-        cause: Cause::default(),
-        key_differs: false,
-    }];
-    let mut progress = Progress::new(&tombstone);
-    store.advance(&mut progress).await?;
-    let publications = std::mem::take(&mut progress.publications);
-    for ending in progress.into_endings() {
-        match ending {
-            Ending::Merged(_) => {}
-            Ending::UnknownUser => bail!("the database does not know the user"),
-            Ending::RejectedByDatabase(why) => bail!("the database refuses the erasure: {why}"),
-        }
-    }
-    Ok(publications)
-}
-
-/// Says what is committed, as the service does; gives whether it could be said in time.
-///
-/// # Errors
-/// The metrics, which the publisher wants, could not be made.
-pub(super) async fn say(
-    store: Store,
-    publications: Vec<Publication>,
-    producer: Producer,
-    settings: &Settings,
-) -> anyhow::Result<bool> {
-    let topic = &settings.topics.segment_changed;
-    let encoding = said_schema::encoding(settings.output_encoding, topic, settings.registry.as_ref()).await;
-    let Ok(encoding) = encoding else { return Ok(false) };
-    let (stop, held) = (Stop::default(), HeldRows::default());
-    let (handover, handed_over) = handover();
-    // Those of one user: there is room for all of them before the publisher runs.
-    for publication in publications {
-        held.hold(publication.id);
-        handover.send(publication).await.map_err(|Gone| anyhow!("the publisher has gone"))?;
-    }
-    drop(handover);
-    let publisher = Publisher {
-        store,
-        producer,
-        topic: topic.clone(),
-        encoding,
-        held,
-        metrics: Metrics::new()?,
-        stop: stop.clone(),
-        traces: Traces::default(),
-    };
-    let in_time = tokio::time::timeout(SAYING, publisher.run(handed_over)).await.is_ok();
-    Ok(in_time && !stop.is_requested())
-}
-
-/// Produces the null records to the input topics, dated as the erasure; once more where a topic stamps its records itself
-/// and the broker's clock has not passed the newest register yet.
-///
-/// # Errors
-/// The broker did not accept them, or its clock is far behind.
-pub(super) async fn tell_topics(
-    producer: &Producer,
+fn write_plan(
+    state: Option<&State>,
+    row: Option<&StoredRow>,
     topics: &Topics,
-    user: &UserId,
-    erased: &Erased,
-) -> anyhow::Result<()> {
-    for _ in 0..ATTEMPTS {
-        let stamped = tombstone::produce(producer, topics, user, erased.at).await?;
-        let Some(left) = erased.newest.map(|newest| newest.0 - stamped.0).filter(|left| *left >= 0) else {
-            return Ok(());
-        };
-        tokio::time::sleep(Duration::from_millis(left.unsigned_abs() + 1)).await;
+    to_topics: bool,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let of_state = match state {
+        Some(state) => {
+            let sections = state.profile.registers().count();
+            let onboarding = if state.profile.onboarded().is_some() { " and the onboarding" } else { "" };
+            format!("{sections} sections{onboarding} go; the time of the erasure stays")
+        }
+        None => "none; the time of the erasure is remembered, so that older events cannot create one".to_owned(),
+    };
+    let of_row = match row {
+        None => "no row",
+        Some(row) if row.vector_is_ours() => "the row goes",
+        Some(_) => "the four columns become null; the learned vector stays",
+    };
+    let of_change = match state.and_then(|state| state.said.as_ref()) {
+        Some(LastSaid::Ranking(_)) => "a null record",
+        Some(LastSaid::Null) => "nothing: a null record was published already",
+        None => "nothing: no ranking was ever published",
+    };
+    let Topics { onboarding_completed, profile_updated, segment_changed, dead_letter } = topics;
+    writeln!(out, "  state: {of_state}\n  user_vectors: {of_row}\n  {segment_changed}: {of_change}")?;
+    for topic in [onboarding_completed, profile_updated].into_iter().filter(|_| to_topics) {
+        writeln!(out, "  {topic}: a null record; every group that reads the topic sees it")?;
     }
-    bail!("the broker stamps records itself, and its clock is behind the user's newest event")
+    if !to_topics {
+        writeln!(
+            out,
+            "  {onboarding_completed} and {profile_updated} are left as they are. The user comes back if a new database\n  \
+             is built from them; --to-topics produces the null records that prevent it."
+        )?;
+    }
+    writeln!(out, "  What the input topics and {dead_letter} hold of the user stays there until their retention.")
+}
+
+async fn erase(
+    user: &UserId,
+    newest: Option<Millis>,
+    to_topics: bool,
+    database: &Database,
+    config: &Config,
+    output: &Output,
+    out: &mut impl Write,
+) -> anyhow::Result<Exit> {
+    let store = database.store(config)?;
+    let mut erased = erasure::erase(&store, user, newest).await?;
+    writeln!(out, "Erased at {}.", erased.at)?;
+
+    let topics = &output.topics;
+    let mut all_done = true;
+    let publications = std::mem::take(&mut erased.publications);
+    if publications.is_empty() {
+        writeln!(out, "There was nothing to publish on {}.", topics.segment_changed)?;
+    } else if let Err(halt) = erasure::publish(store, publications, output).await {
+        all_done = false;
+        let topic = &topics.segment_changed;
+        writeln!(out, "Could not publish the null record on {topic} yet: {halt}.")?;
+        writeln!(out, "It is in the outbox: a running service publishes it.")?;
+    } else {
+        writeln!(out, "Published the null record on {}.", topics.segment_changed)?;
+    }
+    if let Some(rows @ 1..) = outbox_rows(&database.pool, user).await.context("could not look into the outbox")? {
+        writeln!(out, "Outbox rows that wait for this user: {rows}.")?;
+    }
+    if to_topics {
+        let (one, other) = (&topics.onboarding_completed, &topics.profile_updated);
+        let producer = output.cluster.named_producer("erasure").context("could not make the Kafka client")?;
+        match erasure::produce_to_inputs(&producer, topics, user, &erased).await {
+            Ok(()) => writeln!(out, "Produced a null record to {one} and {other}.")?,
+            Err(error) => {
+                all_done = false;
+                writeln!(out, "Could not produce a null record to both input topics: {error:#}. Run this again.")?;
+            }
+        }
+    }
+    Ok(if all_done { Exit::Ok } else { Exit::DependencyAway })
+}
+
+fn is_too_far(newest: Option<Millis>, now: Millis, furthest: Duration) -> bool {
+    let furthest = i64::try_from(furthest.as_millis()).unwrap_or(i64::MAX);
+    newest.is_some_and(|newest| newest.0.saturating_sub(now.0) > furthest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_register_further_ahead_than_events_may_be_is_not_waited_for() {
+        let (now, furthest) = (Millis(1_000_000), Duration::from_secs(300));
+        for (newest, too_far) in [(0, false), (1_000_000, false), (1_300_000, false), (1_300_001, true)] {
+            assert_eq!(is_too_far(Some(Millis(newest)), now, furthest), too_far, "{newest}");
+        }
+        assert!(!is_too_far(None, now, furthest));
+        assert!(is_too_far(Some(Millis(i64::MAX)), Millis(-1), furthest));
+    }
 }

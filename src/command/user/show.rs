@@ -8,24 +8,27 @@ use serde::Serialize;
 use serde_json::Value;
 use sqlx::PgPool;
 
-use super::{content, table};
 use crate::command::database::{self, Access};
+use crate::command::table::print;
+use crate::command::user_ids;
 use crate::config::DatabaseConfig;
 use crate::event::{Millis, UserId};
 use crate::exit::Exit;
 use crate::pipeline::state::{LastSaid, State};
+use crate::profile::section::Section;
 use crate::store::lookup::{self, UserRecord};
 use crate::store::outbox;
 use crate::store::outbox::each_waiting_user;
 use crate::store::verify::StoredRow;
 
-/// Show what is stored of a user: registers with their stamps, what was said, the row, the outbox.
+/// Show what is stored of a user: registers with their stamps, the last published change, the row, the outbox.
 ///
-/// Exit codes: 0 shown; 1 nothing is known of the user; 2 usage; 3 the schema is not migrated; 75 the database is away.
+/// Exit codes: 0 shown; 1 nothing is known of the user; 2 usage; 3 the schema is not migrated; 75 PostgreSQL is unavailable.
 #[derive(Debug, Args)]
 pub struct ShowArgs {
     /// The user's id.
-    id: String,
+    #[arg(value_parser = user_ids::parse)]
+    id: UserId,
     /// Also show what the sections hold: budget, company, children's ages, date of birth. These are personal data: mind who
     /// reads along, and where the output is kept.
     #[arg(long)]
@@ -40,64 +43,64 @@ const OUTBOX_ROWS: i64 = 2_000;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Shown {
-    pub user_id: String,
+struct Shown {
+    user_id: String,
     /// `null` where the database has no `users` table.
-    pub on_platform: Option<bool>,
-    pub state: Option<ShownState>,
-    pub row: Option<ShownRow>,
-    pub departed: Option<ShownDeparted>,
+    on_platform: Option<bool>,
+    state: Option<ShownState>,
+    row: Option<ShownRow>,
+    departed: Option<ShownDeparted>,
     /// Outbox rows that wait for the user; `null` where the outbox is too deep to look through.
-    pub outbox_rows: Option<u64>,
+    outbox_rows: Option<u64>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct ShownState {
-    pub onboarded_at: Option<String>,
-    pub erased_at: Option<String>,
-    pub logical_time: Option<String>,
-    pub catalog_version: u32,
-    pub job: Option<String>,
-    pub said: Option<ShownSaid>,
-    pub sections: Vec<ShownSection>,
+struct ShownState {
+    onboarded_at: Option<String>,
+    erased_at: Option<String>,
+    logical_time: Option<String>,
+    catalog_version: u32,
+    job: Option<String>,
+    said: Option<ShownSaid>,
+    sections: Vec<ShownSection>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct ShownSaid {
-    pub revision: i64,
-    pub said_at: String,
+struct ShownSaid {
+    revision: i64,
+    said_at: String,
     /// `null` where a null record was said.
-    pub segments: Option<Vec<String>>,
+    segments: Option<Vec<String>>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct ShownSection {
-    pub section: &'static str,
-    pub written_at: String,
-    pub event_id: String,
+struct ShownSection {
+    section: &'static str,
+    written_at: String,
+    event_id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub content: Option<Value>,
+    content: Option<Value>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct ShownRow {
-    pub source: String,
-    pub primary_segment: Option<String>,
-    pub segment_confidence: Option<f64>,
-    pub last_segment_update: Option<String>,
+struct ShownRow {
+    source: String,
+    primary_segment: Option<String>,
+    segment_confidence: Option<f64>,
+    last_segment_update: Option<String>,
     /// As stored.
-    pub segments: Value,
+    segments: Value,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct ShownDeparted {
-    pub erased_at: Option<String>,
-    pub revision: i64,
+struct ShownDeparted {
+    erased_at: Option<String>,
+    revision: i64,
 }
 
 /// Reads what is stored of the user and writes it to `out`.
@@ -105,18 +108,11 @@ pub(super) struct ShownDeparted {
 /// # Errors
 /// Nothing is known of the user, what is stored cannot be read, or the database refuses us.
 pub async fn run(args: &ShowArgs, database: &DatabaseConfig, out: &mut impl Write) -> anyhow::Result<Exit> {
-    database::ended(read_and_show(args, database, out).await)
-}
-
-async fn read_and_show(args: &ShowArgs, database: &DatabaseConfig, out: &mut impl Write) -> anyhow::Result<Exit> {
-    let user = super::user_id(&args.id)?;
-    let database = match database::open(database, Access::Read).await? {
-        Ok(database) => database,
-        Err(schema) => return database::refuse(&schema),
-    };
-    let away = "could not read what is stored of the user";
-    let record = lookup::record(&database.pool, &user, database.platform.has_users).await.context(away)?;
-    let outbox_rows = outbox_rows(&database.pool, &user).await.context(away)?;
+    let user = &args.id;
+    let database = database::open(database, Access::Read).await?;
+    let unread = "could not read what is stored of the user";
+    let record = lookup::record(&database.pool, user, database.platform.has_users).await.context(unread)?;
+    let outbox_rows = outbox_rows(&database.pool, user).await.context(unread)?;
     if record.is_empty() && outbox_rows.is_none_or(|rows| rows == 0) {
         bail!(
             "nothing is known of this user{}",
@@ -127,13 +123,7 @@ async fn read_and_show(args: &ShowArgs, database: &DatabaseConfig, out: &mut imp
             }
         );
     }
-    let shown = shown(&user, record, outbox_rows, args.content)?;
-    if args.json {
-        serde_json::to_writer(&mut *out, &shown)?;
-        writeln!(out)?;
-    } else {
-        table::write(&shown, out)?;
-    }
+    print(&shown(user, record, outbox_rows, args.content)?, args.json, out)?;
     Ok(Exit::Ok)
 }
 
@@ -167,7 +157,7 @@ fn shown_state(state: &State, with_content: bool) -> ShownState {
         section: register.section.kind().name(),
         written_at: register.stamp.time.to_string(),
         event_id: register.stamp.id.to_string(),
-        content: register.section.get().filter(|_| with_content).map(content::content),
+        content: register.section.get().filter(|_| with_content).and_then(content),
     });
     ShownState {
         onboarded_at: text(profile.onboarded().map(|stamp| stamp.time)),
@@ -184,6 +174,15 @@ fn shown_state(state: &State, with_content: bool) -> ShownState {
             },
         }),
         sections: sections.collect(),
+    }
+}
+
+/// What is kept of the section, with fields named as in events.
+fn content(section: &Section) -> Option<Value> {
+    // The variant is the section's name.
+    match serde_json::to_value(section).ok()? {
+        Value::Object(of_variant) => of_variant.into_iter().next().map(|(_, fields)| fields),
+        _ => None,
     }
 }
 

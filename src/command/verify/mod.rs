@@ -91,19 +91,12 @@ pub enum Scope<'c> {
 /// # Errors
 /// The catalog cannot be read, the database or a topic refuses us, or `out` cannot be written to.
 pub async fn run(args: &VerifyArgs, scope: Scope<'_>, out: &mut impl Write) -> anyhow::Result<Exit> {
-    database::ended(verify(args, scope, out).await)
-}
-
-async fn verify(args: &VerifyArgs, scope: Scope<'_>, out: &mut impl Write) -> anyhow::Result<Exit> {
     let (database, catalog) = match scope {
         Scope::Database(database, catalog) => (database, catalog),
         Scope::Topic(config) => (&config.database, &config.catalog),
     };
     let catalog = super::catalog::load(catalog)?;
-    let database = match database::open(database, Access::Read).await? {
-        Ok(database) => database,
-        Err(schema) => return database::refuse(&schema),
-    };
+    let database = database::open(database, Access::Read).await?;
     let mut findings = Findings::listing(args.list);
     let topic = match scope {
         Scope::Topic(config) => Some(topic::Comparison::read(config).await?),

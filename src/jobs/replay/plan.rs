@@ -7,6 +7,7 @@ use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::{Offset, TopicPartitionList};
+use serde::Serialize;
 
 use super::bound::Bound;
 use crate::event::Millis;
@@ -30,8 +31,9 @@ pub struct Wish {
 }
 
 /// One partition of a plan.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PlannedRange {
+    #[serde(flatten)]
     pub range: Range,
     /// The first offset that the brokers still have.
     pub earliest: i64,
@@ -39,7 +41,8 @@ pub struct PlannedRange {
 }
 
 /// What was asked for and is, or may be, gone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Gap {
     /// So many offsets from the start on are gone.
     Offsets(u64),

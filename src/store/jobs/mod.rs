@@ -28,18 +28,9 @@ pub struct NewJob {
     pub spec: serde_json::Value,
     pub throttle: serde_json::Value,
     /// In the order in which they are worked through.
-    pub parts: Vec<NewPart>,
+    pub parts: Vec<Part>,
     /// The users it is about, where it was given a list.
     pub users: Vec<UserId>,
-}
-
-/// A part of a job at its start.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewPart {
-    pub name: String,
-    pub position: String,
-    /// The position before which it ends, where that was fixed at the start.
-    pub until: Option<String>,
 }
 
 /// Where a job is after a batch.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
 use sqlx::postgres::{PgPool, PgRow};
 use sqlx::{FromRow, Row};
 use uuid::Uuid;
@@ -38,7 +39,8 @@ impl Wanted {
 }
 
 /// How far a job has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Stage {
     /// Working through its source, quietly.
     Work,
@@ -114,8 +116,10 @@ impl JobRecord {
 }
 
 /// A part of a job, and how far that is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Part {
+    #[serde(rename = "part")]
     pub name: String,
     pub position: String,
     pub until: Option<String>,

@@ -77,8 +77,6 @@ pub enum Refusal {
     Schema(SchemaStatus),
     #[error("no migration has version {0}")]
     UnknownVersion(i64),
-    #[error("reverting loses what is listed above; stop the service and give --yes to do it")]
-    NeedsYes,
     #[error(
         "{0}; the migrating role owns public.user_vectors, may create in schema public and in the database, and may \
          refer to public.users"

@@ -27,27 +27,25 @@ pub enum Target {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RevertOptions {
     pub target: Target,
-    /// Agrees to what will be lost.
-    pub yes: bool,
-    /// Say what would be done and lost, and do nothing.
-    pub dry_run: bool,
+    /// Do it; without this the steps and their losses are reported only.
+    pub execute: bool,
 }
 
 /// Reverts migrations, newest first, after saying what will be lost. Returns the versions reverted.
 ///
 /// # Errors
-/// See [`MigrateError`]; [`Refusal::NeedsYes`] without agreement. Steps before the one that failed stay reverted.
+/// See [`MigrateError`]. Steps before the one that failed stay reverted.
 pub async fn revert(
     conn: &mut PgConnection,
     options: RevertOptions,
     limits: &Limits,
     progress: Progress<'_>,
 ) -> Result<Vec<i64>, MigrateError> {
-    if options.dry_run || !options.yes {
+    if !options.execute {
         let mut transaction = conn.begin().await?;
-        let steps = plan(&mut transaction, options.target, progress).await?;
+        plan(&mut transaction, options.target, progress).await?;
         transaction.rollback().await?;
-        return if options.dry_run || steps.is_empty() { Ok(Vec::new()) } else { Err(Refusal::NeedsYes.into()) };
+        return Ok(Vec::new());
     }
     session::prepare(conn, limits).await?;
     session::lock(conn, limits, progress).await?;

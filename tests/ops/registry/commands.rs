@@ -126,7 +126,7 @@ async fn a_replay_asks_the_registry_too_and_says_75_where_it_is_away() {
     let replay = async |url: &str, execute: &[&str]| {
         let mut environment = scene.environment();
         environment.push(("SCHEMA_REGISTRY_URL", url));
-        let arguments = [&["replay", "start", "--from", "earliest"], execute].concat();
+        let arguments = [&["replay", "--from", "earliest"], execute].concat();
         segmenter(&arguments, &environment).finish(PATIENCE).await
     };
     let away = replay("http://127.0.0.1:1", &[]).await;

@@ -1,0 +1,210 @@
+//! The reports of the job commands.
+
+use anyhow::Context as _;
+use serde::Serialize;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::jobs::Means;
+use crate::jobs::batch::Failure;
+use crate::jobs::dry_run::Forecast;
+use crate::jobs::replay::plan::PlannedRange;
+use crate::jobs::run;
+use crate::store::jobs::{self, Counts, JobRecord, Part};
+use crate::store::{lookup, onboarding_profiles};
+
+/// How many failures are kept; all are counted.
+const KEPT_FAILURES: i64 = 10_000;
+
+/// The lines of a job that runs, or of its dry run.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) enum Report {
+    Plan(Plan),
+    #[serde(rename_all = "camelCase")]
+    Job {
+        id: Uuid,
+        kind: String,
+        stage: &'static str,
+        after_interruption: String,
+    },
+    DryRun(DryRun),
+    End(Box<End>),
+}
+
+/// The offsets that a replay is going to read.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Plan {
+    ranges: Vec<PlannedRange>,
+    /// At most.
+    records: u64,
+    estimated_seconds: u64,
+}
+
+/// A replay's rate where none is set, in records a second: a guess that its progress corrects.
+const GUESSED_RATE: u32 = 5_000;
+
+impl Plan {
+    pub fn of(ranges: Vec<PlannedRange>, rate: Option<u32>) -> Self {
+        let rate = rate.unwrap_or(GUESSED_RATE);
+        let records: u64 = ranges.iter().map(|planned| planned.range.len()).sum();
+        Self { ranges, records, estimated_seconds: records.div_ceil(u64::from(rate)) }
+    }
+}
+
+/// What a job would do.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct DryRun {
+    counts: Counts,
+    users_changed: u64,
+    flow: Vec<Step>,
+    failures: Vec<Failure>,
+}
+
+/// Users whose primary segment would change from one to the other; the same where only the rest of the ranking changes.
+#[derive(Debug, Serialize)]
+struct Step {
+    from: Option<Box<str>>,
+    to: Option<Box<str>>,
+    users: u64,
+}
+
+impl DryRun {
+    pub fn of(forecast: Forecast) -> Self {
+        let Forecast { counts, flow, failures } = forecast;
+        let mut flow: Vec<Step> = flow.into_iter().map(|((from, to), users)| Step { from, to, users }).collect();
+        // Stable: equal numbers stay in the order of the segments' names.
+        flow.sort_by_key(|step| std::cmp::Reverse(step.users));
+        Self { counts, users_changed: flow.iter().map(|step| step.users).sum(), flow, failures }
+    }
+
+    pub fn has_rejections(&self) -> bool {
+        self.counts.rejected > 0
+    }
+}
+
+/// A job in a list.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Listed {
+    id: Uuid,
+    kind: String,
+    state: &'static str,
+    started_at: String,
+    ended_at: Option<String>,
+    /// The last one.
+    owner: Option<String>,
+}
+
+impl Listed {
+    pub fn of(record: &JobRecord) -> Self {
+        Self {
+            id: record.id,
+            kind: record.kind.clone(),
+            state: record.state(),
+            started_at: record.created_at.to_string(),
+            ended_at: record.ended_at.map(|at| at.to_string()),
+            owner: record.owner_name.clone(),
+        }
+    }
+}
+
+/// A job with its position.
+#[derive(Debug, Serialize)]
+struct Job {
+    #[serde(flatten)]
+    listed: Listed,
+    /// How much of the source has been passed, of about how much.
+    passed: u64,
+    expected: u64,
+    counts: Counts,
+}
+
+impl Job {
+    fn of(record: &JobRecord, parts: &[Part]) -> Self {
+        let spec = run::spec(record).ok();
+        Self {
+            listed: Listed::of(record),
+            passed: spec.as_ref().map_or(0, |spec| run::passed(&spec.what, parts).min(spec.expected)),
+            expected: spec.map_or(0, |spec| spec.expected),
+            counts: run::total(parts),
+        }
+    }
+}
+
+async fn parts(means: &Means, id: Uuid) -> anyhow::Result<Vec<Part>> {
+    jobs::parts(&means.store.pool, id).await.context("could not read the job's parts")
+}
+
+/// All of a job.
+#[derive(Debug, Serialize)]
+pub(super) struct Status {
+    #[serde(flatten)]
+    job: Job,
+    throttle: Value,
+    /// The owner's last report: its rate, and the limit that holds it up.
+    report: Value,
+    spec: Value,
+    parts: Vec<Part>,
+}
+
+impl Status {
+    pub async fn of(means: &Means, record: JobRecord) -> anyhow::Result<Self> {
+        let parts = parts(means, record.id).await?;
+        let job = Job::of(&record, &parts);
+        Ok(Self { job, throttle: record.throttle, report: record.report, spec: record.spec, parts })
+    }
+}
+
+/// The end of a job, or where it was left.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct End {
+    #[serde(flatten)]
+    job: Job,
+    /// Of the items that were meant, those that could be taken, in percent; absent where none was meant.
+    success_rate: Option<f64>,
+    failures: Vec<Failure>,
+    /// The table as a backfill left it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    backfill: Option<Backfilled>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Backfilled {
+    vectors_without_profile: i64,
+    distribution: Vec<lookup::Share>,
+}
+
+impl End {
+    pub async fn of(means: &Means, id: Uuid) -> anyhow::Result<Self> {
+        let pool = &means.store.pool;
+        let record = super::run::find(means, id).await?.context("the job is gone")?;
+        let failures = jobs::failures(pool, id, KEPT_FAILURES).await.context("could not read the job's failures")?;
+        let job = Job::of(&record, &parts(means, id).await?);
+        let backfill = if record.kind == "backfill" && record.ended_at.is_some() {
+            let counted = onboarding_profiles::vectors_without(pool).await;
+            Some(Backfilled {
+                vectors_without_profile: counted.context("could not count the vectors without a profile")?,
+                distribution: lookup::distribution(pool).await.context("could not count the segments")?,
+            })
+        } else {
+            None
+        };
+        let taken = job.counts.applied + job.counts.unchanged + job.counts.stale;
+        let meant = taken + job.counts.rejected;
+        Ok(Self {
+            success_rate: (meant > 0).then(|| (taken as f64 / meant as f64 * 10_000.0).round() / 100.0),
+            failures: failures.into_iter().map(|(user, why)| Failure { user, why }).collect(),
+            job,
+            backfill,
+        })
+    }
+
+    pub fn has_rejections(&self) -> bool {
+        self.job.counts.rejected > 0
+    }
+}
