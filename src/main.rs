@@ -29,19 +29,23 @@ use segmenter::exit::Exit;
 use segmenter::telemetry;
 use segmenter::trace;
 
-/// Keeps travellers' segments: events from Kafka, rows in PostgreSQL, changes back to Kafka.
+/// Keeps travellers' segments: Kafka events in, PostgreSQL rows and changes out.
 ///
 /// Exit codes: 0 ok, 1 failure, 2 usage or configuration, 3 a precondition refused, 4 finished with findings, 5 flood of
-/// rejected records, 75 a dependency is away, 130 interrupted.
+/// rejected records, 75 a dependency is unavailable, 130 interrupted.
 #[derive(Debug, Parser)]
-#[command(name = "segmenter", version = env!("SEGMENTER_VERSION"), arg_required_else_help = true)]
+#[command(name = "segmenter", version = env!("SEGMENTER_VERSION"), arg_required_else_help = true, help_template = HELP)]
+#[command(disable_help_subcommand = true)]
 struct Cli {
-    /// The configuration file, TOML [env: SEGMENTER_CONFIG]
+    /// The configuration file [env: SEGMENTER_CONFIG]
     #[arg(long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
+
+/// Without the lines that clap leaves empty, the list of commands fits on one screen.
+const HELP: &str = "{about}\n{usage-heading} {usage}\n\nCommands:\n{subcommands}\n\n{options}";
 
 #[derive(Debug, Subcommand)]
 enum Command {

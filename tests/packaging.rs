@@ -10,7 +10,7 @@ const SOON: Duration = Duration::from_secs(30);
 
 #[tokio::test]
 async fn the_completions_of_every_shell_name_every_command() {
-    let help = segmenter(&["help"], &[]).finish(SOON).await.stdout;
+    let help = segmenter(&["-h"], &[]).finish(SOON).await.stdout;
     let commands = commands(&help);
     assert!(commands.iter().any(|command| command == "serve") && commands.len() > 8, "{commands:?}");
     for shell in ["bash", "zsh", "fish"] {
@@ -126,4 +126,18 @@ fn commands(help: &str) -> Vec<String> {
     let listed = help.split("Commands:").nth(1).unwrap_or_default().split("\n\n").next().unwrap_or_default();
     let lines = listed.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   "));
     lines.filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn the_short_help_of_every_command_fits_on_one_screen() {
+    let (mut todo, mut seen) = (vec![Vec::new()], 0);
+    while let Some(command) = todo.pop() {
+        let arguments: Vec<&str> = command.iter().map(String::as_str).chain(["-h"]).collect();
+        let help = segmenter(&arguments, &[("COLUMNS", "80")]).finish(SOON).await.stdout;
+        assert!(help.lines().count() <= 24, "{help}");
+        let below = commands(&help).into_iter();
+        todo.extend(below.map(|name| [command.clone(), vec![name]].concat()));
+        seen += 1;
+    }
+    assert!(seen > 20, "{seen}");
 }

@@ -12,9 +12,9 @@ use super::table::printable;
 use crate::event::{self, Body, Decoded, Event, Kind, Limits, Millis, RawRecord};
 use crate::exit::Exit;
 
-/// Check events on standard input (one JSON text a line) before they are produced.
+/// Check events on standard input before they are produced.
 ///
-/// Whether the platform knows the user is not checked. No value of a profile is printed. Exit codes: 0 all would be applied
+/// Each line is one JSON text. Whether the platform knows the user is not checked. No value of a profile is printed. Exit codes: 0 all would be applied
 /// or skipped; 4 some would end as dead letters.
 #[derive(Debug, Args)]
 pub struct CheckEventsArgs {

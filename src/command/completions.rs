@@ -7,12 +7,12 @@ use clap_complete::Shell;
 
 use crate::exit::Exit;
 
-/// Print the completions for a shell
+/// Print the completions for a shell.
 ///
 /// For example `segmenter completions bash > ~/.local/share/bash-completion/completions/segmenter`.
 #[derive(Debug, Args)]
 pub struct CompletionsArgs {
-    /// Whose
+    /// The shell.
     #[arg(value_enum)]
     pub shell: Shell,
 }

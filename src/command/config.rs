@@ -1,4 +1,4 @@
-//! `segmenter config`: what is configured, where it comes from, and what is wrong with it.
+//! `segmenter config`: the settings with their origins and problems, and the pages made from the program.
 
 use std::io::Write;
 
@@ -18,13 +18,19 @@ pub struct ConfigCommand {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Say everything that is wrong with the configuration. Exit code 0 if nothing is, else 2.
+    /// List every problem of the configuration.
+    ///
+    /// Exit codes: 0 there is none; 2 there are some.
     Check,
-    /// Show every setting with its value and origin; secrets are not shown.
+    /// Show every setting with its value and origin, without secrets.
+    ///
+    /// Exit codes: 0 the configuration is valid; 2 it has problems.
     Show,
-    /// Print what is made from the program: docs/config.md, docs/metrics.md, and the JSON Schemas of the input events.
+    /// Print a page made from the program.
+    ///
+    /// The pages are docs/config.md, docs/metrics.md and the JSON Schemas of the input events.
     Docs {
-        /// Which page.
+        /// The page.
         page: Page,
     },
 }
@@ -37,7 +43,7 @@ enum Page {
     ProfileUpdated,
 }
 
-/// Runs the command; what it prints goes to `out`, what is wrong to `complaints`.
+/// Runs the command: pages and settings go to `out`, problems to `complaints`.
 ///
 /// # Errors
 /// One of the two cannot be written to.

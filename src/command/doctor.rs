@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::doctor::{self, Subject};
 use crate::exit::Exit;
 
-/// Check everything the configured service needs: topics, group, schema, rights, clocks. Changes nothing.
+/// Check topics, group, schema, rights and clocks; change nothing.
 ///
 /// Prints a table of checks, each ok, a warning, a problem or unchecked (nothing could be found out), with what to do.
 /// Run it with the service's own configuration and user. Every question has a

@@ -31,11 +31,12 @@ use crate::store::schema::{self, Platform, SchemaStatus};
 use crate::store::sql;
 use crate::trace::Traces;
 
-/// Read events from Kafka, keep user_vectors, say what changes.
+/// Read events from Kafka, write user_vectors, publish changes.
 ///
-/// Runs until SIGTERM or SIGINT, then finishes what it has begun, commits and leaves the group. Exit codes: 0 stopped as
-/// asked; 1 failure; 2 wrong configuration; 3 refused: the schema is behind, or the data is newer than this program;
-/// 5 a flood of rejected records.
+/// Runs until SIGTERM or SIGINT, then finishes its work, commits and leaves the group.
+///
+/// Exit codes: 0 stopped as asked; 1 failure; 2 wrong configuration; 3 refused: the schema is behind, or the data is newer
+/// than this program; 5 a flood of rejected records.
 #[derive(Debug, Args)]
 pub struct ServeArgs {
     #[command(flatten)]

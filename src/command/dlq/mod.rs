@@ -22,7 +22,7 @@ use letter::Letter;
 
 pub use redrive::{RedriveArgs, run as redrive};
 
-/// Look at the dead letters, or give them another try.
+/// List, show or redrive dead letters.
 ///
 /// Every record that could not be applied is in the dead-letter topic with its original bytes. After a crash, or after a
 /// try that failed again, there are several dead letters of one record: they count once, at the newest. About 100 bytes
@@ -40,7 +40,7 @@ pub enum Action {
     Redrive(RedriveArgs),
 }
 
-/// List the dead letters, and how many there are by reason and original topic.
+/// List dead letters, with counts by reason and original topic.
 ///
 /// A line a record: its place in the dead-letter topic (for `dlq show`), when it failed, why, how often it has been tried,
 /// the length of its value in bytes, and where the original is. No value of a record is shown. Nothing is committed. Exit
@@ -57,7 +57,7 @@ pub struct ListArgs {
     json: bool,
 }
 
-/// Show one dead letter: why it is one, where the original is, its key and its original headers.
+/// Show one dead letter: its reason, place, key and original headers.
 ///
 /// Its value is shown only with --payload: it is the raw record with all that its producer sent, names and phone numbers
 /// among it. Exit codes: 0 shown; 1 failure, or there is no dead letter at that place; 2 usage; 3 there is no such topic;

@@ -18,7 +18,7 @@ use crate::profile::Profile;
 pub use explanation::{Explanation, Report};
 pub use jsonl::{Summary, explain_jsonl};
 
-/// Show what the engine makes of a profile, and why.
+/// Show the segments of a profile, with their reasons.
 ///
 /// The profile is that of one event in a file, or one a line on standard input; `segmenter user explain` explains a stored
 /// one. Scored with the catalog that is compiled in. Exit codes: 0 explained; 1 failure; 2 usage; 4 some lines were refused

@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::exit::Exit;
 use crate::store::jobs::{self, JobRecord, Wanted};
 
-/// Any job, whatever its kind: list, status, pause, resume, cancel, throttle.
+/// List, watch, pause, resume, cancel or throttle jobs.
 ///
 /// A job is kept in PostgreSQL with its position. One process at a time owns it, by a lease of ten seconds that it renews
 /// every second; `resume` takes up a job whose process is gone, on any machine, and nothing is lost or done twice.

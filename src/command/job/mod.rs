@@ -22,16 +22,16 @@ pub use start::{StartJob, run as start};
 /// The limits of a job. All may be changed while it runs.
 #[derive(Debug, Clone, Copy, Args)]
 struct ThrottleArgs {
-    /// At most so many records (or rows, or users) a second.
+    /// Records, rows or users a second, at most.
     #[arg(long, value_name = "PER_SECOND", value_parser = clap::value_parser!(u32).range(1..))]
     rate: Option<u32>,
-    /// Wait while the live service is more than so many records behind.
+    /// Wait while the live lag is larger.
     #[arg(long, value_name = "RECORDS")]
     max_live_lag: Option<u64>,
-    /// Wait while the outbox holds more than so many rows.
+    /// Wait while the outbox holds more rows.
     #[arg(long, value_name = "ROWS")]
     max_outbox: Option<u64>,
-    /// Wait while a small write to the database takes longer than so many milliseconds.
+    /// Wait while a small write takes longer.
     #[arg(long, value_name = "MS")]
     max_db_latency: Option<u64>,
 }

@@ -33,7 +33,7 @@ pub enum StartJob {
     Republish(RepublishArgs),
 }
 
-/// Fold records of the input topics once more. Dry run unless --execute.
+/// Fold the input topics again; dry run unless --execute.
 ///
 /// The ends are fixed at the start; later records are the live service's. Every record goes through the same decoding and
 /// the same fold: a stored one is unchanged, an older one is stale, and both write nothing. So it is safe beside the live
@@ -47,19 +47,21 @@ pub enum StartJob {
 /// 75 and 130 `segmenter job resume ID` goes on from there, on any machine.
 #[derive(Debug, Args)]
 pub struct ReplayArgs {
-    /// Which input topic; may be given twice. Both, if it is not given.
+    /// An input topic; both where none is given.
     #[arg(long = "topic", value_name = "TOPIC")]
     topics: Vec<String>,
-    /// From where on: RFC 3339, how long ago as -2h or PT2H, earliest, latest, or partition:offset as 0:1500,3:200.
+    /// Start: a time, -2h, earliest or 0:1500,3:200.
+    ///
+    /// RFC 3339, how long ago as -2h or PT2H, earliest, latest, or offsets by partition as 0:1500,3:200.
     #[arg(long, value_name = "T", value_parser = Bound::parse, allow_hyphen_values = true)]
     from: Bound,
-    /// Up to where, which is not read any more.
+    /// End, itself not read; written as the start.
     #[arg(long, value_name = "T", value_parser = Bound::parse, allow_hyphen_values = true, default_value = "latest")]
     to: Bound,
-    /// Only these partitions; may be given several times, or as 0,3.
+    /// Only these partitions, as 0,3.
     #[arg(long = "partition", value_name = "N", value_delimiter = ',', value_parser = clap::value_parser!(i32).range(0..))]
     partitions: Vec<i32>,
-    /// Only events of this user; may be given several times.
+    /// Only events of this user; may be repeated.
     #[arg(long = "user", value_name = "ID", value_parser = user_ids::parse)]
     users: Vec<UserId>,
     /// Write a dead letter for each rejected record.
@@ -74,9 +76,9 @@ pub struct ReplayArgs {
     run: RunArgs,
 }
 
-/// Fold the platform's onboarding profiles. Dry run unless --execute.
+/// Fold onboarding profiles; dry run unless --execute.
 ///
-/// Without an option only users without a row in user_vectors, or whose row has no segments or no primary segment. Each
+/// The profiles are the platform's. Without an option only users without a row in user_vectors, or whose row has no segments or no primary segment. Each
 /// completed profile is folded like an onboarding event with all its sections, at the time of its last update: a newer event
 /// wins, folded before or later. So it is safe beside the live service, and safe to repeat. Profiles that are not completed
 /// are skipped; one with a value that an event may not have is counted as rejected and listed.
@@ -103,9 +105,9 @@ pub struct BackfillArgs {
     run: RunArgs,
 }
 
-/// Score stored profiles with the configured catalog. Dry run unless --execute.
+/// Score stored profiles again; dry run unless --execute.
 ///
-/// Without an option only users who were scored with another version of the catalog. No event is needed and no register
+/// Without an option only users who were scored with another version of the catalog than the configured one. No event is needed and no register
 /// changes; times stay those of the profiles. The job's end publishes the net change of each user once, with trigger
 /// RECOMPUTE.
 ///
@@ -123,8 +125,10 @@ pub struct RecomputeArgs {
     /// All users who have a stored profile.
     #[arg(long, group = "which")]
     all: bool,
-    /// Users whose row is missing or is not the one that the stored profile gives: after a revert and a new migration, or
-    /// where another program wrote the row.
+    /// Only users whose row is missing or wrong.
+    ///
+    /// The row is not the one that the stored profile gives: after a revert and a new migration, or where another program
+    /// wrote it.
     #[arg(long, group = "which")]
     repair: bool,
     #[command(flatten)]
@@ -133,8 +137,9 @@ pub struct RecomputeArgs {
     run: RunArgs,
 }
 
-/// Publish the present ranking of users again: for a new recommender, or a lost topic. Dry run unless --execute.
+/// Publish present rankings again; dry run unless --execute.
 ///
+/// For a new recommender, or a lost topic.
 /// The last published change is published once more, with the same eventId and revision: a reader that has seen it can drop
 /// it. A ranking that a job changed with --emit none, and that nothing has published since, is published now, with a new
 /// revision. Erased users are published as null again. Users who are no longer on the platform are not published.
@@ -158,21 +163,27 @@ pub struct RepublishArgs {
 
 #[derive(Debug, Args)]
 struct EmitArgs {
-    /// What the end publishes: the net change of each user, or nothing, which leaves that to `segmenter republish`.
-    #[arg(long, value_enum, default_value_t = Emit::Changed)]
+    /// Publish at the end: changed (default) or none.
+    ///
+    /// `changed` publishes the net change of each user; `none` leaves that to `segmenter republish`.
+    #[arg(long, value_enum, default_value_t = Emit::Changed, hide_default_value = true, hide_possible_values = true)]
     emit: Emit,
 }
 
 /// How a job is run, whatever its kind.
 #[derive(Debug, Args)]
 struct RunArgs {
-    /// Do it, as a job of this process. Without this nothing is written anywhere.
+    /// Do it, as a job; else nothing is written.
     #[arg(long)]
     execute: bool,
-    /// The job's id. If there is such a job, it is resumed: so a restarted process does not begin anew.
+    /// The job's id; an existing job is resumed.
+    ///
+    /// So a restarted process does not begin anew.
     #[arg(long, value_name = "UUID", requires = "execute")]
     id: Option<Uuid>,
-    /// How much memory a dry run may use for the users that would change, about 4 KiB each.
+    /// Memory of a dry run.
+    ///
+    /// For the users that would change, about 4 KiB each.
     #[arg(long, value_name = "SIZE", default_value = "512MiB", value_parser = parse_memory)]
     memory: usize,
     #[command(flatten)]

@@ -14,7 +14,7 @@ use crate::exit::Exit;
 use crate::kafka::said_schema::subject;
 use crate::pipeline::segment_changed::avro;
 
-/// Compare the schemas of this program with those of a registry, or register them there.
+/// Check the schemas against a registry, or register them there.
 #[derive(Debug, Args)]
 pub struct SchemaCommand {
     #[command(subcommand)]
@@ -27,7 +27,7 @@ pub enum SchemaAction {
     Register(RegisterArgs),
 }
 
-/// Check before a deploy that this program can read the registered schemas, and their readers its records.
+/// Check before a deploy that the registered schemas are compatible.
 ///
 /// For the topics that are read, every registered version must be readable with the schema of this program; for
 /// segment-changed, every registered version must be readable with it and be able to read it. Subjects are the topics'
@@ -46,7 +46,7 @@ pub struct CheckArgs {
     json: bool,
 }
 
-/// Register this program's schemas with the configured registry, each unless it is there already.
+/// Register this program's schemas, each unless it is there already.
 ///
 /// Without --inputs only that of segment-changed: what is read belongs to its producers.
 ///

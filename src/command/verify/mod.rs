@@ -20,7 +20,7 @@ use crate::exit::Exit;
 use finding::Findings;
 use report::Report;
 
-/// Check segments, states and, if asked to, the output topic; report counts and findings.
+/// Check segments, states and, if asked to, segment-changed.
 ///
 /// Reads only, in short statements, page by page, beside the live service. A user whose change is still in the outbox is
 /// in flight, not a finding. While changes come in, counts of different tables may differ by what came in meanwhile.
