@@ -41,6 +41,7 @@ mod saying_again;
 mod scene;
 mod serve;
 mod store;
+mod stored_bytes;
 mod support;
 mod support_smoke;
 mod user;
