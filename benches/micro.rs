@@ -97,8 +97,10 @@ fn benchmarks(criterion: &mut Criterion) {
             codec::encode_state(&state.profile, state.said.as_ref())
         });
     });
-    let stored: Vec<Vec<u8>> =
-        cases.iter().map(|case| codec::encode_state(&case.state.profile, case.state.said.as_ref())).collect();
+    let stored: Vec<Vec<u8>> = cases
+        .iter()
+        .map(|case| codec::encode_state(&case.state.profile, case.state.said.as_ref()).expect("states can be encoded"))
+        .collect();
     let mut next = turns();
     criterion.bench_function("decode state", |bencher| {
         bencher.iter(|| codec::decode_state(black_box(&stored[next()])));

@@ -67,12 +67,12 @@ impl Expected {
 
     /// An enveloped completion.
     fn onboarding(sections: Vec<Section>) -> Self {
-        Self::event(EVENT_ID, Body::Onboarding(sections.into()))
+        Self::event(EVENT_ID, Body::Onboarding(sections))
     }
 
     /// An enveloped update.
     fn update(sections: Vec<Section>) -> Self {
-        Self::event(EVENT_ID, Body::Update(sections.into()))
+        Self::event(EVENT_ID, Body::Update(sections))
     }
 
     fn user(self, name: &str) -> Self {

@@ -12,7 +12,7 @@ type Said = (Option<Vec<u8>>, segment_changed::Headers);
 fn record(change: &Change, encoding: Encoding) -> Said {
     let catalog = Catalog::builtin().unwrap();
     {
-        let said = segment_changed::record(change, &catalog, encoding);
+        let said = segment_changed::record(change, &catalog, encoding).unwrap();
         (said.value, said.headers)
     }
 }

@@ -91,14 +91,14 @@ pub fn onboarding(name: &str, at: i64, sections: Vec<Section>) -> Event {
     Event {
         user: user(name),
         stamp: Stamp { time: time(at), id: format!("onboarding-{at}").into(), decoder: 1 },
-        body: Body::Onboarding(sections.into()),
+        body: Body::Onboarding(sections),
         cause: Cause { causation_id: Some(format!("onboarding-{at}").into()), ..Cause::default() },
         key_differs: false,
     }
 }
 
 pub fn update(name: &str, at: i64, sections: Vec<Section>) -> Event {
-    Event { body: Body::Update(sections.into()), ..onboarding(name, at, Vec::new()) }
+    Event { body: Body::Update(sections), ..onboarding(name, at, Vec::new()) }
 }
 
 pub fn tombstone(name: &str, at: i64) -> Event {
@@ -129,11 +129,11 @@ pub fn oracle<'e>(events: impl IntoIterator<Item = &'e Event>) -> BTreeMap<Strin
         let segmentation = engine::segment(&engine_input(profile, logical_time), &catalog);
         let row = RowContent::new(&segmentation, &catalog, logical_time);
         Some(ExpectedRow {
-            segments: serde_json::from_str(&row.segments).unwrap(),
-            primary_segment: row.primary_segment.map(|name| name.to_string()),
-            confidence: row.segment_confidence,
+            segments: serde_json::to_value(&row.segments).unwrap(),
+            primary_segment: row.primary_segment().map(str::to_owned),
+            confidence: row.segment_confidence(),
             last_update: row.last_segment_update.to_string(),
-            vector: serde_json::from_str(&row.vector).unwrap(),
+            vector: serde_json::to_value(row.vector).unwrap(),
         })
     };
     profiles.iter().filter_map(|(user, profile)| Some((user.clone(), expected(profile)?))).collect()

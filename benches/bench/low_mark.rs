@@ -2,6 +2,7 @@
 //! row up, scores, writes with the statements that Prisma's `upsert` makes, publishes the change, waits, commits, waits.
 //! It keeps no registers and no outbox, so it does less than the service and promises less.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::Message as _;
@@ -9,11 +10,12 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use segmenter::engine::{Catalog, Reasons};
 use segmenter::event::{Event, Kind, Millis, UserId};
-use segmenter::pipeline::change::{Announced, Announcement, Assigned, Change, Ranked, Saying, Trigger};
+use segmenter::pipeline::change::{Announcement, Assigned, Change, Saying, Trigger};
 use segmenter::pipeline::row::RowContent;
 use segmenter::pipeline::segment_changed;
 use sqlx::Connection as _;
 use sqlx::postgres::PgConnection;
+use sqlx::types::Json;
 
 use crate::backlog::{Backlog, SEGMENT_CHANGED};
 use crate::ceiling::row;
@@ -71,8 +73,8 @@ async fn one(
     let event = decode(Kind::OnboardingCompleted, message.payload().expect("a value"));
     let row = row(&event, catalog);
     upsert(connection, &event.user, &row).await.expect("the row can be written");
-    let value = segment_changed::record(&change(&event, &row), catalog, segment_changed::Encoding::Json).value;
-    let value = value.expect("nobody is erased");
+    let value = segment_changed::record(&change(&event, &row), catalog, segment_changed::Encoding::Json);
+    let value = value.expect("changes can be encoded").value.expect("nobody is erased");
     let record: FutureRecord<'_, str, [u8]> = FutureRecord::to(changes).key(event.user.as_str()).payload(&value);
     producer.send(record, Duration::from_secs(30)).await.unwrap_or_else(|(error, _)| panic!("{error}"));
     tokio::task::block_in_place(|| consumer.commit_message(&message, CommitMode::Sync))
@@ -80,11 +82,11 @@ async fn one(
 }
 
 fn change(event: &Event, row: &RowContent) -> Change {
-    let primary = row.primary_segment.clone().unwrap_or_default();
-    let assigned = Assigned { segment: primary, score: row.segment_confidence.unwrap_or(0.0), reasons: Reasons::new() };
-    let saying = Saying::Ranking(Announced::from(Announcement {
-        previous: Ranked::new(),
-        ranking: Ranked::from_iter([assigned]),
+    let primary = row.segments.first().expect("every onboarding is ranked");
+    let assigned = Assigned { segment: primary.segment.clone(), score: primary.score, reasons: Reasons::new() };
+    let saying = Saying::Ranking(Arc::new(Announcement {
+        previous: Vec::new(),
+        ranking: vec![assigned],
         catalog_version: 1,
         occurred_at: event.stamp.time,
         trigger: Trigger::Onboarding,
@@ -115,14 +117,14 @@ async fn upsert(connection: &mut PgConnection, user: &UserId, row: &RowContent) 
     .await?;
     let Millis(updated) = row.last_segment_update;
     sqlx::query(
-        r#"UPDATE "public"."user_vectors" SET "vector" = $1::text::jsonb, "segments" = $2::text::jsonb, "primarySegment" = $3,
+        r#"UPDATE "public"."user_vectors" SET "vector" = $1, "segments" = $2, "primarySegment" = $3,
            "segmentConfidence" = $4, "lastSegmentUpdate" = to_timestamp($5::float8 / 1000) at time zone 'UTC', "updatedAt" = now() at time zone 'UTC'
            WHERE ("public"."user_vectors"."id" IN ($6) AND 1=1)"#,
     )
-    .bind(&row.vector)
-    .bind(&row.segments)
-    .bind(row.primary_segment.as_deref())
-    .bind(row.segment_confidence)
+    .bind(Json(&row.vector))
+    .bind(Json(&row.segments))
+    .bind(row.primary_segment())
+    .bind(row.segment_confidence())
     .bind(updated as f64)
     .bind(&id)
     .execute(&mut *transaction)

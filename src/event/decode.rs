@@ -85,10 +85,10 @@ fn event(record: &RawRecord<'_>, limits: &Limits, message: &Message<'_>) -> Resu
     let id: Arc<str> = message.event_id()?.into();
     let cause = cause(record, &id, message.correlation_id()?);
     let body = match record.kind {
-        Kind::OnboardingCompleted => Body::Onboarding(onboarding(payload)?.into()),
+        Kind::OnboardingCompleted => Body::Onboarding(onboarding(payload)?),
         Kind::ProfileUpdated => match update(payload)? {
             sections if sections.is_empty() => return Err(Refusal::Skipped(Skip::NothingCarried)),
-            sections => Body::Update(sections.into()),
+            sections => Body::Update(sections),
         },
     };
     Ok(Event { user, stamp: Stamp { time, id, decoder: DECODER_VERSION }, body, cause, key_differs })

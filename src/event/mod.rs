@@ -47,8 +47,9 @@ use crate::profile::section::Section;
 pub struct Millis(pub i64);
 
 /// A user's id: 1 to 191 code points, without NUL, never trimmed.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct UserId(std::sync::Arc<str>);
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "Box<str>")]
+pub struct UserId(Arc<str>);
 
 impl UserId {
     /// The most code points an id may have: what an upstream `VARCHAR(191)` holds.
@@ -65,6 +66,14 @@ impl UserId {
     }
 }
 
+impl TryFrom<Box<str>> for UserId {
+    type Error = &'static str;
+
+    fn try_from(raw: Box<str>) -> Result<Self, Self::Error> {
+        Self::new(&raw).ok_or("not a user's id")
+    }
+}
+
 impl fmt::Display for UserId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.0)
@@ -73,10 +82,10 @@ impl fmt::Display for UserId {
 
 /// What decides between two writes of one register: the later time, then the greater event id (bytewise), then the newer
 /// decoder. (What is left after that is decided by the content's hash, see [`crate::profile`].)
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Stamp {
     pub time: Millis,
-    pub id: std::sync::Arc<str>,
+    pub id: Arc<str>,
     pub decoder: u16,
 }
 
@@ -100,14 +109,13 @@ impl Kind {
     }
 }
 
-/// What an event does to the profile of its user. Sections are shared as the list that they were decoded into: a slice would
-/// have to be copied once.
+/// What an event does to the profile of its user.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Body {
     /// Writes each section carried, and that the user is onboarded.
-    Onboarding(Arc<Vec<Section>>),
+    Onboarding(Vec<Section>),
     /// Writes each section carried; never empty.
-    Update(Arc<Vec<Section>>),
+    Update(Vec<Section>),
     /// Erases everything stamped at or before the event's time.
     Tombstone,
 }

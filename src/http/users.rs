@@ -12,7 +12,7 @@ use crate::pipeline::change::Saying;
 use crate::pipeline::codec::CodecError;
 use crate::pipeline::fold::engine_input;
 use crate::pipeline::segment_changed::event_id;
-use crate::pipeline::state::{LastSaid, State as UserState};
+use crate::pipeline::state::State as UserState;
 use crate::store::{Store, lookup};
 
 #[derive(Serialize)]
@@ -90,8 +90,6 @@ pub(super) async fn segments(
 pub(super) struct Found {
     user: UserId,
     state: UserState,
-    /// What was last said.
-    saying: Option<Saying>,
 }
 
 /// Reads what is stored of a user.
@@ -106,12 +104,11 @@ pub(super) async fn find(store: &Store, id: &str) -> Result<Found, Problem> {
     if state == UserState::default() {
         return Err(Problem::new(StatusCode::NOT_FOUND, "nothing is known of this user"));
     }
-    let saying = state.said.as_ref().map(LastSaid::saying).transpose().map_err(unreadable)?;
-    Ok(Found { user, state, saying })
+    Ok(Found { user, state })
 }
 
 pub(super) fn report<'a>(found: &'a Found, catalog: &'a Catalog) -> UserReport<'a> {
-    let Found { user, state, saying } = found;
+    let Found { user, state } = found;
     let profile = &state.profile;
     let text = |time: Millis| time.to_string();
     let logical_time = profile.logical_time();
@@ -135,7 +132,7 @@ pub(super) fn report<'a>(found: &'a Found, catalog: &'a Catalog) -> UserReport<'
                 event_id: &register.stamp.id,
             })
             .collect(),
-        said: saying.as_ref().map(|saying| said(user, state.revision, saying)),
+        said: state.said.as_ref().map(|saying| said(user, state.revision, saying)),
     }
 }
 
@@ -166,10 +163,7 @@ fn segments_of<'a>(of: &Segmentation, catalog: &'a Catalog) -> Vec<SegmentReport
 }
 
 fn said<'a>(user: &UserId, revision: i64, saying: &'a Saying) -> SaidReport<'a> {
-    let announcement = match saying {
-        Saying::Ranking(announcement) => Some(announcement),
-        Saying::Null => None,
-    };
+    let announcement = saying.announcement();
     SaidReport {
         revision,
         event_id: event_id(user, revision).to_string(),

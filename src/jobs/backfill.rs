@@ -87,7 +87,7 @@ pub fn event(profile: &OnboardingProfile, max_future_ms: i64) -> Result<Event, R
     Ok(Event {
         user,
         stamp: stamp(time),
-        body: Body::Onboarding(sections.into()),
+        body: Body::Onboarding(sections),
         cause: Cause::default(),
         key_differs: false,
     })

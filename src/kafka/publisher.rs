@@ -9,6 +9,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use rdkafka::error::KafkaError;
 use rdkafka::message::{Header, OwnedHeaders};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::{self, UnboundedSender};
@@ -21,7 +22,8 @@ use crate::event::UserId;
 use crate::fault::fault_point;
 use crate::metrics::{Metrics, Published, Stage};
 use crate::pipeline::change::{Change, Saying};
-use crate::pipeline::segment_changed::{self, Encoding};
+use crate::pipeline::codec::EncodingError;
+use crate::pipeline::segment_changed::{self, Encoding, Said};
 use crate::retry::Retry;
 use crate::stop::{Stop, StopReason};
 use crate::store::Store;
@@ -146,7 +148,13 @@ impl Publisher {
         let mut retry = Retry::forever();
         loop {
             fault_point!("before-publish");
-            let failure = self.say(&mut round).await;
+            let failure = match self.say(&mut round).await {
+                Ok(failure) => failure,
+                Err(error) => {
+                    self.stop.now(StopReason::Failure(error.to_string()));
+                    return;
+                }
+            };
             fault_point!("after-acks");
             let looked = self.look_again(&mut round).await;
             if failure.is_none() && looked.is_ok() && round.pending.is_empty() {
@@ -178,9 +186,9 @@ impl Publisher {
     }
 
     /// Produces what is pending, in order. What was not acknowledged stays pending; the first error is given.
-    async fn say(&self, round: &mut Round) -> Option<rdkafka::error::KafkaError> {
+    async fn say(&self, round: &mut Round) -> Result<Option<KafkaError>, EncodingError> {
         let pending = std::mem::take(&mut round.pending);
-        let records = pending.iter().map(|change| self.record(change)).collect();
+        let records = pending.iter().map(|change| self.record(change)).collect::<Result<Vec<_>, _>>()?;
         let trace = self.traces.say_begins(&self.topic, &pending);
         let fates = self.producer.produce_all(&self.topic, records).await;
         trace.end(|index| fates.get(index).is_some_and(Result::is_ok));
@@ -203,7 +211,7 @@ impl Publisher {
             }
         }
         round.first = false;
-        failure
+        Ok(failure)
     }
 
     /// Adds what is newer in the database than what was said last to what is pending.
@@ -230,13 +238,12 @@ impl Publisher {
         Ok(())
     }
 
-    fn record(&self, change: &Change) -> Outgoing {
-        let said = segment_changed::record(change, &self.store.catalog, self.encoding);
-        let no_headers = OwnedHeaders::new_with_capacity(said.headers.len());
-        let headers = said
-            .headers
+    fn record(&self, change: &Change) -> Result<Outgoing, EncodingError> {
+        let Said { headers, value } = segment_changed::record(change, &self.store.catalog, self.encoding)?;
+        let no_headers = OwnedHeaders::new_with_capacity(headers.len());
+        let headers = headers
             .iter()
             .fold(no_headers, |headers, (key, value)| headers.insert(Header { key, value: Some(&**value) }));
-        Outgoing { key: Some(change.user.as_str().as_bytes().to_vec()), value: said.value, headers }
+        Ok(Outgoing { key: Some(change.user.as_str().as_bytes().to_vec()), value, headers })
     }
 }

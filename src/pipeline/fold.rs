@@ -2,13 +2,11 @@
 
 use std::sync::Arc;
 
-use compact_str::CompactString;
-use smallvec::SmallVec;
 use uuid::Uuid;
 
-use super::change::{Announced, Announcement, Assigned, Change, Ranked, Saying, Scored, Trigger};
+use super::change::{Announcement, Assigned, Change, Saying, Scored, Trigger};
 use super::row::RowContent;
-use super::state::{LastSaid, State};
+use super::state::State;
 use crate::engine::{self, Catalog, Segmentation};
 use crate::event::{Body, Event, Millis, UserId};
 use crate::profile::section::SectionKind;
@@ -59,14 +57,11 @@ enum Origin<'a> {
     Job(JobCause),
 }
 
-/// What became of each event of a fold.
-pub type Outcomes = SmallVec<[Outcome; 8]>;
-
 /// The result of a fold.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fold {
     /// In the order in which the events were given.
-    pub outcomes: Outcomes,
+    pub outcomes: Vec<Outcome>,
     /// Absent when no register changed: then nothing is written and nothing said.
     pub write: Option<Write>,
 }
@@ -86,7 +81,7 @@ pub struct Write {
 pub enum RowWrite {
     /// Not onboarded yet: there is no row of ours.
     Leave,
-    Upsert(Box<RowContent>),
+    Upsert(RowContent),
     /// Erased: the row goes, or only our columns where the vector is a learned one.
     Remove,
 }
@@ -99,53 +94,37 @@ pub struct NewerCatalog {
     pub ours: u32,
 }
 
-/// A user's state before a fold, but for the profile.
-struct Before {
-    said: Option<LastSaid>,
-    revision: i64,
-    catalog_version: u32,
-    job: Option<Uuid>,
-}
-
-impl Before {
-    fn of(state: State) -> (Profile, Self) {
-        let State { profile, said, revision, catalog_version, job } = state;
-        (profile, Self { said, revision, catalog_version, job })
-    }
-
-    /// The segments last said and their scores; none where nothing or a null record was.
-    fn ranking(&self) -> Ranked<(&str, f64)> {
-        let announcement = self.said.as_ref().and_then(LastSaid::announcement);
-        announcement.map_or_else(Ranked::new, |kept| kept.ranking().collect())
-    }
-}
-
 /// Folds `events` into `prior`. Their order shows in the outcomes only, never in the state.
+///
+/// # Errors
+/// The user was scored with a newer catalog.
 pub fn fold(user: &UserId, prior: State, events: &[&Event], context: &Context<'_>) -> Result<Fold, NewerCatalog> {
-    let (mut profile, before) = Before::of(prior);
-    let outcomes: Outcomes = events.iter().map(|event| profile.merge(event)).collect();
+    let mut state = prior;
+    let outcomes: Vec<Outcome> = events.iter().map(|event| state.profile.merge(event)).collect();
     let applied = || events.iter().zip(&outcomes).filter(|(_, outcome)| **outcome == Outcome::Applied);
     let Some((cause, _)) = applied().max_by(|(one, _), (other, _)| by_newest_cause(one, other)) else {
         return Ok(Fold { outcomes, write: None });
     };
     let erased = applied().any(|(event, _)| event.body == Body::Tombstone);
-    let write = match logical_time_if_onboarded(&profile) {
-        Some(logical_time) => scored(user, before, profile, logical_time, Origin::Event(cause), context)?,
-        None => unscored(user, before, profile, erased, context),
+    let write = match logical_time_if_onboarded(&state.profile) {
+        Some(logical_time) => scored(user, state, logical_time, Origin::Event(cause), context)?,
+        None => unscored(user, state, erased, context),
     };
     Ok(Fold { outcomes, write: Some(write) })
 }
 
 /// Scores a user's profile anew, without an event; nothing for a user who is not onboarded.
+///
+/// # Errors
+/// As [`fold`].
 pub fn rescore(
     user: &UserId,
     prior: State,
     cause: JobCause,
     context: &Context<'_>,
 ) -> Result<Option<Write>, NewerCatalog> {
-    let (profile, before) = Before::of(prior);
-    let Some(logical_time) = logical_time_if_onboarded(&profile) else { return Ok(None) };
-    scored(user, before, profile, logical_time, Origin::Job(cause), context).map(Some)
+    let Some(logical_time) = logical_time_if_onboarded(&prior.profile) else { return Ok(None) };
+    scored(user, prior, logical_time, Origin::Job(cause), context).map(Some)
 }
 
 fn by_newest_cause(one: &Event, other: &Event) -> std::cmp::Ordering {
@@ -160,52 +139,49 @@ fn logical_time_if_onboarded(profile: &Profile) -> Option<Millis> {
 /// The write for a user who is onboarded: scored anew, said if the ranked segments differ from those last said.
 fn scored(
     user: &UserId,
-    before: Before,
-    profile: Profile,
+    mut state: State,
     logical_time: Millis,
     origin: Origin<'_>,
     context: &Context<'_>,
 ) -> Result<Write, NewerCatalog> {
     let catalog = context.catalog;
-    if before.catalog_version > catalog.version() {
-        return Err(NewerCatalog { stored: before.catalog_version, ours: catalog.version() });
+    if state.catalog_version > catalog.version() {
+        return Err(NewerCatalog { stored: state.catalog_version, ours: catalog.version() });
     }
-    let segmentation = engine::segment(&engine_input(&profile, logical_time), catalog);
+    state.catalog_version = catalog.version();
+    let segmentation = engine::segment(&engine_input(&state.profile, logical_time), catalog);
     let row = RowContent::new(&segmentation, catalog, logical_time);
-    let said_before = before.ranking();
-    let same = said_before.iter().map(|(segment, _)| *segment).eq(ranked_names(&segmentation, catalog));
-    let (said, revision, job, change) = match context.voice {
-        _ if same => (before.said.clone(), before.revision, None, None),
-        Voice::Quiet(job) => (before.said.clone(), before.revision, Some(job.holder(before.job)), None),
-        Voice::Aloud => {
-            let announcement = announcement(&said_before, &segmentation, logical_time, origin, catalog);
-            let announced = Announced::from(announcement).with_ranking_json(Arc::clone(&row.segments));
-            let saying = Saying::Ranking(announced);
-            let revision = next_revision(&before, context);
-            (Some(LastSaid::from(&saying)), revision, None, Some(Change { user: user.clone(), revision, saying }))
+    let same = state.said_segments().eq(ranked_names(&segmentation, catalog));
+    let job_before = state.job.take();
+    let change = match context.voice {
+        Voice::Quiet(job) if !same => {
+            state.job = Some(job.holder(job_before));
+            None
         }
+        Voice::Aloud if !same => {
+            let announcement = announcement(state.last_ranking(), &segmentation, logical_time, origin, catalog);
+            Some(publish(user, &mut state, Saying::Ranking(Arc::new(announcement)), context))
+        }
+        Voice::Quiet(_) | Voice::Aloud => None,
     };
-    let state = State { profile, said, revision, catalog_version: catalog.version(), job };
     let unknown_currency = segmentation.unknown_currency;
-    Ok(Write { state, row: RowWrite::Upsert(Box::new(row)), change, unknown_currency })
+    Ok(Write { state, row: RowWrite::Upsert(row), change, unknown_currency })
 }
 
 /// The write for a user who is not onboarded (any more): a null record if anything had been said.
-fn unscored(user: &UserId, before: Before, profile: Profile, erased: bool, context: &Context<'_>) -> Write {
+fn unscored(user: &UserId, mut state: State, erased: bool, context: &Context<'_>) -> Write {
     let row = if erased { RowWrite::Remove } else { RowWrite::Leave };
-    let (said, revision, change) = match &before.said {
-        Some(LastSaid::Ranking(_)) => {
-            let revision = next_revision(&before, context);
-            (Some(LastSaid::Null), revision, Some(Change { user: user.clone(), revision, saying: Saying::Null }))
-        }
-        Some(LastSaid::Null) | None => (before.said, before.revision, None),
-    };
-    let state = State { profile, said, revision, catalog_version: before.catalog_version, job: None };
+    let published = state.said.as_ref().and_then(Saying::announcement).is_some();
+    let change = published.then(|| publish(user, &mut state, Saying::Null, context));
+    state.job = None;
     Write { state, row, change, unknown_currency: false }
 }
 
-fn next_revision(before: &Before, context: &Context<'_>) -> i64 {
-    before.revision.saturating_add(1).max(context.clock_ms)
+/// Makes `saying` the last of `state`; gives the change to publish.
+fn publish(user: &UserId, state: &mut State, saying: Saying, context: &Context<'_>) -> Change {
+    state.revision = state.revision.saturating_add(1).max(context.clock_ms);
+    state.said = Some(saying.clone());
+    Change { user: user.clone(), revision: state.revision, saying }
 }
 
 fn ranked_names<'a>(segmentation: &'a Segmentation, catalog: &'a Catalog) -> impl Iterator<Item = &'a str> {
@@ -213,25 +189,17 @@ fn ranked_names<'a>(segmentation: &'a Segmentation, catalog: &'a Catalog) -> imp
 }
 
 fn announcement(
-    said_before: &[(&str, f64)],
+    previous: &[Assigned],
     segmentation: &Segmentation,
     logical_time: Millis,
     origin: Origin<'_>,
     catalog: &Catalog,
 ) -> Announcement {
-    let previous = said_before
+    let previous = previous
         .iter()
-        .map(|(segment, score)| Scored { segment: CompactString::new(segment), score: *score })
+        .map(|assigned| Scored { segment: Arc::clone(&assigned.segment), score: assigned.score })
         .collect();
-    let ranking = segmentation
-        .ranking
-        .iter()
-        .map(|assignment| Assigned {
-            segment: CompactString::new(catalog.segment_name(assignment.segment)),
-            score: assignment.score,
-            reasons: assignment.reasons.clone(),
-        })
-        .collect();
+    let ranking = segmentation.ranking.iter().map(|assignment| Assigned::new(assignment, catalog)).collect();
     let Provenance { trigger, causation_id, correlation_id, traceparent, replay_id } = origin.provenance();
     Announcement {
         previous,

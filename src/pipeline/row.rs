@@ -2,62 +2,64 @@
 
 use std::sync::Arc;
 
-use compact_str::CompactString;
+use serde::{Deserialize, Serialize};
 
-use super::assignment::{ShownAssignment, write_ranking_json};
-use super::json_text::JsonText;
+use super::change::Assigned;
 use crate::engine::{Catalog, Segmentation};
 use crate::event::Millis;
 
 /// The columns of `user_vectors` that are ours.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RowContent {
-    /// JSON: the assignments, best first. Shared with the change that says them.
-    pub segments: Arc<str>,
-    pub primary_segment: Option<CompactString>,
-    /// The primary segment's score, 0 to 1.
-    pub segment_confidence: Option<f64>,
+    /// Best first.
+    pub segments: Vec<ShownAssignment>,
     pub last_segment_update: Millis,
-    /// JSON: eight numbers.
-    pub vector: String,
+    pub vector: [f64; 8],
 }
 
 impl RowContent {
     /// The row for a user whose profile's newest stamp is at `logical_time`.
     pub fn new(segmentation: &Segmentation, catalog: &Catalog, logical_time: Millis) -> Self {
-        let first = segmentation.ranking.first();
-        Self {
-            segments: segments_json(segmentation, catalog, logical_time).into(),
-            primary_segment: first.map(|assignment| CompactString::new(catalog.segment_name(assignment.segment))),
-            segment_confidence: first.map(|assignment| assignment.score),
-            last_segment_update: logical_time,
-            vector: vector_json(&segmentation.vector),
-        }
+        let assigned_at = logical_time.to_string().into();
+        let segments = segmentation
+            .ranking
+            .iter()
+            .map(|assignment| ShownAssignment::new(&Assigned::new(assignment, catalog), &assigned_at, catalog))
+            .collect();
+        Self { segments, last_segment_update: logical_time, vector: segmentation.vector }
+    }
+
+    /// The name of the primary segment.
+    pub fn primary_segment(&self) -> Option<&str> {
+        self.segments.first().map(|primary| &*primary.segment)
+    }
+
+    /// The primary segment's score, 0 to 1.
+    pub fn segment_confidence(&self) -> Option<f64> {
+        self.segments.first().map(|primary| primary.score)
     }
 }
 
-/// What the assignments commonly take, in bytes.
-const SEGMENTS_BYTES: usize = 1024;
-
-fn segments_json(segmentation: &Segmentation, catalog: &Catalog, logical_time: Millis) -> String {
-    let assigned_at = logical_time.to_string();
-    let assignments = segmentation.ranking.iter().map(|assignment| ShownAssignment {
-        segment: catalog.segment_name(assignment.segment),
-        score: assignment.score,
-        reasons: &assignment.reasons,
-        assigned_at: &assigned_at,
-        catalog,
-    });
-    let mut json = JsonText::with_capacity(SEGMENTS_BYTES);
-    write_ranking_json(&mut json, assignments);
-    json.into_string()
+/// An assignment as rows and records show it: the reasons as texts for the traveller.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ShownAssignment {
+    pub segment: Arc<str>,
+    /// 0 to 1.
+    pub score: f64,
+    pub reasons: Vec<Arc<str>>,
+    /// RFC 3339.
+    pub assigned_at: Arc<str>,
 }
 
-/// What the vector commonly takes, in bytes.
-const VECTOR_BYTES: usize = 160;
-
-fn vector_json(vector: &[f64; 8]) -> String {
-    let mut json = JsonText::with_capacity(VECTOR_BYTES);
-    json.list(vector, |json, component| _ = json.plain_double(*component));
-    json.into_string()
+impl ShownAssignment {
+    /// The assignment with the texts that `catalog` has for its reasons.
+    pub fn new(assigned: &Assigned, assigned_at: &Arc<str>, catalog: &Catalog) -> Self {
+        Self {
+            segment: Arc::clone(&assigned.segment),
+            score: assigned.score,
+            reasons: assigned.reasons.iter().map(|code| catalog.reason_text(*code).into()).collect(),
+            assigned_at: Arc::clone(assigned_at),
+        }
+    }
 }

@@ -1,15 +1,16 @@
 //! The record on segment-changed: headers and value, in JSON or Avro, for one [`Change`].
 
 pub mod avro;
-mod json;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
+use serde::Serialize;
 use uuid::Uuid;
 
-use super::assignment::ShownAssignment;
-use super::change::{Announced, Announcement, Assigned, Change, Saying, Scored};
-use super::name_id::name_id;
+use super::change::{Announcement, Change, Saying, Scored};
+use super::codec::EncodingError;
+use super::row::ShownAssignment;
 use crate::engine::Catalog;
 use crate::event::{Millis, UserId};
 
@@ -21,9 +22,6 @@ pub const EVENT_TYPE: &str = "user.segment.changed";
 
 /// The header that every record carries, null ones too.
 pub const REVISION_HEADER: &str = "segmenter.revision";
-
-/// What a record's value commonly takes, in bytes.
-pub const VALUE_BYTES: usize = 2048;
 
 /// How a record's value is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -48,7 +46,7 @@ impl Encoding {
 
 /// The id of the event that says `revision` of `user`: the same for ever.
 pub fn event_id(user: &UserId, revision: i64) -> Uuid {
-    name_id(&EVENT_ID_NAMESPACE, &[user.as_str(), "/", &revision.to_string()])
+    Uuid::new_v5(&EVENT_ID_NAMESPACE, format!("{user}/{revision}").as_bytes())
 }
 
 /// Names and values of a record's headers.
@@ -64,33 +62,39 @@ pub struct Said {
 }
 
 /// The record that says `change`.
-pub fn record(change: &Change, catalog: &Catalog, encoding: Encoding) -> Said {
+///
+/// # Errors
+/// Only by a defect.
+pub fn record(change: &Change, catalog: &Catalog, encoding: Encoding) -> Result<Said, EncodingError> {
     let (event_id, said_at) =
         (event_id(&change.user, change.revision).to_string(), Millis(change.revision).to_string());
     let value = match &change.saying {
         Saying::Null => None,
         Saying::Ranking(announcement) => {
-            let occurred_at = announcement.occurred_at.to_string();
+            let occurred_at = announcement.occurred_at.to_string().into();
             let payload = payload(change, announcement, &occurred_at, catalog);
             let envelope = envelope(announcement, &event_id, &said_at, payload);
             Some(match encoding {
-                Encoding::Json => json::value(&envelope),
+                Encoding::Json => {
+                    serde_json::to_vec(&envelope).map_err(|_| EncodingError { what: "a ranking change" })?
+                }
                 Encoding::Avro => avro::single_object(&envelope),
                 Encoding::Framed(schema_id) => avro::framed(&envelope, schema_id),
             })
         }
     };
-    Said { headers: headers(change, encoding, event_id, said_at), value }
+    Ok(Said { headers: headers(change, encoding, event_id, said_at), value })
 }
 
 fn headers(change: &Change, encoding: Encoding, event_id: String, said_at: String) -> Headers {
-    let mut headers = Vec::with_capacity(MOST_HEADERS);
-    headers.push((REVISION_HEADER, change.revision.to_string().into()));
-    headers.push(("ce_specversion", "1.0".into()));
-    headers.push(("ce_id", event_id.into()));
-    headers.push(("ce_type", EVENT_TYPE.into()));
-    headers.push(("ce_source", "segmenter".into()));
-    headers.push(("ce_time", said_at.into()));
+    let mut headers: Headers = vec![
+        (REVISION_HEADER, change.revision.to_string().into()),
+        ("ce_specversion", "1.0".into()),
+        ("ce_id", event_id.into()),
+        ("ce_type", EVENT_TYPE.into()),
+        ("ce_source", "segmenter".into()),
+        ("ce_time", said_at.into()),
+    ];
     if let Saying::Ranking(announcement) = &change.saying {
         headers.push(("content-type", encoding.content_type().into()));
         if let Some(traceparent) = &announcement.traceparent {
@@ -100,9 +104,9 @@ fn headers(change: &Change, encoding: Encoding, event_id: String, said_at: Strin
     headers
 }
 
-/// How many headers a record has at most.
-const MOST_HEADERS: usize = 8;
-
+/// The value of a record; its fields have the order of the Avro schema.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Envelope<'a> {
     event_id: &'a str,
     event_type: &'static str,
@@ -114,6 +118,8 @@ struct Envelope<'a> {
     payload: Payload<'a>,
 }
 
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Payload<'a> {
     user_id: &'a str,
     revision: i64,
@@ -122,33 +128,11 @@ struct Payload<'a> {
     primary_segment: Option<&'a str>,
     segment_confidence: Option<f64>,
     previous_segments: &'a [Scored],
-    new_segments: NewSegments<'a>,
+    new_segments: Vec<ShownAssignment>,
     catalog_version: u32,
     occurred_at: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
     replay_id: Option<&'a str>,
-}
-
-/// The ranking that is said.
-#[derive(Clone, Copy)]
-struct NewSegments<'a> {
-    /// As JSON, if that was made already.
-    json: Option<&'a str>,
-    ranking: &'a [Assigned],
-    assigned_at: &'a str,
-    catalog: &'a Catalog,
-}
-
-impl<'a> NewSegments<'a> {
-    fn iter(self) -> impl ExactSizeIterator<Item = ShownAssignment<'a>> {
-        let Self { json: _, ranking, assigned_at, catalog } = self;
-        ranking.iter().map(move |assigned| ShownAssignment {
-            segment: &assigned.segment,
-            score: assigned.score,
-            reasons: &assigned.reasons,
-            assigned_at,
-            catalog,
-        })
-    }
 }
 
 fn envelope<'a>(said: &'a Announcement, event_id: &'a str, timestamp: &'a str, payload: Payload<'a>) -> Envelope<'a> {
@@ -164,9 +148,14 @@ fn envelope<'a>(said: &'a Announcement, event_id: &'a str, timestamp: &'a str, p
     }
 }
 
-fn payload<'a>(change: &'a Change, said: &'a Announced, occurred_at: &'a str, catalog: &'a Catalog) -> Payload<'a> {
+fn payload<'a>(
+    change: &'a Change,
+    said: &'a Announcement,
+    occurred_at: &'a Arc<str>,
+    catalog: &Catalog,
+) -> Payload<'a> {
     let first = said.ranking.first();
-    let json = said.ranking_json();
+    let shown = |assigned| ShownAssignment::new(assigned, occurred_at, catalog);
     Payload {
         user_id: change.user.as_str(),
         revision: change.revision,
@@ -175,7 +164,7 @@ fn payload<'a>(change: &'a Change, said: &'a Announced, occurred_at: &'a str, ca
         primary_segment: first.map(|assigned| &*assigned.segment),
         segment_confidence: first.map(|assigned| assigned.score),
         previous_segments: &said.previous,
-        new_segments: NewSegments { json, ranking: &said.ranking, assigned_at: occurred_at, catalog },
+        new_segments: said.ranking.iter().map(shown).collect(),
         catalog_version: said.catalog_version,
         occurred_at,
         replay_id: said.replay_id.as_deref(),

@@ -232,7 +232,7 @@ async fn write_rows(
     let mut removals = Vec::new();
     for (user, fold) in winners {
         match fold.write.as_ref().map(|write| &write.row) {
-            Some(RowWrite::Upsert(row)) => rows.push((*user, &**row)),
+            Some(RowWrite::Upsert(row)) => rows.push((*user, row)),
             Some(RowWrite::Remove) => removals.push(user.as_str()),
             Some(RowWrite::Leave) | None => {}
         }

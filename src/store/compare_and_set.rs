@@ -9,8 +9,9 @@ use uuid::Uuid;
 use super::error::StoreError;
 use super::states::{SAID_NOTHING, SAID_NULL, SAID_RANKING};
 use crate::event::UserId;
+use crate::pipeline::change::Saying;
 use crate::pipeline::codec;
-use crate::pipeline::state::{LastSaid, State};
+use crate::pipeline::state::State;
 use crate::store::sql;
 
 /// A state to write: over the one that was read, or as the user's first.
@@ -67,6 +68,8 @@ pub async fn compare_and_set(
         return Ok(HashSet::new());
     }
     let states = writes.iter().map(|write| write.state);
+    let encoded = states.clone().map(|state| codec::encode_state(&state.profile, state.said.as_ref()));
+    let encoded = encoded.collect::<Result<Vec<_>, _>>()?;
     let rows = sql::query(SET)
         .bind(writes.iter().map(|write| write.user.as_str()).collect::<Vec<_>>())
         .bind(writes.iter().map(|write| write.over.map_or_else(first_counter, i64::wrapping_neg)).collect::<Vec<_>>())
@@ -74,8 +77,8 @@ pub async fn compare_and_set(
         .bind(states.clone().map(said).collect::<Vec<_>>())
         .bind(states.clone().map(|state| state.profile.erased_at().map(|time| time.0)).collect::<Vec<_>>())
         .bind(states.clone().map(|state| i32::try_from(state.catalog_version).unwrap_or(i32::MAX)).collect::<Vec<_>>())
-        .bind(states.clone().map(|state| state.job).collect::<Vec<_>>())
-        .bind(states.map(|state| codec::encode_state(&state.profile, state.said.as_ref())).collect::<Vec<_>>())
+        .bind(states.map(|state| state.job).collect::<Vec<_>>())
+        .bind(encoded)
         .fetch_all(connection)
         .await?;
     let mut written = HashSet::with_capacity(rows.len());
@@ -97,7 +100,7 @@ fn first_counter() -> i64 {
 fn said(state: &State) -> i16 {
     match state.said {
         None => SAID_NOTHING,
-        Some(LastSaid::Ranking(_)) => SAID_RANKING,
-        Some(LastSaid::Null) => SAID_NULL,
+        Some(Saying::Ranking(_)) => SAID_RANKING,
+        Some(Saying::Null) => SAID_NULL,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::pipeline::codec::CodecError;
+use crate::pipeline::codec::{CodecError, EncodingError};
 use crate::pipeline::fold::NewerCatalog;
 
 /// What to do about a database error.
@@ -49,6 +49,8 @@ pub enum StoreError {
     TimedOut(std::time::Duration),
     #[error(transparent)]
     NewerCatalog(#[from] NewerCatalog),
+    #[error(transparent)]
+    Encoding(#[from] EncodingError),
     /// A stored state that this program cannot read.
     #[error("the stored state of a user is {0}")]
     UnreadableState(#[from] CodecError),
@@ -73,7 +75,8 @@ impl StoreError {
             Self::Database(error) => Some(classify(error)),
             Self::TimedOut(_) => Some(ErrorClass::Outage),
             Self::UserReturned => Some(ErrorClass::Conflict),
-            Self::UnreadableState(CodecError::Damaged { .. }) => Some(ErrorClass::Permanent),
+            // A value that cannot be encoded is a defect of ours, which only its own record meets.
+            Self::UnreadableState(CodecError::Damaged { .. }) | Self::Encoding(_) => Some(ErrorClass::Permanent),
             Self::NewerCatalog(_) | Self::UnreadableState(CodecError::Newer { .. }) | Self::JobTakenOver => None,
         }
     }

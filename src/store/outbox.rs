@@ -45,15 +45,17 @@ pub async fn insert(
     owner: Uuid,
     lease: Duration,
     changes: &[Change],
-) -> Result<i64, sqlx::Error> {
-    sql::query_scalar(
+) -> Result<i64, StoreError> {
+    let body = codec::encode_changes(changes)?;
+    let id = sql::query_scalar(
         "insert into segmenter.outbox (owner, leased_until, body) values ($1, clock_timestamp() + $2, $3) returning id",
     )
     .bind(owner)
     .bind(interval(lease))
-    .bind(codec::encode_changes(changes))
+    .bind(body)
     .fetch_one(connection)
-    .await
+    .await?;
+    Ok(id)
 }
 
 /// Inserts a row that asks to say what was said last of `users`, leased to `owner` from the start.
@@ -187,11 +189,9 @@ pub async fn last_said(pool: &PgPool, users: &[&UserId]) -> Result<Vec<Change>, 
     let mut transaction = sql::begin_in(pool).await?;
     let snapshot = states::read(&mut transaction, &names, Asked::OfNobody).await?;
     let mut said = Vec::with_capacity(users.len());
-    let unreadable = |error| sqlx::Error::Decode(Box::new(error));
     for (user, current) in users.iter().zip(snapshot.users) {
-        let state = current.map_err(unreadable)?.state;
-        if let Some(last) = state.said {
-            let saying = last.saying().map_err(unreadable)?;
+        let state = current.map_err(|error| sqlx::Error::Decode(Box::new(error)))?.state;
+        if let Some(saying) = state.said {
             said.push(Change { user: (*user).clone(), revision: state.revision, saying });
         }
     }

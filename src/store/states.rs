@@ -5,8 +5,9 @@ use sqlx::{FromRow, Row};
 use uuid::Uuid;
 
 use crate::event::{Millis, UserId};
+use crate::pipeline::change::Saying;
 use crate::pipeline::codec::{self, CodecError};
-use crate::pipeline::state::{LastSaid, State};
+use crate::pipeline::state::State;
 use crate::profile::Profile;
 use crate::store::sql;
 
@@ -24,7 +25,7 @@ pub struct Current {
 impl Current {
     /// Whether the user has no row in `user_vectors` unless somebody else has written it.
     pub(super) fn may_lack_a_row(&self) -> bool {
-        !matches!(self.state.said, Some(LastSaid::Ranking(_)))
+        !matches!(self.state.said, Some(Saying::Ranking(_)))
     }
 }
 
@@ -125,7 +126,7 @@ impl StateRow<'_> {
         let revision = self.revision.unwrap_or(0);
         let erased_at = self.erased_at.map(Millis);
         let Some(bytes) = self.state else {
-            let said = (revision > 0).then_some(LastSaid::Null);
+            let said = (revision > 0).then_some(Saying::Null);
             return Ok(State {
                 profile: Profile::default().with_erased_at(erased_at),
                 said,
@@ -136,9 +137,9 @@ impl StateRow<'_> {
         let stored = codec::decode_state(bytes)?;
         let said = match self.said {
             Some(SAID_RANKING) => {
-                Some(LastSaid::Ranking(stored.announcement.ok_or(CodecError::Damaged { what: "state" })?))
+                Some(Saying::Ranking(stored.announcement.ok_or(CodecError::Damaged { what: "state" })?))
             }
-            Some(SAID_NULL) => Some(LastSaid::Null),
+            Some(SAID_NULL) => Some(Saying::Null),
             _ => None,
         };
         Ok(State {

@@ -1,7 +1,5 @@
 //! What a batch asks for, by user, and the fold of one user's part of it.
 
-use smallvec::SmallVec;
-
 use super::apply::Ending;
 use super::error::StoreError;
 use super::states::Current;
@@ -28,17 +26,11 @@ pub struct Rescoring {
     pub repair: bool,
 }
 
-/// Indexes of a user's items: one of nearly every user.
-pub(super) type Indexes = SmallVec<[usize; 2]>;
-
-/// The endings of a user's items.
-pub(super) type Endings = SmallVec<[(usize, Ending); 1]>;
-
 /// A user with the indexes of the user's items.
 #[derive(Debug, Clone)]
 pub(super) struct Group {
     pub(super) user: UserId,
-    pub(super) items: Indexes,
+    pub(super) items: Vec<usize>,
     /// Whether these were folded before and could not be written: the state was another one, or a user had gone.
     pub(super) lost: bool,
 }
@@ -79,7 +71,7 @@ impl<'e> Task<'e> {
 
 /// What folding one user's items came to.
 pub(super) struct UserFold {
-    pub(super) endings: Endings,
+    pub(super) endings: Vec<(usize, Ending)>,
     /// What to write over the state that was read.
     pub(super) write: Option<Write>,
     /// The counter of the version that was read.
@@ -92,13 +84,13 @@ pub(super) struct UserFold {
 
 impl Group {
     /// Every item of the user's with the same ending.
-    pub(super) fn all(&self, ending: &Ending) -> Endings {
+    pub(super) fn all(&self, ending: &Ending) -> Vec<(usize, Ending)> {
         self.items.iter().map(|index| (*index, ending.clone())).collect()
     }
 }
 
 impl UserFold {
-    pub(super) fn without_write(endings: Endings) -> Self {
+    pub(super) fn without_write(endings: Vec<(usize, Ending)>) -> Self {
         Self { endings, write: None, over: None, may_insert: false, departed_erasure: None }
     }
 
@@ -122,13 +114,13 @@ pub(super) fn fold_user(
 
 fn merge(events: &[Event], group: &Group, current: Current, context: &Context<'_>) -> Result<UserFold, StoreError> {
     // Without a user on the platform only erasures mean something.
-    let (accepted, refused): (Indexes, Indexes) = group
+    let (accepted, refused): (Vec<usize>, Vec<usize>) = group
         .items
         .iter()
         .copied()
         .partition(|index| current.known || events.get(*index).is_some_and(|event| event.body == Body::Tombstone));
     let (may_insert, over) = (current.may_lack_a_row(), current.counter);
-    let taken: SmallVec<[&Event; 2]> = accepted.iter().filter_map(|index| events.get(*index)).collect();
+    let taken: Vec<&Event> = accepted.iter().filter_map(|index| events.get(*index)).collect();
     let Fold { outcomes, write } = fold::fold(&group.user, current.state, &taken, context)?;
     let merged = accepted.into_iter().zip(outcomes).map(|(index, outcome)| (index, Ending::Merged(outcome)));
     let unknown = refused.into_iter().map(|index| (index, Ending::UnknownUser));

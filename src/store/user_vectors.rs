@@ -1,12 +1,12 @@
 //! Writing `public.user_vectors`, a table that others own and write too: only what is ours, and only if it differs.
 
 use sqlx::postgres::PgConnection;
+use sqlx::types::Json;
 use time::PrimitiveDateTime;
 use uuid::Uuid;
 
 use crate::event::UserId;
-use crate::pipeline::name_id::name_id;
-use crate::pipeline::row::RowContent;
+use crate::pipeline::row::{RowContent, ShownAssignment};
 use crate::store::sql;
 
 /// The namespace of the ids of rows that we insert: the id is the UUIDv5 of the user in it.
@@ -17,10 +17,10 @@ pub const ROW_ID_NAMESPACE: Uuid = Uuid::from_u128(0x2d84_91c7_53be_5e0f_8a16_b9
 const UPSERT: &str = r#"
 insert into public.user_vectors as held
     (id, "userId", vector, source, segments, "primarySegment", "segmentConfidence", "lastSegmentUpdate", "createdAt", "updatedAt")
-select k.id, k.user_id, k.vector::jsonb, 'onboarding', k.segments::jsonb, k.primary_segment, k.confidence, k.last_update,
+select k.id, k.user_id, k.vector, 'onboarding', k.segments, k.primary_segment, k.confidence, k.last_update,
        clock_timestamp() at time zone 'UTC', clock_timestamp() at time zone 'UTC'
-from (select unnest($1::text[]) as id, unnest($2::text[]) as user_id, unnest($3::text[]) as vector,
-             unnest($4::text[]) as segments, unnest($5::text[]) as primary_segment, unnest($6::float8[]) as confidence,
+from (select unnest($1::text[]) as id, unnest($2::text[]) as user_id, unnest($3::jsonb[]) as vector,
+             unnest($4::jsonb[]) as segments, unnest($5::text[]) as primary_segment, unnest($6::float8[]) as confidence,
              unnest($7::timestamp[]) as last_update) k
 on conflict ("userId") do update set
     vector = case when held.source in ('behavior', 'hybrid') then held.vector else excluded.vector end,
@@ -52,21 +52,21 @@ pub async fn upsert(
 ) -> Result<(), sqlx::Error> {
     let mut row_ids: Vec<String> = Vec::with_capacity(rows.len());
     let mut users: Vec<&str> = Vec::with_capacity(rows.len());
-    let mut vectors: Vec<&str> = Vec::with_capacity(rows.len());
-    let mut segments: Vec<&str> = Vec::with_capacity(rows.len());
+    let mut vectors: Vec<Json<&[f64; 8]>> = Vec::with_capacity(rows.len());
+    let mut segments: Vec<Json<&[ShownAssignment]>> = Vec::with_capacity(rows.len());
     let mut primaries: Vec<Option<&str>> = Vec::with_capacity(rows.len());
     let mut confidences: Vec<Option<f64>> = Vec::with_capacity(rows.len());
     let mut updates: Vec<PrimitiveDateTime> = Vec::with_capacity(rows.len());
     for (user, row) in rows {
         row_ids.push(match ids {
-            RowIds::Derived => name_id(&ROW_ID_NAMESPACE, &[user.as_str()]).to_string(),
+            RowIds::Derived => Uuid::new_v5(&ROW_ID_NAMESPACE, user.as_str().as_bytes()).to_string(),
             RowIds::Random => Uuid::new_v4().to_string(),
         });
         users.push(user.as_str());
-        vectors.push(&row.vector);
-        segments.push(&row.segments);
-        primaries.push(row.primary_segment.as_deref());
-        confidences.push(row.segment_confidence);
+        vectors.push(Json(&row.vector));
+        segments.push(Json(&row.segments));
+        primaries.push(row.primary_segment());
+        confidences.push(row.segment_confidence());
         let utc = row.last_segment_update.to_utc();
         updates.push(PrimitiveDateTime::new(utc.date(), utc.time()));
     }

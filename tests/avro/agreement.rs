@@ -17,7 +17,7 @@ fn stored(event: &Event) -> Vec<u8> {
     let context = Context { catalog: &catalog, clock_ms: NOW, voice: Voice::Aloud };
     let folded = fold(&event.user, State::default(), &[event], &context).unwrap();
     let state = folded.write.unwrap().state;
-    codec::encode_state(&state.profile, state.said.as_ref())
+    codec::encode_state(&state.profile, state.said.as_ref()).unwrap()
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use apache_avro::reader::datum::GenericDatumReader;
 use segmenter::engine::{Catalog, Reasons};
 use segmenter::event::{Millis, UserId};
-use segmenter::pipeline::change::{Announcement, Assigned, Change, Ranked, Saying, Scored, Trigger};
+use segmenter::pipeline::change::{Announcement, Assigned, Change, Saying, Scored, Trigger};
 use segmenter::pipeline::fold::{Context, Voice, fold};
 use segmenter::pipeline::segment_changed::{self, Encoding};
 use segmenter::pipeline::state::State;
@@ -23,7 +23,7 @@ fn read(value: &[u8]) -> Value {
 /// The two encodings of one change as JSON. What JSON leaves out where there is none is null in Avro.
 fn both(change: &Change) -> (Value, Value) {
     let catalog = Catalog::builtin().unwrap();
-    let encoded = |encoding| segment_changed::record(change, &catalog, encoding).value.unwrap();
+    let encoded = |encoding| segment_changed::record(change, &catalog, encoding).unwrap().value.unwrap();
     let mut in_json: Value = serde_json::from_slice(&encoded(Encoding::Json)).unwrap();
     in_json["payload"].as_object_mut().unwrap().entry("replayId").or_insert(Value::Null);
     (in_json, read(&encoded(Encoding::Avro)))
@@ -36,8 +36,8 @@ fn change(announcement: Announcement) -> Change {
 
 fn announcement() -> Announcement {
     Announcement {
-        previous: Ranked::new(),
-        ranking: Ranked::new(),
+        previous: Vec::new(),
+        ranking: Vec::new(),
         catalog_version: u32::MAX,
         occurred_at: Millis(1),
         trigger: Trigger::Backfill,
@@ -60,14 +60,14 @@ fn example_change() -> Change {
 fn the_avro_of_a_change_is_read_by_others_as_what_the_json_says() {
     let empty = change(announcement());
     let full = change(Announcement {
-        previous: Ranked::from_iter([
+        previous: vec![
             Scored { segment: "LUXURY".into(), score: 1.0 },
             Scored { segment: "ÉLITE".into(), score: 0.1 + 0.2 },
-        ]),
-        ranking: Ranked::from_iter([
+        ],
+        ranking: vec![
             Assigned { segment: "FAMILY_TRAVELER".into(), score: 0.75, reasons: reasons() },
             Assigned { segment: "SOLO".into(), score: f64::MIN_POSITIVE, reasons: Reasons::new() },
-        ]),
+        ],
         occurred_at: Millis(1_769_682_030_123),
         trigger: Trigger::Replay,
         causation_id: Some("cause".into()),
@@ -102,7 +102,7 @@ fn the_example_of_segment_changed_is_what_the_example_of_onboarding_completed_le
 #[test]
 fn avro_written_by_others_is_byte_for_byte_ours() {
     let change = example_change();
-    let ours = segment_changed::record(&change, &Catalog::builtin().unwrap(), Encoding::Avro).value.unwrap();
+    let ours = segment_changed::record(&change, &Catalog::builtin().unwrap(), Encoding::Avro).unwrap().value.unwrap();
     assert_eq!(ours, writer::single_object(&schema(SEGMENT_CHANGED), &both(&change).0));
 }
 
@@ -110,7 +110,7 @@ fn avro_written_by_others_is_byte_for_byte_ours() {
 fn an_erasure_is_a_null_record_in_every_encoding() {
     let erased = Change { saying: Saying::Null, ..example_change() };
     for encoding in [Encoding::Json, Encoding::Avro] {
-        let said = segment_changed::record(&erased, &Catalog::builtin().unwrap(), encoding);
+        let said = segment_changed::record(&erased, &Catalog::builtin().unwrap(), encoding).unwrap();
         assert_eq!(said.value, None);
         let headers = said.headers;
         assert!(headers.iter().all(|(key, _)| *key != "content-type"));
@@ -121,7 +121,7 @@ fn an_erasure_is_a_null_record_in_every_encoding() {
 fn the_content_type_names_the_encoding_and_no_other_header_does() {
     let change = example_change();
     let [json, avro] = [Encoding::Json, Encoding::Avro]
-        .map(|encoding| segment_changed::record(&change, &Catalog::builtin().unwrap(), encoding).headers);
+        .map(|encoding| segment_changed::record(&change, &Catalog::builtin().unwrap(), encoding).unwrap().headers);
     let of = |headers: &segment_changed::Headers| {
         let (types, others): (Vec<_>, Vec<_>) = headers.iter().cloned().partition(|(key, _)| *key == "content-type");
         (types.into_iter().map(|(_, value)| value).collect::<Vec<_>>(), others)

@@ -4,7 +4,6 @@
 //! `dateOfBirth` and `at`, the time (RFC 3339) at which ages are taken; other members are ignored.
 
 use std::io::{BufRead, Write};
-use std::sync::Arc;
 
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
@@ -41,8 +40,8 @@ pub fn explain_jsonl(
 }
 
 /// A profile that was written at `at` as a whole.
-pub(super) fn profile_of(sections: impl Into<Arc<Vec<Section>>>, at: Millis) -> Profile {
-    Profile::of_onboarding(Stamp { time: at, id: "".into(), decoder: DECODER_VERSION }, sections)
+pub(super) fn profile_of(sections: Vec<Section>, at: Millis) -> Profile {
+    Profile::of_onboarding(&Stamp { time: at, id: "".into(), decoder: DECODER_VERSION }, sections)
 }
 
 /// The sections and the time of one case.

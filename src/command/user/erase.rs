@@ -17,7 +17,8 @@ use crate::config::Config;
 use crate::event::{Millis, UserId};
 use crate::exit::Exit;
 use crate::kafka::client::Topics;
-use crate::pipeline::state::{LastSaid, State};
+use crate::pipeline::change::Saying;
+use crate::pipeline::state::State;
 use crate::store::lookup::{self, clock};
 use crate::store::verify::StoredRow;
 
@@ -99,8 +100,8 @@ fn write_plan(
         Some(_) => "the four columns become null; the learned vector stays",
     };
     let of_change = match state.and_then(|state| state.said.as_ref()) {
-        Some(LastSaid::Ranking(_)) => "a null record",
-        Some(LastSaid::Null) => "nothing: a null record was published already",
+        Some(Saying::Ranking(_)) => "a null record",
+        Some(Saying::Null) => "nothing: a null record was published already",
         None => "nothing: no ranking was ever published",
     };
     let Topics { onboarding_completed, profile_updated, segment_changed, dead_letter } = topics;

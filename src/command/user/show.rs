@@ -14,7 +14,8 @@ use crate::command::user_ids;
 use crate::config::DatabaseConfig;
 use crate::event::{Millis, UserId};
 use crate::exit::Exit;
-use crate::pipeline::state::{LastSaid, State};
+use crate::pipeline::change::Saying;
+use crate::pipeline::state::State;
 use crate::profile::section::Section;
 use crate::store::lookup::{self, UserRecord};
 use crate::store::outbox;
@@ -157,7 +158,7 @@ fn shown_state(state: &State, with_content: bool) -> ShownState {
         section: register.section.kind().name(),
         written_at: register.stamp.time.to_string(),
         event_id: register.stamp.id.to_string(),
-        content: register.section.get().filter(|_| with_content).and_then(content),
+        content: with_content.then(|| content(&register.section)).flatten(),
     });
     ShownState {
         onboarded_at: text(profile.onboarded().map(|stamp| stamp.time)),
@@ -169,8 +170,8 @@ fn shown_state(state: &State, with_content: bool) -> ShownState {
             revision: state.revision,
             said_at: Millis(state.revision).to_string(),
             segments: match said {
-                LastSaid::Ranking(_) => Some(state.said_segments().map(str::to_owned).collect()),
-                LastSaid::Null => None,
+                Saying::Ranking(_) => Some(state.said_segments().map(str::to_owned).collect()),
+                Saying::Null => None,
             },
         }),
         sections: sections.collect(),

@@ -4,8 +4,8 @@
 //! Written by hand, field after field in the schema's order, so that saying a change cannot fail.
 
 use super::{Envelope, Payload};
-use crate::pipeline::assignment::ShownAssignment;
 use crate::pipeline::change::Scored;
+use crate::pipeline::row::ShownAssignment;
 
 /// The CRC-64-AVRO of `schemas/segment-changed.avsc` in parsing canonical form.
 pub const FINGERPRINT: u64 = 0xdb14_606c_3fc4_a831;
@@ -70,11 +70,11 @@ impl Datum {
         self.double(previous.score);
     }
 
-    fn new_segment(&mut self, assigned: ShownAssignment<'_>) {
-        self.string(assigned.segment);
+    fn new_segment(&mut self, assigned: &ShownAssignment) {
+        self.string(&assigned.segment);
         self.double(assigned.score);
-        self.array(assigned.reason_texts(), Self::string);
-        self.string(assigned.assigned_at);
+        self.array(assigned.reasons.iter(), |datum, text| datum.string(text));
+        self.string(&assigned.assigned_at);
     }
 
     /// One block, then the empty one that ends an array.
