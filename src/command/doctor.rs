@@ -3,19 +3,20 @@
 use std::io::Write;
 
 use clap::Args;
-use terminal_size::{Width, terminal_size_of};
+use serde::Serialize;
 
+use super::table::print;
 use super::{catalog, serve, settings};
 use crate::config::Config;
-use crate::doctor::{self, Subject};
+use crate::doctor::{self, Finding, Status, Subject, count};
 use crate::exit::Exit;
 
 /// Check topics, group, schema, rights and clocks; change nothing.
 ///
-/// Prints a table of checks, each ok, a warning, a problem or unchecked (nothing could be found out), with what to do.
-/// Run it with the service's own configuration and user. Every question has a
+/// Prints a table of checks, each ok, a warning, a problem or unchecked (nothing could be found out), with the remedy behind
+/// an arrow. Run it with the service's own configuration and user. Every question has a
 /// deadline; in all it takes some seconds, or a minute where something does not answer. Exit codes: 0 no problems (warnings
-/// are none); 1 failure; 2 wrong configuration; 4 problems; 75 Kafka or PostgreSQL cannot be reached.
+/// are none); 1 failure; 2 wrong configuration; 4 problems; 75 Kafka or PostgreSQL is unavailable.
 #[derive(Debug, Args)]
 pub struct DoctorArgs {
     /// Write JSON instead of a table.
@@ -23,12 +24,7 @@ pub struct DoctorArgs {
     pub json: bool,
 }
 
-/// Where standard output is not a terminal, and the limits where it is: longer lines are hard to read.
-const DEFAULT_WIDTH: usize = 80;
-const LEAST_WIDTH: usize = 60;
-const GREATEST_WIDTH: usize = 110;
-
-/// Runs all checks and prints what they found to `out`.
+/// Makes all checks and prints their findings to `out`.
 ///
 /// # Errors
 /// `out` cannot be written to, or a client cannot be made from the configuration.
@@ -43,10 +39,31 @@ pub async fn run(args: &DoctorArgs, config: &Config, out: &mut impl Write) -> an
     };
     let report = doctor::examine(&subject).await?;
     if args.json {
-        writeln!(out, "{:#}", report.to_json())?;
+        print(&report, true, out)?;
     } else {
-        let width = terminal_size_of(std::io::stdout()).map_or(DEFAULT_WIDTH, |(Width(width), _)| usize::from(width));
-        report.write_table(width.clamp(LEAST_WIDTH, GREATEST_WIDTH), out)?;
+        let row = |finding: &Finding| Row {
+            status: finding.status,
+            check: format!("{} {}", finding.area, finding.check),
+            finding: match &finding.remedy {
+                Some(remedy) => format!("{} -> {remedy}", finding.finding),
+                None => finding.finding.clone(),
+            },
+        };
+        let rows: Vec<Row> = report.checks.iter().map(row).collect();
+        print(&rows, false, out)?;
+        let number = |status| rows.iter().filter(|row| row.status == status).count() as u64;
+        let warnings = count(number(Status::Warning), "warning", "warnings");
+        let problems = count(number(Status::Problem), "problem", "problems");
+        let (ok, unchecked) = (number(Status::Ok), number(Status::Unchecked));
+        writeln!(out, "\n{ok} ok, {warnings}, {problems}, {unchecked} unchecked")?;
     }
-    Ok(report.exit())
+    Ok(report.exit)
+}
+
+/// A finding in three columns, which fit on a terminal.
+#[derive(Serialize)]
+struct Row {
+    status: Status,
+    check: String,
+    finding: String,
 }

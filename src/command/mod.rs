@@ -16,7 +16,6 @@ pub mod schema;
 pub mod serve;
 pub mod settings;
 mod table;
-mod text;
 pub mod user;
 mod user_ids;
 pub mod verify;

@@ -78,7 +78,7 @@ async fn a_settled_scene_has_no_findings_and_every_wrong_last_record_is_found_an
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_record_that_the_topic_has_lost_is_found_and_a_topic_that_is_missing_is_a_failure() {
+async fn a_record_that_the_topic_has_lost_is_found_and_a_topic_that_is_missing_is_refused() {
     let scene = settled().await;
     let other = scene.kafka.create_topic("other", 3, &[]).await;
     let (code, report) = verify(&scene, &[("SEGMENTER_TOPICS_SEGMENT_CHANGED", &other)]).await;
@@ -89,7 +89,7 @@ async fn a_record_that_the_topic_has_lost_is_found_and_a_topic_that_is_missing_i
     let mut environment = scene.environment();
     environment.push(("SEGMENTER_TOPICS_SEGMENT_CHANGED", "no-such-topic"));
     let finished = segmenter(&["verify", "--topic"], &environment).finish(PATIENCE).await;
-    assert!(finished.code == Some(1) && finished.log.contains("does not exist"), "{finished:?}");
+    assert!(finished.code == Some(3) && finished.log.contains("does not exist"), "{finished:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

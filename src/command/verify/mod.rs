@@ -1,10 +1,7 @@
-//! `segmenter verify`: whether what is stored, and what was said, is as it should be. Reads only.
+//! `segmenter verify`: whether rows, states and the output topic are as they should be. Reads only.
 
-mod finding;
 mod report;
 mod row;
-mod spoken;
-mod table;
 mod topic;
 mod walk;
 
@@ -15,10 +12,12 @@ use anyhow::Context as _;
 use clap::Args;
 
 use super::database::{self, Access, Database};
+use super::table::print;
 use crate::config::{CatalogConfig, Config, DatabaseConfig};
+use crate::engine::Catalog;
 use crate::exit::Exit;
-use finding::Findings;
-use report::Report;
+use crate::store::verify::count_users;
+use report::{Counts, Findings};
 
 /// Check segments, states and, if asked to, segment-changed.
 ///
@@ -28,11 +27,11 @@ use report::Report;
 /// It costs one pass by key over each of profile_states, user_vectors and travel_onboarding_profiles, and counts of users
 /// and states from their indexes. --deep also transfers and scores every user it looks at.
 ///
-/// Exit codes: 0 nothing found; 1 failure; 2 usage; 3 the schema is not migrated; 4 there are findings; 75 the database
-/// or Kafka is away.
+/// Exit codes: 0 nothing found; 1 failure; 2 usage; 3 the schema is not migrated, or the topic does not exist; 4 there are
+/// findings; 75 the database or Kafka is unavailable.
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
-    /// Also compare the last record of each user on segment-changed with what the database says was said last.
+    /// Also compare the last record of each user on segment-changed with the change published last.
     ///
     /// Reads the whole topic, from its beginning to its end at the call, without joining the group. Compares revisions,
     /// not scores or times. Takes about 150 bytes of memory a user.
@@ -41,7 +40,7 @@ pub struct VerifyArgs {
     /// Also score the stored profiles with the configured catalog and compare the rows.
     ///
     /// About so many users, chosen at random at each run, or all of them. Users scored with another catalog version are
-    /// left out; they are findings of their own. Vectors that were learned by others are not compared.
+    /// left out; they are findings of their own. Vectors that others learned are not compared.
     #[arg(long, value_name = "USERS|all", num_args = 0..=1, default_missing_value = "10000")]
     deep: Option<Depth>,
     /// How many findings of a kind are listed. All are counted.
@@ -72,7 +71,7 @@ impl FromStr for Depth {
 }
 
 impl VerifyArgs {
-    /// Whether the configuration has to say where Kafka is.
+    /// Whether the configuration has to name the brokers.
     pub fn needs_kafka(&self) -> bool {
         self.topic
     }
@@ -102,47 +101,35 @@ pub async fn run(args: &VerifyArgs, scope: Scope<'_>, out: &mut impl Write) -> a
         Scope::Topic(config) => Some(topic::Comparison::read(config).await?),
         Scope::Database(..) => None,
     };
-    let report = look(&database, &catalog, args.deep, topic, &mut findings).await?;
-    if args.json {
-        writeln!(out, "{}", report::json(&report, &findings)).context("cannot print")?;
-    } else {
-        table::write(&report, &findings, out).context("cannot print")?;
-    }
-    Ok(if findings.is_empty() { Exit::Ok } else { Exit::Findings })
+    let counts = look(&database, &catalog, args.deep, topic, &mut findings).await.context("could not verify")?;
+    let report = findings.into_report(counts);
+    print(&report, args.json, out)?;
+    Ok(if report.ok { Exit::Ok } else { Exit::Findings })
 }
 
 async fn look(
     database: &Database,
-    catalog: &crate::engine::Catalog,
+    catalog: &Catalog,
     depth: Option<Depth>,
     mut topic: Option<topic::Comparison>,
     findings: &mut Findings,
-) -> anyhow::Result<Report> {
+) -> anyhow::Result<Counts> {
     let pool = &database.pool;
-    let away = "could not read the database";
-    let (columns, index) = walk::schema(pool, findings).await.context(away)?;
-    let users = walk::users(database).await.context(away)?;
-    let sample = walk::sample(pool, depth).await.context(away)?;
-    let states = walk::states(pool, catalog, sample, topic.as_mut(), findings).await.context(away)?;
-    let vectors = walk::vectors(pool, findings).await.context(away)?;
-    let profiles = walk::profiles(pool, findings).await.context(away)?;
-    let outbox = walk::outbox(pool, findings).await.context(away)?;
-    let topic = match topic {
-        Some(comparison) => Some(comparison.end(pool, findings).await?),
-        None => None,
-    };
-    Ok(Report {
-        schema: database.schema.to_string(),
-        columns,
-        index,
-        catalog_version: catalog.version(),
-        users,
-        vectors,
-        states,
-        profiles,
-        outbox,
-        topic,
-    })
+    let mut counts =
+        Counts { schema: database.schema.to_string(), catalog_version: catalog.version(), ..Counts::default() };
+    walk::schema(pool, &mut counts, findings).await?;
+    if database.platform.has_users {
+        counts.users = Some(count_users(pool).await?);
+    }
+    let sample = walk::sample(pool, depth).await?;
+    walk::states(pool, catalog, sample, topic.as_mut(), &mut counts, findings).await?;
+    walk::vectors(pool, &mut counts, findings).await?;
+    walk::profiles(pool, &mut counts, findings).await?;
+    walk::outbox(pool, &mut counts, findings).await?;
+    if let Some(comparison) = topic {
+        counts.topic = Some(comparison.end(pool, findings).await?);
+    }
+    Ok(counts)
 }
 
 #[cfg(test)]

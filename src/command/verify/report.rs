@@ -1,60 +1,63 @@
-//! What was counted, apart from what was found.
+//! The report: what was counted, and what is not as it should be. Of each kind of finding all are counted and the first few
+//! are listed.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use serde_json::{Value, json};
 
-use super::finding::Findings;
+/// The report of one run.
+#[derive(Debug, Serialize)]
+pub(super) struct Report {
+    pub ok: bool,
+    pub counts: Counts,
+    pub findings: Vec<Found>,
+    /// The first few of each kind.
+    pub examples: Vec<Example>,
+}
 
-/// The counts of one run.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Report {
+pub(super) struct Counts {
     /// How the database's migrations stand to this program.
     pub schema: String,
-    /// The four columns with their types, as found.
-    pub columns: Vec<Column>,
     /// The index on `primarySegment`.
     pub index: &'static str,
     /// Of the configured catalog.
     pub catalog_version: u32,
     /// Absent where the database has no `users` table.
     pub users: Option<i64>,
-    pub vectors: Vectors,
-    pub states: States,
-    /// Absent where the table of onboarding profiles is not there or may not be read.
-    pub profiles: Option<Profiles>,
-    pub outbox: Outbox,
+    /// Rows of `user_vectors`.
+    pub vectors: u64,
+    /// Those with a primary segment.
+    pub with_segments: u64,
+    /// Of `withSegments` in `vectors`; absent while the table is empty.
+    pub percentage: Option<f64>,
+    /// With segments, the empty list among them, and no state of ours: written by others.
+    pub without_state: u64,
+    pub states: u64,
+    /// Scored anew and compared; absent without --deep.
+    pub compared: Option<u64>,
+    /// Chosen to be scored anew, but scored with another catalog version, and therefore not compared.
+    pub other_catalog: u64,
+    /// Onboarding profiles that are completed; absent where their table is not there or may not be read.
+    pub completed_profiles: Option<u64>,
+    /// Completed, without segments, and rightly so: the user was erased.
+    pub erased_profiles: u64,
+    pub outbox_rows: i64,
+    pub oldest_outbox_seconds: f64,
+    /// The four columns with their types, as found.
+    pub columns: BTreeMap<&'static str, String>,
+    /// Users with segments by the version of the catalog that scored them.
+    pub catalog_versions: BTreeMap<i32, u64>,
+    pub distribution: Vec<Share>,
     /// Absent where the topic was not read.
     pub topic: Option<Topic>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Column {
-    pub name: &'static str,
-    #[serde(rename = "type")]
-    pub kind: String,
-}
-
-/// Rows of `user_vectors`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Vectors {
-    pub total: u64,
-    /// With a primary segment.
-    pub with_segments: u64,
-    /// Of `withSegments` in `total`; absent while the table is empty.
-    pub percentage: Option<f64>,
-    /// With segments, the empty list among them, and no state of ours: written by others.
-    pub without_state: u64,
-    pub distribution: Vec<Share>,
-}
-
 /// A primary segment, with the rows that have it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Share {
+pub(super) struct Share {
     pub segment: String,
     pub count: u64,
     /// Percent of the rows with a primary segment.
@@ -63,46 +66,10 @@ pub struct Share {
     pub average_confidence: Option<f64>,
 }
 
-/// States of users.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct States {
-    pub total: u64,
-    /// Users with segments by the version of the catalog that scored them.
-    pub catalog_versions: BTreeMap<i32, u64>,
-    /// Absent without --deep.
-    pub deep: Option<Deep>,
-}
-
-/// What was scored anew.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Deep {
-    pub compared: u64,
-    /// Scored with another catalog version, and therefore not compared.
-    pub other_catalog: u64,
-}
-
-/// Onboarding profiles that the platform stores.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Profiles {
-    pub completed: u64,
-    /// Completed, without segments, and rightly so: the user was erased.
-    pub erased: u64,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Outbox {
-    pub rows: i64,
-    pub oldest_seconds: f64,
-}
-
 /// The topic segment-changed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Topic {
+pub(super) struct Topic {
     pub name: String,
     pub records: u64,
     pub users: u64,
@@ -112,55 +79,100 @@ pub struct Topic {
     pub in_flight: u64,
 }
 
-/// Percent of `part` in `whole`, rounded to two digits as PostgreSQL rounds a numeric; `None` of nothing.
-pub(super) fn percentage(part: u64, whole: u64) -> Option<f64> {
-    let (part, whole) = (u128::from(part), u128::from(whole));
-    let hundredths = (part * 20_000 + whole).checked_div(whole * 2)?;
-    Some(hundredths as f64 / 100.0)
+/// A kind of finding. Anything found under one of these ends the command with exit code 4.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Check {
+    Column,
+    Index,
+    UnreadableState,
+    StateWithoutRow,
+    ErasedWithRow,
+    Contradiction,
+    StaleCatalog,
+    ProfileWithoutSegments,
+    UnreadableOutbox,
+    NotOnTopic,
+    OlderOnTopic,
+    NewerOnTopic,
+    OtherOnTopic,
+    UnknownOnTopic,
+    Difference,
 }
 
-/// `value` rounded to two digits as PostgreSQL rounds a double cast to numeric: half away from zero after 15 digits.
-pub(super) fn two_digits(value: f64) -> Option<f64> {
-    let exact = format!("{value:.14}").parse::<f64>().ok().filter(|value| value.is_finite())?;
-    let scaled = (exact * 1e13).round();
-    // Beyond this a double has no two digits to round.
-    if scaled.abs() > 9e15 {
-        return Some(value);
-    }
-    Some((scaled / 1e11).round() / 100.0)
-}
-
-/// The report as JSON.
-pub(super) fn json(report: &Report, findings: &Findings) -> Value {
-    let found: Vec<Value> = findings
-        .iter()
-        .map(|(check, found)| {
-            json!({
-                "check": check.code(), "meaning": check.meaning(), "count": found.count, "examples": found.examples,
-            })
-        })
-        .collect();
-    json!({"ok": findings.is_empty(), "counts": report, "findings": found})
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn percentages_are_rounded_half_up_and_there_is_none_of_nothing() {
-        assert_eq!(percentage(0, 0), None);
-        assert_eq!(percentage(2, 3), Some(66.67));
-        assert_eq!(percentage(1, 32), Some(3.13));
-        assert_eq!((percentage(0, 7), percentage(7, 7)), (Some(0.0), Some(100.0)));
-    }
-
-    #[test]
-    fn averages_are_rounded_half_up_by_their_decimal_digits() {
-        for (value, rounded) in [(0.815, 0.82), (0.814_999, 0.81), (0.825, 0.83), (1.0, 1.0), (0.0, 0.0), (0.005, 0.01)]
-        {
-            assert_eq!(two_digits(value), Some(rounded), "{value}");
+impl Check {
+    /// The stable name, its meaning in the plural, and the remedy; the runbook has the causes.
+    #[rustfmt::skip]
+    fn texts(self) -> [&'static str; 3] {
+        const MIGRATE: &str = "segmenter migrate run; restore a column's type";
+        const REPAIR: &str = "segmenter recompute --repair --execute";
+        const NEWER: &str = "verify with the newer version that wrote them; damaged bytes come back from a backup only";
+        const REPUBLISH: &str = "segmenter republish --users-file FILE --execute";
+        match self {
+            Self::Column => ["column", "columns of user_vectors with another type", MIGRATE],
+            Self::Index => ["index", "the index on \"primarySegment\" is not usable", MIGRATE],
+            Self::UnreadableState => ["unreadable-state", "states that this version cannot read", NEWER],
+            Self::StateWithoutRow => ["state-without-row", "onboarded users whose segments are missing in user_vectors", REPAIR],
+            Self::ErasedWithRow => ["erased-with-row", "erased users who still have segments in user_vectors", "find the writer; erase the user again"],
+            Self::Contradiction => ["contradiction", "rows whose columns contradict their segments", REPAIR],
+            Self::StaleCatalog => ["stale-catalog", "users scored with another catalog version", "segmenter recompute --execute, or configure the newer catalog"],
+            Self::ProfileWithoutSegments => ["profile-without-segments", "completed onboarding profiles whose user has no segments", "segmenter backfill, or redrive the dead letter"],
+            Self::UnreadableOutbox => ["unreadable-outbox", "outbox rows that this version cannot read", NEWER],
+            Self::NotOnTopic => ["not-on-topic", "users whose last change is not on the topic", "segmenter republish --all --execute, to the right topic"],
+            Self::OlderOnTopic => ["older-on-topic", "users whose last record is older than the change published last", REPUBLISH],
+            Self::NewerOnTopic => ["newer-on-topic", "users whose last record is newer than what the database knows", "replay the input topics from the earliest record"],
+            Self::OtherOnTopic => ["other-on-topic", "users whose last record is not the change published last", REPUBLISH],
+            Self::UnknownOnTopic => ["unknown-on-topic", "users on the topic of whom nothing was published", "erase the user, or produce a null record by hand"],
+            Self::Difference => ["difference", "users whose row is not what their state gives", REPAIR],
         }
-        assert_eq!((two_digits(f64::NAN), two_digits(1e300)), (None, Some(1e300)));
+    }
+}
+
+/// How much was found under one check.
+#[derive(Debug, Serialize)]
+pub(super) struct Found {
+    pub check: &'static str,
+    pub count: u64,
+    pub meaning: &'static str,
+    pub remedy: &'static str,
+}
+
+/// A user, or a thing of the schema, with what is wrong.
+#[derive(Debug, Serialize)]
+pub(super) struct Example {
+    pub check: &'static str,
+    pub subject: String,
+    pub detail: String,
+}
+
+/// All that was found: of each kind how often, and the first few.
+#[derive(Debug)]
+pub(super) struct Findings {
+    limit: usize,
+    found: BTreeMap<Check, (u64, Vec<Example>)>,
+}
+
+impl Findings {
+    /// Nothing yet; of each kind the first `limit` will be listed.
+    pub fn listing(limit: usize) -> Self {
+        Self { limit, found: BTreeMap::new() }
+    }
+
+    pub fn add(&mut self, check: Check, subject: &str, detail: impl Into<String>) {
+        let (count, examples) = self.found.entry(check).or_default();
+        *count += 1;
+        if examples.len() < self.limit {
+            let [check, ..] = check.texts();
+            examples.push(Example { check, subject: subject.to_owned(), detail: detail.into() });
+        }
+    }
+
+    pub fn into_report(self, counts: Counts) -> Report {
+        let mut report = Report { ok: self.found.is_empty(), counts, findings: Vec::new(), examples: Vec::new() };
+        for (check, (count, examples)) in self.found {
+            let [check, meaning, remedy] = check.texts();
+            report.findings.push(Found { check, count, meaning, remedy });
+            report.examples.extend(examples);
+        }
+        report
     }
 }

@@ -1,5 +1,7 @@
 //! Whether a row of `user_vectors` agrees with itself: the columns repeat the first of its segments.
 
+use std::fmt::Display;
+
 use serde::Deserialize;
 
 use crate::store::verify::ShownRow;
@@ -21,29 +23,24 @@ pub(super) fn contradiction(row: &ShownRow) -> Option<String> {
         Err(_) => return Some("segments is no list of assignments".to_owned()),
     };
     let first = assignments.first();
-    let primary = first.map(|first| first.segment.as_str());
+    let (primary, score) = (first.map(|first| first.segment.as_str()), first.map(|first| first.score));
     if row.primary_segment.as_deref() != primary {
-        let shown = |name: Option<&str>| name.unwrap_or("null").to_owned();
-        return Some(format!(
-            "primarySegment is {}, the first of segments {}",
-            shown(row.primary_segment.as_deref()),
-            shown(primary)
-        ));
+        let (found, wanted) = (shown(row.primary_segment.as_deref()), shown(primary));
+        return Some(format!("primarySegment is {found}, the first of segments {wanted}"));
     }
-    let score = first.map(|first| first.score);
     if row.segment_confidence != score {
-        let shown = |score: Option<f64>| score.map_or_else(|| "null".to_owned(), |score| score.to_string());
-        return Some(format!(
-            "segmentConfidence is {}, the first score of segments {}",
-            shown(row.segment_confidence),
-            shown(score)
-        ));
+        let (found, wanted) = (shown(row.segment_confidence), shown(score));
+        return Some(format!("segmentConfidence is {found}, the first score of segments {wanted}"));
     }
     match (row.segments.is_some(), row.dated) {
         (true, false) => Some("segments without lastSegmentUpdate".to_owned()),
         (false, true) => Some("lastSegmentUpdate without segments".to_owned()),
         (true, true) | (false, false) => None,
     }
+}
+
+fn shown(value: Option<impl Display>) -> String {
+    value.map_or_else(|| "null".to_owned(), |value| value.to_string())
 }
 
 #[cfg(test)]
@@ -65,28 +62,23 @@ mod tests {
     }
 
     #[test]
-    fn a_row_that_repeats_its_first_segment_or_has_none_agrees_with_itself() {
+    fn columns_that_differ_from_the_first_segment_are_named_and_nothing_else_is() {
         for row in [row(Some(GOOD), Some("A"), Some(0.75)), row(Some("[]"), None, None), row(None, None, None)] {
             assert_eq!(contradiction(&row), None, "{row:?}");
         }
-    }
-
-    #[test]
-    fn columns_that_differ_from_the_first_segment_are_named() {
-        let found = |row: &ShownRow| contradiction(row).unwrap();
-        assert_eq!(found(&row(Some(GOOD), Some("B"), Some(0.75))), "primarySegment is B, the first of segments A");
-        assert!(found(&row(Some(GOOD), Some("A"), Some(0.5))).starts_with("segmentConfidence is 0.5"));
-        assert!(found(&row(Some(GOOD), Some("A"), Some(f64::NAN))).starts_with("segmentConfidence is NaN"));
-        assert_eq!(found(&row(Some("[]"), Some("A"), None)), "primarySegment is A, the first of segments null");
-        assert_eq!(found(&row(None, Some("A"), None)), "primarySegment is A, the first of segments null");
         let undated = ShownRow { dated: false, ..row(Some(GOOD), Some("A"), Some(0.75)) };
-        assert_eq!(found(&undated), "segments without lastSegmentUpdate");
         let dated = ShownRow { dated: true, ..row(None, None, None) };
-        assert_eq!(found(&dated), "lastSegmentUpdate without segments");
-    }
-
-    #[test]
-    fn what_is_no_list_of_assignments_is_named_so() {
+        for (row, expected) in [
+            (row(Some(GOOD), Some("B"), Some(0.75)), "primarySegment is B, the first of segments A"),
+            (row(Some(GOOD), Some("A"), Some(0.5)), "segmentConfidence is 0.5, the first score of segments 0.75"),
+            (row(Some(GOOD), Some("A"), Some(f64::NAN)), "segmentConfidence is NaN, the first score of segments 0.75"),
+            (row(Some("[]"), Some("A"), None), "primarySegment is A, the first of segments null"),
+            (row(None, Some("A"), None), "primarySegment is A, the first of segments null"),
+            (undated, "segments without lastSegmentUpdate"),
+            (dated, "lastSegmentUpdate without segments"),
+        ] {
+            assert_eq!(contradiction(&row).as_deref(), Some(expected));
+        }
         for segments in [
             "null",
             "{}",
@@ -97,8 +89,8 @@ mod tests {
             r#"[{"segment":"A","score":0.75,"reasons":[7]}]"#,
             r#"[{"segment":"A","score":0.75},null]"#,
         ] {
-            let found = contradiction(&row(Some(segments), Some("A"), Some(0.75))).unwrap();
-            assert_eq!(found, "segments is no list of assignments", "{segments}");
+            let found = contradiction(&row(Some(segments), Some("A"), Some(0.75)));
+            assert_eq!(found.as_deref(), Some("segments is no list of assignments"), "{segments}");
         }
     }
 }

@@ -1,44 +1,36 @@
-//! The last records of users on segment-changed against what the database says was said last, beside a live service.
+//! The last records of users on segment-changed against the changes that the database knows as published last, beside a
+//! live service.
 //!
 //! The topic is read first, then the states. A user that does not agree may have changed in between, so those few are
-//! looked at again: what was said of them now, then whether the outbox has them, then the rest of the topic up to its new
-//! end. What was said, is not in the outbox any more and is not on the topic either, is lost.
+//! looked at again: the change published last by now, then whether the outbox has it, then the rest of the topic up to its
+//! new end. A change that was committed, is not in the outbox any more and is not on the topic either, is lost.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Context as _;
 use sqlx::PgPool;
 
-use super::finding::{Check, Findings};
-use super::report::Topic;
-use super::spoken::verdict;
+use super::report::{Check, Findings, Topic};
 use crate::command::settings::cluster;
 use crate::config::Config;
-use crate::kafka::said_revisions::SaidRevisions;
+use crate::kafka::said_revisions::{LastRecord, SaidRevisions};
 use crate::kafka::topic_reader::{ReadError, Source};
 use crate::stop::Stop;
 use crate::store::outbox::each_waiting_user;
-use crate::store::verify::{Said, departed, said};
+use crate::store::verify::{Published, deleted, published};
 
 /// How often those that do not agree are looked at again, since they may go on changing.
 const LOOKS: u32 = 3;
 /// How many users are asked for at a time.
 const CHUNK: usize = 5_000;
 
-/// The topic as read so far, and who does not agree with it.
+/// The topic as read so far, and the users that do not agree with it.
 pub(super) struct Comparison {
     /// Its users are those who do not agree, or have not been compared yet.
     reader: SaidRevisions,
     topic: String,
     users: u64,
     suspects: BTreeSet<String>,
-}
-
-/// What another look at the suspects came to.
-#[derive(Default)]
-struct Look {
-    in_flight: BTreeSet<String>,
-    wrong: BTreeMap<String, (Check, String)>,
 }
 
 impl Comparison {
@@ -61,32 +53,37 @@ impl Comparison {
         Ok(Self { reader, topic, users, suspects: BTreeSet::new() })
     }
 
-    /// Compares what was said of a user with the user's last record.
-    pub fn compare(&mut self, user: &str, said: Said) {
-        if verdict(Some(said), self.reader.users.get(user)).is_some() {
+    /// Compares the change of a user that was published last with the user's last record.
+    pub fn compare(&mut self, user: &str, published: Option<Published>) {
+        if verdict(published, self.reader.users.get(user)).is_some() {
             self.suspects.insert(user.to_owned());
         } else {
             self.reader.users.remove(user);
         }
     }
 
-    /// Looks again at all that did not agree; what still does not is found.
+    /// Looks again at all that did not agree; those that still do not are found.
     pub async fn end(mut self, pool: &PgPool, findings: &mut Findings) -> anyhow::Result<Topic> {
-        self.compare_departed(pool).await.context("could not read the database")?;
+        let mut after = String::new();
+        loop {
+            let page = deleted(pool, &after).await?;
+            let Some((last, _)) = page.last() else { break };
+            after.clone_from(last);
+            for (user, revision) in page {
+                self.compare(&user, Some(Published { revision, is_null: true }));
+            }
+        }
         let unknown = self.reader.users.iter().filter(|(_, last)| verdict(None, Some(last)).is_some());
         let mut suspects = std::mem::take(&mut self.suspects);
         suspects.extend(unknown.map(|(user, _)| user.to_string()));
 
-        let mut in_flight = BTreeSet::new();
-        let mut wrong = BTreeMap::new();
+        let (mut in_flight, mut wrong) = (BTreeSet::new(), BTreeMap::new());
         for _ in 0..LOOKS {
             if suspects.is_empty() {
                 break;
             }
-            let look = self.look_again(pool, &suspects).await?;
-            in_flight.extend(look.in_flight);
-            suspects = look.wrong.keys().cloned().collect();
-            wrong = look.wrong;
+            wrong = self.look_again(pool, &suspects, &mut in_flight).await?;
+            suspects = wrong.keys().cloned().collect();
         }
         for (user, (check, detail)) in wrong {
             findings.add(check, &user, detail);
@@ -95,44 +92,86 @@ impl Comparison {
         Ok(Topic { name: self.topic, records, users: self.users, unreadable, in_flight: in_flight.len() as u64 })
     }
 
-    async fn compare_departed(&mut self, pool: &PgPool) -> Result<(), sqlx::Error> {
-        let mut after = String::new();
-        loop {
-            let page = departed(pool, &after).await?;
-            let Some((last, _)) = page.last() else { return Ok(()) };
-            after.clone_from(last);
-            for (user, said) in page {
-                self.compare(&user, said);
-            }
-        }
-    }
-
-    /// The order matters: what was said before the outbox was read, and is not in it, was produced before the topic's new
-    /// end.
-    async fn look_again(&mut self, pool: &PgPool, suspects: &BTreeSet<String>) -> anyhow::Result<Look> {
-        let away = "could not read the database";
+    /// Those that still do not agree and are not in flight. The order matters: a change that was published before the
+    /// outbox was read, and is not in it, was produced before the topic's new end.
+    async fn look_again(
+        &mut self,
+        pool: &PgPool,
+        suspects: &BTreeSet<String>,
+        in_flight: &mut BTreeSet<String>,
+    ) -> anyhow::Result<BTreeMap<String, (Check, String)>> {
         let users: Vec<&str> = suspects.iter().map(String::as_str).collect();
-        let mut said_now = Vec::with_capacity(users.len());
+        let mut published_now = Vec::with_capacity(users.len());
         for chunk in users.chunks(CHUNK) {
-            said_now.extend(said(pool, chunk).await.context(away)?);
+            published_now.extend(published(pool, chunk).await?);
         }
-        let mut look = Look::default();
-        let waits = |user: &str| {
-            if let Some(user) = suspects.get(user) {
-                look.in_flight.insert(user.clone());
-            }
-        };
-        each_waiting_user(pool, waits).await.context(away)?;
+        let mut waiting = BTreeSet::new();
+        each_waiting_user(pool, |user| waiting.extend(suspects.get(user).cloned())).await?;
         tokio::task::block_in_place(|| self.reader.read_on())
             .with_context(|| format!("could not read {}", self.topic))?;
-        for (user, said) in users.into_iter().zip(said_now) {
-            if look.in_flight.contains(user) {
-                continue;
-            }
-            if let Some(wrong) = verdict(said, self.reader.users.get(user)) {
-                look.wrong.insert(user.to_owned(), wrong);
-            }
+        let settled = users.into_iter().zip(published_now).filter(|(user, _)| !waiting.contains(*user));
+        let wrong = settled
+            .filter_map(|(user, published)| Some((user.to_owned(), verdict(published, self.reader.users.get(user))?)));
+        let wrong = wrong.collect();
+        in_flight.extend(waiting);
+        Ok(wrong)
+    }
+}
+
+/// How a user's last record differs from the change published last, as far as the database knows.
+///
+/// A null record of a user of whom nothing is known is right: a database that was built anew does not know which users an
+/// earlier one erased.
+fn verdict(published: Option<Published>, last: Option<&LastRecord>) -> Option<(Check, String)> {
+    let Some(published) = published else {
+        let last = last.filter(|last| !last.is_null)?;
+        return Some((Check::UnknownOnTopic, format!("the last record has {}", shown(last))));
+    };
+    let kind = if published.is_null { " as a null record" } else { "" };
+    let known = format!("published {}{kind}", published.revision);
+    let Some(last) = last else { return Some((Check::NotOnTopic, known)) };
+    let check = match last.revision {
+        None => Check::OtherOnTopic,
+        Some(revision) if revision < published.revision => Check::OlderOnTopic,
+        Some(revision) if revision > published.revision => Check::NewerOnTopic,
+        Some(_) if last.is_null != published.is_null => Check::OtherOnTopic,
+        Some(_) => return None,
+    };
+    Some((check, format!("{known}, the last record has {}", shown(last))))
+}
+
+fn shown(last: &LastRecord) -> String {
+    let revision = last.revision.map_or_else(|| "no revision".to_owned(), |revision| format!("revision {revision}"));
+    if last.is_null { format!("{revision} and is null") } else { revision }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_published_revision_as_the_last_record_is_right_and_any_other_is_named() {
+        let ranking = Some(Published { revision: 7, is_null: false });
+        let null = Some(Published { revision: 7, is_null: true });
+        for (published, last, expected) in [
+            (ranking, Some((Some(7), false)), None),
+            (null, Some((Some(7), true)), None),
+            (None, None, None),
+            // Erased by a database that is gone.
+            (None, Some((Some(7), true)), None),
+            (ranking, None, Some(Check::NotOnTopic)),
+            (ranking, Some((Some(6), false)), Some(Check::OlderOnTopic)),
+            (null, Some((Some(6), false)), Some(Check::OlderOnTopic)),
+            (ranking, Some((Some(8), true)), Some(Check::NewerOnTopic)),
+            (ranking, Some((Some(7), true)), Some(Check::OtherOnTopic)),
+            (null, Some((Some(7), false)), Some(Check::OtherOnTopic)),
+            (ranking, Some((None, false)), Some(Check::OtherOnTopic)),
+            (None, Some((Some(7), false)), Some(Check::UnknownOnTopic)),
+            (None, Some((None, false)), Some(Check::UnknownOnTopic)),
+        ] {
+            let record = last.map(|(revision, is_null)| LastRecord::new(revision, is_null));
+            let found = verdict(published, record.as_ref()).map(|(check, _)| check);
+            assert_eq!(found, expected, "{published:?} {last:?}");
         }
-        Ok(look)
     }
 }

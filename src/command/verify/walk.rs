@@ -1,65 +1,50 @@
 //! The walk over the tables: pages in, counts and findings out.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::Depth;
-use super::finding::{Check, Findings};
-use super::report::{Column, Deep, Outbox, Profiles, Share, States, Vectors, percentage, two_digits};
+use super::report::{Check, Counts, Findings, Share};
 use super::row::contradiction;
 use super::topic::Comparison;
-use crate::command::database::Database;
 use crate::engine::Catalog;
-use crate::store::migrate::{Facts, IndexState, SEGMENT_COLUMNS, UserVectors};
-use crate::store::outbox::each_waiting_user;
+use crate::store::migrate::{Facts, IndexState, SEGMENT_COLUMNS};
+use crate::store::outbox::{self, each_waiting_user};
 use crate::store::sql;
-use crate::store::verify::{self as read, Access, Sample, StatePage, StoredUser};
+use crate::store::verify::{self as read, Sample, StoredUser};
 
 /// The four columns and the index, as found.
-pub(super) async fn schema(pool: &PgPool, findings: &mut Findings) -> Result<(Vec<Column>, &'static str), sqlx::Error> {
+pub(super) async fn schema(pool: &PgPool, counts: &mut Counts, findings: &mut Findings) -> Result<(), sqlx::Error> {
     let facts = Facts::read(&mut *sql::begin_in(pool).await?).await?;
-    let found: &[(String, String)] = match &facts.user_vectors {
-        UserVectors::Table(columns) => columns,
-        UserVectors::Missing | UserVectors::NotATable => &[],
-    };
-    let mut columns = Vec::new();
     for (name, wanted) in SEGMENT_COLUMNS {
-        let kind = found.iter().find(|(found, _)| found == name).map_or("missing", |(_, kind)| kind.as_str());
+        let kind = facts.column_type(name).unwrap_or("missing");
         if kind != wanted {
             findings.add(Check::Column, name, format!("{kind}, should be {wanted}"));
         }
-        columns.push(Column { name, kind: kind.to_owned() });
+        counts.columns.insert(name, kind.to_owned());
     }
-    let index = match facts.index {
+    counts.index = match facts.index {
         IndexState::Valid => "valid",
         IndexState::Missing => "missing",
         IndexState::Invalid => "invalid",
         IndexState::NameTaken => "something else has its name",
     };
     if facts.index != IndexState::Valid {
-        findings.add(Check::Index, "user_vectors_primarySegment_idx", index);
+        findings.add(Check::Index, "user_vectors_primarySegment_idx", counts.index);
     }
-    Ok((columns, index))
-}
-
-/// How many users the platform has.
-pub(super) async fn users(database: &Database) -> Result<Option<i64>, sqlx::Error> {
-    if !database.platform.has_users {
-        return Ok(None);
-    }
-    read::count_users(&database.pool).await.map(Some)
+    Ok(())
 }
 
 /// Which users are to be scored anew; another sample at every run.
 pub(super) async fn sample(pool: &PgPool, depth: Option<Depth>) -> Result<Sample, sqlx::Error> {
-    let wanted = match depth {
-        None => return Ok(Sample::NONE),
-        Some(Depth::All) => return Ok(Sample::ALL),
-        Some(Depth::About(users)) => i64::from(users),
+    let one_in = match depth {
+        None => 0,
+        Some(Depth::All) => 1,
+        Some(Depth::About(users)) => (read::count_states(pool).await? / i64::from(users)).max(1),
     };
-    let one_in = (read::count_states(pool).await? / wanted).max(1);
     Ok(Sample { one_in, seed: Uuid::new_v4().as_u64_pair().0.cast_signed() })
 }
 
@@ -69,36 +54,33 @@ pub(super) async fn states(
     catalog: &Catalog,
     sample: Sample,
     mut topic: Option<&mut Comparison>,
+    counts: &mut Counts,
     findings: &mut Findings,
-) -> Result<States, sqlx::Error> {
-    let mut counts = States { deep: (sample != Sample::NONE).then(Deep::default), ..States::default() };
-    let mut pages = StatePage::new(sample);
+) -> Result<(), sqlx::Error> {
+    counts.compared = (sample.one_in > 0).then_some(0);
+    let mut after = String::new();
     loop {
-        let page = pages.next(pool).await?;
-        if page.is_empty() {
-            return Ok(counts);
-        }
+        let page = read::states(pool, sample, &after).await?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after.clone_from(&last.user);
         for user in &page {
-            counts.total += 1;
-            state(user, catalog, &mut counts, findings);
+            counts.states += 1;
+            state(user, catalog, counts, findings);
             if let Some(topic) = topic.as_deref_mut() {
-                topic.compare(&user.user, user.said);
+                topic.compare(&user.user, user.published);
             }
         }
     }
 }
 
 /// Looks at one state and what is known of its row.
-fn state(user: &StoredUser, catalog: &Catalog, counts: &mut States, findings: &mut Findings) {
+fn state(user: &StoredUser, catalog: &Catalog, counts: &mut Counts, findings: &mut Findings) {
     let decoded = match &user.state {
-        Some(Err(error)) => {
-            findings.add(Check::UnreadableState, &user.user, error.to_string());
-            return;
-        }
+        Some(Err(error)) => return findings.add(Check::UnreadableState, &user.user, error.to_string()),
         Some(Ok(state)) => Some(state),
         None => None,
     };
-    // Where the state was not read, row and columns say enough: who was scored and never erased is onboarded.
+    // Where the state was not read, row and columns are enough: a user that was scored and never erased is onboarded.
     let is_onboarded = match decoded {
         Some(state) => state.profile.onboarded().is_some(),
         None => user.catalog_version > 0 && !user.erased,
@@ -118,11 +100,11 @@ fn state(user: &StoredUser, catalog: &Catalog, counts: &mut States, findings: &m
         let detail = format!("version {}, the configured one is {}", user.catalog_version, catalog.version());
         findings.add(Check::StaleCatalog, &user.user, detail);
     }
-    let Some(deep) = counts.deep.as_mut().filter(|_| user.sampled) else { return };
+    let Some(compared) = counts.compared.as_mut().filter(|_| user.sampled) else { return };
     if !is_ours {
-        deep.other_catalog += 1;
+        counts.other_catalog += 1;
     } else if let (Some(state), Some(row)) = (decoded, &user.row) {
-        deep.compared += 1;
+        *compared += 1;
         let differ = read::differences(state, row, catalog);
         if !differ.is_empty() && user.has_segments {
             findings.add(Check::Difference, &user.user, differ.join(", "));
@@ -131,8 +113,8 @@ fn state(user: &StoredUser, catalog: &Catalog, counts: &mut States, findings: &m
 }
 
 /// Walks over the rows of `user_vectors`.
-pub(super) async fn vectors(pool: &PgPool, findings: &mut Findings) -> Result<Vectors, sqlx::Error> {
-    let mut counts = Vectors::default();
+pub(super) async fn vectors(pool: &PgPool, counts: &mut Counts, findings: &mut Findings) -> Result<(), sqlx::Error> {
+    // Of each primary segment the rows, the sum of their confidences, and how many have one.
     let mut shares: BTreeMap<String, (u64, f64, u64)> = BTreeMap::new();
     let mut after = String::new();
     loop {
@@ -140,7 +122,7 @@ pub(super) async fn vectors(pool: &PgPool, findings: &mut Findings) -> Result<Ve
         let Some(last) = page.last() else { break };
         after.clone_from(&last.user);
         for row in page {
-            counts.total += 1;
+            counts.vectors += 1;
             counts.without_state += u64::from(row.segments.is_some() && !row.has_state);
             if let Some(what) = contradiction(&row) {
                 findings.add(Check::Contradiction, &row.user, what);
@@ -154,53 +136,49 @@ pub(super) async fn vectors(pool: &PgPool, findings: &mut Findings) -> Result<Ve
             }
         }
     }
-    counts.percentage = percentage(counts.with_segments, counts.total);
-    counts.distribution = shares
-        .into_iter()
-        .map(|(segment, (count, sum, rated))| Share {
-            segment,
-            count,
-            share: percentage(count, counts.with_segments).unwrap_or(0.0),
-            average_confidence: two_digits(sum / rated as f64),
-        })
-        .collect();
+    let percentage = |part: u64, whole: u64| 100.0 * part as f64 / whole as f64;
+    counts.percentage = (counts.vectors > 0).then(|| percentage(counts.with_segments, counts.vectors));
+    let share = |(segment, (count, sum, rated))| Share {
+        segment,
+        count,
+        share: percentage(count, counts.with_segments),
+        average_confidence: Some(sum / rated as f64).filter(|average: &f64| average.is_finite()),
+    };
+    counts.distribution = shares.into_iter().map(share).collect();
     // Stable: equal counts stay in the order of their names.
-    counts.distribution.sort_by_key(|share| std::cmp::Reverse(share.count));
-    Ok(counts)
+    counts.distribution.sort_by_key(|share| Reverse(share.count));
+    Ok(())
 }
 
 /// Walks over the onboarding profiles that the platform stores.
-pub(super) async fn profiles(pool: &PgPool, findings: &mut Findings) -> Result<Option<Profiles>, sqlx::Error> {
-    if read::may_read_profiles(pool).await? != Access::Granted {
-        return Ok(None);
+pub(super) async fn profiles(pool: &PgPool, counts: &mut Counts, findings: &mut Findings) -> Result<(), sqlx::Error> {
+    if !read::may_read_profiles(pool).await? {
+        return Ok(());
     }
-    let mut counts = Profiles::default();
+    let completed = counts.completed_profiles.insert(0);
     let mut after = String::new();
     loop {
         let page = read::completed_profiles(pool, &after).await?;
-        let Some(last) = page.last() else { return Ok(Some(counts)) };
-        after.clone_from(&last.user);
-        for profile in page.iter().filter(|profile| profile.completed) {
-            counts.completed += 1;
-            if profile.has_segments {
-                continue;
-            }
-            if profile.erased {
-                counts.erased += 1;
-            } else {
-                let what = if profile.has_row { "a vector without segments" } else { "no vector" };
-                findings.add(Check::ProfileWithoutSegments, &profile.user, what);
+        let Some((last, _)) = page.last() else { return Ok(()) };
+        after.clone_from(last);
+        for (user, segments) in page {
+            let Some(segments) = segments else { continue };
+            *completed += 1;
+            match segments.as_str() {
+                "segments" => {}
+                "erased" => counts.erased_profiles += 1,
+                missing => findings.add(Check::ProfileWithoutSegments, &user, missing),
             }
         }
     }
 }
 
 /// How full the outbox is, and whether it can be read.
-pub(super) async fn outbox(pool: &PgPool, findings: &mut Findings) -> Result<Outbox, sqlx::Error> {
-    let depth = crate::store::outbox::depth(pool).await?;
-    let waiting = each_waiting_user(pool, |_| {}).await?;
-    for row in waiting.unreadable {
+pub(super) async fn outbox(pool: &PgPool, counts: &mut Counts, findings: &mut Findings) -> Result<(), sqlx::Error> {
+    let depth = outbox::depth(pool).await?;
+    (counts.outbox_rows, counts.oldest_outbox_seconds) = (depth.rows, depth.oldest.as_secs_f64());
+    for row in each_waiting_user(pool, |_| {}).await?.unreadable {
         findings.add(Check::UnreadableOutbox, &row.to_string(), "written in a format unknown to this version");
     }
-    Ok(Outbox { rows: depth.rows, oldest_seconds: depth.oldest.as_secs_f64() })
+    Ok(())
 }

@@ -1,11 +1,6 @@
-//! PostgreSQL: what is found of it, and the verdicts on that.
-//!
-//! - `gather`, `content`: the questions to the database · this file: what it answered
-//! - `server`, `schema`, `rights`, `data`: the verdicts, pure
+//! PostgreSQL: the session that is asked, and the list of the checks. Each file has its questions beside the pure verdicts.
 
-mod content;
 mod data;
-mod gather;
 mod rights;
 mod schema;
 mod server;
@@ -14,151 +9,136 @@ mod tests;
 
 use std::time::Duration;
 
-pub use gather::gather;
-pub use rights::Right;
+use anyhow::Context as _;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
+use tokio::time::timeout;
 
-use super::finding::{Answer, Check, Finding, Unreachable};
-use crate::store::schema::{Platform, SchemaStatus};
+use super::Subject;
+use super::finding::{Answer, Findings, Unknown, Unreachable};
+use crate::store::apply::transaction_deadline;
+use crate::store::error::{ErrorClass, classify};
+use crate::store::schema::{self as migrations, Platform, SchemaStatus};
 
-/// What the configuration asks of PostgreSQL.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Needs {
-    /// Connections of one process.
-    pub connections: i64,
-    pub application_name: String,
-    /// How long one statement and one transaction may take.
-    pub statement_timeout: Duration,
-    pub transaction_deadline: Duration,
-    /// Outbox rows from which on intake pauses.
-    pub max_outbox_rows: i64,
-    /// The catalog of this process; none if it cannot be read, which another check says.
-    pub catalog_version: Option<i64>,
+/// How long one question may take.
+const ANSWER: Duration = Duration::from_secs(5);
+
+/// Asks the database, and judges. The session is read-only, each question has a deadline.
+///
+/// # Errors
+/// The URL is none.
+pub async fn check(subject: &Subject<'_>) -> anyhow::Result<Findings> {
+    let config = &subject.config.database;
+    // Without the cause: it may repeat the URL, which holds a password.
+    let options: PgConnectOptions = config.url.expose().parse().ok().context("database.url cannot be parsed")?;
+    let timeout_text = config.statement_timeout.as_millis().to_string();
+    // As the service connects, so that what stands between it and the server shows; read-only besides.
+    let options = options
+        .application_name("segmenter doctor")
+        .options([("statement_timeout", timeout_text.as_str()), ("default_transaction_read_only", "on")]);
+    let mut found = Findings::of("database");
+    found.begin("reachable");
+    let mut session = match Session::open(&options, config.connect_timeout).await {
+        Ok(session) => session,
+        Err(unreachable) => return Ok(not_reached(&unreachable, found)),
+    };
+    let server = match session.ask(server::read).await {
+        Ok(server) => server,
+        Err(unknown) => return Ok(not_reached(&Unreachable::Unavailable(unknown.why), found)),
+    };
+    found.ok("it answers.");
+    server::server(&server, &mut found);
+    server::clock(session.ask(server::read_clock).await, &mut found);
+    server::timeouts(&server, config.statement_timeout, transaction_deadline(config.statement_timeout), &mut found);
+    let name = config.application_name.as_str();
+    let room = session.ask(async |connection| server::read_room(connection, name).await).await;
+    server::room(room, &server.role, i64::from(subject.connections), &mut found);
+
+    let status = session.ask(migrations::check).await;
+    let is_migrated = status.as_ref().is_ok_and(SchemaStatus::is_usable);
+    schema::migrations(status, &mut found);
+    schema::columns(session.ask(schema::read_columns).await, &mut found);
+    schema::indexes(session.ask(schema::read_indexes).await, is_migrated, &mut found);
+    schema::triggers(session.ask(schema::read_triggers).await, is_migrated, &mut found);
+    schema::users(session.ask(Platform::detect).await, is_migrated, &mut found);
+    rights::rights(session.ask(rights::read_missing).await, &server, &mut found);
+
+    // Of a schema that is not migrated, questions about what is missing find nothing new.
+    let outbox = session.ask(data::read_outbox).await;
+    if is_migrated || outbox.is_ok() {
+        data::outbox(outbox, i64::from(subject.config.outbox.max_depth), &mut found);
+    }
+    let without_rows = session.ask(data::read_states_without_rows).await;
+    if is_migrated || without_rows.is_ok() {
+        data::rows(without_rows, &mut found);
+    }
+    let newest = session.ask(data::read_newest_catalog).await;
+    if let Some(catalog) = subject.catalog.as_ref().ok().filter(|_| is_migrated || newest.is_ok()) {
+        data::catalog(newest, i64::from(catalog.version()), &mut found);
+    }
+    session.close().await;
+    Ok(found)
 }
 
-/// One database as it describes itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Facts {
-    pub server: Server,
-    pub clock: Answer<Clock>,
-    pub schema: Answer<SchemaStatus>,
-    /// The columns of `public.user_vectors` with their types; empty where there is no such table.
-    pub columns: Answer<Vec<(String, String)>>,
-    pub indexes: Answer<Vec<Index>>,
-    /// The triggers on the states: name, and whether it fires.
-    pub triggers: Answer<Vec<(String, bool)>>,
-    pub platform: Answer<Platform>,
-    /// The rights that the role lacks.
-    pub missing_rights: Answer<Vec<Right>>,
-    pub connections: Answer<Connections>,
-    pub outbox: Answer<Outbox>,
-    /// The highest version of a catalog that scored a user; 0 where none did.
-    pub newest_catalog: Answer<i64>,
-    /// Users of whom a ranking was said and who have no row in `public.user_vectors`.
-    pub states_without_rows: Answer<i64>,
-}
-
-/// Settings of the server and of our session on it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Server {
-    /// As `server_version_num`.
-    pub version: i32,
-    pub standby: bool,
-    /// The version of TLS, if the connection has it.
-    pub tls: Option<String>,
-    pub role: String,
-    pub superuser: bool,
-    pub synchronous_commit: String,
-    /// In force in a session that asked for ours; 0 is none.
-    pub statement_timeout: Duration,
-    /// Settings of the role or the database that end a transaction that takes too long; 0 is none.
-    pub idle_in_transaction_timeout: Duration,
-    pub transaction_timeout: Duration,
-}
-
-/// The server's clock against ours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Clock {
-    /// How far the server's is ahead, ms, taken in the middle of the question's round trip.
-    pub ahead_ms: i64,
-    /// By how much that may be wrong: half the round trip, ms.
-    pub uncertain_ms: i64,
-}
-
-/// An index on `public.user_vectors` or on a table of ours.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Index {
-    /// As SQL writes it.
-    pub name: String,
-    /// Its table's name, without a schema.
-    pub table: String,
-    pub valid: bool,
-    /// A unique index that begins with the same columns, which makes this one superfluous.
-    pub repeats: Option<String>,
-    /// Whether it serves `"primarySegment"` alone.
-    pub on_primary_segment: bool,
-}
-
-/// How many connections there may be, and are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Connections {
-    /// For roles that are no superusers.
-    pub most: i64,
-    /// Those of all clients, but for this session.
-    pub used: i64,
-    /// Of them those of processes of ours.
-    pub ours: i64,
-    /// The role's or the database's own limit, whichever is lower; none: unlimited.
-    pub own_limit: Option<i64>,
-}
-
-/// What waits to be said.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Outbox {
-    pub rows: i64,
-    pub oldest: Duration,
-}
-
-const REACHABLE: Check = Check::database("reachable");
-
-/// All verdicts.
-pub fn judge(facts: &Result<Facts, Unreachable>, needs: &Needs) -> Vec<Finding> {
-    let facts = match facts {
-        Ok(facts) => facts,
-        Err(Unreachable::Away(why)) => {
-            return vec![REACHABLE.problem(
-                format!("the database does not answer ({why}); nothing else of it could be checked."),
-                "Look at the server and at database.url (`segmenter config show`).",
-            )];
+fn not_reached(unreachable: &Unreachable, mut found: Findings) -> Findings {
+    let (finding, remedy) = match unreachable {
+        Unreachable::Unavailable(_) => {
+            ("the database does not answer", "Look at the server and at database.url (`segmenter config show`).")
         }
-        Err(Unreachable::Refused(why)) => {
-            return vec![REACHABLE.problem(
-                format!("the database refuses us ({why}); nothing else of it could be checked."),
-                "Look at user, password and database name in database.url.",
-            )];
+        Unreachable::Refused(_) => {
+            ("the database refuses us", "Look at user, password and database name in database.url.")
         }
     };
-    let mut findings = vec![REACHABLE.ok("it answers.")];
-    for check in [
-        server::version,
-        server::tls,
-        server::writable,
-        server::clock,
-        server::durability,
-        server::timeouts,
-        server::connections,
-        schema::migrations,
-        schema::columns,
-        schema::indexes,
-        schema::superfluous_indexes,
-        schema::triggers,
-        schema::users,
-        rights::rights,
-        rights::superuser,
-        data::outbox,
-        data::rows,
-        data::catalog,
-    ] {
-        findings.extend(check(facts, needs));
+    found.unreachable(unreachable, finding, remedy);
+    found
+}
+
+/// A connection that is dropped with the first question it does not answer in time.
+struct Session(Option<PgConnection>);
+
+impl Session {
+    async fn open(options: &PgConnectOptions, connect_timeout: Duration) -> Result<Self, Unreachable> {
+        match timeout(connect_timeout, options.connect()).await {
+            Ok(Ok(connection)) => Ok(Self(Some(connection))),
+            Ok(Err(error)) if classify(&error) == ErrorClass::Misconfigured => Err(Unreachable::Refused(text(&error))),
+            Ok(Err(error)) => Err(Unreachable::Unavailable(text(&error))),
+            Err(_) => Err(Unreachable::Unavailable(format!("no answer within {connect_timeout:?}"))),
+        }
     }
-    findings
+
+    async fn ask<T>(&mut self, question: impl AsyncFnOnce(&mut PgConnection) -> Result<T, sqlx::Error>) -> Answer<T> {
+        let Some(connection) = &mut self.0 else {
+            return Err(Unknown::failed("the database had stopped answering"));
+        };
+        match timeout(ANSWER, question(connection)).await {
+            Ok(answer) => answer.map_err(|error| unknown(&error)),
+            Err(_) => {
+                // A late answer would be taken for the answer to another question.
+                self.0 = None;
+                Err(Unknown::failed(format!("no answer within {ANSWER:?}")))
+            }
+        }
+    }
+
+    async fn close(self) {
+        if let Some(connection) = self.0 {
+            // A farewell that fails changes nothing.
+            let _ = timeout(ANSWER, connection.close()).await;
+        }
+    }
+}
+
+fn unknown(error: &sqlx::Error) -> Unknown {
+    let mut unknown = Unknown::failed(text(error));
+    match error.as_database_error().and_then(|database| database.code()).as_deref() {
+        Some("42501") => unknown.remedy = "Run docs/grants.sql as the owner of the tables.".to_owned(),
+        Some("42P01" | "3F000") => unknown.remedy = "The migrations make it: `segmenter migrate run`.".to_owned(),
+        _ => {}
+    }
+    unknown
+}
+
+/// The server's own words where there are any: none of our questions quotes data.
+fn text(error: &sqlx::Error) -> String {
+    error.as_database_error().map_or_else(|| error.to_string(), |database| database.message().to_owned())
 }

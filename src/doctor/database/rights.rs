@@ -1,123 +1,106 @@
-//! The rights that `docs/grants.sql` gives, and the verdict on the role's.
+//! The rights that `docs/grants.sql` gives, and those that the role lacks.
 
 use std::fmt;
 
-use super::{Facts, Needs};
-use crate::doctor::finding::{Check, Finding};
+use sqlx::PgConnection;
 
-const RIGHTS: Check = Check::database("rights");
-const SUPERUSER: Check = Check::database("superuser");
+use super::server::Server;
+use crate::doctor::finding::{Answer, Findings};
 
-/// What a right is to.
+/// The rights that the service needs are those that its documentation grants.
+const GRANTS: &str = include_str!("../../../docs/grants.sql");
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scope {
-    Schema,
-    Table,
-    /// One column of the table.
-    Column(&'static str),
-    /// Any column of the table.
-    AnyColumn,
-}
-
-/// One right that the service needs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Right {
+pub(super) struct Right {
     pub privilege: &'static str,
-    /// The schema.
-    pub schema: &'static str,
-    /// The table in it; empty for the schema itself.
-    pub table: &'static str,
-    pub scope: Scope,
+    /// As the grant names it: `public.users`, `schema segmenter`.
+    pub object: &'static str,
+    /// Empty for all of the object.
+    pub column: &'static str,
 }
 
 impl fmt::Display for Right {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { privilege, schema, table, scope } = self;
-        match scope {
-            Scope::Schema => write!(out, "{privilege} on schema {schema}"),
-            Scope::Table => write!(out, "{privilege} on {schema}.{table}"),
-            Scope::Column(column) => write!(out, "{privilege} (\"{column}\") on {schema}.{table}"),
-            Scope::AnyColumn => write!(out, "{privilege} on a column of {schema}.{table}"),
+        match self.column {
+            "" => write!(out, "{} on {}", self.privilege, self.object),
+            column => write!(out, "{} (\"{column}\") on {}", self.privilege, self.object),
         }
     }
 }
 
-const READ_BY_US: [&str; 8] =
-    ["userId", "vector", "source", "segments", "primarySegment", "segmentConfidence", "lastSegmentUpdate", "updatedAt"];
-const INSERTED_BY_US: [&str; 10] = [
-    "id",
-    "userId",
-    "vector",
-    "source",
-    "segments",
-    "primarySegment",
-    "segmentConfidence",
-    "lastSegmentUpdate",
-    "createdAt",
-    "updatedAt",
-];
-const UPDATED_BY_US: [&str; 6] =
-    ["vector", "segments", "primarySegment", "segmentConfidence", "lastSegmentUpdate", "updatedAt"];
-const OUR_TABLES: [(&str, &[&str]); 5] = [
-    ("_sqlx_migrations", &["SELECT"]),
-    ("schema_compatibility", &["SELECT"]),
-    ("profile_states", &["SELECT", "INSERT", "UPDATE"]),
-    ("departed", &["SELECT", "INSERT", "UPDATE"]),
-    ("outbox", &["SELECT", "INSERT", "UPDATE", "DELETE"]),
-];
-
-/// All that the service needs; a test holds it against `docs/grants.sql`.
+/// All rights that are granted in the file.
 pub(super) fn needed() -> Vec<Right> {
-    let column = |privilege| {
-        move |column: &&'static str| Right {
-            privilege,
-            schema: "public",
-            table: "user_vectors",
-            scope: Scope::Column(column),
+    let mut rights = Vec::new();
+    for statement in GRANTS.split(';') {
+        // Comments stand before the statements.
+        let Some((_, grant)) =
+            statement.rsplit_once("grant ").filter(|(before, _)| before.is_empty() || before.ends_with('\n'))
+        else {
+            continue;
+        };
+        let Some((privileges, to)) = grant.split_once(" on ") else { continue };
+        let Some((object, _)) = to.split_once(" to ") else { continue };
+        // Commas divide privileges, and the columns of each.
+        let (mut privilege, mut in_columns) = ("", false);
+        for part in privileges.split(',') {
+            let mut column = "";
+            match part.split_once('(') {
+                Some((name, first)) => (privilege, column, in_columns) = (name.trim(), first, true),
+                None if in_columns => column = part,
+                None => privilege = part.trim(),
+            }
+            in_columns &= !column.contains(')');
+            let column = column.trim().trim_end_matches(')').trim_matches('"');
+            rights.push(Right { privilege, object, column });
         }
-    };
-    let of_users = |privilege, scope| Right { privilege, schema: "public", table: "users", scope };
-    let mut rights = vec![
-        of_users("SELECT", Scope::Column("id")),
-        // For `for key share`; nothing is ever updated.
-        of_users("UPDATE", Scope::AnyColumn),
-        Right { privilege: "DELETE", schema: "public", table: "user_vectors", scope: Scope::Table },
-        Right { privilege: "USAGE", schema: "segmenter", table: "", scope: Scope::Schema },
-    ];
-    rights.extend(READ_BY_US.iter().map(column("SELECT")));
-    rights.extend(INSERTED_BY_US.iter().map(column("INSERT")));
-    rights.extend(UPDATED_BY_US.iter().map(column("UPDATE")));
-    for (table, privileges) in OUR_TABLES {
-        let of_table = |privilege: &&'static str| Right { privilege, schema: "segmenter", table, scope: Scope::Table };
-        rights.extend(privileges.iter().map(of_table));
     }
     rights
 }
 
-/// Whether the role has all of them.
-pub(super) fn rights(facts: &Facts, _: &Needs) -> Vec<Finding> {
-    let missing = match &facts.missing_rights {
-        Ok(missing) => missing,
-        Err(untold) => return vec![RIGHTS.unchecked("The rights of the role", untold)],
-    };
-    let role = &facts.server.role;
-    if missing.is_empty() {
-        return vec![RIGHTS.ok(format!("role {role} may do all that the service does."))];
-    }
-    let names: Vec<String> = missing.iter().map(Right::to_string).collect();
-    vec![RIGHTS.problem(
-        format!("role {role} lacks {}.", names.join("; ")),
-        format!("Run docs/grants.sql as the owner of the tables, with {role} in the place of its role."),
-    )]
+/// The rights that are missing to what exists. Names are looked up in the catalogs, which every role may read.
+pub(super) async fn read_missing(connection: &mut PgConnection) -> Result<Vec<Right>, sqlx::Error> {
+    let needed = needed();
+    // `for key share` asks for UPDATE on one column of users, whichever.
+    let has: Vec<Option<bool>> = sqlx::query_scalar(
+        "select case
+                  when object like 'schema %' then has_schema_privilege(n.oid, privilege)
+                  when of_column = '' then has_table_privilege(c.oid, privilege)
+                  when object = 'public.users' and privilege = 'update' then has_any_column_privilege(c.oid, privilege)
+                  else has_column_privilege(c.oid, a.attnum, privilege)
+                end
+           from unnest($1::text[], $2::text[], $3::text[]) with ordinality as wanted(privilege, object, of_column, place)
+           cross join regexp_match(object, '([^ .]+)[.]?([^ .]*)$') as parts(name)
+           left join pg_namespace n on n.nspname = name[1]
+           left join pg_class c on c.relnamespace = n.oid and c.relname = name[2]
+           left join pg_attribute a on a.attrelid = c.oid and a.attname = of_column and not a.attisdropped
+          order by place",
+    )
+    .bind(needed.iter().map(|right| right.privilege).collect::<Vec<_>>())
+    .bind(needed.iter().map(|right| right.object).collect::<Vec<_>>())
+    .bind(needed.iter().map(|right| right.column).collect::<Vec<_>>())
+    .fetch_all(connection)
+    .await?;
+    Ok(needed.into_iter().zip(has).filter(|(_, has)| *has == Some(false)).map(|(right, _)| right).collect())
 }
 
-pub(super) fn superuser(facts: &Facts, _: &Needs) -> Vec<Finding> {
-    let role = &facts.server.role;
-    if !facts.server.superuser {
-        return Vec::new();
+/// Whether the role has all rights, and not all there are.
+pub(super) fn rights(missing: Answer<Vec<Right>>, server: &Server, found: &mut Findings) {
+    let role = &server.role;
+    if let Some(missing) = found.begin_with("rights", "The rights of the role", missing) {
+        if !missing.is_empty() {
+            let names: Vec<String> = missing.iter().map(Right::to_string).collect();
+            found.problem(
+                format!("role {role} lacks {}.", names.join("; ")),
+                format!("Run docs/grants.sql as the owner of the tables, with {role} in the place of its role."),
+            );
+        }
+        found.ok(format!("role {role} has every right that the service needs."));
     }
-    vec![SUPERUSER.warning(
-        format!("role {role} is a superuser, which the service never needs."),
-        "Connect as a role with the rights of docs/grants.sql.",
-    )]
+    found.begin("superuser");
+    if server.superuser {
+        found.warning(
+            format!("role {role} is a superuser, which the service never needs."),
+            "Connect as a role with the rights of docs/grants.sql.",
+        );
+    }
 }

@@ -1,164 +1,178 @@
-//! Verdicts on the schema: migrations, columns, indexes, triggers, the platform's users.
+//! The schema: migrations, columns, indexes, triggers, the platform's users.
 
-use super::{Facts, Index, Needs};
-use crate::doctor::finding::{Check, Finding};
+use serde::Deserialize;
+use sqlx::PgConnection;
+use sqlx::types::Json;
+
+use crate::doctor::finding::{Answer, Findings};
 use crate::doctor::words::list;
-use crate::store::migrate::SEGMENT_COLUMNS;
-use crate::store::schema::SchemaStatus;
+use crate::store::migrate::{self, SEGMENT_COLUMNS};
+use crate::store::schema::{Platform, SchemaStatus};
 
-const MIGRATIONS: Check = Check::database("migrations");
-const COLUMNS: Check = Check::database("columns");
-const INDEXES: Check = Check::database("indexes");
-const SUPERFLUOUS: Check = Check::database("superfluous index");
-const TRIGGERS: Check = Check::database("triggers");
-const USERS: Check = Check::database("users");
-
-/// What the migrations put on the states.
+/// The triggers that the migrations put on the states.
 const OUR_TRIGGERS: [&str; 2] = ["remember_departed", "rename_user"];
 
 const MIGRATE: &str = "`segmenter migrate run` as the owner of the tables (`--dry-run` shows the steps).";
 
-pub(super) fn migrations(facts: &Facts, _: &Needs) -> Vec<Finding> {
-    let status = match &facts.schema {
-        Ok(status) => status,
-        Err(untold) => return vec![MIGRATIONS.unchecked("The migrations", untold)],
-    };
-    let sentence = format!("the schema is {status}.");
-    vec![match status {
-        SchemaStatus::Current | SchemaStatus::NewerCompatible { .. } => MIGRATIONS.ok(sentence),
-        SchemaStatus::Missing | SchemaStatus::Behind { .. } => MIGRATIONS.problem(sentence, MIGRATE),
-        SchemaStatus::TooNew { .. } => MIGRATIONS.problem(sentence, "Start a newer version of segmenter."),
-        SchemaStatus::Modified { .. } | SchemaStatus::Foreign { .. } => MIGRATIONS.problem(
-            sentence,
+pub(super) fn migrations(status: Answer<SchemaStatus>, found: &mut Findings) {
+    let Some(status) = found.begin_with("migrations", "The migrations", status) else { return };
+    let finding = format!("the schema is {status}.");
+    match status {
+        SchemaStatus::Current | SchemaStatus::NewerCompatible { .. } => found.ok(finding),
+        SchemaStatus::Missing | SchemaStatus::Behind { .. } => found.problem(finding, MIGRATE),
+        SchemaStatus::TooNew { .. } => found.problem(finding, "Start a newer version of segmenter."),
+        SchemaStatus::Modified { .. } | SchemaStatus::Foreign { .. } => found.problem(
+            finding,
             "Find out which build migrated the database (`segmenter migrate info`); do not edit the books.",
         ),
         SchemaStatus::Damaged { .. } => {
-            MIGRATIONS.problem(sentence, "Restore the columns, or `segmenter migrate revert --all` and run them anew.")
+            found.problem(finding, "Restore the columns, or `segmenter migrate revert --all` and run them anew.");
         }
-    }]
+    }
 }
 
-/// Whether the migrations are applied, so that what they made should be there.
-pub(super) fn is_migrated(facts: &Facts) -> bool {
-    facts.schema.as_ref().is_ok_and(SchemaStatus::is_usable)
+/// The four columns with the types they have; none where one is missing.
+pub(super) type Columns = [(&'static str, Option<String>); 4];
+
+pub(super) async fn read_columns(connection: &mut PgConnection) -> Result<Columns, sqlx::Error> {
+    let facts = migrate::Facts::read(connection).await?;
+    Ok(SEGMENT_COLUMNS.map(|(name, _)| (name, facts.column_type(name).map(str::to_owned))))
 }
 
-/// The four columns with their types; that some are missing the migrations' status says too.
-pub(super) fn columns(facts: &Facts, _: &Needs) -> Vec<Finding> {
-    let columns = match &facts.columns {
-        Ok(columns) => columns,
-        Err(untold) => return vec![COLUMNS.unchecked("The four segment columns", untold)],
-    };
-    let found = |name: &str| columns.iter().find(|(found, _)| found == name).map(|(_, of_type)| of_type.as_str());
-    let missing: Vec<&str> =
-        SEGMENT_COLUMNS.iter().filter(|(name, _)| found(name).is_none()).map(|(name, _)| *name).collect();
-    let wrong = SEGMENT_COLUMNS.iter().filter_map(|(name, wanted)| {
-        let of_type = found(name).filter(|of_type| of_type != wanted)?;
+/// That some columns are missing, the migrations' status shows too.
+pub(super) fn columns(columns: Answer<Columns>, found: &mut Findings) {
+    let Some(columns) = found.begin_with("columns", "The four segment columns", columns) else { return };
+    let missing = list(columns.iter().filter(|(_, of_type)| of_type.is_none()).map(|(name, _)| *name));
+    let wrong = list(columns.iter().zip(SEGMENT_COLUMNS).filter_map(|((name, of_type), (_, wanted))| {
+        let of_type = of_type.as_deref().filter(|of_type| *of_type != wanted)?;
         Some(format!("{name} is {of_type} and not {wanted}"))
-    });
-    let wrong = list(wrong);
-    vec![if !missing.is_empty() {
-        COLUMNS.problem(format!("public.user_vectors has no {}.", list(missing)), MIGRATE)
+    }));
+    if !missing.is_empty() {
+        found.problem(format!("public.user_vectors has no {missing}."), MIGRATE);
     } else if !wrong.is_empty() {
-        COLUMNS.problem(
-            format!("in public.user_vectors {wrong}."),
-            "Let the platform's schema give them the types of its migration IA-002.1.",
-        )
-    } else {
-        COLUMNS.ok("public.user_vectors has the four segment columns.")
-    }]
+        let remedy = "Let the platform's schema give them the types of its migration IA-002.1.";
+        found.problem(format!("in public.user_vectors {wrong}."), remedy);
+    }
+    found.ok("public.user_vectors has the four segment columns.");
 }
 
-/// Whether every index is used, and the one on the primary segment there.
-pub(super) fn indexes(facts: &Facts, _: &Needs) -> Vec<Finding> {
-    let indexes = match &facts.indexes {
-        Ok(indexes) => indexes,
-        Err(untold) => return vec![INDEXES.unchecked("The indexes", untold)],
-    };
-    let mut findings: Vec<Finding> = indexes.iter().filter(|index| !index.valid).map(invalid).collect();
-    if is_migrated(facts) && !indexes.iter().any(|index| index.on_primary_segment) {
-        findings.push(INDEXES.problem("public.user_vectors has no index on \"primarySegment\".", MIGRATE));
-    }
-    if findings.is_empty() {
-        findings.push(INDEXES.ok("every index is valid."));
-    }
-    findings
+/// An index on `public.user_vectors` or on a table of ours.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Index {
+    /// As SQL writes it.
+    pub name: String,
+    /// Whether its table is `user_vectors`.
+    pub of_vectors: bool,
+    pub valid: bool,
+    /// A unique index that begins with the same columns, which makes this one superfluous.
+    pub repeats: Option<String>,
+    /// Whether it serves `"primarySegment"` alone.
+    pub on_primary_segment: bool,
 }
 
-fn invalid(index: &Index) -> Finding {
-    let sentence = format!(
-        "{} is invalid: every write keeps it up, and no query uses it (unless it is being built just now).",
-        index.name
-    );
-    INDEXES.problem(
-        sentence,
-        if index.on_primary_segment {
-            "`segmenter migrate run` builds it anew, concurrently.".to_owned()
-        } else {
-            format!("reindex index concurrently {};", index.name)
-        },
+pub(super) async fn read_indexes(connection: &mut PgConnection) -> Result<Vec<Index>, sqlx::Error> {
+    // An index repeats a unique one if it has the same columns, with the same operators and collations, and no condition.
+    let Json(indexes) = sqlx::query_scalar(
+        r#"
+        select coalesce(jsonb_agg(jsonb_build_object(
+          'name', format('%I.%I', n.nspname, c.relname), 'of_vectors', t.relname = 'user_vectors',
+          'valid', i.indisvalid and i.indisready,
+          'repeats', (
+            select format('%I.%I', un.nspname, uc.relname)
+              from pg_index u join pg_class uc on uc.oid = u.indexrelid join pg_namespace un on un.oid = uc.relnamespace
+             where u.indrelid = i.indrelid and u.indexrelid <> i.indexrelid and u.indisunique and u.indisvalid
+               and not i.indisunique and i.indpred is null and u.indpred is null and i.indexprs is null
+               and u.indkey::text = i.indkey::text and u.indclass::text = i.indclass::text
+               and u.indcollation::text = i.indcollation::text and u.indoption::text = i.indoption::text
+             limit 1),
+          'on_primary_segment', t.relname = 'user_vectors' and i.indnkeyatts = 1 and i.indpred is null and exists (
+            select from pg_attribute a
+             where a.attrelid = i.indrelid and a.attnum = i.indkey[0] and a.attname = 'primarySegment')
+        ) order by n.nspname, c.relname), '[]')
+          from pg_index i
+          join pg_class c on c.oid = i.indexrelid join pg_namespace n on n.oid = c.relnamespace
+          join pg_class t on t.oid = i.indrelid
+         where n.nspname = 'segmenter' or (n.nspname = 'public' and t.relname = 'user_vectors')"#,
     )
+    .fetch_one(connection)
+    .await?;
+    Ok(indexes)
 }
 
-/// Indexes that a unique index makes superfluous, and that every changed row pays for.
-pub(super) fn superfluous_indexes(facts: &Facts, _: &Needs) -> Vec<Finding> {
-    let indexes = facts.indexes.as_deref().unwrap_or_default();
-    let repeating = indexes.iter().filter(|index| index.table == "user_vectors");
-    repeating
-        .filter_map(|index| Some((index, index.repeats.as_ref()?)))
-        .map(|(index, repeated)| {
-            SUPERFLUOUS.warning(
-                format!(
-                    "{} only repeats the unique index {repeated}; to keep it up costs about a third of the rate of writes.",
-                    index.name
-                ),
-                format!("It is the platform's, which we never drop; its owner may: drop index concurrently {};", index.name),
-            )
-        })
-        .collect()
-}
-
-/// Without them nobody hears of users who are deleted or renamed.
-pub(super) fn triggers(facts: &Facts, _: &Needs) -> Vec<Finding> {
-    let triggers = match &facts.triggers {
-        Ok(triggers) => triggers,
-        Err(untold) => return vec![TRIGGERS.unchecked("The triggers on segmenter.profile_states", untold)],
-    };
-    if !is_migrated(facts) {
-        return Vec::new();
+/// Whether every index is used, the one on the primary segment there, and none kept up for nothing.
+pub(super) fn indexes(indexes: Answer<Vec<Index>>, is_migrated: bool, found: &mut Findings) {
+    let Some(indexes) = found.begin_with("indexes", "The indexes", indexes) else { return };
+    for Index { name, on_primary_segment, .. } in indexes.iter().filter(|index| !index.valid) {
+        found.problem(
+            format!(
+                "{name} is invalid: every write keeps it up, and no query uses it (unless it is being built just now)."
+            ),
+            if *on_primary_segment {
+                "`segmenter migrate run` builds it anew, concurrently.".to_owned()
+            } else {
+                format!("reindex index concurrently {name};")
+            },
+        );
     }
-    let mut findings = Vec::new();
+    if is_migrated && !indexes.iter().any(|index| index.on_primary_segment) {
+        found.problem("public.user_vectors has no index on \"primarySegment\".", MIGRATE);
+    }
+    found.ok("every index is valid.");
+
+    found.begin("superfluous index");
+    for Index { name, repeats, .. } in indexes.iter().filter(|index| index.of_vectors) {
+        let Some(repeated) = repeats else { continue };
+        found.warning(
+            format!("{name} only repeats the unique index {repeated}; it costs about a third of the rate of writes."),
+            format!("It is the platform's, which we never drop; its owner may: drop index concurrently {name};"),
+        );
+    }
+}
+
+/// The triggers on the states: name, and whether it fires.
+pub(super) async fn read_triggers(connection: &mut PgConnection) -> Result<Vec<(String, bool)>, sqlx::Error> {
+    sqlx::query_as(
+        "select g.tgname::text, g.tgenabled in ('O', 'A')
+           from pg_trigger g join pg_class c on c.oid = g.tgrelid join pg_namespace n on n.oid = c.relnamespace
+          where n.nspname = 'segmenter' and c.relname = 'profile_states' and not g.tgisinternal",
+    )
+    .fetch_all(connection)
+    .await
+}
+
+/// Without them users who are deleted or renamed are not noticed.
+pub(super) fn triggers(triggers: Answer<Vec<(String, bool)>>, is_migrated: bool, found: &mut Findings) {
+    let subject = "The triggers on segmenter.profile_states";
+    let Some(triggers) = found.begin_with("triggers", subject, triggers).filter(|_| is_migrated) else { return };
     for name in OUR_TRIGGERS {
-        match triggers.iter().find(|(found, _)| found == name) {
-            Some((_, true)) => {}
-            Some((_, false)) => findings.push(TRIGGERS.problem(
-                format!("the trigger {name} on segmenter.profile_states is disabled: users who go are not remembered or said."),
-                format!("alter table segmenter.profile_states enable trigger {name};"),
-            )),
-            None => findings.push(TRIGGERS.problem(
-                format!("the trigger {name} on segmenter.profile_states is missing: users who go are not remembered or said."),
-                "Restore it from migrations/0003_profile_states.up.sql.",
-            )),
-        }
+        let (is, remedy) = match triggers.iter().find(|(found, _)| found == name) {
+            Some((_, true)) => continue,
+            Some((_, false)) => ("disabled", format!("alter table segmenter.profile_states enable trigger {name};")),
+            None => ("missing", "Restore it from migrations/0003_profile_states.up.sql.".to_owned()),
+        };
+        found.problem(
+            format!(
+                "the trigger {name} on segmenter.profile_states is {is}: deleted users are not remembered, and no tombstone \
+                 is published of them."
+            ),
+            remedy,
+        );
     }
-    if findings.is_empty() {
-        findings.push(TRIGGERS.ok("deleted and renamed users are noticed."));
-    }
-    findings
+    found.ok("deleted and renamed users are noticed.");
 }
 
 /// Whether the platform's users are there, and states go with them.
-pub(super) fn users(facts: &Facts, _: &Needs) -> Vec<Finding> {
-    let platform = match &facts.platform {
-        Ok(platform) => platform,
-        Err(untold) => return vec![USERS.unchecked("The platform's users", untold)],
-    };
-    vec![match (platform.has_users, platform.states_follow_users) {
-        (true, false) if is_migrated(facts) => USERS.warning(
+pub(super) fn users(platform: Answer<Platform>, is_migrated: bool, found: &mut Findings) {
+    let Some(platform) = found.begin_with("users", "The platform's users", platform) else { return };
+    if platform.has_users && !platform.states_follow_users && is_migrated {
+        found.warning(
             "public.users exists, and states do not go with their users: it came after our migrations.",
-            "`segmenter migrate revert --all` and `run` make the foreign key; the runbook says what that loses.",
-        ),
-        (true, _) => USERS.ok("public.users exists: only its users have segments, and states go with them."),
-        (false, _) => USERS.ok("there is no public.users: whoever sends an event is a user."),
-    }]
+            "`segmenter migrate revert --all` and `run` make the foreign key; the runbook describes what that loses.",
+        );
+    }
+    found.ok(if platform.has_users {
+        "public.users exists: only its users have segments, and states go with them."
+    } else {
+        "there is no public.users: every user of an event counts."
+    });
 }

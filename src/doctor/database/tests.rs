@@ -1,178 +1,170 @@
-//! The verdicts on PostgreSQL, over facts made up.
+//! The verdicts on PostgreSQL, over answers made up.
 
-use super::rights::Scope;
+use super::data::{catalog, outbox, rows};
+use super::rights::{Right, needed, rights};
+use super::schema::{Index, columns, indexes, migrations, triggers, users};
+use super::server::{Server, clock, room, timeouts};
 use super::*;
-use crate::doctor::finding::{Untold, Verdict};
+use crate::store::migrate::SEGMENT_COLUMNS;
 
-const NOTHING: [String; 0] = [];
-
-fn needs() -> Needs {
-    Needs {
-        connections: 6,
-        application_name: "segmenter".to_owned(),
-        statement_timeout: Duration::from_secs(30),
-        transaction_deadline: Duration::from_secs(45),
-        max_outbox_rows: 10_000,
-        catalog_version: Some(1),
-    }
+/// What is found besides what is ok: `status check: finding`.
+fn found(verdict: impl FnOnce(&mut Findings)) -> Vec<String> {
+    let mut found = Findings::of("database");
+    verdict(&mut found);
+    found.noteworthy()
 }
 
-fn index(name: &str, on_primary_segment: bool) -> Index {
-    Index {
-        name: format!("public.\"{name}\""),
-        table: "user_vectors".to_owned(),
-        valid: true,
-        repeats: None,
-        on_primary_segment,
-    }
-}
-
-fn healthy() -> Facts {
-    let columns = crate::store::migrate::SEGMENT_COLUMNS;
-    Facts {
-        server: Server {
-            version: 150_004,
-            standby: false,
-            tls: Some("TLSv1.3".to_owned()),
-            role: "service".to_owned(),
-            superuser: false,
-            synchronous_commit: "on".to_owned(),
-            statement_timeout: Duration::from_secs(30),
-            idle_in_transaction_timeout: Duration::ZERO,
-            transaction_timeout: Duration::ZERO,
-        },
-        clock: Ok(Clock { ahead_ms: -40, uncertain_ms: 2 }),
-        schema: Ok(SchemaStatus::Current),
-        columns: Ok(columns.map(|(name, of_type)| (name.to_owned(), of_type.to_owned())).to_vec()),
-        indexes: Ok(vec![index("user_vectors_primarySegment_idx", true), index("user_vectors_userId_key", false)]),
-        triggers: Ok(vec![("remember_departed".to_owned(), true), ("rename_user".to_owned(), true)]),
-        platform: Ok(Platform { has_users: true, states_follow_users: true }),
-        missing_rights: Ok(Vec::new()),
-        connections: Ok(Connections { most: 97, used: 40, ours: 0, own_limit: None }),
-        outbox: Ok(Outbox { rows: 3, oldest: Duration::from_secs(1) }),
-        newest_catalog: Ok(1),
-        states_without_rows: Ok(0),
-    }
-}
-
-/// What is found besides what is ok, once `change` has been made to what is healthy: `verdict check: sentence`.
-fn found(change: impl FnOnce(&mut Facts)) -> Vec<String> {
-    let mut facts = healthy();
-    change(&mut facts);
-    let findings = judge(&Ok(facts), &needs());
-    let noteworthy = findings.iter().filter(|finding| finding.verdict != Verdict::Ok);
-    noteworthy.map(|finding| format!("{} {}: {}", finding.verdict.as_str(), finding.check, finding.sentence)).collect()
+fn assert_ok(verdict: impl FnOnce(&mut Findings)) {
+    assert_eq!(found(verdict), Vec::<String>::new());
 }
 
 /// One finding that begins so.
-fn assert_found(change: impl FnOnce(&mut Facts), beginning: &str) {
-    let found = found(change);
+fn assert_found(verdict: impl FnOnce(&mut Findings), beginning: &str) {
+    let found = found(verdict);
     assert!(found.len() == 1 && found[0].starts_with(beginning), "{found:#?}");
 }
 
-#[test]
-fn a_healthy_database_is_all_ok() {
-    assert_eq!(found(|_| {}), NOTHING);
-    assert_eq!(judge(&Ok(healthy()), &needs()).len(), 17);
+fn healthy() -> Server {
+    Server {
+        version: 150_004,
+        standby: false,
+        tls: Some("TLSv1.3".to_owned()),
+        role: "service".to_owned(),
+        superuser: false,
+        synchronous_commit: "on".to_owned(),
+        statement_timeout: 30_000,
+        idle_in_transaction_session_timeout: 0,
+        transaction_timeout: 0,
+    }
 }
 
 #[test]
-fn a_server_that_is_too_old_or_a_standby_is_a_problem() {
-    assert_found(|facts| facts.server.version = 130_011, "problem version: PostgreSQL 13.11 is too old.");
-    assert_found(|facts| facts.server.standby = true, "problem writable: this is a standby");
+fn the_server_is_judged_by_version_standby_durability_timeouts_and_role() {
+    let judge = |server: &Server, found: &mut Findings| {
+        server::server(server, found);
+        timeouts(server, Duration::from_secs(30), Duration::from_secs(45), found);
+        rights(Ok(Vec::new()), server, found);
+    };
+    assert_ok(|found| judge(&healthy(), found));
+    assert_ok(|found| judge(&Server { transaction_timeout: 60_000, ..healthy() }, found));
+    let idle = "warning timeouts: idle_in_transaction_session_timeout is 5s, less than";
+    for (server, beginning) in [
+        (Server { version: 130_011, ..healthy() }, "problem version: PostgreSQL 13.11 is too old."),
+        (Server { standby: true, ..healthy() }, "problem writable: this is a standby"),
+        (Server { synchronous_commit: "off".to_owned(), ..healthy() }, "warning durability: synchronous_commit is off"),
+        (Server { idle_in_transaction_session_timeout: 5_000, ..healthy() }, idle),
+        (Server { statement_timeout: 0, ..healthy() }, "warning timeouts: statements may take any time and not 30s"),
+        (Server { superuser: true, ..healthy() }, "warning superuser: role service"),
+    ] {
+        assert_found(|found| judge(&server, found), beginning);
+    }
 }
 
 #[test]
 fn a_clock_is_judged_by_how_far_it_is_off_at_least() {
-    let off = |ahead_ms, uncertain_ms| move |facts: &mut Facts| facts.clock = Ok(Clock { ahead_ms, uncertain_ms });
-    assert_eq!(found(off(9_000, 4_500)), NOTHING, "the round trip may explain it");
-    assert_found(off(6_000, 5), "warning clock: the server's clock is 5 seconds ahead of");
-    assert_found(off(-300_010, 5), "problem clock: the server's clock is 300 seconds behind");
-}
-
-#[test]
-fn what_loses_commits_or_ends_transactions_early_is_warned_of() {
-    assert_found(
-        |facts| facts.server.synchronous_commit = "off".to_owned(),
-        "warning durability: synchronous_commit is off",
-    );
-    let idle = |facts: &mut Facts| facts.server.idle_in_transaction_timeout = Duration::from_secs(5);
-    assert_found(idle, "warning timeouts: idle_in_transaction_session_timeout is 5 seconds, less than");
-    let patient = |facts: &mut Facts| facts.server.transaction_timeout = Duration::from_secs(60);
-    assert_eq!(found(patient), NOTHING);
-    let dropped = |facts: &mut Facts| facts.server.statement_timeout = Duration::ZERO;
-    assert_found(dropped, "warning timeouts: statements may take any time and not 30 seconds");
+    let off = |ahead_ms, uncertain_ms| move |found: &mut Findings| clock(Ok((ahead_ms, uncertain_ms)), found);
+    // The round trip may explain it.
+    assert_ok(off(9_000, 4_500));
+    assert_found(off(6_000, 5), "warning clock: the server's clock is 5s 995ms ahead of");
+    assert_found(off(-300_010, 5), "problem clock: the server's clock is 5m 5ms behind");
 }
 
 #[test]
 fn too_few_connections_are_warned_of() {
-    let full = |facts: &mut Facts| facts.connections = Ok(Connections { most: 97, used: 93, ours: 6, own_limit: None });
-    assert_found(full, "warning connections: of 97 connections 4 are free, and a process needs 6");
-    let limited =
-        |facts: &mut Facts| facts.connections = Ok(Connections { most: 97, used: 1, ours: 0, own_limit: Some(5) });
-    assert_found(limited, "warning connections: the role or the database may have 5");
+    let with =
+        |used, ours, own_limit| move |found: &mut Findings| room(Ok((97, used, ours, own_limit)), "service", 6, found);
+    assert_ok(with(40, 0, None));
+    assert_found(with(93, 6, None), "warning connections: of 97 connections 4 are free, and a process needs 6");
+    assert_found(with(1, 0, Some(5)), "warning connections: the role or the database may have 5");
 }
 
 #[test]
-fn a_schema_that_serve_would_refuse_is_a_problem_once() {
-    let fresh = |facts: &mut Facts| {
-        facts.schema = Ok(SchemaStatus::Missing);
-        facts.triggers = Ok(Vec::new());
-        facts.outbox = Err(Untold::failed("relation \"segmenter.outbox\" does not exist"));
-        facts.newest_catalog = facts.outbox.clone().map(|_| 0);
-        facts.states_without_rows = facts.outbox.clone().map(|_| 0);
-    };
-    assert_found(fresh, "problem migrations: the schema is missing");
-    assert_found(|facts| facts.schema = Ok(SchemaStatus::Modified { versions: vec![2] }), "problem migrations: ");
-    let retyped = |facts: &mut Facts| facts.columns.as_mut().unwrap()[0].1 = "json".to_owned();
-    assert_found(retyped, "problem columns: in public.user_vectors segments is json and not jsonb");
+fn a_schema_that_serve_would_refuse_is_a_problem() {
+    assert_ok(|found| migrations(Ok(SchemaStatus::Current), found));
+    assert_found(|found| migrations(Ok(SchemaStatus::Missing), found), "problem migrations: the schema is missing");
+    let modified = SchemaStatus::Modified { versions: vec![2] };
+    assert_found(|found| migrations(Ok(modified), found), "problem migrations: ");
+
+    let right = SEGMENT_COLUMNS.map(|(name, of_type)| (name, Some(of_type.to_owned())));
+    let (mut retyped, mut fewer) = (right.clone(), right.clone());
+    retyped[0].1 = Some("json".to_owned());
+    fewer[3].1 = None;
+    assert_ok(|found| columns(Ok(right), found));
+    let beginning = "problem columns: in public.user_vectors segments is json and not jsonb";
+    assert_found(|found| columns(Ok(retyped), found), beginning);
+    assert_found(|found| columns(Ok(fewer), found), "problem columns: public.user_vectors has no lastSegmentUpdate");
 }
 
 #[test]
 fn indexes_are_valid_needed_and_there() {
-    let invalid = |facts: &mut Facts| facts.indexes.as_mut().unwrap()[0].valid = false;
-    assert_found(invalid, "problem indexes: public.\"user_vectors_primarySegment_idx\" is invalid");
-    let dropped = |facts: &mut Facts| drop(facts.indexes.as_mut().unwrap().remove(0));
-    assert_found(dropped, "problem indexes: public.user_vectors has no index on \"primarySegment\"");
-    let repeating = |facts: &mut Facts| {
-        let repeats = Some("public.\"user_vectors_userId_key\"".to_owned());
-        facts.indexes.as_mut().unwrap().push(Index { repeats, ..index("user_vectors_userId_idx", false) });
+    let index = |name: &str, on_primary_segment, valid, repeats: Option<&str>| Index {
+        name: name.to_owned(),
+        of_vectors: true,
+        valid,
+        repeats: repeats.map(str::to_owned),
+        on_primary_segment,
     };
-    assert_found(repeating, "warning superfluous index: public.\"user_vectors_userId_idx\" only repeats");
-}
-
-#[test]
-fn triggers_must_be_there_and_fire() {
-    assert_found(|facts| facts.triggers.as_mut().unwrap()[1].1 = false, "problem triggers: the trigger rename_user");
+    let judge = |on_table: Vec<Index>| move |found: &mut Findings| indexes(Ok(on_table), true, found);
+    let (ours, key) = (index("ours", true, true, None), index("key", false, true, None));
+    assert_ok(judge(vec![ours.clone(), key.clone()]));
+    assert_found(judge(vec![index("ours", true, false, None), key.clone()]), "problem indexes: ours is invalid");
+    assert_found(judge(vec![key.clone()]), "problem indexes: public.user_vectors has no index on \"primarySegment\"");
+    let repeating = index("again", false, true, Some("key"));
     assert_found(
-        |facts| drop(facts.triggers.as_mut().unwrap().remove(0)),
-        "problem triggers: the trigger remember_departed",
+        judge(vec![ours, key, repeating]),
+        "warning superfluous index: again only repeats the unique index key",
     );
-    let late = |facts: &mut Facts| facts.platform = Ok(Platform { has_users: true, states_follow_users: false });
-    assert_found(late, "warning users: public.users exists, and states do not go");
+    assert_ok(|found| indexes(Ok(Vec::new()), false, found));
 }
 
 #[test]
-fn a_missing_right_is_named_and_too_many_are_warned_of() {
-    let right =
-        Right { privilege: "UPDATE", schema: "public", table: "user_vectors", scope: Scope::Column("segments") };
-    let lacking = |facts: &mut Facts| facts.missing_rights = Ok(vec![right]);
-    assert_found(lacking, "problem rights: role service lacks UPDATE (\"segments\") on public.user_vectors.");
-    assert_found(|facts| facts.server.superuser = true, "warning superuser: role service");
+fn triggers_must_be_there_and_fire_and_states_go_with_their_users() {
+    let judge = |on_states: &[(&str, bool)]| {
+        let on_states = on_states.iter().map(|(name, fires)| ((*name).to_owned(), *fires)).collect();
+        move |found: &mut Findings| triggers(Ok(on_states), true, found)
+    };
+    assert_ok(judge(&[("remember_departed", true), ("rename_user", true)]));
+    let disabled = judge(&[("remember_departed", true), ("rename_user", false)]);
+    assert_found(disabled, "problem triggers: the trigger rename_user on segmenter.profile_states is disabled");
+    assert_found(judge(&[("rename_user", true)]), "problem triggers: the trigger remember_departed");
+    let follow = |states_follow_users| {
+        move |found: &mut Findings| users(Ok(Platform { has_users: true, states_follow_users }), true, found)
+    };
+    assert_ok(follow(true));
+    assert_found(follow(false), "warning users: public.users exists, and states do not go");
 }
 
 #[test]
-fn what_waits_for_long_what_lost_its_row_and_what_a_newer_catalog_scored_are_found() {
-    let old = |facts: &mut Facts| facts.outbox = Ok(Outbox { rows: 1, oldest: Duration::from_secs(600) });
-    assert_found(old, "warning outbox: 1 row waits to be said, the oldest for 10 minutes.");
-    let deep = |facts: &mut Facts| facts.outbox = Ok(Outbox { rows: 10_000, oldest: Duration::from_secs(9) });
-    assert_found(deep, "warning outbox: 10,000 rows wait to be said, the oldest for 9 seconds; no more events");
-    assert_found(|facts| facts.states_without_rows = Ok(2), "warning rows: 2 users have");
-    assert_found(|facts| facts.newest_catalog = Ok(2), "problem catalog: users are scored with catalog 2");
+fn every_right_of_the_documented_grants_is_needed_and_a_missing_one_is_named() {
+    let needed = needed();
+    let right = |privilege, object, column| Right { privilege, object, column };
+    let missing = right("update", "public.user_vectors", "segments");
+    for right in [
+        missing,
+        right("select", "public.users", "id"),
+        right("update", "public.users", "updatedAt"),
+        right("delete", "public.user_vectors", ""),
+        right("usage", "schema segmenter", ""),
+        right("delete", "segmenter.outbox", ""),
+    ] {
+        assert!(needed.contains(&right), "{right}: {needed:#?}");
+    }
+    let lacking = |found: &mut Findings| rights(Ok(vec![missing]), &healthy(), found);
+    assert_found(lacking, "problem rights: role service lacks update (\"segments\") on public.user_vectors.");
 }
 
 #[test]
-fn what_the_role_may_not_read_is_unchecked() {
-    let denied = |facts: &mut Facts| facts.outbox = Err(Untold::denied("permission denied for table outbox"));
-    assert_found(denied, "could_not_check outbox: What waits to be said could not be checked");
+fn rows_that_wait_for_long_are_missing_or_scored_by_a_newer_catalog_are_found() {
+    let waiting =
+        |rows, seconds| move |found: &mut Findings| outbox(Ok((rows, Duration::from_secs(seconds))), 10_000, found);
+    assert_ok(waiting(3, 1));
+    assert_found(waiting(1, 600), "warning outbox: 1 row waits to be published, the oldest for 10m.");
+    let full = "warning outbox: 10000 rows wait to be published, the oldest for 9s; no more events";
+    assert_found(waiting(10_000, 9), full);
+    assert_ok(|found| rows(Ok(0), found));
+    assert_found(|found| rows(Ok(2), found), "warning rows: 2 users have");
+    assert_ok(|found| catalog(Ok(1), 1, found));
+    assert_found(|found| catalog(Ok(2), 1, found), "problem catalog: users are scored with catalog 2");
+    let denied = |found: &mut Findings| outbox(Err(Unknown::denied("permission denied for table outbox")), 9, found);
+    assert_found(denied, "unchecked outbox: The outbox could not be checked");
 }

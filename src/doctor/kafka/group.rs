@@ -1,32 +1,48 @@
-//! Verdicts on the consumer group: what it may, where it stands, who is in it.
+//! Verdicts on the consumer group: which rights it has, where it stands, which null records it meets, who is in it.
 
-use super::{Facts, Needs, Partition};
+use super::{Facts, Partition, Tail};
 use crate::config::Start;
-use crate::doctor::finding::{Check, Finding, Untold};
-use crate::doctor::words::{count, grouped, span};
+use crate::doctor::finding::{Findings, Unknown};
+use crate::doctor::words::{count, span};
 
-const RIGHTS: Check = Check::kafka("rights");
-const OFFSETS: Check = Check::kafka("offsets");
-const LAG: Check = Check::kafka("lag");
-const GROUP: Check = Check::kafka("group");
-
-/// What this user may, as far as reading shows it: to try the rest would change something.
-pub(super) fn rights(facts: &Facts, needs: &Needs) -> Vec<Finding> {
-    let tails = facts.inputs().filter_map(|topic| topic.tail.as_ref()?.as_ref().err());
-    let refusals = tails.chain(facts.committed.as_ref().err()).filter(|untold| untold.denied);
-    let mut findings: Vec<Finding> =
-        refusals.map(|untold| RIGHTS.problem(format!("{}.", untold.why), untold.advice.clone())).collect();
-    if findings.is_empty() {
-        findings.push(RIGHTS.ok(format!(
-            "the input topics that exist and the group's offsets can be read; Read on group {} (to join and commit) and Write on \
-             the other two topics show only when they are used, and are not tried here.",
-            needs.group
-        )));
+/// How many of the newest records erase their users.
+pub(super) fn null_records(facts: &Facts, found: &mut Findings) {
+    found.begin("null records");
+    let mut seen = Tail { complete: true, ..Tail::default() };
+    for topic in facts.inputs() {
+        match &topic.tail {
+            Some(Ok(tail)) => {
+                let complete = seen.complete && tail.complete;
+                seen = Tail { read: seen.read + tail.read, nulls: seen.nulls + tail.nulls, complete };
+            }
+            Some(Err(unknown)) => found.unchecked(format!("The content of {}", topic.name), unknown),
+            None => {}
+        }
     }
-    findings
+    if facts.inputs().all(|topic| topic.tail.is_none()) {
+        return;
+    }
+    let read = count(seen.read, "record", "records");
+    let partly = if seen.complete { "" } else { " (not all could be read in time)" };
+    let nulls = count(seen.nulls, "is null and erases its user", "are null and erase their users");
+    found.ok(format!("of the newest {read} of the input topics {nulls}{partly}."));
 }
 
-/// The partitions of the input topics with what is committed and what is there.
+/// Which rights this user has, as far as reading shows it: to try the rest would change something.
+pub(super) fn rights(facts: &Facts, found: &mut Findings) {
+    found.begin("rights");
+    let tails = facts.inputs().filter_map(|topic| topic.tail.as_ref()?.as_ref().err());
+    for refusal in tails.chain(facts.committed.as_ref().err()).filter(|unknown| unknown.denied) {
+        found.problem(format!("{}.", refusal.why), refusal.remedy.clone());
+    }
+    found.ok(format!(
+        "the input topics that exist and the group's offsets can be read; Read on group {} (to join and commit) and Write on \
+         the other two topics show only when they are used, and are not tried here.",
+        facts.group
+    ));
+}
+
+/// The partitions of the input topics with their first and their next offset.
 fn places(facts: &Facts) -> impl Iterator<Item = (&str, &Partition, (i64, i64))> {
     facts.inputs().flat_map(|topic| {
         topic.existing().iter().filter_map(|partition| Some((topic.name.as_str(), partition, partition.range?)))
@@ -34,109 +50,92 @@ fn places(facts: &Facts) -> impl Iterator<Item = (&str, &Partition, (i64, i64))>
 }
 
 /// Whether every committed offset is still in its partition.
-pub(super) fn offsets(facts: &Facts, needs: &Needs) -> Vec<Finding> {
-    if let Err(untold) = &facts.committed {
-        return vec![OFFSETS.unchecked(format!("Where group {} stands", needs.group), untold)];
+pub(super) fn offsets(facts: &Facts, found: &mut Findings) {
+    let group = &facts.group;
+    let subject = format!("Where group {group} stands");
+    if found.begin_with("offsets", &subject, facts.committed.clone()).is_none() {
+        return;
     }
-    let mut findings: Vec<Finding> = places(facts)
-        .filter_map(|(topic, partition, (low, high))| {
-            let offset = partition.committed?;
-            let lost = if offset < low {
-                let gone = u64::try_from(low - offset).unwrap_or_default();
-                format!("retention has passed us, and {} deleted unread", count(gone, "record was", "records were"))
-            } else if offset > high {
-                "the topic was truncated or recreated".to_owned()
-            } else {
-                return None;
-            };
-            Some(OFFSETS.problem(
-                format!(
-                    "group {} stands at {offset} of {topic} [{}], which has {low} to {high}: {lost}.",
-                    needs.group, partition.number
-                ),
-                format!(
-                    "See \"An offset is out of range\" in the runbook; the policy is {} now.",
-                    needs.out_of_range.as_str()
-                ),
-            ))
-        })
-        .collect();
-    let unsaid =
-        facts.inputs().flat_map(|topic| topic.existing()).filter(|partition| partition.range.is_none()).count();
-    if unsaid > 0 {
-        let untold = Untold::failed("the brokers did not say in time where they begin and end");
-        findings.push(OFFSETS.unchecked(count(unsaid as u64, "partition", "partitions"), &untold));
-    }
-    if findings.is_empty() && places(facts).next().is_some() {
-        let new = places(facts).filter(|(_, partition, _)| partition.committed.is_none()).count() as u64;
-        findings.push(OFFSETS.ok(match new {
-            0 => "every committed offset is in its partition.".to_owned(),
-            _ => format!(
-                "the group has no offset for {}, which it begins at the {} record; all others are in range.",
-                count(new, "partition", "partitions"),
-                needs.start.as_str()
+    for (topic, partition, (low, high)) in places(facts) {
+        let Some(offset) = partition.committed.filter(|offset| !(low..=high).contains(offset)) else { continue };
+        let lost = if offset < low {
+            let records = count(low.abs_diff(offset), "record was", "records were");
+            format!("retention has passed us, and {records} deleted unread")
+        } else {
+            "the topic was truncated or recreated".to_owned()
+        };
+        found.problem(
+            format!(
+                "group {group} stands at {offset} of {topic} [{}], which has {low} to {high}: {lost}.",
+                partition.number
             ),
-        }));
+            format!(
+                "See \"An offset is out of range\" in the runbook; the policy is {} now.",
+                facts.out_of_range.as_str()
+            ),
+        );
     }
-    findings
+    let silent =
+        facts.inputs().flat_map(|topic| topic.existing()).filter(|partition| partition.range.is_none()).count();
+    if silent > 0 {
+        let unknown = Unknown::failed("the brokers did not answer in time where they begin and end");
+        found.unchecked(count(silent as u64, "partition", "partitions"), &unknown);
+    }
+    if places(facts).next().is_none() {
+        return;
+    }
+    found.ok(match places(facts).filter(|(_, partition, _)| partition.committed.is_none()).count() as u64 {
+        0 => "every committed offset is in its partition.".to_owned(),
+        new => format!(
+            "the group has no offset for {}, which it begins at the {} record; all others are in range.",
+            count(new, "partition", "partitions"),
+            facts.start.as_str()
+        ),
+    });
 }
 
 /// How far the group is behind; where it has no offset yet, from where it begins.
-pub(super) fn lag(facts: &Facts, needs: &Needs) -> Vec<Finding> {
+pub(super) fn lag(facts: &Facts, found: &mut Findings) {
+    found.begin("lag");
     if facts.committed.is_err() {
-        return Vec::new();
+        return;
     }
-    let lags: Vec<(&str, i32, u64)> = places(facts)
-        .map(|(topic, partition, (low, high))| {
-            let first = match needs.start {
-                Start::Earliest => low,
-                Start::Latest => high,
-            };
-            let next = partition.committed.unwrap_or(first).max(low);
-            (topic, partition.number, u64::try_from(high - next).unwrap_or_default())
-        })
-        .collect();
-    let Some((topic, number, most)) = lags.iter().max_by_key(|(_, _, lag)| *lag) else { return Vec::new() };
-    let all: u64 = lags.iter().map(|(_, _, lag)| lag).sum();
-    vec![LAG.ok(if all == 0 {
-        "everything is read.".to_owned()
-    } else {
-        format!(
-            "{} to be read, of them {} in {topic} [{number}].",
-            count(all, "record is", "records are"),
-            grouped(*most)
-        )
-    })]
+    let lag = |partition: &Partition, (low, high): (i64, i64)| {
+        let first = if facts.start == Start::Earliest { low } else { high };
+        u64::try_from(high - partition.committed.unwrap_or(first).max(low)).unwrap_or_default()
+    };
+    let lags = || places(facts).map(|(topic, partition, range)| (lag(partition, range), topic, partition.number));
+    let Some((most, topic, number)) = lags().max_by_key(|(lag, ..)| *lag) else { return };
+    found.ok(match lags().map(|(lag, ..)| lag).sum() {
+        0 => "everything is read.".to_owned(),
+        all => format!("{} to be read, of them {most} in {topic} [{number}].", count(all, "record is", "records are")),
+    });
 }
 
-/// Who is in the group, and what becomes of its offsets if nobody is.
-pub(super) fn members(facts: &Facts, needs: &Needs) -> Vec<Finding> {
-    let group = &needs.group;
-    let members = match &facts.members {
-        Ok(members) => *members,
-        Err(untold) => return vec![GROUP.unchecked(format!("Who is in group {group}"), untold)],
-    };
+/// Who is in the group, and what becomes of its offsets while it is empty.
+pub(super) fn members(facts: &Facts, found: &mut Findings) {
+    let group = &facts.group;
+    let subject = format!("Who is in group {group}");
+    let Some(members) = found.begin_with("group", &subject, facts.members.clone()) else { return };
     if members > 0 {
-        return vec![GROUP.ok(format!("{} in group {group}.", count(members, "process is", "processes are")))];
+        return found.ok(format!("{} in group {group}.", count(members, "process is", "processes are")));
     }
-    let has_offsets = places(facts).any(|(_, partition, _)| partition.committed.is_some());
-    if !has_offsets {
-        return vec![GROUP.ok(format!("no process is in group {group}, and it has no offsets yet."))];
+    if places(facts).all(|(_, partition, _)| partition.committed.is_none()) {
+        return found.ok(format!("no process is in group {group}, and it has no offsets yet."));
     }
     let kept = match &facts.offsets_retention {
         Ok(kept) => span(u64::try_from(kept.as_millis()).unwrap_or(u64::MAX)),
-        Err(untold) => {
-            return vec![
-                GROUP.unchecked(format!("No process is in group {group}, and how long its offsets are kept"), untold),
-            ];
+        Err(unknown) => {
+            return found
+                .unchecked(format!("No process is in group {group}, and how long its offsets are kept"), unknown);
         }
     };
     let alone = format!("no process is in group {group}; {kept} after the last has left, its offsets are forgotten");
-    match needs.start {
-        Start::Earliest => vec![GROUP.ok(format!("{alone}, and it reads everything again, which changes nothing."))],
-        Start::Latest => vec![GROUP.warning(
-            format!("{alone}, and what came meanwhile is never read (kafka.start is latest)."),
+    match facts.start {
+        Start::Earliest => found.ok(format!("{alone}, and it reads everything again, which changes nothing.")),
+        Start::Latest => found.warning(
+            format!("{alone}, and records that arrive meanwhile are never read (kafka.start is latest)."),
             "Start the service before, or with kafka.start=earliest.",
-        )],
+        ),
     }
 }

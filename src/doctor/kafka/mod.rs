@@ -1,12 +1,9 @@
-//! Kafka: what is found of it, and the verdicts on that.
+//! Kafka: what the brokers answer, and the list of the checks.
 //!
-//! - `gather`, `tail`: the questions to the brokers · this file: what they answered
-//! - `topics`, `settings`, `group`: the verdicts, pure
+//! - `gather`: the questions to the brokers · `topics`, `group`: the verdicts, pure
 
 mod gather;
 mod group;
-mod settings;
-mod tail;
 #[cfg(test)]
 mod tests;
 mod topics;
@@ -14,170 +11,144 @@ mod topics;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-pub use gather::gather;
-pub use tail::Tail;
-
-use super::finding::{Answer, Check, Finding, Unreachable};
+use super::Subject;
+use super::finding::{Answer, Findings, Unreachable};
+use super::words::count;
 use crate::config::{OutOfRange, Start};
 
-/// What the configuration asks of Kafka.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Needs {
-    pub group: String,
-    pub start: Start,
-    pub out_of_range: OutOfRange,
-    /// The longest value of a record that is accepted, bytes.
-    pub max_value_bytes: u64,
-    /// How many transactions run at once in one process.
-    pub workers: u64,
-}
-
 /// What a topic is to us.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Role {
-    OnboardingCompleted,
-    ProfileUpdated,
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Input,
     SegmentChanged,
     DeadLetter,
 }
 
-impl Role {
-    pub fn is_input(self) -> bool {
-        matches!(self, Self::OnboardingCompleted | Self::ProfileUpdated)
-    }
-}
-
-/// One cluster as its brokers describe it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Facts {
-    pub brokers: u64,
-    /// The four, in the order of [`Role`].
-    pub topics: Vec<Topic>,
-    /// How many processes are in the group; unknown where the group may not be described.
-    pub members: Answer<u64>,
+/// The cluster as its brokers describe it, and what the configuration asks of it.
+#[derive(Debug, Clone)]
+struct Facts {
+    group: String,
+    start: Start,
+    out_of_range: OutOfRange,
+    /// The longest value of a record that is accepted, bytes.
+    max_value_bytes: i64,
+    brokers: u64,
+    /// The two input topics, segment-changed, the dead letters.
+    topics: Vec<Topic>,
+    /// How many processes are in the group.
+    members: Answer<u64>,
     /// Whether the group's offsets could be read.
-    pub committed: Answer<()>,
+    committed: Answer<()>,
     /// How long the offsets of a group without members are kept.
-    pub offsets_retention: Answer<Duration>,
+    offsets_retention: Answer<Duration>,
 }
 
-/// One of the four topics.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Topic {
-    pub role: Role,
-    pub name: String,
+#[derive(Debug, Clone)]
+struct Topic {
+    role: Role,
+    name: String,
     /// None: there is no such topic.
-    pub partitions: Answer<Option<Vec<Partition>>>,
-    /// Its settings, the brokers' defaults included.
-    pub settings: Answer<Settings>,
-    /// Its newest records; of existing input topics alone.
-    pub tail: Option<Answer<Tail>>,
+    partitions: Answer<Option<Vec<Partition>>>,
+    /// Its settings by name, the brokers' defaults included; of existing topics.
+    settings: Option<Answer<BTreeMap<String, String>>>,
+    /// Its newest records; of existing input topics.
+    tail: Option<Answer<Tail>>,
 }
 
-/// One partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Partition {
-    pub number: i32,
-    pub has_leader: bool,
-    pub replicas: usize,
+struct Partition {
+    number: i32,
+    has_leader: bool,
+    replicas: usize,
     /// The first offset it still has and the next one it will give; asked of input topics alone.
-    pub range: Option<(i64, i64)>,
+    range: Option<(i64, i64)>,
     /// What the group has committed.
-    pub committed: Option<i64>,
+    committed: Option<i64>,
+}
+
+/// What the newest records of a topic are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Tail {
+    read: u64,
+    /// Those with a key and without a value.
+    nulls: u64,
+    /// Whether there was time for all.
+    complete: bool,
 }
 
 impl Topic {
     /// Its partitions; none where it does not exist or is not known.
-    pub fn existing(&self) -> &[Partition] {
-        match &self.partitions {
-            Ok(Some(partitions)) => partitions,
-            _ => &[],
-        }
-    }
-}
-
-impl Facts {
-    /// The input topics.
-    fn inputs(&self) -> impl Iterator<Item = &Topic> {
-        self.topics.iter().filter(|topic| topic.role.is_input())
+    fn existing(&self) -> &[Partition] {
+        self.partitions.as_ref().ok().and_then(Option::as_deref).unwrap_or_default()
     }
 
-    /// The topics of which settings are known.
-    fn described(&self) -> impl Iterator<Item = (&Topic, &Settings)> {
-        self.topics.iter().filter_map(|topic| Some((topic, topic.settings.as_ref().ok()?)))
-    }
-
-    /// The input topics of which settings are known.
-    fn described_inputs(&self) -> impl Iterator<Item = (&Topic, &Settings)> {
-        self.described().filter(|(topic, _)| topic.role.is_input())
-    }
-}
-
-/// A topic's settings by name.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Settings(pub BTreeMap<String, String>);
-
-impl Settings {
-    fn text(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
+    fn setting(&self, name: &str) -> Option<&str> {
+        self.settings.as_ref()?.as_ref().ok()?.get(name).map(String::as_str)
     }
 
     fn number(&self, name: &str) -> Option<i64> {
-        self.text(name)?.parse().ok()
+        self.setting(name)?.parse().ok()
     }
 
     /// Whether `cleanup.policy` names this policy.
     fn cleans_up_by(&self, policy: &str) -> bool {
-        self.text("cleanup.policy").is_some_and(|policies| policies.split(',').any(|one| one.trim() == policy))
+        self.setting("cleanup.policy").is_some_and(|policies| policies.split(',').any(|one| one.trim() == policy))
     }
 
     /// `retention.ms` where records are deleted by age at all.
     fn retention_ms(&self) -> Option<u64> {
-        if !self.cleans_up_by("delete") {
-            return None;
-        }
-        u64::try_from(self.number("retention.ms")?).ok()
+        let retention = self.number("retention.ms").filter(|_| self.cleans_up_by("delete"))?;
+        u64::try_from(retention).ok()
     }
 }
 
-const REACHABLE: Check = Check::kafka("reachable");
+impl Facts {
+    fn inputs(&self) -> impl Iterator<Item = &Topic> {
+        self.topics.iter().filter(|topic| topic.role == Role::Input)
+    }
 
-/// All verdicts.
-pub fn judge(facts: &Result<Facts, Unreachable>, needs: &Needs) -> Vec<Finding> {
+    /// The topics of this role of which the settings are known.
+    fn described(&self, role: Role) -> impl Iterator<Item = &Topic> {
+        self.topics.iter().filter(move |topic| topic.role == role && matches!(topic.settings, Some(Ok(_))))
+    }
+}
+
+/// Asks the brokers, and judges.
+///
+/// # Errors
+/// A client cannot be made from its configuration, which was checked before.
+pub async fn check(subject: &Subject<'_>) -> anyhow::Result<Findings> {
+    Ok(judge(&gather::gather(subject).await?))
+}
+
+fn judge(facts: &Result<Facts, Unreachable>) -> Findings {
+    let mut found = Findings::of("kafka");
+    found.begin("reachable");
     let facts = match facts {
         Ok(facts) => facts,
-        Err(Unreachable::Away(why)) => {
-            return vec![REACHABLE.problem(
-                format!("no broker answers ({why}); nothing else of Kafka could be checked."),
-                "Look at the brokers, at kafka.brokers, and at TLS and SASL (`segmenter config show`).",
-            )];
-        }
-        Err(Unreachable::Refused(why)) => {
-            return vec![REACHABLE.problem(
-                format!("the brokers refuse the login ({why}); nothing else of Kafka could be checked."),
-                "Look at the sasl_ and ssl_ settings of [kafka] (`segmenter config show`).",
-            )];
+        Err(unreachable) => {
+            let (finding, remedy) = match unreachable {
+                Unreachable::Unavailable(_) => (
+                    "no broker answers",
+                    "Look at the brokers, at kafka.brokers, and at TLS and SASL (`segmenter config show`).",
+                ),
+                Unreachable::Refused(_) => (
+                    "the brokers refuse the login",
+                    "Look at the sasl_ and ssl_ settings of [kafka] (`segmenter config show`).",
+                ),
+            };
+            found.unreachable(unreachable, finding, remedy);
+            return found;
         }
     };
-    let answered = super::words::count(facts.brokers, "broker is", "brokers are");
-    let mut findings = vec![REACHABLE.ok(format!("{answered} in the cluster."))];
-    for check in [topics::exist, topics::partitions, topics::replication] {
-        findings.extend(check(facts, needs));
+    found.ok(format!("{} in the cluster.", count(facts.brokers, "broker is", "brokers are")));
+    let of_topics = [topics::exist, topics::partitions, topics::replication, topics::settings];
+    let of_inputs = [topics::retention, topics::cleanup, topics::record_size, topics::timestamps];
+    let of_outputs = [topics::compaction, topics::dead_letters];
+    let of_group = [group::null_records, group::rights, group::offsets, group::lag, group::members];
+    let of_inputs = of_inputs.into_iter().filter(|_| facts.described(Role::Input).next().is_some());
+    for check in of_topics.into_iter().chain(of_inputs).chain(of_outputs).chain(of_group) {
+        check(facts, &mut found);
     }
-    for check in [
-        settings::known,
-        settings::retention,
-        settings::cleanup,
-        settings::null_records,
-        settings::record_size,
-        settings::timestamps,
-        settings::compaction,
-        settings::dead_letters,
-    ] {
-        findings.extend(check(facts, needs));
-    }
-    for check in [group::rights, group::offsets, group::lag, group::members] {
-        findings.extend(check(facts, needs));
-    }
-    findings
+    found
 }

@@ -73,17 +73,16 @@ impl Facts {
         Ok(Self { server_version, standby, users_id, prisma, user_vectors, index })
     }
 
+    /// The type of a column of `public.user_vectors`, if there is one of this name.
+    pub(crate) fn column_type(&self, column: &str) -> Option<&str> {
+        let UserVectors::Table(columns) = &self.user_vectors else { return None };
+        columns.iter().find(|(name, _)| name == column).map(|(_, of_type)| of_type.as_str())
+    }
+
     /// The segment columns that `public.user_vectors` does not have, all of them where there is no such table.
     pub(crate) fn missing_columns(&self) -> Vec<String> {
-        let found: &[(String, String)] = match &self.user_vectors {
-            UserVectors::Table(columns) => columns,
-            UserVectors::Missing | UserVectors::NotATable => &[],
-        };
-        SEGMENT_COLUMNS
-            .iter()
-            .filter(|(wanted, _)| !found.iter().any(|(name, _)| name == wanted))
-            .map(|(wanted, _)| (*wanted).to_owned())
-            .collect()
+        let names = SEGMENT_COLUMNS.iter().map(|(name, _)| *name);
+        names.filter(|name| self.column_type(name).is_none()).map(str::to_owned).collect()
     }
 }
 

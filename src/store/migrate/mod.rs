@@ -22,7 +22,7 @@ mod session;
 
 pub use error::{Holders, MigrateError, Refusal};
 pub use facts::IndexState;
-pub(crate) use facts::{Facts, SEGMENT_COLUMNS, UserVectors};
+pub(crate) use facts::{Facts, SEGMENT_COLUMNS};
 pub use info::{Info, MigrationInfo, info};
 pub use progress::{Notice, Progress};
 pub use revert::{RevertOptions, Target, revert};

@@ -3,16 +3,12 @@
 
 mod differences;
 mod platform;
-mod said;
 mod states;
-mod vectors;
 
 pub use differences::differences;
-pub use platform::{Access, CompletedProfile, completed_profiles, count_users, may_read_profiles};
-pub use said::{Said, departed, said};
+pub use platform::{ShownRow, completed_profiles, count_users, may_read_profiles, vectors};
 pub(super) use states::stored_row;
-pub use states::{Sample, StatePage, StoredRow, StoredUser, count_states};
-pub use vectors::{ShownRow, vectors};
+pub use states::{Published, Sample, StoredRow, StoredUser, count_states, deleted, published, states};
 
 /// How many rows a page has.
 pub const PAGE: i64 = 5_000;

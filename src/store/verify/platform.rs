@@ -1,18 +1,9 @@
-//! The platform's own tables beside ours: users, and the onboarding profiles that the platform stores.
+//! The platform's own tables, with what we have of their users: users, vectors, and the onboarding profiles.
 
 use sqlx::postgres::PgPool;
 
 use super::PAGE;
 use crate::store::sql;
-
-/// Whether a table of the platform's can be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
-    Absent,
-    /// The role of the service needs no right on it, and may have none.
-    Denied,
-    Granted,
-}
 
 /// How many users the platform has. Reads the index only, where the table has been vacuumed.
 ///
@@ -22,54 +13,36 @@ pub async fn count_users(pool: &PgPool) -> Result<i64, sqlx::Error> {
     sql::query_scalar("select count(id) from public.users").fetch_one(&mut *sql::begin_in(pool).await?).await
 }
 
-/// Whether `travel_onboarding_profiles` is there and may be read.
+/// Whether `travel_onboarding_profiles` is there and may be read: the service needs no right on it.
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn may_read_profiles(pool: &PgPool) -> Result<Access, sqlx::Error> {
-    let (there, granted): (bool, Option<bool>) = sql::query_as(
-        r#"
-        select t.oid is not null,
-               (select bool_and(has_column_privilege(t.oid, attnum, 'select')) from pg_attribute
-                 where attrelid = t.oid and attname in ('userId', 'isCompleted'))
-        from (select to_regclass('public.travel_onboarding_profiles')::oid as oid) t"#,
+pub async fn may_read_profiles(pool: &PgPool) -> Result<bool, sqlx::Error> {
+    sql::query_scalar(
+        "select coalesce(bool_and(has_column_privilege(attrelid, attnum, 'select')), false) from pg_attribute
+          where attrelid = to_regclass('public.travel_onboarding_profiles') and attname in ('userId', 'isCompleted')",
     )
     .fetch_one(&mut *sql::begin_in(pool).await?)
-    .await?;
-    Ok(match (there, granted) {
-        (false, _) => Access::Absent,
-        (true, Some(true)) => Access::Granted,
-        (true, _) => Access::Denied,
-    })
+    .await
 }
 
-/// A profile of the platform's, with what we have of its user.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CompletedProfile {
-    pub user: String,
-    pub completed: bool,
-    pub has_row: bool,
-    pub has_segments: bool,
-    /// A tombstone came at some time: it is right that there are no segments.
-    pub erased: bool,
-}
-
-/// A page of onboarding profiles, completed or not, after the user `after`.
+/// A page of onboarding profiles after the user `after`: of completed ones whether the user has `segments`, was `erased`
+/// by a tombstone at some time, or in which way the segments are missing.
 ///
 /// # Errors
 /// The database does not answer, or there is no such table.
-pub async fn completed_profiles(pool: &PgPool, after: &str) -> Result<Vec<CompletedProfile>, sqlx::Error> {
-    let rows: Vec<(String, bool, bool, bool, bool)> = sql::query_as(
+pub async fn completed_profiles(pool: &PgPool, after: &str) -> Result<Vec<(String, Option<String>)>, sqlx::Error> {
+    sql::query_as(
         r#"
-        select t."userId", t."isCompleted", coalesce(v.has_row, false), coalesce(v.has_segments, false),
-               coalesce(s.erased, d.erased, false)
+        select t."userId", case when not t."isCompleted" then null when v.has_segments then 'segments'
+                                when coalesce(s.erased, d.erased, false) then 'erased'
+                                when v.has_segments is not null then 'a vector without segments' else 'no vector' end
         from (
             select "userId", "isCompleted" from public.travel_onboarding_profiles
             where "userId" > $1 order by "userId" limit $2
         ) t
         left join lateral (
-            select true as has_row, segments is not null as has_segments
-            from public.user_vectors where "userId" = t."userId" offset 0
+            select segments is not null as has_segments from public.user_vectors where "userId" = t."userId" offset 0
         ) v on true
         left join lateral (
             select erased_at is not null as erased
@@ -83,13 +56,52 @@ pub async fn completed_profiles(pool: &PgPool, after: &str) -> Result<Vec<Comple
     .bind(after)
     .bind(PAGE)
     .fetch_all(&mut *sql::begin_in(pool).await?)
+    .await
+}
+
+/// What a row of `user_vectors` shows of segments.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ShownRow {
+    pub user: String,
+    pub segments: Option<String>,
+    pub primary_segment: Option<String>,
+    pub segment_confidence: Option<f64>,
+    /// Whether `lastSegmentUpdate` is there.
+    pub dated: bool,
+    pub has_state: bool,
+}
+
+/// A page of rows after the user `after`, in the database's own order. Casts: a column of another type is a finding, not an
+/// error.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn vectors(pool: &PgPool, after: &str) -> Result<Vec<ShownRow>, sqlx::Error> {
+    type Columns = (String, Option<String>, Option<String>, Option<f64>, bool, bool);
+    let rows: Vec<Columns> = sql::query_as(
+        r#"
+        select v."userId", v.segments::text, v."primarySegment"::text, v."segmentConfidence"::float8,
+               v."lastSegmentUpdate" is not null, s.user_id is not null
+        from (
+            select "userId", segments, "primarySegment", "segmentConfidence", "lastSegmentUpdate"
+            from public.user_vectors where "userId" > $1 order by "userId" limit $2
+        ) v
+        left join lateral (
+            select user_id from segmenter.profile_states where user_id = v."userId" offset 0
+        ) s on true
+        order by v."userId""#,
+    )
+    .bind(after)
+    .bind(PAGE)
+    .fetch_all(&mut *sql::begin_in(pool).await?)
     .await?;
-    let profile = |(user, completed, has_row, has_segments, erased)| CompletedProfile {
+    let row = |(user, segments, primary_segment, segment_confidence, dated, has_state)| ShownRow {
         user,
-        completed,
-        has_row,
-        has_segments,
-        erased,
+        segments,
+        primary_segment,
+        segment_confidence,
+        dated,
+        has_state,
     };
-    Ok(rows.into_iter().map(profile).collect())
+    Ok(rows.into_iter().map(row).collect())
 }

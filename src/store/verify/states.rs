@@ -4,7 +4,6 @@ use sqlx::postgres::{PgPool, PgRow};
 use sqlx::{FromRow, Row};
 
 use super::PAGE;
-use super::said::Said;
 use crate::event::Millis;
 use crate::pipeline::codec::CodecError;
 use crate::pipeline::state::State;
@@ -18,11 +17,6 @@ pub struct Sample {
     pub one_in: i64,
     /// Which of them: users are chosen by a hash with this seed.
     pub seed: i64,
-}
-
-impl Sample {
-    pub const NONE: Self = Self { one_in: 0, seed: 0 };
-    pub const ALL: Self = Self { one_in: 1, seed: 0 };
 }
 
 /// The columns of a row of `user_vectors` that depend on the profile.
@@ -43,11 +37,26 @@ impl StoredRow {
     }
 }
 
+/// The change of a user that was published last, as far as the database knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Published {
+    pub revision: i64,
+    /// Whether it was a null record: the user was erased or deleted.
+    pub is_null: bool,
+}
+
+impl Published {
+    /// Out of the columns of a state: 1 stands for a ranking. A revision without one was published as a null record.
+    fn new(revision: i64, said: i16) -> Option<Self> {
+        (revision > 0).then_some(Self { revision, is_null: said != 1 })
+    }
+}
+
 /// A user who has a state.
 #[derive(Debug)]
 pub struct StoredUser {
     pub user: String,
-    pub said: Said,
+    pub published: Option<Published>,
     /// Of the catalog that scored the row last; 0: never scored.
     pub catalog_version: i32,
     pub erased: bool,
@@ -84,36 +93,19 @@ left join lateral (
 ) v on true
 order by p.user_id"#;
 
-/// A walk over all states.
-#[derive(Debug)]
-pub struct StatePage {
-    pub sample: Sample,
-    after: String,
-}
-
-impl StatePage {
-    pub fn new(sample: Sample) -> Self {
-        Self { sample, after: String::new() }
-    }
-
-    /// The next page in bytewise order of the users; empty at the end.
-    ///
-    /// # Errors
-    /// The database does not answer.
-    pub async fn next(&mut self, pool: &PgPool) -> Result<Vec<StoredUser>, sqlx::Error> {
-        let rows = sql::query(READ)
-            .bind(&self.after)
-            .bind(PAGE)
-            .bind(self.sample.one_in)
-            .bind(self.sample.seed)
-            .fetch_all(&mut *sql::begin_in(pool).await?)
-            .await?;
-        let users = rows.iter().map(stored_user).collect::<Result<Vec<_>, _>>()?;
-        if let Some(last) = users.last() {
-            self.after.clone_from(&last.user);
-        }
-        Ok(users)
-    }
+/// A page of states after the user `after`, in bytewise order; those in the sample whole.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn states(pool: &PgPool, sample: Sample, after: &str) -> Result<Vec<StoredUser>, sqlx::Error> {
+    let rows = sql::query(READ)
+        .bind(after)
+        .bind(PAGE)
+        .bind(sample.one_in)
+        .bind(sample.seed)
+        .fetch_all(&mut *sql::begin_in(pool).await?)
+        .await?;
+    rows.iter().map(stored_user).collect()
 }
 
 fn stored_user(row: &PgRow) -> Result<StoredUser, sqlx::Error> {
@@ -122,7 +114,7 @@ fn stored_user(row: &PgRow) -> Result<StoredUser, sqlx::Error> {
     let state = has_state.then(|| StateRow::from_row(row)).transpose()?;
     Ok(StoredUser {
         user: row.try_get("user_id")?,
-        said: Said::of(row.try_get("revision")?, row.try_get("said")?),
+        published: Published::new(row.try_get("revision")?, row.try_get("said")?),
         catalog_version: row.try_get("catalog_version")?,
         erased: row.try_get::<Option<i64>, _>("erased_at")?.is_some(),
         has_segments: row.try_get("has_segments")?,
@@ -151,4 +143,40 @@ pub fn stored_row(row: &PgRow) -> Result<Option<StoredRow>, sqlx::Error> {
 /// The database does not answer.
 pub async fn count_states(pool: &PgPool) -> Result<i64, sqlx::Error> {
     sql::query_scalar("select count(*) from segmenter.profile_states").fetch_one(&mut *sql::begin_in(pool).await?).await
+}
+
+/// The change published last of each of `users`, in the order asked for.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn published(pool: &PgPool, users: &[&str]) -> Result<Vec<Option<Published>>, sqlx::Error> {
+    let rows: Vec<(i64, i16)> = sql::query_as(
+        r#"
+        select coalesce(s.revision, d.revision, 0), coalesce(s.said, 2::smallint)
+        from unnest($1::text[]) with ordinality as k(user_id, place)
+        left join segmenter.profile_states s on s.user_id = k.user_id
+        left join segmenter.departed d on d.user_id = k.user_id and s.user_id is null
+        order by k.place"#,
+    )
+    .bind(users)
+    .fetch_all(&mut *sql::begin_in(pool).await?)
+    .await?;
+    Ok(rows.into_iter().map(|(revision, said)| Published::new(revision, said)).collect())
+}
+
+/// A page of deleted users of whom a null record is or will be published, with its revision, after the user `after`.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn deleted(pool: &PgPool, after: &str) -> Result<Vec<(String, i64)>, sqlx::Error> {
+    sql::query_as(
+        "select d.user_id, d.revision from segmenter.departed d
+          where d.user_id > $1 and d.revision > 0
+            and not exists (select from segmenter.profile_states s where s.user_id = d.user_id)
+          order by d.user_id limit $2",
+    )
+    .bind(after)
+    .bind(PAGE)
+    .fetch_all(&mut *sql::begin_in(pool).await?)
+    .await
 }
