@@ -7,8 +7,8 @@ use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
 use uuid::Uuid;
 
-use super::catalog;
 use super::failure::ends;
+use super::settings;
 use crate::config::{Config, DatabaseConfig};
 use crate::engine::Catalog;
 use crate::exit::Exit;
@@ -88,7 +88,7 @@ impl Database {
     /// # Errors
     /// The catalog cannot be read.
     pub(super) fn store(&self, config: &Config) -> anyhow::Result<Store> {
-        let catalog = Arc::new(catalog::load(&config.catalog)?);
+        let catalog = Arc::new(settings::catalog(&config.catalog)?);
         Ok(store(config, self.pool.clone(), catalog, self.platform.has_users))
     }
 }

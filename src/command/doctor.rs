@@ -6,7 +6,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::table::print;
-use super::{catalog, serve, settings};
+use super::{serve, settings};
 use crate::config::Config;
 use crate::doctor::{self, Finding, Status, Subject, count};
 use crate::exit::Exit;
@@ -35,7 +35,7 @@ pub async fn run(args: &DoctorArgs, config: &Config, out: &mut impl Write) -> an
         cluster: settings.cluster,
         topics: settings.topics,
         connections: config.database.connections + serve::OTHER_CONNECTIONS,
-        catalog: catalog::load(&config.catalog),
+        catalog: settings::catalog(&config.catalog),
     };
     let report = doctor::examine(&subject).await?;
     if args.json {

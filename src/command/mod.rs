@@ -1,6 +1,5 @@
 //! One file a subcommand, each thin: parse, call the library, print, choose the exit code.
 
-mod catalog;
 pub mod check_events;
 pub mod completions;
 pub mod config;
@@ -11,7 +10,6 @@ pub mod explain;
 mod failure;
 pub mod job;
 pub mod migrate;
-mod registry;
 pub mod schema;
 pub mod serve;
 pub mod settings;

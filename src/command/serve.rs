@@ -10,8 +10,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info, warn};
 
-use super::settings::{encoding, settings};
-use super::{catalog, database, registry};
+use super::{database, settings};
 use crate::config::{Config, SettingFlags, ShownSetting};
 use crate::engine::Catalog;
 use crate::event::registry::{Failure, Registry};
@@ -78,7 +77,7 @@ pub async fn run_until_stopped(
     listener: TcpListener,
     shared: Shared,
 ) -> anyhow::Result<Exit> {
-    let catalog = Arc::new(catalog::load(&config.catalog)?);
+    let catalog = Arc::new(settings::catalog(&config.catalog)?);
     info!(
         version = env!("CARGO_PKG_VERSION"),
         catalog = catalog.version(),
@@ -110,11 +109,11 @@ async fn serve(config: &Config, catalog: Arc<Catalog>, shared: &Shared, board: &
     shared.metrics.watch_pool(pool.clone());
     let store = database::store(config, pool, catalog, has_users);
     board.store.get_or_init(|| store.clone());
-    let registry = registry::open(&config.registry)?;
+    let registry = settings::registry(&config.registry)?;
     let Some(output_encoding) = prepare_output(config, registry.as_ref(), shared).await else {
         return Ok(ended(shared));
     };
-    let settings = Settings { output_encoding, registry, ..settings(config) };
+    let settings = Settings { output_encoding, registry, ..settings::settings(config) };
     service::run(settings, store, shared.clone()).await?;
     Ok(ended(shared))
 }
@@ -176,7 +175,13 @@ async fn prepare_output(config: &Config, registry: Option<&Registry>, shared: &S
     let mut retry = Retry::forever();
     let mut reported = false;
     loop {
-        match said_schema::encoding(encoding(&config.topics), config.topics.segment_changed.as_str(), registry).await {
+        match said_schema::encoding(
+            settings::encoding(&config.topics),
+            config.topics.segment_changed.as_str(),
+            registry,
+        )
+        .await
+        {
             Ok(encoding) => {
                 if reported {
                     shared.health.set_ready(schema_wait::COMPONENT);

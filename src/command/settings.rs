@@ -1,10 +1,12 @@
 //! What a valid configuration means for the parts of the service.
 
-use super::registry;
+use anyhow::Context as _;
+
 use crate::batch_writer::Output;
-use crate::config::{self, Config, KafkaConfig, TopicsConfig};
-use crate::event::Limits;
-use crate::event::registry::ClientError;
+use crate::config::{self, CatalogConfig, Config, KafkaConfig, RegistryConfig, TopicsConfig};
+use crate::engine::Catalog;
+use crate::event::registry::{Client, ClientError, Registry};
+use crate::event::{self, Limits};
 use crate::kafka::assignment::Budget;
 use crate::kafka::client::{Cluster, Topics};
 use crate::kafka::ledger::FloodLimit;
@@ -49,7 +51,7 @@ pub(super) fn output(config: &Config) -> Result<Output, ClientError> {
         cluster: cluster(&config.kafka),
         topics: topics(&config.topics),
         encoding: encoding(&config.topics),
-        registry: registry::open(&config.registry)?,
+        registry: registry(&config.registry)?,
     })
 }
 
@@ -90,4 +92,38 @@ pub fn cluster(kafka: &KafkaConfig) -> Cluster {
     set("ssl.key.location", path(&kafka.ssl_key));
     set("ssl.key.password", kafka.ssl_key_password.as_ref().map(|secret| secret.expose().to_owned()));
     Cluster { properties }
+}
+
+/// The registry, if one is configured. Nothing is asked of it yet.
+///
+/// # Errors
+/// There can be no client for it.
+pub(super) fn registry(config: &RegistryConfig) -> Result<Option<Registry>, ClientError> {
+    let Some(url) = &config.url else { return Ok(None) };
+    Ok(Some(Registry::new(registry_at(config, url.as_str())?)))
+}
+
+/// A client of the registry at `url`, with the configured credentials.
+///
+/// # Errors
+/// There can be no client for it.
+pub(super) fn registry_at(config: &RegistryConfig, url: &str) -> Result<Client, ClientError> {
+    let login = config.username.as_ref().zip(config.password.as_ref());
+    Client::new(&event::registry::Settings {
+        url: url.to_owned(),
+        login: login.map(|(name, password)| (name.as_str().to_owned(), password.expose().to_owned())),
+        ca: config.ca.clone(),
+        timeout: config.timeout,
+    })
+}
+
+/// The catalog of the configured file, else the one that is compiled in.
+///
+/// # Errors
+/// The file cannot be read, or holds no valid catalog.
+pub(super) fn catalog(config: &CatalogConfig) -> anyhow::Result<Catalog> {
+    let Some(file) = &config.file else { return Ok(Catalog::builtin()?) };
+    let text =
+        std::fs::read_to_string(file).with_context(|| format!("could not read the catalog {}", file.display()))?;
+    Catalog::parse(&text).with_context(|| format!("in {}", file.display()))
 }

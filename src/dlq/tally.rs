@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
+
 use crate::event::{Reason, Skip};
 use crate::profile;
 
 /// Why a dead letter is not tried again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NotRedrivable {
     /// Its value is not all there.
     Truncated,
@@ -17,8 +19,6 @@ pub enum NotRedrivable {
 }
 
 impl NotRedrivable {
-    pub const ALL: [Self; 3] = [Self::Truncated, Self::AttemptsExhausted, Self::UnknownTopic];
-
     /// The stable name used in reports.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -53,19 +53,24 @@ impl Fate {
 }
 
 /// How many ended how.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Tally {
     /// Distinct records that the filter took.
+    #[serde(rename = "records")]
     pub considered: u64,
     /// Their older dead letters, superseded by the one considered.
+    #[serde(rename = "supersededDeadLetters")]
     pub superseded: u64,
     pub applied: u64,
     pub unchanged: u64,
     pub stale: u64,
     pub skipped: u64,
-    pub still_rejected: BTreeMap<Reason, u64>,
-    pub not_redrivable: BTreeMap<NotRedrivable, u64>,
+    /// By reason.
+    pub still_rejected: BTreeMap<&'static str, u64>,
+    pub not_redrivable: BTreeMap<&'static str, u64>,
     /// Changes of segments that were made, or would be.
+    #[serde(rename = "segmentChanges")]
     pub changes: u64,
 }
 
@@ -76,8 +81,8 @@ impl Tally {
             Fate::Merged(profile::Outcome::Unchanged) => self.unchanged += 1,
             Fate::Merged(profile::Outcome::Stale) => self.stale += 1,
             Fate::Skipped(_) => self.skipped += 1,
-            Fate::StillRejected(reason) => *self.still_rejected.entry(reason).or_default() += 1,
-            Fate::NotRedrivable(why) => *self.not_redrivable.entry(why).or_default() += 1,
+            Fate::StillRejected(reason) => *self.still_rejected.entry(reason.as_str()).or_default() += 1,
+            Fate::NotRedrivable(why) => *self.not_redrivable.entry(why.as_str()).or_default() += 1,
         }
     }
 

@@ -41,6 +41,7 @@ mod write;
 
 use crate::batch_writer::Output;
 use crate::decoder::Decoder;
+use crate::kafka::topic_reader::Source;
 use crate::stop::Stop;
 use crate::store::Store;
 
@@ -53,4 +54,12 @@ pub struct Means {
     pub live_group: String,
     pub decoder: Decoder,
     pub stop: Stop,
+}
+
+impl Means {
+    /// A topic to replay. The group is named to the brokers and never joined.
+    pub fn replay_source(&self, topic: String) -> Source {
+        let group = format!("{}-replay", self.live_group);
+        Source { cluster: self.output.cluster.clone(), group, topic, stop: self.stop.clone() }
+    }
 }

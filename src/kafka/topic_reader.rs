@@ -1,7 +1,7 @@
 //! Reading a topic from a place to an end that was fixed at the start, outside of any group: partitions are taken by
 //! `assign`, one after the other, and nothing is committed.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use rdkafka::config::FromClientConfigAndContext;
@@ -71,6 +71,14 @@ impl Source {
     /// # Errors
     /// The brokers are away, or the topic is not there or may not be read.
     pub fn spans(&self) -> Result<Vec<Span>, ReadError> {
+        Ok(self.partitions()?.into_iter().filter(|span| span.first < span.end).collect())
+    }
+
+    /// A span of every partition, in their order.
+    ///
+    /// # Errors
+    /// As [`Self::spans`].
+    pub fn partitions(&self) -> Result<Vec<Span>, ReadError> {
         let consumer = self.consumer()?;
         let away = |error: KafkaError| ReadError::Away(error.to_string());
         let metadata = consumer.fetch_metadata(Some(&self.topic), ANSWER).map_err(away)?;
@@ -84,11 +92,27 @@ impl Source {
         let mut spans = Vec::with_capacity(partitions.len());
         for partition in partitions {
             let (first, end) = consumer.fetch_watermarks(&self.topic, partition, ANSWER).map_err(away)?;
-            if first < end {
-                spans.push(Span { partition, first, end });
-            }
+            spans.push(Span { partition, first, end });
         }
         Ok(spans)
+    }
+
+    /// The first offset at or after a time, in ms, of each of these partitions that has one.
+    ///
+    /// # Errors
+    /// The brokers are away.
+    pub fn offsets_at(&self, time: i64, spans: &[Span]) -> Result<BTreeMap<i32, i64>, ReadError> {
+        let away = |error: KafkaError| ReadError::Away(error.to_string());
+        let mut asked = TopicPartitionList::new();
+        for span in spans {
+            asked.add_partition_offset(&self.topic, span.partition, Offset::Offset(time)).map_err(away)?;
+        }
+        let found = self.consumer()?.offsets_for_times(asked, ANSWER).map_err(away)?;
+        let offset = |offset| match offset {
+            Offset::Offset(offset) => Some(offset),
+            _ => None,
+        };
+        Ok(found.elements().iter().filter_map(|found| Some((found.partition(), offset(found.offset())?))).collect())
     }
 
     /// A reader of these spans.

@@ -1,6 +1,5 @@
 //! `segmenter dlq redrive`: dead letters given another try.
 
-use std::collections::BTreeMap;
 use std::io::Write;
 
 use anyhow::Context as _;
@@ -13,9 +12,9 @@ use crate::command::table::print;
 use crate::command::{serve, settings};
 use crate::config::Config;
 use crate::decoder::Decoder;
-use crate::dlq::redrive::{Report, Rules, Settings, run as redrive_all};
+use crate::dlq::redrive::{Rules, Settings, run as redrive_all};
 use crate::dlq::selection::Selected;
-use crate::dlq::tally::Fate;
+use crate::dlq::tally::{Fate, Tally};
 use crate::event::Millis;
 use crate::exit::Exit;
 use crate::stop::Stop;
@@ -91,7 +90,15 @@ pub async fn run(
     };
     let report = redrive_all(&settings, store, &stop, &mut each).await;
     printed.context("cannot print")?;
-    print(&Last { summary: Summary::of(&report, args.execute) }, args.json, out)?;
+    let summary = Summary {
+        executed: args.execute,
+        tally: &report.tally,
+        foreign: report.seen.foreign,
+        first_foreign: first_foreign(&report.seen),
+        exact: report.is_exact,
+        complete: report.halted.is_none(),
+    };
+    print(&Last { summary }, args.json, out)?;
     match report.halted {
         Some(halt) => Err(halt.into()),
         None if report.tally.is_clean() => Ok(Exit::Ok),
@@ -112,42 +119,13 @@ fn report_one(selected: &Selected, fate: Fate, json: bool, out: &mut impl Write)
 /// The end of a redrive.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Summary {
+struct Summary<'r> {
     executed: bool,
-    records: u64,
-    superseded_dead_letters: u64,
-    applied: u64,
-    unchanged: u64,
-    stale: u64,
-    skipped: u64,
-    still_rejected: BTreeMap<&'static str, u64>,
-    not_redrivable: BTreeMap<&'static str, u64>,
-    segment_changes: u64,
+    #[serde(flatten)]
+    tally: &'r Tally,
     foreign: u64,
+    first_foreign: Option<String>,
     /// False where too many users have several dead letters to follow them all.
     exact: bool,
     complete: bool,
-    first_foreign: Option<String>,
-}
-
-impl Summary {
-    fn of(report: &Report, executed: bool) -> Self {
-        let tally = &report.tally;
-        Self {
-            executed,
-            records: tally.considered,
-            superseded_dead_letters: tally.superseded,
-            applied: tally.applied,
-            unchanged: tally.unchanged,
-            stale: tally.stale,
-            skipped: tally.skipped,
-            still_rejected: tally.still_rejected.iter().map(|(reason, count)| (reason.as_str(), *count)).collect(),
-            not_redrivable: tally.not_redrivable.iter().map(|(why, count)| (why.as_str(), *count)).collect(),
-            segment_changes: tally.changes,
-            foreign: report.seen.foreign,
-            exact: report.is_exact,
-            complete: report.halted.is_none(),
-            first_foreign: first_foreign(&report.seen),
-        }
-    }
 }

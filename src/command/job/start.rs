@@ -20,6 +20,7 @@ use crate::jobs::replay::bound::Bound;
 use crate::jobs::replay::plan::{Wish, plan};
 use crate::jobs::spec::{BackfillUsers, Emit, Range, RecomputeUsers, Replay, RepublishUsers, Spec, What};
 use crate::jobs::{Means, claim};
+use crate::kafka::topic_reader::Source;
 use crate::store::keys::Keys;
 use crate::store::lookup::clock;
 use crate::store::onboarding_profiles;
@@ -307,16 +308,16 @@ async fn replay(args: &ReplayArgs, means: &Means, out: &mut (impl Write + Send))
         let why = format!("{other} is not an input topic; those are {} and {}", input[0], input[1]);
         return Err(ends(Exit::Refused, why));
     }
+    let topics = if args.topics.is_empty() { input.map(Clone::clone).to_vec() } else { args.topics.clone() };
+    let sources: Vec<Source> = topics.into_iter().map(|topic| means.replay_source(topic)).collect();
     let wish = Wish {
-        topics: if args.topics.is_empty() { input.map(Clone::clone).to_vec() } else { args.topics.clone() },
         from: args.from.clone(),
         to: args.to.clone(),
         now: clock(&means.store.pool).await.context("could not read the database's clock")?,
         partitions: args.partitions.clone(),
     };
-    let (cluster, group) = (means.output.cluster.clone(), format!("{}-replay", means.live_group));
     let planned =
-        tokio::task::spawn_blocking(move || plan(&cluster, &group, &wish)).await.context("the planner panicked")??;
+        tokio::task::spawn_blocking(move || plan(&sources, &wish)).await.context("the planner panicked")??;
     print(&Report::Plan(Plan::of(planned.clone(), args.run.limits.rate)), args.run.json, out)?;
     if planned.iter().any(|planned| planned.gap.is_some()) && !args.accept_gap {
         let why = "retention has cut into the range: --accept-gap goes on without the records that are gone";

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::{Against, CheckArgs, Ours, Use, failed, ours};
 use crate::command::failure::ends;
-use crate::command::registry;
+use crate::command::settings;
 use crate::config::{RegistryConfig, TopicsConfig};
 use crate::event::registry::{Client, Failure};
 use crate::exit::Exit;
@@ -34,7 +34,7 @@ pub(super) async fn run(
         return Err(ends(Exit::Usage, "nothing to check against: give --against, or configure a registry"));
     };
     let client = match &against {
-        Against::Registry(url) => Some(Client::new(&registry::settings(config, url.as_str()))?),
+        Against::Registry(url) => Some(settings::registry_at(config, url.as_str())?),
         Against::Folder(folder) if !folder.is_dir() => {
             return Err(ends(Exit::Usage, format!("{} is no folder", folder.display())));
         }

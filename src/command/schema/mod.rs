@@ -118,7 +118,7 @@ async fn register(
     topics: &TopicsConfig,
     out: &mut impl Write,
 ) -> anyhow::Result<Exit> {
-    let Some(registry) = super::registry::open(registry)? else {
+    let Some(registry) = super::settings::registry(registry)? else {
         return Err(ends(Exit::Usage, "no registry is configured: set registry.url (SCHEMA_REGISTRY_URL)"));
     };
     for ours in ours(topics).iter().filter(|ours| args.inputs || ours.used == Use::Writes) {

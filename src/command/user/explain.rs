@@ -8,7 +8,7 @@ use clap::Args;
 use crate::command::database::{self, Access};
 use crate::command::explain::Report;
 use crate::command::table::print;
-use crate::command::{catalog, user_ids};
+use crate::command::{settings, user_ids};
 use crate::config::{CatalogConfig, DatabaseConfig};
 use crate::event::UserId;
 use crate::exit::Exit;
@@ -37,7 +37,7 @@ pub async fn run(
     catalog: &CatalogConfig,
     out: &mut impl Write,
 ) -> anyhow::Result<Exit> {
-    let catalog = catalog::load(catalog)?;
+    let catalog = settings::catalog(catalog)?;
     let database = database::open(database, Access::Read).await?;
     let state = lookup::state(&database.pool, &args.id).await.context("could not read the user's state")??;
     let profile = &state.profile;

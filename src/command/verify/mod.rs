@@ -94,7 +94,7 @@ pub async fn run(args: &VerifyArgs, scope: Scope<'_>, out: &mut impl Write) -> a
         Scope::Database(database, catalog) => (database, catalog),
         Scope::Topic(config) => (&config.database, &config.catalog),
     };
-    let catalog = super::catalog::load(catalog)?;
+    let catalog = super::settings::catalog(catalog)?;
     let database = database::open(database, Access::Read).await?;
     let mut findings = Findings::listing(args.list);
     let topic = match scope {

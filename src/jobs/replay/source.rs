@@ -99,12 +99,7 @@ impl Reading {
 
     /// Reads one partition; false once nobody receives any more.
     fn read(&self, range: &Range) -> Result<bool, Halt> {
-        let source = Source {
-            cluster: self.means.output.cluster.clone(),
-            group: format!("{}-replay", self.means.live_group),
-            topic: range.topic.clone(),
-            stop: self.means.stop.clone(),
-        };
+        let source = self.means.replay_source(range.topic.clone());
         self.refuse_gap(&source, range)?;
         let span = Span { partition: range.partition, first: range.first, end: range.end };
         let mut reader = source.read(&[span])?;
