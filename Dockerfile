@@ -11,6 +11,7 @@ COPY Cargo.toml Cargo.lock build.rs ./
 COPY src src
 COPY schemas schemas
 COPY migrations migrations
+COPY docs/grants.sql docs/grants.sql
 # There is no .git in here to ask; `segmenter --version` says this.
 ARG SEGMENTER_COMMIT=""
 # With traces; they are off until OTEL_EXPORTER_OTLP_ENDPOINT is set.
