@@ -155,7 +155,7 @@ fn write_speed(page: &mut Page, facts: &Facts<'_>) {
     let build = if cfg!(debug_assertions) { "built without optimization, " } else { "" };
     page.wrapped(&format!(
         "{} records in {seconds:.1} s, {} a second, {build}on {cores} cores that also ran the broker, the database, the \
-         sender and a reader of both output topics. docs/sizing.md has the figures of a release build.",
+         sender and a reader of both output topics. docs/benchmarks.md has the figures of a release build.",
         HumanCount(facts.produced),
         HumanCount((facts.produced as f64 / seconds.max(0.001)) as u64),
     ));
