@@ -96,14 +96,10 @@ async fn backlogs(
         let database = candidate.onboarded.copy().await;
         let cost = work_through(candidate.program, world, &database, backlog).await;
         let again = work_through(candidate.program, world, &database, backlog).await;
+        let section = format!("{name}: backlog, {}", encoding.name());
+        crate::add(report, &section, &cost);
         report
-            .section(&format!("{name}: backlog, {}", encoding.name()))
-            .figure("events", "1/s", cost.events_per_second)
-            .figure("own CPU an event", "µs", cost.own_cpu)
-            .figure("PostgreSQL CPU an event", "µs", cost.postgres_cpu)
-            .figure("Kafka's CPU an event", "µs", cost.kafka_cpu)
-            .figure("whole CPU an event", "µs", cost.whole_cpu())
-            .figure("peak memory", "MiB", cost.peak_memory)
+            .section(&section)
             .hold("peak memory", Bar::AtMost(150.0))
             .figure("old events ÷ new events", "", again.events_per_second / cost.events_per_second)
             .hold("old events ÷ new events", Bar::AtLeast(3.0))
