@@ -119,13 +119,13 @@ fn plan(first: u64, count: u64, beginning: i64) -> (Vec<Planned>, Vec<Due>) {
                     profile.merge(&decode(planned.kind, &writer.value(&planned)));
                 }
                 let segmentation = engine::segment(&engine_input(&profile, Millis(beginning)), &catalog);
-                segmentation.ranking.iter().map(|one| catalog.segment_name(one.segment).to_owned()).collect::<Vec<_>>()
+                segmentation.ranking.into_iter().map(|ranked| ranked.segment).collect::<Vec<_>>()
             };
             // The onboarding has no date of birth: the first update has to differ from it as well.
             let mut onboarded = Profile::default();
             onboarded.merge(&decode(Kind::OnboardingCompleted, &writer.value(&onboarding(traveller))));
             let first = engine::segment(&engine_input(&onboarded, Millis(beginning)), &catalog);
-            let first: Vec<_> = first.ranking.iter().map(|one| catalog.segment_name(one.segment).to_owned()).collect();
+            let first: Vec<_> = first.ranking.into_iter().map(|ranked| ranked.segment).collect();
             let back = ranking(0);
             (1..).find(|version| ranking(*version) != back && ranking(*version) != first).expect("content is random")
         })

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use rdkafka::Message as _;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
 use rdkafka::producer::{FutureProducer, FutureRecord};
-use segmenter::engine::{Catalog, Reasons};
+use segmenter::engine::{Catalog, RankedSegment, Reasons};
 use segmenter::event::{Event, Kind, Millis, UserId};
-use segmenter::pipeline::change::{Announcement, Assigned, Change, Saying, Trigger};
+use segmenter::pipeline::change::{Announcement, Change, Saying, Trigger};
 use segmenter::pipeline::row::RowContent;
 use segmenter::pipeline::segment_changed;
 use sqlx::Connection as _;
@@ -83,10 +83,10 @@ async fn one(
 
 fn change(event: &Event, row: &RowContent) -> Change {
     let primary = row.segments.first().expect("every onboarding is ranked");
-    let assigned = Assigned { segment: primary.segment.clone(), score: primary.score, reasons: Reasons::new() };
+    let ranked = RankedSegment { segment: primary.segment.clone(), score: primary.score, reasons: Reasons::new() };
     let saying = Saying::Ranking(Arc::new(Announcement {
         previous: Vec::new(),
-        ranking: vec![assigned],
+        ranking: vec![ranked],
         catalog_version: 1,
         occurred_at: event.stamp.time,
         trigger: Trigger::Onboarding,

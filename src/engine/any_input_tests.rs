@@ -101,12 +101,13 @@ proptest! {
     fn the_ranking_is_the_best_scores_in_order_with_at_most_four_reasons_each(traveller in any_traveller()) {
         let catalog = Catalog::builtin().unwrap();
         let found = traveller.segment_with(&catalog);
-        let mut expected: Vec<(SegmentIndex, f64)> = catalog.indexes().zip(found.scores.iter().copied()).collect();
+        let names = catalog.segments().map(|segment| &*segment.name);
+        let mut expected: Vec<(&str, f64)> = names.zip(found.scores.iter().copied()).collect();
         expected.retain(|(_, score)| *score >= 0.3);
         expected.sort_by(|one, other| other.1.total_cmp(&one.1));
         expected.truncate(3);
-        let ranking: Vec<_> = found.ranking.iter().map(|assigned| (assigned.segment, assigned.score)).collect();
+        let ranking: Vec<_> = found.ranking.iter().map(|ranked| (&*ranked.segment, ranked.score)).collect();
         prop_assert_eq!(ranking, expected);
-        prop_assert!(found.ranking.iter().all(|assigned| assigned.reasons.len() <= 4));
+        prop_assert!(found.ranking.iter().all(|ranked| ranked.reasons.len() <= 4));
     }
 }

@@ -1,16 +1,13 @@
 //! The catalog: segments, weights, rates and texts. Data, not code: compiled in, replaceable by a file, versioned.
 
 use std::fmt;
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
 use super::catalog_file::{self, CatalogFile, SegmentFile};
 use super::dimensions::{self, Dimensions};
 use super::reasons::ReasonCode;
-
-/// A segment's place in its catalog.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SegmentIndex(u8);
 
 /// The reason that a segment has to itself; it goes by the segment's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +37,7 @@ impl OwnReason {
 /// One segment of the catalog.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Segment {
-    pub name: Box<str>,
+    pub name: Arc<str>,
     pub centroid: Dimensions,
     pub typical_vector: [f64; 8],
     pub(super) own_reason: Option<OwnReason>,
@@ -65,7 +62,7 @@ pub struct Catalog {
     /// Units per EUR, by currency.
     rates: Vec<([u8; 3], f64)>,
     /// In the order of [`ReasonCode::ALL`].
-    reason_texts: Vec<Box<str>>,
+    reason_texts: Vec<Arc<str>>,
     segments: Vec<Segment>,
 }
 
@@ -120,31 +117,9 @@ impl Catalog {
         self.segments.iter()
     }
 
-    /// The indexes of the segments, in catalog order.
-    pub fn indexes(&self) -> impl Iterator<Item = SegmentIndex> {
-        (0_u8..).take(self.segments.len()).map(SegmentIndex)
-    }
-
-    pub fn segment(&self, index: SegmentIndex) -> Option<&Segment> {
-        self.segments.get(usize::from(index.0))
-    }
-
-    /// The segment's name; empty for an index of another catalog.
-    pub fn segment_name(&self, index: SegmentIndex) -> &str {
-        self.segment(index).map_or("", |segment| &segment.name)
-    }
-
-    pub fn index_of(&self, name: &str) -> Option<SegmentIndex> {
-        self.indexes().find(|index| self.segment_name(*index) == name)
-    }
-
-    /// What the traveller is told.
-    pub fn reason_text(&self, code: ReasonCode) -> &str {
-        self.reason_texts.get(usize::from(u8::from(code))).map_or("", |text| text)
-    }
-
-    pub(super) fn typical_vector(&self, index: SegmentIndex) -> Option<&[f64; 8]> {
-        self.segment(index).map(|segment| &segment.typical_vector)
+    /// The text of a reason, as travellers read it.
+    pub fn reason_text(&self, code: ReasonCode) -> Arc<str> {
+        self.reason_texts.get(usize::from(u8::from(code))).cloned().unwrap_or_default()
     }
 
     /// Units of the currency per EUR; `None` for one that is not listed.

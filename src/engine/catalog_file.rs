@@ -4,6 +4,7 @@
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 use toml::{Table, Value};
 
@@ -19,13 +20,13 @@ pub(super) struct CatalogFile {
     /// Units per EUR, by currency.
     pub rates: Vec<([u8; 3], f64)>,
     /// In the order of [`ReasonCode::ALL`].
-    pub reason_texts: Vec<Box<str>>,
+    pub reason_texts: Vec<Arc<str>>,
     pub segments: Vec<SegmentFile>,
 }
 
 /// One segment of the file.
 pub(super) struct SegmentFile {
-    pub name: Box<str>,
+    pub name: Arc<str>,
     pub centroid: Dimensions,
     pub typical_vector: [f64; 8],
 }
@@ -103,7 +104,7 @@ impl Reader {
         rates
     }
 
-    fn reason_texts(&mut self, root: &Table) -> Vec<Box<str>> {
+    fn reason_texts(&mut self, root: &Table) -> Vec<Arc<str>> {
         let Some(table) = self.table("", root, "reasons") else { return Vec::new() };
         self.only("reasons", table, &ReasonCode::ALL.map(ReasonCode::as_str));
         let is_text = |text: &str| {
@@ -208,14 +209,14 @@ impl Reader {
     }
 
     /// The text if it `fits`; else empty, and the error says what it `must` be.
-    fn text(&mut self, place: &str, table: &Table, key: &str, fits: impl Fn(&str) -> bool, must: &str) -> Box<str> {
+    fn text(&mut self, place: &str, table: &Table, key: &str, fits: impl Fn(&str) -> bool, must: &str) -> Arc<str> {
         let Some(value) = self.present(place, table, key) else { return "".into() };
         value.as_str().filter(|text| fits(text)).map_or_else(
             || {
                 self.error(&join(place, key), must);
                 "".into()
             },
-            Box::from,
+            Arc::from,
         )
     }
 

@@ -35,10 +35,6 @@ fn the_catalog_compiled_in_is_valid() {
                     ROMANTIC_COUPLE BUSINESS_LEISURE SENIOR_COMFORT";
     assert_eq!(names.join(" "), expected);
     assert_eq!(catalog.version(), 1);
-    for (index, name) in catalog.indexes().zip(names) {
-        assert_eq!((catalog.index_of(name), catalog.segment_name(index)), (Some(index), name));
-    }
-    assert_eq!(catalog.index_of("NOBODY"), None);
     assert_eq!([catalog.rate("JPY"), catalog.rate("EUR"), catalog.rate("XXX")], [Some(160.0), Some(1.0), None]);
     assert!(ReasonCode::ALL.iter().all(|code| !catalog.reason_text(*code).is_empty()));
 }

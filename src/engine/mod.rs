@@ -11,10 +11,10 @@ mod reasons;
 mod score;
 mod vector;
 
-pub use catalog::{Catalog, CatalogErrors, SegmentIndex};
+pub use catalog::{Catalog, CatalogErrors};
 pub use dimensions::Dimensions;
 pub use reasons::{ReasonCode, Reasons};
-pub use score::Assignment;
+pub use score::RankedSegment;
 
 use crate::event::Millis;
 use crate::profile::section::{
@@ -45,8 +45,8 @@ pub struct Segmentation {
     pub dimensions: Dimensions,
     /// One score a segment, 0 to 1, in catalog order.
     pub scores: Vec<f64>,
-    /// The segments assigned, best first.
-    pub ranking: Vec<Assignment>,
+    /// At most three segments, best first.
+    pub ranking: Vec<RankedSegment>,
     pub preference_vector: [f64; 8],
     /// How much of the profile is filled, 0 to 100.
     pub completeness: f64,
@@ -65,10 +65,11 @@ pub fn segment(input: &Input<'_>, catalog: &Catalog) -> Segmentation {
     let facts = Facts::new(input, catalog);
     let dimensions = dimensions::dimensions(&facts);
     let scores = score::scores(&dimensions, catalog);
-    let ranking = score::rank(&scores, &dimensions, &facts, catalog);
+    let best = score::best(&scores, catalog);
+    let ranking =
+        best.iter().map(|(segment, score)| RankedSegment::new(segment, *score, &dimensions, &facts)).collect();
     let preference_vector = vector::preferences(&facts);
     let blend = vector::Blend::new(&facts);
-    let typical = ranking.first().and_then(|first| catalog.typical_vector(first.segment));
     Segmentation {
         dimensions,
         scores,
@@ -77,7 +78,7 @@ pub fn segment(input: &Input<'_>, catalog: &Catalog) -> Segmentation {
         completeness: blend.completeness,
         blend_confidence: blend.confidence,
         preference_weight: blend.preference_weight,
-        vector: typical.map_or(preference_vector, |typical| blend.mix(&preference_vector, typical)),
+        vector: best.first().map_or(preference_vector, |(primary, _)| blend.mix(&preference_vector, &primary.typical_vector)),
         unknown_currency: facts.unknown_currency,
     }
 }

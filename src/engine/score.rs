@@ -1,18 +1,28 @@
-//! Scores of all segments, and the ranking of those that are assigned.
+//! Scores of all segments, and the best of them.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
 
 use super::Facts;
-use super::catalog::{Catalog, SegmentIndex};
+use super::catalog::{Catalog, Segment};
 use super::dimensions::Dimensions;
 use super::reasons::{Reasons, reasons};
 
-/// A segment assigned to a user.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Assignment {
-    pub segment: SegmentIndex,
+/// A segment of a user's ranking, with the reasons for it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RankedSegment {
+    pub segment: Arc<str>,
     /// 0 to 1.
     pub score: f64,
     /// At most four, in the specified order.
     pub reasons: Reasons,
+}
+
+impl RankedSegment {
+    pub(super) fn new(segment: &Segment, score: f64, user: &Dimensions, facts: &Facts<'_>) -> Self {
+        Self { segment: Arc::clone(&segment.name), score, reasons: reasons(user, facts, segment) }
+    }
 }
 
 /// `max(0, 1 − Σ w·|user − centroid| / Σ w)` for each segment, in catalog order.
@@ -30,12 +40,11 @@ pub(super) fn scores(user: &Dimensions, catalog: &Catalog) -> Vec<f64> {
 }
 
 /// The best segments whose scores suffice, best first; equal scores keep catalog order.
-pub(super) fn rank(scores: &[f64], user: &Dimensions, facts: &Facts<'_>, catalog: &Catalog) -> Vec<Assignment> {
-    let all = catalog.indexes().zip(scores.iter().copied());
+pub(super) fn best<'c>(scores: &[f64], catalog: &'c Catalog) -> Vec<(&'c Segment, f64)> {
+    let all = catalog.segments().zip(scores.iter().copied());
     let mut best: Vec<_> = all.filter(|(_, score)| *score >= catalog.minimum_score()).collect();
     // A stable sort.
     best.sort_by(|(_, one), (_, other)| other.total_cmp(one));
     best.truncate(catalog.maximum_segments());
-    let reasons = |segment| catalog.segment(segment).map(|segment| reasons(user, facts, segment)).unwrap_or_default();
-    best.into_iter().map(|(segment, score)| Assignment { segment, score, reasons: reasons(segment) }).collect()
+    best
 }

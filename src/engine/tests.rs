@@ -92,9 +92,8 @@ fn assert_close(found: f64, expected: f64) {
 fn reasons_for(name: &str, traveller: &Traveller) -> Vec<ReasonCode> {
     let text = catalog::BUILTIN.replace("maximum_segments = 3", "maximum_segments = 10");
     let catalog = Catalog::parse(&text).unwrap();
-    let index = catalog.index_of(name).unwrap();
     let ranking = traveller.segment_with(&catalog).ranking;
-    ranking.into_iter().find(|assignment| assignment.segment == index).unwrap().reasons.to_vec()
+    ranking.into_iter().find(|ranked| *ranked.segment == *name).unwrap().reasons
 }
 
 #[test]
@@ -306,7 +305,7 @@ fn business_travel_is_a_reason_for_one_segment_and_not_for_bleisure() {
 fn equal_scores_keep_catalog_order() {
     let catalog = Catalog::parse(&catalog_tests::same_point_catalog(5)).unwrap();
     let found = someone().segment_with(&catalog);
-    let names: Vec<&str> = found.ranking.iter().map(|assigned| catalog.segment_name(assigned.segment)).collect();
+    let names: Vec<&str> = found.ranking.iter().map(|ranked| &*ranked.segment).collect();
     assert_eq!(names, ["SEGMENT_0", "SEGMENT_1", "SEGMENT_2"]);
     assert!(found.scores.iter().all(|score| *score == found.scores[0]));
 }

@@ -10,16 +10,16 @@ use std::marker::PhantomData;
 use serde::de::{DeserializeSeed, IgnoredAny};
 use serde_json::error::Category;
 
-use super::message::{Message, Refusal, is_foreign};
+use super::message::{Message, Refusal};
 use super::tree::{self, Node, Shape};
-use super::{Kind, Reason, Rejection, Skip, sections};
+use super::{Kind, Reason, Rejection, sections};
 use crate::profile::section::Section;
 
 /// The deepest nesting of objects and lists that is accepted.
 const MAX_DEPTH: usize = 128;
 
-/// Whether there is an envelope decides which fields are read, so its own are left as text first.
-const ENVELOPE: Shape = Shape::Object(&tree::envelope(Shape::Unread, Shape::Unread));
+/// Any object, as far as it tells whether it is an envelope, which decides how its fields are read.
+const ENVELOPE_AS_TEXT: Shape = Shape::Object(&tree::envelope(Shape::Unread, Shape::Unread));
 
 /// Reads a value: an envelope where it has a `payload`, else a bare payload.
 ///
@@ -28,7 +28,13 @@ const ENVELOPE: Shape = Shape::Object(&tree::envelope(Shape::Unread, Shape::Unre
 pub(super) fn read(value: &[u8], kind: Kind) -> Result<Message<'_>, Refusal> {
     let text = std::str::from_utf8(value).map_err(|_| malformed("the value", "is neither UTF-8 nor known Avro"))?;
     check_depth(text.as_bytes())?;
-    let Node::Object(envelope) = read_with(ENVELOPE, text, "the value")? else {
+    // The usual value is read once. All others, those with errors too, are read a part at a time.
+    if let Ok(Node::Object(mut envelope)) = read_with(tree::enveloped(kind), text, "the value")
+        && let payload @ Node::Object(_) = envelope.take("payload")
+    {
+        return Message::enveloped(envelope, payload).of_kind(kind);
+    }
+    let Node::Object(envelope) = read_with(ENVELOPE_AS_TEXT, text, "the value")? else {
         return Err(malformed("the value", "is not a JSON object").into());
     };
     let &Node::Unread(payload) = envelope.get("payload") else {
@@ -41,18 +47,14 @@ pub(super) fn read(value: &[u8], kind: Kind) -> Result<Message<'_>, Refusal> {
         &Node::Unread(text) => read_with(Shape::Scalar, text, name),
         _ => Ok(Node::Null),
     };
-    let mut message = Message {
+    let message = Message {
         event_id: scalar("eventId")?,
         event_type: scalar("eventType")?,
         timestamp: scalar("timestamp")?,
         correlation_id: scalar("correlationId")?,
         payload: Node::Null,
     };
-    if is_foreign(&message.event_type, kind) {
-        return Err(Refusal::Skipped(Skip::ForeignEventType));
-    }
-    message.payload = read_with(tree::payload(kind), payload, "payload")?;
-    Ok(message)
+    Ok(Message { payload: read_with(tree::payload(kind), payload, "payload")?, ..message.of_kind(kind)? })
 }
 
 /// The sections of a profile's `preferences`, given as a JSON object, and of a date of birth: what an event would keep.
@@ -72,7 +74,8 @@ pub fn decode_preferences(preferences: &str, date_of_birth: Option<&str>) -> Res
 /// Refuses nesting over [`MAX_DEPTH`] anywhere: serde_json itself knows no limit in what it skips.
 fn check_depth(text: &[u8]) -> Result<(), Rejection> {
     // Without that many openings there is no such depth; this settles nearly every record.
-    if text.iter().filter(|byte| matches!(byte, b'{' | b'[')).count() <= MAX_DEPTH {
+    let openings = |part: &[u8]| part.iter().map(|byte| u8::from(matches!(byte, b'{' | b'['))).sum::<u8>();
+    if text.chunks(255).map(|part| usize::from(openings(part))).sum::<usize>() <= MAX_DEPTH {
         return Ok(());
     }
     let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);

@@ -1,6 +1,6 @@
 //! An event as it was written, whatever its encoding, before any of it is checked.
 
-use super::tree::Node;
+use super::tree::{Fields, Node};
 use super::{Kind, Rejection, Skip};
 
 /// The longest event id and the longest correlation id, in bytes.
@@ -29,16 +29,34 @@ impl From<Rejection> for Refusal {
     }
 }
 
-/// Whether `event_type` names an event that is not the topic's. One that is no string is wrong, but names nothing.
-pub(super) fn is_foreign(event_type: &Node<'_>, kind: Kind) -> bool {
-    matches!(event_type, Node::Text(text) if *text != kind.event_type())
-}
-
 impl<'a> Message<'a> {
     /// A payload without an envelope.
     pub fn bare(payload: Node<'a>) -> Self {
         let (event_id, event_type, timestamp, correlation_id) = (Node::Null, Node::Null, Node::Null, Node::Null);
         Self { event_id, event_type, timestamp, correlation_id, payload }
+    }
+
+    /// A payload in an envelope of these fields.
+    pub fn enveloped(mut envelope: Fields<'a>, payload: Node<'a>) -> Self {
+        let mut field = |name| envelope.take(name);
+        Self {
+            event_id: field("eventId"),
+            event_type: field("eventType"),
+            timestamp: field("timestamp"),
+            correlation_id: field("correlationId"),
+            payload,
+        }
+    }
+
+    /// The message, unless its type names an event that is not the topic's. One that is no string is wrong, but names nothing.
+    ///
+    /// # Errors
+    /// Skipped: an event of another type.
+    pub fn of_kind(self, kind: Kind) -> Result<Self, Refusal> {
+        match &self.event_type {
+            Node::Text(text) if *text != kind.event_type() => Err(Refusal::Skipped(Skip::ForeignEventType)),
+            _ => Ok(self),
+        }
     }
 
     /// The event's id, empty where it has none.

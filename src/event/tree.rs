@@ -83,6 +83,16 @@ pub(super) const fn envelope(scalar: Shape, payload: Shape) -> [Field; 5] {
     [("eventId", scalar), ("eventType", scalar), ("timestamp", scalar), ("correlationId", scalar), ("payload", payload)]
 }
 
+/// An envelope with the payload of an event of `kind`.
+pub(super) const fn enveloped(kind: Kind) -> Shape {
+    const ONBOARDING_ENVELOPE: Shape = Shape::Object(&envelope(Shape::Scalar, ONBOARDING));
+    const UPDATE_ENVELOPE: Shape = Shape::Object(&envelope(Shape::Scalar, UPDATE));
+    match kind {
+        Kind::OnboardingCompleted => ONBOARDING_ENVELOPE,
+        Kind::ProfileUpdated => UPDATE_ENVELOPE,
+    }
+}
+
 /// The payload of an event of `kind`.
 pub(super) const fn payload(kind: Kind) -> Shape {
     match kind {

@@ -1,5 +1,7 @@
 //! `GET /v1/users/{id}/segments`: what is known of a user, why, and what was last said.
 
+use std::sync::Arc;
+
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -24,7 +26,7 @@ pub(super) struct UserReport<'a> {
     pub(super) erased_at: Option<String>,
     pub(super) logical_time: Option<String>,
     pub(super) catalog_version: u32,
-    pub(super) segments: Vec<SegmentReport<'a>>,
+    pub(super) segments: Vec<SegmentReport>,
     /// The traveller, each from 0 to 1.
     pub(super) dimensions: Vec<Named<'a>>,
     /// How close every segment is, the closest first.
@@ -36,10 +38,10 @@ pub(super) struct UserReport<'a> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct SegmentReport<'a> {
-    pub(super) segment: &'a str,
+pub(super) struct SegmentReport {
+    pub(super) segment: Arc<str>,
     pub(super) score: f64,
-    pub(super) reasons: Vec<ReasonReport<'a>>,
+    pub(super) reasons: Vec<ReasonReport>,
 }
 
 /// A value from 0 to 1 with its name.
@@ -50,9 +52,9 @@ pub(super) struct Named<'a> {
 }
 
 #[derive(Serialize)]
-pub(super) struct ReasonReport<'a> {
+pub(super) struct ReasonReport {
     pub(super) code: &'static str,
-    pub(super) text: &'a str,
+    pub(super) text: Arc<str>,
 }
 
 #[derive(Serialize)]
@@ -147,13 +149,13 @@ fn scores_of<'a>(of: &Segmentation, catalog: &'a Catalog) -> Vec<Named<'a>> {
     scores
 }
 
-fn segments_of<'a>(of: &Segmentation, catalog: &'a Catalog) -> Vec<SegmentReport<'a>> {
+fn segments_of(of: &Segmentation, catalog: &Catalog) -> Vec<SegmentReport> {
     of.ranking
         .iter()
-        .map(|assignment| SegmentReport {
-            segment: catalog.segment_name(assignment.segment),
-            score: assignment.score,
-            reasons: assignment
+        .map(|ranked| SegmentReport {
+            segment: Arc::clone(&ranked.segment),
+            score: ranked.score,
+            reasons: ranked
                 .reasons
                 .iter()
                 .map(|code| ReasonReport { code: code.as_str(), text: catalog.reason_text(*code) })

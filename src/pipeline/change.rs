@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::{Assignment, Catalog, Reasons};
+use crate::engine::RankedSegment;
 use crate::event::{Millis, UserId};
 
 /// What made a change of assignment.
@@ -37,32 +37,13 @@ pub struct Scored {
     pub score: f64,
 }
 
-/// A segment with its score and the reasons for it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Assigned {
-    pub segment: Arc<str>,
-    pub score: f64,
-    pub reasons: Reasons,
-}
-
-impl Assigned {
-    /// What the engine assigned, by name.
-    pub fn new(assignment: &Assignment, catalog: &Catalog) -> Self {
-        Self {
-            segment: catalog.segment_name(assignment.segment).into(),
-            score: assignment.score,
-            reasons: assignment.reasons.clone(),
-        }
-    }
-}
-
 /// Everything that saying a ranking once more needs, but for the user and the revision.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Announcement {
     /// The ranking said before this one, best first; empty where nothing or a null record was.
     pub previous: Vec<Scored>,
     /// The ranking said, best first.
-    pub ranking: Vec<Assigned>,
+    pub ranking: Vec<RankedSegment>,
     pub catalog_version: u32,
     /// The profile's logical time.
     pub occurred_at: Millis,

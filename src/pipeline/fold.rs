@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::change::{Announcement, Assigned, Change, Saying, Scored, Trigger};
+use super::change::{Announcement, Change, Saying, Scored, Trigger};
 use super::row::RowContent;
 use super::state::State;
-use crate::engine::{self, Catalog, Segmentation};
+use crate::engine::{self, Catalog, RankedSegment};
 use crate::event::{Body, Event, Millis, UserId};
 use crate::profile::section::SectionKind;
 use crate::profile::{Outcome, Profile};
@@ -151,7 +151,7 @@ fn scored(
     state.catalog_version = catalog.version();
     let segmentation = engine::segment(&engine_input(&state.profile, logical_time), catalog);
     let row = RowContent::new(&segmentation, catalog, logical_time);
-    let same = state.said_segments().eq(ranked_names(&segmentation, catalog));
+    let same = state.said_segments().eq(segmentation.ranking.iter().map(|ranked| &*ranked.segment));
     let job_before = state.job.take();
     let change = match context.voice {
         Voice::Quiet(job) if !same => {
@@ -159,13 +159,13 @@ fn scored(
             None
         }
         Voice::Aloud if !same => {
-            let announcement = announcement(state.last_ranking(), &segmentation, logical_time, origin, catalog);
+            let ranking = segmentation.ranking;
+            let announcement = announcement(state.last_ranking(), ranking, logical_time, origin, catalog);
             Some(publish(user, &mut state, Saying::Ranking(Arc::new(announcement)), context))
         }
         Voice::Quiet(_) | Voice::Aloud => None,
     };
-    let unknown_currency = segmentation.unknown_currency;
-    Ok(Write { state, row: RowWrite::Upsert(row), change, unknown_currency })
+    Ok(Write { state, row: RowWrite::Upsert(row), change, unknown_currency: segmentation.unknown_currency })
 }
 
 /// The write for a user who is not onboarded (any more): a null record if anything had been said.
@@ -184,22 +184,17 @@ fn publish(user: &UserId, state: &mut State, saying: Saying, context: &Context<'
     Change { user: user.clone(), revision: state.revision, saying }
 }
 
-fn ranked_names<'a>(segmentation: &'a Segmentation, catalog: &'a Catalog) -> impl Iterator<Item = &'a str> {
-    segmentation.ranking.iter().map(|assignment| catalog.segment_name(assignment.segment))
-}
-
 fn announcement(
-    previous: &[Assigned],
-    segmentation: &Segmentation,
+    previous: &[RankedSegment],
+    ranking: Vec<RankedSegment>,
     logical_time: Millis,
     origin: Origin<'_>,
     catalog: &Catalog,
 ) -> Announcement {
     let previous = previous
         .iter()
-        .map(|assigned| Scored { segment: Arc::clone(&assigned.segment), score: assigned.score })
+        .map(|ranked| Scored { segment: Arc::clone(&ranked.segment), score: ranked.score })
         .collect();
-    let ranking = segmentation.ranking.iter().map(|assignment| Assigned::new(assignment, catalog)).collect();
     let Provenance { trigger, causation_id, correlation_id, traceparent, replay_id } = origin.provenance();
     Announcement {
         previous,

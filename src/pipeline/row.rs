@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::change::Assigned;
-use crate::engine::{Catalog, Segmentation};
+use crate::engine::{Catalog, RankedSegment, Segmentation};
 use crate::event::Millis;
 
 /// The columns of `user_vectors` that are ours.
@@ -24,7 +23,7 @@ impl RowContent {
         let segments = segmentation
             .ranking
             .iter()
-            .map(|assignment| ShownAssignment::new(&Assigned::new(assignment, catalog), &assigned_at, catalog))
+            .map(|ranked| ShownAssignment::new(ranked, &assigned_at, catalog))
             .collect();
         Self { segments, last_segment_update: logical_time, vector: segmentation.vector }
     }
@@ -54,11 +53,11 @@ pub struct ShownAssignment {
 
 impl ShownAssignment {
     /// The assignment with the texts that `catalog` has for its reasons.
-    pub fn new(assigned: &Assigned, assigned_at: &Arc<str>, catalog: &Catalog) -> Self {
+    pub fn new(ranked: &RankedSegment, assigned_at: &Arc<str>, catalog: &Catalog) -> Self {
         Self {
-            segment: Arc::clone(&assigned.segment),
-            score: assigned.score,
-            reasons: assigned.reasons.iter().map(|code| catalog.reason_text(*code).into()).collect(),
+            segment: Arc::clone(&ranked.segment),
+            score: ranked.score,
+            reasons: ranked.reasons.iter().map(|code| catalog.reason_text(*code)).collect(),
             assigned_at: Arc::clone(assigned_at),
         }
     }

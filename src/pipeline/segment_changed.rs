@@ -155,7 +155,7 @@ fn payload<'a>(
     catalog: &Catalog,
 ) -> Payload<'a> {
     let first = said.ranking.first();
-    let shown = |assigned| ShownAssignment::new(assigned, occurred_at, catalog);
+    let shown = |ranked| ShownAssignment::new(ranked, occurred_at, catalog);
     Payload {
         user_id: change.user.as_str(),
         revision: change.revision,

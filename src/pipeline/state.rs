@@ -2,7 +2,8 @@
 
 use uuid::Uuid;
 
-use super::change::{Assigned, Saying};
+use super::change::Saying;
+use crate::engine::RankedSegment;
 use crate::profile::Profile;
 
 /// The state of a user. The default is that of a user never heard of.
@@ -21,12 +22,12 @@ pub struct State {
 
 impl State {
     /// The ranking published last, best first; empty where none or a tombstone was.
-    pub fn last_ranking(&self) -> &[Assigned] {
+    pub fn last_ranking(&self) -> &[RankedSegment] {
         self.said.as_ref().and_then(Saying::announcement).map_or(&[], |announcement| &announcement.ranking)
     }
 
     /// The segments of that ranking.
     pub fn said_segments(&self) -> impl Iterator<Item = &str> {
-        self.last_ranking().iter().map(|assigned| &*assigned.segment)
+        self.last_ranking().iter().map(|ranked| &*ranked.segment)
     }
 }

@@ -7,7 +7,6 @@ mod canonical;
 pub mod section;
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
 
 use crate::event::{Body, Event, Millis, Stamp};
 use section::{Section, SectionKind};
@@ -44,7 +43,8 @@ pub struct Register {
 /// A user's profile.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Profile {
-    registers: BTreeMap<SectionKind, Register>,
+    /// In the documented order of sections, at most one of each kind.
+    registers: Vec<Register>,
     onboarded: Option<Stamp>,
     erased_at: Option<Millis>,
 }
@@ -52,8 +52,11 @@ pub struct Profile {
 impl Profile {
     /// A profile without an erasure. Of two registers of one kind the last is kept.
     pub fn new(registers: impl IntoIterator<Item = Register>, onboarded: Option<Stamp>) -> Self {
-        let registers = registers.into_iter().map(|register| (register.section.kind(), register)).collect();
-        Self { registers, onboarded, erased_at: None }
+        let mut profile = Self { registers: Vec::new(), onboarded, erased_at: None };
+        let registers = registers.into_iter();
+        profile.registers.reserve_exact(registers.size_hint().0);
+        registers.for_each(|register| profile.set(register));
+        profile
     }
 
     /// The profile of a user of whom nothing is known but one onboarding.
@@ -69,12 +72,31 @@ impl Profile {
 
     /// The registers held, in the documented order of sections.
     pub fn registers(&self) -> impl ExactSizeIterator<Item = &Register> {
-        self.registers.values()
+        self.registers.iter()
     }
 
     /// The section of this kind, if one was ever carried.
     pub fn section(&self, kind: SectionKind) -> Option<&Section> {
-        self.registers.get(&kind).map(|register| &register.section)
+        self.register(kind).map(|register| &register.section)
+    }
+
+    fn position(&self, kind: SectionKind) -> Result<usize, usize> {
+        self.registers.binary_search_by_key(&kind, |register| register.section.kind())
+    }
+
+    fn register(&self, kind: SectionKind) -> Option<&Register> {
+        self.position(kind).ok().and_then(|index| self.registers.get(index))
+    }
+
+    fn set(&mut self, register: Register) {
+        match self.position(register.section.kind()) {
+            Ok(index) => {
+                if let Some(held) = self.registers.get_mut(index) {
+                    *held = register;
+                }
+            }
+            Err(index) => self.registers.insert(index, register),
+        }
     }
 
     /// The stamp of the onboarding that holds; `None` while the user is not onboarded (any more).
@@ -109,11 +131,10 @@ impl Profile {
             contests.push(contest);
         }
         for section in sections {
-            let held = self.registers.get(&section.kind());
+            let held = self.register(section.kind());
             let contest = self.contest(stamp, held.map(|held| compare(stamp, section, held)));
             if contest.is_gt() {
-                let register = Register { stamp: stamp.clone(), section: section.clone() };
-                self.registers.insert(section.kind(), register);
+                self.set(Register { stamp: stamp.clone(), section: section.clone() });
             }
             contests.push(contest);
         }
@@ -133,7 +154,7 @@ impl Profile {
             Some(Ordering::Equal) => Outcome::Unchanged,
             Some(Ordering::Greater) | None => {
                 self.erased_at = Some(time);
-                self.registers.retain(|_, register| register.stamp.time > time);
+                self.registers.retain(|register| register.stamp.time > time);
                 self.onboarded.take_if(|stamp| stamp.time <= time);
                 Outcome::Applied
             }

@@ -2,6 +2,7 @@
 //!
 //! Values arrive here already validated and normalised by the decoders; unknown fields never get this far.
 
+use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
 /// A word a producer uses for a kind of travel, an interest, a level…: trimmed, upper-cased, never blank, without NUL.
@@ -9,13 +10,22 @@ use serde::{Deserialize, Serialize};
 /// Unknown words are kept: the engine ignores them, a later catalog may not.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Token(String);
+pub struct Token(CompactString);
 
 impl Token {
     /// Trims and upper-cases `raw`. `None` when nothing is left of it or when it contains NUL, which PostgreSQL cannot store.
     pub fn new(raw: &str) -> Option<Self> {
         let trimmed = raw.trim();
-        (!trimmed.is_empty() && !trimmed.contains('\0')).then(|| Self(trimmed.to_uppercase()))
+        if trimmed.is_empty() || trimmed.contains('\0') {
+            return None;
+        }
+        let mut word = CompactString::from(trimmed);
+        if word.is_ascii() {
+            word.make_ascii_uppercase();
+        } else {
+            word = word.to_uppercase();
+        }
+        Some(Self(word))
     }
 
     /// The normalised word.

@@ -1,9 +1,9 @@
 //! segment-changed in Avro says what it says in JSON, and others can read it.
 
 use apache_avro::reader::datum::GenericDatumReader;
-use segmenter::engine::{Catalog, Reasons};
+use segmenter::engine::{Catalog, RankedSegment, Reasons};
 use segmenter::event::{Millis, UserId};
-use segmenter::pipeline::change::{Announcement, Assigned, Change, Saying, Scored, Trigger};
+use segmenter::pipeline::change::{Announcement, Change, Saying, Scored, Trigger};
 use segmenter::pipeline::fold::{Context, Voice, fold};
 use segmenter::pipeline::segment_changed::{self, Encoding};
 use segmenter::pipeline::state::State;
@@ -65,8 +65,8 @@ fn the_avro_of_a_change_is_read_by_others_as_what_the_json_says() {
             Scored { segment: "ÉLITE".into(), score: 0.1 + 0.2 },
         ],
         ranking: vec![
-            Assigned { segment: "FAMILY_TRAVELER".into(), score: 0.75, reasons: reasons() },
-            Assigned { segment: "SOLO".into(), score: f64::MIN_POSITIVE, reasons: Reasons::new() },
+            RankedSegment { segment: "FAMILY_TRAVELER".into(), score: 0.75, reasons: reasons() },
+            RankedSegment { segment: "SOLO".into(), score: f64::MIN_POSITIVE, reasons: Reasons::new() },
         ],
         occurred_at: Millis(1_769_682_030_123),
         trigger: Trigger::Replay,

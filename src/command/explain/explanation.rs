@@ -1,6 +1,7 @@
 //! The report on a profile: how it is segmented, and why.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -19,14 +20,14 @@ pub struct Report<'c> {
     unknown_currency: bool,
     #[serde(flatten)]
     explanation: Explanation<'c>,
-    reasons: BTreeMap<&'static str, &'c str>,
+    reasons: BTreeMap<&'static str, Arc<str>>,
 }
 
 /// How a profile is segmented.
 #[derive(Debug, Serialize)]
 pub struct Explanation<'c> {
     /// The best first.
-    segments: Vec<Assigned<'c>>,
+    segments: Vec<Ranked>,
     /// The traveller, each from 0 to 1.
     dimensions: BTreeMap<&'static str, f64>,
     /// How close each segment is, from 0 to 1.
@@ -41,8 +42,8 @@ pub struct Explanation<'c> {
 }
 
 #[derive(Debug, Serialize)]
-struct Assigned<'c> {
-    segment: &'c str,
+struct Ranked {
+    segment: Arc<str>,
     score: f64,
     reasons: Vec<&'static str>,
 }
@@ -51,7 +52,7 @@ impl<'c> Report<'c> {
     /// Scores a profile; ages are taken at `at`.
     pub fn of(profile: &Profile, at: Millis, catalog: &'c Catalog) -> Self {
         let segmented = engine::segment(&engine_input(profile, at), catalog);
-        let reasons = segmented.ranking.iter().flat_map(|assignment| &assignment.reasons);
+        let reasons = segmented.ranking.iter().flat_map(|ranked| &ranked.reasons);
         Self {
             at: at.to_string(),
             catalog_version: catalog.version(),
@@ -64,13 +65,13 @@ impl<'c> Report<'c> {
 
 impl<'c> Explanation<'c> {
     pub fn of(of: &Segmentation, catalog: &'c Catalog) -> Self {
-        let assigned = of.ranking.iter().map(|assignment| Assigned {
-            segment: catalog.segment_name(assignment.segment),
-            score: assignment.score,
-            reasons: assignment.reasons.iter().map(|code| code.as_str()).collect(),
+        let ranked = of.ranking.iter().map(|ranked| Ranked {
+            segment: Arc::clone(&ranked.segment),
+            score: ranked.score,
+            reasons: ranked.reasons.iter().map(|code| code.as_str()).collect(),
         });
         Self {
-            segments: assigned.collect(),
+            segments: ranked.collect(),
             dimensions: Dimensions::NAMES.into_iter().zip(of.dimensions.to_array()).collect(),
             scores: catalog.segments().map(|segment| &*segment.name).zip(of.scores.iter().copied()).collect(),
             vector: of.vector,

@@ -13,14 +13,10 @@
 mod datum;
 mod schema;
 
-use super::message::{Message, Refusal, is_foreign};
-use super::tree::{self, Node, Shape};
-use super::{Kind, Reason, Rejection, Skip};
+use super::message::{Message, Refusal};
+use super::tree::{self, Node};
+use super::{Kind, Reason, Rejection};
 pub use schema::{SchemaError, WriterSchema};
-
-const ONBOARDING_ENVELOPE: Shape =
-    Shape::Object(&tree::envelope(Shape::Scalar, tree::payload(Kind::OnboardingCompleted)));
-const UPDATE_ENVELOPE: Shape = Shape::Object(&tree::envelope(Shape::Scalar, tree::payload(Kind::ProfileUpdated)));
 
 /// Reads what follows the marker of single-object encoding: the fingerprint of the writer's schema, then the datum.
 ///
@@ -42,11 +38,7 @@ pub(super) fn read_single_object(framed: &[u8], kind: Kind) -> Result<Message<'_
 /// `malformed`; skipped where an envelope is of another type of event.
 pub(super) fn read<'a>(writer: &'a WriterSchema, datum: &'a [u8], kind: Kind) -> Result<Message<'a>, Refusal> {
     let is_envelope = writer.has_field("payload");
-    let shape = match (is_envelope, kind) {
-        (false, kind) => tree::payload(kind),
-        (true, Kind::OnboardingCompleted) => ONBOARDING_ENVELOPE,
-        (true, Kind::ProfileUpdated) => UPDATE_ENVELOPE,
-    };
+    let shape = if is_envelope { tree::enveloped(kind) } else { tree::payload(kind) };
     let tree = datum::read(writer, datum, shape)
         .map_err(|fault| malformed(&format!("the value is no Avro of its schema: {fault}")))?;
     let Node::Object(mut fields) = tree else {
@@ -55,21 +47,10 @@ pub(super) fn read<'a>(writer: &'a WriterSchema, datum: &'a [u8], kind: Kind) ->
     if !is_envelope {
         return Ok(Message::bare(Node::Object(fields)));
     }
-    let mut field = |name| fields.take(name);
-    let message = Message {
-        event_id: field("eventId"),
-        event_type: field("eventType"),
-        timestamp: field("timestamp"),
-        correlation_id: field("correlationId"),
-        payload: field("payload"),
-    };
-    if !matches!(message.payload, Node::Object(_)) {
-        return Err(malformed("payload is not an object").into());
+    match fields.take("payload") {
+        payload @ Node::Object(_) => Message::enveloped(fields, payload).of_kind(kind),
+        _ => Err(malformed("payload is not an object").into()),
     }
-    if is_foreign(&message.event_type, kind) {
-        return Err(Refusal::Skipped(Skip::ForeignEventType));
-    }
-    Ok(message)
 }
 
 fn malformed(detail: &str) -> Rejection {

@@ -100,7 +100,7 @@ fn assigned(of: &UserReport<'_>) -> Markup {
             ol.assigned {
                 @for assignment in &of.segments {
                     li {
-                        p { strong { (segment(assignment.segment)) } span.score { (format!("{:.3}", assignment.score)) } }
+                        p { strong { (segment(&assignment.segment)) } span.score { (format!("{:.3}", assignment.score)) } }
                         (bar(assignment.score))
                         ul { @for reason in &assignment.reasons { li { (reason.text) " " code { (reason.code) } } } }
                     }
