@@ -16,13 +16,15 @@ mod wire;
 use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use segmenter::engine::{self, Catalog};
-use segmenter::event::{self, Event, Kind, Limits, UserId};
-use segmenter::pipeline::change::Change;
-use segmenter::pipeline::codec;
-use segmenter::pipeline::fold::{self, Context, Voice, Write, engine_input};
-use segmenter::pipeline::segment_changed;
-use segmenter::pipeline::state::State;
+use segmenter::codec;
+use segmenter::codec::Limits;
+use segmenter::codec::segment_changed;
+use segmenter::codec::stored;
+use segmenter::domain::event::{Event, Kind, UserId};
+use segmenter::domain::fold::{self, Context, Voice, Write, engine_input};
+use segmenter::domain::ranking_change::Change;
+use segmenter::domain::scoring::{self, Catalog};
+use segmenter::domain::state::State;
 
 use history::{History, Planned, user_id};
 use wire::{Encoding, Writer, decode, raw};
@@ -51,7 +53,7 @@ fn benchmarks(criterion: &mut Criterion) {
     criterion.bench_function("engine", |bencher| {
         bencher.iter(|| {
             let profile = &cases[next()].state.profile;
-            engine::segment(&engine_input(black_box(profile), cases[0].update.stamp.time), &catalog)
+            scoring::segment(&engine_input(black_box(profile), cases[0].update.stamp.time), &catalog)
         });
     });
     criterion.bench_function("merge", |bencher| {
@@ -59,7 +61,7 @@ fn benchmarks(criterion: &mut Criterion) {
             let case = &cases[next()];
             (case.prior.profile.clone(), &case.update)
         };
-        let merge = |(profile, update): &mut (segmenter::profile::Profile, &Event)| profile.merge(update);
+        let merge = |(profile, update): &mut (segmenter::domain::profile::Profile, &Event)| profile.merge(update);
         bencher.iter_batched_ref(fresh, merge, BatchSize::SmallInput);
     });
     let mut next = turns();
@@ -80,7 +82,7 @@ fn benchmarks(criterion: &mut Criterion) {
             bencher.iter(|| {
                 place = (place + 1) % values.len();
                 let (kind, value) = &values[place];
-                event::decode(&raw(*kind, black_box(value)), &Limits::default())
+                codec::decode(&raw(*kind, black_box(value)), &Limits::default())
             });
         });
     }
@@ -94,16 +96,16 @@ fn benchmarks(criterion: &mut Criterion) {
     criterion.bench_function("encode state", |bencher| {
         bencher.iter(|| {
             let state = black_box(&cases[next()].state);
-            codec::encode_state(&state.profile, state.said.as_ref())
+            stored::encode_state(&state.profile, state.said.as_ref())
         });
     });
     let stored: Vec<Vec<u8>> = cases
         .iter()
-        .map(|case| codec::encode_state(&case.state.profile, case.state.said.as_ref()).expect("states can be encoded"))
+        .map(|case| stored::encode_state(&case.state.profile, case.state.said.as_ref()).expect("states can be encoded"))
         .collect();
     let mut next = turns();
     criterion.bench_function("decode state", |bencher| {
-        bencher.iter(|| codec::decode_state(black_box(&stored[next()])));
+        bencher.iter(|| stored::decode_state(black_box(&stored[next()])));
     });
 }
 
@@ -124,7 +126,7 @@ fn events() -> (Vec<Planned>, Vec<Planned>) {
         kind: Kind::ProfileUpdated,
         version: 1,
         id: event.id + USERS,
-        time: segmenter::event::Millis(event.time.0 + 1000),
+        time: segmenter::domain::event::Millis(event.time.0 + 1000),
         ..*event
     };
     let updates = onboardings.iter().map(later).collect();

@@ -6,7 +6,7 @@
 //! Kafka record     bytes, key, headers, (topic, partition, offset, timestamp)
 //!   event::decode       → Event, Skipped or Rejected(reason)          pure
 //!   profile             Profile + Event → Profile                     pure, order-independent
-//!   engine::segment     Profile × Catalog → Segmentation              pure, deterministic
+//!   scoring::segment     Profile × Catalog → Segmentation              pure, deterministic
 //!   pipeline::fold      events × current states → writes + changes    pure: the heart
 //!   store               one transaction: states, user_vectors, outbox
 //!   kafka::publisher    segment-changed, then the outbox row goes
@@ -15,28 +15,21 @@
 //!
 //! Arrows point one way: `command` → sources (`dlq`, `jobs`, `kafka`, `store`) → `pipeline` → `engine`, `profile`, `event`.
 
-pub mod batch_writer;
-pub mod command;
+pub mod checks;
+pub mod cli;
+pub mod codec;
 pub mod config;
-pub mod decoder;
-pub mod dlq;
-pub mod doctor;
-pub mod engine;
-pub mod event;
-pub mod exit;
-mod fault;
-pub mod halt;
-pub mod health;
+pub mod domain;
 pub mod http;
+pub mod ingest;
 pub mod jobs;
 pub mod kafka;
-pub mod metrics;
-pub mod pipeline;
-pub mod profile;
-pub mod retry;
+pub mod migrate;
+pub mod output;
+pub mod publish;
+pub mod registry;
+pub mod runtime;
 pub mod service;
-pub mod status;
-pub mod stop;
 pub mod store;
 pub mod telemetry;
-pub mod trace;
+pub mod users;

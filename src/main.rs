@@ -6,28 +6,28 @@ use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{CommandFactory, Parser, Subcommand};
-use segmenter::command;
-use segmenter::command::check_events::{self, CheckEventsArgs};
-use segmenter::command::completions::{self, CompletionsArgs};
-use segmenter::command::config::ConfigCommand;
-use segmenter::command::dlq::{self, Action, DlqArgs};
-use segmenter::command::doctor::DoctorArgs;
-use segmenter::command::explain::{self, ExplainArgs};
-use segmenter::command::job::{self, JobCommand, StartJob};
-use segmenter::command::migrate::MigrateArgs;
-use segmenter::command::schema::{self, SchemaAction, SchemaCommand};
-use segmenter::command::serve::ServeArgs;
-use segmenter::command::user::{UserAction, UserCommand};
-use segmenter::command::verify::{self, Scope, VerifyArgs};
+use segmenter::cli;
+use segmenter::cli::check_events::{self, CheckEventsArgs};
+use segmenter::cli::completions::{self, CompletionsArgs};
+use segmenter::cli::config::ConfigCommand;
+use segmenter::cli::dlq::{self, Action, DlqArgs};
+use segmenter::cli::doctor::DoctorArgs;
+use segmenter::cli::explain::{self, ExplainArgs};
+use segmenter::cli::job::{self, JobCommand, StartJob};
+use segmenter::cli::migrate::MigrateArgs;
+use segmenter::cli::schema::{self, SchemaAction, SchemaCommand};
+use segmenter::cli::serve::ServeArgs;
+use segmenter::cli::user::{UserAction, UserCommand};
+use segmenter::cli::verify::{self, Scope, VerifyArgs};
 use segmenter::config::{
     CatalogConfig, Config, DatabaseConfig, KafkaConfig, LogConfig, RegistryConfig, Resolved, Section, SettingFlags,
     Sources, TopicsConfig,
 };
-use segmenter::engine::Catalog;
-use segmenter::event::Millis;
-use segmenter::exit::Exit;
-use segmenter::telemetry;
-use segmenter::trace;
+use segmenter::domain::event::Millis;
+use segmenter::domain::scoring::Catalog;
+use segmenter::runtime::exit::Exit;
+use segmenter::telemetry::logs;
+use segmenter::telemetry::traces;
 
 /// Keeps travellers' segments: Kafka events in, PostgreSQL rows and changes out.
 ///
@@ -78,10 +78,10 @@ fn main() -> ExitCode {
     match run(cli) {
         Ok(code) => code,
         Err(error) => {
-            let (text, exit) = if error.is::<Unusable>() || error.is::<trace::Unusable>() {
+            let (text, exit) = if error.is::<Unusable>() || error.is::<traces::Unusable>() {
                 (error.to_string(), Exit::Usage)
             } else {
-                (format!("segmenter: {error:#}"), command::exit_of(&error))
+                (format!("segmenter: {error:#}"), cli::exit_of(&error))
             };
             // Standard error is the last resort; if it is closed there is nobody to tell.
             let _ = writeln!(io::stderr(), "{text}");
@@ -99,20 +99,20 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Serve(_) => {
             let config = configured(&resolved)?;
-            Ok(runtime()?.block_on(command::serve::run(config, resolved.shown_settings()))?.into())
+            Ok(runtime()?.block_on(cli::serve::run(config, resolved.shown_settings()))?.into())
         }
         Command::Migrate(args) => {
             let database: DatabaseConfig = configured(&resolved)?;
             let mut out = io::stdout();
-            let run = command::migrate::run(&args, database.url.expose(), &mut out);
+            let run = cli::migrate::run(&args, database.url.expose(), &mut out);
             Ok(runtime()?.block_on(run)?.into())
         }
         Command::Config(args) => {
-            Ok(command::config::run(&args, &resolved, &mut io::stdout().lock(), &mut io::stderr().lock())?.into())
+            Ok(cli::config::run(&args, &resolved, &mut io::stdout().lock(), &mut io::stderr().lock())?.into())
         }
         Command::Doctor(args) => {
             let config: Config = resolved.config().map_err(|problems| Unusable(problems.to_string()))?;
-            Ok(runtime()?.block_on(command::doctor::run(&args, &config, &mut io::stdout()))?.into())
+            Ok(runtime()?.block_on(cli::doctor::run(&args, &config, &mut io::stdout()))?.into())
         }
         Command::Schema(command) => schemas(&command.action, &resolved),
         Command::Dlq(args) => dead_letters(&args, &resolved),
@@ -173,15 +173,15 @@ fn user(command: &UserCommand, resolved: &Resolved) -> anyhow::Result<ExitCode> 
     match &command.action {
         UserAction::Show(args) => {
             let database: DatabaseConfig = configured(resolved)?;
-            Ok(runtime()?.block_on(command::user::show(args, &database, &mut out))?.into())
+            Ok(runtime()?.block_on(cli::user::show(args, &database, &mut out))?.into())
         }
         UserAction::Explain(args) => {
             let (database, catalog): (DatabaseConfig, CatalogConfig) = configured(resolved)?;
-            Ok(runtime()?.block_on(command::user::explain(args, &database, &catalog, &mut out))?.into())
+            Ok(runtime()?.block_on(cli::user::explain(args, &database, &catalog, &mut out))?.into())
         }
         UserAction::Erase(args) => {
             let config = configured(resolved)?;
-            Ok(runtime()?.block_on(command::user::erase(args, &config, &mut out))?.into())
+            Ok(runtime()?.block_on(cli::user::erase(args, &config, &mut out))?.into())
         }
     }
 }
@@ -194,7 +194,7 @@ struct Unusable(String);
 /// The part of the configuration that a command needs; the log is configured too.
 fn configured<T: Section>(resolved: &Resolved) -> anyhow::Result<T> {
     let (config, log): (T, LogConfig) = resolved.read().map_err(|problems| Unusable(problems.to_string()))?;
-    telemetry::init(log.filter.as_str(), log.format)?;
+    logs::init(log.filter.as_str(), log.format)?;
     Ok(config)
 }
 

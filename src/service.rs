@@ -12,33 +12,34 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
+use crate::codec::Limits;
+use crate::codec::segment_changed::Encoding;
 use crate::config::{OutOfRange, Start};
-use crate::event::Limits;
-use crate::event::registry::Registry;
-use crate::health::Health;
-use crate::kafka::assignment::{Assignment, Budget};
+use crate::http::status::watch_jobs;
+use crate::ingest::assignment::{Assignment, Budget};
+use crate::ingest::consumer::{Intake, LiveConsumer, Schemas};
+use crate::ingest::dead_letter_writer::DeadLetterWriter;
+use crate::ingest::dispatch::Sorter;
+use crate::ingest::offset_tracker::FloodLimit;
+use crate::ingest::outbox_gate;
+use crate::ingest::rebalance::LiveContext;
+use crate::ingest::schema_wait::{SchemaWait, Watch};
+use crate::ingest::start::StartPositions;
+use crate::ingest::worker::{BatchLimits, Finisher, WorkQueues, Worker};
 use crate::kafka::client::{ClientEvents, Cluster, Topics};
-use crate::kafka::consumer::{Intake, LiveConsumer, Schemas};
-use crate::kafka::dead_letter_writer::DeadLetterWriter;
-use crate::kafka::handover::handover;
-use crate::kafka::held_rows::HeldRows;
-use crate::kafka::ledger::FloodLimit;
-use crate::kafka::publisher::Publisher;
-use crate::kafka::rebalance::LiveContext;
-use crate::kafka::schema_wait::{SchemaWait, Watch};
-use crate::kafka::sorter::Sorter;
-use crate::kafka::start::StartPositions;
 use crate::kafka::topic_id::TopicIds;
+use crate::kafka::topics;
 use crate::kafka::topics::Watched;
-use crate::kafka::worker::{BatchLimits, Finisher, WorkQueues, Worker};
-use crate::kafka::{outbox_gate, topics};
-use crate::metrics::Metrics;
-use crate::pipeline::drive::Driver;
-use crate::pipeline::segment_changed::Encoding;
-use crate::status::watch_jobs;
-use crate::stop::{Stop, StopReason};
+use crate::publish::handover::handover;
+use crate::publish::publisher::Publisher;
+use crate::registry::Registry;
+use crate::runtime::health::Health;
+use crate::runtime::stop::{Stop, StopReason};
 use crate::store::Store;
-use crate::trace::Traces;
+use crate::store::leased_rows::LeasedRows;
+use crate::store::writer::Writer;
+use crate::telemetry::metrics::Metrics;
+use crate::telemetry::traces::Traces;
 
 /// What the live service needs to know.
 #[derive(Debug, Clone)]
@@ -102,11 +103,10 @@ pub async fn run(settings: Settings, store: Store, shared: Shared) -> anyhow::Re
         stop: stop.clone(),
         topics: Arc::clone(&topics),
     };
-    let held = HeldRows::default();
-    let driver = Driver {
+    let leased = LeasedRows::default();
+    let writer = Writer {
         store: store.clone(),
-        handover,
-        held: held.clone(),
+        leased: leased.clone(),
         metrics: metrics.clone(),
         health: health.clone(),
         stop: stop.clone(),
@@ -152,14 +152,15 @@ pub async fn run(settings: Settings, store: Store, shared: Shared) -> anyhow::Re
         let worker = Worker {
             queue,
             limits: settings.batch,
-            driver: driver.clone(),
+            writer: writer.clone(),
+            handover: handover.clone(),
             finisher: finisher.clone(),
             traces: traces.clone(),
         };
         parts.spawn(worker.run());
     }
-    drop((driver, finisher));
-    let writer = DeadLetterWriter {
+    drop((handover, finisher));
+    let dead_letter_writer = DeadLetterWriter {
         producer: dead,
         topics: Arc::clone(&topics),
         assignment,
@@ -167,13 +168,13 @@ pub async fn run(settings: Settings, store: Store, shared: Shared) -> anyhow::Re
         health: health.clone(),
         stop: stop.clone(),
     };
-    parts.spawn(writer.run(rejected));
+    parts.spawn(dead_letter_writer.run(rejected));
     let publisher = Publisher {
         store,
         producer: said,
         topic: settings.topics.segment_changed.clone(),
         encoding: settings.output_encoding,
-        held,
+        leased,
         metrics,
         stop: stop.clone(),
         traces,
@@ -192,7 +193,7 @@ fn consumer(
     settings: &Settings,
     topics: &Arc<Topics>,
     ids: &Arc<TopicIds>,
-    assignment: &Arc<crate::kafka::worker::LiveAssignment>,
+    assignment: &Arc<crate::ingest::worker::LiveAssignment>,
     shared: &Shared,
 ) -> anyhow::Result<BaseConsumer<LiveContext>> {
     let context = LiveContext {

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use segmenter::command::config::schema_page;
-use segmenter::event::Kind;
+use segmenter::cli::config::schema_page;
+use segmenter::domain::event::Kind;
 
 /// Rust files below a folder.
 fn rust_files(folder: &Path) -> Vec<PathBuf> {
@@ -102,7 +102,7 @@ fn assert_page(path: &str, page: &str) {
 
 #[test]
 fn the_pages_of_settings_and_metrics_and_the_json_schemas_are_the_programs() {
-    assert_page("docs/metrics.md", &segmenter::metrics::markdown().unwrap());
+    assert_page("docs/metrics.md", &segmenter::telemetry::metrics::markdown().unwrap());
     assert_page("docs/config.md", &segmenter::config::markdown());
     for (page, kind) in [("onboarding-completed", Kind::OnboardingCompleted), ("profile-updated", Kind::ProfileUpdated)]
     {

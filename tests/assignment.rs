@@ -1,8 +1,9 @@
 //! A process that lost its partitions cannot move their offsets, whenever it wakes.
 
-use segmenter::event::Kind;
-use segmenter::kafka::assignment::{Assignment, Partition};
-use segmenter::kafka::ledger::{FloodLimit, Verdict};
+use segmenter::domain::event::Kind;
+use segmenter::ingest::assignment::Assignment;
+use segmenter::ingest::offset_tracker::{FloodLimit, Verdict};
+use segmenter::kafka::partition::Partition;
 
 const PARTITION: Partition = Partition { kind: Kind::OnboardingCompleted, number: 3 };
 

@@ -8,7 +8,10 @@ mod said;
 pub mod writer;
 
 use apache_avro::Schema;
-use segmenter::event::{self, Decoded, Event, Kind, Limits, RawRecord, Reason, WriterSchema};
+use segmenter::codec;
+use segmenter::codec::avro::WriterSchema;
+use segmenter::codec::{Decoded, Limits, RawRecord};
+use segmenter::domain::event::{Event, Kind, Reason};
 use serde_json::{Value, json};
 
 pub const ONBOARDING: &str = include_str!("../schemas/onboarding-completed.avsc");
@@ -42,13 +45,13 @@ fn record(kind: Kind, value: &[u8]) -> RawRecord<'_> {
 }
 
 fn decode(kind: Kind, value: &[u8]) -> Decoded {
-    event::decode(&record(kind, value), &Limits::default())
+    codec::decode(&record(kind, value), &Limits::default())
 }
 
 /// Decodes a datum whose writer's schema came from elsewhere.
 fn decode_datum(kind: Kind, schema: &Schema, datum: &[u8]) -> Decoded {
     let writer = WriterSchema::parse(&serde_json::to_string(schema).unwrap()).unwrap();
-    event::decode_datum(&record(kind, datum), &writer, datum, &Limits::default())
+    codec::decode_datum(&record(kind, datum), &writer, datum, &Limits::default())
 }
 
 fn accepted(decoded: Decoded) -> Event {

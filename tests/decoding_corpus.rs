@@ -10,8 +10,10 @@ mod properties;
 
 use std::collections::HashSet;
 
-use segmenter::event::{self, Body, Decoded, Kind, Limits, RawRecord, Reason, Skip};
-use segmenter::profile::section::Section;
+use segmenter::codec;
+use segmenter::codec::{Decoded, Limits, RawRecord};
+use segmenter::domain::event::{Body, Kind, Reason, Skip};
+use segmenter::domain::section::Section;
 
 /// The time of the records and of most events in them.
 pub const NOW: i64 = 1_769_682_030_000;
@@ -164,7 +166,7 @@ fn completion(preferences: &str) -> String {
 
 fn outcome(kind: Kind, key: Option<&[u8]>, value: Option<&[u8]>, timestamp: Option<i64>) -> Decoded {
     let record = RawRecord { kind, topic: "in", partition: 3, offset: 42, key, value, timestamp, traceparent: None };
-    event::decode(&record, &Limits::default())
+    codec::decode(&record, &Limits::default())
 }
 
 fn summary(decoded: Decoded) -> Expected {

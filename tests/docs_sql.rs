@@ -1,9 +1,10 @@
 //! The SQL that the documents give to operators runs as it stands, and says and permits what they say.
 
-use segmenter::event::UserId;
+use segmenter::domain::event::UserId;
+use segmenter::migrate::schema;
 use segmenter::store::Store;
 use segmenter::store::apply::Progress;
-use segmenter::store::{lookup, outbox, schema};
+use segmenter::store::{lookup, outbox};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, PgPool};
 use uuid::Uuid;
@@ -106,15 +107,15 @@ async fn serve(pool: &PgPool, names: [&str; 2]) -> Result<(), String> {
     lookup::state(pool, &user(one)).await.map_err(text)?.map(drop).map_err(|error| error.to_string())
 }
 
-async fn fold(store: &Store, events: &[segmenter::event::Event]) -> Result<(), String> {
+async fn fold(store: &Store, events: &[segmenter::domain::event::Event]) -> Result<(), String> {
     store.advance(&mut Progress::new(events)).await.map_err(|error| error.to_string())
 }
 
 /// What publisher and outbox gate do.
 async fn say(store: &Store, user: &UserId) -> Result<(), sqlx::Error> {
     outbox::depth(&store.pool).await?;
-    outbox::said_revisions(&store.pool, &[user.as_str()]).await?;
-    outbox::last_said(&store.pool, &[user]).await?;
+    outbox::users_with_newer_revisions(&store.pool, &[user.as_str()], &[0]).await?;
+    outbox::last_said(&store.pool, &[user.to_string()]).await?;
     let (taken, _) = outbox::take_over(&store.pool, store.owner, store.lease, 10).await?;
     let ids: Vec<i64> = taken.iter().map(|publication| publication.id).collect();
     outbox::renew(&store.pool, store.owner, store.lease, &ids).await?;

@@ -1,9 +1,9 @@
 //! The engine against the cases that the recommenders agreed on: every number within 1e-9, and to the last bit where that
 //! decides the ranking; every ranking identical.
 
-use segmenter::command::explain::explain_jsonl;
-use segmenter::engine::Catalog;
-use segmenter::event::Millis;
+use segmenter::cli::explain::explain_jsonl;
+use segmenter::domain::event::Millis;
+use segmenter::domain::scoring::Catalog;
 use serde_json::{Value, json};
 
 const CASES: &str = include_str!("golden/engine-cases.jsonl");

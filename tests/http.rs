@@ -5,11 +5,11 @@ mod bounds;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use segmenter::health::Health;
+use segmenter::http::status::Board;
 use segmenter::http::{self, Access, Pages};
-use segmenter::metrics::Metrics;
-use segmenter::status::Board;
-use segmenter::stop::Stop;
+use segmenter::runtime::health::Health;
+use segmenter::runtime::stop::Stop;
+use segmenter::telemetry::metrics::Metrics;
 use serde_json::json;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;

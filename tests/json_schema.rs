@@ -3,7 +3,8 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use segmenter::event::{Kind, Reason, json_schema};
+use segmenter::codec::json_schema;
+use segmenter::domain::event::{Kind, Reason};
 use serde_json::{Value, json};
 
 use crate::decoding_corpus::{Case, Expected, corpus};

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
-use segmenter::kafka::ledger::{FloodLimit, PartitionLedger, Verdict};
+use segmenter::ingest::offset_tracker::{FloodLimit, PartitionLedger, Verdict};
 
 /// How a record of a schedule ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,18 +2,18 @@
 //! or the row, and what is said forms a chain.
 
 use proptest::prelude::*;
-use segmenter::engine::Catalog;
-use segmenter::event::{Body, Cause, Event, Millis, Stamp, UserId};
-use segmenter::pipeline::change::{Change, Saying};
-use segmenter::pipeline::codec;
-use segmenter::pipeline::fold::{Context, RowWrite, Voice, fold};
-use segmenter::pipeline::row::RowContent;
-use segmenter::pipeline::segment_changed::{self, Encoding, Said};
-use segmenter::pipeline::state::State;
-use segmenter::profile::Outcome;
-use segmenter::profile::section::{
+use segmenter::codec::segment_changed::{self, Encoding, Said};
+use segmenter::codec::stored;
+use segmenter::domain::event::{Body, Cause, Event, Millis, Stamp, UserId};
+use segmenter::domain::fold::{Context, RowWrite, Voice, fold};
+use segmenter::domain::profile::Outcome;
+use segmenter::domain::ranking_change::{Change, Saying};
+use segmenter::domain::row::RowContent;
+use segmenter::domain::scoring::Catalog;
+use segmenter::domain::section::{
     Activities, Budget, BudgetRange, CalendarDate, Demographics, Destinations, Quality, Section, Token, Travel,
 };
+use segmenter::domain::state::State;
 
 fn token(word: &str) -> Token {
     Token::new(word).unwrap()
@@ -123,8 +123,8 @@ impl World {
 
 /// Writes and reads the state as the store does: what does not survive that must not matter.
 fn through_storage(state: State) -> State {
-    let bytes = codec::encode_state(&state.profile, state.said.as_ref()).unwrap();
-    let stored = codec::decode_state(&bytes).unwrap();
+    let bytes = stored::encode_state(&state.profile, state.said.as_ref()).unwrap();
+    let stored = stored::decode_state(&bytes).unwrap();
     let profile = stored.profile.with_erased_at(state.profile.erased_at());
     assert_eq!(profile, state.profile);
     let said = match state.said.clone() {
@@ -222,12 +222,12 @@ proptest! {
     ) {
         let catalog = Catalog::builtin().unwrap();
         let said = World::run(&events, &cuts, &catalog).said;
-        let mut body = codec::encode_changes(&said).unwrap();
-        prop_assert_eq!(codec::decode_changes(&body).unwrap(), said);
-        let _ = codec::decode_changes(&body[..place.index(body.len())]);
+        let mut body = stored::encode_changes(&said).unwrap();
+        prop_assert_eq!(stored::decode_changes(&body).unwrap(), said);
+        let _ = stored::decode_changes(&body[..place.index(body.len())]);
         let place = place.index(body.len());
         body[place] = byte;
-        let _ = codec::decode_changes(&body);
+        let _ = stored::decode_changes(&body);
     }
 
     #[test]
@@ -236,7 +236,7 @@ proptest! {
     ) {
         let catalog = Catalog::builtin().unwrap();
         let said = World::run(&events, &cuts, &catalog).said;
-        let found = codec::decode_changes(&codec::encode_changes(&said).unwrap()).unwrap();
+        let found = stored::decode_changes(&stored::encode_changes(&said).unwrap()).unwrap();
         for encoding in [Encoding::Json, Encoding::Avro] {
             let records = |changes: &[Change]| -> Vec<Said> {
                 changes.iter().map(|change| segment_changed::record(change, &catalog, encoding).unwrap()).collect()
@@ -247,8 +247,8 @@ proptest! {
 
     #[test]
     fn stored_bytes_never_panic_however_they_are_damaged(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-        let _ = codec::decode_state(&bytes);
-        let _ = codec::decode_changes(&bytes);
+        let _ = stored::decode_state(&bytes);
+        let _ = stored::decode_changes(&bytes);
     }
 }
 

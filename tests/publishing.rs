@@ -1,17 +1,17 @@
 //! The publisher on a real broker: leases, looking again, taking over; whatever publishers do, the newest is last.
 
-use segmenter::event::Event;
+use segmenter::codec::segment_changed;
+use segmenter::domain::event::Event;
 use segmenter::kafka::client::Cluster;
-use segmenter::kafka::handover::handover;
-use segmenter::kafka::held_rows::HeldRows;
-use segmenter::kafka::publisher::Publisher;
-use segmenter::metrics::Metrics;
-use segmenter::pipeline::segment_changed;
-use segmenter::stop::Stop;
+use segmenter::publish::handover::handover;
+use segmenter::publish::publisher::Publisher;
+use segmenter::runtime::stop::Stop;
 use segmenter::store::Store;
 use segmenter::store::apply::Progress;
+use segmenter::store::leased_rows::LeasedRows;
 use segmenter::store::outbox::Publication;
-use segmenter::trace::Traces;
+use segmenter::telemetry::metrics::Metrics;
+use segmenter::telemetry::traces::Traces;
 
 use crate::scene::{PATIENCE, Scene};
 use crate::support::eventually;
@@ -24,7 +24,7 @@ fn publisher(scene: &Scene, store: &Store) -> Publisher {
         producer: cluster.named_producer("publisher").unwrap(),
         topic: scene.changes.clone(),
         encoding: segment_changed::Encoding::Json,
-        held: HeldRows::default(),
+        leased: LeasedRows::default(),
         metrics: Metrics::new().unwrap(),
         stop: Stop::default(),
         traces: Traces::default(),

@@ -1,8 +1,8 @@
 //! A change said again is the same record, byte for byte, whoever says it.
 
-use segmenter::engine::Catalog;
-use segmenter::pipeline::change::Change;
-use segmenter::pipeline::segment_changed::{self, Encoding};
+use segmenter::codec::segment_changed::{self, Encoding};
+use segmenter::domain::ranking_change::Change;
+use segmenter::domain::scoring::Catalog;
 use segmenter::store::outbox;
 
 use crate::world::{apply, budget, group, migrated_database, onboarding, store_on, tombstone, user};
@@ -29,7 +29,7 @@ async fn what_is_said_again_from_the_stored_state_is_byte_for_byte_what_was_said
         tombstone("ann", 9),
     ] {
         let (_, said) = apply(&store, &[event]).await;
-        let again = outbox::last_said(database.pool(), &[&ann]).await.unwrap();
+        let again = outbox::last_said(database.pool(), &[ann.to_string()]).await.unwrap();
         for encoding in [Encoding::Json, Encoding::Avro] {
             assert_eq!(record(&said[0], encoding), record(&again[0], encoding));
         }

@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use segmenter::event::{self, Decoded, Event, Kind, Limits, RawRecord};
+use segmenter::codec;
+use segmenter::codec::{Decoded, Limits, RawRecord};
+use segmenter::domain::event::{Event, Kind};
 use serde_json::{Value, json};
 
 use crate::support::{Database, Kafka, OwnedRecord, Record, Segmenter, eventually, kafka, segmenter};
@@ -192,7 +194,7 @@ pub fn decode(record: &OwnedRecord, topic: &str, kind: Kind) -> Decoded {
         timestamp: record.timestamp,
         traceparent: record.header("traceparent").map(str::as_bytes),
     };
-    event::decode(&raw, &Limits::default())
+    codec::decode(&raw, &Limits::default())
 }
 
 /// Numbers that look random and are the same in every run.

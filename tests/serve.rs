@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use segmenter::event::Kind;
+use segmenter::domain::event::Kind;
 
 use crate::decoding_corpus::{self, Case};
 use crate::scene::{Numbers, PATIENCE, Scene, history, onboarding_event, record, update_event};

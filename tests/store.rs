@@ -5,9 +5,10 @@ mod departures;
 mod plans;
 mod stopped;
 
-use segmenter::pipeline::change::Saying;
-use segmenter::profile::Outcome;
-use segmenter::store::apply::Ending;
+use segmenter::domain::event::{Reason, Rejection};
+use segmenter::domain::profile::Outcome;
+use segmenter::domain::ranking_change::Saying;
+use segmenter::store::apply::ItemOutcome;
 use segmenter::store::outbox;
 
 use crate::world::{
@@ -15,8 +16,8 @@ use crate::world::{
     update,
 };
 
-const APPLIED: Ending = Ending::Merged(Outcome::Applied);
-const UNCHANGED: Ending = Ending::Merged(Outcome::Unchanged);
+const APPLIED: ItemOutcome = Ok(Outcome::Applied);
+const UNCHANGED: ItemOutcome = Ok(Outcome::Unchanged);
 
 #[tokio::test]
 async fn a_batch_ends_as_rows_states_and_one_outbox_row() {
@@ -29,8 +30,8 @@ async fn a_batch_ends_as_rows_states_and_one_outbox_row() {
         update("ann", 9, vec![pace("LOW")]),
         update("cy", 3, vec![pace("HIGH")]),
     ];
-    let (endings, changes) = apply(&store, &events).await;
-    assert_eq!(endings, vec![APPLIED; 4]);
+    let (outcomes, changes) = apply(&store, &events).await;
+    assert_eq!(outcomes, vec![APPLIED; 4]);
     assert_eq!(changes.len(), 2, "cy is not onboarded");
     assert_table_equals_oracle(database.pool(), &events).await;
     assert_eq!(outbox::depth(database.pool()).await.unwrap().rows, 1);
@@ -46,8 +47,8 @@ async fn events_given_again_touch_no_row_and_say_nothing() {
     let versions =
         "select (select xmin::text from public.user_vectors), (select xmin::text from segmenter.profile_states)";
     let before: (String, String) = sqlx::query_as(versions).fetch_one(database.pool()).await.unwrap();
-    let (endings, changes) = apply(&store, &events).await;
-    assert_eq!((endings, changes.len()), (vec![UNCHANGED, UNCHANGED], 0));
+    let (outcomes, changes) = apply(&store, &events).await;
+    assert_eq!((outcomes, changes.len()), (vec![UNCHANGED, UNCHANGED], 0));
     let after: (String, String) = sqlx::query_as(versions).fetch_one(database.pool()).await.unwrap();
     assert_eq!(before, after);
 }
@@ -60,8 +61,8 @@ async fn one_unknown_user_among_a_thousand_events_is_the_only_one_refused() {
     let store = store_on(database.pool()).await;
     let mut events: Vec<_> = names.iter().map(|name| onboarding(name, 5, vec![group("SOLO")])).collect();
     events.insert(500, onboarding("nobody", 5, vec![group("SOLO")]));
-    let (endings, changes) = apply(&store, &events).await;
-    let refused: Vec<usize> = (0..1000).filter(|index| endings[*index] == Ending::UnknownUser).collect();
+    let (outcomes, changes) = apply(&store, &events).await;
+    let refused: Vec<usize> = (0..1000).filter(|index| outcomes[*index] == Err(Rejection::unknown_user())).collect();
     assert_eq!((refused, changes.len()), (vec![500], 999));
     events.remove(500);
     assert_table_equals_oracle(database.pool(), &events).await;
@@ -78,11 +79,13 @@ async fn a_record_that_the_database_refuses_is_isolated_and_its_users_other_even
     let store = store_on(database.pool()).await;
     let mut events: Vec<_> = names.iter().map(|name| onboarding(name, 5, vec![group("SOLO")])).collect();
     events.push(update("user-42", 5_000, vec![pace("LOW")]));
-    let (endings, _) = apply(&store, &events).await;
-    let Ending::RejectedByDatabase(detail) = &endings[100] else { panic!("{:?}", endings[100]) };
+    let (outcomes, _) = apply(&store, &events).await;
+    let Err(Rejection { reason: Reason::RejectedByDatabase, detail }) = &outcomes[100] else {
+        panic!("{:?}", outcomes[100])
+    };
     assert!(detail.contains("23514") && detail.contains("platform_rule"), "{detail}");
     assert!(!detail.contains("user-42"), "no data in {detail}");
-    assert!(endings[..100].iter().all(|ending| *ending == APPLIED));
+    assert!(outcomes[..100].iter().all(|outcome| *outcome == APPLIED));
     assert_table_equals_oracle(database.pool(), &events[..100]).await;
 }
 
@@ -120,8 +123,8 @@ async fn a_tombstone_deletes_the_row_or_clears_only_our_columns_of_a_learned_one
     database
         .run(r#"insert into user_vectors (id, "userId", vector, "updatedAt") values ('three', 'cy', '[0]', now())"#)
         .await;
-    let (endings, changes) = apply(&store, &["ann", "bob", "cy"].map(|name| tombstone(name, 9))).await;
-    assert_eq!(endings, vec![APPLIED; 3]);
+    let (outcomes, changes) = apply(&store, &["ann", "bob", "cy"].map(|name| tombstone(name, 9))).await;
+    assert_eq!(outcomes, vec![APPLIED; 3]);
     let said: Vec<&str> = changes.iter().map(|change| change.user.as_str()).collect();
     assert_eq!(said, ["ann", "bob"], "of cy nothing had been said");
     assert!(changes.iter().all(|change| change.saying == Saying::Null));
@@ -130,8 +133,8 @@ async fn a_tombstone_deletes_the_row_or_clears_only_our_columns_of_a_learned_one
         .await
         .unwrap();
     assert_eq!(rows, [("bob".to_owned(), true)]);
-    let (endings, _) = apply(&store, &events).await;
-    assert_eq!(endings, vec![Ending::Merged(Outcome::Stale); 2], "older events do not bring anyone back");
+    let (outcomes, _) = apply(&store, &events).await;
+    assert_eq!(outcomes, vec![Ok(Outcome::Stale); 2], "older events do not bring anyone back");
 }
 
 #[tokio::test]
@@ -147,16 +150,17 @@ async fn a_user_deleted_on_the_platform_leaves_a_null_record_to_say_and_may_come
     assert!(unreadable.is_empty());
     assert_eq!(taken.len(), 1, "the fold's own row is leased, the trigger's is not");
     let users = [crate::world::user("ann")];
-    let now = outbox::last_said(database.pool(), &users.iter().collect::<Vec<_>>()).await.unwrap();
+    let now =
+        outbox::last_said(database.pool(), &users.iter().map(ToString::to_string).collect::<Vec<_>>()).await.unwrap();
     assert!(now[0].saying == Saying::Null && now[0].revision > said);
-    let (endings, _) = apply(&store, std::slice::from_ref(&event)).await;
-    assert_eq!(endings, [Ending::UnknownUser]);
-    let (endings, _) = apply(&store, &[tombstone("ann", 7)]).await;
-    assert_eq!(endings, [APPLIED], "a tombstone of a user who is gone is applied");
+    let (outcomes, _) = apply(&store, std::slice::from_ref(&event)).await;
+    assert_eq!(outcomes, [Err(Rejection::unknown_user())]);
+    let (outcomes, _) = apply(&store, &[tombstone("ann", 7)]).await;
+    assert_eq!(outcomes, [APPLIED], "a tombstone of a user who is gone is applied");
     database.add_users(["ann"]).await;
     let later = onboarding("ann", 9, vec![group("SOLO")]);
-    let (endings, changes) = apply(&store, &[event, later.clone()]).await;
-    assert_eq!(endings, [Ending::Merged(Outcome::Stale), APPLIED]);
+    let (outcomes, changes) = apply(&store, &[event, later.clone()]).await;
+    assert_eq!(outcomes, [Ok(Outcome::Stale), APPLIED]);
     assert!(changes[0].revision > now[0].revision, "revisions grow across the departure");
     assert_table_equals_oracle(database.pool(), [&later]).await;
 }
@@ -175,7 +179,7 @@ async fn two_processes_that_fold_the_same_users_at_once_lose_nothing() {
             names.iter().map(|name| update(name, round + 3, vec![pace("LOW"), budget(5.0, 50.0)])).collect::<Vec<_>>()
         })
         .collect();
-    let run = async |store: &segmenter::store::Store, batches: &[Vec<segmenter::event::Event>]| {
+    let run = async |store: &segmenter::store::Store, batches: &[Vec<segmenter::domain::event::Event>]| {
         for batch in batches {
             apply(store, batch).await;
         }
@@ -192,8 +196,8 @@ async fn a_derived_row_id_that_is_taken_gives_way_to_a_random_one() {
     apply(&store, &[onboarding("ann", 5, vec![group("SOLO")])]).await;
     database.run("update users set id = 'anna', email = 'anna@example.com'").await;
     database.add_users(["ann"]).await;
-    let (endings, _) = apply(&store, &[onboarding("ann", 6, vec![group("COUPLE")])]).await;
-    assert_eq!(endings, [APPLIED]);
+    let (outcomes, _) = apply(&store, &[onboarding("ann", 6, vec![group("COUPLE")])]).await;
+    assert_eq!(outcomes, [APPLIED]);
     assert_eq!(table(database.pool()).await.len(), 2);
 }
 
@@ -203,8 +207,8 @@ async fn without_the_platforms_users_everyone_is_known() {
     crate::world::migrate(&database).await;
     let store = store_on(database.pool()).await;
     let events = [onboarding("whoever", 5, vec![group("SOLO")])];
-    let (endings, _) = apply(&store, &events).await;
-    assert_eq!(endings, [APPLIED]);
+    let (outcomes, _) = apply(&store, &events).await;
+    assert_eq!(outcomes, [APPLIED]);
     assert_table_equals_oracle(database.pool(), &events).await;
 }
 
@@ -237,7 +241,9 @@ async fn a_foreign_key_of_the_platforms_that_stays_broken_blocks_nobody_else() {
         .await;
     let store = store_on(database.pool()).await;
     let events = ["ann", "bob"].map(|name| onboarding(name, 5, vec![group("SOLO")]));
-    let (endings, _) = apply(&store, &events).await;
-    assert!(matches!(&endings[0], Ending::RejectedByDatabase(detail) if detail.contains("platform_link")));
-    assert_eq!(endings[1], APPLIED);
+    let (outcomes, _) = apply(&store, &events).await;
+    assert!(
+        matches!(&outcomes[0], Err(Rejection { reason: Reason::RejectedByDatabase, detail }) if detail.contains("platform_link"))
+    );
+    assert_eq!(outcomes[1], APPLIED);
 }

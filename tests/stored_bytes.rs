@@ -1,16 +1,16 @@
 //! Stored states, outbox rows and published records keep their bytes: older ones are read, and written the same.
 
-use segmenter::engine::Catalog;
-use segmenter::event::{Body, Cause, Event, Millis, Stamp, UserId};
-use segmenter::pipeline::change::{Change, Saying, Trigger};
-use segmenter::pipeline::codec;
-use segmenter::pipeline::fold::{Context, JobCause, Voice, fold, rescore};
-use segmenter::pipeline::segment_changed::{self, Encoding};
-use segmenter::pipeline::state::State;
-use segmenter::profile::section::{
+use segmenter::codec::segment_changed::{self, Encoding};
+use segmenter::codec::stored;
+use segmenter::domain::event::{Body, Cause, Event, Millis, Stamp, UserId};
+use segmenter::domain::fold::{Context, JobCause, Voice, fold, rescore};
+use segmenter::domain::ranking_change::{Change, Saying, Trigger};
+use segmenter::domain::scoring::Catalog;
+use segmenter::domain::section::{
     Accommodation, Activities, Budget, BudgetRange, CalendarDate, Climate, Demographics, Destinations, Experience,
     Quality, Section, Token, Transport, Travel,
 };
+use segmenter::domain::state::State;
 use uuid::Uuid;
 
 const STATE: &str = include_str!("golden/state.hex");
@@ -101,8 +101,8 @@ fn bytes(hex: &str) -> Vec<u8> {
 #[test]
 fn a_state_is_written_as_the_same_bytes_for_ever_and_read_from_them() {
     let (state, _) = state_and_changes();
-    assert_eq!(hex(&codec::encode_state(&state.profile, state.said.as_ref()).unwrap()), STATE);
-    let read = codec::decode_state(&bytes(STATE)).unwrap();
+    assert_eq!(hex(&stored::encode_state(&state.profile, state.said.as_ref()).unwrap()), STATE);
+    let read = stored::decode_state(&bytes(STATE)).unwrap();
     assert_eq!(read.profile, state.profile);
     assert_eq!(read.announcement.as_ref(), state.said.as_ref().and_then(Saying::announcement));
 }
@@ -110,8 +110,8 @@ fn a_state_is_written_as_the_same_bytes_for_ever_and_read_from_them() {
 #[test]
 fn an_outbox_row_is_written_as_the_same_bytes_for_ever_and_read_from_them() {
     let (_, changes) = state_and_changes();
-    assert_eq!(hex(&codec::encode_changes(&changes).unwrap()), OUTBOX_ROW);
-    assert_eq!(codec::decode_changes(&bytes(OUTBOX_ROW)).unwrap(), changes);
+    assert_eq!(hex(&stored::encode_changes(&changes).unwrap()), OUTBOX_ROW);
+    assert_eq!(stored::decode_changes(&bytes(OUTBOX_ROW)).unwrap(), changes);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::scene::PATIENCE;
 use crate::support::{Finished, segmenter};
 use crate::world::{apply, budget, group, migrated_database, onboarding, store_on, time, tombstone, update};
 
-const CATALOG: &str = include_str!("../src/engine/catalog.toml");
+const CATALOG: &str = include_str!("../src/domain/scoring/catalog.toml");
 
 async fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Finished {
     segmenter(arguments, environment).finish(PATIENCE).await

@@ -4,18 +4,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use segmenter::engine::{self, Catalog};
-use segmenter::event::{Body, Cause, Event, Millis, Stamp, UserId};
-use segmenter::pipeline::change::Change;
-use segmenter::pipeline::fold::engine_input;
-use segmenter::pipeline::row::RowContent;
-use segmenter::profile::Profile;
-use segmenter::profile::section::{Activities, Budget, BudgetRange, Section, Token, Travel};
+use segmenter::domain::event::{Body, Cause, Event, Millis, Stamp, UserId};
+use segmenter::domain::fold::engine_input;
+use segmenter::domain::profile::Profile;
+use segmenter::domain::ranking_change::Change;
+use segmenter::domain::row::RowContent;
+use segmenter::domain::scoring::{self, Catalog};
+use segmenter::domain::section::{Activities, Budget, BudgetRange, Section, Token, Travel};
+use segmenter::migrate::schema::Platform;
+use segmenter::migrate::{self, Limits, RunOptions};
 use segmenter::store::Store;
-use segmenter::store::apply::{Ending, Progress};
-use segmenter::store::migrate::{self, Limits, RunOptions};
+use segmenter::store::apply::{ItemOutcome, Progress};
 use segmenter::store::outbox::{Content, Publication};
-use segmenter::store::schema::Platform;
 use sqlx::{Connection, PgConnection, PgPool};
 use uuid::Uuid;
 
@@ -47,12 +47,12 @@ pub async fn store_on(pool: &PgPool) -> Store {
     }
 }
 
-/// Applies a batch; gives the endings and the changes said.
-pub async fn apply(store: &Store, events: &[Event]) -> (Vec<Ending>, Vec<Change>) {
+/// Applies a batch; gives the outcomes and the changes said.
+pub async fn apply(store: &Store, events: &[Event]) -> (Vec<ItemOutcome>, Vec<Change>) {
     let mut progress = Progress::new(events);
     store.advance(&mut progress).await.unwrap();
     let publications = std::mem::take(&mut progress.publications);
-    (progress.into_endings().collect(), publications.into_iter().flat_map(changes).collect())
+    (progress.into_outcomes().collect(), publications.into_iter().flat_map(changes).collect())
 }
 
 fn changes(publication: Publication) -> Vec<Change> {
@@ -126,7 +126,7 @@ pub fn oracle<'e>(events: impl IntoIterator<Item = &'e Event>) -> BTreeMap<Strin
     let expected = |profile: &Profile| {
         profile.onboarded()?;
         let logical_time = profile.logical_time()?;
-        let segmentation = engine::segment(&engine_input(profile, logical_time), &catalog);
+        let segmentation = scoring::segment(&engine_input(profile, logical_time), &catalog);
         let row = RowContent::new(&segmentation, &catalog, logical_time);
         Some(ExpectedRow {
             segments: serde_json::to_value(&row.segments).unwrap(),

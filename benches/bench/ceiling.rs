@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Instant;
 
-use segmenter::engine::{self, Catalog};
-use segmenter::event::{Event, Kind, UserId};
-use segmenter::pipeline::fold::engine_input;
-use segmenter::pipeline::row::RowContent;
-use segmenter::profile::Profile;
+use segmenter::domain::event::{Event, Kind, UserId};
+use segmenter::domain::fold::engine_input;
+use segmenter::domain::profile::Profile;
+use segmenter::domain::row::RowContent;
+use segmenter::domain::scoring::{self, Catalog};
 use segmenter::store::user_vectors::{self, RowIds};
 
 use crate::history::{History, Planned, user_id};
@@ -164,6 +164,6 @@ fn batches(planned: &[Planned]) -> Vec<Vec<Vec<Row>>> {
 pub fn row(event: &Event, catalog: &Catalog) -> RowContent {
     let mut profile = Profile::default();
     profile.merge(event);
-    let segmentation = engine::segment(&engine_input(&profile, event.stamp.time), catalog);
+    let segmentation = scoring::segment(&engine_input(&profile, event.stamp.time), catalog);
     RowContent::new(&segmentation, catalog, event.stamp.time)
 }

@@ -1,6 +1,6 @@
 //! The events of a measurement: travellers who onboard, change their minds, say the same again. Decided by a seed.
 
-use segmenter::event::{Kind, Millis};
+use segmenter::domain::event::{Kind, Millis};
 use uuid::{Builder, Uuid};
 
 use random::Random;

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer as _, ThreadedProducer};
 use rdkafka::{Message as _, Offset, TopicPartitionList};
-use segmenter::engine::{self, Catalog};
-use segmenter::event::{Kind, Millis};
-use segmenter::pipeline::fold::engine_input;
-use segmenter::profile::Profile;
+use segmenter::domain::event::{Kind, Millis};
+use segmenter::domain::fold::engine_input;
+use segmenter::domain::profile::Profile;
+use segmenter::domain::scoring::{self, Catalog};
 
 use crate::backlog::{Backlog, PARTITIONS, PROFILE_UPDATED, SEGMENT_CHANGED};
 use crate::history::{Planned, user_id};
@@ -118,13 +118,13 @@ fn plan(first: u64, count: u64, beginning: i64) -> (Vec<Planned>, Vec<Due>) {
                 for planned in [onboarding(traveller), event(Kind::ProfileUpdated, traveller, version, 1)] {
                     profile.merge(&decode(planned.kind, &writer.value(&planned)));
                 }
-                let segmentation = engine::segment(&engine_input(&profile, Millis(beginning)), &catalog);
+                let segmentation = scoring::segment(&engine_input(&profile, Millis(beginning)), &catalog);
                 segmentation.ranking.into_iter().map(|ranked| ranked.segment).collect::<Vec<_>>()
             };
             // The onboarding has no date of birth: the first update has to differ from it as well.
             let mut onboarded = Profile::default();
             onboarded.merge(&decode(Kind::OnboardingCompleted, &writer.value(&onboarding(traveller))));
-            let first = engine::segment(&engine_input(&onboarded, Millis(beginning)), &catalog);
+            let first = scoring::segment(&engine_input(&onboarded, Millis(beginning)), &catalog);
             let first: Vec<_> = first.ranking.into_iter().map(|ranked| ranked.segment).collect();
             let back = ranking(0);
             (1..).find(|version| ranking(*version) != back && ranking(*version) != first).expect("content is random")

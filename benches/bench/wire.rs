@@ -4,7 +4,9 @@ use std::sync::LazyLock;
 
 use apache_avro::Schema;
 use apache_avro::writer::datum::GenericDatumWriter;
-use segmenter::event::{self, Decoded, Event, Kind, Limits, RawRecord};
+use segmenter::codec;
+use segmenter::codec::{Decoded, Limits, RawRecord};
+use segmenter::domain::event::{Event, Kind};
 use serde_json::Value;
 
 use crate::history::Planned;
@@ -102,7 +104,7 @@ pub fn raw(kind: Kind, value: &[u8]) -> RawRecord<'_> {
 
 /// The event that the service reads out of a value.
 pub fn decode(kind: Kind, value: &[u8]) -> Event {
-    match event::decode(&raw(kind, value), &Limits::default()) {
+    match codec::decode(&raw(kind, value), &Limits::default()) {
         Decoded::Event(event) => event,
         other => panic!("no event but {other:?}"),
     }

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use indicatif::ProgressBar;
 use rdkafka::producer::{FutureProducer, FutureRecord};
-use segmenter::event::Kind;
-use segmenter::metrics::{Metrics, RecordOutcome};
+use segmenter::domain::event::Kind;
+use segmenter::telemetry::metrics::{Metrics, RecordOutcome};
 
 use super::script::ScriptedRecord;
 

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use rdkafka::consumer::{Consumer as _, StreamConsumer};
 use rdkafka::message::{BorrowedMessage, Headers as _};
 use rdkafka::{ClientConfig, Message as _, Offset, TopicPartitionList};
-use segmenter::kafka::dead_letter::REASON;
+use segmenter::ingest::dead_letter::REASON;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 

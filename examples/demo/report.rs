@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use indicatif::HumanCount;
-use segmenter::metrics::RecordOutcome;
+use segmenter::telemetry::metrics::RecordOutcome;
 use serde_json::Value;
 
 use super::observer::Observed;
@@ -169,7 +169,7 @@ pub fn next() -> String {
         ("make demo ARGS=--keep  ", "the same, and stays up for psql and curl"),
         ("docs/config.md         ", "every setting of `segmenter serve`"),
         ("docs/metrics.md        ", "the metrics of /metrics"),
-        ("src/engine/catalog.toml", "the segments, as data"),
+        ("src/domain/scoring/catalog.toml", "the segments, as data"),
         ("src/lib.rs             ", "the road of a record through the code"),
     ]);
     page.text

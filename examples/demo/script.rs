@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::random::Random;
 use super::travellers::Habit;
-use segmenter::event::{Kind, Millis};
+use segmenter::domain::event::{Kind, Millis};
 
 /// Why a record is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::Value as _;
-use crate::event::{Millis, time};
+use crate::codec::time;
+use crate::domain::event::Millis;
 
 /// An instant, or a distance before the present.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,6 +4,7 @@ mod access;
 mod page;
 mod segments;
 mod server;
+pub mod status;
 mod users;
 
 use std::time::Duration;
@@ -16,9 +17,9 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::json;
 
-use crate::health::Report;
-use crate::status::Board;
+use crate::runtime::health::Report;
 use crate::store::Store;
+use status::Board;
 
 pub use access::Access;
 pub use server::{listen, serve};

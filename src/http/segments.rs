@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use super::{Pages, Problem};
-use crate::engine::{Dimensions, ReasonCode};
+use crate::domain::scoring::{Dimensions, ReasonCode};
 
 /// How long to wait for the users to be counted.
 const PATIENCE: Duration = Duration::from_secs(5);

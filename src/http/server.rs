@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
-use crate::stop::Stop;
+use crate::runtime::stop::Stop;
 
 /// How long a client may take for the head of a request, the first as well as a later one.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);

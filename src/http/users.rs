@@ -8,13 +8,13 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use super::{Pages, Problem};
-use crate::engine::{self, Catalog, Dimensions, Segmentation};
-use crate::event::{Millis, UserId};
-use crate::pipeline::change::Saying;
-use crate::pipeline::codec::CodecError;
-use crate::pipeline::fold::engine_input;
-use crate::pipeline::segment_changed::event_id;
-use crate::pipeline::state::State as UserState;
+use crate::codec::segment_changed::event_id;
+use crate::codec::stored::CodecError;
+use crate::domain::event::{Millis, UserId};
+use crate::domain::fold::engine_input;
+use crate::domain::ranking_change::Saying;
+use crate::domain::scoring::{self, Catalog, Dimensions, Segmentation};
+use crate::domain::state::State as UserState;
 use crate::store::{Store, lookup};
 
 #[derive(Serialize)]
@@ -115,7 +115,7 @@ pub(super) fn report<'a>(found: &'a Found, catalog: &'a Catalog) -> UserReport<'
     let text = |time: Millis| time.to_string();
     let logical_time = profile.logical_time();
     let onboarded = profile.onboarded();
-    let segmentation = onboarded.zip(logical_time).map(|(_, at)| engine::segment(&engine_input(profile, at), catalog));
+    let segmentation = onboarded.zip(logical_time).map(|(_, at)| scoring::segment(&engine_input(profile, at), catalog));
     UserReport {
         user_id: user.as_str(),
         onboarded_at: onboarded.map(|stamp| text(stamp.time)),

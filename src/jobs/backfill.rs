@@ -3,11 +3,11 @@
 use super::batch::{Batch, Failure, Work};
 use super::spec::BackfillUsers;
 use super::users::Users;
-use crate::batch_writer::patiently;
-use crate::event::json::decode_preferences;
-use crate::event::{Body, Cause, DECODER_VERSION, Event, Millis, Reason, Rejection, Stamp, UserId};
-use crate::halt::Halt;
-use crate::profile::section::{Destinations, Section, SectionKind};
+use crate::codec::json::decode_preferences;
+use crate::domain::event::{Body, Cause, DECODER_VERSION, Event, Millis, Reason, Rejection, Stamp, UserId};
+use crate::domain::section::{Destinations, Section, SectionKind};
+use crate::output::patiently;
+use crate::runtime::halt::Halt;
 use crate::store::jobs::Counts;
 use crate::store::onboarding_profiles::{self, OnboardingProfile};
 
@@ -74,7 +74,7 @@ pub fn event(profile: &OnboardingProfile, max_future_ms: i64) -> Result<Event, R
         .ok_or_else(|| Rejection::new(Reason::BadUser, "userId: must have 1 to 191 code points, and no NUL"))?;
     let time = profile
         .updated_at
-        .and_then(crate::event::time::millis)
+        .and_then(crate::codec::time::millis)
         .ok_or_else(|| Rejection::new(Reason::BadTime, "updatedAt: must be a time between 1970 and 9999"))?;
     if time.0 > profile.read_at.saturating_add(max_future_ms) {
         let detail = format!("updatedAt: dated more than {max_future_ms} ms after the database's clock");

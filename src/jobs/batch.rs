@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::batch_writer::Refused;
-use crate::event::{Event, UserId};
-use crate::kafka::record::OriginalRecord;
+use crate::domain::event::{Event, UserId};
+use crate::ingest::record::OriginalRecord;
+use crate::output::Refused;
 use crate::store::jobs::Counts;
 use crate::store::task::{Rescoring, Task};
 

@@ -9,8 +9,8 @@ use super::Means;
 use super::control::LEASE;
 use super::spec::Spec;
 use super::throttle::Throttle;
-use crate::event::UserId;
-use crate::halt::Halt;
+use crate::domain::event::UserId;
+use crate::runtime::halt::Halt;
 use crate::store::jobs::{self, JobRecord, NewJob};
 
 /// How often to look whether a lease has run out.

@@ -12,8 +12,8 @@ use super::Means;
 use super::pressure::{Cause, LiveLag, Pressure};
 use super::snapshot::{Held, Report};
 use super::throttle::{Pace, Throttle};
-use crate::halt::Halt;
-use crate::stop::Stop;
+use crate::runtime::halt::Halt;
+use crate::runtime::stop::Stop;
 use crate::store::jobs::{self, Wanted};
 use crate::store::outbox;
 

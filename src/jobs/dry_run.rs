@@ -9,8 +9,8 @@ use super::batch::Failure;
 use super::snapshot::{Report, Snapshot, Speed};
 use super::source::Source;
 use super::throttle::{Pace, Throttle};
-use crate::batch_writer::patiently;
-use crate::halt::Halt;
+use crate::output::patiently;
+use crate::runtime::halt::Halt;
 use crate::store::jobs::{Counts, Stage};
 use crate::store::rehearse::{Flow, Rehearsal};
 

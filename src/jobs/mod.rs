@@ -28,6 +28,7 @@ pub mod control;
 pub mod dry_run;
 pub mod pressure;
 mod recompute;
+pub mod redrive;
 pub mod replay;
 mod republish;
 pub mod run;
@@ -39,10 +40,10 @@ pub mod throttle;
 pub mod users;
 mod write;
 
-use crate::batch_writer::Output;
-use crate::decoder::Decoder;
 use crate::kafka::topic_reader::Source;
-use crate::stop::Stop;
+use crate::output::Output;
+use crate::registry::decoder::Decoder;
+use crate::runtime::stop::Stop;
 use crate::store::Store;
 
 /// What a job works with.

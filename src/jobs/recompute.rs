@@ -3,14 +3,14 @@
 use super::batch::{Batch, Work};
 use super::spec::RecomputeUsers;
 use super::users::Users;
-use crate::batch_writer::patiently;
-use crate::event::UserId;
-use crate::halt::Halt;
-use crate::pipeline::fold::JobCause;
+use crate::domain::event::UserId;
+use crate::domain::fold::JobCause;
+use crate::output::patiently;
+use crate::runtime::halt::Halt;
 use crate::store::jobs::Counts;
-use crate::store::standing::{self, Pair};
+use crate::store::stored_row::differences;
 use crate::store::task::Rescoring;
-use crate::store::verify::differences;
+use crate::store::user_status::{self, Pair};
 
 /// States by key.
 pub struct Recompute {
@@ -27,7 +27,7 @@ impl Recompute {
             RecomputeUsers::Stale => {
                 let ours = i64::from(self.users.store.catalog.version());
                 let stale = |version: i32| version != 0 && i64::from(version) != ours;
-                let standings = patiently("PostgreSQL", || standing::read(self.users.pool(), &page.users)).await?;
+                let standings = patiently("PostgreSQL", || user_status::read(self.users.pool(), &page.users)).await?;
                 standings.into_iter().filter(|one| stale(one.catalog_version)).map(|one| one.user).collect()
             }
             RecomputeUsers::Segment(_) | RecomputeUsers::Listed | RecomputeUsers::All => page.users.clone(),
@@ -45,7 +45,7 @@ impl Recompute {
 
     async fn to_repair(&self, users: &[String]) -> Result<Vec<String>, Halt> {
         let catalog = &self.users.store.catalog;
-        let pairs = patiently("PostgreSQL", || standing::read_pairs(self.users.pool(), users)).await?;
+        let pairs = patiently("PostgreSQL", || user_status::read_pairs(self.users.pool(), users)).await?;
         let is_wrong = |pair: &Pair| match (&pair.state, &pair.row) {
             // What cannot be read cannot be repaired; writing it fails, and says so.
             (Err(_), _) => true,

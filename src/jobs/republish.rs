@@ -5,14 +5,14 @@ use uuid::Uuid;
 use super::batch::{Batch, Work};
 use super::throttle::MOST_SAID;
 use super::users::Users;
-use crate::batch_writer::patiently;
-use crate::event::UserId;
-use crate::halt::Halt;
-use crate::pipeline::change::Trigger;
-use crate::pipeline::fold::JobCause;
+use crate::domain::event::UserId;
+use crate::domain::fold::JobCause;
+use crate::domain::ranking_change::Trigger;
+use crate::output::patiently;
+use crate::runtime::halt::Halt;
 use crate::store::jobs::Counts;
-use crate::store::standing::{self, Standing};
 use crate::store::task::Rescoring;
+use crate::store::user_status::{self, Standing};
 
 /// States by key.
 pub struct Republish {
@@ -23,7 +23,7 @@ impl Republish {
     pub async fn next(&mut self, most: usize) -> Result<Option<Batch>, Halt> {
         let Some(page) = self.users.next(most.min(MOST_SAID)).await? else { return Ok(None) };
         let (mut again, mut anew) = (Vec::new(), Vec::new());
-        let standings = patiently("PostgreSQL", || standing::read(self.users.pool(), &page.users)).await?;
+        let standings = patiently("PostgreSQL", || user_status::read(self.users.pool(), &page.users)).await?;
         for standing in standings {
             let Some(user) = UserId::new(&standing.user) else { continue };
             match owed(&standing) {

@@ -16,9 +16,9 @@ use super::source::Source;
 use super::spec::{Emit, Spec, What};
 use super::throttle::Throttle;
 use super::users;
-use crate::batch_writer::{BatchWriter, patiently};
-use crate::halt::Halt;
-use crate::pipeline::fold::{JobCause, QuietJob, Voice};
+use crate::domain::fold::{JobCause, QuietJob, Voice};
+use crate::output::{BatchWriter, patiently};
+use crate::runtime::halt::Halt;
 use crate::store::jobs::{self, Counts, JobRecord, Part, Stage};
 
 /// How a job that was not interrupted ended.

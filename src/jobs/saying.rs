@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::batch::{Batch, Work};
 use super::throttle::MOST_SAID;
-use crate::event::UserId;
-use crate::halt::Halt;
-use crate::pipeline::fold::JobCause;
+use crate::domain::event::UserId;
+use crate::domain::fold::JobCause;
+use crate::runtime::halt::Halt;
 use crate::store::Store;
 use crate::store::jobs::Counts;
 use crate::store::states;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{saying, users};
-use crate::pipeline::change::Trigger;
+use crate::domain::ranking_change::Trigger;
 use crate::store::jobs::{Counts, Part};
 use crate::store::keys::Keys;
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use sqlx::PgPool;
 
 use super::batch::{Batch, Failure, Work};
-use crate::batch_writer::patiently;
-use crate::halt::Halt;
+use crate::output::patiently;
+use crate::runtime::halt::Halt;
 use crate::store::Store;
 use crate::store::jobs::Counts;
 use crate::store::keys::Keys;

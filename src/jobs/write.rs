@@ -5,12 +5,12 @@ use std::time::Instant;
 
 use super::batch::{Batch, Failure, Work};
 use super::run::Runner;
-use crate::batch_writer::{Refused, patiently};
-use crate::event::{Event, UserId};
-use crate::halt::Halt;
-use crate::kafka::record::{OriginalRecord, Rejected};
-use crate::pipeline::fold::Voice;
-use crate::store::apply::{Ending, Progress};
+use crate::domain::event::{Event, Reason, UserId};
+use crate::domain::fold::Voice;
+use crate::ingest::record::{OriginalRecord, Rejected};
+use crate::output::{Refused, patiently};
+use crate::runtime::halt::Halt;
+use crate::store::apply::{ItemOutcome, Progress};
 use crate::store::jobs::{self, Checkpoint, Counts, Stage};
 use crate::store::task::{Rescoring, Task};
 
@@ -35,8 +35,8 @@ impl Runner<'_> {
         let (after, changes) = match work {
             Work::Merge { events, records } => self.merge(events, records, voice, checkpoint).await?,
             Work::Rescore(rescorings) => {
-                let (endings, changes) = self.fold(Task::Rescore(&rescorings), voice, Some(checkpoint)).await?;
-                (count(before, &endings), changes)
+                let (outcomes, changes) = self.fold(Task::Rescore(&rescorings), voice, Some(checkpoint)).await?;
+                (count(before, &outcomes), changes)
             }
             Work::Say { again, anew } => self.say(&again, &anew, checkpoint).await?,
         };
@@ -57,10 +57,10 @@ impl Runner<'_> {
         task: Task<'_>,
         voice: Voice,
         checkpoint: Option<Checkpoint>,
-    ) -> Result<(Vec<Ending>, u64), Halt> {
-        let (endings, changes) = self.writer.write(Progress::of_job(task, voice, checkpoint)).await?;
-        self.note(&failed(task, endings.iter().map(Some))).await?;
-        Ok((endings, changes))
+    ) -> Result<(Vec<ItemOutcome>, u64), Halt> {
+        let (outcomes, changes) = self.writer.write(Progress::of_job(task, voice, checkpoint)).await?;
+        self.note(&failed(task, outcomes.iter().map(Some))).await?;
+        Ok((outcomes, changes))
     }
 
     /// Says those again, and those anew of whom a saying is owed; the position goes with the last of it.
@@ -70,8 +70,8 @@ impl Runner<'_> {
         anew: &[Rescoring],
         mut checkpoint: Checkpoint,
     ) -> Result<(Counts, u64), Halt> {
-        let (endings, changes) = self.fold(Task::Rescore(anew), Voice::Aloud, None).await?;
-        checkpoint.counts = count(checkpoint.counts, &endings);
+        let (outcomes, changes) = self.fold(Task::Rescore(anew), Voice::Aloud, None).await?;
+        checkpoint.counts = count(checkpoint.counts, &outcomes);
         let said = patiently("PostgreSQL", || self.means.store.say_again(again, &checkpoint)).await?;
         self.writer.say(said.into_iter().collect()).await?;
         Ok((checkpoint.counts, changes))
@@ -101,10 +101,10 @@ impl Runner<'_> {
         let mut open = Vec::new();
         let mut records = records.into_iter();
         let mut open_records = Vec::new();
-        for (event, ending) in events.into_iter().zip(sifted) {
+        for (event, outcome) in events.into_iter().zip(sifted) {
             let record = records.next();
-            match ending {
-                Some(ending) => checkpoint.counts.count(&ending),
+            match outcome {
+                Some(outcome) => checkpoint.counts.count(&outcome),
                 None => {
                     open.push(event);
                     open_records.extend(record);
@@ -113,13 +113,13 @@ impl Runner<'_> {
         }
         if open_records.is_empty() {
             let before = checkpoint.counts;
-            let (endings, changes) = self.fold(Task::Merge(&open), voice, Some(checkpoint)).await?;
-            return Ok((count(before, &endings), changes));
+            let (outcomes, changes) = self.fold(Task::Merge(&open), voice, Some(checkpoint)).await?;
+            return Ok((count(before, &outcomes), changes));
         }
         // Dead letters come before the position: a death in between repeats them and loses nothing.
-        let (endings, changes) = self.fold(Task::Merge(&open), voice, None).await?;
-        checkpoint.counts = count(checkpoint.counts, &endings);
-        self.writer.reject(refused_by_database(open_records, &endings)).await?;
+        let (outcomes, changes) = self.fold(Task::Merge(&open), voice, None).await?;
+        checkpoint.counts = count(checkpoint.counts, &outcomes);
+        self.writer.reject(refused_by_database(open_records, &outcomes)).await?;
         let after = checkpoint.counts;
         self.fold(Task::Merge(&[]), voice, Some(checkpoint)).await?;
         Ok((after, changes))
@@ -127,29 +127,31 @@ impl Runner<'_> {
 }
 
 /// Users whose items the database refused, and why.
-fn failed<'e>(task: Task<'_>, endings: impl IntoIterator<Item = Option<&'e Ending>>) -> Vec<Failure> {
-    let failure = |(index, ending): (usize, Option<&Ending>)| match ending? {
-        Ending::RejectedByDatabase(why) => Some(Failure { user: task.user(index)?.to_string(), why: why.clone() }),
-        Ending::UnknownUser | Ending::Merged(_) => None,
+fn failed<'e>(task: Task<'_>, outcomes: impl IntoIterator<Item = Option<&'e ItemOutcome>>) -> Vec<Failure> {
+    let failure = |(index, outcome): (usize, Option<&ItemOutcome>)| match outcome? {
+        Err(rejection) if rejection.reason == Reason::RejectedByDatabase => {
+            Some(Failure { user: task.user(index)?.to_string(), why: rejection.detail.clone() })
+        }
+        Err(_) | Ok(_) => None,
     };
-    endings.into_iter().enumerate().filter_map(failure).collect()
+    outcomes.into_iter().enumerate().filter_map(failure).collect()
 }
 
-fn count(before: Counts, endings: &[Ending]) -> Counts {
-    endings.iter().fold(before, |mut counts, ending| {
-        counts.count(ending);
+fn count(before: Counts, outcomes: &[ItemOutcome]) -> Counts {
+    outcomes.iter().fold(before, |mut counts, outcome| {
+        counts.count(outcome);
         counts
     })
 }
 
-fn refused_by_database(records: Vec<OriginalRecord>, endings: &[Ending]) -> Vec<Refused> {
-    let refused = records.into_iter().zip(endings).filter_map(|(record, ending)| match ending {
+fn refused_by_database(records: Vec<OriginalRecord>, outcomes: &[ItemOutcome]) -> Vec<Refused> {
+    let refused = records.into_iter().zip(outcomes).filter_map(|(record, outcome)| match outcome {
         // A user whom the platform does not have is skipped.
-        Ending::RejectedByDatabase(_) => {
-            let rejection = ending.clone().into_outcome().err()?;
-            Some(Refused { rejected: Rejected { record, rejection }, attempts: FIRST_ATTEMPT })
+        Err(rejection) if rejection.reason == Reason::RejectedByDatabase => {
+            let rejected = Rejected { record, rejection: rejection.clone() };
+            Some(Refused { rejected, attempts: FIRST_ATTEMPT })
         }
-        Ending::UnknownUser | Ending::Merged(_) => None,
+        Err(_) | Ok(_) => None,
     });
     refused.collect()
 }

@@ -13,7 +13,8 @@ use tokio::sync::watch;
 use tracing::{debug, error, info, warn};
 
 use super::producer::Producer;
-use crate::event::Kind;
+use crate::config::{KafkaConfig, TopicsConfig};
+use crate::domain::event::Kind;
 
 /// The names of the four topics.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +49,17 @@ impl Topics {
     }
 }
 
+impl From<&TopicsConfig> for Topics {
+    fn from(config: &TopicsConfig) -> Self {
+        Self {
+            onboarding_completed: config.onboarding_completed.as_str().to_owned(),
+            profile_updated: config.profile_updated.as_str().to_owned(),
+            segment_changed: config.segment_changed.as_str().to_owned(),
+            dead_letter: config.dead_letter.as_str().to_owned(),
+        }
+    }
+}
+
 /// How soon a client knocks again. librdkafka's own 100 ms are 20 TLS handshakes a second where a client is refused: while
 /// it has no connection at all, it knocks twice in the first of these spans, whatever it was answered.
 /// An operator who sets one of the two decides about both, since they have to fit each other.
@@ -79,6 +91,28 @@ pub fn close(client: impl Send + 'static) {
 #[derive(Debug, Clone, Default)]
 pub struct Cluster {
     pub properties: Vec<(String, String)>,
+}
+
+impl From<&KafkaConfig> for Cluster {
+    fn from(kafka: &KafkaConfig) -> Self {
+        let mut properties: Vec<(String, String)> =
+            kafka.properties.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let mut set = |name: &str, value: Option<String>| {
+            properties.extend(value.map(|value| (name.to_owned(), value)));
+        };
+        let path = |path: &Option<std::path::PathBuf>| path.as_ref().map(|path| path.display().to_string());
+        set("bootstrap.servers", Some(kafka.brokers.joined()));
+        set("client.id", Some(kafka.client_id.as_str().to_owned()));
+        set("security.protocol", Some(kafka.security_protocol.as_str().to_owned()));
+        set("sasl.mechanism", kafka.sasl_mechanism.map(|mechanism| mechanism.as_str().to_owned()));
+        set("sasl.username", kafka.sasl_username.as_ref().map(|name| name.as_str().to_owned()));
+        set("sasl.password", kafka.sasl_password.as_ref().map(|secret| secret.expose().to_owned()));
+        set("ssl.ca.location", path(&kafka.ssl_ca));
+        set("ssl.certificate.location", path(&kafka.ssl_certificate));
+        set("ssl.key.location", path(&kafka.ssl_key));
+        set("ssl.key.password", kafka.ssl_key_password.as_ref().map(|secret| secret.expose().to_owned()));
+        Self { properties }
+    }
 }
 
 impl Cluster {

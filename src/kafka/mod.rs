@@ -1,31 +1,11 @@
-//! Kafka: the consumer loop and its ledgers, the publisher of segment-changed, the dead letters.
+//! What both directions of Kafka need: client settings, errors, headers, looking up topics, and the calls of librdkafka.
 
-pub mod assignment;
 pub mod certificate;
 pub mod client;
-pub mod consumer;
-pub mod dead_letter;
-pub mod dead_letter_reader;
-pub mod dead_letter_writer;
 pub mod ffi;
-pub mod handover;
-pub mod held_rows;
-pub mod ledger;
-pub mod letters;
-pub mod outbox_gate;
+pub mod headers;
+pub mod partition;
 pub mod producer;
-pub mod publisher;
-pub mod rebalance;
-pub mod record;
-pub mod recreated;
-pub mod said_revisions;
-pub mod said_schema;
-pub mod schema_wait;
-pub mod sorter;
-pub mod start;
-pub mod stuck;
-pub mod tombstone;
 pub mod topic_id;
 pub mod topic_reader;
 pub mod topics;
-pub mod worker;

@@ -9,8 +9,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tracing::debug;
 use uuid::Uuid;
 
-use super::assignment::Partition;
-use crate::event::Kind;
+use crate::domain::event::Kind;
+use crate::kafka::partition::Partition;
 
 /// What stands before the id in a committed offset's metadata.
 const PREFIX: &str = "topic-id=";

@@ -11,7 +11,8 @@ use rdkafka::message::OwnedMessage;
 use rdkafka::{Message, Offset, TopicPartitionList};
 
 use super::client::{self, ClientEvents, Cluster};
-use crate::stop::Stop;
+use crate::runtime::halt::Halt;
+use crate::runtime::stop::Stop;
 
 /// How long the brokers may take to answer one question.
 const ANSWER: Duration = Duration::from_secs(10);
@@ -41,6 +42,17 @@ pub enum ReadError {
     Interrupted,
     #[error("could not read {topic}: {error}")]
     Failed { topic: String, error: KafkaError },
+}
+
+impl From<ReadError> for Halt {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Away(_) => Self::Away(error.to_string()),
+            ReadError::Interrupted => Self::Interrupted,
+            ReadError::Missing(_) => Self::Refused(error.to_string()),
+            ReadError::Failed { .. } | ReadError::Undecodable { .. } => Self::Failed(error.to_string()),
+        }
+    }
 }
 
 /// Which topic of which cluster.

@@ -13,9 +13,9 @@ use super::client::{ClientEvents, Topics};
 use super::ffi;
 use super::producer::Producer;
 use super::topic_id::TopicIds;
-use crate::event::Kind;
-use crate::health::Health;
-use crate::stop::{Stop, StopReason};
+use crate::domain::event::Kind;
+use crate::runtime::health::Health;
+use crate::runtime::stop::{Stop, StopReason};
 
 /// The name under which topics and brokers are reported as (not) ready.
 pub const COMPONENT: &str = "kafka";

@@ -10,20 +10,20 @@ use super::error::{ErrorClass, StoreError};
 use super::jobs;
 use super::outbox::{self, Content, Publication};
 use super::progress::Chunk;
-pub use super::progress::{Ending, Progress, Tally};
+pub use super::progress::{ItemOutcome, Progress, Tally};
 use super::sql;
 use super::states::{self, Asked, Snapshot};
 use super::task::{Group, UserFold, fold_user};
 use super::user_vectors::{self, RowIds};
-use crate::event::{Millis, UserId};
-use crate::fault::fault_point;
-use crate::pipeline::change::Change;
-use crate::pipeline::fold::{Context, RowWrite};
+use crate::domain::event::{Millis, UserId};
+use crate::domain::fold::{Context, RowWrite};
+use crate::domain::ranking_change::Change;
+use crate::runtime::fault::fault_point;
 
 /// What one transaction did.
 #[derive(Default)]
 struct Committed {
-    endings: Vec<(usize, Ending)>,
+    outcomes: Vec<(usize, ItemOutcome)>,
     losers: Chunk,
     publication: Option<Publication>,
     unknown_currencies: u64,
@@ -61,8 +61,8 @@ impl Store {
                     progress.tally.unknown_currencies += committed.unknown_currencies;
                     progress.tally.conflicts += committed.losers.len() as u64;
                     progress.publications.extend(committed.publication);
-                    for (index, ending) in committed.endings {
-                        progress.end(index, ending);
+                    for (index, outcome) in committed.outcomes {
+                        progress.end(index, outcome);
                     }
                     if !committed.losers.is_empty() {
                         progress.open.push(committed.losers);
@@ -144,12 +144,12 @@ impl Store {
         let folds = self.fold(progress, chunk, snapshot)?;
         if folds.iter().all(|fold| fold.write.is_none()) {
             transaction.rollback().await?;
-            let endings = folds.into_iter().flat_map(|fold| fold.endings).collect();
-            return Ok(Committed { endings, ..Committed::default() });
+            let outcomes = folds.into_iter().flat_map(|fold| fold.outcomes).collect();
+            return Ok(Committed { outcomes, ..Committed::default() });
         }
         let mut committed = self.write_folds(&mut transaction, chunk, folds, row_ids).await?;
         if committed.losers.is_empty()
-            && let Some(checkpoint) = progress.last_checkpoint(&committed.endings)
+            && let Some(checkpoint) = progress.last_checkpoint(&committed.outcomes)
         {
             jobs::checkpoint(&mut transaction, &checkpoint).await?;
             committed.checkpointed = true;
@@ -212,7 +212,7 @@ impl Store {
                 changes.extend(write.change.clone());
                 committed.unknown_currencies += u64::from(write.unknown_currency);
             }
-            committed.endings.extend(fold.endings);
+            committed.outcomes.extend(fold.outcomes);
         }
         if !changes.is_empty() {
             let id = outbox::insert(connection, self.owner, self.lease, &changes).await?;

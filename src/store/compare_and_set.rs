@@ -7,12 +7,12 @@ use sqlx::postgres::PgConnection;
 use uuid::Uuid;
 
 use super::error::StoreError;
+use super::sql;
 use super::states::{SAID_NOTHING, SAID_NULL, SAID_RANKING};
-use crate::event::UserId;
-use crate::pipeline::change::Saying;
-use crate::pipeline::codec;
-use crate::pipeline::state::State;
-use crate::store::sql;
+use crate::codec::stored;
+use crate::domain::event::UserId;
+use crate::domain::ranking_change::Saying;
+use crate::domain::state::State;
 
 /// A state to write: over the one that was read, or as the user's first.
 #[derive(Debug)]
@@ -68,7 +68,7 @@ pub async fn compare_and_set(
         return Ok(HashSet::new());
     }
     let states = writes.iter().map(|write| write.state);
-    let encoded = states.clone().map(|state| codec::encode_state(&state.profile, state.said.as_ref()));
+    let encoded = states.clone().map(|state| stored::encode_state(&state.profile, state.said.as_ref()));
     let encoded = encoded.collect::<Result<Vec<_>, _>>()?;
     let rows = sql::query(SET)
         .bind(writes.iter().map(|write| write.user.as_str()).collect::<Vec<_>>())

@@ -2,8 +2,10 @@
 
 use std::borrow::Cow;
 
-use crate::pipeline::codec::{CodecError, EncodingError};
-use crate::pipeline::fold::NewerCatalog;
+use crate::runtime::halt::Halt;
+
+use crate::codec::stored::{CodecError, EncodingError};
+use crate::domain::fold::NewerCatalog;
 
 /// What to do about a database error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -64,6 +66,22 @@ pub enum StoreError {
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         Self::Database(error)
+    }
+}
+
+impl From<StoreError> for Halt {
+    fn from(error: StoreError) -> Self {
+        match error.class() {
+            None => Self::Refused(error.detail()),
+            Some(ErrorClass::Outage | ErrorClass::Conflict) => Self::Away(format!("PostgreSQL: {}", error.detail())),
+            Some(_) => Self::Failed(error.detail()),
+        }
+    }
+}
+
+impl From<sqlx::Error> for Halt {
+    fn from(error: sqlx::Error) -> Self {
+        StoreError::from(error).into()
     }
 }
 

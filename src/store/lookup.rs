@@ -5,12 +5,12 @@ use serde::Serialize;
 use sqlx::Row;
 use sqlx::postgres::PgPool;
 
+use super::sql;
 use super::states::{self, Asked};
-use super::verify::{StoredRow, stored_row};
-use crate::event::{Millis, UserId};
-use crate::pipeline::codec::CodecError;
-use crate::pipeline::state::State;
-use crate::store::sql;
+use super::stored_row::{StoredRow, stored_row};
+use crate::codec::stored::CodecError;
+use crate::domain::event::{Millis, UserId};
+use crate::domain::state::State;
 
 /// The state of a user; the outer `Result` is the database's, the inner one the stored bytes'.
 pub async fn state(pool: &PgPool, user: &UserId) -> Result<Result<State, CodecError>, sqlx::Error> {

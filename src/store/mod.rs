@@ -5,19 +5,19 @@ pub mod compare_and_set;
 pub mod error;
 pub mod jobs;
 pub mod keys;
+pub mod leased_rows;
 pub mod lookup;
-pub mod migrate;
 pub mod onboarding_profiles;
 pub mod outbox;
 pub mod progress;
 pub mod rehearse;
-pub mod schema;
 pub mod sql;
-pub mod standing;
 pub mod states;
+pub mod stored_row;
 pub mod task;
+pub mod user_status;
 pub mod user_vectors;
-pub mod verify;
+pub mod writer;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +25,7 @@ use std::time::Duration;
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use crate::engine::Catalog;
+use crate::domain::scoring::Catalog;
 
 /// The database as this process uses it. Cheap to clone.
 #[derive(Debug, Clone)]

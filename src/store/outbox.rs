@@ -9,11 +9,11 @@ use uuid::Uuid;
 use super::Store;
 use super::error::StoreError;
 use super::jobs::{self, Checkpoint};
+use super::sql;
 use super::states::{self, Asked};
-use crate::event::UserId;
-use crate::pipeline::change::Change;
-use crate::pipeline::codec;
-use crate::store::sql;
+use crate::codec::stored;
+use crate::domain::event::UserId;
+use crate::domain::ranking_change::Change;
 
 /// One outbox row in the hands of its publisher.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,7 +46,7 @@ pub async fn insert(
     lease: Duration,
     changes: &[Change],
 ) -> Result<i64, StoreError> {
-    let body = codec::encode_changes(changes)?;
+    let body = stored::encode_changes(changes)?;
     let id = sql::query_scalar(
         "insert into segmenter.outbox (owner, leased_until, body) values ($1, clock_timestamp() + $2, $3) returning id",
     )
@@ -143,7 +143,7 @@ pub async fn take_over(
 
 fn content(users: Option<Vec<String>>, body: Option<&[u8]>) -> Option<Content> {
     match (users, body) {
-        (_, Some(body)) => codec::decode_changes(body).ok().map(Content::Changes),
+        (_, Some(body)) => stored::decode_changes(body).ok().map(Content::Changes),
         (Some(users), None) => Some(Content::Users(users.iter().filter_map(|user| UserId::new(user)).collect())),
         (None, None) => None,
     }
@@ -169,30 +169,33 @@ pub async fn delete(pool: &PgPool, owner: Uuid, ids: &[i64]) -> Result<(), sqlx:
     Ok(())
 }
 
-/// The revision last said of each user, in the order asked for; 0 where nothing ever was.
-pub async fn said_revisions(pool: &PgPool, users: &[&str]) -> Result<Vec<i64>, sqlx::Error> {
+/// Those of `users` whose published revision is higher than the one given beside each.
+pub async fn users_with_newer_revisions(
+    pool: &PgPool,
+    users: &[&str],
+    revisions: &[i64],
+) -> Result<Vec<String>, sqlx::Error> {
     let statement = sql::query_by_keys(
-        "select coalesce(s.revision, d.revision, 0) as revision
-         from unnest($1::text[]) with ordinality as k(user_id, place)
-         left join segmenter.profile_states s on s.user_id = k.user_id
-         left join segmenter.departed d on d.user_id = k.user_id and s.user_id is null
-         order by k.place",
+        "select k.user_id from unnest($1::text[], $2::bigint[]) as k(user_id, revision)
+         where k.revision < coalesce(
+             (select s.revision from segmenter.profile_states s where s.user_id = k.user_id),
+             (select d.revision from segmenter.departed d where d.user_id = k.user_id))",
         users.len(),
     );
-    let rows = sql::fetch_all(pool, statement.bind(users)).await?;
-    rows.iter().map(|row| row.try_get("revision")).collect()
+    let rows = sql::fetch_all(pool, statement.bind(users).bind(revisions)).await?;
+    rows.iter().map(|row| row.try_get("user_id")).collect()
 }
 
 /// What was last said of each of `users` of whom anything was.
-pub async fn last_said(pool: &PgPool, users: &[&UserId]) -> Result<Vec<Change>, sqlx::Error> {
-    let names: Vec<&str> = users.iter().map(|user| user.as_str()).collect();
+pub async fn last_said(pool: &PgPool, users: &[String]) -> Result<Vec<Change>, sqlx::Error> {
+    let names: Vec<&str> = users.iter().map(String::as_str).collect();
     let mut transaction = sql::begin_in(pool).await?;
     let snapshot = states::read(&mut transaction, &names, Asked::OfNobody).await?;
     let mut said = Vec::with_capacity(users.len());
     for (user, current) in users.iter().zip(snapshot.users) {
         let state = current.map_err(|error| sqlx::Error::Decode(Box::new(error)))?.state;
-        if let Some(saying) = state.said {
-            said.push(Change { user: (*user).clone(), revision: state.revision, saying });
+        if let Some((saying, user)) = state.said.zip(UserId::new(user)) {
+            said.push(Change { user, revision: state.revision, saying });
         }
     }
     Ok(said)

@@ -6,30 +6,12 @@ use super::error::StoreError;
 use super::jobs::Checkpoint;
 use super::outbox::Publication;
 use super::task::{Group, Task};
-use crate::event::{Event, Reason, Rejection};
-use crate::pipeline::fold::Voice;
-use crate::profile::Outcome;
+use crate::domain::event::{Event, Rejection};
+use crate::domain::fold::Voice;
+use crate::domain::profile::Outcome;
 
-/// The end of one event.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ending {
-    Merged(Outcome),
-    /// The platform does not know the user.
-    UnknownUser,
-    /// The database will never take it; the text names code and constraint.
-    RejectedByDatabase(String),
-}
-
-impl Ending {
-    /// What the event did, or why it is a dead letter.
-    pub fn into_outcome(self) -> Result<Outcome, Rejection> {
-        match self {
-            Self::Merged(outcome) => Ok(outcome),
-            Self::UnknownUser => Err(Rejection::new(Reason::UnknownUser, "there is no such row in users")),
-            Self::RejectedByDatabase(detail) => Err(Rejection::new(Reason::RejectedByDatabase, detail)),
-        }
-    }
-}
+/// What became of one item: its outcome, or why it is a dead letter.
+pub type ItemOutcome = Result<Outcome, Rejection>;
 
 /// Numbers about the work done, for metrics.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -52,7 +34,7 @@ pub struct Progress<'e> {
     pub(super) voice: Voice,
     /// Where the job that the batch belongs to is after it; written in the batch's last transaction.
     pub(super) checkpoint: Option<Checkpoint>,
-    endings: Vec<Option<Ending>>,
+    outcomes: Vec<Option<ItemOutcome>>,
     /// Chunks that are still to be written, the last one first.
     pub(super) open: Vec<Chunk>,
     /// What has been committed to the outbox and not been taken away by the caller yet.
@@ -73,27 +55,27 @@ impl<'e> Progress<'e> {
     pub fn of_job(task: Task<'e>, voice: Voice, checkpoint: Option<Checkpoint>) -> Self {
         let chunk = task.by_user();
         let open = if chunk.is_empty() { Vec::new() } else { vec![chunk] };
-        let endings = vec![None; task.len()];
-        Self { task, voice, checkpoint, endings, open, publications: Vec::new(), tally: Tally::default() }
+        let outcomes = vec![None; task.len()];
+        Self { task, voice, checkpoint, outcomes, open, publications: Vec::new(), tally: Tally::default() }
     }
 
-    /// The checkpoint for a transaction that ends the batch with these endings, if it has one that is not written yet.
-    pub(super) fn last_checkpoint(&self, endings: &[(usize, Ending)]) -> Option<Checkpoint> {
+    /// The checkpoint for a transaction that ends the batch with these outcomes, if it has one that is not written yet.
+    pub(super) fn last_checkpoint(&self, outcomes: &[(usize, ItemOutcome)]) -> Option<Checkpoint> {
         let mut checkpoint = self.checkpoint.clone().filter(|_| self.open.is_empty())?;
-        let before = self.endings.iter().flatten();
-        before.chain(endings.iter().map(|(_, ending)| ending)).for_each(|ending| checkpoint.counts.count(ending));
+        let before = self.outcomes.iter().flatten();
+        before.chain(outcomes.iter().map(|(_, outcome)| outcome)).for_each(|outcome| checkpoint.counts.count(outcome));
         Some(checkpoint)
     }
 
-    /// The ending of each event, once [`Store::advance`](super::Store::advance) has succeeded.
-    pub fn into_endings(self) -> impl Iterator<Item = Ending> {
+    /// The outcome of each event, once [`Store::advance`](super::Store::advance) has succeeded.
+    pub fn into_outcomes(self) -> impl Iterator<Item = ItemOutcome> {
         // After success every chunk is closed, and closing a chunk ends each of its events.
-        self.endings.into_iter().flatten()
+        self.outcomes.into_iter().flatten()
     }
 
-    pub(super) fn end(&mut self, index: usize, ending: Ending) {
-        if let Some(slot) = self.endings.get_mut(index) {
-            *slot = Some(ending);
+    pub(super) fn end(&mut self, index: usize, outcome: ItemOutcome) {
+        if let Some(slot) = self.outcomes.get_mut(index) {
+            *slot = Some(outcome);
         }
     }
 
@@ -113,7 +95,7 @@ impl<'e> Progress<'e> {
             return;
         }
         for index in group.items {
-            self.end(index, Ending::RejectedByDatabase(error.detail()));
+            self.end(index, Err(Rejection::by_database(error.detail())));
         }
     }
 }

@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::Store;
-use super::apply::Ending;
+use super::apply::ItemOutcome;
 use super::error::{ErrorClass, StoreError};
 use super::sql;
 use super::states::{self, Snapshot};
 use super::task::{Task, UserFold, fold_user};
-use crate::event::UserId;
-use crate::pipeline::fold::{Context, Voice};
-use crate::pipeline::state::State;
+use crate::domain::event::{Rejection, UserId};
+use crate::domain::fold::{Context, Voice};
+use crate::domain::state::State;
 
 /// What a remembered state counts for, in bytes: registers, texts, the ranking said, and the table's own share.
 const STATE_BYTES: usize = 4096;
@@ -46,22 +46,22 @@ impl Rehearsal {
         Self { store, remembered: HashMap::new(), most_remembered, changes: 0, is_exact: true }
     }
 
-    /// The ending that each item would have. What the database's own rules would refuse is not found out.
+    /// The outcome that each item would have. What the database's own rules would refuse is not found out.
     ///
     /// # Errors
     /// The database does not answer, or a newer version owns the data.
-    pub async fn advance(&mut self, task: Task<'_>) -> Result<Vec<Ending>, StoreError> {
+    pub async fn advance(&mut self, task: Task<'_>) -> Result<Vec<ItemOutcome>, StoreError> {
         let folds = self.store.rehearse(task, |user| Some(self.remembered.get(user)?.state.clone())).await?;
-        let mut endings: Vec<(usize, Ending)> = Vec::with_capacity(task.len());
+        let mut outcomes: Vec<(usize, ItemOutcome)> = Vec::with_capacity(task.len());
         for Rehearsed { user, prior, fold } in folds {
             self.changes += u64::from(fold.state_write().is_some_and(|write| write.change.is_some()));
-            endings.extend(fold.endings);
+            outcomes.extend(fold.outcomes);
             if let Some(write) = fold.write {
                 self.remember(&user, &prior, write.state);
             }
         }
-        endings.sort_by_key(|(index, _)| *index);
-        Ok(endings.into_iter().map(|(_, ending)| ending).collect())
+        outcomes.sort_by_key(|(index, _)| *index);
+        Ok(outcomes.into_iter().map(|(_, outcome)| outcome).collect())
     }
 
     /// Whom all of it together would bring from where to where.
@@ -96,23 +96,23 @@ struct Rehearsed {
 }
 
 impl Store {
-    /// The ending of each item that would change nothing; `None` for those that have to be written. States only grow, so
+    /// The outcome of each item that would change nothing; `None` for those that have to be written. States only grow, so
     /// what changes nothing now will not change anything later either.
     ///
     /// # Errors
     /// The database does not answer, or a newer version owns the data.
-    pub async fn sift(&self, task: Task<'_>) -> Result<Vec<Option<Ending>>, StoreError> {
-        let mut endings = vec![None; task.len()];
+    pub async fn sift(&self, task: Task<'_>) -> Result<Vec<Option<ItemOutcome>>, StoreError> {
+        let mut outcomes = vec![None; task.len()];
         for Rehearsed { fold, .. } in self.rehearse(task, |_| None).await? {
             if fold.write.is_none() {
-                for (index, ending) in fold.endings {
-                    if let Some(slot) = endings.get_mut(index) {
-                        *slot = Some(ending);
+                for (index, outcome) in fold.outcomes {
+                    if let Some(slot) = outcomes.get_mut(index) {
+                        *slot = Some(outcome);
                     }
                 }
             }
         }
-        Ok(endings)
+        Ok(outcomes)
     }
 
     /// Folds each user's items into the state that `remembered` gives, else into the stored one.
@@ -138,8 +138,8 @@ impl Store {
                     rehearsed.push(Rehearsed { user, prior, fold: fold_user(task, group, current, &context)? });
                 }
                 Err(error) if error.class() == Some(ErrorClass::Permanent) => {
-                    let endings = group.all(&Ending::RejectedByDatabase(error.detail()));
-                    let fold = UserFold::without_write(endings);
+                    let outcomes = group.all(&Err(Rejection::by_database(error.detail())));
+                    let fold = UserFold::without_write(outcomes);
                     rehearsed.push(Rehearsed { user, prior: State::default(), fold });
                 }
                 Err(error) => return Err(error),

@@ -4,12 +4,12 @@ use sqlx::postgres::{PgConnection, PgPool, PgRow};
 use sqlx::{FromRow, Row};
 use uuid::Uuid;
 
-use crate::event::{Millis, UserId};
-use crate::pipeline::change::Saying;
-use crate::pipeline::codec::{self, CodecError};
-use crate::pipeline::state::State;
-use crate::profile::Profile;
-use crate::store::sql;
+use super::sql;
+use crate::codec::stored::{self, CodecError};
+use crate::domain::event::{Millis, UserId};
+use crate::domain::profile::Profile;
+use crate::domain::ranking_change::Saying;
+use crate::domain::state::State;
 
 /// What is known of a user before a fold.
 #[derive(Debug)]
@@ -134,7 +134,7 @@ impl StateRow<'_> {
                 ..State::default()
             });
         };
-        let stored = codec::decode_state(bytes)?;
+        let stored = stored::decode_state(bytes)?;
         let said = match self.said {
             Some(SAID_RANKING) => {
                 Some(Saying::Ranking(stored.announcement.ok_or(CodecError::Damaged { what: "state" })?))

@@ -1,13 +1,13 @@
 //! What a batch asks for, by user, and the fold of one user's part of it.
 
-use super::apply::Ending;
+use super::apply::ItemOutcome;
 use super::error::StoreError;
 use super::states::Current;
-use crate::event::{Body, Event, Millis, UserId};
-use crate::pipeline::fold::{self, Context, Fold, JobCause, Write};
-use crate::profile::Outcome;
+use crate::domain::event::{Body, Event, Millis, Rejection, UserId};
+use crate::domain::fold::{self, Context, Fold, JobCause, Write};
+use crate::domain::profile::Outcome;
 
-/// What is to be done to the states of users; each item has an ending.
+/// What is to be done to the states of users; each item has an outcome.
 #[derive(Debug, Clone, Copy)]
 pub enum Task<'e> {
     /// Merge these events, and score whom they change.
@@ -16,7 +16,7 @@ pub enum Task<'e> {
     Rescore(&'e [Rescoring]),
 }
 
-/// A user to be scored anew. The ending is applied if that made a difference, else unchanged.
+/// A user to be scored anew. The outcome is applied if that made a difference, else unchanged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rescoring {
     pub user: UserId,
@@ -71,7 +71,7 @@ impl<'e> Task<'e> {
 
 /// What folding one user's items came to.
 pub(super) struct UserFold {
-    pub(super) endings: Vec<(usize, Ending)>,
+    pub(super) outcomes: Vec<(usize, ItemOutcome)>,
     /// What to write over the state that was read.
     pub(super) write: Option<Write>,
     /// The counter of the version that was read.
@@ -83,15 +83,15 @@ pub(super) struct UserFold {
 }
 
 impl Group {
-    /// Every item of the user's with the same ending.
-    pub(super) fn all(&self, ending: &Ending) -> Vec<(usize, Ending)> {
-        self.items.iter().map(|index| (*index, ending.clone())).collect()
+    /// Every item of the user's with the same outcome.
+    pub(super) fn all(&self, outcome: &ItemOutcome) -> Vec<(usize, ItemOutcome)> {
+        self.items.iter().map(|index| (*index, outcome.clone())).collect()
     }
 }
 
 impl UserFold {
-    pub(super) fn without_write(endings: Vec<(usize, Ending)>) -> Self {
-        Self { endings, write: None, over: None, may_insert: false, departed_erasure: None }
+    pub(super) fn without_write(outcomes: Vec<(usize, ItemOutcome)>) -> Self {
+        Self { outcomes, write: None, over: None, may_insert: false, departed_erasure: None }
     }
 
     /// What to write into the state table; nothing for a user who may not have a state.
@@ -122,10 +122,10 @@ fn merge(events: &[Event], group: &Group, current: Current, context: &Context<'_
     let (may_insert, over) = (current.may_lack_a_row(), current.counter);
     let taken: Vec<&Event> = accepted.iter().filter_map(|index| events.get(*index)).collect();
     let Fold { outcomes, write } = fold::fold(&group.user, current.state, &taken, context)?;
-    let merged = accepted.into_iter().zip(outcomes).map(|(index, outcome)| (index, Ending::Merged(outcome)));
-    let unknown = refused.into_iter().map(|index| (index, Ending::UnknownUser));
+    let merged = accepted.into_iter().zip(outcomes).map(|(index, outcome)| (index, Ok(outcome)));
+    let unknown = refused.into_iter().map(|index| (index, Err(Rejection::unknown_user())));
     let departed_erasure = write.as_ref().filter(|_| !current.known).and_then(|write| write.state.profile.erased_at());
-    Ok(UserFold { endings: merged.chain(unknown).collect(), write, over, may_insert, departed_erasure })
+    Ok(UserFold { outcomes: merged.chain(unknown).collect(), write, over, may_insert, departed_erasure })
 }
 
 fn rescore(
@@ -136,13 +136,13 @@ fn rescore(
 ) -> Result<UserFold, StoreError> {
     let rescoring = group.items.first().and_then(|index| rescorings.get(*index));
     let Some(rescoring) = rescoring.filter(|_| current.known) else {
-        return Ok(UserFold::without_write(group.all(&Ending::UnknownUser)));
+        return Ok(UserFold::without_write(group.all(&Err(Rejection::unknown_user()))));
     };
     let write = fold::rescore(&group.user, current.state.clone(), rescoring.cause, context)?
         .filter(|write| rescoring.repair || write.state != current.state);
     let outcome = if write.is_some() { Outcome::Applied } else { Outcome::Unchanged };
     Ok(UserFold {
-        endings: group.all(&Ending::Merged(outcome)),
+        outcomes: group.all(&Ok(outcome)),
         write,
         may_insert: current.may_lack_a_row(),
         over: current.counter,

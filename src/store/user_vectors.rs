@@ -5,9 +5,9 @@ use sqlx::types::Json;
 use time::PrimitiveDateTime;
 use uuid::Uuid;
 
-use crate::event::UserId;
-use crate::pipeline::row::{RowContent, ShownAssignment};
-use crate::store::sql;
+use super::sql;
+use crate::domain::event::UserId;
+use crate::domain::row::{RowContent, ShownAssignment};
 
 /// The namespace of the ids of rows that we insert: the id is the UUIDv5 of the user in it.
 pub const ROW_ID_NAMESPACE: Uuid = Uuid::from_u128(0x2d84_91c7_53be_5e0f_8a16_b9e2_4f07_ac35);

@@ -1,11 +1,12 @@
 //! JSON and Avro of one event: the same event, the same state byte for byte, the same refusal.
 
 use apache_avro::types::Value as Avro;
-use segmenter::engine::Catalog;
-use segmenter::event::{Body, Rejection};
-use segmenter::pipeline::codec;
-use segmenter::pipeline::fold::{Context, Voice, fold};
-use segmenter::pipeline::state::State;
+use segmenter::codec;
+use segmenter::codec::stored;
+use segmenter::domain::event::{Body, Rejection};
+use segmenter::domain::fold::{Context, Voice, fold};
+use segmenter::domain::scoring::Catalog;
+use segmenter::domain::state::State;
 use serde_json::Map;
 
 use super::*;
@@ -17,7 +18,7 @@ fn stored(event: &Event) -> Vec<u8> {
     let context = Context { catalog: &catalog, clock_ms: NOW, voice: Voice::Aloud };
     let folded = fold(&event.user, State::default(), &[event], &context).unwrap();
     let state = folded.write.unwrap().state;
-    codec::encode_state(&state.profile, state.said.as_ref()).unwrap()
+    stored::encode_state(&state.profile, state.said.as_ref()).unwrap()
 }
 
 #[test]
@@ -122,7 +123,7 @@ fn every_record_of_the_corpus_that_avro_can_hold_turns_out_as_in_json() {
         let Some(Ok(Value::Object(json))) = case.value.as_deref().map(serde_json::from_slice) else { continue };
         let of_case =
             |value| RawRecord { key: case.key.as_deref(), timestamp: case.timestamp, ..record(case.kind, value) };
-        let in_json = event::decode(&of_case(case.value.as_deref().unwrap()), &Limits::default());
+        let in_json = codec::decode(&of_case(case.value.as_deref().unwrap()), &Limits::default());
         let is_envelope_of_no_object = json.get("payload").is_some_and(|payload| !payload.is_object());
         match &in_json {
             // Syntax and size are the encoding's own.
@@ -134,7 +135,7 @@ fn every_record_of_the_corpus_that_avro_can_hold_turns_out_as_in_json() {
         let fitting = fitting_schema(&json, &mut 0).to_string();
         let datum = writer::datum(&schema(&fitting), &json);
         let writer = WriterSchema::parse(&fitting).unwrap();
-        let in_avro = event::decode_datum(&of_case(&datum), &writer, &datum, &Limits::default());
+        let in_avro = codec::decode_datum(&of_case(&datum), &writer, &datum, &Limits::default());
         assert_eq!(outcome(in_avro), outcome(in_json), "{}", case.name);
         compared += 1;
     }

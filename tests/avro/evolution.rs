@@ -1,7 +1,7 @@
 //! Earlier and later versions of a schema, and schemas that are written another way, are read.
 
-use segmenter::event::Body;
-use segmenter::profile::section::SectionKind;
+use segmenter::domain::event::Body;
+use segmenter::domain::section::SectionKind;
 
 use super::*;
 
@@ -130,7 +130,7 @@ fn a_schema_may_refer_to_types_of_others_which_refer_to_yet_others() {
     let writer = WriterSchema::parse_with(&rest.to_string(), &others).unwrap();
     let datum = writer::datum(&schema(ONBOARDING), &parsed(ONBOARDING_EXAMPLE));
     let record = record(Kind::OnboardingCompleted, &datum);
-    assert_eq!(event::decode_datum(&record, &writer, &datum, &Limits::default()), as_published());
+    assert_eq!(codec::decode_datum(&record, &writer, &datum, &Limits::default()), as_published());
 }
 
 #[test]

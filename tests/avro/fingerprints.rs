@@ -1,6 +1,6 @@
 //! CRC-64-AVRO by the specification's own algorithm, and what the schemas say of themselves.
 
-use segmenter::pipeline::segment_changed;
+use segmenter::codec::segment_changed;
 
 use super::*;
 

@@ -71,9 +71,9 @@ fn a_datum_over_the_limit_is_too_large_before_anything_else() {
     let value = example(Kind::OnboardingCompleted);
     let limits = Limits { max_value_bytes: value.len() - 1, ..Limits::default() };
     let framed = record(Kind::OnboardingCompleted, &value);
-    assert_eq!(reason(event::decode(&framed, &limits)), Reason::TooLarge);
+    assert_eq!(reason(codec::decode(&framed, &limits)), Reason::TooLarge);
     let writer = WriterSchema::parse(ONBOARDING).unwrap();
-    assert_eq!(reason(event::decode_datum(&framed, &writer, &value[10..], &limits)), Reason::TooLarge);
+    assert_eq!(reason(codec::decode_datum(&framed, &writer, &value[10..], &limits)), Reason::TooLarge);
 }
 
 #[test]

@@ -1,12 +1,12 @@
 //! segment-changed in Avro says what it says in JSON, and others can read it.
 
 use apache_avro::reader::datum::GenericDatumReader;
-use segmenter::engine::{Catalog, RankedSegment, Reasons};
-use segmenter::event::{Millis, UserId};
-use segmenter::pipeline::change::{Announcement, Change, Saying, Scored, Trigger};
-use segmenter::pipeline::fold::{Context, Voice, fold};
-use segmenter::pipeline::segment_changed::{self, Encoding};
-use segmenter::pipeline::state::State;
+use segmenter::codec::segment_changed::{self, Encoding};
+use segmenter::domain::event::{Millis, UserId};
+use segmenter::domain::fold::{Context, Voice, fold};
+use segmenter::domain::ranking_change::{Announcement, Change, Saying, Scored, Trigger};
+use segmenter::domain::scoring::{Catalog, RankedSegment, Reasons};
+use segmenter::domain::state::State;
 
 use super::*;
 

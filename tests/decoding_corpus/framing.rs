@@ -1,6 +1,6 @@
 //! Size, emptiness, encodings, JSON itself, envelopes, and the order of the checks.
 
-use segmenter::event::{Body, Reason, Rejection, Skip};
+use segmenter::domain::event::{Body, Reason, Rejection, Skip};
 
 use super::*;
 
@@ -196,7 +196,7 @@ fn numbers_and_strings() -> Vec<Case> {
     cases.push(Case::onboarding(
         "an object with broken content where destinations are stated is not read",
         completion(r#"{"destinations":{"x":1e400,"x":1e400,"\ud800":"\ud800"}}"#),
-        Expected::onboarding(vec![Section::Destinations(segmenter::profile::section::Destinations { stated: true })]),
+        Expected::onboarding(vec![Section::Destinations(segmenter::domain::section::Destinations { stated: true })]),
     ));
     cases
 }

@@ -1,6 +1,6 @@
 //! Whose event, when, and whether it is one: users, times, tombstones, completions.
 
-use segmenter::event::{Body, Reason, Skip};
+use segmenter::domain::event::{Body, Reason, Skip};
 
 use super::*;
 

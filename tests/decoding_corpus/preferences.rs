@@ -1,7 +1,7 @@
 //! What is kept of each section, and which values are refused.
 
-use segmenter::event::Reason;
-use segmenter::profile::section::{
+use segmenter::domain::event::Reason;
+use segmenter::domain::section::{
     Accommodation, Activities, Budget, BudgetRange, CalendarDate, Climate, Demographics, Destinations, Experience,
     Quality, Token, Transport, Travel,
 };

@@ -1,7 +1,8 @@
 //! What holds for any record, good or bad.
 
 use proptest::prelude::*;
-use segmenter::event::{Body, Cause, Decoded, Event, Kind, Limits, RawRecord, Reason};
+use segmenter::codec::{Decoded, Limits, RawRecord};
+use segmenter::domain::event::{Body, Cause, Event, Kind, Reason};
 use serde_json::Value;
 
 use super::*;
@@ -147,7 +148,7 @@ fn event(value: Option<&str>, traceparent: Option<&[u8]>) -> Event {
         timestamp: Some(NOW),
         traceparent,
     };
-    match segmenter::event::decode(&record, &Limits::default()) {
+    match segmenter::codec::decode(&record, &Limits::default()) {
         Decoded::Event(event) => event,
         other => panic!("{other:?}"),
     }
@@ -198,7 +199,7 @@ fn the_configured_limits_are_the_ones_that_hold() {
             timestamp: Some(NOW),
             traceparent: None,
         };
-        summary(segmenter::event::decode(&record, &limits))
+        summary(segmenter::codec::decode(&record, &limits))
     };
     assert_eq!(reason(&" ".repeat(41)), Expected::Rejected(Reason::TooLarge));
     assert_eq!(reason(r#"{"completedAt":"2026-01-29T10:20:31Z"}"#), Expected::Rejected(Reason::FutureDated));

@@ -1,6 +1,7 @@
 //! Order does not show: the same events in random orders, with duplicates, leave the same table.
 
-use segmenter::event::{Decoded, Event, Kind};
+use segmenter::codec::Decoded;
+use segmenter::domain::event::{Event, Kind};
 
 use super::rounds;
 use crate::scene::{Numbers, Scene, decode, history, record};

@@ -2,7 +2,7 @@
 
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
-use segmenter::event::Event;
+use segmenter::domain::event::Event;
 
 use crate::scene::{PATIENCE, Scene, history, record};
 use crate::support::{Segmenter, http_get};

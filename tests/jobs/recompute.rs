@@ -9,7 +9,7 @@ use crate::world::{assert_table_equals_oracle, table};
 
 /// A catalog of a higher version under which a user has one segment at most.
 fn stricter_catalog(folder: &tempfile::TempDir) -> String {
-    let text = include_str!("../../src/engine/catalog.toml");
+    let text = include_str!("../../src/domain/scoring/catalog.toml");
     let text =
         text.replacen("version = 1", "version = 2", 1).replacen("maximum_segments = 3", "maximum_segments = 1", 1);
     let file = folder.path().join("catalog.toml");

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use segmenter::pipeline::codec;
-use segmenter::profile::Profile;
+use segmenter::codec::stored;
+use segmenter::domain::profile::Profile;
 
 use super::{begin, changes, member, rebuilt, run, run_json, serve_until_settled, versions};
 use crate::scene::{PATIENCE, Scene, history};
@@ -16,7 +16,7 @@ async fn profiles(scene: &Scene) -> BTreeMap<String, Profile> {
         .fetch_all(scene.database.pool())
         .await
         .unwrap();
-    rows.into_iter().map(|(user, state)| (user, codec::decode_state(&state).unwrap().profile)).collect()
+    rows.into_iter().map(|(user, state)| (user, stored::decode_state(&state).unwrap().profile)).collect()
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use crate::scene::{PATIENCE, Scene};
 use crate::support::{Segmenter, eventually, segmenter};
 use crate::world::{ExpectedRow, table};
 
-const BUILTIN: &str = include_str!("../../src/engine/catalog.toml");
+const BUILTIN: &str = include_str!("../../src/domain/scoring/catalog.toml");
 
 /// A catalog under which everybody has two segments at most.
 fn narrower(version: u32) -> NamedTempFile {

@@ -1,8 +1,8 @@
 //! `segmenter migrate` as a deployment calls it: what it prints, and which exit code it means.
 
 use clap::Parser;
-use segmenter::command::migrate::{self, MigrateArgs};
-use segmenter::exit::Exit;
+use segmenter::cli::migrate::{self, MigrateArgs};
+use segmenter::runtime::exit::Exit;
 
 use super::database::{BEFORE, Database, PRISMA_BEFORE};
 

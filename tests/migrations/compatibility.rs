@@ -1,7 +1,7 @@
 //! What `serve` makes of a database that is older, newer or other than it expects.
 
-use segmenter::store::migrate::{MigrateError, Refusal, RunOptions, Target};
-use segmenter::store::schema::{self, SchemaStatus};
+use segmenter::migrate::schema::{self, SchemaStatus};
+use segmenter::migrate::{MigrateError, Refusal, RunOptions, Target};
 
 use super::database::{BEFORE, Database, run};
 

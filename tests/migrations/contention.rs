@@ -1,6 +1,6 @@
 //! Migrations beside others: a second migration, a session that holds a lock, a build that was interrupted.
 
-use segmenter::store::migrate::{self, IndexState, LOCK_KEY, Limits, MigrateError, Notice, RunOptions};
+use segmenter::migrate::{self, IndexState, LOCK_KEY, Limits, MigrateError, Notice, RunOptions};
 use tokio::sync::oneshot;
 
 use super::database::{AFTER, BEFORE, Database, LIMITS, execute, run};

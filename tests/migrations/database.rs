@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use segmenter::store::migrate::{self, Limits, MigrateError, Notice, RevertOptions, RunOptions, Target};
+use segmenter::migrate::{self, Limits, MigrateError, Notice, RevertOptions, RunOptions, Target};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection};
 

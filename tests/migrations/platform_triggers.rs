@@ -1,6 +1,6 @@
 //! What the platform does to its users reaches our states: a deletion is remembered and said, a renaming too.
 
-use segmenter::store::migrate::RunOptions;
+use segmenter::migrate::RunOptions;
 use sqlx::PgConnection;
 
 use super::database::{AFTER, Database, execute, run, value};

@@ -1,7 +1,7 @@
 //! `migrate revert`: what was there before us stays, what we added goes, and nothing goes unsaid.
 
-use segmenter::store::migrate::{self, MigrateError, Notice, Refusal, RevertOptions, RunOptions, Target};
-use segmenter::store::schema::{self, SchemaStatus};
+use segmenter::migrate::schema::{self, SchemaStatus};
+use segmenter::migrate::{self, MigrateError, Notice, Refusal, RevertOptions, RunOptions, Target};
 
 use super::database::{BEFORE, Database, EMPTY, PRISMA_AFTER, PRISMA_BEFORE, revert, run};
 

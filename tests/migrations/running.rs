@@ -1,7 +1,7 @@
 //! `migrate run` on each shape of database.
 
-use segmenter::store::migrate::{self, MigrateError, Notice, Refusal, RunOptions};
-use segmenter::store::schema::{self, Platform, SchemaStatus};
+use segmenter::migrate::schema::{self, Platform, SchemaStatus};
+use segmenter::migrate::{self, MigrateError, Notice, Refusal, RunOptions};
 
 use super::database::{AFTER, BEFORE, Database, EMPTY, PRISMA_AFTER, PRISMA_BEFORE, Shape, execute, revert, run};
 use super::role::Role;

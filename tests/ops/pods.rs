@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::process::Command;
 use std::time::Duration;
 
-use segmenter::health::Health;
+use segmenter::http::status::Board;
 use segmenter::http::{self, Access, Pages};
-use segmenter::metrics::Metrics;
-use segmenter::status::Board;
-use segmenter::stop::Stop;
+use segmenter::runtime::health::Health;
+use segmenter::runtime::stop::Stop;
+use segmenter::telemetry::metrics::Metrics;
 use serde_json::Value;
 
 use super::setting_names::{duration, environment};

@@ -6,7 +6,8 @@ mod said;
 mod tls;
 
 use apache_avro::Schema;
-use segmenter::event::{Decoded, Event, Kind};
+use segmenter::codec::Decoded;
+use segmenter::domain::event::{Event, Kind};
 use serde_json::{Value, json};
 
 use crate::avro::{EARLIER_ONBOARDING, ONBOARDING, UPDATE, writer};

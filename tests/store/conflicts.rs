@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use segmenter::event::Event;
+use segmenter::domain::event::Event;
 use segmenter::store::compare_and_set::{StateWrite, compare_and_set};
 use segmenter::store::states::{self, Asked};
 
@@ -45,8 +45,8 @@ async fn first_states_and_known_ones_are_written_together_and_every_write_moves_
     apply(&store, &events).await;
     let before = counters(&database).await;
     let later = onboardings(&names, 2);
-    let (endings, changes) = apply(&store, &later).await;
-    assert_eq!((endings, changes.len()), (vec![APPLIED; 120], 60), "of the others the ranking stays");
+    let (outcomes, changes) = apply(&store, &later).await;
+    assert_eq!((outcomes, changes.len()), (vec![APPLIED; 120], 60), "of the others the ranking stays");
     events.extend(later);
     assert_table_equals_oracle(database.pool(), &events).await;
     let after = counters(&database).await;
@@ -95,8 +95,8 @@ async fn only_a_user_whose_state_another_process_writes_meanwhile_is_folded_agai
     apply(&store, &before).await;
     let stopped = Stopped::fold(&database, &after).await;
     apply(&store, std::slice::from_ref(&meanwhile)).await;
-    let (endings, tally) = stopped.go_on().await;
-    assert_eq!((endings, tally.conflicts), (vec![APPLIED; 100], 1));
+    let (outcomes, tally) = stopped.go_on().await;
+    assert_eq!((outcomes, tally.conflicts), (vec![APPLIED; 100], 1));
     assert_table_equals_oracle(database.pool(), before.iter().chain([&meanwhile]).chain(&after)).await;
 }
 
@@ -110,8 +110,8 @@ async fn a_first_state_that_another_process_writes_meanwhile_is_read_and_folded_
     let stopped = Stopped::fold(&database, &after).await;
     let meanwhile = onboarding("user-080", 2, vec![group("FAMILY")]);
     apply(&store, std::slice::from_ref(&meanwhile)).await;
-    let (endings, tally) = stopped.go_on().await;
-    assert_eq!((endings, tally.conflicts), (vec![APPLIED; 100], 1));
+    let (outcomes, tally) = stopped.go_on().await;
+    assert_eq!((outcomes, tally.conflicts), (vec![APPLIED; 100], 1));
     assert_table_equals_oracle(database.pool(), before.iter().chain([&meanwhile]).chain(&after)).await;
 }
 
@@ -126,8 +126,8 @@ async fn a_user_who_goes_and_comes_back_meanwhile_gets_nothing_of_the_earlier_li
     let stopped = Stopped::fold(&database, &after).await;
     database.run("delete from users where id = 'user-050'").await;
     database.add_users(["user-050"]).await;
-    let (endings, tally) = stopped.go_on().await;
-    assert_eq!((endings, tally.retries), (vec![APPLIED; 100], 1), "all of the fold is done again");
+    let (outcomes, tally) = stopped.go_on().await;
+    assert_eq!((outcomes, tally.retries), (vec![APPLIED; 100], 1), "all of the fold is done again");
     let of_this_life = before.iter().filter(|event| event.user.as_str() != "user-050");
     assert_table_equals_oracle(database.pool(), of_this_life.chain(&after)).await;
     let moved_on = |(user, counter): (&String, &i64)| first_life[user] + 1 == *counter;
@@ -157,9 +157,9 @@ async fn a_user_without_a_row_who_goes_meanwhile_is_unknown_and_the_others_are_w
     eventually(Duration::from_secs(30), "the fold to wait for the delete", || someone_waits_for_a_lock(&database))
         .await;
     leaving.commit().await.unwrap();
-    let (endings, _) = applying.await.unwrap();
-    let unknown: Vec<usize> = (0..100).filter(|index| endings[*index] != APPLIED).collect();
-    assert_eq!((unknown, &endings[50]), (vec![50], &Ending::UnknownUser));
+    let (outcomes, _) = applying.await.unwrap();
+    let unknown: Vec<usize> = (0..100).filter(|index| outcomes[*index] != APPLIED).collect();
+    assert_eq!((unknown, &outcomes[50]), (vec![50], &Err(Rejection::unknown_user())));
     let of_the_others = before.iter().chain(&after).filter(|event| event.user.as_str() != "user-050");
     assert_table_equals_oracle(database.pool(), of_the_others).await;
 }

@@ -41,8 +41,8 @@ async fn a_user_who_goes_between_being_read_and_being_written_is_unknown_and_the
     eventually(Duration::from_secs(30), "the fold to wait for the delete", || someone_waits_for_a_lock(&database))
         .await;
     leaving.commit().await.unwrap();
-    let (endings, _) = applying.await.unwrap();
-    assert_eq!(endings, [Ending::UnknownUser, APPLIED]);
+    let (outcomes, _) = applying.await.unwrap();
+    assert_eq!(outcomes, [Err(Rejection::unknown_user()), APPLIED]);
     assert_table_equals_oracle(database.pool(), [&events[1]]).await;
 }
 
@@ -87,8 +87,8 @@ async fn a_delete_that_waits_for_a_fold_which_waits_for_it_goes_through() {
     // The fold holds her state, for which the delete's cascade has to wait.
     sqlx::query("delete from users where id = 'ann'").execute(&mut *leaving).await.unwrap();
     leaving.commit().await.unwrap();
-    let (endings, _) = applying.await.unwrap();
-    assert_eq!(endings, [Ending::UnknownUser, APPLIED]);
+    let (outcomes, _) = applying.await.unwrap();
+    assert_eq!(outcomes, [Err(Rejection::unknown_user()), APPLIED]);
 }
 
 #[tokio::test]
@@ -114,6 +114,6 @@ async fn a_state_that_outlived_its_user_keeps_nobody_waiting() {
          delete from users where id = 'ann'; commit";
     database.run(without_triggers).await;
     let events = [update("ann", 2, vec![group("FAMILY")]), onboarding("bob", 2, vec![group("COUPLE")])];
-    let (endings, _) = apply(&store, &events).await;
-    assert_eq!(endings, [Ending::UnknownUser, APPLIED]);
+    let (outcomes, _) = apply(&store, &events).await;
+    assert_eq!(outcomes, [Err(Rejection::unknown_user()), APPLIED]);
 }

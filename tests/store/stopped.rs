@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use segmenter::event::Event;
+use segmenter::domain::event::Event;
 use segmenter::store::apply::{Progress, Tally};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
@@ -12,7 +12,7 @@ use crate::support::{Database, eventually};
 /// A fold that has stopped: the statement that writes its states has begun, and waits for the gate to open.
 pub struct Stopped<'d> {
     database: &'d Database,
-    folding: tokio::task::JoinHandle<(Vec<Ending>, Tally)>,
+    folding: tokio::task::JoinHandle<(Vec<ItemOutcome>, Tally)>,
 }
 
 impl<'d> Stopped<'d> {
@@ -34,7 +34,7 @@ impl<'d> Stopped<'d> {
             let mut progress = Progress::new(&events);
             store.advance(&mut progress).await.unwrap();
             let tally = progress.tally;
-            (progress.into_endings().collect(), tally)
+            (progress.into_outcomes().collect(), tally)
         });
         let waits = "select exists (select from pg_stat_activity
             where application_name = 'stopped' and wait_event = 'PgSleep' and datname = current_database())";
@@ -45,8 +45,8 @@ impl<'d> Stopped<'d> {
         Self { database, folding }
     }
 
-    /// Lets the fold go on; gives the endings, and what it took.
-    pub async fn go_on(self) -> (Vec<Ending>, Tally) {
+    /// Lets the fold go on; gives the outcomes, and what it took.
+    pub async fn go_on(self) -> (Vec<ItemOutcome>, Tally) {
         self.database.run("insert into gate default values").await;
         self.folding.await.unwrap()
     }

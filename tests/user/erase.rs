@@ -1,6 +1,6 @@
 //! `segmenter user erase`: the tombstone path by hand.
 
-use segmenter::event::{Event, Millis, Stamp};
+use segmenter::domain::event::{Event, Millis, Stamp};
 
 use super::run;
 use crate::scene::{Numbers, PATIENCE, Scene, onboarding_event, record};

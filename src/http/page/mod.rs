@@ -15,8 +15,8 @@ use axum::response::{IntoResponse, Response};
 use maud::{DOCTYPE, Markup, html};
 use sha2::{Digest, Sha256};
 
+use super::status::Status;
 use super::{Pages, Problem};
-use crate::status::Status;
 
 pub(super) use user::look_up;
 

@@ -4,8 +4,8 @@ use maud::{Markup, html};
 
 use super::human::{bytes, duration, rate, whole};
 use super::{brand, frame, tables};
-use crate::health::Report;
-use crate::status::Status;
+use crate::http::status::Status;
+use crate::runtime::health::Report;
 
 /// The whole page.
 pub(super) fn page(status: &Status, has_user_page: bool) -> Markup {

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::human::{bytes, duration, percent, rate, whole, words};
-use crate::status::{Count, Status};
+use crate::http::status::{Count, Status};
 
 /// A table with a heading; its body is kept new by the script. `columns` are headings, those of numbers marked by true.
 pub(super) struct Table<'t> {

@@ -7,22 +7,22 @@ use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::super::users::{self, Named, UserReport};
-use super::super::{Pages, Problem};
 use super::tables::{Table, bar, breakable, segment};
 use super::{brand, frame};
+use crate::http::users::{self, Named, UserReport};
+use crate::http::{Pages, Problem};
 
 /// Makes a browser ask for a name, which does not matter, and a password, which is the token.
 const ASK: HeaderValue =
     HeaderValue::from_static("Basic realm=\"segmenter: any name, the token as password\", charset=\"UTF-8\"");
 
 #[derive(Deserialize)]
-pub(in super::super) struct Wanted {
+pub(in crate::http) struct Wanted {
     #[serde(default)]
     id: String,
 }
 
-pub(in super::super) async fn look_up(
+pub(in crate::http) async fn look_up(
     State(pages): State<Pages>,
     Query(wanted): Query<Wanted>,
     request: HeaderMap,

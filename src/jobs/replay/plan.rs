@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::bound::Bound;
-use crate::event::Millis;
-use crate::halt::Halt;
+use crate::domain::event::Millis;
 use crate::jobs::spec::Range;
 use crate::kafka::topic_reader::{Source, Span};
+use crate::runtime::halt::Halt;
 
 /// What to replay.
 #[derive(Debug, Clone)]

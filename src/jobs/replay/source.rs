@@ -8,18 +8,20 @@ use rdkafka::message::OwnedMessage;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
-use crate::batch_writer::Refused;
-use crate::decoder::Decoder;
-use crate::event::framed::SCHEMA_HEADER;
-use crate::event::{Decoded, Event, Kind, RawRecord};
-use crate::halt::Halt;
+use crate::codec::framed::SCHEMA_HEADER;
+use crate::codec::{Decoded, RawRecord};
+use crate::domain::event::{Event, Kind};
+use crate::ingest::record::{OriginalRecord, Rejected};
 use crate::jobs::Means;
 use crate::jobs::batch::{Batch, Work};
 use crate::jobs::spec::{Range, Replay};
-use crate::kafka::assignment::Partition;
 use crate::kafka::client::Topics;
-use crate::kafka::record::{self, OriginalRecord, Rejected};
+use crate::kafka::headers;
+use crate::kafka::partition::Partition;
 use crate::kafka::topic_reader::{Source, Span, TopicReader};
+use crate::output::Refused;
+use crate::registry::decoder::Decoder;
+use crate::runtime::halt::Halt;
 use crate::store::jobs::{Counts, Part};
 
 /// How many batches are read ahead.
@@ -185,7 +187,7 @@ struct Sorted {
 impl Rules {
     /// Decides what a record is; waits for its schema, on a thread that may.
     fn sort(&self, message: &OwnedMessage, kind: Kind, sorted: &mut Sorted) -> Result<(), Halt> {
-        let schema = message.headers().and_then(|headers| record::header(headers.as_borrowed(), SCHEMA_HEADER));
+        let schema = message.headers().and_then(|headers| headers::header(headers.as_borrowed(), SCHEMA_HEADER));
         match Handle::current().block_on(self.decoder.decode(&raw(message, kind), schema))? {
             Decoded::Event(event) if self.is_meant(&event) => {
                 sorted.events.push(event);
@@ -211,7 +213,8 @@ impl Rules {
 }
 
 fn raw(message: &OwnedMessage, kind: Kind) -> RawRecord<'_> {
-    let traceparent = message.headers().and_then(|headers| record::header(headers.as_borrowed(), record::TRACEPARENT));
+    let traceparent =
+        message.headers().and_then(|headers| headers::header(headers.as_borrowed(), headers::TRACEPARENT));
     RawRecord {
         kind,
         topic: message.topic(),

@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::profile::Outcome;
-use crate::store::apply::Ending;
+use crate::domain::event::Reason;
+use crate::domain::profile::Outcome;
+use crate::store::apply::ItemOutcome;
 
 /// Items by what became of them; `items` is their sum.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,14 +31,14 @@ pub struct Counts {
 
 impl Counts {
     /// Counts one item that was folded.
-    pub fn count(&mut self, ending: &Ending) {
+    pub fn count(&mut self, outcome: &ItemOutcome) {
         self.items += 1;
-        match ending {
-            Ending::Merged(Outcome::Applied) => self.applied += 1,
-            Ending::Merged(Outcome::Unchanged) => self.unchanged += 1,
-            Ending::Merged(Outcome::Stale) => self.stale += 1,
-            Ending::UnknownUser => self.unknown_users += 1,
-            Ending::RejectedByDatabase(_) => self.rejected += 1,
+        match outcome {
+            Ok(Outcome::Applied) => self.applied += 1,
+            Ok(Outcome::Unchanged) => self.unchanged += 1,
+            Ok(Outcome::Stale) => self.stale += 1,
+            Err(rejection) if rejection.reason == Reason::UnknownUser => self.unknown_users += 1,
+            Err(_) => self.rejected += 1,
         }
     }
 

@@ -13,11 +13,11 @@ use sqlx::postgres::{PgConnection, PgPool, types::PgInterval};
 use uuid::Uuid;
 
 pub use counts::Counts;
-pub use record::{JobRecord, KINDS, OPEN_STATES, Part, Stage, Wanted, find, list, newest, parts};
+pub use record::{JobRecord, Part, Stage, Wanted, find, list, newest, parts};
 
 use super::error::StoreError;
-use crate::event::UserId;
-use crate::store::sql;
+use super::sql;
+use crate::domain::event::UserId;
 
 /// A job to be entered.
 #[derive(Debug, Clone)]

@@ -8,7 +8,7 @@ use sqlx::{FromRow, Row};
 use uuid::Uuid;
 
 use super::Counts;
-use crate::event::Millis;
+use crate::domain::event::Millis;
 use crate::store::sql;
 
 /// What the people in charge want of a job.
@@ -135,12 +135,6 @@ macro_rules! columns {
         floor(extract(epoch from ended_at) * 1000)::bigint as ended_at from segmenter.jobs "#
     };
 }
-
-/// The kinds of jobs, as the column's check has them.
-pub const KINDS: [&str; 4] = ["replay", "backfill", "recompute", "republish"];
-
-/// The states of jobs that have not ended.
-pub const OPEN_STATES: [&str; 5] = ["running", "saying", "paused", "cancelling", "interrupted"];
 
 /// The most jobs that are listed: the newest.
 const LISTED: i64 = 200;

@@ -7,7 +7,7 @@ use crate::avro::{EARLIER_ONBOARDING, ONBOARDING, SEGMENT_CHANGED};
 use crate::scene::{Numbers, PATIENCE, Scene, onboarding_event};
 use crate::support::{Finished, Record, schema_registry, segmenter};
 use crate::world::assert_table_equals_oracle;
-use segmenter::event::Kind;
+use segmenter::domain::event::Kind;
 
 /// Topics of a test's own, which need not exist.
 struct Names([String; 3]);

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use segmenter::event::{Event, Kind};
+use segmenter::domain::event::{Event, Kind};
 
 use super::{event_of, framed, metric, serve_with, waits_for_the_registry};
 use crate::avro::ONBOARDING;

@@ -1,6 +1,6 @@
 //! The registry behind https.
 
-use segmenter::event::Kind;
+use segmenter::domain::event::Kind;
 
 use super::{event_of, framed, waits_for_the_registry};
 use crate::avro::ONBOARDING;

@@ -1,0 +1,193 @@
+//! The server and our session on it: version, TLS, clock, durability, timeouts, connections.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::Deserialize;
+use sqlx::PgConnection;
+use sqlx::types::Json;
+
+use crate::checks::doctor::finding::{Answer, Findings};
+use crate::checks::doctor::words::{count, span};
+
+/// PostgreSQL 14, as `server_version_num` has it.
+const LEAST_VERSION: i32 = 140_000;
+/// How far apart clocks may be: beyond the first times look odd, beyond the second good events are future-dated.
+const CLOCK_WARNING_MS: u64 = 5_000;
+const CLOCK_PROBLEM_MS: u64 = 300_000;
+/// How often the clock is asked; the quickest answer counts.
+const CLOCK_LOOKS: u32 = 3;
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Server {
+    /// As `server_version_num`.
+    pub version: i32,
+    pub standby: bool,
+    /// The version of TLS, if the connection has it.
+    pub tls: Option<String>,
+    pub role: String,
+    pub superuser: bool,
+    pub synchronous_commit: String,
+    /// In force in a session that asked for ours, ms; 0 is none.
+    pub statement_timeout: u64,
+    /// Settings of the role or the database that end a transaction that takes too long; 0 is none.
+    pub idle_in_transaction_session_timeout: u64,
+    /// New in PostgreSQL 17.
+    pub transaction_timeout: u64,
+}
+
+pub(super) async fn read(connection: &mut PgConnection) -> Result<Server, sqlx::Error> {
+    // Timeouts are in milliseconds there, whatever the unit in which they were set.
+    let Json(server) = sqlx::query_scalar(
+        "select jsonb_build_object(
+                  'version', current_setting('server_version_num')::int, 'standby', pg_is_in_recovery(),
+                  'tls', (select version from pg_stat_ssl where pid = pg_backend_pid() and ssl),
+                  'role', current_user, 'superuser', (select rolsuper from pg_roles where rolname = current_user),
+                  'synchronous_commit', current_setting('synchronous_commit'), 'transaction_timeout', 0)
+                || (select jsonb_object_agg(name, setting::bigint) from pg_settings
+                     where name in ('statement_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout'))",
+    )
+    .fetch_one(connection)
+    .await?;
+    Ok(server)
+}
+
+pub(super) fn server(server: &Server, found: &mut Findings) {
+    found.begin("version");
+    let version = format!("PostgreSQL {}.{}", server.version / 10_000, server.version % 10_000);
+    if server.version < LEAST_VERSION {
+        found.problem(format!("{version} is too old."), "Use PostgreSQL 14 or newer.");
+    }
+    found.ok(format!("{version}."));
+
+    found.begin("tls");
+    found.ok(match &server.tls {
+        Some(version) => format!("the connection is encrypted ({version})."),
+        None => "the connection is not encrypted.".to_owned(),
+    });
+
+    found.begin("writable");
+    if server.standby {
+        let finding = "this is a standby: nothing can be written to it.";
+        found.problem(finding, "Let database.url lead to the primary.");
+    }
+    found.ok("it is a primary.");
+
+    found.begin("durability");
+    if server.synchronous_commit == "off" {
+        found.warning(
+            "synchronous_commit is off: a crash of the server can lose changes whose events are committed in Kafka.",
+            format!("alter role {} set synchronous_commit = on;", server.role),
+        );
+    }
+    let setting = &server.synchronous_commit;
+    found.ok(format!("a commit is on disk when it is acknowledged (synchronous_commit={setting})."));
+}
+
+/// Whether anything ends our transactions before we do.
+pub(super) fn timeouts(server: &Server, of_statement: Duration, of_transaction: Duration, found: &mut Findings) {
+    found.begin("timeouts");
+    let [of_statement, of_transaction] =
+        [of_statement, of_transaction].map(|timeout| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX));
+    if server.statement_timeout != of_statement {
+        let allowed = if server.statement_timeout == 0 {
+            "any time".to_owned()
+        } else {
+            span(server.statement_timeout).to_string()
+        };
+        found.warning(
+            format!(
+                "statements may take {allowed} and not {}, as we ask when we connect: something between us and the server \
+                 drops that.",
+                span(of_statement)
+            ),
+            "If it is PgBouncer, connect to the server itself, or let it track statement_timeout (track_extra_parameters).",
+        );
+    }
+    for (name, timeout) in [
+        ("idle_in_transaction_session_timeout", server.idle_in_transaction_session_timeout),
+        ("transaction_timeout", server.transaction_timeout),
+    ] {
+        if timeout > 0 && timeout < of_transaction {
+            let (timeout, ours) = (span(timeout), span(of_transaction));
+            found.warning(
+                format!("{name} is {timeout}, less than a transaction of ours may take ({ours})."),
+                format!("alter role {} set {name} = '{of_transaction}ms';", server.role),
+            );
+        }
+    }
+    found.ok("nothing ends our transactions before we do.");
+}
+
+/// How far the server's clock is ahead of ours, ms, taken in the middle of the question's round trip, and by how much that
+/// may be wrong: half the round trip.
+pub(super) async fn read_clock(connection: &mut PgConnection) -> Result<(i64, i64), sqlx::Error> {
+    let now_ms = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_millis() as i64);
+    let mut looks = Vec::new();
+    for _ in 0..CLOCK_LOOKS {
+        let before = now_ms();
+        let server: i64 = sqlx::query_scalar("select floor(extract(epoch from clock_timestamp()) * 1000)::bigint")
+            .fetch_one(&mut *connection)
+            .await?;
+        let uncertain_ms = (now_ms() - before) / 2;
+        looks.push((server - before - uncertain_ms, uncertain_ms));
+    }
+    looks.into_iter().min_by_key(|(_, uncertain_ms)| *uncertain_ms).ok_or(sqlx::Error::RowNotFound)
+}
+
+/// Revisions are the database's time, and events are future-dated by the brokers' and producers'.
+pub(super) fn clock(clock: Answer<(i64, i64)>, found: &mut Findings) {
+    let Some((ahead_ms, uncertain_ms)) = found.begin_with("clock", "The server's clock", clock) else { return };
+    // As far apart as they are at least, whatever the round trip hid.
+    let apart = ahead_ms.unsigned_abs().saturating_sub(uncertain_ms.unsigned_abs());
+    let direction = if ahead_ms > 0 { "ahead of" } else { "behind" };
+    let finding = format!("the server's clock is {} {direction} this machine's.", span(apart));
+    let remedy = "Let both machines follow the same NTP servers: revisions are the server's time, and an event that a \
+                  producer dates by another clock may be refused as future_dated.";
+    match apart {
+        CLOCK_PROBLEM_MS.. => found.problem(finding, remedy),
+        CLOCK_WARNING_MS.. => found.warning(finding, remedy),
+        _ => found.ok("the server's clock agrees with this machine's."),
+    }
+}
+
+/// How many connections there may be for roles that are no superusers, those of all other clients, of them those of our
+/// processes, and the role's or the database's own limit, whichever is lower.
+pub(super) type Room = (i64, i64, i64, Option<i64>);
+
+pub(super) async fn read_room(connection: &mut PgConnection, application_name: &str) -> Result<Room, sqlx::Error> {
+    sqlx::query_as(
+        "select current_setting('max_connections')::bigint - current_setting('superuser_reserved_connections')::bigint
+                  - coalesce(current_setting('reserved_connections', true), '0')::bigint,
+                (select count(*) from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()),
+                (select count(*) from pg_stat_activity where application_name = $1 and pid <> pg_backend_pid()),
+                (select min(allowed)::bigint
+                   from (select rolconnlimit from pg_roles where rolname = current_user
+                         union all select datconnlimit from pg_database where datname = current_database()) limits(allowed)
+                  where allowed >= 0)",
+    )
+    .bind(application_name)
+    .fetch_one(connection)
+    .await
+}
+
+/// Whether there is room for one more process.
+pub(super) fn room(room: Answer<Room>, role: &str, need: i64, found: &mut Findings) {
+    let subject = "The room for connections";
+    let Some((most, used, ours, own_limit)) = found.begin_with("connections", subject, room) else { return };
+    let free = count(u64::try_from(most - used).unwrap_or_default(), "is", "are");
+    if most - used < need {
+        found.warning(
+            format!(
+                "of {most} connections {free} free, and a process needs {need} (processes of ours hold {ours} now)."
+            ),
+            "Raise max_connections, lower database.connections, or end the sessions that hold them (pg_stat_activity).",
+        );
+    }
+    if let Some(own) = own_limit.filter(|own| *own < need) {
+        found.warning(
+            format!("the role or the database may have {own} connections, and a process needs {need}."),
+            format!("alter role {role} connection limit -1; or lower database.connections."),
+        );
+    }
+    found.ok(format!("of {most} connections {free} free; a process needs {need}."));
+}

@@ -1,0 +1,300 @@
+//! The questions to the brokers. Nothing is joined, committed, produced or created.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
+use rdkafka::config::{FromClientConfigAndContext as _, RDKafkaLogLevel};
+use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::metadata::MetadataPartition;
+use rdkafka::{ClientContext, Message as _, Offset, TopicPartitionList};
+use tokio::runtime::Handle;
+
+use super::{Facts, Partition, Role, Tail, Topic};
+use crate::checks::doctor::Subject;
+use crate::checks::doctor::finding::{Answer, Unknown, Unreachable};
+use crate::kafka::certificate;
+use crate::kafka::client::{ClientEvents, Cluster, Topics};
+use crate::kafka::topic_reader::{ReadError, Source, Span};
+use crate::runtime::stop::{Stop, StopReason};
+
+/// How long one question may take, and all of them.
+const ANSWER: Duration = Duration::from_secs(5);
+const ALL_ANSWERS: Duration = Duration::from_secs(40);
+/// The first answer includes finding a broker, TLS and the login.
+const FIRST_ANSWER: Duration = Duration::from_secs(10);
+/// How many records of each partition are looked at, and how long those of one topic may take.
+const NEWEST: i64 = 1_000;
+const READING: Duration = Duration::from_secs(8);
+/// How long errors are listened to that name the reason where there was no answer.
+const LISTENING: Duration = Duration::from_millis(300);
+
+/// Asks all that the checks want to know.
+pub(super) async fn gather(subject: &Subject<'_>) -> anyhow::Result<Result<Facts, Unreachable>> {
+    let config = subject.config;
+    let facts = Facts {
+        group: config.kafka.group_id.as_str().to_owned(),
+        start: config.kafka.start,
+        out_of_range: config.kafka.out_of_range,
+        max_value_bytes: i64::try_from(config.limits.max_value_bytes.0).unwrap_or(i64::MAX),
+        brokers: 0,
+        topics: Vec::new(),
+        members: Ok(0),
+        committed: Ok(()),
+        offsets_retention: Ok(Duration::ZERO),
+    };
+    let consumer = BaseConsumer::from_config_and_context(&subject.cluster.reader(&facts.group), Ear::default())
+        .context("could not make the Kafka client")?;
+    let admin = AdminClient::from_config_and_context(&subject.cluster.admin(), ClientEvents::new("doctor"))
+        .context("could not make the Kafka client that asks for settings")?;
+    let brokers = Brokers {
+        consumer,
+        admin,
+        cluster: subject.cluster.clone(),
+        group: facts.group.clone(),
+        deadline: Instant::now() + ALL_ANSWERS,
+        runtime: Handle::current(),
+    };
+    let names = subject.topics.clone();
+    let asking = tokio::task::spawn_blocking(move || brokers.ask(&names, facts));
+    match asking.await.context("could not ask Kafka")? {
+        Err(Unreachable::Refused(refusal)) => {
+            Ok(Err(Unreachable::Refused(match certificate::complaint(&refusal).await {
+                Some(complaint) => format!("{complaint}: {refusal}"),
+                None => refusal,
+            })))
+        }
+        asked => Ok(asked),
+    }
+}
+
+/// The brokers, and until when they are asked. The calls block.
+struct Brokers {
+    consumer: BaseConsumer<Ear>,
+    admin: AdminClient<ClientEvents>,
+    cluster: Cluster,
+    group: String,
+    deadline: Instant,
+    runtime: Handle,
+}
+
+impl Brokers {
+    /// How long one question may take now.
+    fn left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now()).min(ANSWER)
+    }
+
+    fn ask(&self, names: &Topics, facts: Facts) -> Result<Facts, Unreachable> {
+        let first = self.consumer.fetch_metadata(Some(&names.onboarding_completed), FIRST_ANSWER);
+        let cluster = first.map_err(|error| self.why_unreachable(&error))?;
+        let roles = [
+            (Role::Input, &names.onboarding_completed),
+            (Role::Input, &names.profile_updated),
+            (Role::SegmentChanged, &names.segment_changed),
+            (Role::DeadLetter, &names.dead_letter),
+        ];
+        let mut topics = roles.map(|(role, name)| self.topic(role, name));
+        let committed = self.read_committed(&mut topics);
+        let members = match &committed {
+            // It would not be listed either, as if it were empty.
+            Err(unknown) if unknown.denied => Err(unknown.clone()),
+            _ => self.members(),
+        };
+        let broker = cluster.brokers().first().ok_or_else(|| Unknown::failed("no broker is known"));
+        Ok(Facts {
+            brokers: cluster.brokers().len() as u64,
+            topics: topics.into(),
+            members,
+            committed,
+            offsets_retention: broker.and_then(|broker| self.offsets_retention(broker.id())),
+            ..facts
+        })
+    }
+
+    fn topic(&self, role: Role, name: &str) -> Topic {
+        let partitions = self.partitions(role, name);
+        let exists = matches!(&partitions, Ok(Some(partitions)) if !partitions.is_empty());
+        let mut topic = Topic { role, name: name.to_owned(), partitions, settings: None, tail: None };
+        if exists {
+            let right = format!("DescribeConfigs on topic {name}");
+            topic.settings = Some(self.describe(&ResourceSpecifier::Topic(name), &right));
+            topic.tail = (role == Role::Input).then(|| self.tail(name, topic.existing()));
+        }
+        topic
+    }
+
+    fn partitions(&self, role: Role, name: &str) -> Answer<Option<Vec<Partition>>> {
+        let unknown = |error| unknown(&error, format!("Describe on topic {name}"));
+        let metadata = self.consumer.fetch_metadata(Some(name), self.left()).map_err(unknown)?;
+        let Some(found) = metadata.topics().iter().find(|found| found.name() == name) else { return Ok(None) };
+        match found.error().map(RDKafkaErrorCode::from) {
+            Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => return Ok(None),
+            Some(code) => return Err(unknown(KafkaError::MetadataFetch(code))),
+            None => {}
+        }
+        let range = |partition| self.consumer.fetch_watermarks(name, partition, self.left()).ok();
+        let partition = |found: &MetadataPartition| Partition {
+            number: found.id(),
+            has_leader: found.leader() >= 0,
+            replicas: found.replicas().len(),
+            range: if role == Role::Input { range(found.id()) } else { None },
+            committed: None,
+        };
+        Ok(Some(found.partitions().iter().map(partition).collect()))
+    }
+
+    /// Reads the newest records of the partitions whose range is known.
+    fn tail(&self, name: &str, partitions: &[Partition]) -> Answer<Tail> {
+        let until = self.deadline.saturating_duration_since(Instant::now()).min(READING);
+        let stop = Stop::default();
+        let source = Source {
+            cluster: self.cluster.clone(),
+            group: self.group.clone(),
+            topic: name.to_owned(),
+            stop: stop.clone(),
+        };
+        self.runtime.spawn(async move {
+            tokio::time::sleep(until).await;
+            stop.now(StopReason::Signal);
+        });
+        // An empty partition is asked too: its end is an answer, and without the right to read there is none.
+        let span = |partition: &Partition| {
+            let (low, end) = partition.range?;
+            Some(Span { partition: partition.number, first: low.max(end - NEWEST), end })
+        };
+        let spans: Vec<Span> = partitions.iter().filter_map(span).collect();
+        let mut tail = Tail { complete: true, ..Tail::default() };
+        let mut read = || -> Result<(), ReadError> {
+            let mut reader = source.read(&spans)?;
+            while let Some(record) = reader.next_record()? {
+                tail.read += 1;
+                tail.nulls += u64::from(record.key().is_some() && record.payload().is_none());
+            }
+            Ok(())
+        };
+        match read() {
+            Ok(()) => Ok(tail),
+            Err(ReadError::Interrupted) => Ok(Tail { complete: false, ..tail }),
+            Err(ReadError::Failed { topic, error }) => Err(unknown(&error, format!("Read on topic {topic}"))),
+            Err(error) => Err(Unknown::failed(error.to_string())),
+        }
+    }
+
+    /// Notes the group's offsets in the partitions of the input topics.
+    fn read_committed(&self, topics: &mut [Topic]) -> Answer<()> {
+        let right = format!("Read on group {}", self.group);
+        let mut wanted = TopicPartitionList::new();
+        for topic in topics.iter().filter(|topic| topic.role == Role::Input) {
+            for partition in topic.existing() {
+                wanted.add_partition(&topic.name, partition.number);
+            }
+        }
+        if wanted.count() == 0 {
+            return Ok(());
+        }
+        let committed = self.consumer.committed_offsets(wanted, self.left()).map_err(|error| {
+            // A group that may not be seen has no coordinator for us: the client looks for one until the time is over.
+            let denied = self.listen().iter().any(|(code, _)| *code == RDKafkaErrorCode::GroupAuthorizationFailed);
+            if denied { Unknown::denied(&right) } else { unknown(&error, &right) }
+        })?;
+        for topic in topics {
+            for partition in topic.partitions.iter_mut().flatten().flatten() {
+                let Some(element) = committed.find_partition(&topic.name, partition.number) else { continue };
+                element.error().map_err(|error| unknown(&error, &right))?;
+                partition.committed = match element.offset() {
+                    Offset::Offset(offset) => Some(offset),
+                    _ => None,
+                };
+            }
+        }
+        Ok(())
+    }
+
+    fn members(&self) -> Answer<u64> {
+        let right = format!("Describe on group {}", self.group);
+        let groups = self.consumer.fetch_group_list(Some(&self.group), self.left());
+        let groups = groups.map_err(|error| unknown(&error, right))?;
+        // An empty group without offsets is not listed.
+        let listed = groups.groups().iter().find(|found| found.name() == self.group);
+        Ok(listed.map_or(0, |listed| listed.members().len() as u64))
+    }
+
+    fn offsets_retention(&self, broker: i32) -> Answer<Duration> {
+        let settings = self.describe(&ResourceSpecifier::Broker(broker), "DescribeConfigs on the cluster")?;
+        let minutes = settings.get("offsets.retention.minutes").and_then(|minutes| minutes.parse::<u64>().ok());
+        let minutes = minutes.ok_or_else(|| Unknown::failed("the broker does not name offsets.retention.minutes"))?;
+        Ok(Duration::from_secs(minutes.saturating_mul(60)))
+    }
+
+    fn describe(&self, resource: &ResourceSpecifier<'_>, right: &str) -> Answer<BTreeMap<String, String>> {
+        if self.left().is_zero() {
+            return Err(Unknown::failed("there was no time left"));
+        }
+        let options = AdminOptions::new().request_timeout(Some(self.left()));
+        let described = self.runtime.block_on(self.admin.describe_configs([resource], &options));
+        match described.map_err(|error| unknown(&error, right))?.into_iter().next() {
+            // That is how the client gives an answer that is an error: every existing resource has settings.
+            Some(Ok(resource)) if resource.entries.is_empty() => Err(Unknown::denied(right)),
+            Some(Ok(resource)) => {
+                Ok(resource.entries.into_iter().filter_map(|entry| Some((entry.name, entry.value?))).collect())
+            }
+            Some(Err(code)) => Err(unknown(&KafkaError::AdminOp(code), right)),
+            None => Err(Unknown::failed("the broker did not answer the question")),
+        }
+    }
+
+    /// The client reports the reason as an error event; the answer itself is only that there is none.
+    fn why_unreachable(&self, error: &KafkaError) -> Unreachable {
+        use RDKafkaErrorCode::{AllBrokersDown, Authentication, SSL};
+        let heard = self.listen();
+        let first = |wanted: &dyn Fn(RDKafkaErrorCode) -> bool| {
+            heard.iter().find(|(code, _)| wanted(*code)).map(|(_, reason)| reason.clone())
+        };
+        match first(&|code| matches!(code, Authentication | SSL)) {
+            Some(refusal) => Unreachable::Refused(refusal),
+            None => {
+                Unreachable::Unavailable(first(&|code| code != AllBrokersDown).unwrap_or_else(|| error.to_string()))
+            }
+        }
+    }
+
+    /// Serves the client's events for a moment, and gives the errors until now.
+    fn listen(&self) -> Vec<(RDKafkaErrorCode, String)> {
+        let begun = Instant::now();
+        while begun.elapsed() < LISTENING {
+            // Errors reach the context; there are no records where this is asked.
+            drop(self.consumer.poll(LISTENING / 10));
+        }
+        std::mem::take(&mut self.consumer.context().0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// `right` is what is missing if it is a right that is missing.
+fn unknown(error: &KafkaError, right: impl Display) -> Unknown {
+    use RDKafkaErrorCode::{ClusterAuthorizationFailed, GroupAuthorizationFailed, TopicAuthorizationFailed};
+    match error.rdkafka_error_code() {
+        Some(TopicAuthorizationFailed | GroupAuthorizationFailed | ClusterAuthorizationFailed) => {
+            Unknown::denied(right)
+        }
+        _ => Unknown::failed(error.to_string()),
+    }
+}
+
+/// The errors that a client reports, which for a command are no log.
+#[derive(Default)]
+struct Ear(Mutex<Vec<(RDKafkaErrorCode, String)>>);
+
+impl ClientContext for Ear {
+    fn log(&self, _: RDKafkaLogLevel, _: &str, _: &str) {}
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        let reported = error.rdkafka_error_code().map(|code| (code, reason.to_owned()));
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(reported);
+    }
+}
+
+impl ConsumerContext for Ear {}

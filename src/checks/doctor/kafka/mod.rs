@@ -1,0 +1,155 @@
+//! Kafka: what the brokers answer, and the list of the checks.
+//!
+//! - `gather`: the questions to the brokers · `topics`, `group`: the verdicts, pure
+
+mod gather;
+mod group;
+mod topics;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::Subject;
+use super::finding::{Answer, Findings, Unreachable};
+use super::words::count;
+use crate::config::{OutOfRange, Start};
+
+/// What a topic is to us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Input,
+    SegmentChanged,
+    DeadLetter,
+}
+
+/// The cluster as its brokers describe it, and what the configuration asks of it.
+#[derive(Debug, Clone)]
+struct Facts {
+    group: String,
+    start: Start,
+    out_of_range: OutOfRange,
+    /// The longest value of a record that is accepted, bytes.
+    max_value_bytes: i64,
+    brokers: u64,
+    /// The two input topics, segment-changed, the dead letters.
+    topics: Vec<Topic>,
+    /// How many processes are in the group.
+    members: Answer<u64>,
+    /// Whether the group's offsets could be read.
+    committed: Answer<()>,
+    /// How long the offsets of a group without members are kept.
+    offsets_retention: Answer<Duration>,
+}
+
+#[derive(Debug, Clone)]
+struct Topic {
+    role: Role,
+    name: String,
+    /// None: there is no such topic.
+    partitions: Answer<Option<Vec<Partition>>>,
+    /// Its settings by name, the brokers' defaults included; of existing topics.
+    settings: Option<Answer<BTreeMap<String, String>>>,
+    /// Its newest records; of existing input topics.
+    tail: Option<Answer<Tail>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Partition {
+    number: i32,
+    has_leader: bool,
+    replicas: usize,
+    /// The first offset it still has and the next one it will give; asked of input topics alone.
+    range: Option<(i64, i64)>,
+    /// What the group has committed.
+    committed: Option<i64>,
+}
+
+/// What the newest records of a topic are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Tail {
+    read: u64,
+    /// Those with a key and without a value.
+    nulls: u64,
+    /// Whether there was time for all.
+    complete: bool,
+}
+
+impl Topic {
+    /// Its partitions; none where it does not exist or is not known.
+    fn existing(&self) -> &[Partition] {
+        self.partitions.as_ref().ok().and_then(Option::as_deref).unwrap_or_default()
+    }
+
+    fn setting(&self, name: &str) -> Option<&str> {
+        self.settings.as_ref()?.as_ref().ok()?.get(name).map(String::as_str)
+    }
+
+    fn number(&self, name: &str) -> Option<i64> {
+        self.setting(name)?.parse().ok()
+    }
+
+    /// Whether `cleanup.policy` names this policy.
+    fn cleans_up_by(&self, policy: &str) -> bool {
+        self.setting("cleanup.policy").is_some_and(|policies| policies.split(',').any(|one| one.trim() == policy))
+    }
+
+    /// `retention.ms` where records are deleted by age at all.
+    fn retention_ms(&self) -> Option<u64> {
+        let retention = self.number("retention.ms").filter(|_| self.cleans_up_by("delete"))?;
+        u64::try_from(retention).ok()
+    }
+}
+
+impl Facts {
+    fn inputs(&self) -> impl Iterator<Item = &Topic> {
+        self.topics.iter().filter(|topic| topic.role == Role::Input)
+    }
+
+    /// The topics of this role of which the settings are known.
+    fn described(&self, role: Role) -> impl Iterator<Item = &Topic> {
+        self.topics.iter().filter(move |topic| topic.role == role && matches!(topic.settings, Some(Ok(_))))
+    }
+}
+
+/// Asks the brokers, and judges.
+///
+/// # Errors
+/// A client cannot be made from its configuration, which was checked before.
+pub async fn check(subject: &Subject<'_>) -> anyhow::Result<Findings> {
+    Ok(judge(&gather::gather(subject).await?))
+}
+
+fn judge(facts: &Result<Facts, Unreachable>) -> Findings {
+    let mut found = Findings::of("kafka");
+    found.begin("reachable");
+    let facts = match facts {
+        Ok(facts) => facts,
+        Err(unreachable) => {
+            let (finding, remedy) = match unreachable {
+                Unreachable::Unavailable(_) => (
+                    "no broker answers",
+                    "Look at the brokers, at kafka.brokers, and at TLS and SASL (`segmenter config show`).",
+                ),
+                Unreachable::Refused(_) => (
+                    "the brokers refuse the login",
+                    "Look at the sasl_ and ssl_ settings of [kafka] (`segmenter config show`).",
+                ),
+            };
+            found.unreachable(unreachable, finding, remedy);
+            return found;
+        }
+    };
+    found.ok(format!("{} in the cluster.", count(facts.brokers, "broker is", "brokers are")));
+    let of_topics = [topics::exist, topics::partitions, topics::replication, topics::settings];
+    let of_inputs = [topics::retention, topics::cleanup, topics::record_size, topics::timestamps];
+    let of_outputs = [topics::compaction, topics::dead_letters];
+    let of_group = [group::null_records, group::rights, group::offsets, group::lag, group::members];
+    let of_inputs = of_inputs.into_iter().filter(|_| facts.described(Role::Input).next().is_some());
+    for check in of_topics.into_iter().chain(of_inputs).chain(of_outputs).chain(of_group) {
+        check(facts, &mut found);
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,93 @@
+//! What `segmenter verify` reads: the tables in pages by their keys, so that no statement runs long and no transaction
+//! stays open. Each page is one statement, so that a state and its row are seen together as a fold left them.
+
+mod platform;
+pub mod report;
+pub mod row;
+mod states;
+pub mod topic;
+pub mod walk;
+
+use std::str::FromStr;
+
+use sqlx::PgPool;
+
+use crate::domain::scoring::Catalog;
+use crate::migrate::schema::SchemaStatus;
+use report::{Counts, Findings};
+
+pub use platform::{ShownRow, completed_profiles, count_users, may_read_profiles, vectors};
+pub use states::{Published, Sample, StoredUser, count_states, deleted, published, states};
+
+/// How many rows a page has.
+pub const PAGE: i64 = 5_000;
+
+/// The database that is checked.
+#[derive(Debug, Clone, Copy)]
+pub struct Verified<'d> {
+    pub pool: &'d PgPool,
+    pub schema: &'d SchemaStatus,
+    pub has_users: bool,
+}
+
+/// How many users are scored anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    About(u32),
+    All,
+}
+
+impl FromStr for Depth {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.parse() {
+            Ok(users) if users > 0 => Ok(Self::About(users)),
+            _ if text == "all" => Ok(Self::All),
+            _ => Err("must be a number of users, 1 or more, or all"),
+        }
+    }
+}
+
+/// Checks rows, states and, with `topic`, segment-changed.
+///
+/// # Errors
+/// The database or Kafka does not answer.
+pub async fn verify(
+    database: &Verified<'_>,
+    catalog: &Catalog,
+    depth: Option<Depth>,
+    mut topic: Option<topic::Comparison>,
+    findings: &mut Findings,
+) -> anyhow::Result<Counts> {
+    let pool = database.pool;
+    let mut counts =
+        Counts { schema: database.schema.to_string(), catalog_version: catalog.version(), ..Counts::default() };
+    walk::schema(pool, &mut counts, findings).await?;
+    if database.has_users {
+        counts.users = Some(count_users(pool).await?);
+    }
+    let sample = walk::sample(pool, depth).await?;
+    walk::states(pool, catalog, sample, topic.as_mut(), &mut counts, findings).await?;
+    walk::vectors(pool, &mut counts, findings).await?;
+    walk::profiles(pool, &mut counts, findings).await?;
+    walk::outbox(pool, &mut counts, findings).await?;
+    if let Some(comparison) = topic {
+        counts.topic = Some(comparison.end(pool, findings).await?);
+    }
+    Ok(counts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_depth_is_a_number_of_users_or_all() {
+        assert_eq!("all".parse(), Ok(Depth::All));
+        assert_eq!("1".parse(), Ok(Depth::About(1)));
+        for text in ["", "0", "-1", "ALL", "1.5"] {
+            assert!(text.parse::<Depth>().is_err(), "{text}");
+        }
+    }
+}

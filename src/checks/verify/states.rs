@@ -1,0 +1,151 @@
+//! States with their rows of `user_vectors`, by user.
+
+use sqlx::postgres::{PgPool, PgRow};
+use sqlx::{FromRow, Row};
+
+use super::PAGE;
+use crate::codec::stored::CodecError;
+use crate::domain::state::State;
+use crate::store::sql;
+use crate::store::states::StateRow;
+use crate::store::stored_row::{StoredRow, stored_row};
+
+/// Which states are read whole, with their rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sample {
+    /// One in so many; 1 is all, 0 none.
+    pub one_in: i64,
+    /// Which of them: users are chosen by a hash with this seed.
+    pub seed: i64,
+}
+
+/// The change of a user that was published last, as far as the database knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Published {
+    pub revision: i64,
+    /// Whether it was a null record: the user was erased or deleted.
+    pub is_null: bool,
+}
+
+impl Published {
+    /// Out of the columns of a state: 1 stands for a ranking. A revision without one was published as a null record.
+    fn new(revision: i64, said: i16) -> Option<Self> {
+        (revision > 0).then_some(Self { revision, is_null: said != 1 })
+    }
+}
+
+/// A user who has a state.
+#[derive(Debug)]
+pub struct StoredUser {
+    pub user: String,
+    pub published: Option<Published>,
+    /// Of the catalog that scored the row last; 0: never scored.
+    pub catalog_version: i32,
+    pub erased: bool,
+    /// Whether the user has a row whose segments are not null.
+    pub has_segments: bool,
+    /// Whether the sample has this user.
+    pub sampled: bool,
+    /// Read for those in the sample, and where it decides whether the row is as it should be.
+    pub state: Option<Result<State, CodecError>>,
+    /// Read for those in the sample.
+    pub row: Option<StoredRow>,
+}
+
+/// The subquery has an offset so that each row is looked up in the index, whatever the planner thinks of the table.
+const READ: &str = r#"
+with page as materialized (
+    select *, $3 = 1 or ($3 > 1 and mod(hashtextextended(user_id, $4), greatest($3, 1)) = 0) as sampled
+    from segmenter.profile_states where user_id > $1 order by user_id limit $2
+)
+select p.user_id, p.sampled, p.revision, p.said, p.erased_at, p.catalog_version, p.job_id,
+       v.segments is not null as has_segments,
+       case when p.sampled or (v.segments is null and p.catalog_version > 0)
+                 or (v.segments is not null and p.erased_at is not null) then p.state end as state,
+       case when p.sampled then v.source end as source,
+       case when p.sampled then v.segments::text end as segments,
+       case when p.sampled then v."primarySegment"::text end as primary_segment,
+       case when p.sampled then v."segmentConfidence"::float8 end as confidence,
+       case when p.sampled then (extract(epoch from v."lastSegmentUpdate") * 1000)::bigint end as last_update,
+       case when p.sampled then v.vector::text end as vector
+from page p
+left join lateral (
+    select source, segments, "primarySegment", "segmentConfidence", "lastSegmentUpdate", vector
+    from public.user_vectors where "userId" = p.user_id collate "default" offset 0
+) v on true
+order by p.user_id"#;
+
+/// A page of states after the user `after`, in bytewise order; those in the sample whole.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn states(pool: &PgPool, sample: Sample, after: &str) -> Result<Vec<StoredUser>, sqlx::Error> {
+    let rows = sql::query(READ)
+        .bind(after)
+        .bind(PAGE)
+        .bind(sample.one_in)
+        .bind(sample.seed)
+        .fetch_all(&mut *sql::begin_in(pool).await?)
+        .await?;
+    rows.iter().map(stored_user).collect()
+}
+
+fn stored_user(row: &PgRow) -> Result<StoredUser, sqlx::Error> {
+    let sampled: bool = row.try_get("sampled")?;
+    let has_state = row.try_get::<Option<&[u8]>, _>("state")?.is_some();
+    let state = has_state.then(|| StateRow::from_row(row)).transpose()?;
+    Ok(StoredUser {
+        user: row.try_get("user_id")?,
+        published: Published::new(row.try_get("revision")?, row.try_get("said")?),
+        catalog_version: row.try_get("catalog_version")?,
+        erased: row.try_get::<Option<i64>, _>("erased_at")?.is_some(),
+        has_segments: row.try_get("has_segments")?,
+        sampled,
+        state: state.map(StateRow::into_state),
+        row: stored_row(row)?,
+    })
+}
+
+/// How many users have a state. Reads the index only, where the table has been vacuumed.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn count_states(pool: &PgPool) -> Result<i64, sqlx::Error> {
+    sql::query_scalar("select count(*) from segmenter.profile_states").fetch_one(&mut *sql::begin_in(pool).await?).await
+}
+
+/// The change published last of each of `users`, in the order asked for.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn published(pool: &PgPool, users: &[&str]) -> Result<Vec<Option<Published>>, sqlx::Error> {
+    let rows: Vec<(i64, i16)> = sql::query_as(
+        r#"
+        select coalesce(s.revision, d.revision, 0), coalesce(s.said, 2::smallint)
+        from unnest($1::text[]) with ordinality as k(user_id, place)
+        left join segmenter.profile_states s on s.user_id = k.user_id
+        left join segmenter.departed d on d.user_id = k.user_id and s.user_id is null
+        order by k.place"#,
+    )
+    .bind(users)
+    .fetch_all(&mut *sql::begin_in(pool).await?)
+    .await?;
+    Ok(rows.into_iter().map(|(revision, said)| Published::new(revision, said)).collect())
+}
+
+/// A page of deleted users of whom a null record is or will be published, with its revision, after the user `after`.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn deleted(pool: &PgPool, after: &str) -> Result<Vec<(String, i64)>, sqlx::Error> {
+    sql::query_as(
+        "select d.user_id, d.revision from segmenter.departed d
+          where d.user_id > $1 and d.revision > 0
+            and not exists (select from segmenter.profile_states s where s.user_id = d.user_id)
+          order by d.user_id limit $2",
+    )
+    .bind(after)
+    .bind(PAGE)
+    .fetch_all(&mut *sql::begin_in(pool).await?)
+    .await
+}

@@ -1,0 +1,177 @@
+//! The last records of users on segment-changed against the changes that the database knows as published last, beside a
+//! live service.
+//!
+//! The topic is read first, then the states. A user that does not agree may have changed in between, so those few are
+//! looked at again: the change published last by now, then whether the outbox has it, then the rest of the topic up to its
+//! new end. A change that was committed, is not in the outbox any more and is not on the topic either, is lost.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::Context as _;
+use sqlx::PgPool;
+
+use super::report::{Check, Findings, Topic};
+use super::{Published, deleted, published};
+use crate::config::Config;
+use crate::kafka::client::Cluster;
+use crate::kafka::topic_reader::{ReadError, Source};
+use crate::publish::topic_revisions::{LastRecord, SaidRevisions};
+use crate::runtime::stop::Stop;
+use crate::store::outbox::each_waiting_user;
+
+/// How often those that do not agree are looked at again, since they may go on changing.
+const LOOKS: u32 = 3;
+/// How many users are asked for at a time.
+const CHUNK: usize = 5_000;
+
+/// The topic as read so far, and the users that do not agree with it.
+pub struct Comparison {
+    /// Its users are those who do not agree, or have not been compared yet.
+    reader: SaidRevisions,
+    topic: String,
+    users: u64,
+    suspects: BTreeSet<String>,
+}
+
+impl Comparison {
+    /// Reads the topic to its present end.
+    pub async fn read(config: &Config) -> anyhow::Result<Self> {
+        let topic = config.topics.segment_changed.as_str().to_owned();
+        let source = Source {
+            cluster: Cluster::from(&config.kafka),
+            group: config.kafka.group_id.as_str().to_owned(),
+            topic: topic.clone(),
+            stop: Stop::default(),
+        };
+        let reading = tokio::task::spawn_blocking(move || -> Result<SaidRevisions, ReadError> {
+            let mut reader = SaidRevisions::new(source);
+            reader.read_on()?;
+            Ok(reader)
+        });
+        let reader = reading.await?.with_context(|| format!("could not read {topic}"))?;
+        let users = reader.users.len() as u64;
+        Ok(Self { reader, topic, users, suspects: BTreeSet::new() })
+    }
+
+    /// Compares the change of a user that was published last with the user's last record.
+    pub fn compare(&mut self, user: &str, published: Option<Published>) {
+        if verdict(published, self.reader.users.get(user)).is_some() {
+            self.suspects.insert(user.to_owned());
+        } else {
+            self.reader.users.remove(user);
+        }
+    }
+
+    /// Looks again at all that did not agree; those that still do not are found.
+    pub async fn end(mut self, pool: &PgPool, findings: &mut Findings) -> anyhow::Result<Topic> {
+        let mut after = String::new();
+        loop {
+            let page = deleted(pool, &after).await?;
+            let Some((last, _)) = page.last() else { break };
+            after.clone_from(last);
+            for (user, revision) in page {
+                self.compare(&user, Some(Published { revision, is_null: true }));
+            }
+        }
+        let unknown = self.reader.users.iter().filter(|(_, last)| verdict(None, Some(last)).is_some());
+        let mut suspects = std::mem::take(&mut self.suspects);
+        suspects.extend(unknown.map(|(user, _)| user.to_string()));
+
+        let (mut in_flight, mut wrong) = (BTreeSet::new(), BTreeMap::new());
+        for _ in 0..LOOKS {
+            if suspects.is_empty() {
+                break;
+            }
+            wrong = self.look_again(pool, &suspects, &mut in_flight).await?;
+            suspects = wrong.keys().cloned().collect();
+        }
+        for (user, (check, detail)) in wrong {
+            findings.add(check, &user, detail);
+        }
+        let SaidRevisions { records, unreadable, .. } = self.reader;
+        Ok(Topic { name: self.topic, records, users: self.users, unreadable, in_flight: in_flight.len() as u64 })
+    }
+
+    /// Those that still do not agree and are not in flight. The order matters: a change that was published before the
+    /// outbox was read, and is not in it, was produced before the topic's new end.
+    async fn look_again(
+        &mut self,
+        pool: &PgPool,
+        suspects: &BTreeSet<String>,
+        in_flight: &mut BTreeSet<String>,
+    ) -> anyhow::Result<BTreeMap<String, (Check, String)>> {
+        let users: Vec<&str> = suspects.iter().map(String::as_str).collect();
+        let mut published_now = Vec::with_capacity(users.len());
+        for chunk in users.chunks(CHUNK) {
+            published_now.extend(published(pool, chunk).await?);
+        }
+        let mut waiting = BTreeSet::new();
+        each_waiting_user(pool, |user| waiting.extend(suspects.get(user).cloned())).await?;
+        tokio::task::block_in_place(|| self.reader.read_on())
+            .with_context(|| format!("could not read {}", self.topic))?;
+        let settled = users.into_iter().zip(published_now).filter(|(user, _)| !waiting.contains(*user));
+        let wrong = settled
+            .filter_map(|(user, published)| Some((user.to_owned(), verdict(published, self.reader.users.get(user))?)));
+        let wrong = wrong.collect();
+        in_flight.extend(waiting);
+        Ok(wrong)
+    }
+}
+
+/// How a user's last record differs from the change published last, as far as the database knows.
+///
+/// A null record of a user of whom nothing is known is right: a database that was built anew does not know which users an
+/// earlier one erased.
+fn verdict(published: Option<Published>, last: Option<&LastRecord>) -> Option<(Check, String)> {
+    let Some(published) = published else {
+        let last = last.filter(|last| !last.is_null)?;
+        return Some((Check::UnknownOnTopic, format!("the last record has {}", shown(last))));
+    };
+    let kind = if published.is_null { " as a null record" } else { "" };
+    let known = format!("published {}{kind}", published.revision);
+    let Some(last) = last else { return Some((Check::NotOnTopic, known)) };
+    let check = match last.revision {
+        None => Check::OtherOnTopic,
+        Some(revision) if revision < published.revision => Check::OlderOnTopic,
+        Some(revision) if revision > published.revision => Check::NewerOnTopic,
+        Some(_) if last.is_null != published.is_null => Check::OtherOnTopic,
+        Some(_) => return None,
+    };
+    Some((check, format!("{known}, the last record has {}", shown(last))))
+}
+
+fn shown(last: &LastRecord) -> String {
+    let revision = last.revision.map_or_else(|| "no revision".to_owned(), |revision| format!("revision {revision}"));
+    if last.is_null { format!("{revision} and is null") } else { revision }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_published_revision_as_the_last_record_is_right_and_any_other_is_named() {
+        let ranking = Some(Published { revision: 7, is_null: false });
+        let null = Some(Published { revision: 7, is_null: true });
+        for (published, last, expected) in [
+            (ranking, Some((Some(7), false)), None),
+            (null, Some((Some(7), true)), None),
+            (None, None, None),
+            // Erased by a database that is gone.
+            (None, Some((Some(7), true)), None),
+            (ranking, None, Some(Check::NotOnTopic)),
+            (ranking, Some((Some(6), false)), Some(Check::OlderOnTopic)),
+            (null, Some((Some(6), false)), Some(Check::OlderOnTopic)),
+            (ranking, Some((Some(8), true)), Some(Check::NewerOnTopic)),
+            (ranking, Some((Some(7), true)), Some(Check::OtherOnTopic)),
+            (null, Some((Some(7), false)), Some(Check::OtherOnTopic)),
+            (ranking, Some((None, false)), Some(Check::OtherOnTopic)),
+            (None, Some((Some(7), false)), Some(Check::UnknownOnTopic)),
+            (None, Some((None, false)), Some(Check::UnknownOnTopic)),
+        ] {
+            let record = last.map(|(revision, is_null)| LastRecord::new(revision, is_null));
+            let found = verdict(published, record.as_ref()).map(|(check, _)| check);
+            assert_eq!(found, expected, "{published:?} {last:?}");
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! `segmenter check-events`: what would become of events, before they are produced.
+
+use std::fmt::{self, Display};
+use std::io::{BufRead, Write};
+
+use anyhow::Context as _;
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::table::printable;
+use crate::codec;
+use crate::codec::{Decoded, Limits, RawRecord};
+use crate::domain::event::{Body, Event, Kind, Millis};
+use crate::runtime::exit::Exit;
+
+/// Check events on standard input before they are produced.
+///
+/// Each line is one JSON text. Whether the platform knows the user is not checked. No value of a profile is printed. Exit codes: 0 all would be applied
+/// or skipped; 4 some would end as dead letters.
+#[derive(Debug, Args)]
+pub struct CheckEventsArgs {
+    /// The topic that the events are for. Without it each event's eventType decides, else its updatedAt.
+    #[arg(long, value_enum)]
+    topic_kind: Option<TopicKind>,
+    /// The records' key, which names the user where the payload does not.
+    #[arg(long)]
+    key: Option<String>,
+    /// Write a JSON object a line.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum TopicKind {
+    OnboardingCompleted,
+    ProfileUpdated,
+}
+
+/// The fate of one event.
+#[derive(Debug, Serialize)]
+struct Checked {
+    line: usize,
+    #[serde(flatten)]
+    fate: Fate,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(tag = "outcome", rename_all = "snake_case", rename_all_fields = "camelCase")]
+enum Fate {
+    Accepted { effect: &'static str, user_id: String, time: String, event_id: String, sections: Vec<&'static str> },
+    Skipped { reason: &'static str },
+    DeadLetter { reason: &'static str, detail: String },
+}
+
+impl Display for Checked {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "line {}: ", self.line)?;
+        match &self.fate {
+            Fate::Accepted { effect, user_id, time, sections, .. } => {
+                let user = printable(user_id);
+                write!(out, "accepted: {effect} of {user} at {time}, carries {}", sections.join(" "))
+            }
+            Fate::Skipped { reason } => write!(out, "skipped: {reason}"),
+            Fate::DeadLetter { reason, detail } => write!(out, "dead letter: {reason}: {}", printable(detail)),
+        }
+    }
+}
+
+/// Checks each line of `input`; `now` stands for the time at which the broker would stamp the records.
+///
+/// # Errors
+/// What goes wrong in reading and writing.
+pub fn run(args: &CheckEventsArgs, input: impl BufRead, mut out: impl Write, now: Millis) -> anyhow::Result<Exit> {
+    let (mut accepted, mut skipped, mut rejected) = (0_u64, 0_u64, 0_u64);
+    for (index, line) in input.split(b'\n').enumerate() {
+        let line = line.context("could not read an event")?;
+        if line.trim_ascii().is_empty() {
+            continue;
+        }
+        let fate = check(args, &line, now);
+        match fate {
+            Fate::Accepted { .. } => accepted += 1,
+            Fate::Skipped { .. } => skipped += 1,
+            Fate::DeadLetter { .. } => rejected += 1,
+        }
+        let checked = Checked { line: index + 1, fate };
+        if args.json {
+            writeln!(out, "{}", serde_json::to_string(&checked)?)?;
+        } else {
+            writeln!(out, "{checked}")?;
+        }
+    }
+    if !args.json {
+        writeln!(out, "{accepted} would be accepted, {skipped} skipped, {rejected} dead-lettered")?;
+    }
+    Ok(if rejected == 0 { Exit::Ok } else { Exit::Findings })
+}
+
+fn check(args: &CheckEventsArgs, line: &[u8], now: Millis) -> Fate {
+    let record = RawRecord {
+        kind: kind(args, line),
+        topic: "standard-input",
+        partition: 0,
+        offset: 0,
+        key: args.key.as_deref().map(str::as_bytes),
+        value: Some(line),
+        timestamp: Some(now.0),
+        traceparent: None,
+    };
+    match codec::decode(&record, &Limits::default()) {
+        Decoded::Event(event) => accepted(&event),
+        Decoded::Skipped(skip) => Fate::Skipped { reason: skip.as_str() },
+        Decoded::Rejected(rejection) => {
+            Fate::DeadLetter { reason: rejection.reason.as_str(), detail: rejection.detail }
+        }
+    }
+}
+
+fn accepted(event: &Event) -> Fate {
+    let (effect, sections) = match &event.body {
+        Body::Onboarding(sections) => ("onboarding", sections.as_slice()),
+        Body::Update(sections) => ("update", sections.as_slice()),
+        Body::Tombstone => ("erasure", [].as_slice()),
+    };
+    Fate::Accepted {
+        effect,
+        user_id: event.user.to_string(),
+        time: event.stamp.time.to_string(),
+        event_id: event.stamp.id.to_string(),
+        sections: sections.iter().map(|section| section.kind().name()).collect(),
+    }
+}
+
+fn kind(args: &CheckEventsArgs, line: &[u8]) -> Kind {
+    match args.topic_kind {
+        Some(TopicKind::OnboardingCompleted) => return Kind::OnboardingCompleted,
+        Some(TopicKind::ProfileUpdated) => return Kind::ProfileUpdated,
+        None => {}
+    }
+    // What cannot be read is rejected by decoding, whatever its kind.
+    let value: Value = serde_json::from_slice(line).unwrap_or_default();
+    let is_update = match value.get("eventType").and_then(Value::as_str) {
+        Some(event_type) => event_type == Kind::ProfileUpdated.event_type(),
+        None => value.get("payload").unwrap_or(&value).get("updatedAt").is_some(),
+    };
+    if is_update { Kind::ProfileUpdated } else { Kind::OnboardingCompleted }
+}

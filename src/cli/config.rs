@@ -1,0 +1,96 @@
+//! `segmenter config`: the settings with their origins and problems, and the pages made from the program.
+
+use std::io::Write;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use crate::codec::json_schema;
+use crate::config::{self, Problems, Resolved};
+use crate::domain::event::Kind;
+use crate::runtime::exit::Exit;
+use crate::telemetry::metrics;
+
+/// Check or show the configuration.
+#[derive(Debug, Args)]
+pub struct ConfigCommand {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// List every problem of the configuration.
+    ///
+    /// Exit codes: 0 there is none; 2 there are some.
+    Check,
+    /// Show every setting with its value and origin, without secrets.
+    ///
+    /// Exit codes: 0 the configuration is valid; 2 it has problems.
+    Show,
+    /// Print a page made from the program.
+    ///
+    /// The pages are docs/config.md, docs/metrics.md and the JSON Schemas of the input events.
+    Docs {
+        /// The page.
+        page: Page,
+    },
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Page {
+    Settings,
+    Metrics,
+    OnboardingCompleted,
+    ProfileUpdated,
+}
+
+/// Runs the command: pages and settings go to `out`, problems to `complaints`.
+///
+/// # Errors
+/// One of the two cannot be written to.
+pub fn run(
+    command: &ConfigCommand,
+    resolved: &Resolved,
+    out: &mut impl Write,
+    complaints: &mut impl Write,
+) -> anyhow::Result<Exit> {
+    match &command.action {
+        Action::Check => match resolved.config() {
+            Ok(_) => {
+                writeln!(out, "the configuration is valid")?;
+                Ok(Exit::Ok)
+            }
+            Err(problems) => complain(complaints, &problems),
+        },
+        Action::Show => {
+            write!(out, "{}", resolved.show())?;
+            match resolved.config() {
+                Ok(_) => Ok(Exit::Ok),
+                Err(problems) => complain(complaints, &problems),
+            }
+        }
+        Action::Docs { page } => {
+            let page = match page {
+                Page::Settings => config::markdown(),
+                Page::Metrics => metrics::markdown()?,
+                Page::OnboardingCompleted => schema_page(Kind::OnboardingCompleted)?,
+                Page::ProfileUpdated => schema_page(Kind::ProfileUpdated)?,
+            };
+            write!(out, "{page}")?;
+            Ok(Exit::Ok)
+        }
+    }
+}
+
+/// The JSON Schema of an input event, as it lies in `schemas/json/`.
+///
+/// # Errors
+/// What serialising says; it has no reason to.
+pub fn schema_page(kind: Kind) -> serde_json::Result<String> {
+    serde_json::to_string_pretty(&json_schema(kind)).map(|text| text + "\n")
+}
+
+fn complain(complaints: &mut impl Write, problems: &Problems) -> anyhow::Result<Exit> {
+    writeln!(complaints, "{problems}")?;
+    Ok(Exit::Usage)
+}

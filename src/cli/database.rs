@@ -1,0 +1,94 @@
+//! The database for a command that does one thing and ends: opened with its schema checked.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use sqlx::PgPool;
+use sqlx::postgres::PgConnectOptions;
+use uuid::Uuid;
+
+use super::failure::ends;
+use super::settings;
+use crate::config::{Config, DatabaseConfig};
+use crate::domain::scoring::Catalog;
+use crate::migrate::schema::{self, Platform, SchemaStatus};
+use crate::runtime::exit::Exit;
+use crate::store::Store;
+use crate::store::apply::transaction_deadline;
+use crate::store::sql::{self, Connect};
+
+/// What the command may do to the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    /// Nothing: PostgreSQL itself sees to it. A standby will do.
+    Read,
+    Write,
+}
+
+/// A database whose schema this program can work with.
+#[derive(Debug)]
+pub(super) struct Database {
+    pub pool: PgPool,
+    pub platform: Platform,
+    pub schema: SchemaStatus,
+}
+
+/// A command's own work needs one connection, that of a publisher some more.
+const CONNECTIONS: u32 = 3;
+
+/// Opens the database.
+///
+/// # Errors
+/// The database does not answer or does not let us in, or this program cannot work with its schema.
+pub(super) async fn open(config: &DatabaseConfig, access: Access) -> anyhow::Result<Database> {
+    let pool = sql::pool(&connect(config, CONNECTIONS, access)?);
+    let mut transaction = sql::begin_in(&pool).await.context("the database does not answer")?;
+    let connection = &mut *transaction;
+    let schema = schema::check(connection).await.context("could not look at the database's schema")?;
+    if !schema.is_usable() {
+        return Err(ends(Exit::Refused, format!("the database's schema is {schema}")));
+    }
+    let platform = Platform::detect(connection).await.context("could not look at the platform's tables")?;
+    drop(transaction);
+    Ok(Database { pool, platform, schema })
+}
+
+/// How to connect.
+///
+/// # Errors
+/// The URL cannot be parsed.
+pub(super) fn connect(config: &DatabaseConfig, connections: u32, access: Access) -> anyhow::Result<Connect> {
+    // Without the cause: it may repeat the URL, which holds a password.
+    let options: PgConnectOptions = config.url.expose().parse().ok().context("the database URL cannot be parsed")?;
+    Ok(Connect {
+        options: options.application_name(config.application_name.as_str()),
+        max_connections: connections,
+        timeout: config.connect_timeout,
+        statement_timeout: config.statement_timeout,
+        pooled: config.pooled,
+        read_only: access == Access::Read,
+    })
+}
+
+/// The store of a process of its own.
+pub(super) fn store(config: &Config, pool: PgPool, catalog: Arc<Catalog>, has_users: bool) -> Store {
+    Store {
+        pool,
+        catalog,
+        has_users,
+        owner: Uuid::new_v4(),
+        lease: config.outbox.lease,
+        deadline: transaction_deadline(config.database.statement_timeout),
+    }
+}
+
+impl Database {
+    /// The store of a process of its own on this database.
+    ///
+    /// # Errors
+    /// The catalog cannot be read.
+    pub(super) fn store(&self, config: &Config) -> anyhow::Result<Store> {
+        let catalog = Arc::new(settings::catalog(&config.catalog)?);
+        Ok(store(config, self.pool.clone(), catalog, self.platform.has_users))
+    }
+}

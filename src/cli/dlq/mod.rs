@@ -1,0 +1,237 @@
+//! `segmenter dlq`: the dead letters, looked at and given another try.
+
+mod letter;
+mod redrive;
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::sync::Arc;
+
+use clap::{Args, Subcommand};
+use serde::Serialize;
+
+use super::table::print;
+use crate::config::{KafkaConfig, Moment, TopicsConfig};
+use crate::domain::event::{Millis, Reason};
+use crate::ingest::dead_letter_reader::{DeadLetter, Place};
+use crate::jobs::redrive::selection::{Filter, Seen, Selection};
+use crate::kafka::topic_reader::{Source, Span};
+use crate::runtime::exit::Exit;
+use crate::runtime::stop::Stop;
+use letter::Letter;
+
+pub use redrive::{RedriveArgs, run as redrive};
+
+/// List, show or redrive dead letters.
+///
+/// Every record that could not be applied is in the dead-letter topic with its original bytes. After a crash, or after a
+/// try that failed again, there are several dead letters of one record: they count once, at the newest. About 100 bytes
+/// of memory are needed for each record that has dead letters.
+#[derive(Debug, Args)]
+pub struct DlqArgs {
+    #[command(subcommand)]
+    pub action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Action {
+    List(ListArgs),
+    Show(ShowArgs),
+    Redrive(RedriveArgs),
+}
+
+/// List dead letters, with counts by reason and original topic.
+///
+/// A line a record: its place in the dead-letter topic (for `dlq show`), when it failed, why, how often it has been tried,
+/// the length of its value in bytes, and where the original is. No value of a record is shown. Nothing is committed. Exit
+/// codes: 0 listed; 1 failure; 2 usage; 3 there is no such topic; 75 Kafka is unavailable.
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    #[command(flatten)]
+    filter: FilterArgs,
+    /// The most lines; the counts are of all.
+    #[arg(long, value_name = "COUNT")]
+    limit: Option<u64>,
+    /// Write a JSON object a line; the last one has the counts, under `summary`.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Show one dead letter: its reason, place, key and original headers.
+///
+/// Its value is shown only with --payload: it is the raw record with all that its producer sent, names and phone numbers
+/// among it. Exit codes: 0 shown; 1 failure, or there is no dead letter at that place; 2 usage; 3 there is no such topic;
+/// 75 Kafka is unavailable.
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    /// Where it is in the dead-letter topic: the place that `dlq list` shows.
+    #[arg(value_name = "PARTITION:OFFSET", value_parser = parse_place)]
+    place: Place,
+    /// Show the value too: raw personal data. As it is if it is text, else hexadecimal.
+    #[arg(long)]
+    payload: bool,
+    /// Write a JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Which dead letters.
+#[derive(Debug, Args)]
+struct FilterArgs {
+    /// Only those with this reason; may be given several times.
+    #[arg(long = "reason", value_name = "CODE", value_parser = parse_reason)]
+    reasons: Vec<Reason>,
+    /// Only those that failed at this time or later: RFC 3339, or so long ago as in -2h or PT2H.
+    #[arg(long, value_name = "TIME", value_parser = Moment::parse, allow_hyphen_values = true)]
+    from: Option<Moment>,
+    /// Only those that failed before this time.
+    #[arg(long, value_name = "TIME", value_parser = Moment::parse, allow_hyphen_values = true)]
+    to: Option<Moment>,
+    /// Only those of records of this topic.
+    #[arg(long, value_name = "TOPIC")]
+    topic: Option<String>,
+    /// Only those whose key is this user's id.
+    #[arg(long, value_name = "ID")]
+    user: Option<String>,
+}
+
+impl FilterArgs {
+    fn filter(&self, now: Millis) -> Filter {
+        Filter {
+            reasons: self.reasons.clone(),
+            from: self.from.map(|from| from.at(now)),
+            to: self.to.map(|to| to.at(now)),
+            topic: self.topic.clone(),
+            user: self.user.clone(),
+        }
+    }
+}
+
+fn parse_reason(text: &str) -> Result<Reason, String> {
+    Reason::ALL.into_iter().find(|reason| reason.as_str() == text).ok_or_else(|| {
+        let known = Reason::ALL.map(Reason::as_str).join(", ");
+        format!("must be one of {known}")
+    })
+}
+
+fn parse_place(text: &str) -> Result<Place, String> {
+    let parse = || {
+        let (partition, offset) = text.split_once(':')?;
+        Some(Place { partition: partition.parse().ok()?, offset: offset.parse().ok()? })
+    };
+    let is_possible = |place: &Place| place.partition >= 0 && (0..i64::MAX).contains(&place.offset);
+    parse().filter(is_possible).ok_or_else(|| "must be a partition and an offset, as in 0:17".to_owned())
+}
+
+/// Runs `list` or `show`, which need only Kafka. Their calls block.
+///
+/// # Errors
+/// `out` cannot be written to, or the topic cannot be read.
+pub fn look(
+    action: &Action,
+    kafka: &KafkaConfig,
+    topics: &TopicsConfig,
+    now: Millis,
+    out: &mut impl Write,
+) -> anyhow::Result<Exit> {
+    let source = source(kafka, topics, Stop::default());
+    match action {
+        Action::List(args) => list(args, &source, now, out)?,
+        Action::Show(args) => show(args, &source, out)?,
+        Action::Redrive(_) => anyhow::bail!("redrive needs the database"),
+    }
+    Ok(Exit::Ok)
+}
+
+fn source(kafka: &KafkaConfig, topics: &TopicsConfig, stop: Stop) -> Source {
+    Source {
+        cluster: crate::kafka::client::Cluster::from(kafka),
+        group: kafka.group_id.as_str().to_owned(),
+        topic: topics.dead_letter.as_str().to_owned(),
+        stop,
+    }
+}
+
+/// The last line of a report that has one line a record.
+#[derive(Debug, Serialize)]
+struct Last<S> {
+    summary: S,
+}
+
+/// The dead letters in numbers.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Listed {
+    records: u64,
+    shown: u64,
+    by_reason_and_topic: Vec<Group>,
+    topic_holds: u64,
+    /// Records that are no dead letters of this program.
+    foreign: u64,
+    first_foreign: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Group {
+    reason: &'static str,
+    topic: Arc<str>,
+    records: u64,
+}
+
+fn list(args: &ListArgs, source: &Source, now: Millis, out: &mut impl Write) -> anyhow::Result<()> {
+    let mut selection = Selection::open(source, args.filter.filter(now))?;
+    let mut groups: BTreeMap<(Reason, Arc<str>), u64> = BTreeMap::new();
+    let (mut records, mut shown) = (0_u64, 0_u64);
+    while let Some(selected) = selection.next_selected()? {
+        let letter = &selected.letter;
+        *groups.entry((letter.reason, Arc::clone(&letter.origin.topic))).or_default() += 1;
+        records += 1;
+        if args.limit.is_some_and(|limit| shown >= limit) {
+            continue;
+        }
+        let letter = Letter::listed(&selected);
+        if args.json {
+            writeln!(out, "{}", serde_json::to_string(&letter)?)?;
+        } else {
+            if shown == 0 {
+                writeln!(out, "{}", Letter::HEADING)?;
+            }
+            writeln!(out, "{}", letter.line())?;
+        }
+        shown += 1;
+    }
+    let group = |((reason, topic), records): ((Reason, _), _)| Group { reason: reason.as_str(), topic, records };
+    let summary = Listed {
+        records,
+        shown,
+        by_reason_and_topic: groups.into_iter().map(group).collect(),
+        topic_holds: selection.seen().records,
+        foreign: selection.seen().foreign,
+        first_foreign: first_foreign(selection.seen()),
+    };
+    print(&Last { summary }, args.json, out)
+}
+
+/// The first record that is no dead letter of this program, and by what it shows.
+fn first_foreign(seen: &Seen) -> Option<String> {
+    seen.first_foreign.as_ref().map(|first| format!("{}: {}", first.place, first.why))
+}
+
+fn show(args: &ShowArgs, source: &Source, out: &mut impl Write) -> anyhow::Result<()> {
+    let Place { partition, offset } = args.place;
+    let held = source.spans()?.into_iter().find(|span| span.partition == partition);
+    let is_held = held.is_some_and(|span| (span.first..span.end).contains(&offset));
+    let message =
+        if is_held { source.read(&[Span { partition, first: offset, end: offset + 1 }])?.next_record()? } else { None };
+    let Some(message) = message else {
+        anyhow::bail!("{} holds no record at {}", source.topic, args.place);
+    };
+    let letter = DeadLetter::parse(&message).map_err(|foreign| {
+        anyhow::anyhow!("the record at {} is no dead letter of this program: {}", foreign.place, foreign.why)
+    })?;
+    print(&Letter::shown(&letter, args.payload && args.json), args.json, out)?;
+    match letter.content.bytes() {
+        Some(bytes) if args.payload && !args.json => Ok(writeln!(out, "\n{}", letter::payload(bytes))?),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,131 @@
+//! `segmenter dlq redrive`: dead letters given another try.
+
+use std::io::Write;
+
+use anyhow::Context as _;
+use clap::Args;
+use serde::Serialize;
+
+use super::{FilterArgs, Last, Letter, first_foreign, source};
+use crate::cli::database::{self, Access};
+use crate::cli::table::print;
+use crate::cli::{serve, settings};
+use crate::config::Config;
+use crate::domain::event::Millis;
+use crate::jobs::redrive::run::{Rules, Settings, run as redrive_all};
+use crate::jobs::redrive::selection::Selected;
+use crate::jobs::redrive::tally::{Fate, Tally};
+use crate::registry::decoder::Decoder;
+use crate::runtime::exit::Exit;
+use crate::runtime::stop::Stop;
+
+/// Give dead letters another try. Dry run unless --execute.
+///
+/// Each is decoded as if it came from its original topic, under its original coordinates and at its original time, and
+/// folded into the user's state as a live event is: an event that is older than what is there changes nothing (stale),
+/// one that is there already changes nothing (unchanged). So it is safe beside a running service, and safe to repeat: what
+/// was redriven before is unchanged or stale. Changes are published on segment-changed. The input topics, which others
+/// read too, are never written to.
+///
+/// What is rejected again gets a new dead letter with one more attempt, which takes the place of the old one; what has
+/// been tried --max-attempts times is not tried again. Truncated dead letters and those of topics that are not configured
+/// cannot be redriven.
+///
+/// A rejection by a rule of the database itself shows only with --execute.
+///
+/// Exit codes: 0 all done; 1 failure; 2 usage; 3 refused: the schema is behind, newer data, no such topic; 4 some are
+/// still rejected or cannot be redriven; 75 Kafka or PostgreSQL is unavailable; 130 interrupted: the batch in work
+/// is finished and published.
+#[derive(Debug, Args)]
+pub struct RedriveArgs {
+    #[command(flatten)]
+    filter: FilterArgs,
+    /// All of them: needed where nothing else says which.
+    #[arg(long, required_unless_present_any = ["reasons", "from", "to", "topic", "user"])]
+    all: bool,
+    /// The most records.
+    #[arg(long, value_name = "COUNT")]
+    limit: Option<u64>,
+    /// Do it. Without this nothing is written anywhere.
+    #[arg(long)]
+    execute: bool,
+    /// Leave alone what has been tried this often.
+    #[arg(long, value_name = "COUNT", default_value_t = 3, value_parser = clap::value_parser!(u32).range(2..))]
+    max_attempts: u32,
+    /// Write a JSON object a record, and the counts last, under `summary`.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Redrives, or reports what that would do.
+///
+/// # Errors
+/// `out` cannot be written to, or the redrive was halted.
+pub async fn run(
+    args: &RedriveArgs,
+    config: &Config,
+    now: Millis,
+    out: &mut (impl Write + Send),
+) -> anyhow::Result<Exit> {
+    let stop = Stop::default();
+    serve::stop_on_signals(stop.clone())?;
+    let database = database::open(&config.database, if args.execute { Access::Write } else { Access::Read }).await?;
+    let store = database.store(config)?;
+    let (live, output) = (settings::settings(config), settings::output(config)?);
+    let decoder = Decoder { registry: output.registry.clone(), limits: live.limits, stop: stop.clone() };
+    let settings = Settings {
+        source: source(&config.kafka, &config.topics, stop.clone()),
+        filter: args.filter.filter(now),
+        rules: Rules { topics: live.topics, decoder, max_attempts: args.max_attempts },
+        limit: args.limit.unwrap_or(u64::MAX),
+        batch: live.batch,
+        output,
+        execute: args.execute,
+    };
+    let mut printed = Ok(());
+    let mut each = |selected: &Selected, fate: Fate| {
+        if printed.is_ok() {
+            printed = report_one(selected, fate, args.json, out);
+        }
+    };
+    let report = redrive_all(&settings, store, &stop, &mut each).await;
+    printed.context("cannot print")?;
+    let summary = Summary {
+        executed: args.execute,
+        tally: &report.tally,
+        foreign: report.seen.foreign,
+        first_foreign: first_foreign(&report.seen),
+        exact: report.is_exact,
+        complete: report.halted.is_none(),
+    };
+    print(&Last { summary }, args.json, out)?;
+    match report.halted {
+        Some(halt) => Err(halt.into()),
+        None if report.tally.is_clean() => Ok(Exit::Ok),
+        None => Ok(Exit::Findings),
+    }
+}
+
+/// A line for each with --json, else only for those that an operator has to see to otherwise.
+fn report_one(selected: &Selected, fate: Fate, json: bool, out: &mut impl Write) -> anyhow::Result<()> {
+    match fate {
+        _ if json => writeln!(out, "{}", serde_json::to_string(&Letter::redriven(selected, fate))?)?,
+        Fate::NotRedrivable(why) => writeln!(out, "{}", Letter::listed(selected).refusal(why.as_str()))?,
+        Fate::Merged(_) | Fate::Skipped(_) | Fate::StillRejected(_) => {}
+    }
+    Ok(())
+}
+
+/// The end of a redrive.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Summary<'r> {
+    executed: bool,
+    #[serde(flatten)]
+    tally: &'r Tally,
+    foreign: u64,
+    first_foreign: Option<String>,
+    /// False where too many users have several dead letters to follow them all.
+    exact: bool,
+    complete: bool,
+}

@@ -1,0 +1,69 @@
+//! `segmenter doctor`: looks at everything that the service needs, and changes nothing.
+
+use std::io::Write;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::table::print;
+use super::{serve, settings};
+use crate::checks::doctor::{self, Finding, Status, Subject, count};
+use crate::config::Config;
+use crate::runtime::exit::Exit;
+
+/// Check topics, group, schema, rights and clocks; change nothing.
+///
+/// Prints a table of checks, each ok, a warning, a problem or unchecked (nothing could be found out), with the remedy behind
+/// an arrow. Run it with the service's own configuration and user. Every question has a
+/// deadline; in all it takes some seconds, or a minute where something does not answer. Exit codes: 0 no problems (warnings
+/// are none); 1 failure; 2 wrong configuration; 4 problems; 75 Kafka or PostgreSQL is unavailable.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Write JSON instead of a table.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Makes all checks and prints their findings to `out`.
+///
+/// # Errors
+/// `out` cannot be written to, or a client cannot be made from the configuration.
+pub async fn run(args: &DoctorArgs, config: &Config, out: &mut impl Write) -> anyhow::Result<Exit> {
+    let settings = settings::settings(config);
+    let subject = Subject {
+        config,
+        cluster: settings.cluster,
+        topics: settings.topics,
+        connections: config.database.connections + serve::OTHER_CONNECTIONS,
+        catalog: settings::catalog(&config.catalog),
+    };
+    let report = doctor::examine(&subject).await?;
+    if args.json {
+        print(&report, true, out)?;
+    } else {
+        let row = |finding: &Finding| Row {
+            status: finding.status,
+            check: format!("{} {}", finding.area, finding.check),
+            finding: match &finding.remedy {
+                Some(remedy) => format!("{} -> {remedy}", finding.finding),
+                None => finding.finding.clone(),
+            },
+        };
+        let rows: Vec<Row> = report.checks.iter().map(row).collect();
+        print(&rows, false, out)?;
+        let number = |status| rows.iter().filter(|row| row.status == status).count() as u64;
+        let warnings = count(number(Status::Warning), "warning", "warnings");
+        let problems = count(number(Status::Problem), "problem", "problems");
+        let (ok, unchecked) = (number(Status::Ok), number(Status::Unchecked));
+        writeln!(out, "\n{ok} ok, {warnings}, {problems}, {unchecked} unchecked")?;
+    }
+    Ok(report.exit)
+}
+
+/// A finding in three columns, which fit on a terminal.
+#[derive(Serialize)]
+struct Row {
+    status: Status,
+    check: String,
+    finding: String,
+}

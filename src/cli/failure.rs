@@ -1,0 +1,45 @@
+//! The exit code of a command that could not do its work.
+
+use crate::codec::stored::CodecError;
+use crate::kafka::topic_reader::ReadError;
+use crate::runtime::exit::Exit;
+use crate::runtime::halt::Halt;
+use crate::store::error::{ErrorClass, StoreError, classify};
+
+/// Ends the command with an exit code of its own.
+#[derive(Debug, thiserror::Error)]
+#[error("{why}")]
+struct Ends {
+    exit: Exit,
+    why: String,
+}
+
+/// The error that ends a command with `exit`, for the reason `why`.
+pub fn ends(exit: Exit, why: impl Into<String>) -> anyhow::Error {
+    Ends { exit, why: why.into() }.into()
+}
+
+/// The exit code that `error` means: that of the first of its causes that has one.
+pub fn exit_of(error: &anyhow::Error) -> Exit {
+    let of_cause = |cause: &(dyn std::error::Error + 'static)| {
+        if let Some(ends) = cause.downcast_ref::<Ends>() {
+            return Some(ends.exit);
+        }
+        if let Some(halt) = cause.downcast_ref::<Halt>() {
+            return Some(halt.exit());
+        }
+        match cause.downcast_ref::<ReadError>() {
+            Some(ReadError::Away(_)) => return Some(Exit::DependencyAway),
+            Some(ReadError::Missing(_)) => return Some(Exit::Refused),
+            Some(ReadError::Interrupted) => return Some(Exit::Interrupted),
+            Some(ReadError::Failed { .. } | ReadError::Undecodable { .. }) | None => {}
+        }
+        // Newer data, or another owner of the job.
+        let is_refused = matches!(cause.downcast_ref(), Some(CodecError::Newer { .. }))
+            || cause.downcast_ref::<StoreError>().is_some_and(|error| error.class().is_none());
+        let is_outage = cause.downcast_ref::<sqlx::Error>().is_some_and(|error| classify(error) == ErrorClass::Outage)
+            || matches!(cause.downcast_ref(), Some(StoreError::TimedOut(_)));
+        is_refused.then_some(Exit::Refused).or(is_outage.then_some(Exit::DependencyAway))
+    };
+    error.chain().find_map(of_cause).unwrap_or(Exit::Failure)
+}

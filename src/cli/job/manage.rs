@@ -1,0 +1,153 @@
+//! `segmenter job`: jobs of any kind, watched and controlled.
+
+use std::io::Write;
+
+use anyhow::Context as _;
+use clap::{Args, Subcommand};
+use uuid::Uuid;
+
+use super::report::{Listed, Status};
+use super::run::{find, resume};
+use super::{ThrottleArgs, open};
+use crate::cli::database::Access;
+use crate::cli::failure::ends;
+use crate::cli::table::print;
+use crate::config::Config;
+use crate::runtime::exit::Exit;
+use crate::store::jobs::{self, JobRecord, Wanted};
+
+/// List, watch, pause, resume, cancel or throttle jobs.
+///
+/// A job is kept in PostgreSQL with its position. One process at a time owns it, by a lease of ten seconds that it renews
+/// every second; `resume` takes up a job whose process is gone, on any machine, and nothing is lost or done twice.
+///
+/// Exit codes: 0 done; 1 failure; 2 usage; 3 refused: no such job, it has ended, another process owns it; 4 finished with
+/// rejected records; 75 Kafka or PostgreSQL is unavailable: resume it later; 130 interrupted: resume it later.
+#[derive(Debug, Args)]
+pub struct JobCommand {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// List the jobs, the newest first.
+    List {
+        /// Write JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show a job: the position of each part, its limits, and the one that holds it up.
+    Status {
+        /// The job's id, as `list` shows it.
+        id: Uuid,
+        /// Write JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Let a job wait where it is. Its process stays, and waits for `resume`.
+    Pause {
+        /// The job's id, as `list` shows it.
+        id: Uuid,
+    },
+    /// Let a paused job go on; one without an owner is taken up by this process, from where it was left.
+    Resume {
+        /// The job's id, as `list` shows it.
+        id: Uuid,
+        /// Take the job even from an owner whose lease has not run out. Safe: that one can write nothing more.
+        #[arg(long)]
+        take_over: bool,
+        /// Write a JSON object a line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// End a job early. Its changes are published all the same; nothing is undone.
+    Cancel {
+        /// The job's id, as `list` shows it.
+        id: Uuid,
+        /// Write a JSON object a line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Set the limits of a job, also of one that runs; a limit that is not given no longer limits.
+    Throttle {
+        /// The job's id, as `list` shows it.
+        id: Uuid,
+        #[command(flatten)]
+        limits: ThrottleArgs,
+    },
+}
+
+/// Shows jobs, or controls one.
+///
+/// # Errors
+/// `out` cannot be written to, the database refuses us, or there is no such job.
+pub async fn run(command: &JobCommand, config: &Config, out: &mut (impl Write + Send)) -> anyhow::Result<Exit> {
+    let reads = matches!(command.action, Action::List { .. } | Action::Status { .. });
+    let means = open(config, if reads { Access::Read } else { Access::Write }).await?;
+    let pool = &means.store.pool;
+    match &command.action {
+        Action::List { json, .. } => {
+            let jobs = jobs::list(pool).await.context("could not list the jobs")?;
+            print(&jobs.iter().map(Listed::of).collect::<Vec<_>>(), *json, out)?;
+        }
+        Action::Status { id, json } => {
+            let record = find(&means, *id).await?.ok_or_else(|| missing(*id))?;
+            print(&Status::of(&means, record).await?, *json, out)?;
+        }
+        Action::Pause { id } => {
+            if !jobs::ask(pool, *id, Wanted::Pause).await.context("could not pause the job")? {
+                return Err(missing_or_ended(find(&means, *id).await?, *id));
+            }
+            writeln!(out, "The job pauses.")?;
+        }
+        Action::Resume { id, take_over, json } => {
+            let record = unended(find(&means, *id).await?, *id)?;
+            if record.wanted == Wanted::Pause {
+                jobs::ask(pool, *id, Wanted::Run).await.context("could not resume the job")?;
+                if record.is_owned() && !take_over {
+                    writeln!(out, "The job goes on in {}.", owner(&record))?;
+                    return Ok(Exit::Ok);
+                }
+            }
+            return resume(&means, record, *take_over, *json, out).await;
+        }
+        Action::Cancel { id, json } => {
+            let record = unended(find(&means, *id).await?, *id)?;
+            jobs::ask(pool, *id, Wanted::Cancel).await.context("could not cancel the job")?;
+            if !record.is_owned() {
+                return resume(&means, record, false, *json, out).await;
+            }
+            writeln!(out, "The job ends in {}, which publishes its changes.", owner(&record))?;
+        }
+        Action::Throttle { id, limits } => {
+            let throttle = limits.throttle();
+            let set = jobs::set_throttle(pool, *id, &serde_json::to_value(throttle)?).await;
+            if !set.context("could not set the limits")? {
+                return Err(missing_or_ended(find(&means, *id).await?, *id));
+            }
+            print(&throttle, false, out)?;
+        }
+    }
+    Ok(Exit::Ok)
+}
+
+fn owner(record: &JobRecord) -> &str {
+    record.owner_name.as_deref().unwrap_or("its process")
+}
+
+fn unended(record: Option<JobRecord>, id: Uuid) -> anyhow::Result<JobRecord> {
+    match record {
+        Some(record) if record.ended_at.is_none() => Ok(record),
+        record => Err(missing_or_ended(record, id)),
+    }
+}
+
+fn missing_or_ended(record: Option<JobRecord>, id: Uuid) -> anyhow::Error {
+    let ended = |record: JobRecord| ends(Exit::Refused, format!("the job {id} has ended: it is {}", record.state()));
+    record.map_or_else(|| missing(id), ended)
+}
+
+fn missing(id: Uuid) -> anyhow::Error {
+    ends(Exit::Refused, format!("there is no job {id}"))
+}

@@ -1,0 +1,64 @@
+//! Jobs: started, watched and controlled.
+
+mod manage;
+mod progress;
+mod report;
+mod run;
+mod start;
+
+use clap::Args;
+
+use super::database::{self, Access};
+use super::{serve, settings};
+use crate::config::Config;
+use crate::jobs::Means;
+use crate::jobs::throttle::Throttle;
+use crate::registry::decoder::Decoder;
+use crate::runtime::stop::Stop;
+
+pub use manage::{JobCommand, run as manage};
+pub use start::{StartJob, run as start};
+
+/// The limits of a job. All may be changed while it runs.
+#[derive(Debug, Clone, Copy, Args)]
+struct ThrottleArgs {
+    /// Records, rows or users a second, at most.
+    #[arg(long, value_name = "PER_SECOND", value_parser = clap::value_parser!(u32).range(1..))]
+    rate: Option<u32>,
+    /// Wait while the live lag is larger.
+    #[arg(long, value_name = "RECORDS")]
+    max_live_lag: Option<u64>,
+    /// Wait while the outbox holds more rows.
+    #[arg(long, value_name = "ROWS")]
+    max_outbox: Option<u64>,
+    /// Wait while a small write takes longer.
+    #[arg(long, value_name = "MS")]
+    max_db_latency: Option<u64>,
+}
+
+impl ThrottleArgs {
+    fn throttle(&self) -> Throttle {
+        Throttle {
+            rate: self.rate,
+            max_live_lag: self.max_live_lag,
+            max_outbox: self.max_outbox,
+            max_db_latency_ms: self.max_db_latency,
+        }
+    }
+}
+
+/// Opens the database for a job, and listens for signals to stop.
+async fn open(config: &Config, access: Access) -> anyhow::Result<Means> {
+    let database = database::open(&config.database, access).await?;
+    let stop = Stop::default();
+    serve::stop_on_signals(stop.clone())?;
+    let (live, output) = (settings::settings(config), settings::output(config)?);
+    let registry = output.registry.clone();
+    Ok(Means {
+        store: database.store(config)?,
+        output,
+        live_group: live.group,
+        decoder: Decoder { registry, limits: live.limits, stop: stop.clone() },
+        stop,
+    })
+}

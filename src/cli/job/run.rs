@@ -1,0 +1,84 @@
+//! Running a job with its progress shown, for good or as a dry run.
+
+use std::io::Write;
+
+use anyhow::Context as _;
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use super::progress;
+use super::report::{DryRun, End, Report};
+use crate::cli::table::print;
+use crate::domain::event::UserId;
+use crate::jobs::source::Source;
+use crate::jobs::spec::Spec;
+use crate::jobs::throttle::Throttle;
+use crate::jobs::{Means, claim, dry_run, run};
+use crate::runtime::exit::Exit;
+use crate::store::jobs::{self, JobRecord};
+use crate::store::keys::Keys;
+
+/// The job of that id, if there is one.
+pub(super) async fn find(means: &Means, id: Uuid) -> anyhow::Result<Option<JobRecord>> {
+    jobs::find(&means.store.pool, id).await.context("could not look for the job")
+}
+
+/// Runs a job from where it is, once its last owner's lease has run out or at once, and reports its end.
+pub(super) async fn resume(
+    means: &Means,
+    record: JobRecord,
+    take_over: bool,
+    json: bool,
+    out: &mut (impl Write + Send),
+) -> anyhow::Result<Exit> {
+    let id = record.id;
+    if record.ended_at.is_none() {
+        let record = claim::claim(means, id, take_over).await?;
+        let (kind, stage) = (record.kind.clone(), record.stage.as_str());
+        let after_interruption = format!("segmenter job resume {id}");
+        print(&Report::Job { id, kind, stage, after_interruption }, json, out)?;
+        out.flush()?;
+        let (sender, shown) = watch::channel(None);
+        let showing = progress::show(&record.kind, shown, json);
+        let ended = run::run(means, &record, &sender).await;
+        drop(sender);
+        showing.await.context("the progress display panicked")?;
+        if let Err(halt) = ended {
+            // Where the database cannot be read either, the halt alone is reported.
+            if let Ok(end) = End::of(means, id).await {
+                print(&Report::End(Box::new(end)), json, out)?;
+            }
+            return Err(halt.into());
+        }
+    }
+    let end = End::of(means, id).await?;
+    let exit = if end.has_rejections() { Exit::Findings } else { Exit::Ok };
+    print(&Report::End(Box::new(end)), json, out)?;
+    Ok(exit)
+}
+
+/// Reports what a job would do. `users` is its list, where it has one.
+pub(super) async fn rehearse(
+    means: &Means,
+    spec: &Spec,
+    users: &[UserId],
+    (throttle, memory): (Throttle, usize),
+    json: bool,
+    out: &mut (impl Write + Send),
+) -> anyhow::Result<Exit> {
+    let id = Uuid::new_v4();
+    let keys = match spec.what.keys(id) {
+        Some(Keys::ListOf(_)) => Some(Keys::Given(users.iter().map(ToString::to_string).collect())),
+        keys => keys,
+    };
+    let source = Source::open(means, &spec.what, id, &spec.parts(), keys).await?;
+    let (sender, shown) = watch::channel(None);
+    let showing = progress::show("dry run", shown, json);
+    let forecast = dry_run::run(means, source, &throttle, (spec.expected, memory), &sender).await;
+    drop(sender);
+    showing.await.context("the progress display panicked")?;
+    let forecast = DryRun::of(forecast?);
+    let exit = if forecast.has_rejections() { Exit::Findings } else { Exit::Ok };
+    print(&Report::DryRun(forecast), json, out)?;
+    Ok(exit)
+}

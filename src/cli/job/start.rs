@@ -1,0 +1,338 @@
+//! `segmenter replay`, `backfill`, `recompute` and `republish`: their differences are the users or records that they choose.
+
+use std::io::Write;
+
+use anyhow::Context as _;
+use clap::{Args, Subcommand};
+use uuid::Uuid;
+
+use super::report::{Plan, Report};
+use super::run::{self, find, resume};
+use super::{ThrottleArgs, open};
+use crate::cli::database::Access;
+use crate::cli::failure::ends;
+use crate::cli::table::print;
+use crate::cli::user_ids::{self, UserList};
+use crate::config::{Bytes, Config, Value as _};
+use crate::domain::event::UserId;
+use crate::jobs::replay::bound::Bound;
+use crate::jobs::replay::plan::{Wish, plan};
+use crate::jobs::spec::{BackfillUsers, Emit, Range, RecomputeUsers, Replay, RepublishUsers, Spec, What};
+use crate::jobs::{Means, claim};
+use crate::kafka::topic_reader::Source;
+use crate::runtime::exit::Exit;
+use crate::store::keys::Keys;
+use crate::store::lookup::clock;
+use crate::store::onboarding_profiles;
+
+/// The commands that start a job.
+#[derive(Debug, Subcommand)]
+pub enum StartJob {
+    Replay(ReplayArgs),
+    Backfill(BackfillArgs),
+    Recompute(RecomputeArgs),
+    Republish(RepublishArgs),
+}
+
+/// Fold the input topics again; dry run unless --execute.
+///
+/// The ends are fixed at the start; later records are the live service's. Every record goes through the same decoding and
+/// the same fold: a stored one is unchanged, an older one is stale, and both write nothing. So it is safe beside the live
+/// service, and safe to repeat. The live group's offsets are never touched.
+///
+/// The job's end publishes the net change of each user once, with trigger REPLAY; a live event in between publishes it
+/// itself. Rejected records are counted; users whom the platform does not have are skipped.
+///
+/// Exit codes: 0 done; 1 failure; 2 usage; 3 refused: retention has cut into the range, the schema is behind, the dry run's
+/// memory does not suffice; 4 done, and records were rejected; 75 Kafka or PostgreSQL is unavailable; 130 interrupted. After
+/// 75 and 130 `segmenter job resume ID` goes on from there, on any machine.
+#[derive(Debug, Args)]
+pub struct ReplayArgs {
+    /// An input topic; both where none is given.
+    #[arg(long = "topic", value_name = "TOPIC")]
+    topics: Vec<String>,
+    /// Start: a time, -2h, earliest or 0:1500,3:200.
+    ///
+    /// RFC 3339, how long ago as -2h or PT2H, earliest, latest, or offsets by partition as 0:1500,3:200.
+    #[arg(long, value_name = "T", value_parser = Bound::parse, allow_hyphen_values = true)]
+    from: Bound,
+    /// End, itself not read; written as the start.
+    #[arg(long, value_name = "T", value_parser = Bound::parse, allow_hyphen_values = true, default_value = "latest")]
+    to: Bound,
+    /// Only these partitions, as 0,3.
+    #[arg(long = "partition", value_name = "N", value_delimiter = ',', value_parser = clap::value_parser!(i32).range(0..))]
+    partitions: Vec<i32>,
+    /// Only events of this user; may be repeated.
+    #[arg(long = "user", value_name = "ID", value_parser = user_ids::parse)]
+    users: Vec<UserId>,
+    /// Write a dead letter for each rejected record.
+    #[arg(long)]
+    dead_letter: bool,
+    /// Go on where retention has cut into the range.
+    #[arg(long)]
+    accept_gap: bool,
+    #[command(flatten)]
+    emit: EmitArgs,
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+/// Fold onboarding profiles; dry run unless --execute.
+///
+/// The profiles are the platform's. Without an option only users without a row in user_vectors, or whose row has no segments or no primary segment. Each
+/// completed profile is folded like an onboarding event with all its sections, at the time of its last update: a newer event
+/// wins, folded before or later. So it is safe beside the live service, and safe to repeat. Profiles that are not completed
+/// are skipped; one with a value that an event may not have is counted as rejected and listed.
+///
+/// The job's end publishes the net change of each user once, with trigger BACKFILL.
+///
+/// Exit codes: 0 done; 1 failure; 2 usage; 3 refused: the table is not there or cannot be read; 4 done, and profiles were
+/// rejected; 75 Kafka or PostgreSQL is unavailable; 130 interrupted. After 75 and 130 `segmenter job resume ID` goes on from
+/// there.
+#[derive(Debug, Args)]
+pub struct BackfillArgs {
+    /// Only users who have a row in user_vectors.
+    #[arg(long, group = "which")]
+    existing_only: bool,
+    /// All profiles.
+    #[arg(long, group = "which")]
+    all: bool,
+    /// Only the users in this file, an id a line.
+    #[arg(long, value_name = "FILE", group = "which", value_parser = UserList::read)]
+    users_file: Option<UserList>,
+    #[command(flatten)]
+    emit: EmitArgs,
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+/// Score stored profiles again; dry run unless --execute.
+///
+/// Without an option only users who were scored with another version of the catalog than the configured one. No event is needed and no register
+/// changes; times stay those of the profiles. The job's end publishes the net change of each user once, with trigger
+/// RECOMPUTE.
+///
+/// Exit codes: 0 done; 1 failure; 2 usage; 3 refused: a user was scored with a newer catalog than the configured one, or the
+/// job that is resumed was started with another one; 75 Kafka or PostgreSQL is unavailable; 130 interrupted. After 75 and 130
+/// `segmenter job resume ID` goes on from there.
+#[derive(Debug, Args)]
+pub struct RecomputeArgs {
+    /// Only users whose primary segment is this.
+    #[arg(long, value_name = "SEGMENT", group = "which")]
+    segment: Option<String>,
+    /// Only the users in this file, an id a line.
+    #[arg(long, value_name = "FILE", group = "which", value_parser = UserList::read)]
+    users_file: Option<UserList>,
+    /// All users who have a stored profile.
+    #[arg(long, group = "which")]
+    all: bool,
+    /// Only users whose row is missing or wrong.
+    ///
+    /// The row is not the one that the stored profile gives: after a revert and a new migration, or where another program
+    /// wrote it.
+    #[arg(long, group = "which")]
+    repair: bool,
+    #[command(flatten)]
+    emit: EmitArgs,
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+/// Publish present rankings again; dry run unless --execute.
+///
+/// For a new recommender, or a lost topic.
+/// The last published change is published once more, with the same eventId and revision: a reader that has seen it can drop
+/// it. A ranking that a job changed with --emit none, and that nothing has published since, is published now, with a new
+/// revision. Erased users are published as null again. Users who are no longer on the platform are not published.
+///
+/// Exit codes: 0 done; 1 failure; 2 usage; 3 refused; 75 Kafka or PostgreSQL is unavailable; 130 interrupted. After 75 and
+/// 130 `segmenter job resume ID` goes on from there.
+#[derive(Debug, Args)]
+pub struct RepublishArgs {
+    /// All users of whom anything was published.
+    #[arg(long, group = "which", required_unless_present_any = ["segment", "users_file"])]
+    all: bool,
+    /// Only users whose primary segment is this.
+    #[arg(long, value_name = "SEGMENT", group = "which")]
+    segment: Option<String>,
+    /// Only the users in this file, an id a line.
+    #[arg(long, value_name = "FILE", group = "which", value_parser = UserList::read)]
+    users_file: Option<UserList>,
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+#[derive(Debug, Args)]
+struct EmitArgs {
+    /// Publish at the end: changed (default) or none.
+    ///
+    /// `changed` publishes the net change of each user; `none` leaves that to `segmenter republish`.
+    #[arg(long, value_enum, default_value_t = Emit::Changed, hide_default_value = true, hide_possible_values = true)]
+    emit: Emit,
+}
+
+/// How a job is run, whatever its kind.
+#[derive(Debug, Args)]
+struct RunArgs {
+    /// Do it, as a job; else nothing is written.
+    #[arg(long)]
+    execute: bool,
+    /// The job's id; an existing job is resumed.
+    ///
+    /// So a restarted process does not begin anew.
+    #[arg(long, value_name = "UUID", requires = "execute")]
+    id: Option<Uuid>,
+    /// Memory of a dry run.
+    ///
+    /// For the users that would change, about 4 KiB each.
+    #[arg(long, value_name = "SIZE", default_value = "512MiB", value_parser = parse_memory)]
+    memory: usize,
+    #[command(flatten)]
+    limits: ThrottleArgs,
+    /// Write a JSON object a line: progress, the end.
+    #[arg(long)]
+    json: bool,
+}
+
+fn parse_memory(text: &str) -> Result<usize, String> {
+    Bytes::parse(text).map(|size| size.0)
+}
+
+impl StartJob {
+    fn run(&self) -> &RunArgs {
+        match self {
+            Self::Replay(args) => &args.run,
+            Self::Backfill(args) => &args.run,
+            Self::Recompute(args) => &args.run,
+            Self::Republish(args) => &args.run,
+        }
+    }
+
+    fn emit(&self) -> Emit {
+        match self {
+            Self::Replay(ReplayArgs { emit, .. })
+            | Self::Backfill(BackfillArgs { emit, .. })
+            | Self::Recompute(RecomputeArgs { emit, .. }) => emit.emit,
+            Self::Republish(_) => Emit::None,
+        }
+    }
+
+    /// What the job works through; nothing where there is nothing to work through.
+    async fn what(&self, means: &Means, out: &mut (impl Write + Send)) -> anyhow::Result<Option<What>> {
+        Ok(Some(match self {
+            Self::Replay(args) => return replay(args, means, out).await,
+            Self::Backfill(args) => {
+                let pool = &means.store.pool;
+                let unreadable = onboarding_profiles::unreadable(pool).await.context("could not look at the table")?;
+                if !unreadable.is_empty() {
+                    let columns = unreadable.join(", ");
+                    let why = format!(
+                        "permission denied, or not there: of travel_onboarding_profiles the columns {columns}; \
+                         docs/grants_jobs.sql has the rights"
+                    );
+                    return Err(ends(Exit::Refused, why));
+                }
+                What::Backfill(match args {
+                    BackfillArgs { users_file: Some(_), .. } => BackfillUsers::Listed,
+                    BackfillArgs { existing_only: true, .. } => BackfillUsers::Existing,
+                    BackfillArgs { all: true, .. } => BackfillUsers::All,
+                    _ => BackfillUsers::Missing,
+                })
+            }
+            Self::Recompute(args) => {
+                let which = match args {
+                    RecomputeArgs { users_file: Some(_), .. } => RecomputeUsers::Listed,
+                    RecomputeArgs { segment: Some(segment), .. } => RecomputeUsers::Segment(segment.clone()),
+                    RecomputeArgs { all: true, .. } => RecomputeUsers::All,
+                    RecomputeArgs { repair: true, .. } => RecomputeUsers::Repair,
+                    _ => RecomputeUsers::Stale,
+                };
+                What::Recompute { which, catalog_version: means.store.catalog.version() }
+            }
+            Self::Republish(args) => What::Republish(match args {
+                RepublishArgs { users_file: Some(_), .. } => RepublishUsers::Listed,
+                RepublishArgs { segment: Some(segment), .. } => RepublishUsers::Segment(segment.clone()),
+                _ => RepublishUsers::All,
+            }),
+        }))
+    }
+
+    /// The job's list of users, if it has one.
+    fn users(&self) -> &[UserId] {
+        let list = match self {
+            Self::Replay(_) => &None,
+            Self::Backfill(args) => &args.users_file,
+            Self::Recompute(args) => &args.users_file,
+            Self::Republish(args) => &args.users_file,
+        };
+        list.as_ref().map_or(&[], |list| &list.0)
+    }
+}
+
+/// Reports what the job would do, or with --execute does it.
+///
+/// # Errors
+/// `out` cannot be written to, the job is refused or was halted.
+pub async fn run(job: &StartJob, config: &Config, out: &mut (impl Write + Send)) -> anyhow::Result<Exit> {
+    let args = job.run();
+    let means = open(config, if args.execute { Access::Write } else { Access::Read }).await?;
+    if let Some(id) = args.id
+        && let Some(record) = find(&means, id).await?
+    {
+        return resume(&means, record, false, args.json, out).await;
+    }
+    let Some(what) = job.what(&means, out).await? else { return Ok(Exit::Ok) };
+    let users = job.users();
+    let spec = Spec { emit: job.emit(), expected: expected(&means, &what, users).await?, what };
+    let throttle = args.limits.throttle();
+    if !args.execute {
+        return run::rehearse(&means, &spec, users, (throttle, args.memory), args.json, out).await;
+    }
+    let record = claim::enter(&means, args.id.unwrap_or_else(Uuid::new_v4), &spec, throttle, users).await?;
+    resume(&means, record, false, args.json, out).await
+}
+
+/// About how many items the job has to look at.
+async fn expected(means: &Means, what: &What, users: &[UserId]) -> anyhow::Result<u64> {
+    match (what, what.keys(Uuid::nil())) {
+        (What::Replay(replay), _) => Ok(replay.ranges.iter().map(Range::len).sum()),
+        (_, None | Some(Keys::ListOf(_))) => Ok(users.len() as u64),
+        (_, Some(keys)) => keys.count(&means.store.pool).await.context("could not count the users"),
+    }
+}
+
+/// Fixes the offsets, and reports them.
+async fn replay(args: &ReplayArgs, means: &Means, out: &mut (impl Write + Send)) -> anyhow::Result<Option<What>> {
+    let input = [&means.output.topics.onboarding_completed, &means.output.topics.profile_updated];
+    if let Some(other) = args.topics.iter().find(|topic| !input.contains(topic)) {
+        let why = format!("{other} is not an input topic; those are {} and {}", input[0], input[1]);
+        return Err(ends(Exit::Refused, why));
+    }
+    let topics = if args.topics.is_empty() { input.map(Clone::clone).to_vec() } else { args.topics.clone() };
+    let sources: Vec<Source> = topics.into_iter().map(|topic| means.replay_source(topic)).collect();
+    let wish = Wish {
+        from: args.from.clone(),
+        to: args.to.clone(),
+        now: clock(&means.store.pool).await.context("could not read the database's clock")?,
+        partitions: args.partitions.clone(),
+    };
+    let planned =
+        tokio::task::spawn_blocking(move || plan(&sources, &wish)).await.context("the planner panicked")??;
+    print(&Report::Plan(Plan::of(planned.clone(), args.run.limits.rate)), args.run.json, out)?;
+    if planned.iter().any(|planned| planned.gap.is_some()) && !args.accept_gap {
+        let why = "retention has cut into the range: --accept-gap goes on without the records that are gone";
+        return Err(ends(Exit::Refused, why));
+    }
+    let ranges: Vec<Range> =
+        planned.into_iter().map(|planned| planned.range).filter(|range| !range.is_empty()).collect();
+    if ranges.is_empty() {
+        writeln!(out, "There is nothing to replay.")?;
+        return Ok(None);
+    }
+    Ok(Some(What::Replay(Replay {
+        ranges,
+        users: args.users.iter().map(ToString::to_string).collect(),
+        dead_letters: args.dead_letter,
+        accept_gap: args.accept_gap,
+    })))
+}

@@ -1,0 +1,136 @@
+//! `segmenter schema`: the schemas of this program and those of a registry.
+
+mod check;
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::failure::ends;
+use crate::codec::segment_changed::avro;
+use crate::config::{RegistryConfig, RegistryUrl, TopicsConfig};
+use crate::publish::output_schema::subject;
+use crate::registry::Failure;
+use crate::runtime::exit::Exit;
+
+/// Check the schemas against a registry, or register them there.
+#[derive(Debug, Args)]
+pub struct SchemaCommand {
+    #[command(subcommand)]
+    pub action: SchemaAction,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum SchemaAction {
+    Check(CheckArgs),
+    Register(RegisterArgs),
+}
+
+/// Check before a deploy that the registered schemas are compatible.
+///
+/// For the topics that are read, every registered version must be readable with the schema of this program; for
+/// segment-changed, every registered version must be readable with it and be able to read it. Subjects are the topics'
+/// names with -value. Nothing is changed.
+///
+/// Exit codes: 0 compatible, or nothing registered yet; 2 usage; 4 not compatible, each finding on its line; 75 the
+/// registry is unavailable.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// A registry's address, with the configured credentials, or a folder with a file SUBJECT.avsc or SUBJECT-VERSION.avsc
+    /// for each version. Without it, the configured registry.
+    #[arg(long, value_name = "URL|DIR")]
+    against: Option<Against>,
+    /// Write a JSON object a line.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Register this program's schemas, each unless it is there already.
+///
+/// Without --inputs only that of segment-changed: what is read belongs to its producers.
+///
+/// Exit codes: 0 registered, or there already; 2 usage; 3 the registry refuses one; 75 it is unavailable.
+#[derive(Debug, Args)]
+pub struct RegisterArgs {
+    /// Register the schemas of the topics that are read, too.
+    #[arg(long)]
+    inputs: bool,
+}
+
+/// Where the others' schemas are.
+#[derive(Debug, Clone)]
+enum Against {
+    Registry(RegistryUrl),
+    Folder(PathBuf),
+}
+
+impl std::str::FromStr for Against {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.contains("://") { text.parse().map(Self::Registry) } else { Ok(Self::Folder(text.into())) }
+    }
+}
+
+/// What this program does with the records of a subject.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Use {
+    Reads,
+    Writes,
+}
+
+/// A subject of this program.
+struct Ours {
+    subject: String,
+    schema: &'static str,
+    used: Use,
+}
+
+fn ours(topics: &TopicsConfig) -> [Ours; 3] {
+    let ours = |topic: &crate::config::TopicName, schema, used| Ours { subject: subject(topic.as_str()), schema, used };
+    [
+        ours(&topics.onboarding_completed, include_str!("../../../schemas/onboarding-completed.avsc"), Use::Reads),
+        ours(&topics.profile_updated, include_str!("../../../schemas/profile-updated.avsc"), Use::Reads),
+        ours(&topics.segment_changed, avro::SCHEMA, Use::Writes),
+    ]
+}
+
+/// Checks or registers.
+///
+/// # Errors
+/// `out` cannot be written to, the configured authorities cannot be used, or the registry is unavailable or refuses us.
+pub async fn run(
+    action: &SchemaAction,
+    registry: &RegistryConfig,
+    topics: &TopicsConfig,
+    out: &mut impl Write,
+) -> anyhow::Result<Exit> {
+    match action {
+        SchemaAction::Check(args) => check::run(args, registry, topics, out).await,
+        SchemaAction::Register(args) => register(args, registry, topics, out).await,
+    }
+}
+
+async fn register(
+    args: &RegisterArgs,
+    registry: &RegistryConfig,
+    topics: &TopicsConfig,
+    out: &mut impl Write,
+) -> anyhow::Result<Exit> {
+    let Some(registry) = super::settings::registry(registry)? else {
+        return Err(ends(Exit::Usage, "no registry is configured: set registry.url (SCHEMA_REGISTRY_URL)"));
+    };
+    for ours in ours(topics).iter().filter(|ours| args.inputs || ours.used == Use::Writes) {
+        let id = registry.client().register(&ours.subject, ours.schema).await;
+        writeln!(out, "{}: schema id {}", ours.subject, id.map_err(|failure| failed(&ours.subject, &failure))?)?;
+    }
+    Ok(Exit::Ok)
+}
+
+fn failed(subject: &str, failure: &Failure) -> anyhow::Error {
+    match failure {
+        Failure::Away(_) => ends(Exit::DependencyAway, format!("the schema registry is away: {failure}")),
+        Failure::NotFound(_) | Failure::Refused(_) => ends(Exit::Refused, format!("{subject}: {failure}")),
+    }
+}

@@ -1,0 +1,271 @@
+//! `segmenter serve`: the live service.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use clap::Args;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions as _, PgConnection};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::{error, info, warn};
+
+use super::{database, settings};
+use crate::codec::segment_changed::Encoding;
+use crate::config::{Config, SettingFlags, ShownSetting};
+use crate::domain::scoring::Catalog;
+use crate::http::status::Board;
+use crate::http::{self, Access, Pages};
+use crate::ingest::schema_wait;
+use crate::migrate::schema::{self, Platform, SchemaStatus};
+use crate::migrate::{self, MigrateError, RunOptions};
+use crate::publish::output_schema;
+use crate::registry::{Failure, Registry};
+use crate::runtime::exit::Exit;
+use crate::runtime::health::Health;
+use crate::runtime::retry::Retry;
+use crate::runtime::stop::{Stop, StopReason};
+use crate::service::{self, Settings, Shared};
+use crate::store::error::{ErrorClass, classify};
+use crate::store::sql;
+use crate::telemetry::metrics::Metrics;
+use crate::telemetry::traces::Traces;
+
+/// Read events from Kafka, write user_vectors, publish changes.
+///
+/// Runs until SIGTERM or SIGINT, then finishes its work, commits and leaves the group.
+///
+/// Exit codes: 0 stopped as asked; 1 failure; 2 wrong configuration; 3 refused: the schema is behind, or the data is newer
+/// than this program; 5 a flood of rejected records.
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    #[command(flatten)]
+    pub settings: SettingFlags,
+}
+
+/// How many connections there are besides those for folds: publisher, outbox gate, takeover.
+pub(crate) const OTHER_CONNECTIONS: u32 = 3;
+
+/// The name under which the schema is reported as (not) ready.
+const SCHEMA: &str = "schema";
+
+/// How long sending the last traces may take at most.
+const LAST_TRACES: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// How long `--migrate` may take in all.
+const LONGEST_MIGRATION: std::time::Duration = std::time::Duration::from_secs(6 * 3600);
+
+/// Serves until stopped.
+///
+/// # Errors
+/// What keeps it from starting, but for a database that is away: that is waited for.
+pub async fn run(config: Config, shown: Vec<ShownSetting>) -> anyhow::Result<Exit> {
+    let metrics = Metrics::new()?;
+    let traces = Traces::start(&metrics)?;
+    let shared = Shared { metrics, health: Health::default(), stop: Stop::default(), traces };
+    stop_on_signals(shared.stop.clone())?;
+    let listener = http::listen(config.http.addr).await?;
+    run_until_stopped(config, shown, listener, shared).await
+}
+
+/// Serves until `shared` is asked to stop, with the HTTP pages on `listener`, which show the configuration as `shown`.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_until_stopped(
+    config: Config,
+    shown: Vec<ShownSetting>,
+    listener: TcpListener,
+    shared: Shared,
+) -> anyhow::Result<Exit> {
+    let catalog = Arc::new(settings::catalog(&config.catalog)?);
+    info!(
+        version = env!("CARGO_PKG_VERSION"),
+        catalog = catalog.version(),
+        group = config.kafka.group_id.as_str(),
+        brokers = config.kafka.brokers.joined(),
+        "segmenter starts",
+    );
+    shared.health.expect(&[SCHEMA]);
+    let board = Board::new(shared.health.clone(), shared.metrics.clone(), shown);
+    tokio::spawn(board.clone().watch(shared.stop.clone()));
+    let pages = Pages { board: board.clone(), access: access(&config), has_user_page: config.http.user_page };
+    let server = tokio::spawn(http::serve(listener, http::router(pages), shared.stop.clone()));
+
+    let exit = serve(&config, catalog, &shared, &board).await;
+    let (traces, within) = (shared.traces.clone(), config.kafka.drain_deadline.min(LAST_TRACES));
+    tokio::task::spawn_blocking(move || traces.flush(within)).await.context("sending the last traces panicked")?;
+    shared.stop.abandon();
+    server.await.context("the HTTP server panicked")?;
+    exit
+}
+
+async fn serve(config: &Config, catalog: Arc<Catalog>, shared: &Shared, board: &Board) -> anyhow::Result<Exit> {
+    let connections = config.database.connections + OTHER_CONNECTIONS;
+    let connect = database::connect(&config.database, connections, database::Access::Write)?;
+    let Some(has_users) = prepare_database(config, &connect.session_options(), shared).await? else {
+        return Ok(ended(shared));
+    };
+    let pool = sql::pool(&connect);
+    shared.metrics.watch_pool(pool.clone());
+    let store = database::store(config, pool, catalog, has_users);
+    board.store.get_or_init(|| store.clone());
+    let registry = settings::registry(&config.registry)?;
+    let Some(output_encoding) = prepare_output(config, registry.as_ref(), shared).await else {
+        return Ok(ended(shared));
+    };
+    let settings = Settings { output_encoding, registry, ..settings::settings(config) };
+    service::run(settings, store, shared.clone()).await?;
+    Ok(ended(shared))
+}
+
+fn access(config: &Config) -> Access {
+    match (&config.http.token, config.http.open) {
+        (Some(token), _) => Access::token(token.expose()),
+        (None, true) => Access::Open,
+        (None, false) => Access::Closed,
+    }
+}
+
+/// Says why the process ends, and gives the exit code.
+fn ended(shared: &Shared) -> Exit {
+    let reason = shared.stop.reason().cloned().unwrap_or(StopReason::Signal);
+    match &reason {
+        StopReason::Signal => info!("stopped as asked"),
+        StopReason::Failure(why) | StopReason::Refused(why) | StopReason::Flood(why) => {
+            error!(exit = reason.exit() as u8, why, "segmenter ends");
+        }
+    }
+    reason.exit()
+}
+
+/// Migrates if asked to, and checks the schema; waits for a database that is away.
+///
+/// Gives whether the platform's users are there; `None` when a stop was requested meanwhile.
+async fn prepare_database(
+    config: &Config,
+    options: &PgConnectOptions,
+    shared: &Shared,
+) -> anyhow::Result<Option<bool>> {
+    let mut retry = Retry::forever();
+    let mut reported = false;
+    loop {
+        // A migration may build an index for as long as it takes; a look at the schema may not.
+        let limit = if config.database.migrate { LONGEST_MIGRATION } else { config.database.connect_timeout * 6 };
+        let prepared = tokio::time::timeout(limit, prepare_once(config, options, shared));
+        match prepared.await.context("the database did not answer")? {
+            Ok(prepared) => return Ok(prepared),
+            Err(error) if is_outage(&error) => {
+                shared.health.set_not_ready(SCHEMA, "the database is away");
+                if !std::mem::replace(&mut reported, true) {
+                    warn!(reason = format!("{error:#}"), "the database is away; waiting for it");
+                }
+            }
+            Err(error) => return Err(error),
+        }
+        tokio::select! {
+            () = retry.wait() => {}
+            () = shared.stop.requested() => return Ok(None),
+        }
+    }
+}
+
+/// Decides how segment-changed is written; waits for a registry that is away. `None` when it refuses the schema, or a stop
+/// was requested meanwhile.
+async fn prepare_output(config: &Config, registry: Option<&Registry>, shared: &Shared) -> Option<Encoding> {
+    let mut retry = Retry::forever();
+    let mut reported = false;
+    loop {
+        match output_schema::encoding(
+            settings::encoding(&config.topics),
+            config.topics.segment_changed.as_str(),
+            registry,
+        )
+        .await
+        {
+            Ok(encoding) => {
+                if reported {
+                    shared.health.set_ready(schema_wait::COMPONENT);
+                    info!("the schema registry answers again");
+                }
+                return Some(encoding);
+            }
+            Err(Failure::Away(why)) => {
+                shared.health.set_not_ready(schema_wait::COMPONENT, format!("away: {why}"));
+                if !std::mem::replace(&mut reported, true) {
+                    warn!(
+                        reason = why,
+                        "the schema registry is away; waiting for it with the schema of segment-changed"
+                    );
+                }
+            }
+            Err(failure) => {
+                shared.stop.now(StopReason::Refused(format!("the schema of segment-changed: {failure}")));
+                return None;
+            }
+        }
+        tokio::select! {
+            () = retry.wait() => {}
+            () = shared.stop.requested() => return None,
+        }
+    }
+}
+
+fn is_outage(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<sqlx::Error>().is_some_and(|error| classify(error) == ErrorClass::Outage)
+}
+
+async fn prepare_once(config: &Config, options: &PgConnectOptions, shared: &Shared) -> anyhow::Result<Option<bool>> {
+    let mut connection = connect(options, config.database.connect_timeout).await?;
+    if config.database.migrate {
+        let progress = &mut |notice: migrate::Notice| info!(%notice, "migration");
+        let migrated =
+            migrate::run(&mut connection, RunOptions::default(), &migrate::Limits::default(), progress).await;
+        match migrated {
+            Ok(_) => {}
+            Err(MigrateError::Busy { .. } | MigrateError::Locked { .. } | MigrateError::Away { .. }) => {
+                // Somebody else is at it, or nobody is there: an outage like any other.
+                return Err(sqlx::Error::Io(std::io::Error::other("the migrations have to wait")).into());
+            }
+            Err(MigrateError::Refused(refusal)) => {
+                shared.stop.now(StopReason::Refused(format!("the database was not migrated: {refusal}")));
+                return Ok(None);
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let mut transaction = sql::begin(&mut connection).await?;
+    let status = schema::check(&mut transaction).await?;
+    if !status.is_usable() {
+        shared.health.set_not_ready(SCHEMA, status.to_string());
+        shared.stop.now(StopReason::Refused(format!("the database's schema is {status}")));
+        return Ok(None);
+    }
+    if let SchemaStatus::NewerCompatible { .. } = &status {
+        warn!(%status, "the schema is newer than this program, and says that it is compatible");
+    }
+    shared.health.set_ready(SCHEMA);
+    Ok(Some(Platform::detect(&mut transaction).await?.has_users))
+}
+
+/// Connects; no answer in time is an outage like any other.
+pub(super) async fn connect(
+    options: &PgConnectOptions,
+    timeout: std::time::Duration,
+) -> Result<PgConnection, sqlx::Error> {
+    let connected = tokio::time::timeout(timeout, options.connect()).await;
+    connected.unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())))
+}
+
+pub(super) fn stop_on_signals(stop: Stop) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("could not listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("could not listen for SIGINT")?;
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => info!("SIGTERM: finishing what is begun"),
+            _ = interrupt.recv() => info!("SIGINT: finishing what is begun"),
+        }
+        stop.now(StopReason::Signal);
+    });
+    Ok(())
+}

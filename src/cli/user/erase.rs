@@ -1,0 +1,183 @@
+//! `segmenter user erase`: the erasure that a tombstone makes, made by hand.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::Args;
+
+use super::show::outbox_rows;
+use crate::cli::database::{self, Access, Database};
+use crate::cli::failure::ends;
+use crate::cli::settings::output;
+use crate::cli::user_ids;
+use crate::config::Config;
+use crate::domain::event::{Millis, UserId};
+use crate::domain::ranking_change::Saying;
+use crate::domain::state::State;
+use crate::kafka::client::Topics;
+use crate::output::Output;
+use crate::runtime::exit::Exit;
+use crate::store::lookup::{self, clock};
+use crate::store::stored_row::StoredRow;
+use crate::users::erase;
+
+/// Erase a user: state and row go, a null record is published on segment-changed. Dry run unless --execute.
+///
+/// Does what a null record in an input topic does, at the database's present time, also to a user of whom nothing is
+/// known: events older than the erasure cannot bring the user back. If a register is dated into the future (up to
+/// limits.max_future), it is waited for, since an earlier erasure would not reach it.
+///
+/// Learned vectors are not touched; neither is what the platform itself stores. The input topics still hold the user's
+/// events: a new database built from them brings the user back, unless --to-topics was given.
+///
+/// Exit codes: 0 erased and published (or shown, without --execute); 1 failure; 2 usage; 3 refused: the schema is not
+/// migrated, newer data, a register too far in the future; 75 PostgreSQL or Kafka is unavailable: run it again, that is safe.
+#[derive(Debug, Args)]
+pub struct EraseArgs {
+    /// The user's id.
+    #[arg(value_parser = user_ids::parse)]
+    id: UserId,
+    /// Also produce a null record under the user's id to both input topics. Every group that reads them sees it, other
+    /// services' too: be sure that they take it for an erasure.
+    #[arg(long)]
+    to_topics: bool,
+    /// Do it.
+    #[arg(long)]
+    execute: bool,
+}
+
+/// Shows what goes, and with --execute erases it.
+///
+/// # Errors
+/// What is stored cannot be read, a register is too far in the future, or database or brokers refuse us.
+pub async fn run(args: &EraseArgs, config: &Config, out: &mut impl Write) -> anyhow::Result<Exit> {
+    let user = &args.id;
+    let database = database::open(&config.database, if args.execute { Access::Write } else { Access::Read }).await?;
+    let output = output(config)?;
+    let unread = "could not read what is stored of the user";
+    let record = lookup::record(&database.pool, user, database.platform.has_users).await.context(unread)?;
+    let state = record.state.transpose().context("the stored state of the user")?;
+    let now = clock(&database.pool).await.context(unread)?;
+    // The erasure has to be later than the newest register.
+    let newest = state.as_ref().and_then(|state| state.profile.logical_time());
+    writeln!(out, "Erasing user {user}")?;
+    write_plan(state.as_ref(), record.row.as_ref(), &output.topics, args.to_topics, out)?;
+    if let Some(newest) = newest.filter(|newest| *newest >= now) {
+        let seconds = (newest.0 - now.0) as f64 / 1000.0;
+        writeln!(out, "  First wait for {seconds:.1} s: the newest register is stamped {newest}.")?;
+    }
+    if is_too_far(newest, now, config.limits.max_future) {
+        let why = "a register is stamped further into the future than limits.max_future; with that as long, this command \
+                   waits. Nothing was changed";
+        return Err(ends(Exit::Refused, why));
+    }
+    if !args.execute {
+        writeln!(out, "Nothing was changed; --execute does it.")?;
+        return Ok(Exit::Ok);
+    }
+    erase(user, newest, args.to_topics, &database, config, &output, out).await
+}
+
+fn write_plan(
+    state: Option<&State>,
+    row: Option<&StoredRow>,
+    topics: &Topics,
+    to_topics: bool,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let of_state = match state {
+        Some(state) => {
+            let sections = state.profile.registers().count();
+            let onboarding = if state.profile.onboarded().is_some() { " and the onboarding" } else { "" };
+            format!("{sections} sections{onboarding} go; the time of the erasure stays")
+        }
+        None => "none; the time of the erasure is remembered, so that older events cannot create one".to_owned(),
+    };
+    let of_row = match row {
+        None => "no row",
+        Some(row) if row.vector_is_ours() => "the row goes",
+        Some(_) => "the four columns become null; the learned vector stays",
+    };
+    let of_change = match state.and_then(|state| state.said.as_ref()) {
+        Some(Saying::Ranking(_)) => "a null record",
+        Some(Saying::Null) => "nothing: a null record was published already",
+        None => "nothing: no ranking was ever published",
+    };
+    let Topics { onboarding_completed, profile_updated, segment_changed, dead_letter } = topics;
+    writeln!(out, "  state: {of_state}\n  user_vectors: {of_row}\n  {segment_changed}: {of_change}")?;
+    for topic in [onboarding_completed, profile_updated].into_iter().filter(|_| to_topics) {
+        writeln!(out, "  {topic}: a null record; every group that reads the topic sees it")?;
+    }
+    if !to_topics {
+        writeln!(
+            out,
+            "  {onboarding_completed} and {profile_updated} are left as they are. The user comes back if a new database\n  \
+             is built from them; --to-topics produces the null records that prevent it."
+        )?;
+    }
+    writeln!(out, "  What the input topics and {dead_letter} hold of the user stays there until their retention.")
+}
+
+async fn erase(
+    user: &UserId,
+    newest: Option<Millis>,
+    to_topics: bool,
+    database: &Database,
+    config: &Config,
+    output: &Output,
+    out: &mut impl Write,
+) -> anyhow::Result<Exit> {
+    let store = database.store(config)?;
+    let mut erased = erase::erase(&store, user, newest).await?;
+    writeln!(out, "Erased at {}.", erased.at)?;
+
+    let topics = &output.topics;
+    let mut all_done = true;
+    let publications = std::mem::take(&mut erased.publications);
+    if publications.is_empty() {
+        writeln!(out, "There was nothing to publish on {}.", topics.segment_changed)?;
+    } else if let Err(halt) = erase::publish(store, publications, output).await {
+        all_done = false;
+        let topic = &topics.segment_changed;
+        writeln!(out, "Could not publish the null record on {topic} yet: {halt}.")?;
+        writeln!(out, "It is in the outbox: a running service publishes it.")?;
+    } else {
+        writeln!(out, "Published the null record on {}.", topics.segment_changed)?;
+    }
+    if let Some(rows @ 1..) = outbox_rows(&database.pool, user).await.context("could not look into the outbox")? {
+        writeln!(out, "Outbox rows that wait for this user: {rows}.")?;
+    }
+    if to_topics {
+        let (one, other) = (&topics.onboarding_completed, &topics.profile_updated);
+        let producer = output.cluster.named_producer("erasure").context("could not make the Kafka client")?;
+        match erase::produce_to_inputs(&producer, topics, user, &erased).await {
+            Ok(()) => writeln!(out, "Produced a null record to {one} and {other}.")?,
+            Err(error) => {
+                all_done = false;
+                writeln!(out, "Could not produce a null record to both input topics: {error:#}. Run this again.")?;
+            }
+        }
+    }
+    Ok(if all_done { Exit::Ok } else { Exit::DependencyAway })
+}
+
+fn is_too_far(newest: Option<Millis>, now: Millis, furthest: Duration) -> bool {
+    let furthest = i64::try_from(furthest.as_millis()).unwrap_or(i64::MAX);
+    newest.is_some_and(|newest| newest.0.saturating_sub(now.0) > furthest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_register_further_ahead_than_events_may_be_is_not_waited_for() {
+        let (now, furthest) = (Millis(1_000_000), Duration::from_secs(300));
+        for (newest, too_far) in [(0, false), (1_000_000, false), (1_300_000, false), (1_300_001, true)] {
+            assert_eq!(is_too_far(Some(Millis(newest)), now, furthest), too_far, "{newest}");
+        }
+        assert!(!is_too_far(None, now, furthest));
+        assert!(is_too_far(Some(Millis(i64::MAX)), Millis(-1), furthest));
+    }
+}

@@ -1,0 +1,172 @@
+//! The record on segment-changed: headers and value, in JSON or Avro, for one [`Change`].
+
+pub mod avro;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::stored::EncodingError;
+use crate::domain::event::{Millis, UserId};
+use crate::domain::ranking_change::{Announcement, Change, Saying, Scored};
+use crate::domain::row::ShownAssignment;
+use crate::domain::scoring::Catalog;
+
+/// The namespace of event ids: `eventId` is the UUIDv5 of `user/revision` in it.
+pub const EVENT_ID_NAMESPACE: Uuid = Uuid::from_u128(0x6f1c_3a52_8d0e_5b6a_9f47_21c0_7be4_d918);
+
+/// The `eventType`, and the CloudEvents type.
+pub const EVENT_TYPE: &str = "user.segment.changed";
+
+/// The header that every record carries, null ones too.
+pub const REVISION_HEADER: &str = "segmenter.revision";
+
+/// How a record's value is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Encoding {
+    #[default]
+    Json,
+    /// Single-object encoding with `schemas/segment-changed.avsc`.
+    Avro,
+    /// Confluent's framing, with the id under which a registry has that schema.
+    Framed(u32),
+}
+
+impl Encoding {
+    /// The media type, as CloudEvents' Kafka binding puts it into the header `content-type`.
+    pub fn content_type(self) -> &'static str {
+        match self {
+            Self::Json => "application/json",
+            Self::Avro | Self::Framed(_) => "application/avro",
+        }
+    }
+}
+
+/// The id of the event that says `revision` of `user`: the same for ever.
+pub fn event_id(user: &UserId, revision: i64) -> Uuid {
+    Uuid::new_v5(&EVENT_ID_NAMESPACE, format!("{user}/{revision}").as_bytes())
+}
+
+/// Names and values of a record's headers.
+pub type Headers = Vec<(&'static str, Cow<'static, str>)>;
+
+/// A record as it is produced, but for its key, which is the user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said {
+    /// CloudEvents' binary mode, the trace context that came with the cause, and the revision.
+    pub headers: Headers,
+    /// `None` for a null record.
+    pub value: Option<Vec<u8>>,
+}
+
+/// The record that says `change`.
+///
+/// # Errors
+/// Only by a defect.
+pub fn record(change: &Change, catalog: &Catalog, encoding: Encoding) -> Result<Said, EncodingError> {
+    let (event_id, said_at) =
+        (event_id(&change.user, change.revision).to_string(), Millis(change.revision).to_string());
+    let value = match &change.saying {
+        Saying::Null => None,
+        Saying::Ranking(announcement) => {
+            let occurred_at = announcement.occurred_at.to_string().into();
+            let payload = payload(change, announcement, &occurred_at, catalog);
+            let envelope = envelope(announcement, &event_id, &said_at, payload);
+            Some(match encoding {
+                Encoding::Json => {
+                    serde_json::to_vec(&envelope).map_err(|_| EncodingError { what: "a ranking change" })?
+                }
+                Encoding::Avro => avro::single_object(&envelope),
+                Encoding::Framed(schema_id) => avro::framed(&envelope, schema_id),
+            })
+        }
+    };
+    Ok(Said { headers: headers(change, encoding, event_id, said_at), value })
+}
+
+fn headers(change: &Change, encoding: Encoding, event_id: String, said_at: String) -> Headers {
+    let mut headers: Headers = vec![
+        (REVISION_HEADER, change.revision.to_string().into()),
+        ("ce_specversion", "1.0".into()),
+        ("ce_id", event_id.into()),
+        ("ce_type", EVENT_TYPE.into()),
+        ("ce_source", "segmenter".into()),
+        ("ce_time", said_at.into()),
+    ];
+    if let Saying::Ranking(announcement) = &change.saying {
+        headers.push(("content-type", encoding.content_type().into()));
+        if let Some(traceparent) = &announcement.traceparent {
+            headers.push(("traceparent", traceparent.to_string().into()));
+        }
+    }
+    headers
+}
+
+/// The value of a record; its fields have the order of the Avro schema.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Envelope<'a> {
+    event_id: &'a str,
+    event_type: &'static str,
+    timestamp: &'a str,
+    version: &'static str,
+    source: &'static str,
+    correlation_id: Option<&'a str>,
+    causation_id: Option<&'a str>,
+    payload: Payload<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Payload<'a> {
+    user_id: &'a str,
+    revision: i64,
+    trigger: &'static str,
+    previous_primary_segment: Option<&'a str>,
+    primary_segment: Option<&'a str>,
+    segment_confidence: Option<f64>,
+    previous_segments: &'a [Scored],
+    new_segments: Vec<ShownAssignment>,
+    catalog_version: u32,
+    occurred_at: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replay_id: Option<&'a str>,
+}
+
+fn envelope<'a>(said: &'a Announcement, event_id: &'a str, timestamp: &'a str, payload: Payload<'a>) -> Envelope<'a> {
+    Envelope {
+        event_id,
+        event_type: EVENT_TYPE,
+        timestamp,
+        version: "1.0",
+        source: "segmenter",
+        correlation_id: said.correlation_id.as_deref(),
+        causation_id: said.causation_id.as_deref(),
+        payload,
+    }
+}
+
+fn payload<'a>(
+    change: &'a Change,
+    said: &'a Announcement,
+    occurred_at: &'a Arc<str>,
+    catalog: &Catalog,
+) -> Payload<'a> {
+    let first = said.ranking.first();
+    let shown = |ranked| ShownAssignment::new(ranked, occurred_at, catalog);
+    Payload {
+        user_id: change.user.as_str(),
+        revision: change.revision,
+        trigger: said.trigger.as_str(),
+        previous_primary_segment: said.previous.first().map(|scored| &*scored.segment),
+        primary_segment: first.map(|assigned| &*assigned.segment),
+        segment_confidence: first.map(|assigned| assigned.score),
+        previous_segments: &said.previous,
+        new_segments: said.ranking.iter().map(shown).collect(),
+        catalog_version: said.catalog_version,
+        occurred_at,
+        replay_id: said.replay_id.as_deref(),
+    }
+}

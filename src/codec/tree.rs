@@ -1,0 +1,153 @@
+//! The part of a record that is read, as a small borrowed tree, and the shapes that say which part that is.
+//!
+//! A tree says what was written, not whether it is right: a field of the wrong type is in it as it was found, so that all
+//! checks can be made afterwards and in their documented order. A field that is absent and one that is null are the same.
+
+use std::borrow::Cow;
+
+use crate::domain::event::Kind;
+
+/// One value that was read.
+#[derive(Debug, PartialEq)]
+pub(super) enum Node<'a> {
+    /// Null or absent.
+    Null,
+    Bool(bool),
+    /// Finite; never −0.
+    Number(f64),
+    Text(Cow<'a, str>),
+    List(Vec<Node<'a>>),
+    Object(Fields<'a>),
+    /// JSON text.
+    Unread(&'a str),
+    /// A list or an object where none is expected, its content not read; or what only Avro has: bytes, and a number that
+    /// is not finite.
+    Other,
+}
+
+/// The fields read of one object: for every name of its shape the value, if it occurred.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Fields<'a> {
+    pub names: &'static [Field],
+    pub values: Vec<Option<Node<'a>>>,
+}
+
+/// A field that is read, and how.
+pub(super) type Field = (&'static str, Shape);
+
+/// What is read of a value.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Shape {
+    /// A scalar; of lists and objects nothing but that they are some.
+    Scalar,
+    /// A list of scalars.
+    List,
+    /// An object's fields; all others are ignored.
+    Object(&'static [Field]),
+    /// Nothing but whether it is an object: its content is not read.
+    Presence,
+    /// Any value of a JSON text, left as it is.
+    Unread,
+}
+
+impl<'a> Node<'a> {
+    /// A number of a record: −0 is 0. JSON knows finite numbers only; all others are of no type that any field has.
+    pub fn number(value: f64) -> Self {
+        if value.is_finite() { Self::Number(if value == 0.0 { 0.0 } else { value }) } else { Self::Other }
+    }
+
+    /// The field `name`; null where it is absent, where its shape does not name it, and of anything but an object.
+    pub fn get(&self, name: &str) -> &Node<'a> {
+        match self {
+            Self::Object(fields) => fields.get(name),
+            _ => &Node::Null,
+        }
+    }
+}
+
+impl<'a> Fields<'a> {
+    pub fn get(&self, name: &str) -> &Node<'a> {
+        let index = self.names.iter().position(|(field, _)| *field == name);
+        index.and_then(|index| self.values.get(index)?.as_ref()).unwrap_or(&Node::Null)
+    }
+
+    /// The field `name`, which is absent from then on.
+    pub fn take(&mut self, name: &str) -> Node<'a> {
+        let index = self.names.iter().position(|(field, _)| *field == name);
+        index.and_then(|index| self.values.get_mut(index)?.take()).unwrap_or(Node::Null)
+    }
+}
+
+/// The fields of an envelope, its payload read as `payload` and all others as `scalar`.
+pub(super) const fn envelope(scalar: Shape, payload: Shape) -> [Field; 5] {
+    [("eventId", scalar), ("eventType", scalar), ("timestamp", scalar), ("correlationId", scalar), ("payload", payload)]
+}
+
+/// An envelope with the payload of an event of `kind`.
+pub(super) const fn enveloped(kind: Kind) -> Shape {
+    const ONBOARDING_ENVELOPE: Shape = Shape::Object(&envelope(Shape::Scalar, ONBOARDING));
+    const UPDATE_ENVELOPE: Shape = Shape::Object(&envelope(Shape::Scalar, UPDATE));
+    match kind {
+        Kind::OnboardingCompleted => ONBOARDING_ENVELOPE,
+        Kind::ProfileUpdated => UPDATE_ENVELOPE,
+    }
+}
+
+/// The payload of an event of `kind`.
+pub(super) const fn payload(kind: Kind) -> Shape {
+    match kind {
+        Kind::OnboardingCompleted => ONBOARDING,
+        Kind::ProfileUpdated => UPDATE,
+    }
+}
+
+const ONBOARDING: Shape = Shape::Object(&[
+    ("userId", Shape::Scalar),
+    ("completedAt", Shape::Scalar),
+    (
+        "profile",
+        Shape::Object(&[
+            ("userId", Shape::Scalar),
+            ("isOnboardingCompleted", Shape::Scalar),
+            ("preferences", PREFERENCES),
+            ("metadata", Shape::Object(&[("dataQuality", Shape::Object(&[("completeness", Shape::Scalar)]))])),
+        ]),
+    ),
+]);
+
+const UPDATE: Shape = Shape::Object(&[
+    ("userId", Shape::Scalar),
+    ("updatedAt", Shape::Scalar),
+    ("profile", Shape::Object(&[("userId", Shape::Scalar), ("dateOfBirth", Shape::Scalar)])),
+    ("preferences", PREFERENCES),
+]);
+
+/// The sections of a profile's preferences.
+pub(super) const PREFERENCES: Shape = Shape::Object(&[
+    (
+        "budget",
+        Shape::Object(&[(
+            "globalRange",
+            Shape::Object(&[("min", Shape::Scalar), ("max", Shape::Scalar), ("currency", Shape::Scalar)]),
+        )]),
+    ),
+    (
+        "travel",
+        Shape::Object(&[
+            ("types", Shape::List),
+            ("purposes", Shape::List),
+            ("groupTypes", Shape::List),
+            ("travelWithChildren", Shape::Scalar),
+            ("childrenAges", Shape::List),
+        ]),
+    ),
+    ("accommodation", Shape::Object(&[("types", Shape::List), ("comfortLevel", Shape::Scalar)])),
+    (
+        "activities",
+        Shape::Object(&[("types", Shape::List), ("interests", Shape::List), ("activityLevel", Shape::Scalar)]),
+    ),
+    ("experience", Shape::Object(&[("riskTolerance", Shape::Scalar)])),
+    ("climate", Shape::Object(&[("preferences", Shape::List)])),
+    ("destinations", Shape::Presence),
+    ("transport", Shape::Object(&[("preferredAirlines", Shape::List)])),
+]);

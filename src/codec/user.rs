@@ -1,0 +1,45 @@
+//! Whose event it is: the payload says so, else the record's key.
+
+use super::tree::Node;
+use crate::domain::event::{Reason, Rejection, UserId};
+
+/// The user of a payload, and whether the record's key names another one.
+///
+/// # Errors
+/// `bad_user` for the first of `userId`, `profile.userId` and the key that is present and no user's id, `missing_user`
+/// when none is present.
+pub(super) fn of_payload(payload: &Node<'_>, key: Option<&[u8]>) -> Result<(UserId, bool), Rejection> {
+    let user = match of_node(payload.get("userId"), "userId")? {
+        Some(user) => Some(user),
+        None => of_node(payload.get("profile").get("userId"), "profile.userId")?,
+    };
+    match (user, key) {
+        (Some(user), key) => {
+            let key_differs = key.is_some_and(|key| key != user.as_str().as_bytes());
+            Ok((user, key_differs))
+        }
+        (None, Some(key)) => Ok((of_key(key)?, false)),
+        (None, None) => Err(Rejection::new(Reason::MissingUser, "neither the payload nor the key names a user")),
+    }
+}
+
+/// The user that a record's key names.
+///
+/// # Errors
+/// `bad_user` when the key is no user's id.
+pub(super) fn of_key(key: &[u8]) -> Result<UserId, Rejection> {
+    std::str::from_utf8(key).ok().and_then(UserId::new).ok_or_else(|| bad("key"))
+}
+
+fn of_node(node: &Node<'_>, path: &str) -> Result<Option<UserId>, Rejection> {
+    match node {
+        Node::Null => Ok(None),
+        Node::Text(text) => UserId::new(text).map(Some).ok_or_else(|| bad(path)),
+        _ => Err(bad(path)),
+    }
+}
+
+fn bad(path: &str) -> Rejection {
+    let most = UserId::MAX_CODE_POINTS;
+    Rejection::new(Reason::BadUser, format!("{path}: must be a string of 1 to {most} code points without NUL"))
+}

@@ -1,0 +1,270 @@
+//! One user's events folded into the user's state: what to write and what to say. Pure; the heart of the service.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::event::{Body, Event, Millis, UserId};
+use super::profile::{Outcome, Profile};
+use super::ranking_change::{Announcement, Change, Saying, Scored, Trigger};
+use super::row::RowContent;
+use super::scoring::{self, Catalog, RankedSegment};
+use super::section::SectionKind;
+use super::state::State;
+
+/// What a fold may know besides the user's events and state.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    pub catalog: &'a Catalog,
+    /// The database's clock, Unix time in ms: where the next revision starts, if it is not behind the last one.
+    pub clock_ms: i64,
+    pub voice: Voice,
+}
+
+/// Whether a new ranking is said at once. Erasures always are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Voice {
+    Aloud,
+    /// Not yet: the state remembers the job, and whoever writes next of the user, or the job's end, says the net change.
+    Quiet(QuietJob),
+}
+
+/// A job that writes quietly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QuietJob {
+    pub id: Uuid,
+    /// Whether its end says what it changed. If not, a user left to another job's end stays with that job.
+    pub says_at_end: bool,
+}
+
+impl QuietJob {
+    fn holder(self, prior: Option<Uuid>) -> Uuid {
+        if self.says_at_end { self.id } else { prior.unwrap_or(self.id) }
+    }
+}
+
+/// A job as the cause of a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JobCause {
+    pub id: Uuid,
+    pub trigger: Trigger,
+}
+
+/// What made a new ranking.
+#[derive(Debug, Clone, Copy)]
+enum Origin<'a> {
+    Event(&'a Event),
+    Job(JobCause),
+}
+
+/// The result of a fold.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fold {
+    /// In the order in which the events were given.
+    pub outcomes: Vec<Outcome>,
+    /// Absent when no register changed: then nothing is written and nothing said.
+    pub write: Option<Write>,
+}
+
+/// What to write, all of it in one transaction.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Write {
+    pub state: State,
+    pub row: RowWrite,
+    pub change: Option<Change>,
+    /// The profile's budget is in a currency that the catalog does not know, and was taken as EUR.
+    pub unknown_currency: bool,
+}
+
+/// What to do with the user's row in `user_vectors`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RowWrite {
+    /// Not onboarded yet: there is no row of ours.
+    Leave,
+    Upsert(RowContent),
+    /// Erased: the row goes, or only our columns where the vector is a learned one.
+    Remove,
+}
+
+/// The user was already scored with a newer catalog; scoring with ours would flip segments back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a user was scored with catalog version {stored}, newer than version {ours} of this process")]
+pub struct NewerCatalog {
+    pub stored: u32,
+    pub ours: u32,
+}
+
+/// Folds `events` into `prior`. Their order shows in the outcomes only, never in the state.
+///
+/// # Errors
+/// The user was scored with a newer catalog.
+pub fn fold(user: &UserId, prior: State, events: &[&Event], context: &Context<'_>) -> Result<Fold, NewerCatalog> {
+    let mut state = prior;
+    let outcomes: Vec<Outcome> = events.iter().map(|event| state.profile.merge(event)).collect();
+    let applied = || events.iter().zip(&outcomes).filter(|(_, outcome)| **outcome == Outcome::Applied);
+    let Some((cause, _)) = applied().max_by(|(one, _), (other, _)| by_newest_cause(one, other)) else {
+        return Ok(Fold { outcomes, write: None });
+    };
+    let erased = applied().any(|(event, _)| event.body == Body::Tombstone);
+    let write = match logical_time_if_onboarded(&state.profile) {
+        Some(logical_time) => scored(user, state, logical_time, Origin::Event(cause), context)?,
+        None => unscored(user, state, erased, context),
+    };
+    Ok(Fold { outcomes, write: Some(write) })
+}
+
+/// Scores a user's profile anew, without an event; nothing for a user who is not onboarded.
+///
+/// # Errors
+/// As [`fold`].
+pub fn rescore(
+    user: &UserId,
+    prior: State,
+    cause: JobCause,
+    context: &Context<'_>,
+) -> Result<Option<Write>, NewerCatalog> {
+    let Some(logical_time) = logical_time_if_onboarded(&prior.profile) else { return Ok(None) };
+    scored(user, prior, logical_time, Origin::Job(cause), context).map(Some)
+}
+
+fn by_newest_cause(one: &Event, other: &Event) -> std::cmp::Ordering {
+    let onboarding = |event: &Event| matches!(event.body, Body::Onboarding(_));
+    one.stamp.cmp(&other.stamp).then_with(|| onboarding(one).cmp(&onboarding(other)))
+}
+
+fn logical_time_if_onboarded(profile: &Profile) -> Option<Millis> {
+    profile.onboarded().and_then(|_| profile.logical_time())
+}
+
+/// The write for a user who is onboarded: scored anew, said if the ranked segments differ from those last said.
+fn scored(
+    user: &UserId,
+    mut state: State,
+    logical_time: Millis,
+    origin: Origin<'_>,
+    context: &Context<'_>,
+) -> Result<Write, NewerCatalog> {
+    let catalog = context.catalog;
+    if state.catalog_version > catalog.version() {
+        return Err(NewerCatalog { stored: state.catalog_version, ours: catalog.version() });
+    }
+    state.catalog_version = catalog.version();
+    let segmentation = scoring::segment(&engine_input(&state.profile, logical_time), catalog);
+    let row = RowContent::new(&segmentation, catalog, logical_time);
+    let same = state.said_segments().eq(segmentation.ranking.iter().map(|ranked| &*ranked.segment));
+    let job_before = state.job.take();
+    let change = match context.voice {
+        Voice::Quiet(job) if !same => {
+            state.job = Some(job.holder(job_before));
+            None
+        }
+        Voice::Aloud if !same => {
+            let ranking = segmentation.ranking;
+            let announcement = announcement(state.last_ranking(), ranking, logical_time, origin, catalog);
+            Some(publish(user, &mut state, Saying::Ranking(Arc::new(announcement)), context))
+        }
+        Voice::Quiet(_) | Voice::Aloud => None,
+    };
+    Ok(Write { state, row: RowWrite::Upsert(row), change, unknown_currency: segmentation.unknown_currency })
+}
+
+/// The write for a user who is not onboarded (any more): a null record if anything had been said.
+fn unscored(user: &UserId, mut state: State, erased: bool, context: &Context<'_>) -> Write {
+    let row = if erased { RowWrite::Remove } else { RowWrite::Leave };
+    let published = state.said.as_ref().and_then(Saying::announcement).is_some();
+    let change = published.then(|| publish(user, &mut state, Saying::Null, context));
+    state.job = None;
+    Write { state, row, change, unknown_currency: false }
+}
+
+/// Makes `saying` the last of `state`; gives the change to publish.
+fn publish(user: &UserId, state: &mut State, saying: Saying, context: &Context<'_>) -> Change {
+    state.revision = state.revision.saturating_add(1).max(context.clock_ms);
+    state.said = Some(saying.clone());
+    Change { user: user.clone(), revision: state.revision, saying }
+}
+
+fn announcement(
+    previous: &[RankedSegment],
+    ranking: Vec<RankedSegment>,
+    logical_time: Millis,
+    origin: Origin<'_>,
+    catalog: &Catalog,
+) -> Announcement {
+    let previous =
+        previous.iter().map(|ranked| Scored { segment: Arc::clone(&ranked.segment), score: ranked.score }).collect();
+    let Provenance { trigger, causation_id, correlation_id, traceparent, replay_id } = origin.provenance();
+    Announcement {
+        previous,
+        ranking,
+        catalog_version: catalog.version(),
+        occurred_at: logical_time,
+        trigger,
+        causation_id,
+        correlation_id,
+        traceparent,
+        replay_id,
+    }
+}
+
+/// Where a change came from, as it is said.
+struct Provenance {
+    trigger: Trigger,
+    causation_id: Option<Arc<str>>,
+    correlation_id: Option<Arc<str>>,
+    traceparent: Option<Arc<str>>,
+    replay_id: Option<Arc<str>>,
+}
+
+impl Origin<'_> {
+    fn provenance(self) -> Provenance {
+        match self {
+            Self::Event(event) => Provenance {
+                trigger: match event.body {
+                    Body::Onboarding(_) => Trigger::Onboarding,
+                    Body::Update(_) | Body::Tombstone => Trigger::ProfileUpdate,
+                },
+                causation_id: event.cause.causation_id.clone(),
+                correlation_id: event.cause.correlation_id.clone(),
+                traceparent: event.cause.traceparent.clone(),
+                replay_id: None,
+            },
+            Self::Job(JobCause { id, trigger }) => {
+                let id: Arc<str> = id.to_string().into();
+                Provenance {
+                    trigger,
+                    causation_id: None,
+                    correlation_id: Some(id.clone()),
+                    traceparent: None,
+                    replay_id: Some(id),
+                }
+            }
+        }
+    }
+}
+
+/// What the engine reads of `profile`.
+pub fn engine_input(profile: &Profile, logical_time: Millis) -> scoring::Input<'_> {
+    use super::section::Section;
+    macro_rules! section {
+        ($kind:ident) => {
+            match profile.section(SectionKind::$kind) {
+                Some(Section::$kind(section)) => Some(section),
+                _ => None,
+            }
+        };
+    }
+    scoring::Input {
+        budget: section!(Budget),
+        travel: section!(Travel),
+        accommodation: section!(Accommodation),
+        activities: section!(Activities),
+        experience: section!(Experience),
+        climate: section!(Climate),
+        destinations: section!(Destinations),
+        transport: section!(Transport),
+        demographics: section!(Demographics),
+        quality: section!(Quality),
+        logical_time,
+    }
+}

@@ -1,0 +1,155 @@
+//! Where the snapshot comes from.
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::cached::Cached;
+use super::jobs::{self, JobStatus};
+use super::pace::{self, Pace, Sample};
+use super::reading::Reading;
+use super::{CatalogStatus, Distribution, Intake, Lag, Outbox, Process, Status, Throughput};
+use crate::config::ShownSetting;
+use crate::runtime::health::Health;
+use crate::runtime::stop::Stop;
+use crate::store::Store;
+use crate::store::lookup::{self, Share};
+use crate::telemetry::metrics::{Metrics, RecordOutcome};
+
+/// How long the snapshot waits for what is read from the database for it.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How long a count of all users is shown: it reads the whole table.
+const FRESH_COUNT: Duration = Duration::from_secs(30);
+/// How long a reading of the jobs is shown.
+const FRESH_JOBS: Duration = Duration::from_secs(2);
+
+/// All that is known of the process. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Board {
+    pub health: Health,
+    pub metrics: Metrics,
+    /// Set once the database has been found in order.
+    pub store: Arc<OnceLock<Store>>,
+    counted: Cached<Vec<Share>>,
+    jobs: Cached<Vec<JobStatus>>,
+    config: Arc<[ShownSetting]>,
+    host: Arc<str>,
+    started: Instant,
+    pace: Arc<Mutex<Pace>>,
+}
+
+impl Board {
+    /// The board of a process that is starting.
+    pub fn new(health: Health, metrics: Metrics, config: Vec<ShownSetting>) -> Self {
+        Self {
+            health,
+            metrics,
+            store: Arc::default(),
+            counted: Cached::new("users by segment", FRESH_COUNT),
+            jobs: Cached::new("jobs", FRESH_JOBS),
+            config: config.into(),
+            host: host().into(),
+            started: Instant::now(),
+            pace: Arc::default(),
+        }
+    }
+
+    /// Looks at the totals once a second until the process ends, so that the pace is known when somebody asks.
+    pub async fn watch(self, stop: Stop) {
+        let mut interval = tokio::time::interval(pace::INTERVAL);
+        interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = interval.tick() => self.note_totals(),
+                () = stop.abandoned() => return,
+            }
+        }
+    }
+
+    fn note_totals(&self) {
+        let records = RecordOutcome::ALL.into_iter().map(|outcome| self.metrics.ended(outcome)).sum();
+        let sample = Sample { at: Instant::now(), records, said: self.metrics.said() };
+        self.pace.lock().unwrap_or_else(PoisonError::into_inner).note(sample);
+    }
+
+    /// The snapshot. Waits for the database a second at most.
+    pub async fn status(&self) -> Status {
+        let (segments, jobs) = tokio::join!(self.distribution(PATIENCE), self.newest_jobs());
+        let read = Reading::new(self.metrics.gather());
+        let lag = read.lag();
+        Status {
+            process: self.process(&read),
+            health: self.health.report(),
+            throughput: self.throughput(&read),
+            intake: Intake {
+                paused: read.value("segmenter_paused") > 0.0,
+                records: read.value("segmenter_in_flight_records"),
+                bytes: read.value("segmenter_in_flight_bytes"),
+                held: read.value("segmenter_dead_letters_held"),
+            },
+            lag: Lag {
+                assigned_partitions: read.value("segmenter_assigned_partitions"),
+                records: lag.iter().map(|partition| partition.records).sum(),
+                oldest_seconds: lag.iter().map(|partition| partition.seconds).fold(0.0, f64::max),
+                partitions: lag,
+            },
+            outbox: Outbox {
+                rows: read.value("segmenter_outbox_depth_rows"),
+                oldest_seconds: read.value("segmenter_outbox_oldest_age_seconds"),
+            },
+            dead_letters: read.counts("segmenter_dead_letters_total", "reason"),
+            skipped: read.counts("segmenter_skipped_total", "reason"),
+            changes: read.changes(),
+            catalog: self
+                .store
+                .get()
+                .map(|store| &store.catalog)
+                .map(|catalog| CatalogStatus { version: catalog.version(), hash: catalog.hash_hex() }),
+            segments,
+            jobs,
+            config: self.config.to_vec(),
+        }
+    }
+
+    /// Users by segment, at most half a minute old where the database answers; `None` where it never has. A count that is
+    /// under way is waited for, no longer than `patience`.
+    pub async fn distribution(&self, patience: Duration) -> Option<Distribution> {
+        let pool = self.store.get()?.pool.clone();
+        let (age, shares) = self.counted.get(patience, async move { lookup::distribution(&pool).await }).await?;
+        let users = shares.iter().map(|share| share.users).sum();
+        Some(Distribution { counted_seconds_ago: age.as_secs(), users, shares })
+    }
+
+    /// `None` where they could never be read: the database does not answer, or the service's role may not read them.
+    async fn newest_jobs(&self) -> Option<Vec<JobStatus>> {
+        let pool = self.store.get()?.pool.clone();
+        self.jobs.get(PATIENCE, async move { jobs::read(&pool).await }).await.map(|(_, jobs)| jobs)
+    }
+
+    fn process(&self, read: &Reading) -> Process {
+        Process {
+            version: env!("CARGO_PKG_VERSION"),
+            host: self.host.to_string(),
+            uptime_seconds: self.started.elapsed().as_secs_f64(),
+            cpu_seconds: read.value("process_cpu_seconds_total"),
+            resident_bytes: read.value("process_resident_memory_bytes"),
+        }
+    }
+
+    fn throughput(&self, read: &Reading) -> Throughput {
+        let pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
+        let (records_per_second, said_per_second) = pace.present();
+        Throughput {
+            records_per_second,
+            said_per_second,
+            history: pace.history(),
+            outcomes: read.counts("segmenter_records_total", "outcome"),
+            said: self.metrics.said(),
+        }
+    }
+}
+
+/// The name of this host as the kernel has it.
+fn host() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    Some(name.trim()).filter(|name| !name.is_empty()).unwrap_or("unknown").to_owned()
+}

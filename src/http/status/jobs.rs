@@ -1,0 +1,134 @@
+//! The jobs beside the service, for the page and as metrics of this process, since jobs end and are not scraped: how far each
+//! has come, and the cause that holds it up. Users that a job is about are not shown.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Serialize;
+use sqlx::PgPool;
+use tracing::debug;
+use uuid::Uuid;
+
+use crate::jobs::run;
+use crate::jobs::saying;
+use crate::jobs::snapshot::Report;
+use crate::jobs::spec::Spec;
+use crate::store::jobs::{self, Counts, JobRecord, Part};
+use crate::telemetry::metrics::{JOB_KINDS, JobsOfAKind, Metrics, OPEN_JOB_STATES};
+
+/// How often the metrics are set.
+const INTERVAL: Duration = Duration::from_secs(10);
+/// How many jobs are shown: the newest.
+const SHOWN: i64 = 8;
+
+/// One job.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JobStatus {
+    pub id: Uuid,
+    pub kind: String,
+    /// `running`, `saying`, `paused`, `interrupted`, `cancelling`, `cancelled` or `done`.
+    pub state: &'static str,
+    /// How much of its source it has passed, of about how much; `null` for a job of a newer version.
+    pub passed: Option<u64>,
+    pub expected: Option<u64>,
+    /// Its items by what became of them.
+    pub counts: Counts,
+    /// Items a second, lately; 0 unless somebody is at it.
+    pub items_per_second: f64,
+    /// What it waits for, if it does.
+    pub held_by: Option<String>,
+    pub started_at: String,
+    pub ended_at: Option<String>,
+}
+
+impl JobStatus {
+    /// The share of its source that it has passed, 0 to 1.
+    pub fn progress(&self) -> Option<f64> {
+        let (passed, expected) = (self.passed?, self.expected?);
+        Some(if expected == 0 { 1.0 } else { passed as f64 / expected as f64 })
+    }
+}
+
+pub(super) async fn read(pool: &PgPool) -> Result<Vec<JobStatus>, sqlx::Error> {
+    let mut read = Vec::new();
+    for job in jobs::newest(pool, SHOWN).await? {
+        let parts = jobs::parts(pool, job.id).await?;
+        read.push(status(job, &parts));
+    }
+    Ok(read)
+}
+
+fn status(job: JobRecord, parts: &[Part]) -> JobStatus {
+    let spec: Option<Spec> = serde_json::from_value(job.spec.clone()).ok();
+    let report: Report = serde_json::from_value(job.report.clone()).unwrap_or_default();
+    let report = if job.is_owned() { report } else { Report::default() };
+    let work = parts.iter().filter(|part| part.name != saying::PART);
+    JobStatus {
+        id: job.id,
+        state: job.state(),
+        passed: spec.as_ref().map(|spec| run::passed(&spec.what, parts).min(spec.expected)),
+        expected: spec.as_ref().map(|spec| spec.expected),
+        counts: work.map(|part| part.counts).fold(Counts::default(), Counts::plus),
+        items_per_second: report.rate,
+        held_by: report.held.map(|held| held.to_string()),
+        started_at: job.created_at.to_string(),
+        ended_at: job.ended_at.map(|at| at.to_string()),
+        kind: job.kind,
+    }
+}
+
+/// Sets the metrics for as long as the process runs. A role that may not read them shows none.
+pub async fn watch_jobs(pool: PgPool, metrics: Metrics) {
+    let mut interval = tokio::time::interval(INTERVAL);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        interval.tick().await;
+        match read(&pool).await {
+            Ok(jobs) => JOB_KINDS.iter().for_each(|kind| metrics.observe_jobs(kind, &of_a_kind(&jobs, kind))),
+            Err(error) => debug!(%error, "could not read the jobs"),
+        }
+    }
+}
+
+fn of_a_kind(jobs: &[JobStatus], kind: &str) -> JobsOfAKind {
+    let open = || jobs.iter().filter(|job| job.kind == kind && job.ended_at.is_none());
+    let states: BTreeMap<&'static str, i64> =
+        OPEN_JOB_STATES.iter().map(|state| (*state, count(open().filter(|job| job.state == *state)))).collect();
+    let progress = open().filter_map(JobStatus::progress).fold(1.0, f64::min);
+    JobsOfAKind { states, held: count(open().filter(|job| job.held_by.is_some())), progress }
+}
+
+fn count<T>(items: impl Iterator<Item = T>) -> i64 {
+    i64::try_from(items.count()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn job(state: &'static str, passed: u64, held_by: Option<&str>) -> JobStatus {
+        JobStatus {
+            id: uuid::Uuid::nil(),
+            kind: "replay".to_owned(),
+            state,
+            passed: Some(passed),
+            expected: Some(200),
+            counts: Counts::default(),
+            items_per_second: 0.0,
+            held_by: held_by.map(str::to_owned),
+            started_at: String::new(),
+            ended_at: (state == "done").then(String::new),
+        }
+    }
+
+    #[test]
+    fn jobs_that_have_ended_do_not_count_and_the_least_advanced_shows() {
+        let jobs = [job("done", 200, None), job("running", 150, Some("its rate")), job("interrupted", 50, None)];
+        let replays = of_a_kind(&jobs, "replay");
+        assert_eq!((replays.states["running"], replays.states["interrupted"], replays.held), (1, 1, 1));
+        assert!((replays.progress - 0.25).abs() < 1e-9);
+        let none = of_a_kind(&jobs, "backfill");
+        assert!(none.states.values().all(|count| *count == 0) && (none.progress - 1.0).abs() < 1e-9);
+    }
+}

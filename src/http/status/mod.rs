@@ -1,0 +1,144 @@
+//! What the process is doing, in one snapshot: the page and `/api/status` show the same one. The numbers are those of the
+//! metrics; nothing is counted twice, and nothing names a user.
+
+mod board;
+mod cached;
+mod jobs;
+mod pace;
+mod reading;
+
+use serde::Serialize;
+
+use crate::config::ShownSetting;
+use crate::runtime::health::Report;
+use crate::store::lookup::Share;
+
+pub use board::Board;
+pub use jobs::{JobStatus, watch_jobs};
+pub use pace::{Pace, Sample};
+
+/// A snapshot. Counts are since the process started.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Status {
+    pub process: Process,
+    pub health: Report,
+    pub throughput: Throughput,
+    pub intake: Intake,
+    pub lag: Lag,
+    pub outbox: Outbox,
+    /// By reason, the most frequent first; reasons that did not occur are left out.
+    pub dead_letters: Vec<Count>,
+    /// By reason, as `dead_letters`.
+    pub skipped: Vec<Count>,
+    /// Changes of the primary segment that were committed, the most frequent first.
+    pub changes: Vec<ChangeCount>,
+    /// `null` until the catalog is loaded.
+    pub catalog: Option<CatalogStatus>,
+    /// `null` until it was counted once.
+    pub segments: Option<Distribution>,
+    /// The newest jobs; `null` where they cannot be read.
+    pub jobs: Option<Vec<JobStatus>>,
+    /// The effective configuration; secrets are masked.
+    pub config: Vec<ShownSetting>,
+}
+
+/// Which process this is.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Process {
+    pub version: &'static str,
+    /// The host's name; in Kubernetes that of the pod.
+    pub host: String,
+    pub uptime_seconds: f64,
+    pub cpu_seconds: f64,
+    pub resident_bytes: f64,
+}
+
+/// How much is done.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Throughput {
+    /// Records finished a second, over the last ten seconds.
+    pub records_per_second: f64,
+    /// Changes, repeats and null records acknowledged on segment-changed a second, over the same time.
+    pub said_per_second: f64,
+    /// Records finished a second, for each stretch of five seconds, the newest last; at most sixty.
+    pub history: Vec<f64>,
+    /// Records by outcome.
+    pub outcomes: Vec<Count>,
+    pub said: u64,
+}
+
+/// What was taken in and is not finished.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Intake {
+    pub paused: bool,
+    pub records: f64,
+    pub bytes: f64,
+    /// Rejections held back until their run ends.
+    pub held: f64,
+}
+
+/// What is not read yet, of the partitions assigned to this process.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Lag {
+    pub assigned_partitions: f64,
+    pub records: f64,
+    /// The age of the oldest record that is not finished; 0 where there is none.
+    pub oldest_seconds: f64,
+    pub partitions: Vec<PartitionLag>,
+}
+
+/// The same of one partition.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PartitionLag {
+    pub topic: String,
+    pub partition: i32,
+    pub records: f64,
+    /// The age of the oldest record that is not finished; 0 where there is none.
+    pub seconds: f64,
+}
+
+/// Changes that are committed and not said, of all processes.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Outbox {
+    pub rows: f64,
+    pub oldest_seconds: f64,
+}
+
+/// How often something occurred.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Count {
+    pub name: String,
+    pub count: u64,
+}
+
+/// How often the primary segment changed from one to another.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ChangeCount {
+    pub from: String,
+    pub to: String,
+    pub count: u64,
+}
+
+/// Which segments there are.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CatalogStatus {
+    pub version: u32,
+    pub hash: String,
+}
+
+/// Users by primary segment.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Distribution {
+    pub counted_seconds_ago: u64,
+    pub users: i64,
+    /// The largest first.
+    pub shares: Vec<Share>,
+}

@@ -1,0 +1,252 @@
+//! The ledgers of all partitions assigned to this process, shared by the consumer thread, the workers and the
+//! dead-letter writer.
+
+use std::collections::HashMap;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::offset_tracker::{Flood, FloodLimit, PartitionLedger, Verdict};
+use crate::kafka::partition::Partition;
+use crate::telemetry::metrics::Load;
+
+/// Names one delivery of one record. After its partition was given up, a ticket is void.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ticket {
+    pub partition: Partition,
+    epoch: u64,
+    sequence: u64,
+}
+
+/// A flood of rejections, and where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FloodAt {
+    pub partition: Partition,
+    pub flood: Flood,
+}
+
+/// What finishing some records brought about.
+#[derive(Debug)]
+pub struct Brought<R> {
+    pub to_write: Vec<(Ticket, R)>,
+    pub flood: Option<FloodAt>,
+}
+
+/// How much may be on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Budget {
+    pub records: usize,
+    pub bytes: usize,
+}
+
+impl Budget {
+    fn has_room(self, load: Load) -> bool {
+        load.records < self.records && load.bytes < self.bytes
+    }
+}
+
+/// The ledgers, behind one lock.
+#[derive(Debug)]
+pub struct Assignment<R> {
+    limit: FloodLimit,
+    inner: Mutex<Inner<R>>,
+    /// Signalled whenever records finish.
+    changed: Condvar,
+}
+
+#[derive(Debug)]
+struct Inner<R> {
+    slots: HashMap<Partition, Slot<R>>,
+    next_epoch: u64,
+}
+
+#[derive(Debug)]
+struct Slot<R> {
+    epoch: u64,
+    ledger: PartitionLedger<R>,
+    committed: Option<i64>,
+}
+
+impl<R> Inner<R> {
+    fn slot(&mut self, ticket: Ticket) -> Option<&mut Slot<R>> {
+        self.slots.get_mut(&ticket.partition).filter(|slot| slot.epoch == ticket.epoch)
+    }
+
+    fn load(&self) -> Load {
+        let mut load = Load { partitions: self.slots.len(), ..Load::default() };
+        for slot in self.slots.values() {
+            load.records += slot.ledger.open_records();
+            load.bytes += slot.ledger.open_bytes();
+            load.held += slot.ledger.held_records();
+        }
+        load
+    }
+
+    fn open_in(&self, partitions: &[Partition]) -> usize {
+        partitions.iter().filter_map(|partition| self.slots.get(partition)).map(|slot| slot.ledger.open_records()).sum()
+    }
+}
+
+impl<R> Assignment<R> {
+    pub fn new(limit: FloodLimit) -> Self {
+        let inner = Inner { slots: HashMap::new(), next_epoch: 0 };
+        Self { limit, inner: Mutex::new(inner), changed: Condvar::new() }
+    }
+
+    /// Opens a fresh ledger for each partition; tickets of an earlier assignment become void.
+    pub fn assign(&self, partitions: &[Partition]) {
+        let mut inner = self.lock();
+        for partition in partitions {
+            inner.next_epoch += 1;
+            let slot = Slot { epoch: inner.next_epoch, ledger: PartitionLedger::new(self.limit), committed: None };
+            inner.slots.insert(*partition, slot);
+        }
+    }
+
+    /// Closes the ledgers; what was still on its way is abandoned, never committed.
+    pub fn give_up(&self, partitions: &[Partition]) {
+        let mut inner = self.lock();
+        for partition in partitions {
+            inner.slots.remove(partition);
+        }
+        drop(inner);
+        self.changed.notify_all();
+    }
+
+    /// Enters a delivered record, with its timestamp in ms. `None` for a partition that is not assigned.
+    pub fn charge(&self, partition: Partition, offset: i64, bytes: usize, timestamp: Option<i64>) -> Option<Ticket> {
+        let mut inner = self.lock();
+        let slot = inner.slots.get_mut(&partition)?;
+        let sequence = slot.ledger.charge(offset, bytes, timestamp);
+        Some(Ticket { partition, epoch: slot.epoch, sequence })
+    }
+
+    /// Of each record whether its partition is still assigned as it was when the record was delivered.
+    pub fn are_current(&self, tickets: impl Iterator<Item = Ticket>) -> Vec<bool> {
+        let mut inner = self.lock();
+        tickets.map(|ticket| inner.slot(ticket).is_some()).collect()
+    }
+
+    /// Ends records. Void tickets are ignored: their records are delivered again to whoever has the partition now.
+    pub fn finish(&self, ended: impl IntoIterator<Item = (Ticket, Verdict<R>)>) -> Brought<R> {
+        let mut brought = Brought { to_write: Vec::new(), flood: None };
+        let mut inner = self.lock();
+        for (ticket, verdict) in ended {
+            let Some(slot) = inner.slot(ticket) else { continue };
+            let finished = slot.ledger.finish(ticket.sequence, verdict);
+            let ticket_of = |sequence| Ticket { sequence, ..ticket };
+            brought
+                .to_write
+                .extend(finished.to_write.into_iter().map(|(sequence, rejected)| (ticket_of(sequence), rejected)));
+            let flood = finished.flood.map(|flood| FloodAt { partition: ticket.partition, flood });
+            brought.flood = brought.flood.or(flood);
+        }
+        drop(inner);
+        self.changed.notify_all();
+        brought
+    }
+
+    /// Dead letters are acknowledged.
+    pub fn written(&self, tickets: &[Ticket]) {
+        let mut inner = self.lock();
+        for ticket in tickets {
+            if let Some(slot) = inner.slot(*ticket) {
+                slot.ledger.written(ticket.sequence);
+            }
+        }
+        drop(inner);
+        self.changed.notify_all();
+    }
+
+    /// Ends the run of rejections of a partition that has been at its end for a while.
+    pub fn flush_run(&self, partition: Partition) -> Vec<(Ticket, R)> {
+        let mut inner = self.lock();
+        let Some(slot) = inner.slots.get_mut(&partition) else { return Vec::new() };
+        let epoch = slot.epoch;
+        let flushed = slot.ledger.flush_run();
+        flushed.into_iter().map(|(sequence, rejected)| (Ticket { partition, epoch, sequence }, rejected)).collect()
+    }
+
+    /// Shows the last rejection of the partition's run.
+    pub fn with_last_held<T>(&self, partition: Partition, show: impl FnOnce(&R) -> T) -> Option<T> {
+        let inner = self.lock();
+        inner.slots.get(&partition)?.ledger.last_held().map(show)
+    }
+
+    /// Offsets that have moved on since they were last taken, of all partitions or of some.
+    pub fn take_committable(&self, of: Option<&[Partition]>) -> Vec<(Partition, i64)> {
+        let mut inner = self.lock();
+        let wanted = |partition: &Partition| of.is_none_or(|some| some.contains(partition));
+        inner
+            .slots
+            .iter_mut()
+            .filter(|(partition, _)| wanted(partition))
+            .filter_map(|(partition, slot)| {
+                let offset = slot.ledger.committable().filter(|offset| slot.committed != Some(*offset))?;
+                slot.committed = Some(offset);
+                Some((*partition, offset))
+            })
+            .collect()
+    }
+
+    /// A commit failed: the offsets are to be taken again.
+    pub fn commit_failed(&self) {
+        for slot in self.lock().slots.values_mut() {
+            slot.committed = None;
+        }
+    }
+
+    /// The timestamp, in ms, of the partition's first record that is not finished.
+    pub fn oldest(&self, partition: Partition) -> Option<i64> {
+        self.lock().slots.get(&partition)?.ledger.oldest()
+    }
+
+    pub fn load(&self) -> Load {
+        self.lock().load()
+    }
+
+    /// Partitions with rejections held back.
+    pub fn partitions_with_runs(&self) -> Vec<Partition> {
+        let inner = self.lock();
+        let with_runs = inner.slots.iter().filter(|(_, slot)| slot.ledger.held_records() > 0);
+        with_runs.map(|(partition, _)| *partition).collect()
+    }
+
+    pub fn partitions(&self) -> Vec<Partition> {
+        self.lock().slots.keys().copied().collect()
+    }
+
+    /// The most entries that any ledger keeps.
+    pub fn longest(&self) -> usize {
+        self.lock().slots.values().map(|slot| slot.ledger.len()).max().unwrap_or(0)
+    }
+
+    /// Blocks until there is room, or the time is up; says whether there is.
+    pub fn wait_for_room(&self, budget: Budget, timeout: Duration) -> bool {
+        self.wait(timeout, |inner| budget.has_room(inner.load()))
+    }
+
+    /// Blocks until nothing of these partitions is on its way (held rejections aside), or the time is up; says whether
+    /// they are drained.
+    pub fn wait_until_drained(&self, partitions: &[Partition], timeout: Duration) -> bool {
+        self.wait(timeout, |inner| inner.open_in(partitions) == 0)
+    }
+
+    fn wait(&self, timeout: Duration, done: impl Fn(&Inner<R>) -> bool) -> bool {
+        let deadline = Instant::now() + timeout;
+        let mut inner = self.lock();
+        while !done(&inner) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            inner =
+                self.changed.wait_timeout(inner, left).map_or_else(|error| error.into_inner().0, |(guard, _)| guard);
+        }
+        true
+    }
+
+    /// The ledgers hold plain values that are never left half-changed, so a panic elsewhere does not spoil them.
+    fn lock(&self) -> MutexGuard<'_, Inner<R>> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,309 @@
+//! The consumer loop: polls on one thread of its own, decodes, enters each record in its ledger and queues it with the
+//! worker of its user. While the database, the outbox, the registry or the dead letters are behind it pauses and polls on, so that it
+//! keeps its partitions.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use rdkafka::Message;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::BorrowedMessage;
+use rdkafka::statistics::Statistics;
+use tokio::sync::mpsc;
+use tracing::{info, warn};
+
+use super::assignment::Budget;
+use super::dispatch::Sorter;
+use super::rebalance::LiveContext;
+use super::record::OriginalRecord;
+use super::schema_wait::Waiting;
+use super::stuck::{Place, Stays};
+use super::worker::Finisher;
+use crate::codec::framed::SCHEMA_HEADER;
+use crate::codec::{Limits, RawRecord};
+use crate::kafka::client;
+use crate::kafka::headers;
+use crate::kafka::partition::Partition;
+use crate::registry::{Registry, decode_with};
+use crate::runtime::fault::fault_point;
+use crate::runtime::health::Health;
+use crate::runtime::stop::{Stop, StopReason};
+use crate::telemetry::metrics::{BrokerTotals, Metrics, PartitionLag};
+
+/// The name under which the loop reports that it is alive.
+pub const HEARTBEAT: &str = "consumer loop";
+
+const POLL: Duration = Duration::from_millis(100);
+const COMMIT_INTERVAL: Duration = Duration::from_secs(1);
+/// How long to wait for room before pausing, since a paused partition loses what was fetched ahead.
+const SHORT_WAIT: Duration = Duration::from_millis(500);
+/// How many records are taken between two looks at the budget.
+const RECORDS_BETWEEN_LOOKS: u32 = 16;
+/// How long a partition has to be at its end before a run of rejections counts as over.
+const QUIET: Duration = Duration::from_secs(1);
+/// How long a stop that is not a request waits for what is on its way.
+const SHORT_DRAIN: Duration = Duration::from_secs(2);
+/// A ledger of this many budgets, kept long by rejections held back at its front, ends the run.
+const LONGEST_LEDGER: usize = 4;
+
+/// What the loop may take in.
+#[derive(Debug, Clone)]
+pub struct Intake {
+    pub budget: Budget,
+    pub limits: Limits,
+    /// Set by others while the outbox is too deep, or the schema registry away.
+    pub closed: Vec<Arc<AtomicBool>>,
+}
+
+/// The registry, and where records wait for its schemas.
+pub struct Schemas {
+    pub registry: Registry,
+    pub waiting: mpsc::UnboundedSender<Waiting>,
+}
+
+/// The loop and all it needs.
+pub struct LiveConsumer {
+    pub consumer: BaseConsumer<LiveContext>,
+    pub intake: Intake,
+    pub schemas: Option<Schemas>,
+    pub sorter: Sorter,
+    pub finisher: Finisher,
+    pub drain: Duration,
+    pub metrics: Metrics,
+    pub health: Health,
+    pub stop: Stop,
+}
+
+/// What the loop remembers between polls.
+struct Memory {
+    committed_at: Instant,
+    until_look: u32,
+    /// When a partition last delivered a record, and the record's timestamp.
+    delivered: HashMap<Partition, (Instant, Option<i64>)>,
+    stays: Stays,
+}
+
+impl LiveConsumer {
+    /// Runs until a stop is requested, then drains, commits and leaves the group.
+    pub fn run(self) {
+        let topics = Arc::clone(&self.finisher.topics);
+        let subscribed = self.consumer.subscribe(&[&topics.onboarding_completed, &topics.profile_updated]);
+        if let Err(error) = subscribed {
+            self.stop.now(StopReason::Failure(format!("could not subscribe: {error}")));
+        }
+        let mut memory =
+            Memory { committed_at: Instant::now(), until_look: 0, delivered: HashMap::new(), stays: Stays::default() };
+        while !self.stop.is_requested() {
+            self.regulate(&mut memory);
+            let polled = self.consumer.poll(POLL);
+            let now = Instant::now();
+            match polled {
+                Some(Ok(message)) => self.take(&message, now, &mut memory),
+                Some(Err(error)) => self.report(&error),
+                None => memory.until_look = 0,
+            }
+            if now.duration_since(memory.committed_at) >= COMMIT_INTERVAL {
+                memory.committed_at = now;
+                if let Err(reason) = self.consumer.context().follow_recreated(&self.consumer) {
+                    self.stop.now(reason);
+                }
+                self.commit();
+            }
+            if let Some(statistics) = self.consumer.context().take_statistics() {
+                self.study(&statistics, &mut memory);
+            }
+        }
+        self.finish();
+    }
+
+    /// Every few records, and whenever none came: tells that the loop goes round, pauses when there is no room and resumes
+    /// when there is.
+    fn regulate(&self, memory: &mut Memory) {
+        if memory.until_look > 0 {
+            memory.until_look -= 1;
+            return;
+        }
+        memory.until_look = RECORDS_BETWEEN_LOOKS;
+        self.health.beat(HEARTBEAT);
+        let load = self.finisher.assignment.load();
+        self.metrics.observe_load(load);
+        let paused = self.consumer.context().paused.load(Ordering::Relaxed);
+        let room = !self.intake.closed.iter().any(|closed| closed.load(Ordering::Relaxed))
+            && self
+                .finisher
+                .assignment
+                .wait_for_room(self.intake.budget, if paused { Duration::ZERO } else { SHORT_WAIT });
+        if room == paused {
+            self.set_paused(!room);
+        }
+        if paused {
+            memory.until_look = 0;
+        }
+    }
+
+    fn set_paused(&self, pause: bool) {
+        let result = self
+            .consumer
+            .assignment()
+            .and_then(|assigned| if pause { self.consumer.pause(&assigned) } else { self.consumer.resume(&assigned) });
+        match result {
+            Ok(()) => {
+                self.consumer.context().paused.store(pause, Ordering::Relaxed);
+                self.metrics.paused.set(i64::from(pause));
+                if pause {
+                    warn!("intake paused: what was taken in is not finished yet; polling on");
+                } else {
+                    info!("intake resumed");
+                }
+            }
+            Err(error) => warn!(%error, pause, "could not pause or resume the partitions"),
+        }
+    }
+
+    fn take(&self, message: &BorrowedMessage<'_>, now: Instant, memory: &mut Memory) {
+        let context = self.consumer.context();
+        let topic = message.topic();
+        let Some(kind) = context.topics.kind_of(topic) else { return };
+        let partition = Partition { kind, number: message.partition() };
+        let timestamp = message.timestamp().to_millis();
+        memory.delivered.insert(partition, (now, timestamp));
+        let bytes = message.payload_len();
+        let Some(ticket) = self.finisher.assignment.charge(partition, message.offset(), bytes, timestamp) else {
+            return;
+        };
+        // Once: of a record without headers the client finds that out anew each time it is asked.
+        let headers = message.headers();
+        let header_named = |name| headers::header(headers?, name);
+        let raw = RawRecord {
+            kind,
+            topic,
+            partition: partition.number,
+            offset: message.offset(),
+            key: message.key(),
+            value: message.payload(),
+            timestamp,
+            traceparent: header_named(headers::TRACEPARENT),
+        };
+        let registry = self.schemas.as_ref();
+        let schema_header = registry.and_then(|_| header_named(SCHEMA_HEADER));
+        let original = || OriginalRecord::new(message, headers, partition);
+        match decode_with(registry.map(|schemas| &schemas.registry), &raw, schema_header, &self.intake.limits) {
+            Ok(decoded) => self.sorter.sort(ticket, decoded, original),
+            Err(schema) => {
+                if let Some(schemas) = registry {
+                    // Those who wait are looked after for as long as this loop runs.
+                    let _ = schemas.waiting.send(Waiting { ticket, schema, record: original() });
+                }
+            }
+        }
+    }
+
+    /// Commits what is finished, without waiting for the broker.
+    fn commit(&self) {
+        let offsets = self.finisher.assignment.take_committable(None);
+        if offsets.is_empty() {
+            return;
+        }
+        fault_point!("before-offset-commit");
+        let sent =
+            self.consumer.context().list_of(&offsets).and_then(|list| self.consumer.commit(&list, CommitMode::Async));
+        if let Err(error) = sent {
+            warn!(%error, "could not send offsets to commit; trying again");
+            self.finisher.assignment.commit_failed();
+        }
+    }
+
+    /// Learns from the client's statistics: lag, and which partitions have been at their end for a while, or do not come to it.
+    fn study(&self, statistics: &Statistics, memory: &mut Memory) {
+        let brokers = statistics.brokers.values();
+        self.metrics.observe_brokers(brokers.fold(BrokerTotals::default(), |sum, broker| BrokerTotals {
+            connects: sum.connects + broker.connects.map_or(0, i64::unsigned_abs),
+            disconnects: sum.disconnects + broker.disconnects.map_or(0, i64::unsigned_abs),
+            failures: sum.failures + broker.txerrs + broker.rxerrs + broker.req_timeouts,
+        }));
+        let assignment = &self.finisher.assignment;
+        let with_runs = assignment.partitions_with_runs();
+        let too_long = assignment.longest() > self.intake.budget.records.saturating_mul(LONGEST_LEDGER);
+        let is_paused = self.consumer.context().paused.load(Ordering::Relaxed);
+        let mut behind_end = Vec::new();
+        let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+        for partition in assignment.partitions() {
+            let topic = self.consumer.context().topics.input(partition.kind);
+            let found = statistics.topics.get(topic).and_then(|topic| topic.partitions.get(&partition.number));
+            let Some(found) = found.filter(|found| found.hi_offset >= 0) else { continue };
+            let delivered = memory.delivered.get(&partition);
+            let end = if found.ls_offset >= 0 { found.ls_offset } else { found.hi_offset };
+            let lag = if found.app_offset >= 0 { (end - found.app_offset).max(0) } else { found.consumer_lag.max(0) };
+            let at_end = found.next_offset >= end && found.fetchq_cnt == 0;
+            if (0..end).contains(&found.next_offset) && !is_paused {
+                behind_end.push((partition, Place { next: found.next_offset, taken: found.app_offset }));
+            }
+            let age = |timestamp: i64| (now_ms as i64 - timestamp).max(0) as f64 / 1000.0;
+            let last_read = delivered.and_then(|(_, timestamp)| *timestamp).map_or(0.0, age);
+            let behind = if at_end || lag == 0 { 0.0 } else { last_read };
+            let lag = if at_end { 0 } else { lag };
+            let oldest = assignment.oldest(partition).map_or(behind, age);
+            self.metrics.observe_lag(topic, partition.number, PartitionLag { records: lag, seconds: behind, oldest });
+            let quiet = delivered.is_none_or(|(at, _)| at.elapsed() >= QUIET);
+            if with_runs.contains(&partition) && ((at_end && quiet) || too_long) {
+                self.finisher.flush_run(partition);
+            }
+        }
+        memory.stays.see(&behind_end, Instant::now(), &self.finisher.topics, &self.health);
+    }
+
+    fn report(&self, error: &KafkaError) {
+        let stop = |reason: String| self.stop.now(StopReason::Failure(reason));
+        match error {
+            KafkaError::MessageConsumptionFatal(code) => {
+                let reason = self.consumer.client().fatal_error().map(|(_, reason)| reason).unwrap_or_default();
+                stop(format!("the Kafka consumer failed for good: {code}: {reason}"));
+            }
+            KafkaError::MessageConsumption(RDKafkaErrorCode::AutoOffsetReset) => {
+                if let Err(reason) = self.consumer.context().reposition(&self.consumer) {
+                    self.stop.now(reason);
+                }
+            }
+            // Reported, with the topic's name, by the watch over the topics.
+            KafkaError::MessageConsumption(
+                RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic,
+            ) => {}
+            // Tried again twice a second. Where it is the statistics show.
+            KafkaError::MessageConsumption(RDKafkaErrorCode::BadCompression | RDKafkaErrorCode::NotImplemented) => {
+                self.metrics.undecodable_batches.inc();
+            }
+            // The clients' own lines name the broker and the cause.
+            KafkaError::MessageConsumption(RDKafkaErrorCode::AllBrokersDown) => {}
+            KafkaError::MessageConsumption(
+                code @ (RDKafkaErrorCode::TopicAuthorizationFailed | RDKafkaErrorCode::GroupAuthorizationFailed),
+            ) => {
+                let topics = &self.finisher.topics;
+                stop(format!(
+                    "not allowed to read: {code}; grant Read on the topics {} and {} and on the group",
+                    topics.onboarding_completed, topics.profile_updated
+                ));
+            }
+            error => warn!(%error, "the consumer reported an error; it recovers by itself"),
+        }
+    }
+
+    /// Drains what was taken in, commits it and leaves the group. What misses the deadline is delivered again.
+    fn finish(self) {
+        let deadline = match self.stop.reason() {
+            Some(StopReason::Signal) | None => self.drain,
+            Some(_) => SHORT_DRAIN,
+        };
+        let partitions = self.finisher.assignment.partitions();
+        let drained = self.finisher.assignment.wait_until_drained(&partitions, deadline);
+        if !drained {
+            warn!("not everything that was taken in could be finished in time; it will be delivered again");
+        }
+        self.consumer.context().commit_finished(&self.consumer, &partitions);
+        self.finisher.assignment.give_up(&partitions);
+        client::close(self.consumer);
+        info!(drained, "left the group");
+    }
+}

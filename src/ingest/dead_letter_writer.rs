@@ -1,0 +1,129 @@
+//! Writes dead letters and reports each as written once the broker has it. An outage is waited out; until then nothing
+//! is committed past the record.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tracing::{debug, warn};
+
+use super::assignment::Ticket;
+use super::dead_letter::Extent;
+use super::letters::{self, Attempt, Letter};
+use super::record::Rejected;
+use super::worker::LiveAssignment;
+use crate::domain::event::Reason;
+use crate::kafka::client::Topics;
+use crate::kafka::producer::{self, Producer};
+use crate::runtime::health::Health;
+use crate::runtime::retry::Retry;
+use crate::runtime::stop::{Stop, StopReason};
+use crate::telemetry::metrics::Metrics;
+
+/// The name under which the topic is reported as (not) ready.
+const COMPONENT: &str = "dead letters";
+
+/// How many dead letters are written together.
+const AT_ONCE: usize = 100;
+
+/// The one task that writes dead letters.
+pub struct DeadLetterWriter {
+    pub producer: Producer,
+    pub topics: Arc<Topics>,
+    pub assignment: Arc<LiveAssignment>,
+    pub metrics: Metrics,
+    pub health: Health,
+    pub stop: Stop,
+}
+
+/// A live record is tried once; trying it again is for an operator to start.
+const FIRST_ATTEMPT: u32 = 1;
+
+type LiveLetter = Letter<Ticket>;
+
+impl DeadLetterWriter {
+    /// Writes until the channel is closed and empty, or the process gives up.
+    pub async fn run(self, mut rejected: mpsc::UnboundedReceiver<(Ticket, Box<Rejected>)>) {
+        let mut received = Vec::with_capacity(AT_ONCE);
+        while rejected.recv_many(&mut received, AT_ONCE).await > 0 {
+            let letter = |(ticket, rejected): (Ticket, Box<Rejected>)| Letter::new(ticket, *rejected, FIRST_ATTEMPT);
+            if !self.write(received.drain(..).map(letter).collect()).await {
+                return;
+            }
+            self.health.set_ready(COMPONENT);
+        }
+    }
+
+    /// Writes these, waiting out what is in the way; false when the process gives up.
+    async fn write(&self, mut letters: Vec<LiveLetter>) -> bool {
+        let mut retry = Retry::forever();
+        loop {
+            let Attempt { written, left, error } = letters::attempt(&self.producer, &self.topics, letters).await;
+            self.summarize(&written);
+            written.iter().for_each(|letter| self.written(letter));
+            letters = left;
+            if letters.is_empty() {
+                return true;
+            }
+            let Some(error) = error else { continue };
+            self.report(&error);
+            if let Some(reason) = producer::not_allowed(&error, &self.topics.dead_letter) {
+                self.stop.now(StopReason::Failure(reason));
+                return false;
+            }
+            if let Some(reason) = self.producer.fatal_reason() {
+                self.stop.now(StopReason::Failure(format!("the dead letters' producer failed for good: {reason}")));
+                return false;
+            }
+            tokio::select! {
+                () = retry.wait() => {}
+                () = self.stop.abandoned() => return false,
+            }
+        }
+    }
+
+    fn written(&self, letter: &LiveLetter) {
+        let record = &letter.rejected.record;
+        let rejection = &letter.rejected.rejection;
+        self.metrics.dead_letter(rejection.reason);
+        debug!(
+            topic = self.topics.input(record.partition.kind),
+            partition = record.partition.number,
+            offset = record.offset,
+            reason = rejection.reason.as_str(),
+            detail = rejection.detail,
+            truncated = letter.extent != Extent::Whole,
+            "dead letter",
+        );
+        self.assignment.written(&[letter.mark]);
+    }
+
+    /// One line a reason and partition, with the first of them as an example: a bad hour stays readable.
+    fn summarize(&self, written: &[LiveLetter]) {
+        let mut groups: BTreeMap<(Reason, &str, i32), Vec<&LiveLetter>> = BTreeMap::new();
+        for letter in written {
+            let record = &letter.rejected.record;
+            let topic = self.topics.input(record.partition.kind);
+            let group = (letter.rejected.rejection.reason, topic, record.partition.number);
+            groups.entry(group).or_default().push(letter);
+        }
+        for ((reason, topic, partition), letters) in groups {
+            let Some(first) = letters.first() else { continue };
+            warn!(
+                topic,
+                partition,
+                offset = first.rejected.record.offset,
+                reason = reason.as_str(),
+                detail = first.rejected.rejection.detail,
+                count = letters.len(),
+                truncated = letters.iter().filter(|letter| letter.extent != Extent::Whole).count(),
+                "dead letters written; the first of them is named",
+            );
+        }
+    }
+
+    fn report(&self, error: &rdkafka::error::KafkaError) {
+        self.health.set_not_ready(COMPONENT, format!("cannot write to {}: {error}", self.topics.dead_letter));
+        warn!(topic = self.topics.dead_letter, %error, "could not write dead letters; nothing is committed past them");
+    }
+}

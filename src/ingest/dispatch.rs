@@ -1,0 +1,50 @@
+//! What becomes of a decoded record: queued with the worker of its user, or ended at once.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::assignment::Ticket;
+use super::offset_tracker::Verdict;
+use super::record::{OriginalRecord, Rejected};
+use super::worker::{Finisher, Work, WorkQueues};
+use crate::codec::Decoded;
+use crate::domain::event::Event;
+use crate::telemetry::metrics::{Metrics, RecordOutcome};
+
+/// Shared by those who decode.
+#[derive(Clone)]
+pub struct Sorter {
+    pub queues: WorkQueues,
+    pub finisher: Finisher,
+    pub metrics: Metrics,
+}
+
+impl Sorter {
+    /// Passes a record on; `record` is called where the original is still needed.
+    pub fn sort(&self, ticket: Ticket, decoded: Decoded, record: impl FnOnce() -> OriginalRecord) {
+        let kind = ticket.partition.kind;
+        match decoded {
+            Decoded::Event(event) => {
+                self.observe(&event);
+                self.queues.send(Work { ticket, event, record: record() });
+            }
+            Decoded::Skipped(skip) => {
+                self.metrics.record(kind, RecordOutcome::Skipped);
+                self.metrics.skip(skip);
+                self.finisher.finish([(ticket, Verdict::Accepted)]);
+            }
+            Decoded::Rejected(rejection) => {
+                self.metrics.record(kind, RecordOutcome::DeadLettered);
+                let rejected = Rejected { record: record(), rejection };
+                self.finisher.finish([(ticket, Verdict::Rejected(Box::new(rejected)))]);
+            }
+        }
+    }
+
+    fn observe(&self, event: &Event) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+        if event.key_differs {
+            self.metrics.key_mismatch.inc();
+        }
+        self.metrics.observe_event_time(now - event.stamp.time.0 as f64 / 1000.0);
+    }
+}

@@ -1,0 +1,79 @@
+//! Dead letters on their way to the broker: together where that works, one by one and cut where one is too large.
+
+use rdkafka::error::KafkaError;
+
+use super::dead_letter::{self, Extent};
+use super::record::Rejected;
+use crate::kafka::client::Topics;
+use crate::kafka::producer::{self, Outgoing, Producer};
+
+/// A dead letter that is still to be written; `mark` is the caller's own.
+#[derive(Debug)]
+pub struct Letter<M> {
+    pub mark: M,
+    pub rejected: Rejected,
+    /// How often the record has been tried.
+    pub attempts: u32,
+    /// How much of it is written.
+    pub extent: Extent,
+    /// Whether it is written alone, since the broker refuses a whole batch for the one letter in it that is too large.
+    alone: bool,
+}
+
+impl<M> Letter<M> {
+    /// One to be written whole, with others.
+    pub fn new(mark: M, rejected: Rejected, attempts: u32) -> Self {
+        Self { mark, rejected, attempts, extent: Extent::Whole, alone: false }
+    }
+
+    /// What to try after the broker found it, or what it was written with, too large; false if nothing smaller makes sense.
+    fn shrink(&mut self) -> bool {
+        match self.extent.smaller() {
+            Some(_) if !self.alone => self.alone = true,
+            Some(extent) => self.extent = extent,
+            None => return false,
+        }
+        true
+    }
+}
+
+/// What came of one attempt at some dead letters.
+#[derive(Debug)]
+pub struct Attempt<M> {
+    pub written: Vec<Letter<M>>,
+    /// Still to be written.
+    pub left: Vec<Letter<M>>,
+    /// Why, if any of them failed for more than its size: then an immediate attempt would fail too.
+    pub error: Option<KafkaError>,
+}
+
+/// Tries each of `letters` once; returns when the broker has answered for all.
+pub async fn attempt<M>(producer: &Producer, topics: &Topics, letters: Vec<Letter<M>>) -> Attempt<M> {
+    let (alone, together): (Vec<Letter<M>>, Vec<Letter<M>>) = letters.into_iter().partition(|letter| letter.alone);
+    let mut attempt = Attempt { written: Vec::new(), left: Vec::new(), error: None };
+    write(producer, topics, together, &mut attempt).await;
+    for letter in alone {
+        write(producer, topics, vec![letter], &mut attempt).await;
+    }
+    attempt
+}
+
+async fn write<M>(producer: &Producer, topics: &Topics, letters: Vec<Letter<M>>, attempt: &mut Attempt<M>) {
+    let record = |letter: &Letter<M>| {
+        let topic = topics.input(letter.rejected.record.partition.kind);
+        dead_letter::dead_letter(&letter.rejected, topic, letter.attempts, letter.extent)
+    };
+    let records: Vec<Outgoing> = letters.iter().map(record).collect();
+    let fates = producer.produce_all(&topics.dead_letter, records).await;
+    for (mut letter, fate) in letters.into_iter().zip(fates) {
+        match fate {
+            Ok(()) => attempt.written.push(letter),
+            Err(error) => {
+                if !(producer::is_too_large(&error) && letter.shrink()) {
+                    attempt.error = Some(error);
+                }
+                attempt.left.push(letter);
+            }
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! Closes the intake while the outbox is too deep, so that an output that is away does not fill the database.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use sqlx::PgPool;
+use tracing::{info, warn};
+
+use crate::runtime::health::Health;
+use crate::store::outbox;
+use crate::telemetry::metrics::Metrics;
+
+/// The name under which the database is reported as (not) ready.
+pub const COMPONENT: &str = "database";
+
+const INTERVAL: Duration = Duration::from_secs(2);
+
+/// Watches the outbox's depth.
+pub struct Gate {
+    pub max_rows: i64,
+    /// Set while the outbox has that many rows or more.
+    pub full: Arc<AtomicBool>,
+}
+
+impl Gate {
+    /// Looks for as long as the process runs. Its look also tells whether the database answers when nothing is written.
+    pub async fn watch(self, pool: PgPool, metrics: Metrics, health: Health) {
+        let mut interval = tokio::time::interval(INTERVAL);
+        interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            interval.tick().await;
+            match outbox::depth(&pool).await {
+                Ok(depth) => {
+                    health.set_ready(COMPONENT);
+                    metrics.observe_outbox(depth.rows, depth.oldest);
+                    self.turn(depth.rows);
+                }
+                Err(error) => health.set_not_ready(COMPONENT, format!("does not answer: {error}")),
+            }
+        }
+    }
+
+    fn turn(&self, rows: i64) {
+        let is_full = rows >= self.max_rows;
+        if self.full.swap(is_full, Ordering::Relaxed) != is_full {
+            if is_full {
+                warn!(rows, "the outbox is too deep; intake stops until changes can be said again");
+            } else {
+                info!(rows, "the outbox has room again");
+            }
+        }
+    }
+}

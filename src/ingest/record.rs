@@ -1,0 +1,66 @@
+//! A record taken out of the client's hands: what a dead letter has to bring back unchanged.
+
+use rdkafka::Message;
+use rdkafka::message::{BorrowedHeaders, BorrowedMessage, OwnedHeaders};
+
+use crate::codec::RawRecord;
+use crate::codec::framed::SCHEMA_HEADER;
+use crate::domain::event::Rejection;
+use crate::kafka::headers::{TRACEPARENT, header};
+use crate::kafka::partition::Partition;
+
+/// The original bytes and coordinates of a record.
+#[derive(Debug)]
+pub struct OriginalRecord {
+    pub partition: Partition,
+    pub offset: i64,
+    pub key: Option<Box<[u8]>>,
+    pub value: Option<Box<[u8]>>,
+    pub headers: Option<OwnedHeaders>,
+    /// Unix time, ms.
+    pub timestamp: Option<i64>,
+}
+
+impl OriginalRecord {
+    /// Copies `message`, which has these headers.
+    pub fn new(message: &BorrowedMessage<'_>, headers: Option<&BorrowedHeaders>, partition: Partition) -> Self {
+        Self {
+            partition,
+            offset: message.offset(),
+            key: message.key().map(Box::from),
+            value: message.payload().map(Box::from),
+            headers: headers.map(BorrowedHeaders::detach),
+            timestamp: message.timestamp().to_millis(),
+        }
+    }
+
+    /// The record as it lay in `topic`.
+    pub fn raw<'a>(&'a self, topic: &'a str) -> RawRecord<'a> {
+        RawRecord {
+            kind: self.partition.kind,
+            topic,
+            partition: self.partition.number,
+            offset: self.offset,
+            key: self.key.as_deref(),
+            value: self.value.as_deref(),
+            timestamp: self.timestamp,
+            traceparent: self.header(TRACEPARENT),
+        }
+    }
+
+    /// What names the value's schema, beside it.
+    pub fn schema_header(&self) -> Option<&[u8]> {
+        self.header(SCHEMA_HEADER)
+    }
+
+    fn header(&self, name: &str) -> Option<&[u8]> {
+        header(self.headers.as_ref()?.as_borrowed(), name)
+    }
+}
+
+/// A record on its way to the dead letters.
+#[derive(Debug)]
+pub struct Rejected {
+    pub record: OriginalRecord,
+    pub rejection: Rejection,
+}

@@ -1,0 +1,206 @@
+//! Where reading a newly assigned partition begins, and what happens when that place is gone.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::error::KafkaResult;
+use rdkafka::{Offset, TopicPartitionList};
+use tracing::{info, warn};
+
+use crate::config::{OutOfRange, Start};
+use crate::kafka::ffi;
+use crate::kafka::topic_id::TopicId;
+use crate::runtime::stop::StopReason;
+use crate::telemetry::metrics::Metrics;
+
+/// Decides start positions.
+#[derive(Debug, Clone)]
+pub struct StartPositions {
+    pub start: Start,
+    pub out_of_range: OutOfRange,
+    pub metrics: Metrics,
+}
+
+/// How long the broker may take to answer one question about offsets.
+const ANSWER: Duration = Duration::from_secs(10);
+/// How often it is asked; all of it is well within `max.poll.interval.ms`.
+const ATTEMPTS: u32 = 6;
+
+impl StartPositions {
+    /// Fills in the offset at which each partition of `list` is to be read from; gives the ids of their topics, by name.
+    pub fn position<C: ConsumerContext>(
+        &self,
+        consumer: &BaseConsumer<C>,
+        list: &mut TopicPartitionList,
+    ) -> Result<HashMap<String, TopicId>, StopReason> {
+        let ask = |error| StopReason::Failure(format!("could not find out where to start reading: {error}"));
+        // Asked for first: a topic that is recreated from here on has another id when it is looked at again.
+        let ids = self.topic_ids(consumer, list)?;
+        let committed = patiently(|| consumer.committed_offsets(list.clone(), ANSWER)).map_err(ask)?;
+        let mut without_offset = BTreeMap::<String, Vec<i32>>::new();
+        for element in committed.elements() {
+            let (topic, partition) = (element.topic(), element.partition());
+            let offset = match element.offset() {
+                Offset::Offset(offset) => {
+                    let (low, high) = patiently(|| consumer.fetch_watermarks(topic, partition, ANSWER)).map_err(ask)?;
+                    match (ffi::committed_under(&committed, topic, partition), ids.get(topic)) {
+                        (Some(then), Some(now)) if then != *now => {
+                            self.recreated(topic, partition, offset, low, high)?
+                        }
+                        _ => self.within(topic, partition, offset, low, high)?,
+                    }
+                }
+                _ => {
+                    without_offset.entry(topic.to_owned()).or_default().push(partition);
+                    match self.start {
+                        Start::Earliest => Offset::Beginning,
+                        Start::Latest => Offset::End,
+                    }
+                }
+            };
+            let place =
+                |error| StopReason::Failure(format!("could not set the start of {topic} [{partition}]: {error}"));
+            list.set_partition_offset(topic, partition, offset).map_err(place)?;
+        }
+        if !without_offset.is_empty() {
+            info!(partitions = ?without_offset, start = ?self.start, "the group has no offset for these partitions");
+        }
+        Ok(ids)
+    }
+
+    /// The ids of the topics in the list, by name; of those that have one.
+    pub fn topic_ids<C: ConsumerContext>(
+        &self,
+        consumer: &BaseConsumer<C>,
+        list: &TopicPartitionList,
+    ) -> Result<HashMap<String, TopicId>, StopReason> {
+        let failed = |error| StopReason::Failure(format!("could not find out which topics these are: {error}"));
+        patiently(|| topic_ids(consumer, list)).map_err(failed)
+    }
+
+    /// The assigned partitions whose position, or committed offset where nothing was read yet, is out of range.
+    pub fn out_of_range<C: ConsumerContext>(&self, consumer: &BaseConsumer<C>) -> KafkaResult<TopicPartitionList> {
+        let assigned = consumer.assignment()?;
+        let positions = consumer.position()?;
+        let committed = consumer.committed_offsets(assigned.clone(), ANSWER)?;
+        let mut out = TopicPartitionList::new();
+        for element in assigned.elements() {
+            let (topic, partition) = (element.topic(), element.partition());
+            let place = |list: &TopicPartitionList| match list.find_partition(topic, partition)?.offset() {
+                Offset::Offset(offset) => Some(offset),
+                _ => None,
+            };
+            let Some(offset) = place(&positions).or_else(|| place(&committed)) else { continue };
+            let (low, high) = consumer.fetch_watermarks(topic, partition, ANSWER)?;
+            if !(low..=high).contains(&offset) {
+                out.add_partition_offset(topic, partition, Offset::Offset(offset))?;
+            }
+        }
+        Ok(out)
+    }
+
+    /// Puts each partition of `list`, whose topics were recreated, where the policy says for the offset in the list.
+    pub fn move_to_recreated<C: ConsumerContext>(
+        &self,
+        consumer: &BaseConsumer<C>,
+        list: &mut TopicPartitionList,
+    ) -> Result<(), StopReason> {
+        self.place_each(consumer, list, Self::recreated)
+    }
+
+    /// Puts each partition of `list` where the policy says for the offset in the list that is out of range.
+    pub fn move_into_range<C: ConsumerContext>(
+        &self,
+        consumer: &BaseConsumer<C>,
+        list: &mut TopicPartitionList,
+    ) -> Result<(), StopReason> {
+        self.place_each(consumer, list, Self::within)
+    }
+
+    fn place_each<C: ConsumerContext>(
+        &self,
+        consumer: &BaseConsumer<C>,
+        list: &mut TopicPartitionList,
+        place: impl Fn(&Self, &str, i32, i64, i64, i64) -> Result<Offset, StopReason>,
+    ) -> Result<(), StopReason> {
+        for element in list.clone().elements() {
+            let (topic, partition) = (element.topic(), element.partition());
+            let Offset::Offset(offset) = element.offset() else { continue };
+            let failed =
+                |error| StopReason::Failure(format!("could not move into range on {topic} [{partition}]: {error}"));
+            let (low, high) = patiently(|| consumer.fetch_watermarks(topic, partition, ANSWER)).map_err(failed)?;
+            let offset = place(self, topic, partition, offset, low, high)?;
+            list.set_partition_offset(topic, partition, offset).map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    /// The committed offset if it is in the partition, else what the policy says.
+    pub fn within(&self, topic: &str, partition: i32, offset: i64, low: i64, high: i64) -> Result<Offset, StopReason> {
+        if (low..=high).contains(&offset) {
+            return Ok(Offset::Offset(offset));
+        }
+        let lost = if offset < low {
+            format!("{} records were deleted before they were read", low - offset)
+        } else {
+            "the topic was truncated or recreated".to_owned()
+        };
+        self.by_policy(topic, partition, offset, low, high, &lost)
+    }
+
+    /// What the policy says where the offset is one of a topic that was deleted, wherever the bounds of its successor are.
+    fn recreated(&self, topic: &str, partition: i32, offset: i64, low: i64, high: i64) -> Result<Offset, StopReason> {
+        let lost = "it is an offset of a topic that was deleted and created anew";
+        self.by_policy(topic, partition, offset, low, high, lost)
+    }
+
+    fn by_policy(
+        &self,
+        topic: &str,
+        partition: i32,
+        offset: i64,
+        low: i64,
+        high: i64,
+        lost: &str,
+    ) -> Result<Offset, StopReason> {
+        self.metrics.offset_out_of_range(self.out_of_range.as_str());
+        warn!(topic, partition, offset, low, high, policy = self.out_of_range.as_str(), "offset out of range: {lost}");
+        match self.out_of_range {
+            OutOfRange::Earliest => Ok(Offset::Offset(low)),
+            OutOfRange::Latest => Ok(Offset::Offset(high)),
+            OutOfRange::Stop => Err(StopReason::Refused(format!(
+                "offset {offset} of {topic} partition {partition} is out of range ({low} to {high}): {lost}. To go on without \
+                 it, start once with the out-of-range policy earliest or latest",
+            ))),
+        }
+    }
+}
+
+/// The ids of the topics in the list, by name, asked for once.
+pub fn topic_ids<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
+    list: &TopicPartitionList,
+) -> KafkaResult<HashMap<String, TopicId>> {
+    let elements = list.elements();
+    let mut topics: Vec<&str> = elements.iter().map(|element| element.topic()).collect();
+    topics.sort_unstable();
+    topics.dedup();
+    if topics.is_empty() {
+        return Ok(HashMap::new());
+    }
+    ffi::topic_ids(consumer.client(), &topics, ANSWER)
+}
+
+fn patiently<T>(mut ask: impl FnMut() -> KafkaResult<T>) -> KafkaResult<T> {
+    let mut attempt = 1;
+    loop {
+        match ask() {
+            Err(error) if attempt < ATTEMPTS => {
+                warn!(%error, attempt, "the broker did not say where a partition starts; asking again");
+                attempt += 1;
+            }
+            answer => return answer,
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! The workers between the consumer thread and the database. All events of a user go through the same worker, so a
+//! user's folds are serialized; what arrived during a worker's last transaction is its next batch.
+
+use std::collections::VecDeque;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tracing::debug;
+
+use super::assignment::{Assignment, Brought, FloodAt, Ticket};
+use super::offset_tracker::Verdict;
+use super::record::{OriginalRecord, Rejected};
+use crate::domain::event::{Event, Reason, UserId};
+use crate::domain::profile::Outcome;
+use crate::kafka::client::Topics;
+use crate::kafka::partition::Partition;
+use crate::publish::handover::Handover;
+use crate::runtime::stop::{Stop, StopReason};
+use crate::store::apply::{ItemOutcome, Progress};
+use crate::store::writer::Writer;
+use crate::telemetry::metrics::{Metrics, RecordOutcome};
+use crate::telemetry::traces::{Place, Traces};
+
+/// The ledgers of the live consumer.
+pub type LiveAssignment = Assignment<Box<Rejected>>;
+
+/// A decoded record on its way to the database.
+#[derive(Debug)]
+pub struct Work {
+    pub ticket: Ticket,
+    pub event: Event,
+    /// Kept until the database has taken the event, in case it does not.
+    pub record: OriginalRecord,
+}
+
+impl Work {
+    fn bytes(&self) -> usize {
+        self.record.value.as_ref().map_or(0, |value| value.len())
+    }
+}
+
+/// How much a worker folds in one transaction.
+#[derive(Debug, Clone, Copy)]
+pub struct BatchLimits {
+    pub records: usize,
+    pub bytes: usize,
+    /// How long to wait for more after the first record; zero takes what is there.
+    pub wait: std::time::Duration,
+}
+
+/// The queues of all workers.
+#[derive(Debug, Clone)]
+pub struct WorkQueues(Vec<mpsc::UnboundedSender<Work>>);
+
+impl WorkQueues {
+    /// As many queues as workers; what they hold is bounded by the consumer's budget.
+    pub fn new(workers: usize) -> (Self, Vec<mpsc::UnboundedReceiver<Work>>) {
+        let (senders, receivers) = (0..workers.max(1)).map(|_| mpsc::unbounded_channel()).unzip();
+        (Self(senders), receivers)
+    }
+
+    /// Queues the event with the worker of its user.
+    pub fn send(&self, work: Work) {
+        let worker = worker_of(&work.event.user, self.0.len());
+        // A worker that is gone has given up with the whole process; the record stays uncommitted.
+        if let Some(queue) = self.0.get(worker) {
+            let _ = queue.send(work);
+        }
+    }
+}
+
+fn worker_of(user: &UserId, workers: usize) -> usize {
+    let mut hasher = DefaultHasher::new();
+    user.hash(&mut hasher);
+    let workers = workers.max(1) as u64;
+    usize::try_from(hasher.finish() % workers).unwrap_or(0)
+}
+
+/// Reports ended records to their ledgers and passes on what that brings about.
+#[derive(Clone)]
+pub struct Finisher {
+    pub assignment: Arc<LiveAssignment>,
+    pub dead_letters: mpsc::UnboundedSender<(Ticket, Box<Rejected>)>,
+    pub metrics: Metrics,
+    pub stop: Stop,
+    pub topics: Arc<Topics>,
+}
+
+impl Finisher {
+    pub fn finish(&self, ended: impl IntoIterator<Item = (Ticket, Verdict<Box<Rejected>>)>) {
+        let brought = self.assignment.finish(ended);
+        self.pass_on(brought);
+    }
+
+    /// The partition has been at its end for a while: its run of rejections is over.
+    pub fn flush_run(&self, partition: Partition) {
+        let to_write = self.assignment.flush_run(partition);
+        self.pass_on(Brought { to_write, flood: None });
+    }
+
+    fn pass_on(&self, brought: Brought<Box<Rejected>>) {
+        for dead_letter in brought.to_write {
+            // The writer outlives everyone who rejects; if it is gone, so is the process, and the record stays uncommitted.
+            let _ = self.dead_letters.send(dead_letter);
+        }
+        if let Some(flood) = brought.flood {
+            self.stop.now(StopReason::Flood(self.describe(flood)));
+        }
+    }
+
+    fn describe(&self, at: FloodAt) -> String {
+        let topic = self.topics.input(at.partition.kind);
+        let last = self.assignment.with_last_held(at.partition, |rejected| {
+            let rejection = &rejected.rejection;
+            format!("{} ({})", rejection.reason.as_str(), rejection.detail)
+        });
+        let last = last.unwrap_or_default();
+        format!(
+            "{} records in a row were rejected in {topic} partition {}, offsets {} to {}; nothing of the run was \
+             committed or written to the dead letters. The last reason: {last}. A producer is probably broken; once it is \
+             mended, raise the limit for one run or move the group's offset past the run",
+            at.flood.records, at.partition.number, at.flood.first_offset, at.flood.last_offset,
+        )
+    }
+}
+
+/// One worker.
+pub struct Worker {
+    pub queue: mpsc::UnboundedReceiver<Work>,
+    pub limits: BatchLimits,
+    pub writer: Writer,
+    pub handover: Handover,
+    pub finisher: Finisher,
+    pub traces: Traces,
+}
+
+impl Worker {
+    /// Works until the queue is closed and empty, or the process gives up.
+    pub async fn run(mut self) {
+        let mut waiting = VecDeque::new();
+        loop {
+            if waiting.is_empty() && !self.receive(&mut waiting).await {
+                return;
+            }
+            let batch = next_batch(&mut waiting, self.limits, &self.finisher.assignment);
+            if !batch.is_empty() && !self.write(batch).await {
+                return;
+            }
+        }
+    }
+
+    /// Takes what has arrived, waiting for the first record; false once the queue is closed and empty.
+    async fn receive(&mut self, waiting: &mut VecDeque<Work>) -> bool {
+        let mut received = Vec::with_capacity(self.limits.records);
+        if self.queue.recv_many(&mut received, self.limits.records).await == 0 {
+            return false;
+        }
+        if !self.limits.wait.is_zero() && received.len() < self.limits.records {
+            let more = self.limits.records - received.len();
+            // Either more arrive in time, or the batch is what it is.
+            let _ = tokio::time::timeout(self.limits.wait, self.queue.recv_many(&mut received, more)).await;
+        }
+        waiting.extend(received);
+        true
+    }
+
+    /// Writes one batch and reports its records; false when the process gives up.
+    async fn write(&self, batch: Vec<Work>) -> bool {
+        let (mut events, rest): (Vec<Event>, Vec<(Ticket, OriginalRecord)>) =
+            batch.into_iter().map(|work| (work.event, (work.ticket, work.record))).unzip();
+        let trace = self.traces.write_begins(&mut events, |index| self.place(&rest.get(index)?.1));
+        let Ok((outcomes, publications)) = self.writer.write(Progress::new(&events)).await else { return false };
+        trace.end(&outcomes);
+        debug!(records = events.len(), changes = publications.len(), "wrote a batch");
+        self.finisher.metrics.batch_records.observe(events.len() as f64);
+        let metrics = &self.finisher.metrics;
+        let ended = rest.into_iter().zip(outcomes).map(|((ticket, record), outcome)| {
+            let (outcome, verdict) = verdict(record, outcome);
+            metrics.record(ticket.partition.kind, outcome);
+            (ticket, verdict)
+        });
+        self.finisher.finish(ended);
+        self.handover.hand_over(publications, &self.writer.stop).await;
+        true
+    }
+
+    fn place(&self, record: &OriginalRecord) -> Option<Place<'_>> {
+        let Partition { kind, number } = record.partition;
+        Some(Place { topic: self.finisher.topics.input(kind), partition: number, offset: record.offset })
+    }
+}
+
+/// The next records within the limits. Those whose partition was given up in the meantime are dropped.
+fn next_batch(waiting: &mut VecDeque<Work>, limits: BatchLimits, assignment: &LiveAssignment) -> Vec<Work> {
+    let mut batch: Vec<Work> = Vec::with_capacity(waiting.len());
+    let mut bytes = 0;
+    for is_current in assignment.are_current(waiting.iter().map(|work| work.ticket)) {
+        let Some(work) = waiting.pop_front() else { break };
+        if is_current {
+            bytes += work.bytes();
+            batch.push(work);
+        }
+        if batch.len() >= limits.records || bytes >= limits.bytes {
+            break;
+        }
+    }
+    batch
+}
+
+fn verdict(record: OriginalRecord, outcome: ItemOutcome) -> (RecordOutcome, Verdict<Box<Rejected>>) {
+    match outcome {
+        Ok(outcome) => (
+            match outcome {
+                Outcome::Applied => RecordOutcome::Applied,
+                Outcome::Unchanged => RecordOutcome::Unchanged,
+                Outcome::Stale => RecordOutcome::Stale,
+            },
+            Verdict::Accepted,
+        ),
+        Err(rejection) => {
+            let is_neutral = rejection.reason == Reason::UnknownUser;
+            let rejected = Box::new(Rejected { record, rejection });
+            let verdict = if is_neutral { Verdict::Neutral(rejected) } else { Verdict::Rejected(rejected) };
+            (RecordOutcome::DeadLettered, verdict)
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! Redriving: dead letters decoded as from their original topics and folded, in batches.
+
+use super::selection::{Filter, Seen, Selected, Selection};
+use super::tally::{Fate, NotRedrivable, Tally};
+use crate::codec::Decoded;
+use crate::domain::event::{Event, Kind, Rejection};
+use crate::ingest::dead_letter_reader::DeadLetter;
+use crate::ingest::record::Rejected;
+use crate::ingest::worker::BatchLimits;
+use crate::kafka::client::Topics;
+use crate::kafka::topic_reader::{ReadError, Source};
+use crate::output::{BatchWriter, Output, Refused};
+use crate::registry::decoder::Decoder;
+use crate::runtime::halt::Halt;
+use crate::runtime::stop::Stop;
+use crate::store::Store;
+use crate::store::apply::{ItemOutcome, Progress};
+use crate::store::rehearse::Rehearsal;
+use crate::store::task::Task;
+
+/// What a redrive needs to know.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    pub source: Source,
+    pub filter: Filter,
+    pub rules: Rules,
+    /// How many dead letters at most.
+    pub limit: u64,
+    pub batch: BatchLimits,
+    pub output: Output,
+    /// Whether to do it, not only to say what would be done.
+    pub execute: bool,
+}
+
+/// What holds for every dead letter of a run.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    pub topics: Topics,
+    pub decoder: Decoder,
+    /// What has been tried this often is not tried again.
+    pub max_attempts: u32,
+}
+
+impl Rules {
+    /// Decodes the original under its own coordinates and at its own time.
+    ///
+    /// # Errors
+    /// The schema registry, which has to be asked for its schema, is away. Inside: it cannot or must not be tried again.
+    pub async fn judge(&self, letter: &DeadLetter) -> Result<Result<(Kind, Decoded), NotRedrivable>, Halt> {
+        let Some(kind) = self.topics.kind_of(&letter.origin.topic) else { return Ok(Err(NotRedrivable::UnknownTopic)) };
+        let Some(original) = letter.original(kind) else { return Ok(Err(NotRedrivable::Truncated)) };
+        if letter.attempts >= self.max_attempts {
+            return Ok(Err(NotRedrivable::AttemptsExhausted));
+        }
+        let decoded = self.decoder.decode(&original, letter.schema_header()).await?;
+        Ok(Ok((kind, decoded)))
+    }
+}
+
+/// What a redrive came to, also where it was cut short.
+#[derive(Debug, Default)]
+pub struct Report {
+    pub seen: Seen,
+    pub tally: Tally,
+    /// Whether the numbers of a dry run hold also for users with dead letters in several batches.
+    pub is_exact: bool,
+    pub halted: Option<Halt>,
+}
+
+/// What a dry run may remember of users, in bytes.
+const REHEARSAL_MEMORY: usize = 200 * 1024 * 1024;
+
+/// Redrives; tells `told` of each dead letter and what became of it.
+pub async fn run(
+    settings: &Settings,
+    store: Store,
+    stop: &Stop,
+    told: &mut (dyn FnMut(&Selected, Fate) + Send),
+) -> Report {
+    let mut report = Report { is_exact: true, ..Report::default() };
+    if let Err(halt) = redrive(settings, store, stop, told, &mut report).await {
+        report.halted = Some(halt);
+    }
+    report
+}
+
+async fn redrive(
+    settings: &Settings,
+    store: Store,
+    stop: &Stop,
+    told: &mut (dyn FnMut(&Selected, Fate) + Send),
+    report: &mut Report,
+) -> Result<(), Halt> {
+    let (source, filter) = (settings.source.clone(), settings.filter.clone());
+    let mut selection = blocking(move || Selection::open(&source, filter)).await??;
+    report.seen = selection.seen().clone();
+    let mut way = if settings.execute {
+        Way::Execute(Box::new(BatchWriter::start(store, &settings.output, stop.clone()).await?))
+    } else {
+        Way::Rehearse(Rehearsal::new(store, REHEARSAL_MEMORY))
+    };
+    let mut ended = Ok(());
+    loop {
+        let (batch, left) = (settings.batch, settings.limit.saturating_sub(report.tally.considered));
+        let (given_back, next) = blocking(move || {
+            let next = next_batch(&mut selection, batch, left);
+            (selection, next)
+        })
+        .await?;
+        selection = given_back;
+        ended = match next {
+            Ok(letters) if letters.is_empty() => break,
+            Ok(letters) => way.redrive(letters, &settings.rules, told, &mut report.tally).await,
+            Err(error) => Err(error.into()),
+        };
+        if ended.is_err() || stop.is_requested() {
+            break;
+        }
+    }
+    // What was stored is said, whatever came after.
+    ended.and(way.finish(stop, report).await)
+}
+
+/// The next dead letters, within the limits of a batch.
+fn next_batch(selection: &mut Selection, limits: BatchLimits, left: u64) -> Result<Vec<Selected>, ReadError> {
+    let most = usize::try_from(left).unwrap_or(usize::MAX).min(limits.records);
+    let (mut letters, mut bytes) = (Vec::new(), 0);
+    while letters.len() < most && bytes < limits.bytes {
+        let Some(selected) = selection.next_selected()? else { break };
+        bytes += selected.letter.size();
+        letters.push(selected);
+    }
+    Ok(letters)
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Halt> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| Halt::Failed(error.to_string()))
+}
+
+/// For good, or not.
+enum Way {
+    Rehearse(Rehearsal),
+    Execute(Box<BatchWriter>),
+}
+
+impl Way {
+    async fn redrive(
+        &mut self,
+        letters: Vec<Selected>,
+        rules: &Rules,
+        told: &mut (dyn FnMut(&Selected, Fate) + Send),
+        tally: &mut Tally,
+    ) -> Result<(), Halt> {
+        let (mut events, mut folding, mut ended) = (Vec::new(), Vec::new(), Vec::with_capacity(letters.len()));
+        for selected in letters {
+            match rules.judge(&selected.letter).await? {
+                Err(why) => ended.push((selected, End::Fate(Fate::NotRedrivable(why)))),
+                Ok((_, Decoded::Skipped(skip))) => ended.push((selected, End::Fate(Fate::Skipped(skip)))),
+                Ok((kind, Decoded::Rejected(rejection))) => ended.push((selected, End::Rejected(kind, rejection))),
+                Ok((kind, Decoded::Event(event))) => {
+                    events.push(event);
+                    folding.push((selected, kind));
+                }
+            }
+        }
+        let outcomes = if events.is_empty() { Vec::new() } else { self.fold(&events, tally).await? };
+        for ((selected, kind), outcome) in folding.into_iter().zip(outcomes) {
+            let end = match outcome {
+                Ok(outcome) => End::Fate(Fate::Merged(outcome)),
+                Err(rejection) => End::Rejected(kind, rejection),
+            };
+            ended.push((selected, end));
+        }
+        let mut again = Vec::new();
+        for (selected, end) in ended {
+            let fate = match &end {
+                End::Fate(fate) => *fate,
+                End::Rejected(_, rejection) => Fate::StillRejected(rejection.reason),
+            };
+            tally.considered += 1;
+            tally.superseded += u64::from(selected.times.saturating_sub(1));
+            tally.count(fate);
+            told(&selected, fate);
+            if let End::Rejected(kind, rejection) = end {
+                again.extend(rejected_again(selected, kind, rejection));
+            }
+        }
+        match self {
+            Self::Execute(writer) if !again.is_empty() => writer.reject(again).await,
+            Self::Execute(_) | Self::Rehearse(_) => Ok(()),
+        }
+    }
+
+    /// The outcome of each event.
+    async fn fold(&mut self, events: &[Event], tally: &mut Tally) -> Result<Vec<ItemOutcome>, Halt> {
+        match self {
+            Self::Execute(writer) => {
+                let (outcomes, changes) = writer.write(Progress::new(events)).await?;
+                tally.changes += changes;
+                Ok(outcomes)
+            }
+            Self::Rehearse(rehearsal) => {
+                let outcomes = rehearsal.advance(Task::Merge(events)).await?;
+                tally.changes = rehearsal.changes;
+                Ok(outcomes)
+            }
+        }
+    }
+
+    async fn finish(self, stop: &Stop, report: &mut Report) -> Result<(), Halt> {
+        match self {
+            Self::Execute(writer) => writer.finish().await,
+            Self::Rehearse(rehearsal) => {
+                report.is_exact = rehearsal.is_exact;
+                if stop.is_requested() { Err(Halt::Interrupted) } else { Ok(()) }
+            }
+        }
+    }
+}
+
+/// What became of a dead letter in its batch.
+enum End {
+    Fate(Fate),
+    Rejected(Kind, Rejection),
+}
+
+fn rejected_again(selected: Selected, kind: Kind, rejection: Rejection) -> Option<Refused> {
+    let attempts = selected.letter.attempts.saturating_add(1);
+    let record = selected.letter.into_original(kind)?;
+    Some(Refused { rejected: Rejected { record, rejection }, attempts })
+}

@@ -1,0 +1,101 @@
+//! The dead letters that a filter takes, each record's newest once. Two passes over the topic, so that only the
+//! coordinates are held in memory.
+
+use super::index::Index;
+use crate::domain::event::{Millis, Reason};
+use crate::ingest::dead_letter_reader::{DeadLetter, Foreign};
+use crate::kafka::topic_reader::{ReadError, Source, TopicReader};
+
+/// What a dead letter must be like; what is empty or absent takes all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Any of these.
+    pub reasons: Vec<Reason>,
+    /// Failed at this time or later.
+    pub from: Option<Millis>,
+    /// Failed before this time.
+    pub to: Option<Millis>,
+    /// The original topic.
+    pub topic: Option<String>,
+    /// The original key.
+    pub user: Option<String>,
+}
+
+impl Filter {
+    pub fn takes(&self, letter: &DeadLetter) -> bool {
+        let reason = self.reasons.is_empty() || self.reasons.contains(&letter.reason);
+        let time =
+            self.from.is_none_or(|from| letter.failed_at >= from) && self.to.is_none_or(|to| letter.failed_at < to);
+        let topic = self.topic.as_deref().is_none_or(|topic| *letter.origin.topic == *topic);
+        let user = self.user.as_ref().is_none_or(|user| letter.key.as_deref() == Some(user.as_bytes()));
+        reason && time && topic && user
+    }
+}
+
+/// The dead-letter topic, indexed, and being read for the second time. Its calls block.
+pub struct Selection {
+    reader: TopicReader,
+    index: Index,
+    filter: Filter,
+    seen: Seen,
+}
+
+/// What the topic holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// Records in all.
+    pub records: u64,
+    /// Those that are no dead letters of ours.
+    pub foreign: u64,
+    pub first_foreign: Option<Foreign>,
+}
+
+/// A dead letter that is the newest of its record.
+#[derive(Debug)]
+pub struct Selected {
+    pub letter: DeadLetter,
+    /// How many dead letters there are of the record.
+    pub times: u32,
+}
+
+impl Selection {
+    /// Reads the topic once, up to its present end.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn open(source: &Source, filter: Filter) -> Result<Self, ReadError> {
+        let spans = source.spans()?;
+        let mut reader = source.read(&spans)?;
+        let (mut index, mut seen) = (Index::default(), Seen::default());
+        while let Some(message) = reader.next_record()? {
+            seen.records += 1;
+            match DeadLetter::parse(&message) {
+                Ok(letter) => index.note(&letter),
+                Err(foreign) => {
+                    seen.foreign += 1;
+                    seen.first_foreign.get_or_insert(foreign);
+                }
+            }
+        }
+        Ok(Self { reader: source.read(&spans)?, index, filter, seen })
+    }
+
+    /// The next dead letter that the filter takes, in the order of the topic.
+    ///
+    /// # Errors
+    /// The topic cannot be read.
+    pub fn next_selected(&mut self) -> Result<Option<Selected>, ReadError> {
+        while let Some(message) = self.reader.next_record()? {
+            let Ok(letter) = DeadLetter::parse(&message) else { continue };
+            let Some(times) = self.index.times_if_newest(&letter) else { continue };
+            if self.filter.takes(&letter) {
+                return Ok(Some(Selected { letter, times }));
+            }
+        }
+        Ok(None)
+    }
+
+    pub fn seen(&self) -> &Seen {
+        &self.seen
+    }
+}

@@ -1,0 +1,93 @@
+//! What became of redriven dead letters, one by one and in numbers.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::domain::event::{Reason, Skip};
+use crate::domain::profile;
+
+/// Why a dead letter is not tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotRedrivable {
+    /// Its value is not all there.
+    Truncated,
+    /// It has been tried as often as is allowed.
+    AttemptsExhausted,
+    /// Its original topic is none of the configured input topics.
+    UnknownTopic,
+}
+
+impl NotRedrivable {
+    /// The stable name used in reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Truncated => "truncated",
+            Self::AttemptsExhausted => "attempts_exhausted",
+            Self::UnknownTopic => "unknown_topic",
+        }
+    }
+}
+
+/// What became, or would become, of one dead letter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    Merged(profile::Outcome),
+    Skipped(Skip),
+    StillRejected(Reason),
+    NotRedrivable(NotRedrivable),
+}
+
+impl Fate {
+    /// The outcome and, where there is one, the reason for it.
+    pub fn names(self) -> (&'static str, Option<&'static str>) {
+        match self {
+            Self::Merged(profile::Outcome::Applied) => ("applied", None),
+            Self::Merged(profile::Outcome::Unchanged) => ("unchanged", None),
+            Self::Merged(profile::Outcome::Stale) => ("stale", None),
+            Self::Skipped(skip) => ("skipped", Some(skip.as_str())),
+            Self::StillRejected(reason) => ("still_rejected", Some(reason.as_str())),
+            Self::NotRedrivable(why) => ("not_redrivable", Some(why.as_str())),
+        }
+    }
+}
+
+/// How many ended how.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Tally {
+    /// Distinct records that the filter took.
+    #[serde(rename = "records")]
+    pub considered: u64,
+    /// Their older dead letters, superseded by the one considered.
+    #[serde(rename = "supersededDeadLetters")]
+    pub superseded: u64,
+    pub applied: u64,
+    pub unchanged: u64,
+    pub stale: u64,
+    pub skipped: u64,
+    /// By reason.
+    pub still_rejected: BTreeMap<&'static str, u64>,
+    pub not_redrivable: BTreeMap<&'static str, u64>,
+    /// Changes of segments that were made, or would be.
+    #[serde(rename = "segmentChanges")]
+    pub changes: u64,
+}
+
+impl Tally {
+    pub fn count(&mut self, fate: Fate) {
+        match fate {
+            Fate::Merged(profile::Outcome::Applied) => self.applied += 1,
+            Fate::Merged(profile::Outcome::Unchanged) => self.unchanged += 1,
+            Fate::Merged(profile::Outcome::Stale) => self.stale += 1,
+            Fate::Skipped(_) => self.skipped += 1,
+            Fate::StillRejected(reason) => *self.still_rejected.entry(reason.as_str()).or_default() += 1,
+            Fate::NotRedrivable(why) => *self.not_redrivable.entry(why.as_str()).or_default() += 1,
+        }
+    }
+
+    /// Whether every dead letter considered is one no more.
+    pub fn is_clean(&self) -> bool {
+        self.still_rejected.is_empty() && self.not_redrivable.is_empty()
+    }
+}

@@ -1,0 +1,192 @@
+//! `migrate revert`: the way back, newest first. Takes away what we added and leaves what was there before us.
+
+use sqlx::migrate::Migrate;
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+
+use super::error::{MigrateError, Refusal};
+use super::facts::{Facts, INDEX, SEGMENT_COLUMNS};
+use super::files::{self, Kind, VersionedFile};
+use super::progress::{Notice, Progress};
+use super::run::step;
+use super::schema::{self, SchemaStatus};
+use super::session::{self, Limits};
+use super::{index, ledger};
+
+/// How far back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    /// The newest applied migration goes.
+    OneStep,
+    /// Every migration newer than this version goes; this one stays.
+    Version(i64),
+    /// All go, and schema `segmenter` with them if we created it.
+    All,
+}
+
+/// How to revert.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RevertOptions {
+    pub target: Target,
+    /// Do it; without this the steps and their losses are reported only.
+    pub execute: bool,
+}
+
+/// Reverts migrations, newest first, after saying what will be lost. Returns the versions reverted.
+///
+/// # Errors
+/// See [`MigrateError`]. Steps before the one that failed stay reverted.
+pub async fn revert(
+    conn: &mut PgConnection,
+    options: RevertOptions,
+    limits: &Limits,
+    progress: Progress<'_>,
+) -> Result<Vec<i64>, MigrateError> {
+    if !options.execute {
+        let mut transaction = conn.begin().await?;
+        plan(&mut transaction, options.target, progress).await?;
+        transaction.rollback().await?;
+        return Ok(Vec::new());
+    }
+    session::prepare(conn, limits).await?;
+    session::lock(conn, limits, progress).await?;
+    let outcome = revert_applied(conn, options.target, limits, progress).await;
+    session::unlock(conn).await;
+    outcome
+}
+
+async fn revert_applied(
+    conn: &mut PgConnection,
+    target: Target,
+    limits: &Limits,
+    progress: Progress<'_>,
+) -> Result<Vec<i64>, MigrateError> {
+    let mut reverted = Vec::new();
+    for file in plan(conn, target, progress).await? {
+        let step = step("revert", file, limits);
+        session::yielding(conn, limits, progress, &step, async |conn| undo(conn, limits, file).await).await?;
+        progress(Notice::Done { step: step.name });
+        reverted.push(file.version);
+    }
+    if !reverted.is_empty() && ledger::applied(conn).await?.is_empty() {
+        ledger::close(conn).await?;
+    }
+    Ok(reverted)
+}
+
+async fn undo(conn: &mut PgConnection, limits: &Limits, file: &VersionedFile) -> Result<(), MigrateError> {
+    match file.kind {
+        Kind::ConcurrentIndex => index::revert(conn, limits, file).await,
+        Kind::Transaction => {
+            let mut transaction = conn.begin().await?;
+            transaction.revert(ledger::TABLE, &file.down()).await?;
+            ledger::forget(&mut transaction, file.version).await?;
+            Ok(transaction.commit().await?)
+        }
+    }
+}
+
+/// Decides which migrations go, newest first, and tells what each does and destroys.
+async fn plan(
+    conn: &mut PgConnection,
+    target: Target,
+    progress: Progress<'_>,
+) -> Result<Vec<&'static VersionedFile>, MigrateError> {
+    ledger::cede_to_prisma(conn).await?;
+    let status = schema::check(conn).await?;
+    match status {
+        // A file that differs from the applied one, or one that is not here, may not undo what was done.
+        SchemaStatus::NewerCompatible { .. }
+        | SchemaStatus::TooNew { .. }
+        | SchemaStatus::Modified { .. }
+        | SchemaStatus::Foreign { .. } => return Err(Refusal::Schema(status).into()),
+        SchemaStatus::Missing | SchemaStatus::Current | SchemaStatus::Behind { .. } | SchemaStatus::Damaged { .. } => {}
+    }
+    let applied: Vec<_> =
+        ledger::applied(conn).await?.into_iter().rev().filter_map(|applied| files::find(applied.version)).collect();
+    let steps: Vec<_> = match target {
+        Target::OneStep => applied.into_iter().take(1).collect(),
+        Target::All => applied,
+        Target::Version(version) => {
+            if version != 0 && files::find(version).is_none() {
+                return Err(Refusal::UnknownVersion(version).into());
+            }
+            applied.into_iter().filter(|file| file.version > version).collect()
+        }
+    };
+    if steps.is_empty() {
+        progress(Notice::Nothing);
+    }
+    for file in &steps {
+        let (actions, losses) = consequences(conn, file.version).await?;
+        progress(Notice::Planned { step: format!("revert {} {}", file.version, file.name), actions });
+        losses.into_iter().for_each(|(what, count)| progress(Notice::Loss { what: what.to_owned(), count }));
+    }
+    Ok(steps)
+}
+
+type Consequences = (Vec<String>, Vec<(&'static str, i64)>);
+
+/// What reverting a migration does here, in words, and how many rows of what it destroys.
+async fn consequences(conn: &mut PgConnection, version: i64) -> Result<Consequences, MigrateError> {
+    match version {
+        files::SEGMENT_COLUMNS => columns_consequences(conn).await,
+        files::PRIMARY_SEGMENT_INDEX => {
+            let action = if index::is_ours(conn).await? {
+                format!("drop {INDEX} concurrently")
+            } else {
+                format!("leave {INDEX}: it was there before us")
+            };
+            Ok((vec![action], Vec::new()))
+        }
+        files::PROFILE_STATES => {
+            let actions = vec!["drop segmenter.profile_states, segmenter.outbox and segmenter.departed".to_owned()];
+            let (states, outbox, departed): (i64, i64, i64) = sqlx::query_as(
+                "select (select count(*) from segmenter.profile_states), (select count(*) from segmenter.outbox),
+                        (select count(*) from segmenter.departed)",
+            )
+            .fetch_one(conn)
+            .await?;
+            let losses = vec![
+                ("profile states (to be rebuilt from the topics)", states),
+                ("outbox rows, changes that are not yet published", outbox),
+                ("departed users, whose erasure would be forgotten", departed),
+            ];
+            Ok((actions, losses))
+        }
+        files::JOBS => {
+            let actions = vec![
+                "drop segmenter.jobs, segmenter.job_parts, segmenter.job_users and segmenter.job_failures".to_owned(),
+            ];
+            let left: i64 = sqlx::query_scalar("select count(*) from segmenter.jobs where ended_at is null")
+                .fetch_one(conn)
+                .await?;
+            Ok((actions, vec![("jobs that have not ended, and could be resumed", left)]))
+        }
+        _ => Ok((Vec::new(), Vec::new())),
+    }
+}
+
+async fn columns_consequences(conn: &mut PgConnection) -> Result<Consequences, MigrateError> {
+    let provenance = ledger::provenance(conn).await?;
+    let is_ours = |object: &str| provenance.iter().any(|(known, existed)| known == object && !existed);
+    if is_ours("table public.user_vectors") {
+        let rows = sqlx::query_scalar("select count(*) from public.user_vectors").fetch_one(conn).await?;
+        return Ok((vec!["drop table public.user_vectors".to_owned()], vec![("rows of public.user_vectors", rows)]));
+    }
+    let missing = Facts::read(conn).await?.missing_columns();
+    let ours: Vec<_> = SEGMENT_COLUMNS
+        .iter()
+        .map(|(name, _)| *name)
+        .filter(|name| is_ours(&format!("column public.user_vectors.{name}")))
+        .filter(|name| !missing.iter().any(|absent| absent == name))
+        .collect();
+    if ours.is_empty() {
+        return Ok((vec!["leave the segment columns: they were there before us".to_owned()], Vec::new()));
+    }
+    // Only names from the constant list above.
+    let filled =
+        format!("select count(*) from public.user_vectors where num_nonnulls(\"{}\") > 0", ours.join("\", \""));
+    let rows = sqlx::query_scalar(AssertSqlSafe(filled)).fetch_one(conn).await?;
+    let action = format!("drop from public.user_vectors: {}", ours.join(", "));
+    Ok((vec![action], vec![("rows of public.user_vectors with segments", rows)]))
+}

@@ -1,0 +1,105 @@
+//! The way from those who write to the publisher: outbox rows that have just been committed.
+//!
+//! A row is one change or hundreds, and each takes some kilobytes until it is said. So it is changes that are bounded, not
+//! rows: who writes waits for room, and a publisher that is behind does not grow.
+
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+
+use crate::runtime::stop::Stop;
+use crate::store::outbox::{Content, Publication};
+
+/// How many changes may be on their way, those being said included: more than are committed in two rounds of the publisher.
+const MOST_CHANGES: u32 = 2048;
+
+/// The writers' end. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Handover {
+    rows: mpsc::UnboundedSender<HandedOver>,
+    room: Arc<Semaphore>,
+}
+
+/// The publisher's end.
+pub type Arrivals = mpsc::UnboundedReceiver<HandedOver>;
+
+/// A row on its way.
+#[derive(Debug)]
+pub struct HandedOver {
+    pub publication: Publication,
+    /// To be kept until the row is said.
+    pub room: OwnedSemaphorePermit,
+}
+
+/// The publisher has gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gone;
+
+/// Both ends of a way.
+pub fn handover() -> (Handover, Arrivals) {
+    let (rows, arrivals) = mpsc::unbounded_channel();
+    (Handover { rows, room: Arc::new(Semaphore::new(MOST_CHANGES as usize)) }, arrivals)
+}
+
+impl Handover {
+    /// Hands changes to the publisher, waiting while it is behind. Giving up loses nothing: the outbox has them.
+    pub async fn hand_over(&self, publications: Vec<Publication>, stop: &Stop) {
+        for publication in publications {
+            tokio::select! {
+                sent = self.send(publication) => {
+                    if sent.is_err() {
+                        return;
+                    }
+                }
+                () = stop.abandoned() => return,
+            }
+        }
+    }
+
+    /// Hands a row over as soon as there is room for it. A row larger than all of it waits until there is nothing else.
+    ///
+    /// # Errors
+    /// Nobody will take it.
+    pub async fn send(&self, publication: Publication) -> Result<(), Gone> {
+        let changes = match &publication.content {
+            Content::Changes(changes) => changes.len(),
+            Content::Users(users) => users.len(),
+        };
+        let changes = u32::try_from(changes).unwrap_or(MOST_CHANGES).clamp(1, MOST_CHANGES);
+        let room = Arc::clone(&self.room).acquire_many_owned(changes).await.map_err(|_| Gone)?;
+        self.rows.send(HandedOver { publication, room }).map_err(|_| Gone)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MOST_CHANGES, handover};
+    use crate::domain::event::UserId;
+    use crate::store::outbox::{Content, Publication};
+
+    fn row(id: i64, users: u32) -> Publication {
+        let user = UserId::new("ann").expect("a valid id");
+        Publication { id, content: Content::Users(vec![user; users as usize]) }
+    }
+
+    #[tokio::test]
+    async fn whoever_writes_waits_until_there_is_room_and_a_row_larger_than_it_goes_alone() {
+        let (handover, mut arrivals) = handover();
+        handover.send(row(1, MOST_CHANGES - 1)).await.expect("there is room");
+        handover.send(row(2, 1)).await.expect("there is room");
+        let third = tokio::spawn({
+            let handover = handover.clone();
+            async move { handover.send(row(3, 2 * MOST_CHANGES)).await }
+        });
+        let (first, second) = (arrivals.recv().await.expect("sent"), arrivals.recv().await.expect("sent"));
+        assert_eq!((first.publication.id, second.publication.id), (1, 2));
+        drop(first);
+        tokio::task::yield_now().await;
+        assert!(arrivals.try_recv().is_err(), "the second is not said yet");
+        drop(second);
+        assert_eq!(arrivals.recv().await.map(|row| row.publication.id), Some(3));
+        third.await.expect("no panic").expect("it was taken");
+        drop(arrivals);
+        assert!(handover.send(row(4, 1)).await.is_err());
+    }
+}

@@ -1,0 +1,53 @@
+//! Decoding for commands that read topics: as the live service decodes, but with an operator who waits for the schema
+//! registry no longer than a minute.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use super::{Answer, Registry, decode_with};
+use crate::codec::{Decoded, Limits, RawRecord};
+use crate::runtime::halt::Halt;
+use crate::runtime::stop::Stop;
+
+/// Longer than the registry may say that it does not have a schema before that is taken for certain.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What decoding needs.
+#[derive(Debug, Clone)]
+pub struct Decoder {
+    /// Where schemas are asked for that records only name.
+    pub registry: Option<Registry>,
+    pub limits: Limits,
+    pub stop: Stop,
+}
+
+impl Decoder {
+    /// Decides what a record is; `header` is the one that may name its schema.
+    ///
+    /// # Errors
+    /// The registry is away, or a stop was requested meanwhile.
+    pub async fn decode(&self, record: &RawRecord<'_>, header: Option<&[u8]>) -> Result<Decoded, Halt> {
+        loop {
+            let schema = match (decode_with(self.registry.as_ref(), record, header, &self.limits), &self.registry) {
+                (Ok(decoded), _) => return Ok(decoded),
+                (Err(schema), Some(registry)) => (schema, registry),
+                (Err(schema), None) => return Err(Halt::Failed(format!("no registry was asked for {schema}"))),
+            };
+            let (schema, registry) = schema;
+            let last = Mutex::new(String::new());
+            let heard = |answer: &Answer| {
+                if let (Answer::Away(why), Ok(mut last)) = (answer, last.lock()) {
+                    last.clone_from(why);
+                }
+            };
+            tokio::select! {
+                () = registry.learn(schema, heard) => {}
+                () = tokio::time::sleep(PATIENCE) => {
+                    let why = last.lock().map(|last| last.clone()).unwrap_or_default();
+                    return Err(Halt::Away(format!("the schema registry is away: {why}")));
+                }
+                () = self.stop.requested() => return Err(Halt::Interrupted),
+            }
+        }
+    }
+}

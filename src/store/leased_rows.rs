@@ -1,0 +1,35 @@
+//! The outbox rows that this process has in memory and leases.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The rows that this process has in memory, so that their leases are renewed and they are not taken over from itself.
+#[derive(Debug, Clone, Default)]
+pub struct LeasedRows(Arc<Mutex<HashSet<i64>>>);
+
+impl LeasedRows {
+    /// To be called before the row is handed over.
+    pub fn add(&self, id: i64) {
+        self.with(|rows| rows.insert(id));
+    }
+
+    pub fn remove(&self, ids: &[i64]) {
+        self.with(|rows| {
+            for id in ids {
+                rows.remove(id);
+            }
+        });
+    }
+
+    pub fn contains(&self, id: i64) -> bool {
+        self.with(|rows| rows.contains(&id))
+    }
+
+    pub fn ids(&self) -> Vec<i64> {
+        self.with(|rows| rows.iter().copied().collect())
+    }
+
+    fn with<T>(&self, change: impl FnOnce(&mut HashSet<i64>) -> T) -> T {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}

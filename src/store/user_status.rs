@@ -1,0 +1,82 @@
+//! How users stand: what was said of them, who owes a saying, and whether row and state agree.
+
+use sqlx::postgres::{PgPool, PgRow};
+use sqlx::{FromRow, Row as _};
+use uuid::Uuid;
+
+use super::sql;
+use super::states::StateRow;
+use super::stored_row::{StoredRow, stored_row};
+use crate::codec::stored::CodecError;
+use crate::domain::state::State;
+
+/// What a saying again depends on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    pub user: String,
+    /// Of the catalog that scored the row last; 0: never scored.
+    pub catalog_version: i32,
+    /// Whether anything was said, a null record included.
+    pub is_said: bool,
+    /// The job whose quiet write is not said yet, and its kind, if there still is such a job.
+    pub job: Option<Uuid>,
+    pub job_kind: Option<String>,
+}
+
+/// How those of `users` stand who have a state, in their order.
+pub async fn read(pool: &PgPool, users: &[String]) -> Result<Vec<Standing>, sqlx::Error> {
+    sql::query_as(
+        r#"
+        select s.user_id as "user", s.catalog_version, s.said <> 0 as is_said, s.job_id as job, j.kind as job_kind
+        from unnest($1::text[]) with ordinality as k(user_id, place)
+        join segmenter.profile_states s on s.user_id = k.user_id
+        left join segmenter.jobs j on j.id = s.job_id
+        order by k.place"#,
+    )
+    .bind(users)
+    .fetch_all(&mut *sql::begin_in(pool).await?)
+    .await
+}
+
+/// A user's state and row, seen together.
+#[derive(Debug)]
+pub struct Pair {
+    pub user: String,
+    pub state: Result<State, CodecError>,
+    pub row: Option<StoredRow>,
+}
+
+/// State and row of those of `users` who have a state, in their order.
+pub async fn read_pairs(pool: &PgPool, users: &[String]) -> Result<Vec<Pair>, sqlx::Error> {
+    let rows = sql::query(
+        r#"
+        select s.user_id, s.revision, s.said, s.erased_at, s.catalog_version, s.job_id, s.state,
+               v.source, v.segments::text as segments, v."primarySegment"::text as primary_segment,
+               v."segmentConfidence"::float8 as confidence,
+               (extract(epoch from v."lastSegmentUpdate") * 1000)::bigint as last_update, v.vector::text as vector
+        from unnest($1::text[]) with ordinality as k(user_id, place)
+        join segmenter.profile_states s on s.user_id = k.user_id
+        left join public.user_vectors v on v."userId" = k.user_id
+        order by k.place"#,
+    )
+    .bind(users)
+    .fetch_all(&mut *sql::begin_in(pool).await?)
+    .await?;
+    rows.iter().map(pair).collect()
+}
+
+fn pair(row: &PgRow) -> Result<Pair, sqlx::Error> {
+    Ok(Pair { user: row.try_get("user_id")?, state: StateRow::from_row(row)?.into_state(), row: stored_row(row)? })
+}
+
+impl<'r> FromRow<'r, PgRow> for Standing {
+    fn from_row(row: &'r PgRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            user: row.try_get("user")?,
+            catalog_version: row.try_get("catalog_version")?,
+            is_said: row.try_get("is_said")?,
+            job: row.try_get("job")?,
+            job_kind: row.try_get("job_kind")?,
+        })
+    }
+}

@@ -1,0 +1,95 @@
+//! Driving a batch into the database through whatever comes: outages are waited out, what is committed is handed over.
+
+use std::time::Instant;
+
+use tracing::{error, info, warn};
+
+use super::Store;
+use super::apply::{ItemOutcome, Progress};
+use super::error::{ErrorClass, StoreError};
+use super::leased_rows::LeasedRows;
+use super::outbox::{Content, Publication};
+use crate::runtime::health::Health;
+use crate::runtime::retry::Retry;
+use crate::runtime::stop::{Stop, StopReason};
+use crate::telemetry::metrics::{Metrics, Stage};
+
+/// The name under which failing writes are reported. Whether the database answers at all is reported by the outbox gate,
+/// which also looks while nothing is to be written.
+const COMPONENT: &str = "database writes";
+
+/// Writes batches, for as long as it takes. Cheap to clone.
+#[derive(Clone)]
+pub struct Writer {
+    pub store: Store,
+    pub leased: LeasedRows,
+    pub metrics: Metrics,
+    pub health: Health,
+    pub stop: Stop,
+}
+
+/// The process was told to give up before the batch was written, or must not write it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GivenUp;
+
+impl Writer {
+    /// Writes a batch; gives the outcome of each item and the outbox rows to publish. Waits out outages for as long as it takes.
+    pub async fn write(&self, mut progress: Progress<'_>) -> Result<(Vec<ItemOutcome>, Vec<Publication>), GivenUp> {
+        let started = Instant::now();
+        let mut retry = Retry::forever();
+        let mut failing = false;
+        while let Err(error) = self.store.advance(&mut progress).await {
+            let Some(class) = error.class() else {
+                self.refuse(&error);
+                return Err(GivenUp);
+            };
+            self.report(class, &error, &mut failing);
+            tokio::select! {
+                () = retry.wait() => {}
+                () = self.stop.abandoned() => return Err(GivenUp),
+            }
+        }
+        if failing {
+            info!("the database takes writes again");
+        }
+        self.health.set_ready(COMPONENT);
+        self.count(&progress);
+        self.metrics.observe_stage(Stage::Write, started.elapsed());
+        let publications = std::mem::take(&mut progress.publications);
+        publications.iter().for_each(|publication| self.leased.add(publication.id));
+        Ok((progress.into_outcomes().collect(), publications))
+    }
+
+    /// The data belongs to a newer version of this program, or the job to another process.
+    fn refuse(&self, error: &StoreError) {
+        error!(reason = error.detail(), "this process must not write here any more; it stops");
+        self.health.set_not_ready(COMPONENT, error.detail());
+        self.stop.now(StopReason::Refused(error.detail()));
+    }
+
+    fn report(&self, class: ErrorClass, error: &StoreError, failing: &mut bool) {
+        self.metrics.database_error(class.as_str());
+        self.health.set_not_ready(COMPONENT, error.detail());
+        if !std::mem::replace(failing, true) {
+            warn!(
+                class = class.as_str(),
+                reason = error.detail(),
+                "the database does not take writes; waiting, nothing is lost"
+            );
+        }
+    }
+
+    fn count(&self, progress: &Progress<'_>) {
+        let tally = progress.tally;
+        self.metrics.database_conflicts.inc_by(tally.conflicts);
+        self.metrics.database_retries.inc_by(tally.retries);
+        self.metrics.unknown_currency.inc_by(tally.unknown_currencies);
+        self.metrics.observe_stage(Stage::Connection, tally.connecting);
+        self.metrics.observe_stage(Stage::Transaction, tally.transaction);
+        for publication in &progress.publications {
+            if let Content::Changes(changes) = &publication.content {
+                changes.iter().for_each(|change| self.metrics.segment_change(change));
+            }
+        }
+    }
+}

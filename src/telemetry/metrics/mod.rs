@@ -1,0 +1,227 @@
+//! What the process counts and measures, for Prometheus. Documented in `docs/metrics.md`, which is made from here.
+
+mod catalog;
+mod labels;
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use prometheus::proto::MetricFamily;
+use prometheus::{
+    Gauge, GaugeVec, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry,
+};
+
+use sqlx::PgPool;
+
+use crate::domain::event::{Kind, Reason, Skip};
+use crate::domain::ranking_change::{Change, Saying};
+
+pub use catalog::markdown;
+pub use labels::{
+    BrokerTotals, JOB_KINDS, JobsOfAKind, Load, OPEN_JOB_STATES, PartitionLag, Published, RebalanceKind, RecordOutcome,
+    SpanFate, Stage,
+};
+
+/// All metrics of the process. Cheap to clone; every clone counts into the same.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    registry: Registry,
+    records: [[IntCounter; RecordOutcome::ALL.len()]; 2],
+    skipped: IntCounterVec,
+    dead_letters: IntCounterVec,
+    registry_answers: IntCounterVec,
+    pub registry_waiting: IntGauge,
+    pub key_mismatch: IntCounter,
+    pub unknown_currency: IntCounter,
+    event_ahead_of_clock: Gauge,
+    event_age: Histogram,
+    lag_records: IntGaugeVec,
+    lag_seconds: GaugeVec,
+    oldest_unprocessed: GaugeVec,
+    kafka_connects: IntCounter,
+    kafka_disconnects: IntCounter,
+    kafka_request_failures: IntCounter,
+    jobs: IntGaugeVec,
+    jobs_held: IntGaugeVec,
+    job_progress: GaugeVec,
+    connections: IntGaugeVec,
+    pool: Arc<OnceLock<PgPool>>,
+    trace_spans: IntCounterVec,
+    assigned_partitions: IntGauge,
+    rebalances: IntCounterVec,
+    pub batch_records: Histogram,
+    stage_duration: HistogramVec,
+    database_errors: IntCounterVec,
+    pub database_retries: IntCounter,
+    pub database_conflicts: IntCounter,
+    outbox_depth: IntGauge,
+    outbox_oldest: Gauge,
+    pub outbox_taken_over: IntCounter,
+    published: [IntCounter; Published::ALL.len()],
+    pub publish_retries: IntCounter,
+    segment_changes: IntCounterVec,
+    commits: IntCounterVec,
+    in_flight_records: IntGauge,
+    in_flight_bytes: IntGauge,
+    dead_letters_held: IntGauge,
+    pub paused: IntGauge,
+    offset_out_of_range: IntCounterVec,
+    pub undecodable_batches: IntCounter,
+}
+
+impl Metrics {
+    pub fn record(&self, kind: Kind, outcome: RecordOutcome) {
+        let [onboarding, update] = &self.records;
+        let of_kind = match kind {
+            Kind::OnboardingCompleted => onboarding,
+            Kind::ProfileUpdated => update,
+        };
+        if let Some(counter) = of_kind.get(outcome as usize) {
+            counter.inc();
+        }
+    }
+
+    /// How many records of both kinds have ended so.
+    pub fn ended(&self, outcome: RecordOutcome) -> u64 {
+        self.records.iter().filter_map(|of_kind| of_kind.get(outcome as usize)).map(IntCounter::get).sum()
+    }
+
+    pub fn skip(&self, skip: Skip) {
+        self.skipped.with_label_values(&[skip.as_str()]).inc();
+    }
+
+    /// The schema registry answered, or did not.
+    pub fn registry_answer(&self, answer: &str) {
+        self.registry_answers.with_label_values(&[answer]).inc();
+    }
+
+    /// A dead letter was acknowledged.
+    pub fn dead_letter(&self, reason: Reason) {
+        self.dead_letters.with_label_values(&[reason.as_str()]).inc();
+    }
+
+    /// `age` is the wall clock minus the event's time, in seconds; negative for an event ahead of the clock.
+    pub fn observe_event_time(&self, age: f64) {
+        self.event_age.observe(age.max(0.0));
+        self.event_ahead_of_clock.set((-age).max(0.0));
+    }
+
+    pub fn observe_lag(&self, topic: &str, partition: i32, lag: PartitionLag) {
+        let partition = partition.to_string();
+        self.lag_records.with_label_values(&[topic, &partition]).set(lag.records);
+        self.lag_seconds.with_label_values(&[topic, &partition]).set(lag.seconds);
+        self.oldest_unprocessed.with_label_values(&[topic, &partition]).set(lag.oldest);
+    }
+
+    /// The consumer's connections, as totals that only grow.
+    pub fn observe_brokers(&self, totals: BrokerTotals) {
+        let grow = |counter: &IntCounter, total: u64| counter.inc_by(total.saturating_sub(counter.get()));
+        grow(&self.kafka_connects, totals.connects);
+        grow(&self.kafka_disconnects, totals.disconnects);
+        grow(&self.kafka_request_failures, totals.failures);
+    }
+
+    /// The jobs of a kind that have not ended.
+    pub fn observe_jobs(&self, kind: &str, jobs: &JobsOfAKind) {
+        jobs.states.iter().for_each(|(state, count)| self.jobs.with_label_values(&[kind, state]).set(*count));
+        self.jobs_held.with_label_values(&[kind]).set(jobs.held);
+        self.job_progress.with_label_values(&[kind]).set(jobs.progress);
+    }
+
+    /// The pool whose connections are shown from now on.
+    pub fn watch_pool(&self, pool: PgPool) {
+        // There is one pool a process.
+        let _ = self.pool.set(pool);
+    }
+
+    pub fn spans(&self, fate: SpanFate, count: u64) {
+        self.trace_spans.with_label_values(&[fate.as_str()]).inc_by(count);
+    }
+
+    /// A partition that was given up has no lag here any more.
+    pub fn forget_lag(&self, topic: &str, partition: i32) {
+        let partition = partition.to_string();
+        // Only one that was observed can be removed; the other case needs nothing.
+        let _ = self.lag_records.remove_label_values(&[topic, &partition]);
+        let _ = self.lag_seconds.remove_label_values(&[topic, &partition]);
+        let _ = self.oldest_unprocessed.remove_label_values(&[topic, &partition]);
+    }
+
+    pub fn observe_load(&self, load: Load) {
+        self.in_flight_records.set(gauge(load.records));
+        self.in_flight_bytes.set(gauge(load.bytes));
+        self.dead_letters_held.set(gauge(load.held));
+        self.assigned_partitions.set(gauge(load.partitions));
+    }
+
+    pub fn rebalance(&self, kind: RebalanceKind) {
+        self.rebalances.with_label_values(&[kind.as_str()]).inc();
+    }
+
+    pub fn observe_stage(&self, stage: Stage, took: Duration) {
+        self.stage_duration.with_label_values(&[stage.as_str()]).observe(took.as_secs_f64());
+    }
+
+    pub fn database_error(&self, class: &str) {
+        self.database_errors.with_label_values(&[class]).inc();
+    }
+
+    pub fn observe_outbox(&self, rows: i64, oldest: Duration) {
+        self.outbox_depth.set(rows);
+        self.outbox_oldest.set(oldest.as_secs_f64());
+    }
+
+    pub fn published(&self, published: Published) {
+        if let Some(counter) = self.published.get(published as usize) {
+            counter.inc();
+        }
+    }
+
+    /// How many records were acknowledged on segment-changed.
+    pub fn said(&self) -> u64 {
+        self.published.iter().map(IntCounter::get).sum()
+    }
+
+    /// A change was committed.
+    pub fn segment_change(&self, change: &Change) {
+        const NONE: &str = "none";
+        let (from, to) = match &change.saying {
+            Saying::Null => (NONE, "erased"),
+            Saying::Ranking(said) => (
+                said.previous.first().map_or(NONE, |scored| &scored.segment),
+                said.ranking.first().map_or(NONE, |assigned| &assigned.segment),
+            ),
+        };
+        self.segment_changes.with_label_values(&[from, to]).inc();
+    }
+
+    pub fn commit(&self, succeeded: bool) {
+        self.commits.with_label_values(&[if succeeded { "ok" } else { "failed" }]).inc();
+    }
+
+    pub fn offset_out_of_range(&self, policy: &str) {
+        self.offset_out_of_range.with_label_values(&[policy]).inc();
+    }
+
+    /// Everything as it is now.
+    pub fn gather(&self) -> Vec<MetricFamily> {
+        if let Some(pool) = self.pool.get() {
+            let (all, idle) = (pool.size() as usize, pool.num_idle());
+            let states = [("in_use", all.saturating_sub(idle)), ("idle", idle)];
+            states.iter().for_each(|(state, count)| self.connections.with_label_values(&[state]).set(gauge(*count)));
+        }
+        self.registry.gather()
+    }
+
+    /// Everything in Prometheus' text format.
+    ///
+    /// # Errors
+    /// What the encoder says; it has no reason to.
+    pub fn encode(&self) -> prometheus::Result<String> {
+        prometheus::TextEncoder::new().encode_to_string(&self.gather())
+    }
+}
+
+fn gauge(value: usize) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,5 @@
+//! TODO
+
+pub mod logs;
+pub mod metrics;
+pub mod traces;

@@ -1,0 +1,195 @@
+//! From spans to the collector: a bounded queue, a thread that sends, and a count of what became of each span.
+
+use std::error::Error;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+use opentelemetry::{Context, KeyValue};
+use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
+use opentelemetry_otlp::{Protocol, SpanExporter as OtlpExporter, WithExportConfig as _, WithHttpConfig as _};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::trace::{
+    BatchConfigBuilder, BatchSpanProcessor, SdkTracerProvider, Span, SpanData, SpanExporter, SpanProcessor,
+};
+use reqwest::blocking::Client as Http;
+use tracing::{info, warn};
+
+use super::variables::{self, Asked, variable};
+use crate::telemetry::metrics::{Metrics, SpanFate};
+
+/// What makes spans and sends them, configured by the standard variables; `None` where they do not ask for it.
+///
+/// # Errors
+/// [`Unusable`](super::Unusable) where a variable asks for what is not there.
+pub(super) fn provider(metrics: &Metrics) -> anyhow::Result<Option<SdkTracerProvider>> {
+    let Some(asked) = variables::read()? else { return Ok(None) };
+    let client = Client::new(&asked)?;
+    let exporter = OtlpExporter::builder()
+        .with_http()
+        .with_protocol(Protocol::HttpBinary)
+        .with_timeout(asked.timeout)
+        .with_http_client(client.clone())
+        .build()?;
+    let room = asked.room;
+    let waiting = Arc::new(AtomicUsize::new(0));
+    let counting = Counting {
+        exporter,
+        client,
+        waiting: Arc::clone(&waiting),
+        failing: AtomicBool::new(false),
+        metrics: metrics.clone(),
+    };
+    let config = BatchConfigBuilder::default().with_max_queue_size(room).build();
+    let batches = BatchSpanProcessor::builder(counting).with_batch_config(config).build();
+    let bounded = Bounded { batches, waiting, room, metrics: metrics.clone() };
+    info!(room, "traces are sent to the collector of OTEL_EXPORTER_OTLP_ENDPOINT");
+    Ok(Some(SdkTracerProvider::builder().with_resource(resource()).with_span_processor(bounded).build()))
+}
+
+/// Who we are to the collector; the standard variables win.
+fn resource() -> Resource {
+    let is_named = variable("OTEL_SERVICE_NAME").is_some()
+        || variable("OTEL_RESOURCE_ATTRIBUTES").is_some_and(|attributes| attributes.contains("service.name="));
+    let builder = Resource::builder().with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")));
+    if is_named { builder } else { builder.with_service_name("segmenter") }.build()
+}
+
+/// The HTTP client of the exporter. It keeps the reason of a failed request, which the exporter calls a network error only.
+/// Cheap to clone; all clones share the last failure.
+#[derive(Debug, Clone)]
+struct Client {
+    http: Http,
+    failure: Arc<Mutex<Option<String>>>,
+}
+
+impl Client {
+    fn new(asked: &Asked) -> anyhow::Result<Self> {
+        // For a collector behind https; one that is installed already is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut builder = Http::builder().timeout(asked.timeout);
+        if let Some(authorities) = &asked.authorities {
+            builder = builder.tls_certs_only(authorities.clone());
+        }
+        // It may not be made on a thread of the asynchronous runtime.
+        let made = thread::spawn(|| builder.build()).join().map_err(|_| anyhow!("making it panicked"));
+        let http = made.and_then(|built| built.map_err(Into::into)).context("no HTTP client for the collector")?;
+        Ok(Self { http, failure: Arc::default() })
+    }
+
+    /// The reason of the last failed request, once.
+    fn take_failure(&self) -> Option<String> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+type Sending<'s> = Pin<Box<dyn Future<Output = Result<Response<Bytes>, HttpError>> + Send + 's>>;
+
+impl HttpClient for Client {
+    fn send_bytes<'client, 'sending>(&'client self, request: Request<Bytes>) -> Sending<'sending>
+    where
+        'client: 'sending,
+        Self: 'sending,
+    {
+        Box::pin(async move {
+            let sent = self.http.send_bytes(request).await;
+            if let Err(error) = &sent {
+                *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(innermost(&**error));
+            }
+            sent
+        })
+    }
+}
+
+/// The innermost cause says the most, and has no address in it.
+fn innermost(error: &(dyn Error + 'static)) -> String {
+    let mut innermost = error;
+    while let Some(cause) = innermost.source() {
+        innermost = cause;
+    }
+    innermost.to_string()
+}
+
+/// Counts the spans that wait and drops those for which there is no room, so that each is counted once.
+#[derive(Debug)]
+struct Bounded {
+    batches: BatchSpanProcessor,
+    waiting: Arc<AtomicUsize>,
+    room: usize,
+    metrics: Metrics,
+}
+
+impl SpanProcessor for Bounded {
+    fn on_start(&self, span: &mut Span, context: &Context) {
+        self.batches.on_start(span, context);
+    }
+
+    fn on_end(&self, span: SpanData) {
+        if !span.span_context.is_sampled() {
+            return;
+        }
+        let one_more = |waiting: usize| (waiting < self.room).then_some(waiting + 1);
+        match self.waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more) {
+            Ok(_) => self.batches.on_end(span),
+            Err(_) => self.metrics.spans(SpanFate::Dropped, 1),
+        }
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.batches.force_flush()
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.batches.shutdown_with_timeout(timeout)
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        self.batches.set_resource(resource);
+    }
+}
+
+/// Sends, and says once when that begins to fail and once when it works again.
+#[derive(Debug)]
+struct Counting {
+    exporter: OtlpExporter,
+    client: Client,
+    waiting: Arc<AtomicUsize>,
+    failing: AtomicBool,
+    metrics: Metrics,
+}
+
+impl SpanExporter for Counting {
+    async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
+        let count = batch.len();
+        self.waiting.fetch_sub(count, Ordering::Relaxed);
+        let sent = self.exporter.export(batch).await;
+        let fate = if sent.is_ok() { SpanFate::Exported } else { SpanFate::Failed };
+        self.metrics.spans(fate, count as u64);
+        let had_failed = self.failing.swap(sent.is_err(), Ordering::Relaxed);
+        match &sent {
+            Err(error) if !had_failed => {
+                let reason = self.client.take_failure().unwrap_or_else(|| error.to_string());
+                warn!(reason, "the collector does not take traces; they are lost meanwhile");
+            }
+            Ok(()) if had_failed => info!("the collector takes traces again"),
+            _ => {}
+        }
+        sent
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.exporter.shutdown_with_timeout(timeout)
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.exporter.force_flush()
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        self.exporter.set_resource(resource);
+    }
+}

@@ -1,0 +1,159 @@
+//! The spans. Attributes are named as OpenTelemetry's conventions for messaging say
+//! (<https://opentelemetry.io/docs/specs/semconv/messaging/kafka/>).
+
+use std::time::Duration;
+
+use opentelemetry::trace::{
+    Link, Span as _, SpanContext, SpanId, SpanKind, Status, TraceContextExt as _, TraceFlags, TraceId, TraceState,
+    Tracer as _, TracerProvider as _,
+};
+use opentelemetry::{Context, KeyValue};
+use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider, Span};
+use tracing::warn;
+
+use super::{Place, export};
+use crate::domain::event::{Event, Rejection};
+use crate::domain::profile::Outcome;
+use crate::domain::ranking_change::{Change, Saying};
+use crate::telemetry::metrics::Metrics;
+
+/// Makes spans, or nothing where no collector is configured. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Traces(Option<Sending>);
+
+#[derive(Debug, Clone)]
+struct Sending {
+    provider: SdkTracerProvider,
+    tracer: SdkTracer,
+}
+
+/// The spans of a batch's records, by the place of each in the batch, and that of the batch. Ended when dropped.
+#[derive(Debug, Default)]
+pub struct WriteTrace {
+    batch: Option<Span>,
+    records: Vec<(usize, Span)>,
+}
+
+/// The spans of changes on their way to segment-changed, by the place of each. Ended when dropped.
+#[derive(Debug, Default)]
+pub struct SayTrace(Vec<(usize, Span)>);
+
+impl Traces {
+    /// Starts sending where the standard variables ask for it.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub fn start(metrics: &Metrics) -> anyhow::Result<Self> {
+        let sending = |provider: SdkTracerProvider| Sending { tracer: provider.tracer("segmenter"), provider };
+        Ok(Self(export::provider(metrics)?.map(sending)))
+    }
+
+    /// A batch goes to the database. The events that are traced carry on their span here from now on.
+    pub fn write_begins<'p>(&self, events: &mut [Event], place: impl Fn(usize) -> Option<Place<'p>>) -> WriteTrace {
+        let Some(Sending { tracer, .. }) = &self.0 else { return WriteTrace::default() };
+        let mut trace = WriteTrace::default();
+        let size = events.len();
+        for (index, event) in events.iter_mut().enumerate() {
+            let Some((parent, place)) = sampled(event.cause.traceparent.as_deref()).zip(place(index)) else { continue };
+            let batch = trace.batch.get_or_insert_with(|| batch_span(tracer, size)).span_context().clone();
+            let builder = tracer
+                .span_builder(format!("process {}", place.topic))
+                .with_kind(SpanKind::Consumer)
+                .with_links(vec![Link::with_context(batch)])
+                .with_attributes([
+                    KeyValue::new("messaging.system", "kafka"),
+                    KeyValue::new("messaging.operation.type", "process"),
+                    KeyValue::new("messaging.destination.name", place.topic.to_owned()),
+                    KeyValue::new("messaging.destination.partition.id", place.partition.to_string()),
+                    KeyValue::new("messaging.kafka.offset", place.offset),
+                ]);
+            let span = tracer.build_with_context(builder, &Context::new().with_remote_span_context(parent));
+            if span.is_recording() {
+                event.cause.traceparent = Some(traceparent(span.span_context()).into());
+                trace.records.push((index, span));
+            }
+        }
+        trace
+    }
+
+    /// Changes go to `topic`.
+    pub fn say_begins(&self, topic: &str, changes: &[Change]) -> SayTrace {
+        let Some(Sending { tracer, .. }) = &self.0 else { return SayTrace::default() };
+        let span = |(index, change): (usize, &Change)| {
+            let Saying::Ranking(said) = &change.saying else { return None };
+            let parent = sampled(said.traceparent.as_deref())?;
+            let builder = tracer.span_builder(format!("send {topic}")).with_kind(SpanKind::Producer).with_attributes([
+                KeyValue::new("messaging.system", "kafka"),
+                KeyValue::new("messaging.operation.type", "send"),
+                KeyValue::new("messaging.destination.name", topic.to_owned()),
+                KeyValue::new("segmenter.revision", change.revision),
+            ]);
+            Some((index, tracer.build_with_context(builder, &Context::new().with_remote_span_context(parent))))
+        };
+        SayTrace(changes.iter().enumerate().filter_map(span).collect())
+    }
+
+    /// Sends what waits and ends; blocks for no longer than `within`.
+    pub fn flush(&self, within: Duration) {
+        if let Some(Sending { provider, .. }) = &self.0
+            && let Err(error) = provider.shutdown_with_timeout(within)
+        {
+            warn!(%error, "not all traces could be sent at the end");
+        }
+    }
+}
+
+impl WriteTrace {
+    /// The batch is committed.
+    pub fn end(mut self, outcomes: &[Result<Outcome, Rejection>]) {
+        for (index, span) in &mut self.records {
+            let Some(outcome) = outcomes.get(*index) else { continue };
+            span.set_attribute(KeyValue::new("segmenter.outcome", label(outcome)));
+            if outcome.is_err() {
+                span.set_status(Status::error("dead-lettered"));
+            }
+        }
+    }
+}
+
+impl SayTrace {
+    /// The broker has acknowledged those changes of which `is_said` holds; the others are said again later.
+    pub fn end(mut self, is_said: impl Fn(usize) -> bool) {
+        for (index, span) in &mut self.0 {
+            if !is_said(*index) {
+                span.set_status(Status::error("not acknowledged; said again later"));
+            }
+        }
+    }
+}
+
+fn batch_span(tracer: &SdkTracer, size: usize) -> Span {
+    let size = i64::try_from(size).unwrap_or(i64::MAX);
+    let builder = tracer
+        .span_builder("write batch")
+        .with_kind(SpanKind::Internal)
+        .with_attributes([KeyValue::new("messaging.batch.message_count", size)]);
+    tracer.build_with_context(builder, &Context::new())
+}
+
+fn label(outcome: &Result<Outcome, Rejection>) -> &'static str {
+    match outcome {
+        Ok(Outcome::Applied) => "applied",
+        Ok(Outcome::Unchanged) => "unchanged",
+        Ok(Outcome::Stale) => "stale",
+        Err(_) => "dead_lettered",
+    }
+}
+
+/// The context in a well-formed header, if it is sampled.
+fn sampled(traceparent: Option<&str>) -> Option<SpanContext> {
+    let mut parts = traceparent?.split('-').skip(1);
+    let trace = TraceId::from_hex(parts.next()?).ok()?;
+    let span = SpanId::from_hex(parts.next()?).ok()?;
+    let flags = TraceFlags::new(u8::from_str_radix(parts.next()?, 16).ok()?);
+    flags.is_sampled().then(|| SpanContext::new(trace, span, flags, true, TraceState::default()))
+}
+
+fn traceparent(context: &SpanContext) -> String {
+    format!("00-{}-{}-{:02x}", context.trace_id(), context.span_id(), context.trace_flags().to_u8())
+}

@@ -1,0 +1,117 @@
+//! The steps of an erasure: through the fold into the database, to segment-changed, to the input topics.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use sqlx::PgPool;
+
+use super::tombstone;
+use crate::domain::event::{Body, Cause, DECODER_VERSION, Event, Millis, Stamp, UserId};
+use crate::kafka::client::Topics;
+use crate::kafka::producer::Producer;
+use crate::output::{BatchWriter, Output};
+use crate::runtime::halt::Halt;
+use crate::runtime::stop::Stop;
+use crate::store::Store;
+use crate::store::apply::Progress;
+use crate::store::lookup::{self, clock};
+use crate::store::outbox::Publication;
+
+/// How long publishing may take, which is more than the client's own attempts do; then the outbox keeps the record for a
+/// running service.
+const PUBLISHING: Duration = Duration::from_secs(15);
+/// How often something may come in between and make it necessary to do it once more.
+const ATTEMPTS: u32 = 5;
+
+/// An erasure that is committed.
+pub struct Erased {
+    pub at: Millis,
+    /// The newest stamp that it had to be later than.
+    pub newest: Option<Millis>,
+    /// The null record, if anything had been published.
+    pub publications: Vec<Publication>,
+}
+
+/// Applies a tombstone at the database's present time, once that is past `newest`, the newest stamp of the registers; once
+/// more where a newer event came in meanwhile.
+///
+/// # Errors
+/// The database is unavailable or refuses it. Doing it again is safe.
+pub async fn erase(store: &Store, user: &UserId, newest: Option<Millis>) -> anyhow::Result<Erased> {
+    let mut newest = newest;
+    let mut publications = Vec::new();
+    for _ in 0..ATTEMPTS {
+        let at = wait_past(&store.pool, newest).await.context("could not read the database's clock")?;
+        publications.extend(apply(store, user, at).await?);
+        let state = lookup::state(&store.pool, user).await.context("could not read the user's state")??;
+        match state.profile.logical_time() {
+            None => return Ok(Erased { at, newest, publications }),
+            newer => newest = newest.max(newer),
+        }
+    }
+    bail!("events of this user keep coming in that are newer than the erasure; run this again")
+}
+
+/// Waits until the database's clock is past `newest`; gives its time.
+async fn wait_past(pool: &PgPool, newest: Option<Millis>) -> Result<Millis, sqlx::Error> {
+    loop {
+        let now = clock(pool).await?;
+        let Some(left) = newest.map(|newest| newest.0 - now.0).filter(|left| *left >= 0) else { return Ok(now) };
+        tokio::time::sleep(Duration::from_millis(left.unsigned_abs() + 1)).await;
+    }
+}
+
+async fn apply(store: &Store, user: &UserId, at: Millis) -> anyhow::Result<Vec<Publication>> {
+    let tombstone = [Event {
+        user: user.clone(),
+        stamp: Stamp { time: at, id: "".into(), decoder: DECODER_VERSION },
+        body: Body::Tombstone,
+        cause: Cause::default(),
+        key_differs: false,
+    }];
+    let mut progress = Progress::new(&tombstone);
+    store.advance(&mut progress).await?;
+    let publications = std::mem::take(&mut progress.publications);
+    for outcome in progress.into_outcomes() {
+        match outcome {
+            Ok(_) => {}
+            Err(rejection) => bail!("the database refuses the erasure: {}", rejection.detail),
+        }
+    }
+    Ok(publications)
+}
+
+/// Publishes the committed change as a job does.
+///
+/// # Errors
+/// That was not possible in time; the change is in the outbox.
+pub async fn publish(store: Store, publications: Vec<Publication>, output: &Output) -> Result<(), Halt> {
+    let publishing = async {
+        let writer = BatchWriter::start(store, output, Stop::default()).await?;
+        writer.say(publications).await?;
+        writer.finish().await
+    };
+    let late = |_| Halt::Away(format!("Kafka did not answer within {PUBLISHING:?}"));
+    tokio::time::timeout(PUBLISHING, publishing).await.map_err(late)?
+}
+
+/// Produces the null records to the input topics, dated as the erasure; once more where a topic stamps its records itself
+/// and the broker's clock has not passed the newest register yet.
+///
+/// # Errors
+/// The broker did not accept them, or its clock is far behind.
+pub async fn produce_to_inputs(
+    producer: &Producer,
+    topics: &Topics,
+    user: &UserId,
+    erased: &Erased,
+) -> anyhow::Result<()> {
+    for _ in 0..ATTEMPTS {
+        let stamped = tombstone::produce(producer, topics, user, erased.at).await?;
+        let Some(left) = erased.newest.map(|newest| newest.0 - stamped.0).filter(|left| *left >= 0) else {
+            return Ok(());
+        };
+        tokio::time::sleep(Duration::from_millis(left.unsigned_abs() + 1)).await;
+    }
+    bail!("the broker stamps records itself, and its clock is behind the user's newest event")
+}

@@ -1,0 +1,6 @@
+//! TODO
+
+pub mod erase;
+pub mod explain;
+pub mod explain_lines;
+pub mod tombstone;
