@@ -21,8 +21,8 @@ use segmenter::codec::Limits;
 use segmenter::codec::segment_changed;
 use segmenter::codec::stored;
 use segmenter::domain::event::{Event, Kind, UserId};
-use segmenter::domain::fold::{self, Context, Voice, Write, engine_input};
-use segmenter::domain::ranking_change::Change;
+use segmenter::domain::fold::{self, Context, Publishing, Write, engine_input};
+use segmenter::domain::ranking_change::RankingChange;
 use segmenter::domain::scoring::{self, Catalog};
 use segmenter::domain::state::State;
 
@@ -40,12 +40,12 @@ struct Case {
     /// After the update.
     state: State,
     /// What the onboarding said.
-    change: Change,
+    change: RankingChange,
 }
 
 fn benchmarks(criterion: &mut Criterion) {
     let catalog = Catalog::builtin().expect("the catalog that is compiled in is valid");
-    let context = Context { catalog: &catalog, clock_ms: 1_790_000_000_000, voice: Voice::Aloud };
+    let context = Context { catalog: &catalog, clock_ms: 1_790_000_000_000, publishing: Publishing::Immediate };
     let (onboardings, updates) = events();
     let cases: Vec<Case> = onboardings.iter().zip(&updates).map(|(one, other)| case(one, other, &context)).collect();
 
@@ -96,12 +96,15 @@ fn benchmarks(criterion: &mut Criterion) {
     criterion.bench_function("encode state", |bencher| {
         bencher.iter(|| {
             let state = black_box(&cases[next()].state);
-            stored::encode_state(&state.profile, state.said.as_ref())
+            stored::encode_state(&state.profile, state.last_published.as_ref())
         });
     });
     let stored: Vec<Vec<u8>> = cases
         .iter()
-        .map(|case| stored::encode_state(&case.state.profile, case.state.said.as_ref()).expect("states can be encoded"))
+        .map(|case| {
+            stored::encode_state(&case.state.profile, case.state.last_published.as_ref())
+                .expect("states can be encoded")
+        })
         .collect();
     let mut next = turns();
     criterion.bench_function("decode state", |bencher| {
@@ -144,7 +147,7 @@ fn case(onboarding: &Planned, update: &Planned, context: &Context<'_>) -> Case {
     let Write { state: prior, change, .. } = after(&State::default(), &event(onboarding));
     let update = event(update);
     let state = after(&prior, &update).state;
-    Case { user, prior, update, state, change: change.expect("a first ranking is said") }
+    Case { user, prior, update, state, change: change.expect("a first ranking is published") }
 }
 
 criterion_group!(all, benchmarks);

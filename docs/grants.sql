@@ -2,7 +2,7 @@
 -- the tables, after `segmenter migrate run`, with the role's own name in the place of segmenter_service:
 --   create role segmenter_service login password '…';
 --   psql "$DATABASE_URL" -f docs/grants.sql
--- The role needs no right to create anything: migrate as the owner, and leave SEGMENTER_MIGRATE off.
+-- The role needs no right to create anything: migrate as the owner, and leave SEGMENTER_DATABASE_MIGRATE off.
 -- Where the database has no public.users, leave out the statement that names it.
 
 -- Whether a user exists. UPDATE on one column, whichever, is what `for key share` asks for; nothing is ever updated.
@@ -23,7 +23,7 @@ grant select on segmenter.schema_compatibility to segmenter_service;
 
 -- States are never deleted by the service: they go with their user.
 grant select, insert, update on segmenter.profile_states to segmenter_service;
-grant select, insert, update on segmenter.departed to segmenter_service;
+grant select, insert, update on segmenter.deleted_users to segmenter_service;
 grant select, insert, update, delete on segmenter.outbox to segmenter_service;
 
 -- Only so that the page at / shows the jobs; without it the page says that it cannot:

@@ -32,6 +32,6 @@ where "primarySegment" is distinct from segments -> 0 ->> 'segment'
       case jsonb_typeof(segments -> 0 -> 'score') when 'number' then (segments -> 0 ->> 'score')::double precision end
    or (segments is null) <> ("lastSegmentUpdate" is null);
 
--- Changes that are stored and not said yet, and how long the oldest has waited.
+-- Changes that are stored and not published yet, and how long the oldest has waited.
 select count(*) as rows, clock_timestamp() - min(created_at) as oldest
 from segmenter.outbox;

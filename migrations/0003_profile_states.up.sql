@@ -1,15 +1,15 @@
--- What the service knows of its users, what it has yet to say, and whom it has to remember after they have gone.
+-- What the service knows of its users, what it has yet to publish, and whom it has to remember after they have gone.
 --
 -- Times named *_at of type bigint and revisions are Unix milliseconds.
 
 create table segmenter.profile_states (
   user_id text collate "C" primary key,
   counter bigint not null,                     -- compare-and-set: every write moves it
-  revision bigint not null default 0,          -- of what was last said; 0: nothing yet
-  said smallint not null default 0 check (said between 0 and 2), -- 0 nothing, 1 a ranking, 2 a null record
+  revision bigint not null default 0,          -- of what was last published; 0: nothing yet
+  published smallint not null default 0 check (published between 0 and 2), -- 0 nothing, 1 a ranking, 2 a tombstone
   erased_at bigint,                            -- events stamped at or before it are void
   catalog_version integer not null default 0,  -- of the catalog that scored the row last; 0: never scored
-  job_id uuid,                                 -- of the last quiet write
+  job_id uuid,                                 -- of the last deferred write
   state bytea not null                         -- versioned binary
 ) with (
   fillfactor = 70,         -- room for the next version of a row in its own page: updates stay HOT
@@ -42,10 +42,10 @@ create table segmenter.outbox (
 alter table segmenter.outbox alter column body set storage external;
 
 -- Outlives its user, therefore no foreign key.
-create table segmenter.departed (
+create table segmenter.deleted_users (
   user_id text collate "C" primary key,
   erased_at bigint,
-  revision bigint not null default 0,          -- the null record's; 0: never said, nothing to say
+  revision bigint not null default 0,          -- the tombstone's; 0: never published, nothing to publish
   at timestamptz not null default clock_timestamp()
 );
 
@@ -56,71 +56,71 @@ create function segmenter.next_revision(previous bigint) returns bigint
 
 -- A user deleted on the platform takes the state along (foreign key). The triggers below are security definer: the
 -- AFTER trigger of a cascade runs with the rights of whoever deletes from public.users, who needs none on this schema.
-create function segmenter.remember_departed() returns trigger
+create function segmenter.remember_deleted_user() returns trigger
   language plpgsql security definer
   set search_path = pg_catalog, pg_temp
 as $function$
 begin
-  insert into segmenter.departed as known (user_id, erased_at, revision)
+  insert into segmenter.deleted_users as known (user_id, erased_at, revision)
   values (old.user_id, old.erased_at,
-          case when old.said = 1 then segmenter.next_revision(old.revision) else old.revision end)
+          case when old.published = 1 then segmenter.next_revision(old.revision) else old.revision end)
   on conflict (user_id) do update
      set erased_at = greatest(known.erased_at, excluded.erased_at),
          revision = greatest(known.revision, excluded.revision),
          at = excluded.at;
-  if old.said = 1 then
+  if old.published = 1 then
     insert into segmenter.outbox (users) values (array[old.user_id]);
   end if;
   return null;
 end
 $function$;
 
-create trigger remember_departed
+create trigger remember_deleted_user
   after delete on segmenter.profile_states
   for each row
-  when (old.said = 1 or old.revision > 0 or old.erased_at is not null)
-  execute function segmenter.remember_departed();
+  when (old.published = 1 or old.revision > 0 or old.erased_at is not null)
+  execute function segmenter.remember_deleted_user();
 
--- A user renamed on the platform: the old key departs, and what holds of the user is said under the new key at a
--- revision above all that was ever said of either. Names the key only, so that no other update runs it.
+-- A user renamed on the platform: the old key departs, and what holds of the user is published under the new key at a
+-- revision above all that was ever published of either. Names the key only, so that no other update runs it.
 create function segmenter.rename_user() returns trigger
   language plpgsql security definer
   set search_path = pg_catalog, pg_temp
 as $function$
 declare
-  said_of_new_key bigint;
-  to_say text[] := '{}';
+  published_of_new_key bigint;
+  to_publish text[] := '{}';
 begin
   new.counter := old.counter + 1;
 
-  if old.said = 1 or old.revision > 0 or old.erased_at is not null then
-    insert into segmenter.departed as known (user_id, erased_at, revision)
+  if old.published = 1 or old.revision > 0 or old.erased_at is not null then
+    insert into segmenter.deleted_users as known (user_id, erased_at, revision)
     values (old.user_id, old.erased_at,
-            case when old.said = 1 then segmenter.next_revision(old.revision) else old.revision end)
+            case when old.published = 1 then segmenter.next_revision(old.revision) else old.revision end)
     on conflict (user_id) do update
        set erased_at = greatest(known.erased_at, excluded.erased_at),
            revision = greatest(known.revision, excluded.revision),
            at = excluded.at;
   end if;
-  if old.said = 1 then
-    to_say := array[old.user_id];
+  if old.published = 1 then
+    to_publish := array[old.user_id];
     new.revision := segmenter.next_revision(old.revision);
   end if;
 
-  select known.revision into said_of_new_key from segmenter.departed as known where known.user_id = new.user_id;
-  if said_of_new_key > 0 and said_of_new_key >= new.revision then
-    new.revision := said_of_new_key + 1;
+  select known.revision into published_of_new_key from segmenter.deleted_users as known where known.user_id = new.user_id;
+  if published_of_new_key > 0 and published_of_new_key >= new.revision then
+    new.revision := published_of_new_key + 1;
   end if;
   if new.revision > 0 then
-    -- Nothing or a null record of the old key, and a revision of the new one: what holds of the new key is a null.
-    if new.said = 0 then
-      new.said := 2;
+    -- Nothing or a tombstone of the old key, and a revision of the new one: what holds of the new key is a null.
+    if new.published = 0 then
+      new.published := 2;
     end if;
-    to_say := to_say || new.user_id;
+    to_publish := to_publish || new.user_id;
   end if;
 
-  if to_say <> '{}' then
-    insert into segmenter.outbox (users) values (to_say);
+  if to_publish <> '{}' then
+    insert into segmenter.outbox (users) values (to_publish);
   end if;
   return new;
 end
@@ -132,7 +132,7 @@ create trigger rename_user
   when (old.user_id is distinct from new.user_id)
   execute function segmenter.rename_user();
 
-revoke all on function segmenter.next_revision(bigint), segmenter.remember_departed(), segmenter.rename_user()
+revoke all on function segmenter.next_revision(bigint), segmenter.remember_deleted_user(), segmenter.rename_user()
   from public;
 
 -- Last, since it holds a lock on public.users until the end of the transaction; the table is empty, nothing is checked.

@@ -5,17 +5,17 @@ create table segmenter.jobs (
   kind text not null,
   spec jsonb not null,                         -- what was asked for; never changes
   throttle jsonb not null default '{}',        -- its limits; may change while it runs
-  wanted text not null default 'run',
-  stage text not null default 'work',          -- working, then saying what it changed, then ended
+  requested text not null default 'run',
+  phase text not null default 'work',          -- working, then publishing what it changed, then ended
   owner uuid,                                  -- of the lease; null: nobody's
   owner_name text,                             -- host and process, for people
   leased_until timestamptz not null default 'epoch',
-  report jsonb not null default '{}',          -- what its owner told last: speed, what holds it up
+  report jsonb not null default '{}',          -- the last report of its owner: speed, and what limits it
   created_at timestamptz not null default clock_timestamp(),
   ended_at timestamptz,
   constraint jobs_kind_check check (kind in ('replay', 'backfill', 'recompute', 'republish')),
-  constraint jobs_wanted_check check (wanted in ('run', 'pause', 'cancel')),
-  constraint jobs_stage_check check (stage in ('work', 'say', 'done', 'cancelled'))
+  constraint jobs_requested_check check (requested in ('run', 'pause', 'cancel')),
+  constraint jobs_phase_check check (phase in ('work', 'publish', 'done', 'cancelled'))
 );
 
 -- A partition of a topic, or all users, in their order. The position is written in the transaction of the batch before it,

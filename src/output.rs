@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 
 use crate::codec::segment_changed::Encoding;
-use crate::ingest::letters::{self, Letter};
+use crate::ingest::dead_letter_batch::{self, PendingDeadLetter};
 use crate::ingest::record::Rejected;
 use crate::kafka::client::{Cluster, Topics};
 use crate::kafka::producer::Producer;
@@ -27,8 +27,8 @@ use crate::store::writer::Writer;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::traces::Traces;
 
-/// How long Kafka or PostgreSQL may be away in the middle of the work.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long Kafka or PostgreSQL may be unavailable in the middle of the work.
+const UNAVAILABLE_DEADLINE: Duration = Duration::from_secs(60);
 
 /// How changes and dead letters leave the process.
 #[derive(Debug, Clone)]
@@ -40,7 +40,7 @@ pub struct Output {
     pub registry: Option<Registry>,
 }
 
-/// Writes batches, says their changes, and writes dead letters.
+/// Writes batches, publishes their changes, and writes dead letters.
 pub struct BatchWriter {
     writer: Writer,
     handover: Handover,
@@ -62,13 +62,13 @@ impl BatchWriter {
     /// Starts a publisher of this process.
     ///
     /// # Errors
-    /// The clients could not be made from their configuration; the registry is away, or does not take the schema of
+    /// The clients could not be made from their configuration; the registry is unavailable, or does not take the schema of
     /// segment-changed.
     pub async fn start(store: Store, output: &Output, stop: Stop) -> Result<Self, Halt> {
         let topic = &output.topics.segment_changed;
         let encoding = output_schema::encoding(output.encoding, topic, output.registry.as_ref()).await;
         let encoding = encoding.map_err(|failure| match failure {
-            Failure::Away(why) => Halt::Away(format!("the schema registry is away: {why}")),
+            Failure::Unavailable(why) => Halt::Unavailable(format!("the schema registry is unavailable: {why}")),
             failure => Halt::Refused(format!("the schema of segment-changed: {failure}")),
         })?;
         let producer =
@@ -100,9 +100,9 @@ impl BatchWriter {
     /// Folds and stores a batch; gives the outcome of each item and how many changes it made.
     ///
     /// # Errors
-    /// PostgreSQL or Kafka is away, a stop was requested, or this process must not write any more.
+    /// PostgreSQL or Kafka is unavailable, a stop was requested, or this process must not write any more.
     pub async fn write(&self, progress: Progress<'_>) -> Result<(Vec<ItemOutcome>, u64), Halt> {
-        let written = within_patience("PostgreSQL", self.writer.write(progress)).await?;
+        let written = within_deadline("PostgreSQL", self.writer.write(progress)).await?;
         let Ok((outcomes, publications)) = written else {
             return Err(match self.stop.reason() {
                 Some(StopReason::Refused(why)) => Halt::Refused(why.clone()),
@@ -114,53 +114,55 @@ impl BatchWriter {
             Content::Users(_) => 0,
         });
         let changes = changes.sum();
-        self.say(publications).await?;
+        self.publish(publications).await?;
         Ok((outcomes, changes))
     }
 
     /// Hands outbox rows to the publisher.
     ///
     /// # Errors
-    /// Kafka is away.
-    pub async fn say(&self, publications: Vec<Publication>) -> Result<(), Halt> {
+    /// Kafka is unavailable.
+    pub async fn publish(&self, publications: Vec<Publication>) -> Result<(), Halt> {
         publications.iter().for_each(|publication| self.writer.leased.add(publication.id));
-        within_patience("Kafka", self.handover.hand_over(publications, &self.stop)).await
+        within_deadline("Kafka", self.handover.hand_over(publications, &self.stop)).await
     }
 
     /// Writes dead letters; returns once the broker has them.
     ///
     /// # Errors
-    /// Kafka is away.
+    /// Kafka is unavailable.
     pub async fn reject(&self, refused: Vec<Refused>) -> Result<(), Halt> {
-        let letter = |Refused { rejected, attempts }| Letter::new((), rejected, attempts);
-        let mut letters: Vec<Letter<()>> = refused.into_iter().map(letter).collect();
+        let dead_letter = |Refused { rejected, attempts }| PendingDeadLetter::new((), rejected, attempts);
+        let mut dead_letters: Vec<PendingDeadLetter<()>> = refused.into_iter().map(dead_letter).collect();
         let writing = async {
             let mut retry = Retry::forever();
-            while !letters.is_empty() {
-                let attempt = letters::attempt(&self.dead_letters, &self.topics, std::mem::take(&mut letters)).await;
-                letters = attempt.left;
+            while !dead_letters.is_empty() {
+                let attempt =
+                    dead_letter_batch::attempt(&self.dead_letters, &self.topics, std::mem::take(&mut dead_letters))
+                        .await;
+                dead_letters = attempt.left;
                 if attempt.error.is_some() {
                     retry.wait().await;
                 }
             }
         };
-        within_patience("Kafka", writing).await
+        within_deadline("Kafka", writing).await
     }
 
-    /// Waits until everything has been said. What is not stays in the outbox, for a live process to say.
+    /// Waits until everything has been published. What is not stays in the outbox, for a live process to publish.
     ///
     /// # Errors
-    /// Kafka is away, or something else stopped the process before.
+    /// Kafka is unavailable, or something else stopped the process before.
     pub async fn finish(self) -> Result<(), Halt> {
         let Self { handover, mut publishing, stop, .. } = self;
         // The publisher ends when nobody can hand it anything any more.
         drop(handover);
-        let said = tokio::time::timeout(PATIENCE, &mut publishing).await;
-        if said.is_err() {
+        let published = tokio::time::timeout(UNAVAILABLE_DEADLINE, &mut publishing).await;
+        if published.is_err() {
             stop.abandon();
-            // It ends at once, and what it had to say is in the outbox.
+            // It ends at once, and what it had to publish is in the outbox.
             let _ = publishing.await;
-            return Err(Halt::Away(
+            return Err(Halt::Unavailable(
                 "Kafka did not take all changes; the rest is in the outbox, and any live process says it".into(),
             ));
         }
@@ -173,11 +175,11 @@ impl BatchWriter {
     }
 }
 
-/// Repeats a call to a dependency while that is away, for as long as somebody who watches would wait.
+/// Repeats a call to a dependency while that is unavailable, for as long as somebody who watches would wait.
 ///
 /// # Errors
-/// It stayed away, or the call failed for another reason.
-pub async fn patiently<T, E>(who: &str, mut call: impl AsyncFnMut() -> Result<T, E>) -> Result<T, Halt>
+/// It stayed unavailable, or the call failed for another reason.
+pub async fn retry_until_deadline<T, E>(who: &str, mut call: impl AsyncFnMut() -> Result<T, E>) -> Result<T, Halt>
 where
     E: Into<Halt>,
 {
@@ -185,15 +187,17 @@ where
     let calling = async {
         loop {
             match call().await.map_err(Into::into) {
-                Err(Halt::Away(_)) => retry.wait().await,
+                Err(Halt::Unavailable(_)) => retry.wait().await,
                 called => return called,
             }
         }
     };
-    within_patience(who, calling).await?
+    within_deadline(who, calling).await?
 }
 
-async fn within_patience<T>(who: &str, work: impl Future<Output = T>) -> Result<T, Halt> {
-    let done = tokio::time::timeout(PATIENCE, work).await;
-    done.map_err(|_| Halt::Away(format!("{who} did not answer for {PATIENCE:?}; doing it again is safe")))
+async fn within_deadline<T>(who: &str, work: impl Future<Output = T>) -> Result<T, Halt> {
+    let done = tokio::time::timeout(UNAVAILABLE_DEADLINE, work).await;
+    done.map_err(|_| {
+        Halt::Unavailable(format!("{who} did not answer for {UNAVAILABLE_DEADLINE:?}; doing it again is safe"))
+    })
 }

@@ -14,12 +14,12 @@ use tracing::{info, warn};
 
 use crate::codec::Limits;
 use crate::codec::segment_changed::Encoding;
-use crate::config::{OutOfRange, Start};
+use crate::config::{InitialOffset, OutOfRange};
 use crate::http::status::watch_jobs;
 use crate::ingest::assignment::{Assignment, Budget};
 use crate::ingest::consumer::{Intake, LiveConsumer, Schemas};
 use crate::ingest::dead_letter_writer::DeadLetterWriter;
-use crate::ingest::dispatch::Sorter;
+use crate::ingest::dispatcher::Dispatcher;
 use crate::ingest::offset_tracker::FloodLimit;
 use crate::ingest::outbox_gate;
 use crate::ingest::rebalance::LiveContext;
@@ -49,7 +49,7 @@ pub struct Settings {
     pub group: String,
     pub session_timeout: Duration,
     pub max_poll_interval: Duration,
-    pub start: Start,
+    pub start: InitialOffset,
     pub out_of_range: OutOfRange,
     /// How long a revocation or a stop waits for what is on its way.
     pub drain: Duration,
@@ -88,7 +88,8 @@ pub async fn run(settings: Settings, store: Store, shared: Shared) -> anyhow::Re
     health.expect(&[topics::COMPONENT, outbox_gate::COMPONENT]);
     let topics = Arc::new(settings.topics.clone());
     let reported = ClientEvents::new("publisher");
-    let said = settings.cluster.producer(reported.clone()).context("could not make the publisher's Kafka client")?;
+    let publisher_producer =
+        settings.cluster.producer(reported.clone()).context("could not make the publisher's Kafka client")?;
     let dead =
         settings.cluster.named_producer("dead letters").context("could not make the dead letters' Kafka client")?;
     let assignment = Arc::new(Assignment::new(settings.flood));
@@ -112,7 +113,7 @@ pub async fn run(settings: Settings, store: Store, shared: Shared) -> anyhow::Re
         stop: stop.clone(),
     };
     let (queues, receivers) = WorkQueues::new(settings.workers);
-    let sorter = Sorter { queues, finisher: finisher.clone(), metrics: metrics.clone() };
+    let dispatcher = Dispatcher { queues, finisher: finisher.clone(), metrics: metrics.clone() };
     let mut parts = JoinSet::new();
     let mut closed = vec![Arc::clone(&outbox_full)];
     let schemas = settings.registry.clone().map(|registry| {
@@ -122,7 +123,7 @@ pub async fn run(settings: Settings, store: Store, shared: Shared) -> anyhow::Re
         let wait = SchemaWait {
             registry: registry.clone(),
             limits: settings.limits,
-            sorter: sorter.clone(),
+            dispatcher: dispatcher.clone(),
             watch: Watch { away, metrics: metrics.clone(), health: health.clone() },
         };
         parts.spawn(wait.run(arrivals));
@@ -133,7 +134,7 @@ pub async fn run(settings: Settings, store: Store, shared: Shared) -> anyhow::Re
         consumer: consumer(&settings, &topics, &ids, &assignment, &shared)?,
         intake: Intake { budget: settings.budget, limits: settings.limits, closed },
         schemas,
-        sorter,
+        dispatcher,
         finisher: finisher.clone(),
         drain: settings.drain,
         metrics: metrics.clone(),
@@ -143,7 +144,7 @@ pub async fn run(settings: Settings, store: Store, shared: Shared) -> anyhow::Re
 
     let mut watchers = JoinSet::new();
     let watched = Watched { topics: Arc::clone(&topics), ids };
-    watchers.spawn(topics::watch(said.clone(), reported, watched, health.clone(), stop.clone()));
+    watchers.spawn(topics::watch(publisher_producer.clone(), reported, watched, health.clone(), stop.clone()));
     let gate = outbox_gate::Gate { max_rows: settings.max_outbox_rows, full: outbox_full };
     watchers.spawn(gate.watch(store.pool.clone(), metrics.clone(), health.clone()));
     watchers.spawn(watch_jobs(store.pool.clone(), metrics.clone()));
@@ -171,7 +172,7 @@ pub async fn run(settings: Settings, store: Store, shared: Shared) -> anyhow::Re
     parts.spawn(dead_letter_writer.run(rejected));
     let publisher = Publisher {
         store,
-        producer: said,
+        producer: publisher_producer,
         topic: settings.topics.segment_changed.clone(),
         encoding: settings.output_encoding,
         leased,
@@ -216,7 +217,7 @@ fn consumer(
     BaseConsumer::from_config_and_context(&config, context).context("could not make the consumer's Kafka client")
 }
 
-/// Waits for the consumer thread, which drains and leaves the group, then for those who have something left to say.
+/// Waits for the consumer thread, which drains and leaves the group, then for those who have something left to publish.
 async fn end(reading: std::thread::JoinHandle<()>, mut parts: JoinSet<()>, stop: &Stop) {
     let mut left = tokio::task::spawn_blocking(move || reading.join());
     let joined = loop {
@@ -235,7 +236,7 @@ async fn end(reading: std::thread::JoinHandle<()>, mut parts: JoinSet<()>, stop:
     // With the consumer the queues are closed: the workers end, then the channels behind them.
     let finished = tokio::time::timeout(LAST_WORDS, async { while parts.join_next().await.is_some() {} }).await;
     if finished.is_err() {
-        warn!("not everything could be said in time; it is in the outbox and will be said after a restart");
+        warn!("not everything could be published in time; it is in the outbox and will be published after a restart");
         stop.abandon();
         while parts.join_next().await.is_some() {}
     }

@@ -2,7 +2,7 @@
 
 use segmenter::domain::event::Kind;
 use segmenter::ingest::assignment::Assignment;
-use segmenter::ingest::offset_tracker::{FloodLimit, Verdict};
+use segmenter::ingest::offset_tracker::{Finish, FloodLimit};
 use segmenter::kafka::partition::Partition;
 
 const PARTITION: Partition = Partition { kind: Kind::OnboardingCompleted, number: 3 };
@@ -19,8 +19,8 @@ fn what_finishes_after_its_partition_was_given_up_commits_nothing() {
     let ticket = assignment.charge(PARTITION, 7, 10, None).unwrap();
     assignment.give_up(&[PARTITION]);
     assert_eq!(assignment.are_current([ticket].into_iter()), [false]);
-    let brought = assignment.finish([(ticket, Verdict::Neutral("unknown user"))]);
-    assert!(brought.to_write.is_empty(), "nor does it write dead letters");
+    let effects = assignment.finish([(ticket, Finish::Neutral("unknown user"))]);
+    assert!(effects.to_write.is_empty(), "nor does it write dead letters");
     assert_eq!(assignment.take_committable(None), []);
 }
 
@@ -31,8 +31,8 @@ fn a_ticket_of_an_earlier_assignment_of_the_same_partition_is_void() {
     assignment.give_up(&[PARTITION]);
     assignment.assign(&[PARTITION]);
     let new = assignment.charge(PARTITION, 5, 10, None).unwrap();
-    assignment.finish([(old, Verdict::Accepted)]);
+    assignment.finish([(old, Finish::Accepted)]);
     assert_eq!(assignment.take_committable(None), [], "offset 5 is still on its way");
-    assignment.finish([(new, Verdict::Accepted)]);
+    assignment.finish([(new, Finish::Accepted)]);
     assert_eq!(assignment.take_committable(None), [(PARTITION, 6)]);
 }

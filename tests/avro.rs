@@ -4,7 +4,7 @@ mod agreement;
 mod evolution;
 mod fingerprints;
 mod hostile;
-mod said;
+mod published;
 pub mod writer;
 
 use apache_avro::Schema;

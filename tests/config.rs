@@ -73,7 +73,7 @@ fn a_flag_beats_the_environment_which_beats_the_file_which_beats_the_default() {
 fn the_file_may_be_named_by_the_environment_and_an_empty_variable_is_not_set() {
     let directory = Directory::new();
     let file = directory.write("all.toml", "kafka.out_of_range = 'latest'\nkafka.brokers = ['a:1', 'b:2']");
-    let env = [("SEGMENTER_CONFIG", file.to_str().unwrap()), ("KAFKA_BROKERS", ""), ("SEGMENTER_LOG", "")];
+    let env = [("SEGMENTER_CONFIG", file.to_str().unwrap()), ("KAFKA_BROKERS", ""), ("SEGMENTER_LOG_FILTER", "")];
     let config = config(None, &env, &[]);
     assert_eq!(config.kafka.out_of_range, OutOfRange::Latest);
     assert_eq!(config.kafka.brokers.joined(), "a:1,b:2");
@@ -84,25 +84,25 @@ fn the_file_may_be_named_by_the_environment_and_an_empty_variable_is_not_set() {
 fn a_switch_needs_no_value() {
     assert!(!config(None, &[], &[]).database.migrate);
     assert!(config(None, &[], &["--migrate"]).database.migrate);
-    assert!(!config(None, &[("SEGMENTER_MIGRATE", "true")], &["--migrate=false"]).database.migrate);
+    assert!(!config(None, &[("SEGMENTER_DATABASE_MIGRATE", "true")], &["--migrate=false"]).database.migrate);
 }
 
 #[test]
-fn every_error_is_said_at_once_with_its_key_its_origin_and_its_rule() {
+fn every_error_is_reported_at_once_with_its_key_its_origin_and_its_rule() {
     let directory = Directory::new();
     let file = directory.write(
         "all.toml",
-        "[batch]\nmax_records = 0\nmax_byte = 1\n[topics]\ndead_letter = 'profile-updated'\n[bach]\nx = 1\n[kafka]\nstart = []\n",
+        "[batch]\nmax_records = 0\nmax_byte = 1\n[topics]\ndead_letter = 'profile-updated'\n[bach]\nx = 1\n[kafka]\ninitial_offset = []\n",
     );
-    let env = [("KAFKA_BROKERS", "kafka"), ("SEGMENTER_LOGG", "debug"), ("SEGMENTER_OUTBOX_LEASE", "30")];
+    let env = [("KAFKA_BROKERS", "kafka"), ("SEGMENTER_LOG_FILTR", "debug"), ("SEGMENTER_OUTBOX_LEASE", "30")];
     let problems = problems(Some(&file), &env, &["--http-addr", "8080"]);
     let said = problems.to_string();
     let path = file.display();
     for expected in [
-        "SEGMENTER_LOGG (environment): is not a setting; did you mean SEGMENTER_LOG?".to_owned(),
+        "SEGMENTER_LOG_FILTR (environment): is not a setting; did you mean SEGMENTER_LOG_FILTER?".to_owned(),
         format!("bach ({path}:6): is not a setting; did you mean batch?"),
         format!("batch.max_byte ({path}:3): is not a setting; did you mean batch.max_bytes?"),
-        format!("kafka.start ({path}:9): must be a string, a whole number, true or false"),
+        format!("kafka.initial_offset ({path}:9): must be a string, a whole number, true or false"),
         format!("topics.dead_letter ({path}:5): must not be the topic of topics.profile_updated"),
         "kafka.brokers (env KAFKA_BROKERS): must be brokers as host:port, separated by commas".to_owned(),
         format!("batch.max_records ({path}:2): must be from 1 to 100000"),
@@ -303,7 +303,7 @@ fn a_wrong_command_line_exits_with_2_and_help_with_0() {
 fn the_page_about_users_needs_somebody_who_may_read_about_users() {
     let asked = [("SEGMENTER_HTTP_USER_PAGE", "true")];
     assert_eq!(keys(&problems(None, &asked, &[])), ["http.user_page"]);
-    for (name, value) in [("SEGMENTER_HTTP_TOKEN", "token"), ("SEGMENTER_HTTP_OPEN", "true")] {
+    for (name, value) in [("SEGMENTER_HTTP_TOKEN", "token"), ("SEGMENTER_HTTP_ALLOW_ANONYMOUS", "true")] {
         assert!(config(None, &[asked[0], (name, value)], &[]).http.user_page);
     }
 }

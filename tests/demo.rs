@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::support::{eventually, http_get};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_secs(60);
 
 /// A temporary folder of the demo's own, in which whatever it leaves behind is found.
 struct TempRoom(PathBuf);
@@ -94,7 +94,7 @@ async fn an_interrupted_demo_leaves_nothing_behind() {
     // While the server's data is made, and when the server has just started.
     for sign in ["PG_VERSION", "base/1", "postmaster.pid"] {
         let mut child = room.demo().spawn().unwrap();
-        eventually(PATIENCE, "the server's files", async || holds(&room.0, sign)).await;
+        eventually(DEADLINE, "the server's files", async || holds(&room.0, sign)).await;
         interrupt(child.id());
         let status = tokio::task::spawn_blocking(move || child.wait().unwrap()).await.unwrap();
         assert_eq!(status.code(), Some(130), "interrupted at {sign}");
@@ -147,10 +147,10 @@ async fn a_demo_that_is_kept_serves_until_it_is_interrupted() {
 async fn a_killed_demo_leaves_nothing_behind_either() {
     let room = TempRoom::new();
     let mut child = room.demo().args(["--travellers", "200", "--keep"]).spawn().unwrap();
-    eventually(PATIENCE, "the server's files", async || holds(&room.0, "postmaster.pid")).await;
+    eventually(DEADLINE, "the server's files", async || holds(&room.0, "postmaster.pid")).await;
     child.kill().unwrap();
     child.wait().unwrap();
-    eventually(PATIENCE, "everything to be gone", async || room.processes().is_empty() && room.is_empty()).await;
+    eventually(DEADLINE, "everything to be gone", async || room.processes().is_empty() && room.is_empty()).await;
 }
 
 /// Whether the server's data in the demo's folder has a file of this name.

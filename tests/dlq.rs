@@ -7,7 +7,7 @@ mod rehearsing;
 
 use serde_json::Value;
 
-use crate::scene::{Numbers, PATIENCE, Scene, onboarding_event};
+use crate::scene::{DEADLINE, Numbers, Scene, onboarding_event};
 use crate::support::{Finished, OwnedRecord, Record, segmenter};
 
 /// A time within what retention keeps and after what the events of the tests are dated.
@@ -16,7 +16,7 @@ const PRODUCED: i64 = 1_780_000_000_000;
 /// Runs `segmenter dlq` in the scene, to its end.
 async fn dlq(scene: &Scene, arguments: &[&str]) -> Finished {
     let arguments: Vec<&str> = ["dlq"].iter().chain(arguments).copied().collect();
-    segmenter(&arguments, &scene.environment()).finish(PATIENCE).await
+    segmenter(&arguments, &scene.environment()).finish(DEADLINE).await
 }
 
 /// Runs it with `--json`; gives the exit code, the lines and what is under `summary` in the last.
@@ -30,7 +30,7 @@ async fn dlq_json(scene: &Scene, arguments: &[&str]) -> (Option<i32>, Vec<Value>
 }
 
 /// A dead letter as the service writes it, of the record at `offset` of partition 0 of `topic`.
-fn letter(topic: &str, offset: i64, record: Record, reason: &str, attempts: u32) -> Record {
+fn dead_letter(topic: &str, offset: i64, record: Record, reason: &str, attempts: u32) -> Record {
     record
         .header("__connect.errors.topic", topic)
         .header("__connect.errors.partition", "0")
@@ -61,7 +61,7 @@ async fn serve_until_settled(scene: &Scene) {
     let mut process = scene.serve();
     scene.settled().await;
     process.terminate();
-    assert_eq!(process.wait(PATIENCE).await.code(), Some(0));
+    assert_eq!(process.wait(DEADLINE).await.code(), Some(0));
 }
 
 /// The end offsets of both input topics.
@@ -76,7 +76,7 @@ async fn changes(scene: &Scene) -> Vec<OwnedRecord> {
 /// Every row of ours and of `user_vectors`, as text.
 async fn tables(scene: &Scene) -> Vec<String> {
     let mut rows = Vec::new();
-    for table in ["segmenter.profile_states", "segmenter.outbox", "segmenter.departed", "public.user_vectors"] {
+    for table in ["segmenter.profile_states", "segmenter.outbox", "segmenter.deleted_users", "public.user_vectors"] {
         let select = format!("select t::text from {table} t order by 1");
         let of_table: Vec<String> =
             sqlx::query_scalar(sqlx::AssertSqlSafe(select)).fetch_all(scene.database.pool()).await.unwrap();

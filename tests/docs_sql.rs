@@ -9,7 +9,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, PgPool};
 use uuid::Uuid;
 
-use crate::scene::PATIENCE;
+use crate::scene::DEADLINE;
 use crate::support::{Database, segmenter};
 use crate::world::{apply, budget, group, migrated_database, onboarding, pace, store_on, tombstone, update, user};
 
@@ -115,7 +115,7 @@ async fn fold(store: &Store, events: &[segmenter::domain::event::Event]) -> Resu
 async fn say(store: &Store, user: &UserId) -> Result<(), sqlx::Error> {
     outbox::depth(&store.pool).await?;
     outbox::users_with_newer_revisions(&store.pool, &[user.as_str()], &[0]).await?;
-    outbox::last_said(&store.pool, &[user.to_string()]).await?;
+    outbox::last_published(&store.pool, &[user.to_string()]).await?;
     let (taken, _) = outbox::take_over(&store.pool, store.owner, store.lease, 10).await?;
     let ids: Vec<i64> = taken.iter().map(|publication| publication.id).collect();
     outbox::renew(&store.pool, store.owner, store.lease, &ids).await?;
@@ -170,7 +170,7 @@ async fn a_role_with_the_documented_grants_can_verify_and_look_at_a_user() {
         (&["user", "erase", "ann"], "the row goes"),
     ];
     for (command, expected) in commands {
-        let finished = segmenter(command, &environment).finish(PATIENCE).await;
+        let finished = segmenter(command, &environment).finish(DEADLINE).await;
         assert!(finished.code == Some(0) && finished.stdout.contains(expected), "{command:?}: {finished:?}");
     }
     role.drop(&database).await;

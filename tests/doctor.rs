@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::docs_sql::{GRANTS, Role, statements};
-use crate::scene::{Numbers, PATIENCE, Scene, onboarding_event, record};
+use crate::scene::{DEADLINE, Numbers, Scene, onboarding_event, record};
 use crate::support::{Finished, Record, kafka, postgres, segmenter};
 use crate::world::migrated_database;
 
@@ -86,7 +86,7 @@ async fn read_events(scene: &Scene, count: u64) {
     let mut process = scene.serve();
     scene.settled().await;
     process.terminate();
-    assert_eq!(process.wait(PATIENCE).await.code(), Some(0));
+    assert_eq!(process.wait(DEADLINE).await.code(), Some(0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -123,7 +123,7 @@ async fn input_topics_of_different_sizes_are_warned_of() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_compacted_input_topic_is_warned_of_with_the_null_records_that_it_holds() {
+async fn a_compacted_input_topic_is_warned_of_with_the_tombstones_that_it_holds() {
     let settings = [("cleanup.policy", "compact"), ("message.timestamp.type", "LogAppendTime")];
     let scene = scene_with([(3, &KEPT), (3, &settings)]).await;
     let records = [Record::tombstone("ann"), Record::new("bob", "{}"), Record::tombstone("cy")];

@@ -5,7 +5,7 @@ mod clock;
 mod damaged;
 mod database;
 mod dead_letters;
-mod departures;
+mod deleted_users;
 mod order;
 mod partitions;
 mod processes;

@@ -131,7 +131,7 @@ async fn a_body_is_never_waited_for_and_nothing_but_reading_is_answered() {
             assert_eq!(answer.status, 405, "{method} {path}");
             assert_strict(&answer);
         }
-        // A body that is announced and never sent.
+        // A body that is published and never sent.
         for (method, chunked) in [("GET", false), ("POST", false), ("GET", true), ("POST", true)] {
             let body = if chunked { "transfer-encoding: chunked" } else { "content-length: 10000000000" };
             let head = format!("{method} {path} HTTP/1.1\r\nhost: a\r\n{body}\r\n\r\n");

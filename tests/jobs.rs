@@ -2,6 +2,7 @@
 
 mod backfill;
 mod controlling;
+mod deferred;
 mod filling;
 mod interrupting;
 mod lists;
@@ -14,13 +15,12 @@ mod replaying;
 mod republish;
 mod rescoring;
 mod rights;
-mod saying;
 
 use serde_json::Value;
 use sqlx::Row as _;
 use uuid::Uuid;
 
-use crate::scene::{PATIENCE, Scene};
+use crate::scene::{DEADLINE, Scene};
 use crate::support::{Finished, OwnedRecord, Segmenter, segmenter};
 use crate::world::migrated_database;
 
@@ -31,7 +31,7 @@ fn begin(scene: &Scene, arguments: &[&str]) -> Segmenter {
 
 /// Runs it in the scene, to its end.
 async fn run(scene: &Scene, arguments: &[&str]) -> Finished {
-    begin(scene, arguments).finish(PATIENCE).await
+    begin(scene, arguments).finish(DEADLINE).await
 }
 
 /// Runs it with `--json`; gives the exit code and the lines.
@@ -52,7 +52,7 @@ async fn serve_until_settled(scene: &Scene) {
     let mut process = scene.serve();
     scene.settled().await;
     process.terminate();
-    assert_eq!(process.wait(PATIENCE).await.code(), Some(0));
+    assert_eq!(process.wait(DEADLINE).await.code(), Some(0));
 }
 
 /// The same topics with an empty database and an output topic of its own, as after a rebuild.
@@ -74,8 +74,13 @@ async fn rebuilt(scene: &Scene, users: u64) -> Scene {
 /// Every row of ours, of `user_vectors` and of `users`, with the place and the transaction of its last version.
 async fn versions(scene: &Scene) -> Vec<String> {
     let mut rows = Vec::new();
-    let tables =
-        ["segmenter.profile_states", "segmenter.outbox", "segmenter.departed", "public.user_vectors", "public.users"];
+    let tables = [
+        "segmenter.profile_states",
+        "segmenter.outbox",
+        "segmenter.deleted_users",
+        "public.user_vectors",
+        "public.users",
+    ];
     for table in tables {
         let select = format!("select concat_ws(' ', ctid, xmin, xmax, t::text) from {table} t order by 1");
         let of_table: Vec<String> =
@@ -87,7 +92,7 @@ async fn versions(scene: &Scene) -> Vec<String> {
 
 /// How many items of the job have been passed, by its checkpoints.
 async fn items(scene: &Scene, id: Uuid) -> i64 {
-    sqlx::query("select coalesce(sum((counts->>'items')::bigint), 0)::bigint as items from segmenter.job_parts where job_id = $1 and part <> 'saying'")
+    sqlx::query("select coalesce(sum((counts->>'items')::bigint), 0)::bigint as items from segmenter.job_parts where job_id = $1 and part <> 'publishing'")
         .bind(id)
         .fetch_one(scene.database.pool())
         .await

@@ -1,7 +1,7 @@
-//! Real processes killed at the worst moments: nothing is lost, nothing is said that was not committed.
+//! Real processes killed at the worst moments: nothing is lost, nothing is published that was not committed.
 
 use crate::faults::failpoint;
-use crate::scene::{PATIENCE, Scene, history};
+use crate::scene::{DEADLINE, Scene, history};
 use crate::support::eventually;
 use crate::world::table;
 
@@ -17,9 +17,9 @@ async fn killed_at(point: &str) {
     // What it does besides, it does now; more comes in meanwhile.
     scene.produce(&late).await;
     doomed.kill();
-    doomed.wait(PATIENCE).await;
+    doomed.wait(DEADLINE).await;
     let _survivor = scene.serve();
-    eventually(PATIENCE, "the survivor writes", || async { !table(scene.database.pool()).await.is_empty() }).await;
+    eventually(DEADLINE, "the survivor writes", || async { !table(scene.database.pool()).await.is_empty() }).await;
     scene.expire_leases().await;
     scene.settled().await;
     scene.assert_right().await;
@@ -47,7 +47,7 @@ async fn a_kill_after_the_acks_and_before_looking_again_leaves_the_newest_last()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_kill_before_the_outbox_row_goes_repeats_what_was_said() {
+async fn a_kill_before_the_outbox_row_goes_repeats_what_was_published() {
     killed_at("before-outbox-delete").await;
 }
 

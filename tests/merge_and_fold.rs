@@ -1,13 +1,13 @@
 //! Merging and folding under random event sets: neither order, nor duplicates, nor batch boundaries show in the state
-//! or the row, and what is said forms a chain.
+//! or the row, and what is published forms a chain.
 
 use proptest::prelude::*;
-use segmenter::codec::segment_changed::{self, Encoding, Said};
+use segmenter::codec::segment_changed::{self, Encoding, Record};
 use segmenter::codec::stored;
 use segmenter::domain::event::{Body, Cause, Event, Millis, Stamp, UserId};
-use segmenter::domain::fold::{Context, RowWrite, Voice, fold};
+use segmenter::domain::fold::{Context, Publishing, RowWrite, fold};
 use segmenter::domain::profile::Outcome;
-use segmenter::domain::ranking_change::{Change, Saying};
+use segmenter::domain::ranking_change::{ChangeBody, RankingChange};
 use segmenter::domain::row::RowContent;
 use segmenter::domain::scoring::Catalog;
 use segmenter::domain::section::{
@@ -81,7 +81,7 @@ fn user() -> UserId {
 struct World {
     state: State,
     row: Option<RowContent>,
-    said: Vec<Change>,
+    published: Vec<RankingChange>,
     clock_ms: i64,
 }
 
@@ -90,7 +90,7 @@ impl World {
         // The clock may stand still; revisions must grow all the same.
         self.clock_ms += i64::try_from(batch.len() % 2).unwrap();
         let events: Vec<&Event> = batch.iter().collect();
-        let context = Context { catalog, clock_ms: self.clock_ms, voice: Voice::Aloud };
+        let context = Context { catalog, clock_ms: self.clock_ms, publishing: Publishing::Immediate };
         let folded = fold(&user(), self.state.clone(), &events, &context).unwrap();
         if let Some(write) = folded.write {
             self.state = through_storage(write.state);
@@ -99,7 +99,7 @@ impl World {
                 RowWrite::Upsert(row) => self.row = Some(row),
                 RowWrite::Remove => self.row = None,
             }
-            self.said.extend(write.change);
+            self.published.extend(write.change);
         }
         folded.outcomes
     }
@@ -117,22 +117,22 @@ impl World {
     }
 
     fn last_ranking(&self) -> Vec<String> {
-        self.state.said_segments().map(str::to_owned).collect()
+        self.state.published_segments().map(str::to_owned).collect()
     }
 }
 
 /// Writes and reads the state as the store does: what does not survive that must not matter.
 fn through_storage(state: State) -> State {
-    let bytes = stored::encode_state(&state.profile, state.said.as_ref()).unwrap();
+    let bytes = stored::encode_state(&state.profile, state.last_published.as_ref()).unwrap();
     let stored = stored::decode_state(&bytes).unwrap();
     let profile = stored.profile.with_erased_at(state.profile.erased_at());
     assert_eq!(profile, state.profile);
-    let said = match state.said.clone() {
-        Some(Saying::Ranking(_)) => stored.announcement.map(Saying::Ranking),
+    let last_published = match state.last_published.clone() {
+        Some(ChangeBody::Ranking(_)) => stored.new_ranking.map(ChangeBody::Ranking),
         other => other,
     };
-    assert_eq!(said, state.said);
-    State { profile, said, ..state }
+    assert_eq!(last_published, state.last_published);
+    State { profile, last_published, ..state }
 }
 
 fn segments_of(row: Option<&RowContent>) -> Vec<String> {
@@ -140,21 +140,21 @@ fn segments_of(row: Option<&RowContent>) -> Vec<String> {
     row.segments.iter().map(|assignment| assignment.segment.to_string()).collect()
 }
 
-/// Each change says as previous what was said before it, and revisions grow.
-fn assert_chain(said: &[Change]) {
+/// Each change says as previous what was published before it, and revisions grow.
+fn assert_chain(published: &[RankingChange]) {
     let mut last: Vec<String> = Vec::new();
     let mut revision = 0;
-    for change in said {
+    for change in published {
         assert!(change.revision > revision, "{} after {revision}", change.revision);
         revision = change.revision;
-        last = match &change.saying {
-            Saying::Null => Vec::new(),
-            Saying::Ranking(announcement) => {
+        last = match &change.body {
+            ChangeBody::Tombstone => Vec::new(),
+            ChangeBody::Ranking(new_ranking) => {
                 let previous: Vec<String> =
-                    announcement.previous.iter().map(|scored| scored.segment.to_string()).collect();
+                    new_ranking.previous.iter().map(|scored| scored.segment.to_string()).collect();
                 assert_eq!(previous, last);
                 let ranking: Vec<String> =
-                    announcement.ranking.iter().map(|assigned| assigned.segment.to_string()).collect();
+                    new_ranking.ranking.iter().map(|assigned| assigned.segment.to_string()).collect();
                 assert_ne!(ranking, last, "a change that changes nothing");
                 ranking
             }
@@ -189,23 +189,23 @@ proptest! {
     }
 
     #[test]
-    fn what_is_said_forms_a_chain_that_ends_with_what_the_row_shows((events, _, cuts, _) in permuted()) {
+    fn what_is_published_forms_a_chain_that_ends_with_what_the_row_shows((events, _, cuts, _) in permuted()) {
         let catalog = Catalog::builtin().unwrap();
         let world = World::run(&events, &cuts, &catalog);
-        assert_chain(&world.said);
+        assert_chain(&world.published);
         prop_assert_eq!(world.last_ranking(), segments_of(world.row.as_ref()));
-        prop_assert_eq!(world.state.revision, world.said.last().map_or(0, |change| change.revision));
+        prop_assert_eq!(world.state.revision, world.published.last().map_or(0, |change| change.revision));
     }
 
     #[test]
     fn events_given_again_in_any_order_write_nothing_and_say_nothing((events, again, cuts, _) in permuted()) {
         let catalog = Catalog::builtin().unwrap();
         let mut world = World::run(&events, &cuts, &catalog);
-        let (state, said) = (world.state.clone(), world.said.len());
+        let (state, published) = (world.state.clone(), world.published.len());
         let outcomes = world.apply(&again, &catalog);
         prop_assert!(!outcomes.contains(&Outcome::Applied), "{:?}", outcomes);
         prop_assert_eq!(&world.state, &state);
-        prop_assert_eq!(world.said.len(), said);
+        prop_assert_eq!(world.published.len(), published);
     }
 
     #[test]
@@ -213,7 +213,7 @@ proptest! {
         let catalog = Catalog::builtin().unwrap();
         let mut world = World::default();
         world.apply(&events, &catalog);
-        prop_assert!(world.said.len() <= 1);
+        prop_assert!(world.published.len() <= 1);
     }
 
     #[test]
@@ -221,9 +221,9 @@ proptest! {
         (events, _, cuts, _) in permuted(), place in any::<prop::sample::Index>(), byte in any::<u8>(),
     ) {
         let catalog = Catalog::builtin().unwrap();
-        let said = World::run(&events, &cuts, &catalog).said;
-        let mut body = stored::encode_changes(&said).unwrap();
-        prop_assert_eq!(stored::decode_changes(&body).unwrap(), said);
+        let published = World::run(&events, &cuts, &catalog).published;
+        let mut body = stored::encode_changes(&published).unwrap();
+        prop_assert_eq!(stored::decode_changes(&body).unwrap(), published);
         let _ = stored::decode_changes(&body[..place.index(body.len())]);
         let place = place.index(body.len());
         body[place] = byte;
@@ -235,13 +235,13 @@ proptest! {
         (events, _, cuts, _) in permuted(),
     ) {
         let catalog = Catalog::builtin().unwrap();
-        let said = World::run(&events, &cuts, &catalog).said;
-        let found = stored::decode_changes(&stored::encode_changes(&said).unwrap()).unwrap();
+        let published = World::run(&events, &cuts, &catalog).published;
+        let found = stored::decode_changes(&stored::encode_changes(&published).unwrap()).unwrap();
         for encoding in [Encoding::Json, Encoding::Avro] {
-            let records = |changes: &[Change]| -> Vec<Said> {
+            let records = |changes: &[RankingChange]| -> Vec<Record> {
                 changes.iter().map(|change| segment_changed::record(change, &catalog, encoding).unwrap()).collect()
             };
-            prop_assert_eq!(records(&found), records(&said));
+            prop_assert_eq!(records(&found), records(&published));
         }
     }
 
@@ -275,26 +275,26 @@ fn a_tombstone_and_the_same_onboarding_anew_in_one_fold_say_nothing() {
     let catalog = Catalog::builtin().unwrap();
     let mut world = World::default();
     world.apply(&[onboarding(10, vec![])], &catalog);
-    assert_eq!(world.said.len(), 1);
+    assert_eq!(world.published.len(), 1);
     world.apply(&[tombstone(20), onboarding(30, vec![])], &catalog);
-    assert_eq!(world.said.len(), 1, "the net is nothing");
+    assert_eq!(world.published.len(), 1, "the net is nothing");
     assert_eq!(world.state.profile.erased_at(), Some(Millis(20)));
 }
 
 #[test]
-fn an_erased_user_is_said_as_null_once_and_older_events_do_not_come_back() {
+fn an_erased_user_is_published_as_null_once_and_older_events_do_not_come_back() {
     let catalog = Catalog::builtin().unwrap();
     let mut world = World::default();
     world.apply(&[onboarding(10, vec![])], &catalog);
     world.apply(&[tombstone(20)], &catalog);
-    assert_eq!(world.said.last().map(|change| change.saying.clone()), Some(Saying::Null));
+    assert_eq!(world.published.last().map(|change| change.body.clone()), Some(ChangeBody::Tombstone));
     let outcomes = world.apply(&[onboarding(10, vec![]), tombstone(15), onboarding(20, vec![])], &catalog);
     assert_eq!(outcomes, [Outcome::Stale; 3]);
-    assert_eq!((world.said.len(), world.row.is_none()), (2, true));
+    assert_eq!((world.published.len(), world.row.is_none()), (2, true));
 }
 
 #[test]
-fn a_user_of_whom_nothing_was_said_is_erased_without_a_record() {
+fn a_user_of_whom_nothing_was_published_is_erased_without_a_record() {
     let catalog = Catalog::builtin().unwrap();
     let mut world = World::default();
     let patch = Event {
@@ -303,7 +303,7 @@ fn a_user_of_whom_nothing_was_said_is_erased_without_a_record() {
     };
     world.apply(&[patch], &catalog);
     world.apply(&[tombstone(20)], &catalog);
-    assert!(world.said.is_empty());
+    assert!(world.published.is_empty());
 }
 
 #[test]
@@ -328,8 +328,8 @@ fn the_cause_of_a_change_is_the_newest_event_that_changed_anything_with_onboardi
         }
         let mut world = World::default();
         world.apply(&events, &catalog);
-        let Saying::Ranking(said) = &world.said[0].saying else { panic!("a ranking") };
-        assert_eq!((said.causation_id.as_deref(), said.trigger.as_str()), (Some("onboarding"), "ONBOARDING"));
+        let ChangeBody::Ranking(published) = &world.published[0].body else { panic!("a ranking") };
+        assert_eq!((published.causation_id.as_deref(), published.trigger.as_str()), (Some("onboarding"), "ONBOARDING"));
     }
 }
 
@@ -338,6 +338,7 @@ fn a_user_scored_with_a_newer_catalog_is_not_scored_with_an_older_one() {
     let catalog = Catalog::builtin().unwrap();
     let prior = State { catalog_version: catalog.version() + 1, ..State::default() };
     let event = onboarding(10, vec![]);
-    let refused = fold(&user(), prior, &[&event], &Context { catalog: &catalog, clock_ms: 0, voice: Voice::Aloud });
+    let refused =
+        fold(&user(), prior, &[&event], &Context { catalog: &catalog, clock_ms: 0, publishing: Publishing::Immediate });
     assert!(refused.is_err());
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::scene::{Numbers, PATIENCE, Scene, history, onboarding_event, record, update_event};
+use crate::scene::{DEADLINE, Numbers, Scene, history, onboarding_event, record, update_event};
 use crate::support::{Postgres, Record, eventually, http_get};
 use crate::world::migrate;
 
@@ -33,7 +33,7 @@ async fn a_running_service_exports_exactly_the_metrics_of_the_documentation() {
     let process = scene.serve();
     scene.settled().await;
     let address = process.http_address().await;
-    eventually(PATIENCE, "the lag is known", || async {
+    eventually(DEADLINE, "the lag is known", || async {
         http_get(address, "/metrics").await.body.contains("segmenter_oldest_unprocessed_seconds{")
     })
     .await;
@@ -51,7 +51,7 @@ async fn a_running_service_exports_exactly_the_metrics_of_the_documentation() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_waits_for_a_database_that_is_away_shows_with_its_age() {
+async fn what_waits_for_a_database_that_is_unavailable_shows_with_its_age() {
     let server = Postgres::dedicated().await;
     let mut scene = Scene::new(1).await;
     scene.database = server.upstream_after_ia().await;
@@ -63,7 +63,7 @@ async fn what_waits_for_a_database_that_is_away_shows_with_its_age() {
     server.stop_immediate();
     scene.produce(&history(20, 100, 6)).await;
     // All is read, so there is no lag, and none of it is finished.
-    eventually(PATIENCE, "the records in work age", || async {
+    eventually(DEADLINE, "the records in work age", || async {
         let status = http_get(address, "/api/status").await.json();
         let is_above = |value: &serde_json::Value, least: f64| value.as_f64() > Some(least);
         status["lag"]["records"] == 0.0
@@ -74,7 +74,7 @@ async fn what_waits_for_a_database_that_is_away_shows_with_its_age() {
     .await;
     server.start();
     scene.settled().await;
-    eventually(PATIENCE, "nothing waits any more", || async {
+    eventually(DEADLINE, "nothing waits any more", || async {
         let status = http_get(address, "/api/status").await.json();
         status["lag"]["oldestSeconds"] == 0.0 && status["health"]["ready"] == true
     })

@@ -13,7 +13,7 @@ use segmenter::store::outbox::Publication;
 use segmenter::telemetry::metrics::Metrics;
 use segmenter::telemetry::traces::Traces;
 
-use crate::scene::{PATIENCE, Scene};
+use crate::scene::{DEADLINE, Scene};
 use crate::support::eventually;
 use crate::world::{group, onboarding, store_on, tombstone};
 
@@ -54,7 +54,7 @@ async fn revisions(scene: &Scene) -> Vec<i64> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_older_change_that_is_said_after_a_newer_one_is_followed_by_the_newer_one() {
+async fn an_older_change_that_is_published_after_a_newer_one_is_followed_by_the_newer_one() {
     let scene = Scene::new(1).await;
     scene.database.add_users(["ann"]).await;
     let (late, prompt) = (store_on(scene.database.pool()).await, store_on(scene.database.pool()).await);
@@ -71,7 +71,7 @@ async fn an_older_change_that_is_said_after_a_newer_one_is_followed_by_the_newer
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_dead_process_left_is_said_by_another_once_the_lease_has_run_out() {
+async fn what_a_dead_process_left_is_published_by_another_once_the_lease_has_run_out() {
     let scene = Scene::new(1).await;
     scene.database.add_users(["ann", "bob"]).await;
     let dead = store_on(scene.database.pool()).await;
@@ -85,16 +85,16 @@ async fn what_a_dead_process_left_is_said_by_another_once_the_lease_has_run_out(
     for publication in own {
         handover.send(publication).await.unwrap();
     }
-    eventually(PATIENCE, "the own row is said", || async { scene.outbox().await == 2 }).await;
+    eventually(DEADLINE, "the own row is published", || async { scene.outbox().await == 2 }).await;
     scene.database.run("update segmenter.outbox set leased_until = 'epoch'").await;
-    eventually(PATIENCE, "the rows of the dead are said", || async { scene.outbox().await == 0 }).await;
+    eventually(DEADLINE, "the rows of the dead are published", || async { scene.outbox().await == 0 }).await;
     drop(handover);
     running.await.unwrap();
     scene.assert_changes_form_chains().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_erasure_that_overtakes_a_change_is_said_again_last_as_a_null_record() {
+async fn an_erasure_that_overtakes_a_change_is_published_again_last_as_a_tombstone() {
     let scene = Scene::new(1).await;
     scene.database.add_users(["ann"]).await;
     let store = store_on(scene.database.pool()).await;
@@ -109,7 +109,7 @@ async fn an_erasure_that_overtakes_a_change_is_said_again_last_as_a_null_record(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_user_deleted_on_the_platform_is_said_as_a_null_record() {
+async fn a_user_deleted_on_the_platform_is_published_as_a_tombstone() {
     let scene = Scene::new(1).await;
     scene.database.add_users(["ann"]).await;
     let store = store_on(scene.database.pool()).await;
@@ -118,7 +118,7 @@ async fn a_user_deleted_on_the_platform_is_said_as_a_null_record() {
     scene.database.run("delete from users").await;
     let (handover, handed_over) = handover();
     let running = tokio::spawn(publisher(&scene, &store).run(handed_over));
-    eventually(PATIENCE, "the trigger's row is said", || async { scene.outbox().await == 0 }).await;
+    eventually(DEADLINE, "the trigger's row is published", || async { scene.outbox().await == 0 }).await;
     drop(handover);
     running.await.unwrap();
     let records = scene.kafka.read_all(&scene.changes).await;

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use serde_json::json;
 
-use crate::scene::{Numbers, PATIENCE, Scene, onboarding_event, record, update_event};
+use crate::scene::{DEADLINE, Numbers, Scene, onboarding_event, record, update_event};
 use crate::support::{Record, http, http_get, segmenter};
 use crate::world::table;
 
@@ -37,7 +37,7 @@ async fn every_curl_line_of_the_documentation_runs() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_users_page_shows_the_assignments_their_reasons_the_profile_and_what_was_last_said() {
+async fn a_users_page_shows_the_assignments_their_reasons_the_profile_and_what_was_last_published() {
     let scene = Scene::new(1).await;
     scene.add_users(1).await;
     let mut numbers = Numbers(3);
@@ -45,7 +45,7 @@ async fn a_users_page_shows_the_assignments_their_reasons_the_profile_and_what_w
     let update = update_event("user-0", 2, &mut numbers);
     scene.kafka.produce(&scene.onboarding, record("user-0", &onboarding)).await;
     scene.kafka.produce(&scene.updates, record("user-0", &update)).await;
-    let process = scene.serve_with(&[("SEGMENTER_HTTP_OPEN", "true")]);
+    let process = scene.serve_with(&[("SEGMENTER_HTTP_ALLOW_ANONYMOUS", "true")]);
     scene.settled().await;
     let address = process.http_address().await;
     let page = http_get(address, "/v1/users/user-0/segments").await.json();
@@ -59,10 +59,10 @@ async fn a_users_page_shows_the_assignments_their_reasons_the_profile_and_what_w
     let last = scene.kafka.read_all(&scene.changes).await.pop().unwrap().json();
     assert_eq!((&page["said"]["eventId"], &page["said"]["revision"]), (&last["eventId"], &last["payload"]["revision"]));
     let environment = [("DATABASE_URL", scene.database.url())];
-    let explained = segmenter(&["user", "explain", "user-0"], &environment).finish(PATIENCE).await;
+    let explained = segmenter(&["user", "explain", "user-0"], &environment).finish(DEADLINE).await;
     let first = row.primary_segment.clone().unwrap();
     assert!(explained.code == Some(0) && explained.stdout.contains(&first), "{explained:?}");
-    let unknown = segmenter(&["user", "explain", "nobody"], &environment).finish(PATIENCE).await;
+    let unknown = segmenter(&["user", "explain", "nobody"], &environment).finish(DEADLINE).await;
     assert_eq!(unknown.code, Some(1));
     scene.kafka.produce(&scene.updates, Record::tombstone("user-0")).await;
     scene.settled().await;

@@ -24,7 +24,7 @@ pub struct Scene {
 }
 
 /// How long anything may take on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+pub const DEADLINE: Duration = Duration::from_secs(120);
 
 impl Scene {
     /// A scene with `partitions` partitions an input topic.
@@ -75,9 +75,9 @@ impl Scene {
         segmenter(&["serve"], &environment)
     }
 
-    /// Waits until the group has committed all of both topics and nothing is left to be said.
+    /// Waits until the group has committed all of both topics and nothing is left to be published.
     pub async fn settled(&self) {
-        eventually(PATIENCE, "everything is committed and said", || async {
+        eventually(DEADLINE, "everything is committed and said", || async {
             self.is_read().await && self.outbox().await == 0
         })
         .await;
@@ -85,7 +85,7 @@ impl Scene {
 
     /// Waits until the group has committed all of both topics.
     pub async fn read(&self) {
-        eventually(PATIENCE, "everything is committed", || self.is_read()).await;
+        eventually(DEADLINE, "everything is committed", || self.is_read()).await;
     }
 
     async fn is_read(&self) -> bool {
@@ -144,7 +144,7 @@ impl Scene {
         .fetch_all(self.database.pool())
         .await
         .unwrap();
-        assert_eq!(said.len(), users.len(), "as many users were said as the database says");
+        assert_eq!(said.len(), users.len(), "as many users were published as the database says");
         for (user, revision, segments) in said {
             let records = &users[&user];
             let last = records.last().unwrap();

@@ -7,7 +7,7 @@ use serde_json::json;
 use segmenter::domain::event::Kind;
 
 use crate::decoding_corpus::{self, Case};
-use crate::scene::{Numbers, PATIENCE, Scene, history, onboarding_event, record, update_event};
+use crate::scene::{DEADLINE, Numbers, Scene, history, onboarding_event, record, update_event};
 use crate::support::{Postgres, Record, eventually, http_get, kafkajs_produce, segmenter};
 use crate::world::{migrate, table};
 
@@ -40,7 +40,7 @@ async fn events_become_rows_and_records_with_all_that_the_contract_says() {
     assert_eq!(payload["previousPrimarySegment"], json!(null));
     assert!(payload.get("replayId").is_none());
     process.terminate();
-    assert_eq!(process.wait(PATIENCE).await.code(), Some(0));
+    assert_eq!(process.wait(DEADLINE).await.code(), Some(0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -62,7 +62,7 @@ async fn two_processes_fed_by_kafkajs_with_one_killed_under_way_leave_everything
     let started = Instant::now();
     let producing = kafkajs_produce(scene.kafka.brokers(), &lines);
     let killing = async {
-        eventually(PATIENCE, "some rows are there", || async { !table(scene.database.pool()).await.is_empty() }).await;
+        eventually(DEADLINE, "some rows are there", || async { !table(scene.database.pool()).await.is_empty() }).await;
         doomed.kill();
     };
     tokio::join!(producing, killing);
@@ -79,11 +79,11 @@ async fn sigterm_drains_publishes_commits_leaves_the_group_and_exits_with_0() {
     scene.add_users(300).await;
     scene.produce(&history(300, 3_000, 3)).await;
     let mut first = scene.serve();
-    eventually(PATIENCE, "some rows are there", || async { !table(scene.database.pool()).await.is_empty() }).await;
+    eventually(DEADLINE, "some rows are there", || async { !table(scene.database.pool()).await.is_empty() }).await;
     first.terminate();
-    assert_eq!(first.wait(PATIENCE).await.code(), Some(0));
+    assert_eq!(first.wait(DEADLINE).await.code(), Some(0));
     assert!(first.log().iter().any(|line| line.contains("left the group")), "{:#?}", first.log());
-    assert_eq!(scene.outbox().await, 0, "all that was written was said");
+    assert_eq!(scene.outbox().await, 0, "all that was written was published");
     let started = Instant::now();
     let second = scene.serve();
     second.wait_for_log("partitions assigned").await;
@@ -99,7 +99,7 @@ async fn a_missing_topic_is_a_reason_not_to_be_ready_and_reading_begins_when_it_
     scene.updates = format!("{}-late", scene.updates);
     let process = scene.serve();
     let address = process.http_address().await;
-    eventually(PATIENCE, "the missing topic is named", || async {
+    eventually(DEADLINE, "the missing topic is named", || async {
         let response = http_get(address, "/health/ready").await;
         response.status == 503 && response.body.contains(&format!("topics do not exist: {}", scene.updates))
     })
@@ -111,7 +111,7 @@ async fn a_missing_topic_is_a_reason_not_to_be_ready_and_reading_begins_when_it_
     scene.kafka.produce(&scene.updates, record("user-0", &update_event("user-0", 2, &mut numbers))).await;
     scene.settled().await;
     scene.assert_right().await;
-    eventually(PATIENCE, "it is ready", || async { http_get(address, "/health/ready").await.status == 200 }).await;
+    eventually(DEADLINE, "it is ready", || async { http_get(address, "/health/ready").await.status == 200 }).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -121,7 +121,7 @@ async fn every_bad_record_ends_in_its_documented_outcome_and_the_next_good_one_i
     let good = |id: usize| record("user-0", &onboarding_event("user-0", id as u64, &mut Numbers(id as u64)));
     let mut expected = Vec::new();
     for (topic, kind) in [(&scene.onboarding, Kind::OnboardingCompleted), (&scene.updates, Kind::ProfileUpdated)] {
-        // The others cannot be said to a broker, which stamps every record.
+        // The others cannot be published to a broker, which stamps every record.
         let is_producible = |case: &Case| case.kind == kind && case.timestamp.is_some_and(|timestamp| timestamp >= 0);
         let cases: Vec<Case> = decoding_corpus::corpus().into_iter().filter(is_producible).collect();
         let records = cases.iter().enumerate().flat_map(|(number, case)| {
@@ -179,8 +179,8 @@ async fn a_flood_of_poison_ends_with_exit_code_5_and_every_restart_stops_at_the_
     let (_, first_bad) = scene.kafka.produce_all(&scene.onboarding, poison).await[0];
     scene.produce(&history(50, 20, 10)).await;
     for _ in 0..3 {
-        let mut process = scene.serve_with(&[("SEGMENTER_LIMITS_REJECTION_RUN", "30")]);
-        assert_eq!(process.wait(PATIENCE).await.code(), Some(5));
+        let mut process = scene.serve_with(&[("SEGMENTER_LIMITS_MAX_CONSECUTIVE_REJECTIONS", "30")]);
+        assert_eq!(process.wait(DEADLINE).await.code(), Some(5));
         let log = process.log().join("\n");
         assert!(log.contains("30 records in a row were rejected") && log.contains("malformed"), "{log}");
         assert_eq!(scene.kafka.committed(&scene.group, &scene.onboarding).await, [Some(first_bad)]);
@@ -211,10 +211,10 @@ async fn an_outage_of_the_database_dead_letters_nothing_and_is_waited_out() {
     scene.produce(&history(200, 1_000, 11)).await;
     let process = scene.serve();
     let address = process.http_address().await;
-    eventually(PATIENCE, "some rows are there", || async { !table(scene.database.pool()).await.is_empty() }).await;
+    eventually(DEADLINE, "some rows are there", || async { !table(scene.database.pool()).await.is_empty() }).await;
     server.stop_immediate();
     scene.produce(&history(200, 2_000, 12)).await;
-    eventually(PATIENCE, "the outage is seen", || async { http_get(address, "/health/ready").await.status == 503 })
+    eventually(DEADLINE, "the outage is seen", || async { http_get(address, "/health/ready").await.status == 503 })
         .await;
     assert_eq!(http_get(address, "/health/live").await.status, 200);
     server.start();
@@ -229,11 +229,11 @@ async fn a_schema_that_is_behind_is_refused_with_exit_code_3_unless_asked_to_mig
     let mut scene = Scene::new(1).await;
     scene.database = crate::support::postgres().upstream_after_ia().await;
     let mut process = scene.serve();
-    assert_eq!(process.wait(PATIENCE).await.code(), Some(3));
+    assert_eq!(process.wait(DEADLINE).await.code(), Some(3));
     assert!(process.log().join("\n").contains("segmenter migrate run"));
-    let process = scene.serve_with(&[("SEGMENTER_MIGRATE", "true")]);
+    let process = scene.serve_with(&[("SEGMENTER_DATABASE_MIGRATE", "true")]);
     let address = process.http_address().await;
-    eventually(PATIENCE, "it is ready", || async { http_get(address, "/health/ready").await.status == 200 }).await;
+    eventually(DEADLINE, "it is ready", || async { http_get(address, "/health/ready").await.status == 200 }).await;
     let metrics = http_get(address, "/metrics").await.body;
     let build = format!(
         "segmenter_build_info{{commit=\"{}\",version=\"{}\"}} 1",
@@ -247,7 +247,7 @@ async fn a_schema_that_is_behind_is_refused_with_exit_code_3_unless_asked_to_mig
 async fn a_wrong_configuration_is_refused_with_every_error_and_without_its_secrets() {
     let environment =
         [("DATABASE_URL", "postgres://me:hush@"), ("SEGMENTER_BATCH_MAX_RECORDS", "many"), ("SEGMENTER_TYPO", "1")];
-    let finished = segmenter(&["serve"], &environment).finish(PATIENCE).await;
+    let finished = segmenter(&["serve"], &environment).finish(DEADLINE).await;
     assert_eq!(finished.code, Some(2));
     for named in ["KAFKA_BROKERS", "database.url", "SEGMENTER_BATCH_MAX_RECORDS", "SEGMENTER_TYPO"] {
         assert!(finished.log.contains(named), "{named} in {}", finished.log);
@@ -256,7 +256,7 @@ async fn a_wrong_configuration_is_refused_with_every_error_and_without_its_secre
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn changes_are_said_in_avro_where_the_configuration_asks_for_it() {
+async fn changes_are_published_in_avro_where_the_configuration_asks_for_it() {
     let scene = Scene::new(1).await;
     scene.add_users(1).await;
     scene.kafka.produce(&scene.onboarding, record("user-0", &onboarding_event("user-0", 7, &mut Numbers(1)))).await;

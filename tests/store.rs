@@ -1,13 +1,13 @@
 //! The store on a real PostgreSQL: one transaction a fold, nobody else's columns, no user's poison for others.
 
 mod conflicts;
-mod departures;
+mod deleted_users;
 mod plans;
 mod stopped;
 
 use segmenter::domain::event::{Reason, Rejection};
 use segmenter::domain::profile::Outcome;
-use segmenter::domain::ranking_change::Saying;
+use segmenter::domain::ranking_change::ChangeBody;
 use segmenter::store::apply::ItemOutcome;
 use segmenter::store::outbox;
 
@@ -126,8 +126,8 @@ async fn a_tombstone_deletes_the_row_or_clears_only_our_columns_of_a_learned_one
     let (outcomes, changes) = apply(&store, &["ann", "bob", "cy"].map(|name| tombstone(name, 9))).await;
     assert_eq!(outcomes, vec![APPLIED; 3]);
     let said: Vec<&str> = changes.iter().map(|change| change.user.as_str()).collect();
-    assert_eq!(said, ["ann", "bob"], "of cy nothing had been said");
-    assert!(changes.iter().all(|change| change.saying == Saying::Null));
+    assert_eq!(said, ["ann", "bob"], "of cy nothing had been published");
+    assert!(changes.iter().all(|change| change.body == ChangeBody::Tombstone));
     let rows: Vec<(String, bool)> = sqlx::query_as(r#"select "userId", segments is null from user_vectors"#)
         .fetch_all(database.pool())
         .await
@@ -138,7 +138,7 @@ async fn a_tombstone_deletes_the_row_or_clears_only_our_columns_of_a_learned_one
 }
 
 #[tokio::test]
-async fn a_user_deleted_on_the_platform_leaves_a_null_record_to_say_and_may_come_back() {
+async fn a_user_deleted_on_the_platform_leaves_a_tombstone_to_publish_and_may_come_back() {
     let database = migrated_database().await;
     database.add_users(["ann"]).await;
     let store = store_on(database.pool()).await;
@@ -150,9 +150,10 @@ async fn a_user_deleted_on_the_platform_leaves_a_null_record_to_say_and_may_come
     assert!(unreadable.is_empty());
     assert_eq!(taken.len(), 1, "the fold's own row is leased, the trigger's is not");
     let users = [crate::world::user("ann")];
-    let now =
-        outbox::last_said(database.pool(), &users.iter().map(ToString::to_string).collect::<Vec<_>>()).await.unwrap();
-    assert!(now[0].saying == Saying::Null && now[0].revision > said);
+    let now = outbox::last_published(database.pool(), &users.iter().map(ToString::to_string).collect::<Vec<_>>())
+        .await
+        .unwrap();
+    assert!(now[0].body == ChangeBody::Tombstone && now[0].revision > said);
     let (outcomes, _) = apply(&store, std::slice::from_ref(&event)).await;
     assert_eq!(outcomes, [Err(Rejection::unknown_user())]);
     let (outcomes, _) = apply(&store, &[tombstone("ann", 7)]).await;

@@ -3,8 +3,8 @@
 use segmenter::codec::segment_changed::{self, Encoding};
 use segmenter::codec::stored;
 use segmenter::domain::event::{Body, Cause, Event, Millis, Stamp, UserId};
-use segmenter::domain::fold::{Context, JobCause, Voice, fold, rescore};
-use segmenter::domain::ranking_change::{Change, Saying, Trigger};
+use segmenter::domain::fold::{Context, JobCause, Publishing, fold, rescore};
+use segmenter::domain::ranking_change::{ChangeBody, RankingChange, Trigger};
 use segmenter::domain::scoring::Catalog;
 use segmenter::domain::section::{
     Accommodation, Activities, Budget, BudgetRange, CalendarDate, Climate, Demographics, Destinations, Experience,
@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 const STATE: &str = include_str!("golden/state.hex");
 const OUTBOX_ROW: &str = include_str!("golden/outbox-row.hex");
-/// One value a line, without the null record's.
+/// One value a line, without the tombstone's.
 const PUBLISHED: &str = include_str!("golden/segment-changed.jsonl");
 
 fn token(word: &str) -> Token {
@@ -63,9 +63,9 @@ fn event(time: i64, body: Body) -> Event {
 }
 
 /// The state after an onboarding and an update, and the changes that these, an erasure and a job make.
-fn state_and_changes() -> (State, Vec<Change>) {
+fn state_and_changes() -> (State, Vec<RankingChange>) {
     let catalog = Catalog::builtin().unwrap();
-    let context = Context { catalog: &catalog, clock_ms: 1_800_000_000_000, voice: Voice::Aloud };
+    let context = Context { catalog: &catalog, clock_ms: 1_800_000_000_000, publishing: Publishing::Immediate };
     let mut changes = Vec::new();
     let mut after = |prior: State, event: Event| {
         let write = fold(&event.user, prior, &[&event], &context).unwrap().write.unwrap();
@@ -80,7 +80,7 @@ fn state_and_changes() -> (State, Vec<Change>) {
     let state = after(state, event(2, Body::Update(all_but_experience())));
     after(state.clone(), event(3, Body::Tombstone));
     let cause = JobCause { id: Uuid::from_u128(42), trigger: Trigger::Recompute };
-    let unpublished = State { said: None, ..state.clone() };
+    let unpublished = State { last_published: None, ..state.clone() };
     let user = changes[0].user.clone();
     changes.extend(rescore(&user, unpublished, cause, &context).unwrap().unwrap().change);
     assert_eq!(changes.len(), 4);
@@ -101,10 +101,10 @@ fn bytes(hex: &str) -> Vec<u8> {
 #[test]
 fn a_state_is_written_as_the_same_bytes_for_ever_and_read_from_them() {
     let (state, _) = state_and_changes();
-    assert_eq!(hex(&stored::encode_state(&state.profile, state.said.as_ref()).unwrap()), STATE);
+    assert_eq!(hex(&stored::encode_state(&state.profile, state.last_published.as_ref()).unwrap()), STATE);
     let read = stored::decode_state(&bytes(STATE)).unwrap();
     assert_eq!(read.profile, state.profile);
-    assert_eq!(read.announcement.as_ref(), state.said.as_ref().and_then(Saying::announcement));
+    assert_eq!(read.new_ranking.as_ref(), state.last_published.as_ref().and_then(ChangeBody::ranking));
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn an_outbox_row_is_written_as_the_same_bytes_for_ever_and_read_from_them() {
 #[test]
 fn a_published_record_keeps_its_bytes() {
     let catalog = Catalog::builtin().unwrap();
-    let value = |change: &Change| segment_changed::record(change, &catalog, Encoding::Json).unwrap().value;
+    let value = |change: &RankingChange| segment_changed::record(change, &catalog, Encoding::Json).unwrap().value;
     let values: Vec<Vec<u8>> = state_and_changes().1.iter().filter_map(value).collect();
     let lines: String = values.iter().map(|value| std::str::from_utf8(value).unwrap().to_owned() + "\n").collect();
     assert_eq!(lines, PUBLISHED);

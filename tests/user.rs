@@ -5,14 +5,14 @@ mod erase;
 
 use serde_json::{Value, json};
 
-use crate::scene::PATIENCE;
+use crate::scene::DEADLINE;
 use crate::support::{Finished, segmenter};
 use crate::world::{apply, budget, group, migrated_database, onboarding, store_on, time, tombstone, update};
 
 const CATALOG: &str = include_str!("../src/domain/scoring/catalog.toml");
 
 async fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Finished {
-    segmenter(arguments, environment).finish(PATIENCE).await
+    segmenter(arguments, environment).finish(DEADLINE).await
 }
 
 #[tokio::test]

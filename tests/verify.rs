@@ -6,7 +6,7 @@ mod topic;
 use serde_json::Value;
 
 use crate::docs_sql::validate;
-use crate::scene::PATIENCE;
+use crate::scene::DEADLINE;
 use crate::support::{Database, postgres, segmenter};
 use crate::world::{apply, budget, group, migrate, migrated_database, onboarding, pace, store_on, tombstone, update};
 
@@ -16,7 +16,7 @@ async fn verify(database: &Database, arguments: &[&str]) -> (Option<i32>, Value)
 }
 
 async fn report(arguments: &[&str], environment: &[(&str, &str)]) -> (Option<i32>, Value) {
-    let finished = segmenter(&[&["verify", "--json"], arguments].concat(), environment).finish(PATIENCE).await;
+    let finished = segmenter(&[&["verify", "--json"], arguments].concat(), environment).finish(DEADLINE).await;
     let report = serde_json::from_str(&finished.stdout).unwrap_or_else(|_| panic!("{finished:?}"));
     (finished.code, report)
 }
@@ -46,16 +46,16 @@ async fn an_empty_database_has_no_findings_with_the_platforms_users_or_without()
 #[tokio::test]
 async fn a_schema_that_is_not_migrated_is_refused_and_a_dependency_that_is_unavailable_is_another_exit_code() {
     let database = postgres().upstream_after_ia().await;
-    let finished = segmenter(&["verify"], &[("DATABASE_URL", database.url())]).finish(PATIENCE).await;
+    let finished = segmenter(&["verify"], &[("DATABASE_URL", database.url())]).finish(DEADLINE).await;
     assert!(finished.code == Some(3) && finished.log.contains("migrate run"), "{finished:?}");
 
     let nobody = "postgres://nobody@127.0.0.1:1/nothing";
     let environment = [("DATABASE_URL", nobody), ("SEGMENTER_DATABASE_CONNECT_TIMEOUT", "1s")];
-    assert_eq!(segmenter(&["verify"], &environment).finish(PATIENCE).await.code, Some(75));
+    assert_eq!(segmenter(&["verify"], &environment).finish(DEADLINE).await.code, Some(75));
 
     migrate(&database).await;
     let environment = [("DATABASE_URL", database.url()), ("KAFKA_BROKERS", "127.0.0.1:1")];
-    assert_eq!(segmenter(&["verify", "--topic"], &environment).finish(PATIENCE).await.code, Some(75));
+    assert_eq!(segmenter(&["verify", "--topic"], &environment).finish(DEADLINE).await.code, Some(75));
 }
 
 /// Whether the second is the first with two digits.
@@ -162,7 +162,7 @@ async fn each_thing_that_is_wrong_in_the_database_is_found_and_named() {
             assert!(found.iter().any(|found| found.starts_with(finding)), "{finding} is missing in {found:?}");
         }
     }
-    let finished = segmenter(&["verify", "--list", "1"], &[("DATABASE_URL", database.url())]).finish(PATIENCE).await;
+    let finished = segmenter(&["verify", "--list", "1"], &[("DATABASE_URL", database.url())]).finish(DEADLINE).await;
     assert_eq!(finished.code, Some(4));
     let words = finished.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(words.contains("contradiction 3 rows whose columns contradict their segments"), "{finished:?}");

@@ -7,7 +7,7 @@ use std::time::Duration;
 use segmenter::domain::event::{Body, Cause, Event, Millis, Stamp, UserId};
 use segmenter::domain::fold::engine_input;
 use segmenter::domain::profile::Profile;
-use segmenter::domain::ranking_change::Change;
+use segmenter::domain::ranking_change::RankingChange;
 use segmenter::domain::row::RowContent;
 use segmenter::domain::scoring::{self, Catalog};
 use segmenter::domain::section::{Activities, Budget, BudgetRange, Section, Token, Travel};
@@ -48,14 +48,14 @@ pub async fn store_on(pool: &PgPool) -> Store {
 }
 
 /// Applies a batch; gives the outcomes and the changes said.
-pub async fn apply(store: &Store, events: &[Event]) -> (Vec<ItemOutcome>, Vec<Change>) {
+pub async fn apply(store: &Store, events: &[Event]) -> (Vec<ItemOutcome>, Vec<RankingChange>) {
     let mut progress = Progress::new(events);
     store.advance(&mut progress).await.unwrap();
     let publications = std::mem::take(&mut progress.publications);
     (progress.into_outcomes().collect(), publications.into_iter().flat_map(changes).collect())
 }
 
-fn changes(publication: Publication) -> Vec<Change> {
+fn changes(publication: Publication) -> Vec<RankingChange> {
     match publication.content {
         Content::Changes(changes) => changes,
         Content::Users(_) => Vec::new(),

@@ -10,7 +10,7 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use segmenter::codec::segment_changed;
 use segmenter::domain::event::{Event, Kind, Millis, UserId};
-use segmenter::domain::ranking_change::{Announcement, Change, Saying, Trigger};
+use segmenter::domain::ranking_change::{ChangeBody, NewRanking, RankingChange, Trigger};
 use segmenter::domain::row::RowContent;
 use segmenter::domain::scoring::{Catalog, RankedSegment, Reasons};
 use sqlx::Connection as _;
@@ -81,10 +81,10 @@ async fn one(
         .expect("the offset is committed");
 }
 
-fn change(event: &Event, row: &RowContent) -> Change {
+fn change(event: &Event, row: &RowContent) -> RankingChange {
     let primary = row.segments.first().expect("every onboarding is ranked");
     let ranked = RankedSegment { segment: primary.segment.clone(), score: primary.score, reasons: Reasons::new() };
-    let saying = Saying::Ranking(Arc::new(Announcement {
+    let body = ChangeBody::Ranking(Arc::new(NewRanking {
         previous: Vec::new(),
         ranking: vec![ranked],
         catalog_version: 1,
@@ -95,7 +95,7 @@ fn change(event: &Event, row: &RowContent) -> Change {
         traceparent: None,
         replay_id: None,
     }));
-    Change { user: event.user.clone(), revision: 1, saying }
+    RankingChange { user: event.user.clone(), revision: 1, body }
 }
 
 const FIND: &str = r#"SELECT "public"."user_vectors"."id", "public"."user_vectors"."userId", "public"."user_vectors"."vector", 

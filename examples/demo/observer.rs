@@ -26,7 +26,7 @@ pub struct Observed {
     pub primary_changed: u64,
     /// Other changes of a ranking.
     pub ranking_changed: u64,
-    /// Null records: the traveller is forgotten.
+    /// Tombstones: the traveller is forgotten.
     pub erased: u64,
     /// The last change of the travellers whose story is followed.
     pub followed: HashMap<String, Value>,

@@ -104,7 +104,7 @@ fn write_changes(page: &mut Page, observed: &Observed) {
     page.figure(observed.first, "first segments of a traveller");
     page.figure(observed.primary_changed, "changes of the first segment");
     page.figure(observed.ranking_changed, "other changes of the ranking");
-    page.figure(observed.erased, "travellers forgotten (null records)");
+    page.figure(observed.erased, "travellers forgotten (tombstones)");
     page.sum(observed.changes, "records on segment-changed");
     page.line("\nSome of them:");
     for (number, story) in (0..).zip(&STORIES) {

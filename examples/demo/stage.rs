@@ -36,7 +36,7 @@ pub const OUTPUT_PARTITIONS: i32 = 2;
 pub const ANSWER: Duration = Duration::from_secs(10);
 
 /// How long publishing may take after the last record has ended.
-const PATIENCE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_secs(60);
 const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
 /// Plays the demo.
@@ -157,7 +157,7 @@ async fn perform(
     phase("Waiting until every change is published ...");
     wait_until_published(database).await?;
     settled.cancel();
-    let observed = tokio::time::timeout(PATIENCE, observing).await.context("not every change can be read")???;
+    let observed = tokio::time::timeout(DEADLINE, observing).await.context("not every change can be read")???;
 
     let facts = Facts {
         script,
@@ -180,8 +180,8 @@ async fn perform(
 async fn wait_until_published(database: &mut PgConnection) -> anyhow::Result<()> {
     let started = Instant::now();
     while sqlx::query("select from segmenter.outbox limit 1").fetch_optional(&mut *database).await?.is_some() {
-        if started.elapsed() > PATIENCE {
-            bail!("not everything was published within {PATIENCE:?}");
+        if started.elapsed() > DEADLINE {
+            bail!("not everything was published within {DEADLINE:?}");
         }
         tokio::time::sleep(BETWEEN_LOOKS).await;
     }

@@ -37,17 +37,17 @@ enum TopicKind {
     ProfileUpdated,
 }
 
-/// The fate of one event.
+/// The outcome of one event.
 #[derive(Debug, Serialize)]
 struct Checked {
     line: usize,
     #[serde(flatten)]
-    fate: Fate,
+    outcome: Outcome,
 }
 
 #[derive(Debug, Serialize)]
 #[serde(tag = "outcome", rename_all = "snake_case", rename_all_fields = "camelCase")]
-enum Fate {
+enum Outcome {
     Accepted { effect: &'static str, user_id: String, time: String, event_id: String, sections: Vec<&'static str> },
     Skipped { reason: &'static str },
     DeadLetter { reason: &'static str, detail: String },
@@ -56,13 +56,13 @@ enum Fate {
 impl Display for Checked {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "line {}: ", self.line)?;
-        match &self.fate {
-            Fate::Accepted { effect, user_id, time, sections, .. } => {
+        match &self.outcome {
+            Outcome::Accepted { effect, user_id, time, sections, .. } => {
                 let user = printable(user_id);
                 write!(out, "accepted: {effect} of {user} at {time}, carries {}", sections.join(" "))
             }
-            Fate::Skipped { reason } => write!(out, "skipped: {reason}"),
-            Fate::DeadLetter { reason, detail } => write!(out, "dead letter: {reason}: {}", printable(detail)),
+            Outcome::Skipped { reason } => write!(out, "skipped: {reason}"),
+            Outcome::DeadLetter { reason, detail } => write!(out, "dead letter: {reason}: {}", printable(detail)),
         }
     }
 }
@@ -78,13 +78,13 @@ pub fn run(args: &CheckEventsArgs, input: impl BufRead, mut out: impl Write, now
         if line.trim_ascii().is_empty() {
             continue;
         }
-        let fate = check(args, &line, now);
-        match fate {
-            Fate::Accepted { .. } => accepted += 1,
-            Fate::Skipped { .. } => skipped += 1,
-            Fate::DeadLetter { .. } => rejected += 1,
+        let outcome = check(args, &line, now);
+        match outcome {
+            Outcome::Accepted { .. } => accepted += 1,
+            Outcome::Skipped { .. } => skipped += 1,
+            Outcome::DeadLetter { .. } => rejected += 1,
         }
-        let checked = Checked { line: index + 1, fate };
+        let checked = Checked { line: index + 1, outcome };
         if args.json {
             writeln!(out, "{}", serde_json::to_string(&checked)?)?;
         } else {
@@ -97,7 +97,7 @@ pub fn run(args: &CheckEventsArgs, input: impl BufRead, mut out: impl Write, now
     Ok(if rejected == 0 { Exit::Ok } else { Exit::Findings })
 }
 
-fn check(args: &CheckEventsArgs, line: &[u8], now: Millis) -> Fate {
+fn check(args: &CheckEventsArgs, line: &[u8], now: Millis) -> Outcome {
     let record = RawRecord {
         kind: kind(args, line),
         topic: "standard-input",
@@ -110,20 +110,20 @@ fn check(args: &CheckEventsArgs, line: &[u8], now: Millis) -> Fate {
     };
     match codec::decode(&record, &Limits::default()) {
         Decoded::Event(event) => accepted(&event),
-        Decoded::Skipped(skip) => Fate::Skipped { reason: skip.as_str() },
+        Decoded::Skipped(skip) => Outcome::Skipped { reason: skip.as_str() },
         Decoded::Rejected(rejection) => {
-            Fate::DeadLetter { reason: rejection.reason.as_str(), detail: rejection.detail }
+            Outcome::DeadLetter { reason: rejection.reason.as_str(), detail: rejection.detail }
         }
     }
 }
 
-fn accepted(event: &Event) -> Fate {
+fn accepted(event: &Event) -> Outcome {
     let (effect, sections) = match &event.body {
         Body::Onboarding(sections) => ("onboarding", sections.as_slice()),
         Body::Update(sections) => ("update", sections.as_slice()),
         Body::Tombstone => ("erasure", [].as_slice()),
     };
-    Fate::Accepted {
+    Outcome::Accepted {
         effect,
         user_id: event.user.to_string(),
         time: event.stamp.time.to_string(),

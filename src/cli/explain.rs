@@ -13,7 +13,7 @@ use crate::domain::profile::Profile;
 use crate::domain::scoring::Catalog;
 use crate::runtime::exit::Exit;
 
-pub use crate::users::explain::{Explanation, Report};
+pub use crate::users::explain::{ExplainReport, Explanation};
 use crate::users::explain_lines;
 pub use crate::users::explain_lines::{Summary, explain_jsonl};
 
@@ -56,7 +56,7 @@ pub fn explain_file(
 ) -> anyhow::Result<Exit> {
     let text = read(path)?;
     let (profile, at) = profile_in(&text, now)?;
-    print(&Report::of(&profile, at, catalog), json, out)?;
+    print(&ExplainReport::of(&profile, at, catalog), json, out)?;
     Ok(Exit::Ok)
 }
 

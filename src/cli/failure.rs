@@ -29,7 +29,7 @@ pub fn exit_of(error: &anyhow::Error) -> Exit {
             return Some(halt.exit());
         }
         match cause.downcast_ref::<ReadError>() {
-            Some(ReadError::Away(_)) => return Some(Exit::DependencyAway),
+            Some(ReadError::Unavailable(_)) => return Some(Exit::DependencyUnavailable),
             Some(ReadError::Missing(_)) => return Some(Exit::Refused),
             Some(ReadError::Interrupted) => return Some(Exit::Interrupted),
             Some(ReadError::Failed { .. } | ReadError::Undecodable { .. }) | None => {}
@@ -39,7 +39,7 @@ pub fn exit_of(error: &anyhow::Error) -> Exit {
             || cause.downcast_ref::<StoreError>().is_some_and(|error| error.class().is_none());
         let is_outage = cause.downcast_ref::<sqlx::Error>().is_some_and(|error| classify(error) == ErrorClass::Outage)
             || matches!(cause.downcast_ref(), Some(StoreError::TimedOut(_)));
-        is_refused.then_some(Exit::Refused).or(is_outage.then_some(Exit::DependencyAway))
+        is_refused.then_some(Exit::Refused).or(is_outage.then_some(Exit::DependencyUnavailable))
     };
     error.chain().find_map(of_cause).unwrap_or(Exit::Failure)
 }

@@ -98,7 +98,7 @@ pub async fn run(args: &MigrateArgs, database_url: &str, out: &mut (impl Write +
     }
 }
 
-/// A database that does not answer is away, not slow.
+/// A database that does not answer is unavailable, not slow.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 async fn act(
@@ -131,7 +131,9 @@ async fn act(
 fn exit(error: &MigrateError) -> Exit {
     match error {
         MigrateError::Refused(_) => Exit::Refused,
-        MigrateError::Busy { .. } | MigrateError::Locked { .. } | MigrateError::Away(_) => Exit::DependencyAway,
+        MigrateError::Busy { .. } | MigrateError::Locked { .. } | MigrateError::Unavailable(_) => {
+            Exit::DependencyUnavailable
+        }
         MigrateError::Database(_) => Exit::Failure,
     }
 }

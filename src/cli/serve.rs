@@ -58,7 +58,7 @@ const LONGEST_MIGRATION: std::time::Duration = std::time::Duration::from_secs(6 
 /// Serves until stopped.
 ///
 /// # Errors
-/// What keeps it from starting, but for a database that is away: that is waited for.
+/// What keeps it from starting, but for a database that is unavailable: that is waited for.
 pub async fn run(config: Config, shown: Vec<ShownSetting>) -> anyhow::Result<Exit> {
     let metrics = Metrics::new()?;
     let traces = Traces::start(&metrics)?;
@@ -120,7 +120,7 @@ async fn serve(config: &Config, catalog: Arc<Catalog>, shared: &Shared, board: &
 }
 
 fn access(config: &Config) -> Access {
-    match (&config.http.token, config.http.open) {
+    match (&config.http.token, config.http.allow_anonymous) {
         (Some(token), _) => Access::token(token.expose()),
         (None, true) => Access::Open,
         (None, false) => Access::Closed,
@@ -139,7 +139,7 @@ fn ended(shared: &Shared) -> Exit {
     reason.exit()
 }
 
-/// Migrates if asked to, and checks the schema; waits for a database that is away.
+/// Migrates if asked to, and checks the schema; waits for a database that is unavailable.
 ///
 /// Gives whether the platform's users are there; `None` when a stop was requested meanwhile.
 async fn prepare_database(
@@ -156,9 +156,9 @@ async fn prepare_database(
         match prepared.await.context("the database did not answer")? {
             Ok(prepared) => return Ok(prepared),
             Err(error) if is_outage(&error) => {
-                shared.health.set_not_ready(SCHEMA, "the database is away");
+                shared.health.set_not_ready(SCHEMA, "the database is unavailable");
                 if !std::mem::replace(&mut reported, true) {
-                    warn!(reason = format!("{error:#}"), "the database is away; waiting for it");
+                    warn!(reason = format!("{error:#}"), "the database is unavailable; waiting for it");
                 }
             }
             Err(error) => return Err(error),
@@ -170,7 +170,7 @@ async fn prepare_database(
     }
 }
 
-/// Decides how segment-changed is written; waits for a registry that is away. `None` when it refuses the schema, or a stop
+/// Decides how segment-changed is written; waits for a registry that is unavailable. `None` when it refuses the schema, or a stop
 /// was requested meanwhile.
 async fn prepare_output(config: &Config, registry: Option<&Registry>, shared: &Shared) -> Option<Encoding> {
     let mut retry = Retry::forever();
@@ -190,12 +190,12 @@ async fn prepare_output(config: &Config, registry: Option<&Registry>, shared: &S
                 }
                 return Some(encoding);
             }
-            Err(Failure::Away(why)) => {
+            Err(Failure::Unavailable(why)) => {
                 shared.health.set_not_ready(schema_wait::COMPONENT, format!("away: {why}"));
                 if !std::mem::replace(&mut reported, true) {
                     warn!(
                         reason = why,
-                        "the schema registry is away; waiting for it with the schema of segment-changed"
+                        "the schema registry is unavailable; waiting for it with the schema of segment-changed"
                     );
                 }
             }
@@ -223,7 +223,7 @@ async fn prepare_once(config: &Config, options: &PgConnectOptions, shared: &Shar
             migrate::run(&mut connection, RunOptions::default(), &migrate::Limits::default(), progress).await;
         match migrated {
             Ok(_) => {}
-            Err(MigrateError::Busy { .. } | MigrateError::Locked { .. } | MigrateError::Away { .. }) => {
+            Err(MigrateError::Busy { .. } | MigrateError::Locked { .. } | MigrateError::Unavailable { .. }) => {
                 // Somebody else is at it, or nobody is there: an outage like any other.
                 return Err(sqlx::Error::Io(std::io::Error::other("the migrations have to wait")).into());
             }

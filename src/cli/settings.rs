@@ -24,7 +24,7 @@ pub fn settings(config: &Config) -> Settings {
         group: kafka.group_id.as_str().to_owned(),
         session_timeout: kafka.session_timeout,
         max_poll_interval: kafka.max_poll_interval,
-        start: kafka.start,
+        start: kafka.initial_offset,
         out_of_range: kafka.out_of_range,
         drain: kafka.drain_deadline,
         workers: config.database.connections as usize,
@@ -35,7 +35,10 @@ pub fn settings(config: &Config) -> Settings {
         },
         budget: Budget { records: config.in_flight.max_records as usize, bytes: config.in_flight.max_bytes.0 },
         limits: Limits { max_value_bytes: limits.max_value_bytes.0, max_future_ms: millis(limits.max_future) },
-        flood: FloodLimit { records: limits.rejection_run as usize, bytes: limits.rejection_run_bytes.0 },
+        flood: FloodLimit {
+            records: limits.max_consecutive_rejections as usize,
+            bytes: limits.max_consecutive_rejection_bytes.0,
+        },
         output_encoding: encoding(&config.topics),
         registry: None,
         max_outbox_rows: i64::from(config.outbox.max_depth),
@@ -78,7 +81,7 @@ pub(super) fn registry(config: &RegistryConfig) -> Result<Option<Registry>, Clie
 /// There can be no client for it.
 pub(super) fn registry_at(config: &RegistryConfig, url: &str) -> Result<Client, ClientError> {
     let login = config.username.as_ref().zip(config.password.as_ref());
-    Client::new(&registry::Settings {
+    Client::new(&registry::ClientSettings {
         url: url.to_owned(),
         login: login.map(|(name, password)| (name.as_str().to_owned(), password.expose().to_owned())),
         ca: config.ca.clone(),

@@ -45,7 +45,7 @@ fn check_size(value: &[u8], limits: &Limits) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// A null record erases the user that its key names.
+/// A tombstone erases the user that its key names.
 fn tombstone(record: &RawRecord<'_>) -> Result<Event, Rejection> {
     let key = record.key.ok_or_else(|| Rejection::new(Reason::Empty, "neither a key nor a value"))?;
     let id: Arc<str> = "".into();

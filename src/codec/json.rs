@@ -54,8 +54,9 @@ pub(super) fn read(value: &[u8], kind: Kind) -> Result<Message<'_>, Refusal> {
         timestamp: scalar("timestamp")?,
         correlation_id: scalar("correlationId")?,
         payload: Node::Null,
-    };
-    Ok(Message { payload: read_with(tree::payload(kind), payload, "payload")?, ..message.of_kind(kind)? })
+    }
+    .of_kind(kind)?;
+    Ok(Message { payload: read_with(tree::payload(kind), payload, "payload")?, ..message })
 }
 
 /// The sections of a profile's `preferences`, given as a JSON object, and of a date of birth: what an event would keep.

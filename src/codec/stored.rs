@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::event::Stamp;
 use crate::domain::profile::{Profile, Register};
-use crate::domain::ranking_change::{Announcement, Change, Saying};
+use crate::domain::ranking_change::{ChangeBody, NewRanking, RankingChange};
 use crate::domain::section::{Section, SectionKind};
 
 const STATE_VERSION: u8 = 1;
@@ -43,7 +43,7 @@ pub struct StoredState {
     /// Registers and onboarding; the erasure lies in a column.
     pub profile: Profile,
     /// The ranking published last, if a ranking and no tombstone was.
-    pub announcement: Option<Arc<Announcement>>,
+    pub new_ranking: Option<Arc<NewRanking>>,
 }
 
 /// The fields of a state in their stored order.
@@ -54,22 +54,22 @@ struct StateBody<'a> {
     sections: Vec<(u8, Cow<'a, Section>)>,
     /// The number of the onboarding's stamp.
     onboarded: Option<u8>,
-    announcement: Option<Cow<'a, Announcement>>,
+    new_ranking: Option<Cow<'a, NewRanking>>,
 }
 
 /// The binary column of a state.
 ///
 /// # Errors
 /// Only by a defect.
-pub fn encode_state(profile: &Profile, said: Option<&Saying>) -> Result<Vec<u8>, EncodingError> {
+pub fn encode_state(profile: &Profile, last_published: Option<&ChangeBody>) -> Result<Vec<u8>, EncodingError> {
     let mut stamps = Vec::with_capacity(MOST_STAMPS);
     let sections = profile
         .registers()
         .map(|register| (number_among(&mut stamps, &register.stamp), Cow::Borrowed(&register.section)))
         .collect();
     let onboarded = profile.onboarded().map(|stamp| number_among(&mut stamps, stamp));
-    let announcement = said.and_then(Saying::announcement).map(|announcement| Cow::Borrowed(&**announcement));
-    encode(STATE_VERSION, &StateBody { stamps, sections, onboarded, announcement }, "a state")
+    let new_ranking = last_published.and_then(ChangeBody::ranking).map(|new_ranking| Cow::Borrowed(&**new_ranking));
+    encode(STATE_VERSION, &StateBody { stamps, sections, onboarded, new_ranking }, "a state")
 }
 
 /// The number of a stamp among those of a state, which takes it in if it is new.
@@ -88,7 +88,7 @@ fn number_among<'p>(stamps: &mut Vec<Cow<'p, Stamp>>, stamp: &'p Stamp) -> u8 {
 /// The bytes are no state, or a newer version's.
 pub fn decode_state(bytes: &[u8]) -> Result<StoredState, CodecError> {
     const DAMAGED: CodecError = CodecError::Damaged { what: "state" };
-    let StateBody { stamps, sections, onboarded, announcement } = decode(STATE_VERSION, bytes, "state")?;
+    let StateBody { stamps, sections, onboarded, new_ranking } = decode(STATE_VERSION, bytes, "state")?;
     if stamps.len() > MOST_STAMPS || sections.len() > SectionKind::COUNT {
         return Err(DAMAGED);
     }
@@ -98,15 +98,15 @@ pub fn decode_state(bytes: &[u8]) -> Result<StoredState, CodecError> {
     };
     let registers = sections.into_iter().map(register).collect::<Result<Vec<_>, _>>()?;
     let onboarded = onboarded.map(stamp).transpose()?;
-    let announcement = announcement.map(|announcement| Arc::new(announcement.into_owned()));
-    Ok(StoredState { profile: Profile::new(registers, onboarded), announcement })
+    let new_ranking = new_ranking.map(|new_ranking| Arc::new(new_ranking.into_owned()));
+    Ok(StoredState { profile: Profile::new(registers, onboarded), new_ranking })
 }
 
 /// The body of an outbox row.
 ///
 /// # Errors
 /// Only by a defect.
-pub fn encode_changes(changes: &[Change]) -> Result<Vec<u8>, EncodingError> {
+pub fn encode_changes(changes: &[RankingChange]) -> Result<Vec<u8>, EncodingError> {
     encode(OUTBOX_VERSION, changes, "an outbox row")
 }
 
@@ -114,7 +114,7 @@ pub fn encode_changes(changes: &[Change]) -> Result<Vec<u8>, EncodingError> {
 ///
 /// # Errors
 /// The bytes are no outbox row, or a newer version's.
-pub fn decode_changes(bytes: &[u8]) -> Result<Vec<Change>, CodecError> {
+pub fn decode_changes(bytes: &[u8]) -> Result<Vec<RankingChange>, CodecError> {
     decode(OUTBOX_VERSION, bytes, "outbox row")
 }
 

@@ -41,7 +41,7 @@ choice! {
 
 choice! {
     /// Where a group without committed offsets starts.
-    pub enum Start {
+    pub enum InitialOffset {
         Earliest = "earliest",
         Latest = "latest",
     }
@@ -154,7 +154,7 @@ const REFUSED: &[(&str, &str)] = &[
         "group.instance.id group.protocol group.protocol.type group.remote.assignor partition.assignment.strategy",
     ),
     ("records of one user must go where Java and KafkaJS clients would put them", "partitioner"),
-    ("start positions are decided by kafka.start and kafka.out_of_range", "auto.offset.reset"),
+    ("start positions are decided by kafka.initial_offset and kafka.out_of_range", "auto.offset.reset"),
     ("the outbox's lease must outlast it", "delivery.timeout.ms message.timeout.ms"),
     ("the end of a partition ends a run of rejections", "enable.partition.eof"),
     ("records of aborted transactions never happened", "isolation.level"),

@@ -21,7 +21,9 @@ mod url;
 mod validate;
 mod value;
 
-pub use kafka::{Brokers, Encoding, KafkaProperties, OutOfRange, SaslMechanism, SecurityProtocol, Start, TopicName};
+pub use kafka::{
+    Brokers, Encoding, InitialOffset, KafkaProperties, OutOfRange, SaslMechanism, SecurityProtocol, TopicName,
+};
 pub use moment::Moment;
 pub use problem::{Problem, Problems};
 pub use setting::{Setting, SettingFlags};

@@ -1,4 +1,4 @@
-//! What is wrong with a configuration: all of it, said at once, without a value in it.
+//! What is wrong with a configuration: all of it, published at once, without a value in it.
 
 use std::fmt;
 

@@ -268,7 +268,7 @@ mod tests {
         for name in links.split(' ') {
             assert!(is_service_link(&format!("SEGMENTER_{name}")), "{name}");
         }
-        for name in ["SEGMENTER_LOGG", "SEGMENTER_PORT_X", "SEGMENTER_PORTS"] {
+        for name in ["SEGMENTER_LOG_FILTR", "SEGMENTER_PORT_X", "SEGMENTER_PORTS"] {
             assert!(!is_service_link(name), "{name}");
         }
         for setting in SETTINGS.iter() {

@@ -6,7 +6,9 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use super::Section;
-use super::kafka::{Brokers, Encoding, KafkaProperties, OutOfRange, SaslMechanism, SecurityProtocol, Start, TopicName};
+use super::kafka::{
+    Brokers, Encoding, InitialOffset, KafkaProperties, OutOfRange, SaslMechanism, SecurityProtocol, TopicName,
+};
 use super::setting::{Setting, default, optional, required, settings};
 use super::sources::Reader;
 use super::url::{DatabaseUrl, RegistryUrl};
@@ -39,7 +41,7 @@ settings! {
         /// The consumer group.
         group_id: Name = default("segmenter").env("SEGMENTER_GROUP_ID"),
         /// Where a group without committed offsets starts.
-        start: Start = default("earliest"),
+        initial_offset: InitialOffset = default("earliest"),
         /// What to do when a committed offset is no longer in its partition: `stop` ends the process, for records are lost.
         out_of_range: OutOfRange = default("stop"),
         /// How long the group waits for a silent process before its partitions go to another.
@@ -94,7 +96,7 @@ settings! {
         /// The name in `pg_stat_activity`.
         application_name: Name = default("segmenter"),
         /// Migrate the database before serving.
-        migrate: bool = default("false").env("SEGMENTER_MIGRATE").flag("migrate"),
+        migrate: bool = default("false").flag("migrate"),
     }
     /// How much one transaction folds.
     batch: BatchConfig {
@@ -119,9 +121,9 @@ settings! {
         /// How far an event may be dated after its own record; one that is later is a dead letter.
         max_future: Duration = default("5m").range("0", "1d"),
         /// How many rejected records in a row of a partition stop the process.
-        rejection_run: u32 = default("200").range("1", "100000"),
+        max_consecutive_rejections: u32 = default("200").range("1", "100000"),
         /// How many bytes of rejected records in a row are held back before the process stops.
-        rejection_run_bytes: Bytes = default("64MiB").range("64KiB", "8GiB"),
+        max_consecutive_rejection_bytes: Bytes = default("64MiB").range("64KiB", "8GiB"),
     }
     /// Changes that are committed and not yet published.
     outbox: OutboxConfig {
@@ -134,10 +136,10 @@ settings! {
     http: HttpConfig {
         /// Where it listens; port 0 takes a free one, which the log names.
         addr: SocketAddr = default("0.0.0.0:8080"),
-        /// The bearer token with which `/v1/users` may be read; without it, and without `http.open`, it is closed.
+        /// The bearer token with which `/v1/users` may be read; without it, and without `http.allow_anonymous`, it is closed.
         token: Option<Secret> = optional(),
         /// Let everyone that reaches the port read `/v1/users`.
-        open: bool = default("false"),
+        allow_anonymous: bool = default("false"),
         /// Show the look-up of users on the page, at `/users`, to those who may read `/v1/users`; without it there is no such page.
         user_page: bool = default("false"),
     }
@@ -149,7 +151,7 @@ settings! {
     /// What is logged, to standard error.
     log: LogConfig {
         /// A level, or directives such as `info,segmenter::kafka=debug,librdkafka=warn`.
-        filter: LogFilter = default("info").env("SEGMENTER_LOG"),
+        filter: LogFilter = default("info"),
         /// How it looks; without it `pretty` on a terminal, else `json`.
         format: Option<LogFormat> = optional(),
     }

@@ -33,7 +33,7 @@ impl Rules for Config {
 impl Rules for LimitsConfig {
     fn check(&self, reader: &mut Reader<'_>) {
         let longest = ("limits.max_value_bytes", self.max_value_bytes);
-        at_least(reader, ("limits.rejection_run_bytes", self.rejection_run_bytes), longest);
+        at_least(reader, ("limits.max_consecutive_rejection_bytes", self.max_consecutive_rejection_bytes), longest);
     }
 }
 
@@ -47,9 +47,9 @@ impl Rules for DatabaseConfig {
 impl Rules for HttpConfig {
     fn check(&self, reader: &mut Reader<'_>) {
         let rule = "must not be true beside http.token: the token would protect nothing";
-        reader.must(!self.open || self.token.is_none(), "http.open", rule);
-        let rule = "needs http.token or http.open: without them nobody may read about users";
-        reader.must(!self.user_page || self.token.is_some() || self.open, "http.user_page", rule);
+        reader.must(!self.allow_anonymous || self.token.is_none(), "http.allow_anonymous", rule);
+        let rule = "needs http.token or http.allow_anonymous: without them nobody may read about users";
+        reader.must(!self.user_page || self.token.is_some() || self.allow_anonymous, "http.user_page", rule);
     }
 }
 

@@ -1,4 +1,4 @@
-//! One user's events folded into the user's state: what to write and what to say. Pure; the heart of the service.
+//! One user's events folded into the user's state: what to write and what to publish. Pure; the heart of the service.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::event::{Body, Event, Millis, UserId};
 use super::profile::{Outcome, Profile};
-use super::ranking_change::{Announcement, Change, Saying, Scored, Trigger};
+use super::ranking_change::{ChangeBody, NewRanking, RankingChange, ScoredSegment, Trigger};
 use super::row::RowContent;
 use super::scoring::{self, Catalog, RankedSegment};
 use super::section::SectionKind;
@@ -18,28 +18,28 @@ pub struct Context<'a> {
     pub catalog: &'a Catalog,
     /// The database's clock, Unix time in ms: where the next revision starts, if it is not behind the last one.
     pub clock_ms: i64,
-    pub voice: Voice,
+    pub publishing: Publishing,
 }
 
-/// Whether a new ranking is said at once. Erasures always are.
+/// Whether a new ranking is published at once. Erasures always are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Voice {
-    Aloud,
+pub enum Publishing {
+    Immediate,
     /// Not yet: the state remembers the job, and whoever writes next of the user, or the job's end, says the net change.
-    Quiet(QuietJob),
+    Deferred(DeferringJob),
 }
 
-/// A job that writes quietly.
+/// A job that writes deferred.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct QuietJob {
+pub struct DeferringJob {
     pub id: Uuid,
     /// Whether its end says what it changed. If not, a user left to another job's end stays with that job.
-    pub says_at_end: bool,
+    pub publishes_at_end: bool,
 }
 
-impl QuietJob {
+impl DeferringJob {
     fn holder(self, prior: Option<Uuid>) -> Uuid {
-        if self.says_at_end { self.id } else { prior.unwrap_or(self.id) }
+        if self.publishes_at_end { self.id } else { prior.unwrap_or(self.id) }
     }
 }
 
@@ -62,7 +62,7 @@ enum Origin<'a> {
 pub struct Fold {
     /// In the order in which the events were given.
     pub outcomes: Vec<Outcome>,
-    /// Absent when no register changed: then nothing is written and nothing said.
+    /// Absent when no register changed: then nothing is written and nothing published.
     pub write: Option<Write>,
 }
 
@@ -71,7 +71,7 @@ pub struct Fold {
 pub struct Write {
     pub state: State,
     pub row: RowWrite,
-    pub change: Option<Change>,
+    pub change: Option<RankingChange>,
     /// The profile's budget is in a currency that the catalog does not know, and was taken as EUR.
     pub unknown_currency: bool,
 }
@@ -136,7 +136,7 @@ fn logical_time_if_onboarded(profile: &Profile) -> Option<Millis> {
     profile.onboarded().and_then(|_| profile.logical_time())
 }
 
-/// The write for a user who is onboarded: scored anew, said if the ranked segments differ from those last said.
+/// The write for a user who is onboarded: scored anew, said if the ranked segments differ from those last published.
 fn scored(
     user: &UserId,
     mut state: State,
@@ -151,50 +151,52 @@ fn scored(
     state.catalog_version = catalog.version();
     let segmentation = scoring::segment(&engine_input(&state.profile, logical_time), catalog);
     let row = RowContent::new(&segmentation, catalog, logical_time);
-    let same = state.said_segments().eq(segmentation.ranking.iter().map(|ranked| &*ranked.segment));
+    let same = state.published_segments().eq(segmentation.ranking.iter().map(|ranked| &*ranked.segment));
     let job_before = state.job.take();
-    let change = match context.voice {
-        Voice::Quiet(job) if !same => {
+    let change = match context.publishing {
+        Publishing::Deferred(job) if !same => {
             state.job = Some(job.holder(job_before));
             None
         }
-        Voice::Aloud if !same => {
+        Publishing::Immediate if !same => {
             let ranking = segmentation.ranking;
-            let announcement = announcement(state.last_ranking(), ranking, logical_time, origin, catalog);
-            Some(publish(user, &mut state, Saying::Ranking(Arc::new(announcement)), context))
+            let new_ranking = new_ranking(state.last_ranking(), ranking, logical_time, origin, catalog);
+            Some(publish(user, &mut state, ChangeBody::Ranking(Arc::new(new_ranking)), context))
         }
-        Voice::Quiet(_) | Voice::Aloud => None,
+        Publishing::Deferred(_) | Publishing::Immediate => None,
     };
     Ok(Write { state, row: RowWrite::Upsert(row), change, unknown_currency: segmentation.unknown_currency })
 }
 
-/// The write for a user who is not onboarded (any more): a null record if anything had been said.
+/// The write for a user who is not onboarded (any more): a tombstone if anything had been published.
 fn unscored(user: &UserId, mut state: State, erased: bool, context: &Context<'_>) -> Write {
     let row = if erased { RowWrite::Remove } else { RowWrite::Leave };
-    let published = state.said.as_ref().and_then(Saying::announcement).is_some();
-    let change = published.then(|| publish(user, &mut state, Saying::Null, context));
+    let published = state.last_published.as_ref().and_then(ChangeBody::ranking).is_some();
+    let change = published.then(|| publish(user, &mut state, ChangeBody::Tombstone, context));
     state.job = None;
     Write { state, row, change, unknown_currency: false }
 }
 
-/// Makes `saying` the last of `state`; gives the change to publish.
-fn publish(user: &UserId, state: &mut State, saying: Saying, context: &Context<'_>) -> Change {
+/// Makes `publishing` the last of `state`; gives the change to publish.
+fn publish(user: &UserId, state: &mut State, body: ChangeBody, context: &Context<'_>) -> RankingChange {
     state.revision = state.revision.saturating_add(1).max(context.clock_ms);
-    state.said = Some(saying.clone());
-    Change { user: user.clone(), revision: state.revision, saying }
+    state.last_published = Some(body.clone());
+    RankingChange { user: user.clone(), revision: state.revision, body }
 }
 
-fn announcement(
+fn new_ranking(
     previous: &[RankedSegment],
     ranking: Vec<RankedSegment>,
     logical_time: Millis,
     origin: Origin<'_>,
     catalog: &Catalog,
-) -> Announcement {
-    let previous =
-        previous.iter().map(|ranked| Scored { segment: Arc::clone(&ranked.segment), score: ranked.score }).collect();
+) -> NewRanking {
+    let previous = previous
+        .iter()
+        .map(|ranked| ScoredSegment { segment: Arc::clone(&ranked.segment), score: ranked.score })
+        .collect();
     let Provenance { trigger, causation_id, correlation_id, traceparent, replay_id } = origin.provenance();
-    Announcement {
+    NewRanking {
         previous,
         ranking,
         catalog_version: catalog.version(),
@@ -207,7 +209,7 @@ fn announcement(
     }
 }
 
-/// Where a change came from, as it is said.
+/// Where a change came from, as it is published.
 struct Provenance {
     trigger: Trigger,
     causation_id: Option<Arc<str>>,

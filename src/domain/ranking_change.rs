@@ -1,4 +1,4 @@
-//! What is said to the recommenders: a user's new ranking against the one said before it.
+//! What is published to the recommenders: a user's new ranking against the one published before it.
 
 use std::sync::Arc;
 
@@ -32,16 +32,16 @@ impl Trigger {
 
 /// A segment with its score, 0 to 1.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Scored {
+pub struct ScoredSegment {
     pub segment: Arc<str>,
     pub score: f64,
 }
 
-/// Everything that saying a ranking once more needs, but for the user and the revision.
+/// Everything that body a ranking once more needs, but for the user and the revision.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Announcement {
-    /// The ranking said before this one, best first; empty where nothing or a null record was.
-    pub previous: Vec<Scored>,
+pub struct NewRanking {
+    /// The ranking published before this one, best first; empty where nothing or a tombstone was.
+    pub previous: Vec<ScoredSegment>,
     /// The ranking said, best first.
     pub ranking: Vec<RankedSegment>,
     pub catalog_version: u32,
@@ -57,28 +57,28 @@ pub struct Announcement {
 
 /// What a record on segment-changed says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub enum Saying {
+pub enum ChangeBody {
     /// Shared by the state, the outbox row and the publisher.
-    Ranking(Arc<Announcement>),
-    /// The user was erased: a null record.
-    Null,
+    Ranking(Arc<NewRanking>),
+    /// The user was erased: a tombstone.
+    Tombstone,
 }
 
-impl Saying {
-    /// The announcement of a ranking.
-    pub fn announcement(&self) -> Option<&Arc<Announcement>> {
+impl ChangeBody {
+    /// The new_ranking of a ranking.
+    pub fn ranking(&self) -> Option<&Arc<NewRanking>> {
         match self {
-            Self::Ranking(announcement) => Some(announcement),
-            Self::Null => None,
+            Self::Ranking(new_ranking) => Some(new_ranking),
+            Self::Tombstone => None,
         }
     }
 }
 
-/// One thing to say: it has one event id and is the same for ever.
+/// One thing to publish: it has one event id and is the same for ever.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Change {
+pub struct RankingChange {
     pub user: UserId,
     /// Per user, increasing; about the Unix time in ms at which the change was made.
     pub revision: i64,
-    pub saying: Saying,
+    pub body: ChangeBody,
 }

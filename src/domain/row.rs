@@ -11,7 +11,7 @@ use super::scoring::{Catalog, RankedSegment, Segmentation};
 #[derive(Debug, Clone, PartialEq)]
 pub struct RowContent {
     /// Best first.
-    pub segments: Vec<ShownAssignment>,
+    pub segments: Vec<ShownSegment>,
     pub last_segment_update: Millis,
     pub vector: [f64; 8],
 }
@@ -21,7 +21,7 @@ impl RowContent {
     pub fn new(segmentation: &Segmentation, catalog: &Catalog, logical_time: Millis) -> Self {
         let assigned_at = logical_time.to_string().into();
         let segments =
-            segmentation.ranking.iter().map(|ranked| ShownAssignment::new(ranked, &assigned_at, catalog)).collect();
+            segmentation.ranking.iter().map(|ranked| ShownSegment::new(ranked, &assigned_at, catalog)).collect();
         Self { segments, last_segment_update: logical_time, vector: segmentation.vector }
     }
 
@@ -39,7 +39,7 @@ impl RowContent {
 /// An assignment as rows and records show it: the reasons as texts for the traveller.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct ShownAssignment {
+pub struct ShownSegment {
     pub segment: Arc<str>,
     /// 0 to 1.
     pub score: f64,
@@ -48,7 +48,7 @@ pub struct ShownAssignment {
     pub assigned_at: Arc<str>,
 }
 
-impl ShownAssignment {
+impl ShownSegment {
     /// The assignment with the texts that `catalog` has for its reasons.
     pub fn new(ranked: &RankedSegment, assigned_at: &Arc<str>, catalog: &Catalog) -> Self {
         Self {

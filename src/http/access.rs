@@ -42,7 +42,7 @@ impl Access {
             Self::Open => Ok(()),
             Self::Closed => Err(Problem::new(
                 StatusCode::FORBIDDEN,
-                "reading about users is off; set http.token, or http.open to let everybody read",
+                "reading about users is off; set http.token, or http.allow_anonymous to let everybody read",
             )),
             Self::Token(expected) => {
                 // Hashes are compared, so how long it takes tells nothing about the token.

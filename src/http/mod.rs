@@ -17,7 +17,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::json;
 
-use crate::runtime::health::Report;
+use crate::runtime::health::HealthReport;
 use crate::store::Store;
 use status::Board;
 
@@ -81,7 +81,7 @@ async fn guard(request: Request, next: Next) -> Response {
     response
 }
 
-fn health(pages: &Pages, is_good: impl Fn(&Report) -> bool) -> Response {
+fn health(pages: &Pages, is_good: impl Fn(&HealthReport) -> bool) -> Response {
     let report = pages.board.health.report();
     let status = if is_good(&report) { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(report)).into_response()

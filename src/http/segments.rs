@@ -11,13 +11,14 @@ use super::{Pages, Problem};
 use crate::domain::scoring::{Dimensions, ReasonCode};
 
 /// How long to wait for the users to be counted.
-const PATIENCE: Duration = Duration::from_secs(5);
+const COUNT_REUSED_FOR: Duration = Duration::from_secs(5);
 /// The oldest count that is shown, in seconds; an older one means that the database is unavailable.
 const OLDEST: u64 = 60;
 
 pub(super) async fn segments(State(pages): State<Pages>) -> Result<Json<Value>, Problem> {
     let catalog = &pages.store()?.catalog;
-    let counted = pages.board.distribution(PATIENCE).await.filter(|counted| counted.counted_seconds_ago <= OLDEST);
+    let counted =
+        pages.board.distribution(COUNT_REUSED_FOR).await.filter(|counted| counted.counted_seconds_ago <= OLDEST);
     let unavailable = || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the database does not answer in time");
     let segments = catalog.segments().map(|segment| {
         json!({

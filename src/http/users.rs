@@ -1,4 +1,4 @@
-//! `GET /v1/users/{id}/segments`: what is known of a user, why, and what was last said.
+//! `GET /v1/users/{id}/segments`: what is known of a user, why, and what was last published.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::codec::segment_changed::event_id;
 use crate::codec::stored::CodecError;
 use crate::domain::event::{Millis, UserId};
 use crate::domain::fold::engine_input;
-use crate::domain::ranking_change::Saying;
+use crate::domain::ranking_change::ChangeBody;
 use crate::domain::scoring::{self, Catalog, Dimensions, Segmentation};
 use crate::domain::state::State as UserState;
 use crate::store::{Store, lookup};
@@ -33,7 +33,7 @@ pub(super) struct UserReport<'a> {
     pub(super) scores: Vec<Named<'a>>,
     pub(super) vector: Option<[f64; 8]>,
     pub(super) sections: Vec<SectionReport<'a>>,
-    pub(super) said: Option<SaidReport<'a>>,
+    pub(super) last_published: Option<PublishedReport<'a>>,
 }
 
 #[derive(Serialize)]
@@ -67,12 +67,12 @@ pub(super) struct SectionReport<'a> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct SaidReport<'a> {
+pub(super) struct PublishedReport<'a> {
     pub(super) revision: i64,
     pub(super) event_id: String,
-    pub(super) said_at: String,
+    pub(super) published_at: String,
     pub(super) trigger: Option<&'static str>,
-    /// `null` where a null record was said.
+    /// `null` where a tombstone was published.
     pub(super) segments: Option<Vec<&'a str>>,
     pub(super) previous_segments: Vec<&'a str>,
 }
@@ -134,7 +134,7 @@ pub(super) fn report<'a>(found: &'a Found, catalog: &'a Catalog) -> UserReport<'
                 event_id: &register.stamp.id,
             })
             .collect(),
-        said: state.said.as_ref().map(|saying| said(user, state.revision, saying)),
+        last_published: state.last_published.as_ref().map(|body| last_published(user, state.revision, body)),
     }
 }
 
@@ -164,15 +164,15 @@ fn segments_of(of: &Segmentation, catalog: &Catalog) -> Vec<SegmentReport> {
         .collect()
 }
 
-fn said<'a>(user: &UserId, revision: i64, saying: &'a Saying) -> SaidReport<'a> {
-    let announcement = saying.announcement();
-    SaidReport {
+fn last_published<'a>(user: &UserId, revision: i64, body: &'a ChangeBody) -> PublishedReport<'a> {
+    let ranking = body.ranking();
+    PublishedReport {
         revision,
         event_id: event_id(user, revision).to_string(),
-        said_at: Millis(revision).to_string(),
-        trigger: announcement.map(|said| said.trigger.as_str()),
-        segments: announcement.map(|said| said.ranking.iter().map(|assigned| &*assigned.segment).collect()),
-        previous_segments: announcement
-            .map_or_else(Vec::new, |said| said.previous.iter().map(|scored| &*scored.segment).collect()),
+        published_at: Millis(revision).to_string(),
+        trigger: ranking.map(|ranking| ranking.trigger.as_str()),
+        segments: ranking.map(|ranking| ranking.ranking.iter().map(|ranked| &*ranked.segment).collect()),
+        previous_segments: ranking
+            .map_or_else(Vec::new, |ranking| ranking.previous.iter().map(|scored| &*scored.segment).collect()),
     }
 }

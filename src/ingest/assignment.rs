@@ -1,11 +1,11 @@
-//! The ledgers of all partitions assigned to this process, shared by the consumer thread, the workers and the
+//! The offset trackers of all partitions assigned to this process, shared by the consumer thread, the workers and the
 //! dead-letter writer.
 
 use std::collections::HashMap;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::offset_tracker::{Flood, FloodLimit, PartitionLedger, Verdict};
+use super::offset_tracker::{Finish, Flood, FloodLimit, OffsetTracker};
 use crate::kafka::partition::Partition;
 use crate::telemetry::metrics::Load;
 
@@ -24,9 +24,9 @@ pub struct FloodAt {
     pub flood: Flood,
 }
 
-/// What finishing some records brought about.
+/// What finishing some records effects about.
 #[derive(Debug)]
-pub struct Brought<R> {
+pub struct Effects<R> {
     pub to_write: Vec<(Ticket, R)>,
     pub flood: Option<FloodAt>,
 }
@@ -44,7 +44,7 @@ impl Budget {
     }
 }
 
-/// The ledgers, behind one lock.
+/// The offset trackers, behind one lock.
 #[derive(Debug)]
 pub struct Assignment<R> {
     limit: FloodLimit,
@@ -62,7 +62,7 @@ struct Inner<R> {
 #[derive(Debug)]
 struct Slot<R> {
     epoch: u64,
-    ledger: PartitionLedger<R>,
+    ledger: OffsetTracker<R>,
     committed: Option<i64>,
 }
 
@@ -92,17 +92,17 @@ impl<R> Assignment<R> {
         Self { limit, inner: Mutex::new(inner), changed: Condvar::new() }
     }
 
-    /// Opens a fresh ledger for each partition; tickets of an earlier assignment become void.
+    /// Opens a fresh offset tracker for each partition; tickets of an earlier assignment become void.
     pub fn assign(&self, partitions: &[Partition]) {
         let mut inner = self.lock();
         for partition in partitions {
             inner.next_epoch += 1;
-            let slot = Slot { epoch: inner.next_epoch, ledger: PartitionLedger::new(self.limit), committed: None };
+            let slot = Slot { epoch: inner.next_epoch, ledger: OffsetTracker::new(self.limit), committed: None };
             inner.slots.insert(*partition, slot);
         }
     }
 
-    /// Closes the ledgers; what was still on its way is abandoned, never committed.
+    /// Closes the offset trackers; what was still on its way is abandoned, never committed.
     pub fn give_up(&self, partitions: &[Partition]) {
         let mut inner = self.lock();
         for partition in partitions {
@@ -127,22 +127,22 @@ impl<R> Assignment<R> {
     }
 
     /// Ends records. Void tickets are ignored: their records are delivered again to whoever has the partition now.
-    pub fn finish(&self, ended: impl IntoIterator<Item = (Ticket, Verdict<R>)>) -> Brought<R> {
-        let mut brought = Brought { to_write: Vec::new(), flood: None };
+    pub fn finish(&self, ended: impl IntoIterator<Item = (Ticket, Finish<R>)>) -> Effects<R> {
+        let mut effects = Effects { to_write: Vec::new(), flood: None };
         let mut inner = self.lock();
         for (ticket, verdict) in ended {
             let Some(slot) = inner.slot(ticket) else { continue };
             let finished = slot.ledger.finish(ticket.sequence, verdict);
             let ticket_of = |sequence| Ticket { sequence, ..ticket };
-            brought
+            effects
                 .to_write
                 .extend(finished.to_write.into_iter().map(|(sequence, rejected)| (ticket_of(sequence), rejected)));
             let flood = finished.flood.map(|flood| FloodAt { partition: ticket.partition, flood });
-            brought.flood = brought.flood.or(flood);
+            effects.flood = effects.flood.or(flood);
         }
         drop(inner);
         self.changed.notify_all();
-        brought
+        effects
     }
 
     /// Dead letters are acknowledged.
@@ -215,7 +215,7 @@ impl<R> Assignment<R> {
         self.lock().slots.keys().copied().collect()
     }
 
-    /// The most entries that any ledger keeps.
+    /// The most entries that any offset tracker keeps.
     pub fn longest(&self) -> usize {
         self.lock().slots.values().map(|slot| slot.ledger.len()).max().unwrap_or(0)
     }
@@ -245,7 +245,7 @@ impl<R> Assignment<R> {
         true
     }
 
-    /// The ledgers hold plain values that are never left half-changed, so a panic elsewhere does not spoil them.
+    /// The offset trackers hold plain values that are never left half-changed, so a panic elsewhere does not spoil them.
     fn lock(&self) -> MutexGuard<'_, Inner<R>> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,4 +1,4 @@
-//! The consumer loop: polls on one thread of its own, decodes, enters each record in its ledger and queues it with the
+//! The consumer loop: polls on one thread of its own, decodes, enters each record in its offset tracker and queues it with the
 //! worker of its user. While the database, the outbox, the registry or the dead letters are behind it pauses and polls on, so that it
 //! keeps its partitions.
 
@@ -16,11 +16,11 @@ use tokio::sync::mpsc;
 use tracing::{info, warn};
 
 use super::assignment::Budget;
-use super::dispatch::Sorter;
+use super::dispatcher::Dispatcher;
 use super::rebalance::LiveContext;
 use super::record::OriginalRecord;
 use super::schema_wait::Waiting;
-use super::stuck::{Place, Stays};
+use super::stuck::{FetchPosition, Stays};
 use super::worker::Finisher;
 use crate::codec::framed::SCHEMA_HEADER;
 use crate::codec::{Limits, RawRecord};
@@ -46,15 +46,15 @@ const RECORDS_BETWEEN_LOOKS: u32 = 16;
 const QUIET: Duration = Duration::from_secs(1);
 /// How long a stop that is not a request waits for what is on its way.
 const SHORT_DRAIN: Duration = Duration::from_secs(2);
-/// A ledger of this many budgets, kept long by rejections held back at its front, ends the run.
-const LONGEST_LEDGER: usize = 4;
+/// A offset tracker of this many budgets, kept long by rejections held back at its front, ends the run.
+const LONGEST_TRACKER: usize = 4;
 
 /// What the loop may take in.
 #[derive(Debug, Clone)]
 pub struct Intake {
     pub budget: Budget,
     pub limits: Limits,
-    /// Set by others while the outbox is too deep, or the schema registry away.
+    /// Set by others while the outbox is too deep, or the schema registry unavailable.
     pub closed: Vec<Arc<AtomicBool>>,
 }
 
@@ -69,7 +69,7 @@ pub struct LiveConsumer {
     pub consumer: BaseConsumer<LiveContext>,
     pub intake: Intake,
     pub schemas: Option<Schemas>,
-    pub sorter: Sorter,
+    pub dispatcher: Dispatcher,
     pub finisher: Finisher,
     pub drain: Duration,
     pub metrics: Metrics,
@@ -191,7 +191,7 @@ impl LiveConsumer {
         let schema_header = registry.and_then(|_| header_named(SCHEMA_HEADER));
         let original = || OriginalRecord::new(message, headers, partition);
         match decode_with(registry.map(|schemas| &schemas.registry), &raw, schema_header, &self.intake.limits) {
-            Ok(decoded) => self.sorter.sort(ticket, decoded, original),
+            Ok(decoded) => self.dispatcher.dispatch(ticket, decoded, original),
             Err(schema) => {
                 if let Some(schemas) = registry {
                     // Those who wait are looked after for as long as this loop runs.
@@ -226,7 +226,7 @@ impl LiveConsumer {
         }));
         let assignment = &self.finisher.assignment;
         let with_runs = assignment.partitions_with_runs();
-        let too_long = assignment.longest() > self.intake.budget.records.saturating_mul(LONGEST_LEDGER);
+        let too_long = assignment.longest() > self.intake.budget.records.saturating_mul(LONGEST_TRACKER);
         let is_paused = self.consumer.context().paused.load(Ordering::Relaxed);
         let mut behind_end = Vec::new();
         let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
@@ -239,7 +239,7 @@ impl LiveConsumer {
             let lag = if found.app_offset >= 0 { (end - found.app_offset).max(0) } else { found.consumer_lag.max(0) };
             let at_end = found.next_offset >= end && found.fetchq_cnt == 0;
             if (0..end).contains(&found.next_offset) && !is_paused {
-                behind_end.push((partition, Place { next: found.next_offset, taken: found.app_offset }));
+                behind_end.push((partition, FetchPosition { next: found.next_offset, taken: found.app_offset }));
             }
             let age = |timestamp: i64| (now_ms as i64 - timestamp).max(0) as f64 / 1000.0;
             let last_read = delivered.and_then(|(_, timestamp)| *timestamp).map_or(0.0, age);

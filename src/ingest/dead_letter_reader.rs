@@ -1,5 +1,5 @@
 //! Dead letters read back: headers to a typed value. A dead-letter topic may hold anybody's records; what is not a dead
-//! letter of ours, to the letter, is foreign.
+//! dead letter of ours, to the dead letter, is foreign.
 
 use std::ffi::CStr;
 use std::sync::Arc;
@@ -21,12 +21,12 @@ use crate::kafka::partition::Partition;
 
 /// A place in the dead-letter topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
+pub struct DeadLetterPosition {
     pub partition: i32,
     pub offset: i64,
 }
 
-impl std::fmt::Display for Place {
+impl std::fmt::Display for DeadLetterPosition {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(formatter, "{}:{}", self.partition, self.offset)
     }
@@ -55,7 +55,7 @@ pub enum Content {
 }
 
 impl Content {
-    /// The original value's length in bytes; `None` for a null record.
+    /// The original value's length in bytes; `None` for a tombstone.
     pub fn length(&self) -> Option<u64> {
         match self {
             Self::Whole(value) => value.as_ref().map(|value| value.len() as u64),
@@ -79,7 +79,7 @@ impl Content {
 /// A dead letter of ours.
 #[derive(Debug, Clone)]
 pub struct DeadLetter {
-    pub place: Place,
+    pub place: DeadLetterPosition,
     pub origin: Origin,
     pub reason: Reason,
     /// Which field and rule, or SQLSTATE and constraint.
@@ -95,7 +95,7 @@ pub struct DeadLetter {
 /// A record that is no dead letter of ours, and by what it shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Foreign {
-    pub place: Place,
+    pub place: DeadLetterPosition,
     pub why: String,
 }
 
@@ -105,11 +105,11 @@ impl DeadLetter {
     /// # Errors
     /// It is no dead letter of ours.
     pub fn parse(message: &OwnedMessage) -> Result<Self, Foreign> {
-        let place = Place { partition: message.partition(), offset: message.offset() };
+        let place = DeadLetterPosition { partition: message.partition(), offset: message.offset() };
         Self::read(message, place).map_err(|why| Foreign { place, why })
     }
 
-    fn read(message: &OwnedMessage, place: Place) -> Result<Self, String> {
+    fn read(message: &OwnedMessage, place: DeadLetterPosition) -> Result<Self, String> {
         let headers = message.headers().ok_or("it has no headers")?;
         let reason = required(headers, REASON)?;
         let topic = required(headers, ORIGINAL_TOPIC)?;

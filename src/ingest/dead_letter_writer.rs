@@ -9,7 +9,7 @@ use tracing::{debug, warn};
 
 use super::assignment::Ticket;
 use super::dead_letter::Extent;
-use super::letters::{self, Attempt, Letter};
+use super::dead_letter_batch::{self, Attempt, PendingDeadLetter};
 use super::record::Rejected;
 use super::worker::LiveAssignment;
 use crate::domain::event::Reason;
@@ -39,15 +39,16 @@ pub struct DeadLetterWriter {
 /// A live record is tried once; trying it again is for an operator to start.
 const FIRST_ATTEMPT: u32 = 1;
 
-type LiveLetter = Letter<Ticket>;
+type NewestDeadLetter = PendingDeadLetter<Ticket>;
 
 impl DeadLetterWriter {
     /// Writes until the channel is closed and empty, or the process gives up.
     pub async fn run(self, mut rejected: mpsc::UnboundedReceiver<(Ticket, Box<Rejected>)>) {
         let mut received = Vec::with_capacity(AT_ONCE);
         while rejected.recv_many(&mut received, AT_ONCE).await > 0 {
-            let letter = |(ticket, rejected): (Ticket, Box<Rejected>)| Letter::new(ticket, *rejected, FIRST_ATTEMPT);
-            if !self.write(received.drain(..).map(letter).collect()).await {
+            let dead_letter =
+                |(ticket, rejected): (Ticket, Box<Rejected>)| PendingDeadLetter::new(ticket, *rejected, FIRST_ATTEMPT);
+            if !self.write(received.drain(..).map(dead_letter).collect()).await {
                 return;
             }
             self.health.set_ready(COMPONENT);
@@ -55,14 +56,15 @@ impl DeadLetterWriter {
     }
 
     /// Writes these, waiting out what is in the way; false when the process gives up.
-    async fn write(&self, mut letters: Vec<LiveLetter>) -> bool {
+    async fn write(&self, mut dead_letters: Vec<NewestDeadLetter>) -> bool {
         let mut retry = Retry::forever();
         loop {
-            let Attempt { written, left, error } = letters::attempt(&self.producer, &self.topics, letters).await;
+            let Attempt { written, left, error } =
+                dead_letter_batch::attempt(&self.producer, &self.topics, dead_letters).await;
             self.summarize(&written);
-            written.iter().for_each(|letter| self.written(letter));
-            letters = left;
-            if letters.is_empty() {
+            written.iter().for_each(|dead_letter| self.written(dead_letter));
+            dead_letters = left;
+            if dead_letters.is_empty() {
                 return true;
             }
             let Some(error) = error else { continue };
@@ -82,9 +84,9 @@ impl DeadLetterWriter {
         }
     }
 
-    fn written(&self, letter: &LiveLetter) {
-        let record = &letter.rejected.record;
-        let rejection = &letter.rejected.rejection;
+    fn written(&self, dead_letter: &NewestDeadLetter) {
+        let record = &dead_letter.rejected.record;
+        let rejection = &dead_letter.rejected.rejection;
         self.metrics.dead_letter(rejection.reason);
         debug!(
             topic = self.topics.input(record.partition.kind),
@@ -92,31 +94,31 @@ impl DeadLetterWriter {
             offset = record.offset,
             reason = rejection.reason.as_str(),
             detail = rejection.detail,
-            truncated = letter.extent != Extent::Whole,
+            truncated = dead_letter.extent != Extent::Whole,
             "dead letter",
         );
-        self.assignment.written(&[letter.mark]);
+        self.assignment.written(&[dead_letter.mark]);
     }
 
     /// One line a reason and partition, with the first of them as an example: a bad hour stays readable.
-    fn summarize(&self, written: &[LiveLetter]) {
-        let mut groups: BTreeMap<(Reason, &str, i32), Vec<&LiveLetter>> = BTreeMap::new();
-        for letter in written {
-            let record = &letter.rejected.record;
+    fn summarize(&self, written: &[NewestDeadLetter]) {
+        let mut groups: BTreeMap<(Reason, &str, i32), Vec<&NewestDeadLetter>> = BTreeMap::new();
+        for dead_letter in written {
+            let record = &dead_letter.rejected.record;
             let topic = self.topics.input(record.partition.kind);
-            let group = (letter.rejected.rejection.reason, topic, record.partition.number);
-            groups.entry(group).or_default().push(letter);
+            let group = (dead_letter.rejected.rejection.reason, topic, record.partition.number);
+            groups.entry(group).or_default().push(dead_letter);
         }
-        for ((reason, topic, partition), letters) in groups {
-            let Some(first) = letters.first() else { continue };
+        for ((reason, topic, partition), dead_letters) in groups {
+            let Some(first) = dead_letters.first() else { continue };
             warn!(
                 topic,
                 partition,
                 offset = first.rejected.record.offset,
                 reason = reason.as_str(),
                 detail = first.rejected.rejection.detail,
-                count = letters.len(),
-                truncated = letters.iter().filter(|letter| letter.extent != Extent::Whole).count(),
+                count = dead_letters.len(),
+                truncated = dead_letters.iter().filter(|dead_letter| dead_letter.extent != Extent::Whole).count(),
                 "dead letters written; the first of them is named",
             );
         }

@@ -3,10 +3,10 @@
 pub mod assignment;
 pub mod consumer;
 pub mod dead_letter;
+pub mod dead_letter_batch;
 pub mod dead_letter_reader;
 pub mod dead_letter_writer;
-pub mod dispatch;
-pub mod letters;
+pub mod dispatcher;
 pub mod offset_tracker;
 pub mod outbox_gate;
 pub mod rebalance;

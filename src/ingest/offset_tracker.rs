@@ -1,7 +1,7 @@
-//! The offset ledger of one partition: which records are on their way, which are finished, what may be committed.
+//! The offset offset tracker of one partition: which records are on their way, which are finished, what may be committed.
 //!
 //! Records are entered in delivery order and finished in any order; only what lies before the first unfinished one may
-//! be committed, so control records and gaps left by compaction are passed. The ledger also judges rejections in
+//! be committed, so control records and gaps left by compaction are passed. The offset tracker also judges rejections in
 //! delivery order: those of a run are held back until an accepted record ends it, and a run that grows too long is a
 //! flood. Pure: plain values, tested under random schedules.
 
@@ -18,7 +18,7 @@ pub struct FloodLimit {
 
 /// How a record ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict<R> {
+pub enum Finish<R> {
     /// Not a rejection; ends a run.
     Accepted,
     /// To the dead letters, once its run has ended.
@@ -27,7 +27,7 @@ pub enum Verdict<R> {
     Neutral(R),
 }
 
-/// What finishing a record brought about.
+/// What finishing a record effects about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finished<R> {
     /// Dead letters to write now, with the sequence numbers to report as written.
@@ -64,9 +64,9 @@ struct Entry<R> {
     status: Status<R>,
 }
 
-/// The ledger of one partition during one assignment. `R` is what is kept of a rejected record.
+/// The offset tracker of one partition during one assignment. `R` is what is kept of a rejected record.
 #[derive(Debug)]
-pub struct PartitionLedger<R> {
+pub struct OffsetTracker<R> {
     limit: FloodLimit,
     entries: VecDeque<Entry<R>>,
     /// The sequence number of the first entry.
@@ -84,7 +84,7 @@ pub struct PartitionLedger<R> {
     flooded: bool,
 }
 
-impl<R> PartitionLedger<R> {
+impl<R> OffsetTracker<R> {
     pub fn new(limit: FloodLimit) -> Self {
         Self {
             limit,
@@ -110,16 +110,16 @@ impl<R> PartitionLedger<R> {
     }
 
     /// Ends a record. A number that is not in flight (any more) is ignored.
-    pub fn finish(&mut self, sequence: u64, verdict: Verdict<R>) -> Finished<R> {
+    pub fn finish(&mut self, sequence: u64, verdict: Finish<R>) -> Finished<R> {
         let mut finished = Finished { to_write: Vec::new(), flood: None };
         let Some(entry) = self.entry(sequence).filter(|entry| matches!(entry.status, Status::InFlight)) else {
             return finished;
         };
         let bytes = entry.bytes;
         match verdict {
-            Verdict::Accepted => entry.status = Status::Accepted,
-            Verdict::Rejected(rejected) => entry.status = Status::Held(rejected),
-            Verdict::Neutral(rejected) => {
+            Finish::Accepted => entry.status = Status::Accepted,
+            Finish::Rejected(rejected) => entry.status = Status::Held(rejected),
+            Finish::Neutral(rejected) => {
                 entry.status = Status::Writing;
                 finished.to_write.push((sequence, rejected));
             }

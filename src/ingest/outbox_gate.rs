@@ -1,4 +1,4 @@
-//! Closes the intake while the outbox is too deep, so that an output that is away does not fill the database.
+//! Closes the intake while the outbox is too deep, so that an output that is unavailable does not fill the database.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -45,7 +45,7 @@ impl Gate {
         let is_full = rows >= self.max_rows;
         if self.full.swap(is_full, Ordering::Relaxed) != is_full {
             if is_full {
-                warn!(rows, "the outbox is too deep; intake stops until changes can be said again");
+                warn!(rows, "the outbox is too deep; intake stops until changes can be published again");
             } else {
                 info!(rows, "the outbox has room again");
             }

@@ -1,7 +1,7 @@
 //! Where records wait whose schema has to be asked of the registry first. Those of one schema wait in their order; the
 //! others go on, for merging does not depend on the order, and offsets are committed only past what is finished.
 //!
-//! While the registry is away no more records are taken in. Nothing that waits is given up for that.
+//! While the registry is unavailable no more records are taken in. Nothing that waits is given up for that.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use super::assignment::Ticket;
-use super::dispatch::Sorter;
+use super::dispatcher::Dispatcher;
 use super::record::OriginalRecord;
 use crate::codec::Limits;
 use crate::codec::framed::SchemaName;
@@ -35,14 +35,14 @@ pub struct Waiting {
 pub struct SchemaWait {
     pub registry: Registry,
     pub limits: Limits,
-    pub sorter: Sorter,
+    pub dispatcher: Dispatcher,
     pub watch: Watch,
 }
 
 /// Tells of the registry's answers.
 #[derive(Clone)]
 pub struct Watch {
-    /// Set while it is away: nothing is taken in then.
+    /// Set while it is unavailable: nothing is taken in then.
     pub away: Arc<AtomicBool>,
     pub metrics: Metrics,
     pub health: Health,
@@ -95,11 +95,11 @@ impl SchemaWait {
         waiting: &mut HashMap<SchemaName, Vec<Waiting>>,
         questions: &mut JoinSet<SchemaName>,
     ) {
-        let topic = self.sorter.finisher.topics.input(one.ticket.partition.kind);
+        let topic = self.dispatcher.finisher.topics.input(one.ticket.partition.kind);
         let decoded =
             decode_with(Some(&self.registry), &one.record.raw(topic), one.record.schema_header(), &self.limits);
         match decoded {
-            Ok(decoded) => self.sorter.sort(one.ticket, decoded, || one.record),
+            Ok(decoded) => self.dispatcher.dispatch(one.ticket, decoded, || one.record),
             // That it is unknown was forgotten in the meantime.
             Err(_) => self.admit(one, waiting, questions),
         }
@@ -110,17 +110,17 @@ impl Watch {
     /// Hears an answer of the registry.
     pub fn tell(&self, answer: &Answer) {
         self.metrics.registry_answer(answer.as_str());
-        let was_away = self.away.swap(matches!(answer, Answer::Away(_)), Ordering::Relaxed);
+        let was_unavailable = self.away.swap(matches!(answer, Answer::Unavailable(_)), Ordering::Relaxed);
         match answer {
-            Answer::Away(why) => {
+            Answer::Unavailable(why) => {
                 self.health.set_not_ready(COMPONENT, format!("away: {why}"));
-                if !was_away {
-                    warn!(reason = why, "the schema registry is away; intake stops, what waits for it waits on");
+                if !was_unavailable {
+                    warn!(reason = why, "the schema registry is unavailable; intake stops, what waits for it waits on");
                 }
             }
             Answer::Found | Answer::Unknown => {
                 self.health.set_ready(COMPONENT);
-                if was_away {
+                if was_unavailable {
                     info!("the schema registry answers again");
                 }
             }

@@ -8,7 +8,7 @@ use rdkafka::error::KafkaResult;
 use rdkafka::{Offset, TopicPartitionList};
 use tracing::{info, warn};
 
-use crate::config::{OutOfRange, Start};
+use crate::config::{InitialOffset, OutOfRange};
 use crate::kafka::ffi;
 use crate::kafka::topic_id::TopicId;
 use crate::runtime::stop::StopReason;
@@ -17,7 +17,7 @@ use crate::telemetry::metrics::Metrics;
 /// Decides start positions.
 #[derive(Debug, Clone)]
 pub struct StartPositions {
-    pub start: Start,
+    pub start: InitialOffset,
     pub out_of_range: OutOfRange,
     pub metrics: Metrics,
 }
@@ -37,13 +37,14 @@ impl StartPositions {
         let ask = |error| StopReason::Failure(format!("could not find out where to start reading: {error}"));
         // Asked for first: a topic that is recreated from here on has another id when it is looked at again.
         let ids = self.topic_ids(consumer, list)?;
-        let committed = patiently(|| consumer.committed_offsets(list.clone(), ANSWER)).map_err(ask)?;
+        let committed = retry_until_deadline(|| consumer.committed_offsets(list.clone(), ANSWER)).map_err(ask)?;
         let mut without_offset = BTreeMap::<String, Vec<i32>>::new();
         for element in committed.elements() {
             let (topic, partition) = (element.topic(), element.partition());
             let offset = match element.offset() {
                 Offset::Offset(offset) => {
-                    let (low, high) = patiently(|| consumer.fetch_watermarks(topic, partition, ANSWER)).map_err(ask)?;
+                    let (low, high) =
+                        retry_until_deadline(|| consumer.fetch_watermarks(topic, partition, ANSWER)).map_err(ask)?;
                     match (ffi::committed_under(&committed, topic, partition), ids.get(topic)) {
                         (Some(then), Some(now)) if then != *now => {
                             self.recreated(topic, partition, offset, low, high)?
@@ -54,8 +55,8 @@ impl StartPositions {
                 _ => {
                     without_offset.entry(topic.to_owned()).or_default().push(partition);
                     match self.start {
-                        Start::Earliest => Offset::Beginning,
-                        Start::Latest => Offset::End,
+                        InitialOffset::Earliest => Offset::Beginning,
+                        InitialOffset::Latest => Offset::End,
                     }
                 }
             };
@@ -76,7 +77,7 @@ impl StartPositions {
         list: &TopicPartitionList,
     ) -> Result<HashMap<String, TopicId>, StopReason> {
         let failed = |error| StopReason::Failure(format!("could not find out which topics these are: {error}"));
-        patiently(|| topic_ids(consumer, list)).map_err(failed)
+        retry_until_deadline(|| topic_ids(consumer, list)).map_err(failed)
     }
 
     /// The assigned partitions whose position, or committed offset where nothing was read yet, is out of range.
@@ -129,7 +130,8 @@ impl StartPositions {
             let Offset::Offset(offset) = element.offset() else { continue };
             let failed =
                 |error| StopReason::Failure(format!("could not move into range on {topic} [{partition}]: {error}"));
-            let (low, high) = patiently(|| consumer.fetch_watermarks(topic, partition, ANSWER)).map_err(failed)?;
+            let (low, high) =
+                retry_until_deadline(|| consumer.fetch_watermarks(topic, partition, ANSWER)).map_err(failed)?;
             let offset = place(self, topic, partition, offset, low, high)?;
             list.set_partition_offset(topic, partition, offset).map_err(failed)?;
         }
@@ -192,7 +194,7 @@ pub fn topic_ids<C: ConsumerContext>(
     ffi::topic_ids(consumer.client(), &topics, ANSWER)
 }
 
-fn patiently<T>(mut ask: impl FnMut() -> KafkaResult<T>) -> KafkaResult<T> {
+fn retry_until_deadline<T>(mut ask: impl FnMut() -> KafkaResult<T>) -> KafkaResult<T> {
     let mut attempt = 1;
     loop {
         match ask() {

@@ -18,7 +18,7 @@ const LONGEST_STAY: Duration = Duration::from_secs(10);
 
 /// How far a partition has been read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
+pub struct FetchPosition {
     /// The offset to be fetched next.
     pub next: i64,
     /// The offset to be polled next.
@@ -28,18 +28,18 @@ pub struct Place {
 /// Where each partition that is behind its end stays, and since when.
 #[derive(Debug, Default)]
 pub struct Stays {
-    since: HashMap<Partition, (Place, Instant)>,
-    reported: Vec<(Partition, Place)>,
+    since: HashMap<Partition, (FetchPosition, Instant)>,
+    reported: Vec<(Partition, FetchPosition)>,
 }
 
 impl Stays {
     /// Compares with the places before: `behind` are all partitions that are behind their ends and may be read.
-    pub fn see(&mut self, behind: &[(Partition, Place)], now: Instant, topics: &Topics, health: &Health) {
+    pub fn see(&mut self, behind: &[(Partition, FetchPosition)], now: Instant, topics: &Topics, health: &Health) {
         let stuck = self.stuck(behind, now);
         if stuck == self.reported {
             return;
         }
-        let place = |(partition, place): &(Partition, Place)| {
+        let place = |(partition, place): &(Partition, FetchPosition)| {
             format!("{}[{}] at offset {}", topics.input(partition.kind), partition.number, place.next)
         };
         let places = stuck.iter().map(place).collect::<Vec<_>>().join(", ");
@@ -53,13 +53,13 @@ impl Stays {
         }
     }
 
-    fn stuck(&mut self, behind: &[(Partition, Place)], now: Instant) -> Vec<(Partition, Place)> {
+    fn stuck(&mut self, behind: &[(Partition, FetchPosition)], now: Instant) -> Vec<(Partition, FetchPosition)> {
         let before = std::mem::take(&mut self.since);
         for (partition, place) in behind {
             let stayed = before.get(partition).filter(|(stays, _)| stays == place);
             self.since.insert(*partition, stayed.copied().unwrap_or((*place, now)));
         }
-        let is_stuck = |(partition, _): &&(Partition, Place)| {
+        let is_stuck = |(partition, _): &&(Partition, FetchPosition)| {
             self.since.get(partition).is_some_and(|(_, since)| now.duration_since(*since) >= LONGEST_STAY)
         };
         let mut stuck: Vec<_> = behind.iter().filter(is_stuck).copied().collect();
@@ -80,11 +80,11 @@ mod tests {
         let mut stays = Stays::default();
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
-        let behind = [(PARTITION, Place { next: 7, taken: 7 })];
+        let behind = [(PARTITION, FetchPosition { next: 7, taken: 7 })];
         assert!(stays.stuck(&behind, at(0)).is_empty());
         assert!(stays.stuck(&behind, at(9)).is_empty());
         assert_eq!(stays.stuck(&behind, at(10)), behind);
-        let taken = [(PARTITION, Place { next: 7, taken: 6 })];
+        let taken = [(PARTITION, FetchPosition { next: 7, taken: 6 })];
         assert!(stays.stuck(&taken, at(11)).is_empty(), "what is polled counts as well");
         assert_eq!(stays.stuck(&taken, at(21)), taken);
         assert!(stays.stuck(&[], at(22)).is_empty());

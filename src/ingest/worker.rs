@@ -8,8 +8,8 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tracing::debug;
 
-use super::assignment::{Assignment, Brought, FloodAt, Ticket};
-use super::offset_tracker::Verdict;
+use super::assignment::{Assignment, Effects, FloodAt, Ticket};
+use super::offset_tracker::Finish;
 use super::record::{OriginalRecord, Rejected};
 use crate::domain::event::{Event, Reason, UserId};
 use crate::domain::profile::Outcome;
@@ -20,9 +20,9 @@ use crate::runtime::stop::{Stop, StopReason};
 use crate::store::apply::{ItemOutcome, Progress};
 use crate::store::writer::Writer;
 use crate::telemetry::metrics::{Metrics, RecordOutcome};
-use crate::telemetry::traces::{Place, Traces};
+use crate::telemetry::traces::{Coordinates, Traces};
 
-/// The ledgers of the live consumer.
+/// The offset trackers of the live consumer.
 pub type LiveAssignment = Assignment<Box<Rejected>>;
 
 /// A decoded record on its way to the database.
@@ -77,7 +77,7 @@ fn worker_of(user: &UserId, workers: usize) -> usize {
     usize::try_from(hasher.finish() % workers).unwrap_or(0)
 }
 
-/// Reports ended records to their ledgers and passes on what that brings about.
+/// Reports ended records to their offset trackers and passes on what that brings about.
 #[derive(Clone)]
 pub struct Finisher {
     pub assignment: Arc<LiveAssignment>,
@@ -88,23 +88,23 @@ pub struct Finisher {
 }
 
 impl Finisher {
-    pub fn finish(&self, ended: impl IntoIterator<Item = (Ticket, Verdict<Box<Rejected>>)>) {
-        let brought = self.assignment.finish(ended);
-        self.pass_on(brought);
+    pub fn finish(&self, ended: impl IntoIterator<Item = (Ticket, Finish<Box<Rejected>>)>) {
+        let effects = self.assignment.finish(ended);
+        self.pass_on(effects);
     }
 
     /// The partition has been at its end for a while: its run of rejections is over.
     pub fn flush_run(&self, partition: Partition) {
         let to_write = self.assignment.flush_run(partition);
-        self.pass_on(Brought { to_write, flood: None });
+        self.pass_on(Effects { to_write, flood: None });
     }
 
-    fn pass_on(&self, brought: Brought<Box<Rejected>>) {
-        for dead_letter in brought.to_write {
+    fn pass_on(&self, effects: Effects<Box<Rejected>>) {
+        for dead_letter in effects.to_write {
             // The writer outlives everyone who rejects; if it is gone, so is the process, and the record stays uncommitted.
             let _ = self.dead_letters.send(dead_letter);
         }
-        if let Some(flood) = brought.flood {
+        if let Some(flood) = effects.flood {
             self.stop.now(StopReason::Flood(self.describe(flood)));
         }
     }
@@ -185,9 +185,9 @@ impl Worker {
         true
     }
 
-    fn place(&self, record: &OriginalRecord) -> Option<Place<'_>> {
+    fn place(&self, record: &OriginalRecord) -> Option<Coordinates<'_>> {
         let Partition { kind, number } = record.partition;
-        Some(Place { topic: self.finisher.topics.input(kind), partition: number, offset: record.offset })
+        Some(Coordinates { topic: self.finisher.topics.input(kind), partition: number, offset: record.offset })
     }
 }
 
@@ -208,7 +208,7 @@ fn next_batch(waiting: &mut VecDeque<Work>, limits: BatchLimits, assignment: &Li
     batch
 }
 
-fn verdict(record: OriginalRecord, outcome: ItemOutcome) -> (RecordOutcome, Verdict<Box<Rejected>>) {
+fn verdict(record: OriginalRecord, outcome: ItemOutcome) -> (RecordOutcome, Finish<Box<Rejected>>) {
     match outcome {
         Ok(outcome) => (
             match outcome {
@@ -216,12 +216,12 @@ fn verdict(record: OriginalRecord, outcome: ItemOutcome) -> (RecordOutcome, Verd
                 Outcome::Unchanged => RecordOutcome::Unchanged,
                 Outcome::Stale => RecordOutcome::Stale,
             },
-            Verdict::Accepted,
+            Finish::Accepted,
         ),
         Err(rejection) => {
             let is_neutral = rejection.reason == Reason::UnknownUser;
             let rejected = Box::new(Rejected { record, rejection });
-            let verdict = if is_neutral { Verdict::Neutral(rejected) } else { Verdict::Rejected(rejected) };
+            let verdict = if is_neutral { Finish::Neutral(rejected) } else { Finish::Rejected(rejected) };
             (RecordOutcome::DeadLettered, verdict)
         }
     }

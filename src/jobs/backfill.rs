@@ -6,7 +6,7 @@ use super::users::Users;
 use crate::codec::json::decode_preferences;
 use crate::domain::event::{Body, Cause, DECODER_VERSION, Event, Millis, Reason, Rejection, Stamp, UserId};
 use crate::domain::section::{Destinations, Section, SectionKind};
-use crate::output::patiently;
+use crate::output::retry_until_deadline;
 use crate::runtime::halt::Halt;
 use crate::store::jobs::Counts;
 use crate::store::onboarding_profiles::{self, OnboardingProfile};
@@ -28,7 +28,7 @@ impl Backfill {
         let Some(page) = self.users.next(most).await? else { return Ok(None) };
         let pool = self.users.pool();
         let read = || onboarding_profiles::read(pool, &page.users, self.has_births);
-        let profiles = patiently("PostgreSQL", read).await?;
+        let profiles = retry_until_deadline("PostgreSQL", read).await?;
         let mut counts = Counts::default();
         for _ in profiles.len()..page.users.len() {
             counts.skip();

@@ -47,8 +47,8 @@ pub enum Work {
         records: Vec<OriginalRecord>,
     },
     Rescore(Vec<Rescoring>),
-    /// Say what was said last of some, who are counted already, and score those anew, aloud, of whom a saying is owed.
-    Say {
+    /// Say what was published last of some, who are counted already, and score those anew, aloud, of whom a publishing is owed.
+    Republish {
         again: Vec<UserId>,
         anew: Vec<Rescoring>,
     },
@@ -58,7 +58,7 @@ impl Work {
     pub fn task(&self) -> Task<'_> {
         match self {
             Self::Merge { events, .. } => Task::Merge(events),
-            Self::Rescore(rescorings) | Self::Say { anew: rescorings, .. } => Task::Rescore(rescorings),
+            Self::Rescore(rescorings) | Self::Republish { anew: rescorings, .. } => Task::Rescore(rescorings),
         }
     }
 }

@@ -10,16 +10,16 @@ use uuid::Uuid;
 
 use super::Means;
 use super::pressure::{Cause, LiveLag, Pressure};
-use super::snapshot::{Held, Report};
+use super::snapshot::{Held, JobReport};
 use super::throttle::{Pace, Throttle};
 use crate::runtime::halt::Halt;
 use crate::runtime::stop::Stop;
-use crate::store::jobs::{self, Wanted};
+use crate::store::jobs::{self, Requested};
 use crate::store::outbox;
 
 /// How long a job is its owner's without a sign of life.
 pub const LEASE: Duration = Duration::from_secs(10);
-/// How often the owner gives one, and looks at what is wanted.
+/// How often the owner gives one, and looks at what is requested.
 const BEAT: Duration = Duration::from_secs(1);
 /// How long to wait at most before looking again at what holds the job up.
 const LOOK: Duration = Duration::from_millis(100);
@@ -27,7 +27,7 @@ const LOOK: Duration = Duration::from_millis(100);
 /// What holds now.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Orders {
-    wanted: Wanted,
+    requested: Requested,
     throttle: Throttle,
     live_lag: Option<u64>,
     /// The limit that is passed.
@@ -48,7 +48,7 @@ pub enum Turn {
 /// The job's row, kept alive and read.
 pub struct Control {
     orders: watch::Receiver<Orders>,
-    report: Arc<Mutex<Report>>,
+    report: Arc<Mutex<JobReport>>,
     beating: JoinHandle<()>,
     pace: Pace,
     stop: Stop,
@@ -59,15 +59,16 @@ impl Control {
     ///
     /// # Errors
     /// The client that asks for the live group's lag could not be made from its configuration.
-    pub fn start(means: &Means, id: Uuid, wanted: Wanted, throttle: Throttle) -> Result<Self, Halt> {
+    pub fn start(means: &Means, id: Uuid, requested: Requested, throttle: Throttle) -> Result<Self, Halt> {
         let output = &means.output;
         let lag = LiveLag::new(&output.cluster, &means.live_group, output.topics.clone())
             .map_err(|error| Halt::Failed(format!("no client to ask for the live lag: {error}")))?;
-        let (sender, orders) = watch::channel(Orders { wanted, throttle, live_lag: None, cause: None, lost: false });
-        let report = Arc::new(Mutex::new(Report::default()));
-        let heart = Heart { means: means.clone(), id, lag: Arc::new(lag), report: Arc::clone(&report), orders: sender };
+        let (sender, orders) = watch::channel(Orders { requested, throttle, live_lag: None, cause: None, lost: false });
+        let report = Arc::new(Mutex::new(JobReport::default()));
+        let heartbeat =
+            Heartbeat { means: means.clone(), id, lag: Arc::new(lag), report: Arc::clone(&report), orders: sender };
         let pace = Pace::new(Instant::now());
-        Ok(Self { orders, report, beating: tokio::spawn(heart.beat()), pace, stop: means.stop.clone() })
+        Ok(Self { orders, report, beating: tokio::spawn(heartbeat.beat()), pace, stop: means.stop.clone() })
     }
 
     /// The limits that hold now.
@@ -77,11 +78,11 @@ impl Control {
 
     /// Whether the job is to end early.
     pub fn is_cancelled(&self) -> bool {
-        self.orders.borrow().wanted == Wanted::Cancel
+        self.orders.borrow().requested == Requested::Cancel
     }
 
     /// What was told of the job last.
-    pub fn report(&self) -> Report {
+    pub fn report(&self) -> JobReport {
         self.report.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -94,7 +95,12 @@ impl Control {
     ///
     /// # Errors
     /// A stop was requested, or somebody else owns the job.
-    pub async fn turn(&mut self, items: u64, may_cancel: bool, mut shown: impl FnMut(&Report)) -> Result<Turn, Halt> {
+    pub async fn turn(
+        &mut self,
+        items: u64,
+        may_cancel: bool,
+        mut shown: impl FnMut(&JobReport),
+    ) -> Result<Turn, Halt> {
         loop {
             let orders = *self.orders.borrow_and_update();
             if self.stop.is_requested() {
@@ -104,12 +110,12 @@ impl Control {
                 return Err(Halt::Refused("another process has taken the job over".to_owned()));
             }
             let wait = self.pace.wait(Instant::now());
-            let held = match (orders.wanted, orders.cause) {
-                (Wanted::Cancel, _) if may_cancel => return Ok(Turn::Cancel),
-                (Wanted::Pause, _) => Some(Held::Paused),
-                (Wanted::Run | Wanted::Cancel, Some(cause)) => Some(Held::Limit(cause)),
-                (Wanted::Run | Wanted::Cancel, None) if !wait.is_zero() => Some(Held::Rate),
-                (Wanted::Run | Wanted::Cancel, None) => None,
+            let held = match (orders.requested, orders.cause) {
+                (Requested::Cancel, _) if may_cancel => return Ok(Turn::Cancel),
+                (Requested::Pause, _) => Some(Held::Paused),
+                (Requested::Run | Requested::Cancel, Some(cause)) => Some(Held::Limit(cause)),
+                (Requested::Run | Requested::Cancel, None) if !wait.is_zero() => Some(Held::Rate),
+                (Requested::Run | Requested::Cancel, None) => None,
             };
             let is_held = held.is_some();
             if self.tell(|report| (report.held, report.live_lag) = (held, orders.live_lag)) {
@@ -128,7 +134,7 @@ impl Control {
     }
 
     /// Changes the report; whether that made a difference to what holds the job up.
-    fn tell(&self, change: impl FnOnce(&mut Report)) -> bool {
+    fn tell(&self, change: impl FnOnce(&mut JobReport)) -> bool {
         let mut report = self.report.lock().unwrap_or_else(PoisonError::into_inner);
         let before = report.held.clone();
         change(&mut report);
@@ -143,15 +149,15 @@ impl Drop for Control {
 }
 
 /// Gives the signs of life.
-struct Heart {
+struct Heartbeat {
     means: Means,
     id: Uuid,
     lag: Arc<LiveLag>,
-    report: Arc<Mutex<Report>>,
+    report: Arc<Mutex<JobReport>>,
     orders: watch::Sender<Orders>,
 }
 
-impl Heart {
+impl Heartbeat {
     async fn beat(self) {
         let mut interval = tokio::time::interval(BEAT);
         interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -193,7 +199,7 @@ impl Heart {
         };
         let pressure = Pressure { live_lag: self.live_lag().await, outbox_rows, db_latency };
         self.orders.send_modify(|orders| {
-            orders.wanted = told.wanted;
+            orders.requested = told.requested;
             orders.throttle = throttle;
             orders.live_lag = pressure.live_lag;
             orders.cause = pressure.against(&throttle);

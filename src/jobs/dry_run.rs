@@ -6,13 +6,13 @@ use tokio::sync::watch;
 
 use super::Means;
 use super::batch::Failure;
-use super::snapshot::{Report, Snapshot, Speed};
+use super::snapshot::{JobReport, Snapshot, Speed};
 use super::source::Source;
 use super::throttle::{Pace, Throttle};
-use crate::output::patiently;
+use crate::output::retry_until_deadline;
 use crate::runtime::halt::Halt;
-use crate::store::jobs::{Counts, Stage};
-use crate::store::rehearse::{Flow, Rehearsal};
+use crate::store::dry_run::{DryRun, Flow};
+use crate::store::jobs::{Counts, Phase};
 
 /// What a job would come to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +30,7 @@ const KEPT_FAILURES: usize = 10_000;
 /// Goes through `source` without writing anything, with at most about `memory` bytes for the users that would change.
 ///
 /// # Errors
-/// It was interrupted, a dependency is away, or the memory does not suffice.
+/// It was interrupted, a dependency is unavailable, or the memory does not suffice.
 pub async fn run(
     means: &Means,
     mut source: Source,
@@ -38,14 +38,14 @@ pub async fn run(
     (expected, memory): (u64, usize),
     shown: &watch::Sender<Option<Snapshot>>,
 ) -> Result<Forecast, Halt> {
-    let mut rehearsal = Rehearsal::new(means.store.clone(), memory);
+    let mut dry_run = DryRun::new(means.store.clone(), memory);
     let mut counts = Counts::default();
     let (mut pace, mut speed) = (Pace::new(Instant::now()), Speed::new(Instant::now()));
     let (mut passed, mut rate) = (0, 0.0);
     let mut failures = Vec::new();
     loop {
-        let report = Report { rate, ..Report::default() };
-        shown.send_replace(Some(Snapshot { stage: Stage::Work, counts, passed, expected, said: 0, report }));
+        let report = JobReport { rate, ..JobReport::default() };
+        shown.send_replace(Some(Snapshot { phase: Phase::Work, counts, passed, expected, published: 0, report }));
         let next = tokio::select! {
             next = source.next(throttle.batch_items()) => next?,
             () = means.stop.requested() => return Err(Halt::Interrupted),
@@ -54,9 +54,9 @@ pub async fn run(
         tokio::time::sleep(pace.wait(Instant::now())).await;
         pace.start(batch.items(), throttle.rate, Instant::now());
         counts = counts.plus(batch.counts);
-        let endings = patiently("PostgreSQL", async || rehearsal.advance(batch.work.task()).await).await?;
+        let endings = retry_until_deadline("PostgreSQL", async || dry_run.advance(batch.work.task()).await).await?;
         endings.iter().for_each(|ending| counts.count(ending));
-        if !rehearsal.is_exact {
+        if !dry_run.is_exact {
             return Err(Halt::Refused(format!(
                 "so many users would change that a dry run needs more than its {} MiB of memory; allow it more with \
                  --memory, or look at fewer partitions, users or hours",
@@ -68,5 +68,5 @@ pub async fn run(
         failures.extend(batch.failures);
         failures.truncate(KEPT_FAILURES);
     }
-    Ok(Forecast { counts, flow: rehearsal.flow(), failures })
+    Ok(Forecast { counts, flow: dry_run.flow(), failures })
 }

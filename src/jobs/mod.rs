@@ -6,25 +6,26 @@
 //!   replay    records of input topics between frozen offsets
 //!   backfill  onboarding profiles of the platform, as events
 //!   recompute states to be scored anew
-//!   republish states to be said again
-//!   saying    users whom the job changed quietly
+//!   republish states to be published again
+//!   publishing    users whom the job changed deferred
 //! claim       entering a job, and the lease that makes a process its owner
 //! throttle    its limits, and the pace that keeps to a rate
 //! pressure    what the live service and the database are under, and whether a limit is passed
 //! control     the lease, what the people in charge want, and whose turn it is
 //! snapshot    how far it has come, for whoever looks
-//! run         batch after batch: wait for a turn, write with the position, until the end is said
+//! run         batch after batch: wait for a turn, write with the position, until the end is published
 //! write       a batch, what has to be kept besides, and the position after it
 //! dry_run     the same batches, only read
 //! ```
 //!
-//! Jobs write quietly: a new ranking is not said until the job's end, which says the net change of each user once. A live
+//! Jobs write deferred: a new ranking is not published until the job's end, which says the net change of each user once. A live
 //! event in between says it itself.
 
 mod backfill;
 pub mod batch;
 pub mod claim;
 pub mod control;
+pub mod deferred;
 pub mod dry_run;
 pub mod pressure;
 mod recompute;
@@ -32,7 +33,6 @@ pub mod redrive;
 pub mod replay;
 mod republish;
 pub mod run;
-pub mod saying;
 pub mod snapshot;
 pub mod source;
 pub mod spec;

@@ -5,7 +5,7 @@ use super::spec::RecomputeUsers;
 use super::users::Users;
 use crate::domain::event::UserId;
 use crate::domain::fold::JobCause;
-use crate::output::patiently;
+use crate::output::retry_until_deadline;
 use crate::runtime::halt::Halt;
 use crate::store::jobs::Counts;
 use crate::store::stored_row::differences;
@@ -27,8 +27,9 @@ impl Recompute {
             RecomputeUsers::Stale => {
                 let ours = i64::from(self.users.store.catalog.version());
                 let stale = |version: i32| version != 0 && i64::from(version) != ours;
-                let standings = patiently("PostgreSQL", || user_status::read(self.users.pool(), &page.users)).await?;
-                standings.into_iter().filter(|one| stale(one.catalog_version)).map(|one| one.user).collect()
+                let statuses =
+                    retry_until_deadline("PostgreSQL", || user_status::read(self.users.pool(), &page.users)).await?;
+                statuses.into_iter().filter(|one| stale(one.catalog_version)).map(|one| one.user).collect()
             }
             RecomputeUsers::Segment(_) | RecomputeUsers::Listed | RecomputeUsers::All => page.users.clone(),
         };
@@ -45,7 +46,7 @@ impl Recompute {
 
     async fn to_repair(&self, users: &[String]) -> Result<Vec<String>, Halt> {
         let catalog = &self.users.store.catalog;
-        let pairs = patiently("PostgreSQL", || user_status::read_pairs(self.users.pool(), users)).await?;
+        let pairs = retry_until_deadline("PostgreSQL", || user_status::read_pairs(self.users.pool(), users)).await?;
         let is_wrong = |pair: &Pair| match (&pair.state, &pair.row) {
             // What cannot be read cannot be repaired; writing it fails, and says so.
             (Err(_), _) => true,

@@ -10,16 +10,16 @@ use uuid::Uuid;
 
 use super::Means;
 use super::control::{Control, Turn};
-use super::saying::{self, Saying};
+use super::deferred::{self, Deferred};
 use super::snapshot::{Snapshot, Speed};
 use super::source::Source;
 use super::spec::{Emit, Spec, What};
 use super::throttle::Throttle;
 use super::users;
-use crate::domain::fold::{JobCause, QuietJob, Voice};
-use crate::output::{BatchWriter, patiently};
+use crate::domain::fold::{DeferringJob, JobCause, Publishing};
+use crate::output::{BatchWriter, retry_until_deadline};
 use crate::runtime::halt::Halt;
-use crate::store::jobs::{self, Counts, JobRecord, Part, Stage};
+use crate::store::jobs::{self, Counts, JobRecord, Part, Phase};
 
 /// How a job that was not interrupted ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub enum Ended {
 /// Runs a job that this process has claimed; `shown` always holds how far it has come.
 ///
 /// # Errors
-/// It was interrupted, a dependency is away, or another process has taken it over. The job can be resumed.
+/// It was interrupted, a dependency is unavailable, or another process has taken it over. The job can be resumed.
 pub async fn run(means: &Means, record: &JobRecord, shown: &watch::Sender<Option<Snapshot>>) -> Result<Ended, Halt> {
     let ended = take_up(means, record, shown).await;
     if ended.is_err()
@@ -59,12 +59,12 @@ async fn take_up(means: &Means, record: &JobRecord, shown: &watch::Sender<Option
         means,
         id: record.id,
         writer: BatchWriter::start(means.store.clone(), &means.output, means.stop.clone()).await?,
-        control: Control::start(means, record.id, record.wanted, throttle)?,
+        control: Control::start(means, record.id, record.requested, throttle)?,
         counts: parts.iter().map(|part| (Arc::from(part.name.as_str()), part.counts)).collect(),
         progress: Walked {
-            stage: record.stage,
+            phase: record.phase,
             passed: passed(&spec.what, &parts),
-            said: 0,
+            published: 0,
             speed: Speed::new(Instant::now()),
         },
         spec,
@@ -72,17 +72,17 @@ async fn take_up(means: &Means, record: &JobRecord, shown: &watch::Sender<Option
     };
     let walked = runner.walk(&parts).await;
     let Runner { writer, control, .. } = runner;
-    // What was stored is said, whatever came after.
+    // What was stored is published, whatever came after.
     let finished = writer.finish().await;
     let ended = walked.and_then(|ended| finished.map(|()| ended))?;
-    let stage = match ended {
-        Ended::Done => Stage::Done,
-        Ended::Cancelled => Stage::Cancelled,
+    let phase = match ended {
+        Ended::Done => Phase::Done,
+        Ended::Cancelled => Phase::Cancelled,
     };
-    enter(means, record.id, stage).await?;
+    enter(means, record.id, phase).await?;
     shown.send_modify(|snapshot| {
         if let Some(snapshot) = snapshot {
-            snapshot.stage = stage;
+            snapshot.phase = phase;
         }
     });
     // Only now may the lease go.
@@ -90,9 +90,9 @@ async fn take_up(means: &Means, record: &JobRecord, shown: &watch::Sender<Option
     Ok(ended)
 }
 
-async fn enter(means: &Means, id: Uuid, stage: Stage) -> Result<(), Halt> {
+async fn enter(means: &Means, id: Uuid, phase: Phase) -> Result<(), Halt> {
     let store = &means.store;
-    if patiently("PostgreSQL", || jobs::enter_stage(&store.pool, id, store.owner, stage)).await? {
+    if retry_until_deadline("PostgreSQL", || jobs::enter_stage(&store.pool, id, store.owner, phase)).await? {
         return Ok(());
     }
     Err(Halt::Refused("another process has taken the job over".to_owned()))
@@ -118,7 +118,7 @@ pub fn passed(what: &What, parts: &[Part]) -> u64 {
 
 /// The counts of the work, all parts together.
 pub fn total(parts: &[Part]) -> Counts {
-    let work = parts.iter().filter(|part| part.name != saying::PART);
+    let work = parts.iter().filter(|part| part.name != deferred::PART);
     work.map(|part| part.counts).fold(Counts::default(), Counts::plus)
 }
 
@@ -136,43 +136,46 @@ pub(super) struct Runner<'a> {
 
 /// How far this owner has come.
 pub(super) struct Walked {
-    pub(super) stage: Stage,
+    pub(super) phase: Phase,
     pub(super) passed: u64,
-    pub(super) said: u64,
+    pub(super) published: u64,
     pub(super) speed: Speed,
 }
 
 impl Runner<'_> {
     /// Works through what is left, then says what the job changed.
     async fn walk(&mut self, parts: &[Part]) -> Result<Ended, Halt> {
-        let mut work = parts.iter().filter(|part| part.name != saying::PART);
+        let mut work = parts.iter().filter(|part| part.name != deferred::PART);
         let mut is_complete = work.all(|part| part.done);
-        if self.progress.stage == Stage::Work {
+        if self.progress.phase == Phase::Work {
             let what = &self.spec.what;
             let mut source = Source::open(self.means, what, self.id, parts, what.keys(self.id)).await?;
-            let says_at_end = self.spec.emit == Emit::Changed;
-            let voice =
-                if what.is_aloud() { Voice::Aloud } else { Voice::Quiet(QuietJob { id: self.id, says_at_end }) };
-            is_complete = self.exhaust(&mut source, voice).await? == Turn::Go;
-            enter(self.means, self.id, Stage::Say).await?;
-            self.progress.stage = Stage::Say;
+            let publishes_at_end = self.spec.emit == Emit::Changed;
+            let publishing = if what.is_immediate() {
+                Publishing::Immediate
+            } else {
+                Publishing::Deferred(DeferringJob { id: self.id, publishes_at_end })
+            };
+            is_complete = self.exhaust(&mut source, publishing).await? == Turn::Go;
+            enter(self.means, self.id, Phase::Publish).await?;
+            self.progress.phase = Phase::Publish;
         }
         if self.spec.emit == Emit::Changed
-            && let Some(part) = parts.iter().find(|part| part.name == saying::PART && !part.done)
+            && let Some(part) = parts.iter().find(|part| part.name == deferred::PART && !part.done)
         {
             let cause = JobCause { id: self.id, trigger: self.spec.what.trigger() };
             let store = self.means.store.clone();
-            let saying = Saying { store, cause, after: part.position.clone(), is_done: false };
-            self.exhaust(&mut Source::Saying(saying), Voice::Aloud).await?;
+            let deferred = Deferred { store, cause, after: part.position.clone(), is_done: false };
+            self.exhaust(&mut Source::Deferred(deferred), Publishing::Immediate).await?;
         }
         Ok(if is_complete { Ended::Done } else { Ended::Cancelled })
     }
 
     /// Writes the batches of a source until it ends, or the job is cancelled: its end cannot be.
-    async fn exhaust(&mut self, source: &mut Source, voice: Voice) -> Result<Turn, Halt> {
+    async fn exhaust(&mut self, source: &mut Source, publishing: Publishing) -> Result<Turn, Halt> {
         loop {
             self.show();
-            if self.progress.stage == Stage::Work && self.control.is_cancelled() {
+            if self.progress.phase == Phase::Work && self.control.is_cancelled() {
                 return Ok(Turn::Cancel);
             }
             let most = self.control.throttle().batch_items();
@@ -184,14 +187,14 @@ impl Runner<'_> {
             if self.wait_for_turn(batch.items()).await? == Turn::Cancel {
                 return Ok(Turn::Cancel);
             }
-            self.write(batch, voice).await?;
+            self.write(batch, publishing).await?;
         }
     }
 
     async fn wait_for_turn(&mut self, items: u64) -> Result<Turn, Halt> {
-        let may_cancel = self.progress.stage == Stage::Work;
+        let may_cancel = self.progress.phase == Phase::Work;
         let shown = self.shown;
-        let show = |report: &super::snapshot::Report| {
+        let show = |report: &super::snapshot::JobReport| {
             shown.send_modify(|snapshot| {
                 if let Some(snapshot) = snapshot {
                     snapshot.report = report.clone();
@@ -202,13 +205,13 @@ impl Runner<'_> {
     }
 
     fn show(&self) {
-        let counts = self.counts.iter().filter(|(part, _)| &***part != saying::PART);
+        let counts = self.counts.iter().filter(|(part, _)| &***part != deferred::PART);
         self.shown.send_replace(Some(Snapshot {
-            stage: self.progress.stage,
+            phase: self.progress.phase,
             counts: counts.map(|(_, counts)| *counts).fold(Counts::default(), Counts::plus),
             passed: self.progress.passed,
             expected: self.spec.expected,
-            said: self.progress.said,
+            published: self.progress.published,
             report: self.control.report(),
         }));
     }

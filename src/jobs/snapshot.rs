@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::pressure::Cause;
-use crate::store::jobs::{Counts, Stage};
+use crate::store::jobs::{Counts, Phase};
 
 /// What holds a job up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,22 +32,22 @@ impl fmt::Display for Held {
 /// A job at one moment.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Snapshot {
-    pub stage: Stage,
+    pub phase: Phase,
     /// Of all owners so far.
     pub counts: Counts,
     /// How much of the source has been passed, in what `expected` counts.
     pub passed: u64,
     pub expected: u64,
-    /// Users said at the end so far.
-    pub said: u64,
+    /// Users published at the end so far.
+    pub published: u64,
     #[serde(flatten)]
-    pub report: Report,
+    pub report: JobReport,
 }
 
 /// What an owner tells of a job in its row.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct Report {
+pub struct JobReport {
     /// Items a second, lately.
     pub rate: f64,
     /// Records that the live group has not read yet.

@@ -5,10 +5,10 @@ use uuid::Uuid;
 use super::Means;
 use super::backfill::Backfill;
 use super::batch::Batch;
+use super::deferred::Deferred;
 use super::recompute::Recompute;
 use super::replay::source::ReplaySource;
 use super::republish::Republish;
-use super::saying::Saying;
 use super::spec::What;
 use super::users::{self, Users};
 use crate::domain::fold::JobCause;
@@ -23,7 +23,7 @@ pub enum Source {
     Backfill(Backfill),
     Recompute(Recompute),
     Republish(Republish),
-    Saying(Saying),
+    Deferred(Deferred),
 }
 
 impl Source {
@@ -66,14 +66,14 @@ impl Source {
     /// The next batch, of about `most` items at most; `None` after the last.
     ///
     /// # Errors
-    /// What it reads from is away, or a stop was requested.
+    /// What it reads from is unavailable, or a stop was requested.
     pub async fn next(&mut self, most: usize) -> Result<Option<Batch>, Halt> {
         match self {
             Self::Replay(replay) => replay.next(most).await,
             Self::Backfill(backfill) => backfill.next(most).await,
             Self::Recompute(recompute) => recompute.next(most).await,
             Self::Republish(republish) => republish.next(most).await,
-            Self::Saying(saying) => saying.next(most).await,
+            Self::Deferred(deferred) => deferred.next(most).await,
         }
     }
 }

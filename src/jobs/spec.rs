@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{saying, users};
+use super::{deferred, users};
 use crate::domain::ranking_change::Trigger;
 use crate::store::jobs::{Counts, Part};
 use crate::store::keys::Keys;
@@ -22,7 +22,7 @@ pub struct Spec {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "camelCase")]
 pub enum Emit {
-    /// The net change of each user whose ranking is not the one said last.
+    /// The net change of each user whose ranking is not the one published last.
     Changed,
     /// Nothing: a later republish does.
     None,
@@ -70,7 +70,7 @@ pub enum RecomputeUsers {
     Repair,
 }
 
-/// Of whom to say again.
+/// Of whom to publish again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum RepublishUsers {
@@ -136,7 +136,7 @@ impl Spec {
             }
         };
         if self.emit == Emit::Changed {
-            parts.push(part(saying::PART, String::new(), None));
+            parts.push(part(deferred::PART, String::new(), None));
         }
         parts
     }
@@ -162,8 +162,8 @@ impl What {
         }
     }
 
-    /// Whether what it changes is said at once: what asks to say again does.
-    pub fn is_aloud(&self) -> bool {
+    /// Whether what it changes is published at once: what asks to publish again does.
+    pub fn is_immediate(&self) -> bool {
         matches!(self, Self::Republish(_))
     }
 

@@ -20,8 +20,8 @@ pub struct Throttle {
 
 /// The most items a batch has.
 const MOST_ITEMS: u32 = 2000;
-/// The most users that a batch says: the publisher holds several batches in memory, with all that is said of each user.
-pub const MOST_SAID: usize = 500;
+/// The most users that a batch says: the publisher holds several batches in memory, with all that is published of each user.
+pub const MOST_PUBLISHED: usize = 500;
 /// How many batches a second keep to a low rate evenly.
 const BATCHES_A_SECOND: u32 = 5;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sqlx::PgPool;
 
 use super::batch::{Batch, Failure, Work};
-use crate::output::patiently;
+use crate::output::retry_until_deadline;
 use crate::runtime::halt::Halt;
 use crate::store::Store;
 use crate::store::jobs::Counts;
@@ -46,7 +46,7 @@ impl Users {
         if self.is_done {
             return Ok(None);
         }
-        let users = patiently("PostgreSQL", || self.keys.page(&self.store.pool, &self.after, most)).await?;
+        let users = retry_until_deadline("PostgreSQL", || self.keys.page(&self.store.pool, &self.after, most)).await?;
         match users.last() {
             Some(last) => self.after.clone_from(last),
             None => self.is_done = true,

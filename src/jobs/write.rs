@@ -6,19 +6,19 @@ use std::time::Instant;
 use super::batch::{Batch, Failure, Work};
 use super::run::Runner;
 use crate::domain::event::{Event, Reason, UserId};
-use crate::domain::fold::Voice;
+use crate::domain::fold::Publishing;
 use crate::ingest::record::{OriginalRecord, Rejected};
-use crate::output::{Refused, patiently};
+use crate::output::{Refused, retry_until_deadline};
 use crate::runtime::halt::Halt;
 use crate::store::apply::{ItemOutcome, Progress};
-use crate::store::jobs::{self, Checkpoint, Counts, Stage};
+use crate::store::jobs::{self, Checkpoint, Counts, Phase};
 use crate::store::task::{Rescoring, Task};
 
 /// A live record is tried once; so is a replayed one.
 const FIRST_ATTEMPT: u32 = 1;
 
 impl Runner<'_> {
-    pub(super) async fn write(&mut self, batch: Batch, voice: Voice) -> Result<(), Halt> {
+    pub(super) async fn write(&mut self, batch: Batch, publishing: Publishing) -> Result<(), Halt> {
         let items = batch.items();
         let Batch { part, position, done, passed, counts, work, refused, failures } = batch;
         self.writer.reject(refused).await?;
@@ -33,16 +33,16 @@ impl Runner<'_> {
             counts: before,
         };
         let (after, changes) = match work {
-            Work::Merge { events, records } => self.merge(events, records, voice, checkpoint).await?,
+            Work::Merge { events, records } => self.merge(events, records, publishing, checkpoint).await?,
             Work::Rescore(rescorings) => {
-                let (outcomes, changes) = self.fold(Task::Rescore(&rescorings), voice, Some(checkpoint)).await?;
+                let (outcomes, changes) = self.fold(Task::Rescore(&rescorings), publishing, Some(checkpoint)).await?;
                 (count(before, &outcomes), changes)
             }
-            Work::Say { again, anew } => self.say(&again, &anew, checkpoint).await?,
+            Work::Republish { again, anew } => self.republish(&again, &anew, checkpoint).await?,
         };
         self.counts.insert(part, after);
-        if self.progress.stage == Stage::Say {
-            self.progress.said += changes;
+        if self.progress.phase == Phase::Publish {
+            self.progress.published += changes;
         } else {
             self.progress.passed += passed;
         }
@@ -55,25 +55,25 @@ impl Runner<'_> {
     async fn fold(
         &self,
         task: Task<'_>,
-        voice: Voice,
+        publishing: Publishing,
         checkpoint: Option<Checkpoint>,
     ) -> Result<(Vec<ItemOutcome>, u64), Halt> {
-        let (outcomes, changes) = self.writer.write(Progress::of_job(task, voice, checkpoint)).await?;
+        let (outcomes, changes) = self.writer.write(Progress::of_job(task, publishing, checkpoint)).await?;
         self.note(&failed(task, outcomes.iter().map(Some))).await?;
         Ok((outcomes, changes))
     }
 
-    /// Says those again, and those anew of whom a saying is owed; the position goes with the last of it.
-    async fn say(
+    /// Says those again, and those anew of whom a publishing is owed; the position goes with the last of it.
+    async fn republish(
         &self,
         again: &[UserId],
         anew: &[Rescoring],
         mut checkpoint: Checkpoint,
     ) -> Result<(Counts, u64), Halt> {
-        let (outcomes, changes) = self.fold(Task::Rescore(anew), Voice::Aloud, None).await?;
+        let (outcomes, changes) = self.fold(Task::Rescore(anew), Publishing::Immediate, None).await?;
         checkpoint.counts = count(checkpoint.counts, &outcomes);
-        let said = patiently("PostgreSQL", || self.means.store.say_again(again, &checkpoint)).await?;
-        self.writer.say(said.into_iter().collect()).await?;
+        let publication = retry_until_deadline("PostgreSQL", || self.means.store.republish(again, &checkpoint)).await?;
+        self.writer.publish(publication.into_iter().collect()).await?;
         Ok((checkpoint.counts, changes))
     }
 
@@ -85,7 +85,7 @@ impl Runner<'_> {
         if failures.is_empty() {
             return Ok(());
         }
-        patiently("PostgreSQL", || jobs::note_failures(&self.means.store.pool, self.id, &failures)).await
+        retry_until_deadline("PostgreSQL", || jobs::note_failures(&self.means.store.pool, self.id, &failures)).await
     }
 
     /// Merges the events that make a difference; an unchanged history writes nothing but its position.
@@ -93,10 +93,10 @@ impl Runner<'_> {
         &self,
         events: Vec<Event>,
         records: Vec<OriginalRecord>,
-        voice: Voice,
+        publishing: Publishing,
         mut checkpoint: Checkpoint,
     ) -> Result<(Counts, u64), Halt> {
-        let sifted = patiently("PostgreSQL", || self.means.store.sift(Task::Merge(&events))).await?;
+        let sifted = retry_until_deadline("PostgreSQL", || self.means.store.sift(Task::Merge(&events))).await?;
         self.note(&failed(Task::Merge(&events), sifted.iter().map(Option::as_ref))).await?;
         let mut open = Vec::new();
         let mut records = records.into_iter();
@@ -113,15 +113,15 @@ impl Runner<'_> {
         }
         if open_records.is_empty() {
             let before = checkpoint.counts;
-            let (outcomes, changes) = self.fold(Task::Merge(&open), voice, Some(checkpoint)).await?;
+            let (outcomes, changes) = self.fold(Task::Merge(&open), publishing, Some(checkpoint)).await?;
             return Ok((count(before, &outcomes), changes));
         }
         // Dead letters come before the position: a death in between repeats them and loses nothing.
-        let (outcomes, changes) = self.fold(Task::Merge(&open), voice, None).await?;
+        let (outcomes, changes) = self.fold(Task::Merge(&open), publishing, None).await?;
         checkpoint.counts = count(checkpoint.counts, &outcomes);
         self.writer.reject(refused_by_database(open_records, &outcomes)).await?;
         let after = checkpoint.counts;
-        self.fold(Task::Merge(&[]), voice, Some(checkpoint)).await?;
+        self.fold(Task::Merge(&[]), publishing, Some(checkpoint)).await?;
         Ok((after, changes))
     }
 }

@@ -14,7 +14,7 @@ use rustls::server::ParsedCertificate;
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme};
 
 /// How long the broker may take, for each step.
-const PATIENCE: Duration = Duration::from_secs(2);
+const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(2);
 
 /// What is wrong with the certificate, if `refusal`, librdkafka's words, says that something is.
 pub async fn complaint(refusal: &str) -> Option<String> {
@@ -55,16 +55,16 @@ fn check_name(host: &str, port: u16) -> Option<Result<(), Error>> {
     let error = connection.complete_io(&mut stream).err()?;
     match error.get_ref()?.downcast_ref::<Error>()? {
         error @ Error::InvalidCertificate(_) => Some(Err(error.clone())),
-        Error::General(said) if said == SEEN => Some(Ok(())),
+        Error::General(message) if message == SEEN => Some(Ok(())),
         _ => None,
     }
 }
 
 fn connect(host: &str, port: u16) -> Option<TcpStream> {
     let connect = |address| -> io::Result<TcpStream> {
-        let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
+        let stream = TcpStream::connect_timeout(&address, HANDSHAKE_DEADLINE)?;
+        stream.set_read_timeout(Some(HANDSHAKE_DEADLINE))?;
+        stream.set_write_timeout(Some(HANDSHAKE_DEADLINE))?;
         Ok(stream)
     };
     (host, port).to_socket_addrs().ok()?.find_map(|address| connect(address).ok())

@@ -140,7 +140,7 @@ impl Cluster {
     /// A consumer's configuration. Offsets are committed by us alone and start where we say.
     pub fn consumer(&self, group: &str, session_timeout: Duration, max_poll_interval: Duration) -> ClientConfig {
         let mut config = self.config(&[
-            // Short, so that a change is said soon after its event.
+            // Short, so that a change is published soon after its event.
             ("fetch.wait.max.ms", "100"),
             // Of each partition, compressed. What is fetched lies in memory uncompressed, often ten times as large, and a
             // fetch brings this much of every partition, whatever room is left in the queue.
@@ -191,7 +191,7 @@ impl Cluster {
     /// A producer that neither loses nor reorders, and spreads keys as the Java and KafkaJS clients expect.
     pub fn producer(&self, events: ClientEvents) -> KafkaResult<Producer> {
         let mut config = self.config(&[
-            // What is said together is handed to the client within less.
+            // What is published together is handed to the client within less.
             ("linger.ms", "0.5"),
             // Every client reads what is not compressed; KafkaJS, of the rest, only gzip, which costs more than all else.
             ("compression.type", "none"),
@@ -227,12 +227,12 @@ fn alias(property: &str) -> Option<&'static str> {
 #[derive(Debug, Clone)]
 pub struct ClientEvents {
     client: &'static str,
-    heard: Arc<watch::Sender<Heard>>,
+    reported: Arc<watch::Sender<ReportedRefusal>>,
 }
 
 /// What the brokers, or our own check of their certificates, have against a client.
 #[derive(Debug, Default)]
-struct Heard {
+struct ReportedRefusal {
     /// The last refusal; nothing where brokers were not even reached since.
     refusal: Option<String>,
     /// All brokers have been tried since.
@@ -242,24 +242,24 @@ struct Heard {
 impl ClientEvents {
     /// Reports under `client`, which is one of this process's.
     pub fn new(client: &'static str) -> Self {
-        Self { client, heard: Arc::default() }
+        Self { client, reported: Arc::default() }
     }
 
     /// What the brokers, or our own check of their certificate, last had against us; nothing where they were not even
     /// reached since.
     pub fn refusal(&self) -> Option<String> {
-        self.heard.borrow().refusal.clone()
+        self.reported.borrow().refusal.clone()
     }
 
     /// Waits for a [`refusal`](Self::refusal) after which no broker is left that could answer otherwise.
     pub async fn refused_by_all(&self) -> String {
-        let mut heard = self.heard.subscribe();
+        let mut reported = self.reported.subscribe();
         loop {
-            if let Some(refusal) = heard.borrow_and_update().by_all_refusal() {
+            if let Some(refusal) = reported.borrow_and_update().by_all_refusal() {
                 return refusal;
             }
-            if heard.changed().await.is_err() {
-                // Who could report is gone; nothing will be heard.
+            if reported.changed().await.is_err() {
+                // Who could report is gone; nothing will be reported.
                 std::future::pending::<()>().await;
             }
         }
@@ -268,19 +268,19 @@ impl ClientEvents {
     fn remember(&self, error: &KafkaError, reason: &str) {
         match error.rdkafka_error_code() {
             Some(RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SSL) => {
-                self.heard.send_replace(Heard { refusal: Some(reason.to_owned()), by_all: false });
+                self.reported.send_replace(ReportedRefusal { refusal: Some(reason.to_owned()), by_all: false });
             }
             // A handshake that failed is told in either way.
             Some(RDKafkaErrorCode::BrokerTransportFailure) if !reason.contains("SSL") => {
-                self.heard.send_replace(Heard::default());
+                self.reported.send_replace(ReportedRefusal::default());
             }
-            Some(RDKafkaErrorCode::AllBrokersDown) => self.heard.send_modify(|heard| heard.by_all = true),
+            Some(RDKafkaErrorCode::AllBrokersDown) => self.reported.send_modify(|reported| reported.by_all = true),
             _ => {}
         }
     }
 }
 
-impl Heard {
+impl ReportedRefusal {
     fn by_all_refusal(&self) -> Option<String> {
         self.refusal.clone().filter(|_| self.by_all)
     }
@@ -311,10 +311,10 @@ pub fn log_client_line(client: &str, level: RDKafkaLogLevel, facility: &str, mes
     }
 }
 
-/// An error event: brokers that are away and the like, of which the client recovers by itself.
+/// An error event: brokers that are unavailable and the like, of which the client recovers by itself.
 pub fn log_client_error(client: &str, error: &KafkaError, reason: &str) {
     if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown) {
-        // Told at every attempt. Why each broker is down was said, and the watch over the topics says that nobody answers.
+        // Told at every attempt. Why each broker is down was published, and the watch over the topics says that nobody answers.
         debug!(client, reason, "Kafka client");
     } else {
         warn!(client, %error, reason, "Kafka client");

@@ -86,7 +86,7 @@ fn answer<C: ClientContext>(
     let options = Owned::new(options, rd::rd_kafka_AdminOptions_destroy, "options")?;
     let collection = Owned::new(collection, rd::rd_kafka_TopicCollection_destroy, "collection")?;
     let mut error_text = [0; 256];
-    // SAFETY: the options are valid, and the text is as long as is said.
+    // SAFETY: the options are valid, and the text is as long as is published.
     let set = unsafe {
         rd::rd_kafka_AdminOptions_set_request_timeout(
             options.get(),

@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use super::client::ClientEvents;
 
 /// What became of a record: its time as the topic has it, Unix time in ms, or why it is not there.
-type Fate = KafkaResult<Option<i64>>;
+type Delivery = KafkaResult<Option<i64>>;
 
 /// How long the thread waits for news at a time. The `rdkafka` crate turns for the last millisecond of every wait, so that
 /// its own `ThreadedProducer`, which waits for a tenth of a second, takes 0.8 % of a core with nothing to do. It is also how long the
@@ -71,25 +71,25 @@ impl Producer {
             self.send_one(record)
         };
         let sent: Vec<_> = records.into_iter().map(send).collect();
-        let mut fates = Vec::with_capacity(sent.len());
-        for fate in sent {
-            fates.push(fate.await.map(drop));
+        let mut deliveries = Vec::with_capacity(sent.len());
+        for delivery in sent {
+            deliveries.push(delivery.await.map(drop));
         }
-        fates
+        deliveries
     }
 
-    /// Hands one record to the client, which copies it, at once; its fate can be waited for.
-    pub fn send_one(&self, record: BaseRecord<'_, [u8], [u8]>) -> impl Future<Output = Fate> + use<> {
-        let (teller, fate) = oneshot::channel();
+    /// Hands one record to the client, which copies it, at once; its delivery can be waited for.
+    pub fn send_one(&self, record: BaseRecord<'_, [u8], [u8]>) -> impl Future<Output = Delivery> + use<> {
+        let (sender, delivery) = oneshot::channel();
         let BaseRecord { topic, partition, payload, key, timestamp, headers, delivery_opaque: () } = record;
-        let delivery_opaque = Box::new(teller);
+        let delivery_opaque = Box::new(sender);
         let record = BaseRecord { topic, partition, payload, key, timestamp, headers, delivery_opaque };
         let refused = self.send(record).err().map(|(error, _)| error);
         async move {
             match refused {
                 Some(error) => Err(error),
                 // Of which nothing is heard may be on the topic or not.
-                None => fate.await.unwrap_or(Err(KafkaError::MessageProduction(RDKafkaErrorCode::PurgeQueue))),
+                None => delivery.await.unwrap_or(Err(KafkaError::MessageProduction(RDKafkaErrorCode::PurgeQueue))),
             }
         }
     }
@@ -101,11 +101,11 @@ impl Producer {
 }
 
 impl ProducerContext for ClientEvents {
-    type DeliveryOpaque = Box<oneshot::Sender<Fate>>;
+    type DeliveryOpaque = Box<oneshot::Sender<Delivery>>;
 
-    fn delivery(&self, result: &DeliveryResult<'_>, teller: Box<oneshot::Sender<Fate>>) {
+    fn delivery(&self, result: &DeliveryResult<'_>, sender: Box<oneshot::Sender<Delivery>>) {
         // Whoever waited may have given up.
-        let _ = teller.send(match result {
+        let _ = sender.send(match result {
             Ok(message) => Ok(message.timestamp().to_millis()),
             Err((error, _)) => Err(error.clone()),
         });

@@ -17,7 +17,7 @@ use crate::runtime::stop::Stop;
 /// How long the brokers may take to answer one question.
 const ANSWER: Duration = Duration::from_secs(10);
 /// How long nothing may come before the brokers count as away.
-const PATIENCE: Duration = Duration::from_secs(30);
+const SILENCE_DEADLINE: Duration = Duration::from_secs(30);
 /// How often a request to stop is looked for.
 const INTERVAL: Duration = Duration::from_millis(100);
 
@@ -32,8 +32,8 @@ pub struct Span {
 /// Why a topic could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    #[error("Kafka is away: {0}")]
-    Away(String),
+    #[error("Kafka is unavailable: {0}")]
+    Unavailable(String),
     #[error("the topic {0} does not exist")]
     Missing(String),
     #[error("a batch of {topic}[{partition}] at offset {offset} or behind it cannot be decompressed")]
@@ -47,7 +47,7 @@ pub enum ReadError {
 impl From<ReadError> for Halt {
     fn from(error: ReadError) -> Self {
         match error {
-            ReadError::Away(_) => Self::Away(error.to_string()),
+            ReadError::Unavailable(_) => Self::Unavailable(error.to_string()),
             ReadError::Interrupted => Self::Interrupted,
             ReadError::Missing(_) => Self::Refused(error.to_string()),
             ReadError::Failed { .. } | ReadError::Undecodable { .. } => Self::Failed(error.to_string()),
@@ -73,15 +73,15 @@ pub struct TopicReader {
     waiting: VecDeque<Span>,
     /// What is left of the span that is read.
     current: Option<Span>,
-    /// When something was last heard of the brokers.
-    heard: Instant,
+    /// When something was last answered_at of the brokers.
+    answered_at: Instant,
 }
 
 impl Source {
     /// What the topic holds now: a span of each partition that is not empty, in their order.
     ///
     /// # Errors
-    /// The brokers are away, or the topic is not there or may not be read.
+    /// The brokers are unavailable, or the topic is not there or may not be read.
     pub fn spans(&self) -> Result<Vec<Span>, ReadError> {
         Ok(self.partitions()?.into_iter().filter(|span| span.first < span.end).collect())
     }
@@ -92,7 +92,7 @@ impl Source {
     /// As [`Self::spans`].
     pub fn partitions(&self) -> Result<Vec<Span>, ReadError> {
         let consumer = self.consumer()?;
-        let away = |error: KafkaError| ReadError::Away(error.to_string());
+        let away = |error: KafkaError| ReadError::Unavailable(error.to_string());
         let metadata = consumer.fetch_metadata(Some(&self.topic), ANSWER).map_err(away)?;
         let found = metadata.topics().iter().find(|topic| topic.name() == self.topic);
         let Some(found) = found else { return Err(ReadError::Missing(self.topic.clone())) };
@@ -112,9 +112,9 @@ impl Source {
     /// The first offset at or after a time, in ms, of each of these partitions that has one.
     ///
     /// # Errors
-    /// The brokers are away.
+    /// The brokers are unavailable.
     pub fn offsets_at(&self, time: i64, spans: &[Span]) -> Result<BTreeMap<i32, i64>, ReadError> {
-        let away = |error: KafkaError| ReadError::Away(error.to_string());
+        let away = |error: KafkaError| ReadError::Unavailable(error.to_string());
         let mut asked = TopicPartitionList::new();
         for span in spans {
             asked.add_partition_offset(&self.topic, span.partition, Offset::Offset(time)).map_err(away)?;
@@ -137,7 +137,7 @@ impl Source {
             source: self.clone(),
             waiting: spans.iter().copied().collect(),
             current: None,
-            heard: Instant::now(),
+            answered_at: Instant::now(),
         })
     }
 
@@ -161,7 +161,7 @@ impl TopicReader {
     /// The next record, in the order of partition and offset; `None` after the last.
     ///
     /// # Errors
-    /// The brokers are away for longer than half a minute, the topic may not be read, or a stop was requested.
+    /// The brokers are unavailable for longer than half a minute, the topic may not be read, or a stop was requested.
     pub fn next_record(&mut self) -> Result<Option<OwnedMessage>, ReadError> {
         loop {
             let Some(span) = self.current_span()? else { return Ok(None) };
@@ -170,7 +170,7 @@ impl TopicReader {
             }
             let polled = self.consumer.as_ref().and_then(|consumer| consumer.poll(INTERVAL));
             if matches!(polled, Some(Ok(_) | Err(KafkaError::PartitionEOF(_)))) {
-                self.heard = Instant::now();
+                self.answered_at = Instant::now();
             }
             match polled {
                 Some(Ok(message)) if message.partition() == span.partition => {
@@ -192,12 +192,12 @@ impl TopicReader {
                 }
                 Some(Err(error)) if is_for_good(&error) => return Err(self.source.error(error)),
                 // The client recovers by itself, if it can.
-                Some(Err(_)) | None if self.heard.elapsed() < PATIENCE => {}
-                Some(Err(error)) => return Err(ReadError::Away(error.to_string())),
+                Some(Err(_)) | None if self.answered_at.elapsed() < SILENCE_DEADLINE => {}
+                Some(Err(error)) => return Err(ReadError::Unavailable(error.to_string())),
                 None => {
                     let (topic, Span { partition, first, .. }) = (&self.source.topic, span);
-                    return Err(ReadError::Away(format!(
-                        "nothing was heard of {topic}[{partition}] from offset {first} on for {PATIENCE:?}"
+                    return Err(ReadError::Unavailable(format!(
+                        "nothing was answered_at of {topic}[{partition}] from offset {first} on for {SILENCE_DEADLINE:?}"
                     )));
                 }
             }
@@ -210,7 +210,7 @@ impl TopicReader {
             let Some(span) = self.waiting.pop_front() else { return Ok(None) };
             self.assign(span).map_err(|error| self.source.error(error))?;
             self.current = Some(span);
-            self.heard = Instant::now();
+            self.answered_at = Instant::now();
         }
         Ok(self.current)
     }

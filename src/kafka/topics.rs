@@ -39,7 +39,7 @@ pub struct Watched {
     pub ids: Arc<TopicIds>,
 }
 
-/// Looks for the topics for as long as the process runs. A missing topic and brokers that are away are waited for; brokers
+/// Looks for the topics for as long as the process runs. A missing topic and brokers that are unavailable are waited for; brokers
 /// that refuse us end the process, since only another configuration helps, and that is read at the start. Where none of them
 /// has ever let this process in, each is asked once.
 pub async fn watch(producer: Producer, reported: ClientEvents, watched: Watched, health: Health, stop: Stop) {

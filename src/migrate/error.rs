@@ -20,8 +20,8 @@ pub enum MigrateError {
     #[error("{step}: no lock within {} ms, {attempts} times; {holders}; the step was rolled back", timeout.as_millis())]
     Locked { step: String, timeout: Duration, attempts: u32, holders: Holders },
     /// The database could not be reached, or went away.
-    #[error("PostgreSQL is away: {0}")]
-    Away(#[source] sqlx::Error),
+    #[error("PostgreSQL is unavailable: {0}")]
+    Unavailable(#[source] sqlx::Error),
     /// Anything else that the database said.
     #[error("{0}")]
     Database(#[source] sqlx::Error),
@@ -91,7 +91,7 @@ impl From<sqlx::Error> for MigrateError {
         let Some(database) = error.as_database_error() else {
             return match error {
                 sqlx::Error::Io(_) if classify(&error) != ErrorClass::Outage => Self::Database(error),
-                sqlx::Error::Io(_) | sqlx::Error::WorkerCrashed => Self::Away(error),
+                sqlx::Error::Io(_) | sqlx::Error::WorkerCrashed => Self::Unavailable(error),
                 other => Self::Database(other),
             };
         };
@@ -100,8 +100,8 @@ impl From<sqlx::Error> for MigrateError {
             "42501" => Refusal::NotPermitted(database.message().to_owned()).into(),
             "2BP01" => Refusal::Dependents(database.message().to_owned()).into(),
             "25006" => Refusal::Standby.into(),
-            "53300" | "57P01" | "57P02" | "57P03" => Self::Away(error),
-            code if code.starts_with("08") => Self::Away(error),
+            "53300" | "57P01" | "57P02" | "57P03" => Self::Unavailable(error),
+            code if code.starts_with("08") => Self::Unavailable(error),
             _ => Self::Database(error),
         }
     }

@@ -37,7 +37,7 @@ pub(crate) enum UserVectors {
 
 /// All that decides what a migration has to do, and whether it may.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Facts {
+pub(crate) struct PlatformSchema {
     /// `server_version_num`.
     pub server_version: i32,
     pub standby: bool,
@@ -49,7 +49,7 @@ pub(crate) struct Facts {
     pub index: IndexState,
 }
 
-impl Facts {
+impl PlatformSchema {
     pub(crate) async fn read(conn: &mut PgConnection) -> Result<Self, sqlx::Error> {
         let (server_version, standby, users_id, prisma, kind): (i32, bool, Option<String>, bool, Option<String>) =
             sql::query_as(

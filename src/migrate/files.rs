@@ -53,7 +53,7 @@ pub(crate) const ALL: &[VersionedFile] = &[
         name: "profile_states",
         min_app_schema: 3,
         kind: Kind::Transaction,
-        locks: &["public.users", "segmenter.profile_states", "segmenter.outbox", "segmenter.departed"],
+        locks: &["public.users", "segmenter.profile_states", "segmenter.outbox", "segmenter.deleted_users"],
         up: include_str!("../../migrations/0003_profile_states.up.sql"),
         down: include_str!("../../migrations/0003_profile_states.down.sql"),
     },

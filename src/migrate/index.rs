@@ -22,7 +22,7 @@ pub(super) async fn apply(conn: &mut PgConnection, limits: &Limits, file: &Versi
         .execute(&mut *conn)
         .await?;
     ledger::record_compatibility(conn, file).await?;
-    patiently(conn, limits, async |conn| {
+    retry_until_deadline(conn, limits, async |conn| {
         drop_invalid(conn, state).await?;
         conn.apply(ledger::TABLE, &file.up()).await?;
         Ok(())
@@ -33,7 +33,7 @@ pub(super) async fn apply(conn: &mut PgConnection, limits: &Limits, file: &Versi
 /// Replaces an invalid or missing index of a migration that was applied before.
 pub(super) async fn repair(conn: &mut PgConnection, limits: &Limits, file: &VersionedFile) -> Result<(), MigrateError> {
     let state = index_state(conn).await?;
-    patiently(conn, limits, async |conn| {
+    retry_until_deadline(conn, limits, async |conn| {
         drop_invalid(conn, state).await?;
         sqlx::raw_sql(file.up().sql).execute(conn).await?;
         Ok(())
@@ -44,7 +44,7 @@ pub(super) async fn repair(conn: &mut PgConnection, limits: &Limits, file: &Vers
 /// Reverts the migration: drops the index, unless it was there before us.
 pub(super) async fn revert(conn: &mut PgConnection, limits: &Limits, file: &VersionedFile) -> Result<(), MigrateError> {
     if is_ours(conn).await? {
-        patiently(conn, limits, async |conn| {
+        retry_until_deadline(conn, limits, async |conn| {
             sqlx::raw_sql(file.down().sql).execute(conn).await?;
             Ok(())
         })
@@ -78,7 +78,7 @@ async fn drop_invalid(conn: &mut PgConnection, state: IndexState) -> Result<(), 
 }
 
 /// With the longer lock timeout of a concurrent build; the shorter one is restored, also after an error.
-async fn patiently(
+async fn retry_until_deadline(
     conn: &mut PgConnection,
     limits: &Limits,
     work: impl AsyncFnOnce(&mut PgConnection) -> Result<(), MigrateError>,

@@ -6,7 +6,7 @@ use sqlx::types::time::OffsetDateTime;
 use sqlx::{Connection, PgConnection};
 use time::format_description::well_known::Rfc3339;
 
-use super::facts::{Facts, INDEX, IndexState, invalid_indexes};
+use super::facts::{INDEX, IndexState, PlatformSchema, invalid_indexes};
 use super::schema::{self, Platform, SchemaStatus};
 use super::{files, ledger};
 
@@ -42,7 +42,7 @@ pub struct Info {
 pub async fn info(conn: &mut PgConnection) -> Result<Info, sqlx::Error> {
     let mut transaction = conn.begin_with("begin transaction isolation level repeatable read read only").await?;
     let status = schema::check(&mut transaction).await?;
-    let facts = Facts::read(&mut transaction).await?;
+    let facts = PlatformSchema::read(&mut transaction).await?;
     let info = Info {
         status,
         migrations: migrations(ledger::applied(&mut transaction).await?),

@@ -1,6 +1,6 @@
 //! Applies and reverts the migrations in `migrations/`.
 //!
-//! - `files`: the migrations themselves · `ledger`: the books about them, in schema `segmenter`
+//! - `files`: the migrations themselves · `offset tracker`: the books about them, in schema `segmenter`
 //! - `facts`, `preconditions`: what is found in the platform's schema, and whether the migrations may run on it
 //! - `session`: the migration lock, lock timeouts, retries · `index`: the concurrent build
 //! - `run`, `revert`, `info`: the three things a caller can ask for
@@ -23,7 +23,7 @@ mod session;
 
 pub use error::{Holders, MigrateError, Refusal};
 pub use facts::IndexState;
-pub(crate) use facts::{Facts, SEGMENT_COLUMNS};
+pub(crate) use facts::{PlatformSchema, SEGMENT_COLUMNS};
 pub use info::{Info, MigrationInfo, info};
 pub use progress::{Notice, Progress};
 pub use revert::{RevertOptions, Target, revert};

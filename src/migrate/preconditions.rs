@@ -1,14 +1,14 @@
 //! Whether the migrations may run on what was found. Pure: facts in, a refusal or remarks out.
 
 use super::error::Refusal;
-use super::facts::{Facts, IndexState, SEGMENT_COLUMNS, UserVectors};
+use super::facts::{IndexState, PlatformSchema, SEGMENT_COLUMNS, UserVectors};
 
 /// Columns without which `public.user_vectors` is not the table that the service writes.
 const PLATFORM_COLUMNS: [&str; 5] = ["id", "userId", "vector", "source", "updatedAt"];
 
 /// Judges the server and the platform's tables before the segment columns are seen to. `add_columns` lets them be added
 /// beside Prisma's migrations. Returns what the caller should be told.
-pub(super) fn check(facts: &Facts, add_columns: bool) -> Result<Vec<String>, Refusal> {
+pub(super) fn check(facts: &PlatformSchema, add_columns: bool) -> Result<Vec<String>, Refusal> {
     check_server(facts)?;
     if facts.users_id.as_deref().is_some_and(|id| id != "text") {
         return Err(Refusal::UsersTable);
@@ -41,7 +41,7 @@ pub(super) fn check(facts: &Facts, add_columns: bool) -> Result<Vec<String>, Ref
 }
 
 /// Judges the server alone.
-pub(super) fn check_server(facts: &Facts) -> Result<(), Refusal> {
+pub(super) fn check_server(facts: &PlatformSchema) -> Result<(), Refusal> {
     if facts.standby {
         return Err(Refusal::Standby);
     }
@@ -67,10 +67,10 @@ fn check_columns(found: &[(String, String)]) -> Result<(), Refusal> {
 mod tests {
     use super::*;
 
-    fn facts(prisma: bool, columns: &[(&str, &str)]) -> Facts {
+    fn facts(prisma: bool, columns: &[(&str, &str)]) -> PlatformSchema {
         let platform = PLATFORM_COLUMNS.iter().map(|name| ((*name).to_owned(), "text".to_owned()));
         let segments = columns.iter().map(|(name, kind)| ((*name).to_owned(), (*kind).to_owned()));
-        Facts {
+        PlatformSchema {
             server_version: 150_000,
             standby: false,
             users_id: Some("text".to_owned()),
@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn prismas_missing_table_is_never_created_in_its_place() {
-        let facts = Facts { user_vectors: UserVectors::Missing, ..facts(true, &[]) };
+        let facts = PlatformSchema { user_vectors: UserVectors::Missing, ..facts(true, &[]) };
         assert_eq!(check(&facts, true), Err(Refusal::PrismaTable));
     }
 
@@ -101,21 +101,21 @@ mod tests {
     #[test]
     fn a_table_of_the_same_name_that_is_not_the_platforms_is_refused() {
         let table = UserVectors::Table(vec![("id".to_owned(), "text".to_owned())]);
-        let facts = Facts { user_vectors: table, ..facts(false, &[]) };
+        let facts = PlatformSchema { user_vectors: table, ..facts(false, &[]) };
         assert_eq!(check(&facts, false), Err(Refusal::NotThePlatforms("userId")));
     }
 
     #[test]
     fn users_without_text_ids_are_refused() {
-        let facts = Facts { users_id: Some("uuid".to_owned()), ..facts(false, &[]) };
+        let facts = PlatformSchema { users_id: Some("uuid".to_owned()), ..facts(false, &[]) };
         assert_eq!(check(&facts, false), Err(Refusal::UsersTable));
     }
 
     #[test]
     fn an_old_server_and_a_standby_are_refused() {
-        let old = Facts { server_version: 130_012, ..facts(false, &[]) };
+        let old = PlatformSchema { server_version: 130_012, ..facts(false, &[]) };
         assert_eq!(check(&old, false), Err(Refusal::OldServer(130_012)));
-        let standby = Facts { standby: true, ..facts(false, &[]) };
+        let standby = PlatformSchema { standby: true, ..facts(false, &[]) };
         assert_eq!(check(&standby, false), Err(Refusal::Standby));
     }
 }

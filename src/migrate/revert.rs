@@ -4,7 +4,7 @@ use sqlx::migrate::Migrate;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use super::error::{MigrateError, Refusal};
-use super::facts::{Facts, INDEX, SEGMENT_COLUMNS};
+use super::facts::{INDEX, PlatformSchema, SEGMENT_COLUMNS};
 use super::files::{self, Kind, VersionedFile};
 use super::progress::{Notice, Progress};
 use super::run::step;
@@ -31,7 +31,7 @@ pub struct RevertOptions {
     pub execute: bool,
 }
 
-/// Reverts migrations, newest first, after saying what will be lost. Returns the versions reverted.
+/// Reverts migrations, newest first, after publishing what will be lost. Returns the versions reverted.
 ///
 /// # Errors
 /// See [`MigrateError`]. Steps before the one that failed stay reverted.
@@ -139,17 +139,18 @@ async fn consequences(conn: &mut PgConnection, version: i64) -> Result<Consequen
             Ok((vec![action], Vec::new()))
         }
         files::PROFILE_STATES => {
-            let actions = vec!["drop segmenter.profile_states, segmenter.outbox and segmenter.departed".to_owned()];
+            let actions =
+                vec!["drop segmenter.profile_states, segmenter.outbox and segmenter.deleted_users".to_owned()];
             let (states, outbox, departed): (i64, i64, i64) = sqlx::query_as(
                 "select (select count(*) from segmenter.profile_states), (select count(*) from segmenter.outbox),
-                        (select count(*) from segmenter.departed)",
+                        (select count(*) from segmenter.deleted_users)",
             )
             .fetch_one(conn)
             .await?;
             let losses = vec![
                 ("profile states (to be rebuilt from the topics)", states),
                 ("outbox rows, changes that are not yet published", outbox),
-                ("departed users, whose erasure would be forgotten", departed),
+                ("deleted users, whose erasure would be forgotten", departed),
             ];
             Ok((actions, losses))
         }
@@ -173,7 +174,7 @@ async fn columns_consequences(conn: &mut PgConnection) -> Result<Consequences, M
         let rows = sqlx::query_scalar("select count(*) from public.user_vectors").fetch_one(conn).await?;
         return Ok((vec!["drop table public.user_vectors".to_owned()], vec![("rows of public.user_vectors", rows)]));
     }
-    let missing = Facts::read(conn).await?.missing_columns();
+    let missing = PlatformSchema::read(conn).await?.missing_columns();
     let ours: Vec<_> = SEGMENT_COLUMNS
         .iter()
         .map(|(name, _)| *name)

@@ -4,7 +4,7 @@ use sqlx::migrate::Migrate;
 use sqlx::{Connection, PgConnection};
 
 use super::error::{MigrateError, Refusal};
-use super::facts::{Facts, INDEX, IndexState, UserVectors};
+use super::facts::{INDEX, IndexState, PlatformSchema, UserVectors};
 use super::files::{self, Kind, VersionedFile};
 use super::progress::{Notice, Progress};
 use super::schema::{self, SchemaStatus};
@@ -99,7 +99,7 @@ pub(super) fn step<'a>(verb: &str, file: &VersionedFile, limits: &Limits) -> Ste
 
 /// What there is to do.
 struct Plan {
-    facts: Facts,
+    facts: PlatformSchema,
     pending: Vec<&'static VersionedFile>,
     /// The migration of the index, if it was applied but its index is invalid or gone.
     repair: Option<&'static VersionedFile>,
@@ -108,7 +108,7 @@ struct Plan {
 impl Plan {
     async fn make(conn: &mut PgConnection, add_columns: bool, progress: Progress<'_>) -> Result<Self, MigrateError> {
         let status = schema::check(conn).await?;
-        let facts = Facts::read(conn).await?;
+        let facts = PlatformSchema::read(conn).await?;
         let pending: Vec<_> = match status {
             SchemaStatus::Current => Vec::new(),
             SchemaStatus::Missing => files::ALL.iter().collect(),
@@ -153,7 +153,7 @@ impl Plan {
             files::SEGMENT_COLUMNS => vec![self.columns_action()],
             files::PRIMARY_SEGMENT_INDEX => vec![self.index_action()],
             files::PROFILE_STATES => {
-                let create = "create segmenter.profile_states, segmenter.outbox and segmenter.departed".to_owned();
+                let create = "create segmenter.profile_states, segmenter.outbox and segmenter.deleted_users".to_owned();
                 let follow = match self.facts.users_id {
                     Some(_) => "let a state follow its user in public.users (foreign key)",
                     None => "no foreign key: public.users does not exist",

@@ -115,8 +115,8 @@ fn judge(applied: &[Applied], compatibility: &[(i64, i64)], missing_columns: Vec
         .iter()
         .filter(|migration| migration.version > newest_known)
         .map(|migration| {
-            let said = compatibility.iter().find(|(version, _)| *version == migration.version);
-            said.map_or(migration.version, |(_, min_app_schema)| *min_app_schema)
+            let recorded = compatibility.iter().find(|(version, _)| *version == migration.version);
+            recorded.map_or(migration.version, |(_, min_app_schema)| *min_app_schema)
         })
         .max()
         .unwrap_or(0);

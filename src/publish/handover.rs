@@ -1,6 +1,6 @@
 //! The way from those who write to the publisher: outbox rows that have just been committed.
 //!
-//! A row is one change or hundreds, and each takes some kilobytes until it is said. So it is changes that are bounded, not
+//! A row is one change or hundreds, and each takes some kilobytes until it is published. So it is changes that are bounded, not
 //! rows: who writes waits for room, and a publisher that is behind does not grow.
 
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use crate::runtime::stop::Stop;
 use crate::store::outbox::{Content, Publication};
 
-/// How many changes may be on their way, those being said included: more than are committed in two rounds of the publisher.
+/// How many changes may be on their way, those being published included: more than are committed in two rounds of the publisher.
 const MOST_CHANGES: u32 = 2048;
 
 /// The writers' end. Cheap to clone.
@@ -27,7 +27,7 @@ pub type Arrivals = mpsc::UnboundedReceiver<HandedOver>;
 #[derive(Debug)]
 pub struct HandedOver {
     pub publication: Publication,
-    /// To be kept until the row is said.
+    /// To be kept until the row is published.
     pub room: OwnedSemaphorePermit,
 }
 
@@ -95,7 +95,7 @@ mod tests {
         assert_eq!((first.publication.id, second.publication.id), (1, 2));
         drop(first);
         tokio::task::yield_now().await;
-        assert!(arrivals.try_recv().is_err(), "the second is not said yet");
+        assert!(arrivals.try_recv().is_err(), "the second is not published yet");
         drop(second);
         assert_eq!(arrivals.recv().await.map(|row| row.publication.id), Some(3));
         third.await.expect("no panic").expect("it was taken");

@@ -1,4 +1,4 @@
-//! The outbox rows that this process has in memory: leased while they are being said, deleted once they are.
+//! The outbox rows that this process has in memory: leased while they are being published, deleted once they are.
 
 use tokio::sync::mpsc::UnboundedReceiver;
 use tracing::debug;
@@ -9,11 +9,16 @@ use crate::runtime::stop::Stop;
 use crate::store::leased_rows::LeasedRows;
 use crate::store::{Store, outbox};
 
-/// Deletes the rows whose changes are said, beside the publisher: their deletion is nothing that the next changes have to
+/// Deletes the rows whose changes are published, beside the publisher: their deletion is nothing that the next changes have to
 /// wait for. Ends when the channel is closed and empty, or the process gives up.
-pub(super) async fn delete_said(store: Store, leased: LeasedRows, stop: Stop, mut said: UnboundedReceiver<Vec<i64>>) {
+pub(super) async fn delete_published(
+    store: Store,
+    leased: LeasedRows,
+    stop: Stop,
+    mut published: UnboundedReceiver<Vec<i64>>,
+) {
     let mut lists = Vec::new();
-    while said.recv_many(&mut lists, LISTS_AT_ONCE).await > 0 {
+    while published.recv_many(&mut lists, LISTS_AT_ONCE).await > 0 {
         let ids = lists.drain(..).flatten().collect::<Vec<i64>>();
         fault_point!("before-outbox-delete");
         let mut retry = Retry::forever();
@@ -31,7 +36,7 @@ pub(super) async fn delete_said(store: Store, leased: LeasedRows, stop: Stop, mu
 /// How many lists of rows are deleted together at most.
 const LISTS_AT_ONCE: usize = 64;
 
-/// Keeps the leases of held rows from running out while they are being said.
+/// Keeps the leases of held rows from running out while they are being published.
 pub(super) async fn renew_leases(store: Store, leased: LeasedRows) {
     let mut interval = tokio::time::interval(store.lease / 3);
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);

@@ -8,11 +8,11 @@ pub fn subject(topic: &str) -> String {
     format!("{topic}-value")
 }
 
-/// The encoding of what is said on `topic`, of which `wanted` was configured. In Avro, where there is a registry, the schema
+/// The encoding of what is published on `topic`, of which `wanted` was configured. In Avro, where there is a registry, the schema
 /// is registered unless it is already.
 ///
 /// # Errors
-/// The registry is away or does not take the schema.
+/// The registry is unavailable or does not take the schema.
 pub async fn encoding(wanted: Encoding, topic: &str, registry: Option<&Registry>) -> Result<Encoding, Failure> {
     match (wanted, registry) {
         (Encoding::Avro, Some(registry)) => {

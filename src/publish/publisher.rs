@@ -1,9 +1,9 @@
 //! The publisher: says committed changes on segment-changed, and corrects itself.
 //!
 //! Several processes may say changes of one user, and an idempotent producer fences nobody. So after every attempt to
-//! produce, the revisions last said of its users are read again, and what is higher than what this publisher said last
-//! is said once more, until nothing is; only then the outbox row goes. A newer change that was committed before that
-//! look is thereby said after the older one; one that is committed later is said later, by its own publisher. A death
+//! produce, the revisions last published of its users are read again, and what is higher than what this publisher published last
+//! is published again, until nothing is; only then the outbox row goes. A newer change that was committed before that
+//! look is thereby published after the older one; one that is committed later is published later, by its own publisher. A death
 //! anywhere leaves the row, and another process takes it over when its lease has run out.
 
 use std::collections::HashMap;
@@ -17,10 +17,10 @@ use tracing::{debug, error, info, warn};
 
 use super::handover::{Arrivals, HandedOver};
 use super::leases;
-use crate::codec::segment_changed::{self, Encoding, Said};
+use crate::codec::segment_changed::{self, Encoding, Record};
 use crate::codec::stored::EncodingError;
 use crate::domain::event::UserId;
-use crate::domain::ranking_change::{Change, Saying};
+use crate::domain::ranking_change::{ChangeBody, RankingChange};
 use crate::kafka::producer::{self, Outgoing, Producer};
 use crate::runtime::fault::fault_point;
 use crate::runtime::retry::Retry;
@@ -31,7 +31,7 @@ use crate::store::outbox::{self, Content, Publication};
 use crate::telemetry::metrics::{Metrics, Published, Stage};
 use crate::telemetry::traces::Traces;
 
-/// How many outbox rows are said together at most.
+/// How many outbox rows are published together at most.
 const ROWS_AT_ONCE: usize = 64;
 
 /// How many rows are taken over together at most; each may hold the changes of a whole batch.
@@ -52,18 +52,18 @@ pub struct Publisher {
     pub traces: Traces,
 }
 
-/// What has been said during one call, and what is still to be said.
+/// What has been published during one call, and what is still to be published.
 struct Round {
-    pending: Vec<Change>,
-    /// Users with the revisions said of them, in the order of saying; 0 of those who are only to be looked at.
-    said: Vec<(UserId, i64)>,
+    pending: Vec<RankingChange>,
+    /// Users with the revisions published of them, in the order of publishing; 0 of those who are only to be looked at.
+    published: Vec<(UserId, i64)>,
     first: bool,
 }
 
 impl Round {
-    /// The revision last said of each user whom the call is about.
-    fn last_said(&self) -> HashMap<&UserId, i64> {
-        let mut last: HashMap<&UserId, i64> = self.said.iter().map(|(user, revision)| (user, *revision)).collect();
+    /// The revision last published of each user whom the call is about.
+    fn last_published(&self) -> HashMap<&UserId, i64> {
+        let mut last: HashMap<&UserId, i64> = self.published.iter().map(|(user, revision)| (user, *revision)).collect();
         for change in &self.pending {
             last.entry(&change.user).or_insert(0);
         }
@@ -75,8 +75,8 @@ impl Publisher {
     /// Publishes until the channel is closed and empty, or the process gives up.
     pub async fn run(self, mut handed_over: Arrivals) {
         let renewing = tokio::spawn(leases::renew_leases(self.store.clone(), self.leased.clone()));
-        let (said, to_delete) = mpsc::unbounded_channel();
-        let deletion = leases::delete_said(self.store.clone(), self.leased.clone(), self.stop.clone(), to_delete);
+        let (published, to_delete) = mpsc::unbounded_channel();
+        let deletion = leases::delete_published(self.store.clone(), self.leased.clone(), self.stop.clone(), to_delete);
         let deleting = tokio::spawn(deletion);
         let mut takeover = tokio::time::interval(TAKEOVER_INTERVAL);
         takeover.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -89,7 +89,7 @@ impl Publisher {
                     }
                     let (rows, room): (Vec<Publication>, Vec<OwnedSemaphorePermit>) =
                         received.drain(..).map(|HandedOver { publication, room }| (publication, room)).unzip();
-                    self.publish(rows, &said).await;
+                    self.publish(rows, &published).await;
                     drop(room);
                 }
                 _ = takeover.tick() => {
@@ -98,19 +98,19 @@ impl Publisher {
                         takeover.reset_immediately();
                     }
                     if !rows.is_empty() {
-                        self.publish(rows, &said).await;
+                        self.publish(rows, &published).await;
                     }
                 }
             }
         }
-        drop(said);
+        drop(published);
         if let Err(error) = deleting.await {
-            error!(%error, "said outbox rows were not deleted; they will be said once more");
+            error!(%error, "said outbox rows were not deleted; they will be published again");
         }
         renewing.abort();
     }
 
-    /// Leases rows that nobody holds; gives those that can be said, and whether there may be more. An outage is no news here:
+    /// Leases rows that nobody holds; gives those that can be published, and whether there may be more. An outage is no news here:
     /// whoever writes reports it.
     async fn take_over(&self) -> (Vec<Publication>, bool) {
         let limit = i64::try_from(TAKEOVER_ROWS).unwrap_or(i64::MAX);
@@ -123,7 +123,7 @@ impl Publisher {
                 rows.retain(|row| !self.leased.contains(row.id));
                 rows.iter().for_each(|row| self.leased.add(row.id));
                 if !rows.is_empty() {
-                    info!(rows = rows.len(), "took over outbox rows that nobody had said");
+                    info!(rows = rows.len(), "took over outbox rows that nobody had published");
                     self.metrics.outbox_taken_over.inc_by(rows.len() as u64);
                 }
                 (rows, there_may_be_more)
@@ -136,20 +136,20 @@ impl Publisher {
     }
 
     /// Says the rows' changes, looks again until nothing newer is found, then lets the rows be deleted.
-    async fn publish(&self, rows: Vec<Publication>, said: &UnboundedSender<Vec<i64>>) {
+    async fn publish(&self, rows: Vec<Publication>, published: &UnboundedSender<Vec<i64>>) {
         let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
-        let mut round = Round { pending: Vec::new(), said: Vec::new(), first: true };
+        let mut round = Round { pending: Vec::new(), published: Vec::new(), first: true };
         for row in rows {
             match row.content {
                 Content::Changes(changes) => round.pending.extend(changes),
-                Content::Users(users) => round.said.extend(users.into_iter().map(|user| (user, 0))),
+                Content::Users(users) => round.published.extend(users.into_iter().map(|user| (user, 0))),
             }
         }
         let started = Instant::now();
         let mut retry = Retry::forever();
         loop {
             fault_point!("before-publish");
-            let failure = match self.say(&mut round).await {
+            let failure = match self.produce(&mut round).await {
                 Ok(failure) => failure,
                 Err(error) => {
                     self.stop.now(StopReason::Failure(error.to_string()));
@@ -157,7 +157,7 @@ impl Publisher {
                 }
             };
             fault_point!("after-acks");
-            let looked = self.look_again(&mut round).await;
+            let looked = self.add_newer_revisions(&mut round).await;
             if failure.is_none() && looked.is_ok() && round.pending.is_empty() {
                 break;
             }
@@ -172,7 +172,7 @@ impl Publisher {
             if failure.is_some() || looked.is_err() {
                 self.metrics.publish_retries.inc();
                 let reason = failure.map(|error| error.to_string()).or(looked.err().map(|error| error.to_string()));
-                warn!(reason, topic = self.topic, "could not say all changes yet; they stay in the outbox");
+                warn!(reason, topic = self.topic, "could not publishes all changes yet; they stay in the outbox");
                 tokio::select! {
                     () = retry.wait() => {}
                     () = self.stop.abandoned() => return,
@@ -182,28 +182,28 @@ impl Publisher {
             }
         }
         // Whoever deletes them outlives this loop.
-        let _ = said.send(ids);
+        let _ = published.send(ids);
         self.metrics.observe_stage(Stage::Publish, started.elapsed());
     }
 
     /// Produces what is pending, in order. What was not acknowledged stays pending; the first error is given.
-    async fn say(&self, round: &mut Round) -> Result<Option<KafkaError>, EncodingError> {
+    async fn produce(&self, round: &mut Round) -> Result<Option<KafkaError>, EncodingError> {
         let pending = std::mem::take(&mut round.pending);
         let records = pending.iter().map(|change| self.record(change)).collect::<Result<Vec<_>, _>>()?;
-        let trace = self.traces.say_begins(&self.topic, &pending);
-        let fates = self.producer.produce_all(&self.topic, records).await;
-        trace.end(|index| fates.get(index).is_some_and(Result::is_ok));
+        let trace = self.traces.publish_begins(&self.topic, &pending);
+        let deliveries = self.producer.produce_all(&self.topic, records).await;
+        trace.end(|index| deliveries.get(index).is_some_and(Result::is_ok));
         let mut failure = None;
-        round.said.reserve(pending.len());
-        for (change, fate) in pending.into_iter().zip(fates) {
-            match fate {
+        round.published.reserve(pending.len());
+        for (change, delivery) in pending.into_iter().zip(deliveries) {
+            match delivery {
                 Ok(()) => {
-                    self.metrics.published(match (&change.saying, round.first) {
-                        (Saying::Null, _) => Published::Null,
-                        (Saying::Ranking(_), true) => Published::Change,
-                        (Saying::Ranking(_), false) => Published::Repeat,
+                    self.metrics.published(match (&change.body, round.first) {
+                        (ChangeBody::Tombstone, _) => Published::Null,
+                        (ChangeBody::Ranking(_), true) => Published::Change,
+                        (ChangeBody::Ranking(_), false) => Published::Repeat,
                     });
-                    round.said.push((change.user, change.revision));
+                    round.published.push((change.user, change.revision));
                 }
                 Err(error) => {
                     failure = failure.or(Some(error));
@@ -215,16 +215,17 @@ impl Publisher {
         Ok(failure)
     }
 
-    /// Adds what is newer in the database than what was said last to what is pending.
-    async fn look_again(&self, round: &mut Round) -> Result<(), sqlx::Error> {
+    /// Adds what is newer in the database than what was published last to what is pending.
+    async fn add_newer_revisions(&self, round: &mut Round) -> Result<(), sqlx::Error> {
         let (users, published): (Vec<&str>, Vec<i64>) =
-            round.last_said().into_iter().map(|(user, revision)| (user.as_str(), revision)).unzip();
+            round.last_published().into_iter().map(|(user, revision)| (user.as_str(), revision)).unzip();
         let newer = outbox::users_with_newer_revisions(&self.store.pool, &users, &published).await?;
         if newer.is_empty() {
             return Ok(());
         }
-        for change in outbox::last_said(&self.store.pool, &newer).await? {
-            let is_pending = |pending: &Change| pending.user == change.user && pending.revision >= change.revision;
+        for change in outbox::last_published(&self.store.pool, &newer).await? {
+            let is_pending =
+                |pending: &RankingChange| pending.user == change.user && pending.revision >= change.revision;
             if !round.pending.iter().any(is_pending) {
                 round.pending.push(change);
             }
@@ -232,8 +233,8 @@ impl Publisher {
         Ok(())
     }
 
-    fn record(&self, change: &Change) -> Result<Outgoing, EncodingError> {
-        let Said { headers, value } = segment_changed::record(change, &self.store.catalog, self.encoding)?;
+    fn record(&self, change: &RankingChange) -> Result<Outgoing, EncodingError> {
+        let Record { headers, value } = segment_changed::record(change, &self.store.catalog, self.encoding)?;
         let no_headers = OwnedHeaders::new_with_capacity(headers.len());
         let headers = headers
             .iter()

@@ -34,7 +34,7 @@ impl LastRecord {
 }
 
 /// What has been read of segment-changed, and where to go on.
-pub struct SaidRevisions {
+pub struct TopicRevisions {
     source: Source,
     /// The offset that each partition is read from next.
     next: BTreeMap<i32, i64>,
@@ -44,7 +44,7 @@ pub struct SaidRevisions {
     pub unreadable: u64,
 }
 
-impl SaidRevisions {
+impl TopicRevisions {
     /// Nothing has been read yet.
     pub fn new(source: Source) -> Self {
         Self { source, next: BTreeMap::new(), users: HashMap::new(), records: 0, unreadable: 0 }

@@ -19,7 +19,7 @@ use crate::codec::framed::SchemaName;
 
 /// How to reach the registry.
 #[derive(Clone)]
-pub struct Settings {
+pub struct ClientSettings {
     /// Where its API begins, without a slash at the end and without credentials.
     pub url: String,
     /// Name and password for HTTP Basic.
@@ -50,7 +50,7 @@ pub enum Failure {
     Refused(String),
     /// Anything else: no answer, an error of its own or of something before it, refused credentials.
     #[error("{0}")]
-    Away(String),
+    Unavailable(String),
 }
 
 /// A client. Cheap to clone; all clones share its connections.
@@ -75,7 +75,7 @@ impl Client {
     ///
     /// # Errors
     /// The file of authorities cannot be used.
-    pub fn new(settings: &Settings) -> Result<Self, ClientError> {
+    pub fn new(settings: &ClientSettings) -> Result<Self, ClientError> {
         // Refused only where a provider is there already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut http = reqwest::Client::builder()
@@ -115,7 +115,7 @@ impl Client {
                 match answer.map_err(|error| (failure(&error), is_bare_404(&error))) {
                     Ok(schema) => Ok(schema),
                     // A registry without GUIDs does not know the question. It is one if it knows the other.
-                    Err((Failure::Away(_), true)) => Err(self.as_a_registry().await?),
+                    Err((Failure::Unavailable(_), true)) => Err(self.as_a_registry().await?),
                     Err((failure, _)) => Err(failure),
                 }
             }
@@ -159,7 +159,7 @@ impl Client {
     /// The Avro schemas of all versions of `subject`, by version; none where there is no such subject.
     ///
     /// # Errors
-    /// The registry is away.
+    /// The registry is unavailable.
     pub async fn versions(&self, subject: &str) -> Result<Vec<(u32, RegisteredSchema)>, Failure> {
         let versions = match get_all_versions(&self.registry, subject.to_owned()).await {
             Ok(versions) => versions,
@@ -185,7 +185,7 @@ impl Client {
         let body = serde_json::json!({"schema": schema, "schemaType": "AVRO"}).to_string();
         let known = perform_sr_call(&self.registry, SrCall::PostForVersion(subject, &body)).await;
         match known.map_err(|error| failure(&error)) {
-            Ok(found) => found.id.ok_or_else(|| Failure::Away("its answer has no id".to_owned())),
+            Ok(found) => found.id.ok_or_else(|| Failure::Unavailable("its answer has no id".to_owned())),
             Err(Failure::NotFound(_)) => {
                 let supplied = SuppliedSchema::new(None, SchemaType::Avro, schema.to_owned());
                 let registered = post_schema(&self.registry, subject.to_owned(), supplied).await;
@@ -197,13 +197,13 @@ impl Client {
 }
 
 fn failure(error: &SRCError) -> Failure {
-    let Some(raw) = raw(error) else { return Failure::Away(with_hint(words(error))) };
+    let Some(raw) = raw(error) else { return Failure::Unavailable(with_hint(words(error))) };
     // Of Confluent's codes the first three digits are the status.
     match (raw.error_code, raw.error_code / 100) {
         (_, 404) => Failure::NotFound(raw.message.clone()),
         (409 | 422, _) | (_, 409 | 422) => Failure::Refused(raw.message.clone()),
-        (0, _) => Failure::Away(error.error.clone()),
-        (code, _) => Failure::Away(format!("{}: {} ({code})", error.error, raw.message)),
+        (0, _) => Failure::Unavailable(error.error.clone()),
+        (code, _) => Failure::Unavailable(format!("{}: {} ({code})", error.error, raw.message)),
     }
 }
 

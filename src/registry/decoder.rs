@@ -10,7 +10,7 @@ use crate::runtime::halt::Halt;
 use crate::runtime::stop::Stop;
 
 /// Longer than the registry may say that it does not have a schema before that is taken for certain.
-const PATIENCE: Duration = Duration::from_secs(60);
+const UNAVAILABLE_DEADLINE: Duration = Duration::from_secs(60);
 
 /// What decoding needs.
 #[derive(Debug, Clone)]
@@ -25,7 +25,7 @@ impl Decoder {
     /// Decides what a record is; `header` is the one that may name its schema.
     ///
     /// # Errors
-    /// The registry is away, or a stop was requested meanwhile.
+    /// The registry is unavailable, or a stop was requested meanwhile.
     pub async fn decode(&self, record: &RawRecord<'_>, header: Option<&[u8]>) -> Result<Decoded, Halt> {
         loop {
             let schema = match (decode_with(self.registry.as_ref(), record, header, &self.limits), &self.registry) {
@@ -35,16 +35,16 @@ impl Decoder {
             };
             let (schema, registry) = schema;
             let last = Mutex::new(String::new());
-            let heard = |answer: &Answer| {
-                if let (Answer::Away(why), Ok(mut last)) = (answer, last.lock()) {
+            let on_answer = |answer: &Answer| {
+                if let (Answer::Unavailable(why), Ok(mut last)) = (answer, last.lock()) {
                     last.clone_from(why);
                 }
             };
             tokio::select! {
-                () = registry.learn(schema, heard) => {}
-                () = tokio::time::sleep(PATIENCE) => {
+                () = registry.learn(schema, on_answer) => {}
+                () = tokio::time::sleep(UNAVAILABLE_DEADLINE) => {
                     let why = last.lock().map(|last| last.clone()).unwrap_or_default();
-                    return Err(Halt::Away(format!("the schema registry is away: {why}")));
+                    return Err(Halt::Unavailable(format!("the schema registry is unavailable: {why}")));
                 }
                 () = self.stop.requested() => return Err(Halt::Interrupted),
             }

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! A schema that was found is kept for ever, for its name never means another. Nothing is decided from a failure but one:
-//! where the registry has said for 30 s that it has no such schema, it is unknown, and that is remembered for 60 s. No
+//! where the registry has published for 30 s that it has no such schema, it is unknown, and that is remembered for 60 s. No
 //! answer, or one that is not the registry's own, decides nothing; it is asked again for as long as it takes.
 
 pub mod client;
@@ -22,10 +22,10 @@ use crate::codec::framed::{SchemaName, framed};
 use crate::codec::{Decoded, Limits, RawRecord, decode, decode_datum};
 use crate::domain::event::{Reason, Rejection};
 use crate::runtime::retry::Retry;
-pub use client::{Client, ClientError, Failure, Settings};
+pub use client::{Client, ClientError, ClientSettings, Failure};
 
 /// How long the registry has to say that it does not have a schema: a producer may be about to register it.
-const PATIENCE: Duration = Duration::from_secs(30);
+const UNKNOWN_AFTER: Duration = Duration::from_secs(30);
 /// How long an unknown schema is not asked for again.
 const REMEMBERED: Duration = Duration::from_secs(60);
 
@@ -44,7 +44,7 @@ pub enum Answer {
     /// It does not have the schema, or has one that no datum can be read with.
     Unknown,
     /// It did not answer, or not to the question.
-    Away(String),
+    Unavailable(String),
 }
 
 impl Answer {
@@ -52,7 +52,7 @@ impl Answer {
         match self {
             Self::Found => "found",
             Self::Unknown => "unknown",
-            Self::Away(_) => "away",
+            Self::Unavailable(_) => "unavailable",
         }
     }
 }
@@ -117,8 +117,8 @@ impl Registry {
         &self.0.client
     }
 
-    /// Asks until it is decided whether the schema can be read with; `heard` is told of every answer.
-    pub async fn learn(&self, schema: SchemaName, heard: impl Fn(&Answer)) {
+    /// Asks until it is decided whether the schema can be read with; `on_answer` is told of every answer.
+    pub async fn learn(&self, schema: SchemaName, on_answer: impl Fn(&Answer)) {
         let mut retry = Retry::forever();
         let mut missing_since = None;
         loop {
@@ -128,20 +128,20 @@ impl Registry {
                     Answer::Found
                 }
                 Ok(None) => Answer::Unknown,
-                Err(failure) => Answer::Away(failure),
+                Err(failure) => Answer::Unavailable(failure),
             };
-            heard(&answer);
+            on_answer(&answer);
             match answer {
                 Answer::Found => return,
                 Answer::Unknown if self.why_unknown(schema).is_some() => return,
                 Answer::Unknown => {
                     let since = *missing_since.get_or_insert_with(Instant::now);
-                    if since.elapsed() >= PATIENCE {
+                    if since.elapsed() >= UNKNOWN_AFTER {
                         return self.remember_unknown(schema, format!("the registry has no {schema}"));
                     }
                 }
                 // Whether it has been missing all the while is not known.
-                Answer::Away(_) => missing_since = None,
+                Answer::Unavailable(_) => missing_since = None,
             }
             retry.wait().await;
         }
@@ -165,7 +165,7 @@ impl Registry {
         }
         let others = match self.0.client.referenced(&registered.references).await {
             Ok(others) => others,
-            Err(Failure::Away(why)) => return Err(why),
+            Err(Failure::Unavailable(why)) => return Err(why),
             Err(_) => {
                 unusable("refers to schemas that the registry does not give");
                 return Ok(None);

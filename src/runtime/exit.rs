@@ -15,8 +15,8 @@ pub enum Exit {
     Findings = 4,
     /// A flood of rejected records.
     Flood = 5,
-    /// A dependency is away.
-    DependencyAway = 75,
+    /// A dependency is unavailable.
+    DependencyUnavailable = 75,
     /// Interrupted, with what was done safely recorded.
     Interrupted = 130,
 }

@@ -7,7 +7,7 @@ use super::exit::Exit;
 pub enum Halt {
     /// A dependency did not answer for as long as somebody who watches would wait.
     #[error("{0}")]
-    Away(String),
+    Unavailable(String),
     #[error("interrupted; what was done is recorded, and the rest can be done later")]
     Interrupted,
     #[error("{0}")]
@@ -19,7 +19,7 @@ pub enum Halt {
 impl Halt {
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Away(_) => Exit::DependencyAway,
+            Self::Unavailable(_) => Exit::DependencyUnavailable,
             Self::Interrupted => Exit::Interrupted,
             Self::Refused(_) => Exit::Refused,
             Self::Failed(_) => Exit::Failure,

@@ -19,7 +19,7 @@ struct Inner {
 
 /// What is reported of the process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Report {
+pub struct HealthReport {
     pub ready: bool,
     pub live: bool,
     pub components: Vec<ComponentReport>,
@@ -62,11 +62,11 @@ impl Health {
     }
 
     /// The state of everything now.
-    pub fn report(&self) -> Report {
+    pub fn report(&self) -> HealthReport {
         self.report_at(Instant::now())
     }
 
-    fn report_at(&self, now: Instant) -> Report {
+    fn report_at(&self, now: Instant) -> HealthReport {
         let inner = self.lock();
         let is_silent = |at: &Instant| now.saturating_duration_since(*at) > LONGEST_SILENCE;
         let components: Vec<ComponentReport> = inner
@@ -74,7 +74,7 @@ impl Health {
             .iter()
             .map(|(component, reason)| ComponentReport { component, ready: reason.is_none(), reason: reason.clone() })
             .collect();
-        Report {
+        HealthReport {
             ready: !components.is_empty() && components.iter().all(|component| component.ready),
             live: !inner.beats.values().any(is_silent),
             components,
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_process_is_ready_once_every_component_expected_has_said_so() {
+    fn the_process_is_ready_once_every_component_expected_has_published_so() {
         let health = Health::default();
         health.expect(&["kafka", "database"]);
         health.set_ready("kafka");

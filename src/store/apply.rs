@@ -12,12 +12,12 @@ use super::outbox::{self, Content, Publication};
 use super::progress::Chunk;
 pub use super::progress::{ItemOutcome, Progress, Tally};
 use super::sql;
-use super::states::{self, Asked, Snapshot};
+use super::states::{self, Snapshot, UserCheck};
 use super::task::{Group, UserFold, fold_user};
 use super::user_vectors::{self, RowIds};
 use crate::domain::event::{Millis, UserId};
 use crate::domain::fold::{Context, RowWrite};
-use crate::domain::ranking_change::Change;
+use crate::domain::ranking_change::RankingChange;
 use crate::runtime::fault::fault_point;
 
 /// What one transaction did.
@@ -139,8 +139,8 @@ impl Store {
     ) -> Result<Committed, StoreError> {
         let mut transaction = sql::begin_fold(connection).await?;
         let users: Vec<&str> = chunk.iter().map(|group| group.user.as_str()).collect();
-        let asked = self.asked(chunk.iter().any(|group| group.lost));
-        let snapshot = states::read(&mut transaction, &users, asked).await?;
+        let check = self.user_check(chunk.iter().any(|group| group.lost));
+        let snapshot = states::read(&mut transaction, &users, check).await?;
         let folds = self.fold(progress, chunk, snapshot)?;
         if folds.iter().all(|fold| fold.write.is_none()) {
             transaction.rollback().await?;
@@ -161,16 +161,16 @@ impl Store {
     }
 
     /// A write may be lost because the user has gone and the state has not; read without asking, it would be lost for ever.
-    pub(super) fn asked(&self, was_lost: bool) -> Asked {
+    pub(super) fn user_check(&self, was_lost: bool) -> UserCheck {
         match (self.has_users, was_lost) {
-            (false, _) => Asked::OfNobody,
-            (true, false) => Asked::OfStrangers,
-            (true, true) => Asked::OfAll,
+            (false, _) => UserCheck::None,
+            (true, false) => UserCheck::NewUsers,
+            (true, true) => UserCheck::All,
         }
     }
 
     fn fold(&self, progress: &Progress<'_>, chunk: &Chunk, snapshot: Snapshot) -> Result<Vec<UserFold>, StoreError> {
-        let context = Context { catalog: &self.catalog, clock_ms: snapshot.clock_ms, voice: progress.voice };
+        let context = Context { catalog: &self.catalog, clock_ms: snapshot.clock_ms, publishing: progress.publishing };
         let users = chunk.iter().zip(snapshot.users);
         users.map(|(group, current)| fold_user(progress.task, group, current?, &context)).collect()
     }
@@ -201,12 +201,12 @@ impl Store {
             }
         }
         let erasures: Vec<(&UserId, Millis)> =
-            winners.iter().filter_map(|(user, fold)| Some((*user, fold.departed_erasure?))).collect();
+            winners.iter().filter_map(|(user, fold)| Some((*user, fold.deleted_user_erasure?))).collect();
         if !erasures.is_empty() {
-            states::erase_departed(connection, &erasures).await?;
+            states::erase_deleted_users(connection, &erasures).await?;
         }
         write_rows(connection, &winners, row_ids).await?;
-        let mut changes: Vec<Change> = Vec::with_capacity(winners.len());
+        let mut changes: Vec<RankingChange> = Vec::with_capacity(winners.len());
         for (_, fold) in winners {
             if let Some(write) = fold.state_write() {
                 changes.extend(write.change.clone());

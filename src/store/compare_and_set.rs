@@ -8,10 +8,10 @@ use uuid::Uuid;
 
 use super::error::StoreError;
 use super::sql;
-use super::states::{SAID_NOTHING, SAID_NULL, SAID_RANKING};
+use super::states::{PUBLISHED_NOTHING, PUBLISHED_RANKING, PUBLISHED_TOMBSTONE};
 use crate::codec::stored;
 use crate::domain::event::UserId;
-use crate::domain::ranking_change::Saying;
+use crate::domain::ranking_change::ChangeBody;
 use crate::domain::state::State;
 
 /// A state to write: over the one that was read, or as the user's first.
@@ -32,11 +32,11 @@ pub struct StateWrite<'a> {
 /// The statement reads no table, so a plan that was made on an empty one and kept is no worse than a new plan.
 const SET: &str = "
 insert into segmenter.profile_states as held
-    (user_id, counter, revision, said, erased_at, catalog_version, job_id, state)
+    (user_id, counter, revision, published, erased_at, catalog_version, job_id, state)
 select unnest($1::text[]), unnest($2::bigint[]), unnest($3::bigint[]), unnest($4::smallint[]), unnest($5::bigint[]),
        unnest($6::int[]), unnest($7::uuid[]), unnest($8::bytea[])
 on conflict (user_id) do update set
-    counter = held.counter + 1, revision = excluded.revision, said = excluded.said, erased_at = excluded.erased_at,
+    counter = held.counter + 1, revision = excluded.revision, published = excluded.published, erased_at = excluded.erased_at,
     catalog_version = excluded.catalog_version, job_id = excluded.job_id, state = excluded.state
 where held.counter = -excluded.counter
 returning user_id, counter < 0 as returned";
@@ -68,13 +68,13 @@ pub async fn compare_and_set(
         return Ok(HashSet::new());
     }
     let states = writes.iter().map(|write| write.state);
-    let encoded = states.clone().map(|state| stored::encode_state(&state.profile, state.said.as_ref()));
+    let encoded = states.clone().map(|state| stored::encode_state(&state.profile, state.last_published.as_ref()));
     let encoded = encoded.collect::<Result<Vec<_>, _>>()?;
     let rows = sql::query(SET)
         .bind(writes.iter().map(|write| write.user.as_str()).collect::<Vec<_>>())
         .bind(writes.iter().map(|write| write.over.map_or_else(first_counter, i64::wrapping_neg)).collect::<Vec<_>>())
         .bind(states.clone().map(|state| state.revision).collect::<Vec<_>>())
-        .bind(states.clone().map(said).collect::<Vec<_>>())
+        .bind(states.clone().map(published).collect::<Vec<_>>())
         .bind(states.clone().map(|state| state.profile.erased_at().map(|time| time.0)).collect::<Vec<_>>())
         .bind(states.clone().map(|state| i32::try_from(state.catalog_version).unwrap_or(i32::MAX)).collect::<Vec<_>>())
         .bind(states.map(|state| state.job).collect::<Vec<_>>())
@@ -97,10 +97,10 @@ fn first_counter() -> i64 {
     i64::try_from(random >> 2).unwrap_or(i64::MAX >> 1).max(1)
 }
 
-fn said(state: &State) -> i16 {
-    match state.said {
-        None => SAID_NOTHING,
-        Some(Saying::Ranking(_)) => SAID_RANKING,
-        Some(Saying::Null) => SAID_NULL,
+fn published(state: &State) -> i16 {
+    match state.last_published {
+        None => PUBLISHED_NOTHING,
+        Some(ChangeBody::Ranking(_)) => PUBLISHED_RANKING,
+        Some(ChangeBody::Tombstone) => PUBLISHED_TOMBSTONE,
     }
 }

@@ -10,7 +10,7 @@ use crate::domain::fold::NewerCatalog;
 /// What to do about a database error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ErrorClass {
-    /// The database is away, refusing work or out of room: wait and try again, for as long as it takes.
+    /// The database is unavailable, refusing work or out of room: wait and try again, for as long as it takes.
     Outage,
     /// A deadlock, a serialization failure or a lock: try again at once.
     Conflict,
@@ -73,7 +73,9 @@ impl From<StoreError> for Halt {
     fn from(error: StoreError) -> Self {
         match error.class() {
             None => Self::Refused(error.detail()),
-            Some(ErrorClass::Outage | ErrorClass::Conflict) => Self::Away(format!("PostgreSQL: {}", error.detail())),
+            Some(ErrorClass::Outage | ErrorClass::Conflict) => {
+                Self::Unavailable(format!("PostgreSQL: {}", error.detail()))
+            }
             Some(_) => Self::Failed(error.detail()),
         }
     }

@@ -6,7 +6,7 @@ use sqlx::Row;
 use sqlx::postgres::PgPool;
 
 use super::sql;
-use super::states::{self, Asked};
+use super::states::{self, UserCheck};
 use super::stored_row::{StoredRow, stored_row};
 use crate::codec::stored::CodecError;
 use crate::domain::event::{Millis, UserId};
@@ -15,7 +15,7 @@ use crate::domain::state::State;
 /// The state of a user; the outer `Result` is the database's, the inner one the stored bytes'.
 pub async fn state(pool: &PgPool, user: &UserId) -> Result<Result<State, CodecError>, sqlx::Error> {
     let mut transaction = sql::begin_in(pool).await?;
-    let snapshot = states::read(&mut transaction, &[user.as_str()], Asked::OfNobody).await?;
+    let snapshot = states::read(&mut transaction, &[user.as_str()], UserCheck::None).await?;
     let current = snapshot.users.into_iter().next().ok_or(sqlx::Error::RowNotFound)?;
     Ok(current.map(|current| current.state))
 }
@@ -66,14 +66,14 @@ pub struct UserRecord {
     /// `None` where there is none, the inner error where its bytes cannot be read.
     pub state: Option<Result<State, CodecError>>,
     pub row: Option<StoredRow>,
-    pub departed: Option<Departed>,
+    pub departed: Option<DeletedUser>,
 }
 
 /// What is remembered of a user who has gone from the platform.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Departed {
+pub struct DeletedUser {
     pub erased_at: Option<Millis>,
-    /// Of the null record; 0: nothing was to be said.
+    /// Of the tombstone; 0: nothing was to be published.
     pub revision: i64,
 }
 
@@ -92,7 +92,7 @@ pub async fn record(pool: &PgPool, user: &UserId, has_users: bool) -> Result<Use
         .await?;
     let state = if has_state { Some(state(pool, user).await?) } else { None };
     let departed: Option<(Option<i64>, i64)> =
-        sql::query_as("select erased_at, revision from segmenter.departed where user_id = $1")
+        sql::query_as("select erased_at, revision from segmenter.deleted_users where user_id = $1")
             .bind(user.as_str())
             .fetch_optional(&mut *sql::begin_in(pool).await?)
             .await?;
@@ -106,7 +106,7 @@ pub async fn record(pool: &PgPool, user: &UserId, has_users: bool) -> Result<Use
         on_platform,
         state,
         row: row(pool, user).await?,
-        departed: departed.map(|(erased_at, revision)| Departed { erased_at: erased_at.map(Millis), revision }),
+        departed: departed.map(|(erased_at, revision)| DeletedUser { erased_at: erased_at.map(Millis), revision }),
     })
 }
 

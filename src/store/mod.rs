@@ -2,6 +2,7 @@
 
 pub mod apply;
 pub mod compare_and_set;
+pub mod dry_run;
 pub mod error;
 pub mod jobs;
 pub mod keys;
@@ -10,7 +11,6 @@ pub mod lookup;
 pub mod onboarding_profiles;
 pub mod outbox;
 pub mod progress;
-pub mod rehearse;
 pub mod sql;
 pub mod states;
 pub mod stored_row;

@@ -1,4 +1,4 @@
-//! The outbox: changes that are committed but perhaps not said yet, one row a fold, leased to one publisher at a time.
+//! The outbox: changes that are committed but perhaps not published yet, one row a fold, leased to one publisher at a time.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use super::Store;
 use super::error::StoreError;
 use super::jobs::{self, Checkpoint};
 use super::sql;
-use super::states::{self, Asked};
+use super::states::{self, UserCheck};
 use crate::codec::stored;
 use crate::domain::event::UserId;
-use crate::domain::ranking_change::Change;
+use crate::domain::ranking_change::RankingChange;
 
 /// One outbox row in the hands of its publisher.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,7 +26,7 @@ pub struct Publication {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Content {
     /// Say these changes, which a fold made.
-    Changes(Vec<Change>),
+    Changes(Vec<RankingChange>),
     /// Say what holds of these users now: they were deleted or renamed on the platform.
     Users(Vec<UserId>),
 }
@@ -44,7 +44,7 @@ pub async fn insert(
     connection: &mut PgConnection,
     owner: Uuid,
     lease: Duration,
-    changes: &[Change],
+    changes: &[RankingChange],
 ) -> Result<i64, StoreError> {
     let body = stored::encode_changes(changes)?;
     let id = sql::query_scalar(
@@ -58,7 +58,7 @@ pub async fn insert(
     Ok(id)
 }
 
-/// Inserts a row that asks to say what was said last of `users`, leased to `owner` from the start.
+/// Inserts a row that asks to say what was published last of `users`, leased to `owner` from the start.
 pub async fn insert_users(
     connection: &mut PgConnection,
     owner: Uuid,
@@ -81,7 +81,7 @@ impl Store {
     ///
     /// # Errors
     /// The database does not answer, or the job has another owner by now.
-    pub async fn say_again(
+    pub async fn republish(
         &self,
         users: &[UserId],
         checkpoint: &Checkpoint,
@@ -159,7 +159,7 @@ pub async fn renew(pool: &PgPool, owner: Uuid, lease: Duration, ids: &[i64]) -> 
 }
 
 /// Deletes said rows, as far as they are still this owner's. Nobody waits for the disk: a row that comes back after a crash
-/// of the database is said once more.
+/// of the database is published again.
 pub async fn delete(pool: &PgPool, owner: Uuid, ids: &[i64]) -> Result<(), sqlx::Error> {
     let deleted = sql::query(
         "delete from segmenter.outbox where owner = $1 and id = any($2)
@@ -179,26 +179,26 @@ pub async fn users_with_newer_revisions(
         "select k.user_id from unnest($1::text[], $2::bigint[]) as k(user_id, revision)
          where k.revision < coalesce(
              (select s.revision from segmenter.profile_states s where s.user_id = k.user_id),
-             (select d.revision from segmenter.departed d where d.user_id = k.user_id))",
+             (select d.revision from segmenter.deleted_users d where d.user_id = k.user_id))",
         users.len(),
     );
     let rows = sql::fetch_all(pool, statement.bind(users).bind(revisions)).await?;
     rows.iter().map(|row| row.try_get("user_id")).collect()
 }
 
-/// What was last said of each of `users` of whom anything was.
-pub async fn last_said(pool: &PgPool, users: &[String]) -> Result<Vec<Change>, sqlx::Error> {
+/// What was last published of each of `users` of whom anything was.
+pub async fn last_published(pool: &PgPool, users: &[String]) -> Result<Vec<RankingChange>, sqlx::Error> {
     let names: Vec<&str> = users.iter().map(String::as_str).collect();
     let mut transaction = sql::begin_in(pool).await?;
-    let snapshot = states::read(&mut transaction, &names, Asked::OfNobody).await?;
-    let mut said = Vec::with_capacity(users.len());
+    let snapshot = states::read(&mut transaction, &names, UserCheck::None).await?;
+    let mut published = Vec::with_capacity(users.len());
     for (user, current) in users.iter().zip(snapshot.users) {
         let state = current.map_err(|error| sqlx::Error::Decode(Box::new(error)))?.state;
-        if let Some((saying, user)) = state.said.zip(UserId::new(user)) {
-            said.push(Change { user, revision: state.revision, saying });
+        if let Some((body, user)) = state.last_published.zip(UserId::new(user)) {
+            published.push(RankingChange { user, revision: state.revision, body });
         }
     }
-    Ok(said)
+    Ok(published)
 }
 
 /// How many outbox rows are read at a time; a row may hold a whole batch.

@@ -7,7 +7,7 @@ use super::jobs::Checkpoint;
 use super::outbox::Publication;
 use super::task::{Group, Task};
 use crate::domain::event::{Event, Rejection};
-use crate::domain::fold::Voice;
+use crate::domain::fold::Publishing;
 use crate::domain::profile::Outcome;
 
 /// What became of one item: its outcome, or why it is a dead letter.
@@ -31,7 +31,7 @@ pub struct Tally {
 #[derive(Debug)]
 pub struct Progress<'e> {
     pub(super) task: Task<'e>,
-    pub(super) voice: Voice,
+    pub(super) publishing: Publishing,
     /// Where the job that the batch belongs to is after it; written in the batch's last transaction.
     pub(super) checkpoint: Option<Checkpoint>,
     outcomes: Vec<Option<ItemOutcome>>,
@@ -48,15 +48,15 @@ pub(super) type Chunk = Vec<Group>;
 impl<'e> Progress<'e> {
     /// A live batch of which nothing has been written.
     pub fn new(events: &'e [Event]) -> Self {
-        Self::of_job(Task::Merge(events), Voice::Aloud, None)
+        Self::of_job(Task::Merge(events), Publishing::Immediate, None)
     }
 
     /// A job's batch of which nothing has been written; with a checkpoint, its last transaction writes that.
-    pub fn of_job(task: Task<'e>, voice: Voice, checkpoint: Option<Checkpoint>) -> Self {
+    pub fn of_job(task: Task<'e>, publishing: Publishing, checkpoint: Option<Checkpoint>) -> Self {
         let chunk = task.by_user();
         let open = if chunk.is_empty() { Vec::new() } else { vec![chunk] };
         let outcomes = vec![None; task.len()];
-        Self { task, voice, checkpoint, outcomes, open, publications: Vec::new(), tally: Tally::default() }
+        Self { task, publishing, checkpoint, outcomes, open, publications: Vec::new(), tally: Tally::default() }
     }
 
     /// The checkpoint for a transaction that ends the batch with these outcomes, if it has one that is not written yet.

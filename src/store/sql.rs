@@ -61,7 +61,7 @@ impl Connect {
     }
 }
 
-/// A pool that connects when it is first used, so that a database that is away does not stop the process from starting.
+/// A pool that connects when it is first used, so that a database that is unavailable does not stop the process from starting.
 pub fn pool(connect: &Connect) -> PgPool {
     PgPoolOptions::new()
         .max_connections(connect.max_connections)

@@ -8,7 +8,7 @@ use super::sql;
 use crate::codec::stored::{self, CodecError};
 use crate::domain::event::{Millis, UserId};
 use crate::domain::profile::Profile;
-use crate::domain::ranking_change::Saying;
+use crate::domain::ranking_change::ChangeBody;
 use crate::domain::state::State;
 
 /// What is known of a user before a fold.
@@ -25,7 +25,7 @@ pub struct Current {
 impl Current {
     /// Whether the user has no row in `user_vectors` unless somebody else has written it.
     pub(super) fn may_lack_a_row(&self) -> bool {
-        !matches!(self.state.said, Some(Saying::Ranking(_)))
+        !matches!(self.state.last_published, Some(ChangeBody::Ranking(_)))
     }
 }
 
@@ -38,7 +38,7 @@ pub struct Snapshot {
     pub clock_ms: i64,
 }
 
-/// States of users, and of those without one what they left behind when they departed. The clock is read once, since
+/// States of users, and of those without one what they left behind when they deleted. The clock is read once, since
 /// taking an epoch out of a time is slow.
 macro_rules! states_of {
     ($known:literal) => {
@@ -48,11 +48,11 @@ macro_rules! states_of {
             r#" as known,
        s.counter,
        case when s.user_id is null
-            then (select d.revision from segmenter.departed d where d.user_id = k.user_id)
+            then (select d.revision from segmenter.deleted_users d where d.user_id = k.user_id)
             else s.revision end as revision,
-       s.said,
+       s.published,
        case when s.user_id is null
-            then (select d.erased_at from segmenter.departed d where d.user_id = k.user_id)
+            then (select d.erased_at from segmenter.deleted_users d where d.user_id = k.user_id)
             else s.erased_at end as erased_at,
        s.catalog_version, s.job_id, s.state,
        (select floor(extract(epoch from clock_timestamp()) * 1000)::bigint) as clock_ms
@@ -63,15 +63,15 @@ order by k.place"#
     };
 }
 
-/// Of whom the platform is asked whether it knows the user.
+/// Which users are looked up in `users`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Asked {
-    /// Nobody: there is no `users` table, so whoever sends an event is a user, or it does not matter who is one.
-    OfNobody,
-    /// Of users without a state. By its foreign key a state goes with its user.
-    OfStrangers,
-    /// Of everybody, since a state has outlived its user, or may have.
-    OfAll,
+pub enum UserCheck {
+    /// None: there is no `users` table, or it does not matter.
+    None,
+    /// Users without a state. By its foreign key a state goes with its user.
+    NewUsers,
+    /// All, since a state has outlived its user, or may have.
+    All,
 }
 
 const READ_ALL_AS_KNOWN: &str = states_of!("true");
@@ -80,11 +80,11 @@ const READ_ASKING_OF_STRANGERS: &str =
 const READ_ASKING_OF_ALL: &str = states_of!("(select true from public.users u where u.id = k.user_id) is true");
 
 /// Reads the states of `users`. Nothing is locked: comparing and setting finds out what has changed since.
-pub async fn read(connection: &mut PgConnection, users: &[&str], asked: Asked) -> Result<Snapshot, sqlx::Error> {
-    let statement = match asked {
-        Asked::OfNobody => READ_ALL_AS_KNOWN,
-        Asked::OfStrangers => READ_ASKING_OF_STRANGERS,
-        Asked::OfAll => READ_ASKING_OF_ALL,
+pub async fn read(connection: &mut PgConnection, users: &[&str], check: UserCheck) -> Result<Snapshot, sqlx::Error> {
+    let statement = match check {
+        UserCheck::None => READ_ALL_AS_KNOWN,
+        UserCheck::NewUsers => READ_ASKING_OF_STRANGERS,
+        UserCheck::All => READ_ASKING_OF_ALL,
     };
     let rows = sql::query_by_keys(statement, users.len()).bind(users).fetch_all(connection).await?;
     let clock_ms = rows.first().map_or(Ok(0), |row| row.try_get("clock_ms"))?;
@@ -100,7 +100,7 @@ fn current(row: &PgRow) -> Result<Result<Current, CodecError>, sqlx::Error> {
 /// The columns of a state as they lie in the table, each absent where the user has none.
 pub struct StateRow<'r> {
     revision: Option<i64>,
-    said: Option<i16>,
+    published: Option<i16>,
     erased_at: Option<i64>,
     catalog_version: Option<i32>,
     job_id: Option<Uuid>,
@@ -111,7 +111,7 @@ impl<'r> FromRow<'r, PgRow> for StateRow<'r> {
     fn from_row(row: &'r PgRow) -> Result<Self, sqlx::Error> {
         Ok(Self {
             revision: row.try_get("revision")?,
-            said: row.try_get("said")?,
+            published: row.try_get("published")?,
             erased_at: row.try_get("erased_at")?,
             catalog_version: row.try_get("catalog_version")?,
             job_id: row.try_get("job_id")?,
@@ -121,30 +121,30 @@ impl<'r> FromRow<'r, PgRow> for StateRow<'r> {
 }
 
 impl StateRow<'_> {
-    /// The state in memory. A user who departed was said as a null record, if ever.
+    /// The state in memory. A user who deleted was published as a tombstone, if ever.
     pub fn into_state(self) -> Result<State, CodecError> {
         let revision = self.revision.unwrap_or(0);
         let erased_at = self.erased_at.map(Millis);
         let Some(bytes) = self.state else {
-            let said = (revision > 0).then_some(Saying::Null);
+            let last_published = (revision > 0).then_some(ChangeBody::Tombstone);
             return Ok(State {
                 profile: Profile::default().with_erased_at(erased_at),
-                said,
+                last_published,
                 revision,
                 ..State::default()
             });
         };
         let stored = stored::decode_state(bytes)?;
-        let said = match self.said {
-            Some(SAID_RANKING) => {
-                Some(Saying::Ranking(stored.announcement.ok_or(CodecError::Damaged { what: "state" })?))
+        let last_published = match self.published {
+            Some(PUBLISHED_RANKING) => {
+                Some(ChangeBody::Ranking(stored.new_ranking.ok_or(CodecError::Damaged { what: "state" })?))
             }
-            Some(SAID_NULL) => Some(Saying::Null),
+            Some(PUBLISHED_TOMBSTONE) => Some(ChangeBody::Tombstone),
             _ => None,
         };
         Ok(State {
             profile: stored.profile.with_erased_at(erased_at),
-            said,
+            last_published,
             revision,
             catalog_version: self.catalog_version.and_then(|version| u32::try_from(version).ok()).unwrap_or(0),
             job: self.job_id,
@@ -152,21 +152,24 @@ impl StateRow<'_> {
     }
 }
 
-/// What was last said of a user, in the table.
-pub(super) const SAID_NOTHING: i16 = 0;
-pub(super) const SAID_RANKING: i16 = 1;
-pub(super) const SAID_NULL: i16 = 2;
+/// What was last published of a user, in the table.
+pub(super) const PUBLISHED_NOTHING: i16 = 0;
+pub(super) const PUBLISHED_RANKING: i16 = 1;
+pub(super) const PUBLISHED_TOMBSTONE: i16 = 2;
 
-const ERASE_DEPARTED: &str = r#"
-insert into segmenter.departed as held (user_id, erased_at)
+const ERASE_DELETED_USERS: &str = r#"
+insert into segmenter.deleted_users as held (user_id, erased_at)
 select * from unnest($1::text[], $2::bigint[])
 on conflict (user_id) do update set erased_at = greatest(held.erased_at, excluded.erased_at)"#;
 
 /// Remembers the erasure of users who are not (any more) on the platform, so that older events cannot bring them back.
-pub async fn erase_departed(connection: &mut PgConnection, erasures: &[(&UserId, Millis)]) -> Result<(), sqlx::Error> {
+pub async fn erase_deleted_users(
+    connection: &mut PgConnection,
+    erasures: &[(&UserId, Millis)],
+) -> Result<(), sqlx::Error> {
     let users: Vec<&str> = erasures.iter().map(|(user, _)| user.as_str()).collect();
     let times: Vec<i64> = erasures.iter().map(|(_, time)| time.0).collect();
-    sql::query(ERASE_DEPARTED).bind(users).bind(times).execute(connection).await?;
+    sql::query(ERASE_DELETED_USERS).bind(users).bind(times).execute(connection).await?;
     Ok(())
 }
 
@@ -178,7 +181,7 @@ pub struct Holders {
     pub last: Option<String>,
 }
 
-/// The users after `after`, at most `limit`, whose last quiet write was `job`'s and has not been said.
+/// The users after `after`, at most `limit`, whose last deferred write was `job`'s and has not been published.
 pub async fn holders(pool: &PgPool, after: &str, job: Uuid, limit: usize) -> Result<Holders, sqlx::Error> {
     // A page of keys, not of holders: where these are few, the statement stays short.
     let rows: Vec<(String, bool)> = sql::query_as(

@@ -6,7 +6,7 @@ use sqlx::postgres::PgRow;
 
 use crate::domain::event::Millis;
 use crate::domain::fold::engine_input;
-use crate::domain::row::{RowContent, ShownAssignment};
+use crate::domain::row::{RowContent, ShownSegment};
 use crate::domain::scoring::{self, Catalog};
 use crate::domain::state::State;
 
@@ -46,7 +46,7 @@ pub fn differences(state: &State, row: &StoredRow, catalog: &Catalog) -> Vec<&'s
     let profile = &state.profile;
     let (Some(_), Some(at)) = (profile.onboarded(), profile.logical_time()) else { return Vec::new() };
     let right = RowContent::new(&scoring::segment(&engine_input(profile, at), catalog), catalog, at);
-    let segments: Option<Vec<ShownAssignment>> =
+    let segments: Option<Vec<ShownSegment>> =
         row.segments.as_deref().and_then(|segments| serde_json::from_str(segments).ok());
     [
         ("segments", segments.as_ref() == Some(&right.segments)),

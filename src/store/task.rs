@@ -79,7 +79,7 @@ pub(super) struct UserFold {
     /// Whether the user may have no row yet (see [`Current::may_lack_a_row`]).
     pub(super) may_insert: bool,
     /// The erasure to remember of a user whom the platform does not know.
-    pub(super) departed_erasure: Option<Millis>,
+    pub(super) deleted_user_erasure: Option<Millis>,
 }
 
 impl Group {
@@ -91,12 +91,12 @@ impl Group {
 
 impl UserFold {
     pub(super) fn without_write(outcomes: Vec<(usize, ItemOutcome)>) -> Self {
-        Self { outcomes, write: None, over: None, may_insert: false, departed_erasure: None }
+        Self { outcomes, write: None, over: None, may_insert: false, deleted_user_erasure: None }
     }
 
     /// What to write into the state table; nothing for a user who may not have a state.
     pub(super) fn state_write(&self) -> Option<&Write> {
-        self.write.as_ref().filter(|_| self.departed_erasure.is_none())
+        self.write.as_ref().filter(|_| self.deleted_user_erasure.is_none())
     }
 }
 
@@ -124,8 +124,9 @@ fn merge(events: &[Event], group: &Group, current: Current, context: &Context<'_
     let Fold { outcomes, write } = fold::fold(&group.user, current.state, &taken, context)?;
     let merged = accepted.into_iter().zip(outcomes).map(|(index, outcome)| (index, Ok(outcome)));
     let unknown = refused.into_iter().map(|index| (index, Err(Rejection::unknown_user())));
-    let departed_erasure = write.as_ref().filter(|_| !current.known).and_then(|write| write.state.profile.erased_at());
-    Ok(UserFold { outcomes: merged.chain(unknown).collect(), write, over, may_insert, departed_erasure })
+    let deleted_user_erasure =
+        write.as_ref().filter(|_| !current.known).and_then(|write| write.state.profile.erased_at());
+    Ok(UserFold { outcomes: merged.chain(unknown).collect(), write, over, may_insert, deleted_user_erasure })
 }
 
 fn rescore(
@@ -146,6 +147,6 @@ fn rescore(
         write,
         may_insert: current.may_lack_a_row(),
         over: current.counter,
-        departed_erasure: None,
+        deleted_user_erasure: None,
     })
 }

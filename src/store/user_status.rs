@@ -1,4 +1,4 @@
-//! How users stand: what was said of them, who owes a saying, and whether row and state agree.
+//! How users stand: what was published of them, who owes a publishing, and whether row and state agree.
 
 use sqlx::postgres::{PgPool, PgRow};
 use sqlx::{FromRow, Row as _};
@@ -10,24 +10,24 @@ use super::stored_row::{StoredRow, stored_row};
 use crate::codec::stored::CodecError;
 use crate::domain::state::State;
 
-/// What a saying again depends on.
+/// What a publishing again depends on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Standing {
+pub struct UserStatus {
     pub user: String,
     /// Of the catalog that scored the row last; 0: never scored.
     pub catalog_version: i32,
-    /// Whether anything was said, a null record included.
-    pub is_said: bool,
-    /// The job whose quiet write is not said yet, and its kind, if there still is such a job.
+    /// Whether anything was published, a tombstone included.
+    pub is_published: bool,
+    /// The job whose deferred write is not published yet, and its kind, if there still is such a job.
     pub job: Option<Uuid>,
     pub job_kind: Option<String>,
 }
 
 /// How those of `users` stand who have a state, in their order.
-pub async fn read(pool: &PgPool, users: &[String]) -> Result<Vec<Standing>, sqlx::Error> {
+pub async fn read(pool: &PgPool, users: &[String]) -> Result<Vec<UserStatus>, sqlx::Error> {
     sql::query_as(
         r#"
-        select s.user_id as "user", s.catalog_version, s.said <> 0 as is_said, s.job_id as job, j.kind as job_kind
+        select s.user_id as "user", s.catalog_version, s.published <> 0 as is_published, s.job_id as job, j.kind as job_kind
         from unnest($1::text[]) with ordinality as k(user_id, place)
         join segmenter.profile_states s on s.user_id = k.user_id
         left join segmenter.jobs j on j.id = s.job_id
@@ -50,7 +50,7 @@ pub struct Pair {
 pub async fn read_pairs(pool: &PgPool, users: &[String]) -> Result<Vec<Pair>, sqlx::Error> {
     let rows = sql::query(
         r#"
-        select s.user_id, s.revision, s.said, s.erased_at, s.catalog_version, s.job_id, s.state,
+        select s.user_id, s.revision, s.published, s.erased_at, s.catalog_version, s.job_id, s.state,
                v.source, v.segments::text as segments, v."primarySegment"::text as primary_segment,
                v."segmentConfidence"::float8 as confidence,
                (extract(epoch from v."lastSegmentUpdate") * 1000)::bigint as last_update, v.vector::text as vector
@@ -69,12 +69,12 @@ fn pair(row: &PgRow) -> Result<Pair, sqlx::Error> {
     Ok(Pair { user: row.try_get("user_id")?, state: StateRow::from_row(row)?.into_state(), row: stored_row(row)? })
 }
 
-impl<'r> FromRow<'r, PgRow> for Standing {
+impl<'r> FromRow<'r, PgRow> for UserStatus {
     fn from_row(row: &'r PgRow) -> Result<Self, sqlx::Error> {
         Ok(Self {
             user: row.try_get("user")?,
             catalog_version: row.try_get("catalog_version")?,
-            is_said: row.try_get("is_said")?,
+            is_published: row.try_get("is_published")?,
             job: row.try_get("job")?,
             job_kind: row.try_get("job_kind")?,
         })

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::sql;
 use crate::domain::event::UserId;
-use crate::domain::row::{RowContent, ShownAssignment};
+use crate::domain::row::{RowContent, ShownSegment};
 
 /// The namespace of the ids of rows that we insert: the id is the UUIDv5 of the user in it.
 pub const ROW_ID_NAMESPACE: Uuid = Uuid::from_u128(0x2d84_91c7_53be_5e0f_8a16_b9e2_4f07_ac35);
@@ -53,7 +53,7 @@ pub async fn upsert(
     let mut row_ids: Vec<String> = Vec::with_capacity(rows.len());
     let mut users: Vec<&str> = Vec::with_capacity(rows.len());
     let mut vectors: Vec<Json<&[f64; 8]>> = Vec::with_capacity(rows.len());
-    let mut segments: Vec<Json<&[ShownAssignment]>> = Vec::with_capacity(rows.len());
+    let mut segments: Vec<Json<&[ShownSegment]>> = Vec::with_capacity(rows.len());
     let mut primaries: Vec<Option<&str>> = Vec::with_capacity(rows.len());
     let mut confidences: Vec<Option<f64>> = Vec::with_capacity(rows.len());
     let mut updates: Vec<PrimitiveDateTime> = Vec::with_capacity(rows.len());

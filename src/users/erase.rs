@@ -28,7 +28,7 @@ pub struct Erased {
     pub at: Millis,
     /// The newest stamp that it had to be later than.
     pub newest: Option<Millis>,
-    /// The null record, if anything had been published.
+    /// The tombstone, if anything had been published.
     pub publications: Vec<Publication>,
 }
 
@@ -88,14 +88,14 @@ async fn apply(store: &Store, user: &UserId, at: Millis) -> anyhow::Result<Vec<P
 pub async fn publish(store: Store, publications: Vec<Publication>, output: &Output) -> Result<(), Halt> {
     let publishing = async {
         let writer = BatchWriter::start(store, output, Stop::default()).await?;
-        writer.say(publications).await?;
+        writer.publish(publications).await?;
         writer.finish().await
     };
-    let late = |_| Halt::Away(format!("Kafka did not answer within {PUBLISHING:?}"));
+    let late = |_| Halt::Unavailable(format!("Kafka did not answer within {PUBLISHING:?}"));
     tokio::time::timeout(PUBLISHING, publishing).await.map_err(late)?
 }
 
-/// Produces the null records to the input topics, dated as the erasure; once more where a topic stamps its records itself
+/// Produces the tombstones to the input topics, dated as the erasure; once more where a topic stamps its records itself
 /// and the broker's clock has not passed the newest register yet.
 ///
 /// # Errors

@@ -12,7 +12,7 @@ use crate::domain::scoring::{self, Catalog, Dimensions, Segmentation};
 
 /// The explanation of one profile, with the words for its reasons.
 #[derive(Debug, Serialize)]
-pub struct Report<'c> {
+pub struct ExplainReport<'c> {
     /// The time at which ages are taken.
     at: String,
     catalog_version: u32,
@@ -48,7 +48,7 @@ struct Ranked {
     reasons: Vec<&'static str>,
 }
 
-impl<'c> Report<'c> {
+impl<'c> ExplainReport<'c> {
     /// Scores a profile; ages are taken at `at`.
     pub fn of(profile: &Profile, at: Millis, catalog: &'c Catalog) -> Self {
         let segmented = scoring::segment(&engine_input(profile, at), catalog);

@@ -4,7 +4,7 @@ use apache_avro::types::Value as Avro;
 use segmenter::codec;
 use segmenter::codec::stored;
 use segmenter::domain::event::{Body, Rejection};
-use segmenter::domain::fold::{Context, Voice, fold};
+use segmenter::domain::fold::{Context, Publishing, fold};
 use segmenter::domain::scoring::Catalog;
 use segmenter::domain::state::State;
 use serde_json::Map;
@@ -15,10 +15,10 @@ use crate::decoding_corpus;
 /// What the store would hold after `event`.
 fn stored(event: &Event) -> Vec<u8> {
     let catalog = Catalog::builtin().unwrap();
-    let context = Context { catalog: &catalog, clock_ms: NOW, voice: Voice::Aloud };
+    let context = Context { catalog: &catalog, clock_ms: NOW, publishing: Publishing::Immediate };
     let folded = fold(&event.user, State::default(), &[event], &context).unwrap();
     let state = folded.write.unwrap().state;
-    stored::encode_state(&state.profile, state.said.as_ref()).unwrap()
+    stored::encode_state(&state.profile, state.last_published.as_ref()).unwrap()
 }
 
 #[test]

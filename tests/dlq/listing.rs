@@ -10,19 +10,19 @@ async fn a_list_shows_each_record_once_at_its_newest_and_counts_by_reason_and_to
     let scene = Scene { dead, ..scene };
     let (onboarding_topic, updates) = (scene.onboarding.as_str(), scene.updates.as_str());
     let (first, second) = (onboarding("ann", 1), onboarding("bob", 2));
-    let letters = [
-        letter(onboarding_topic, 5, first.clone(), "unknown_user", 2).partition(0),
-        letter(onboarding_topic, 5, first.clone(), "unknown_user", 1).partition(0),
-        letter(onboarding_topic, 5, first, "unknown_user", 1).partition(0),
-        letter(onboarding_topic, 6, second, "unknown_user", 1).partition(2),
-        letter(updates, 5, Record::new("ann", "{"), "malformed", 1).partition(2),
+    let dead_letters = [
+        dead_letter(onboarding_topic, 5, first.clone(), "unknown_user", 2).partition(0),
+        dead_letter(onboarding_topic, 5, first.clone(), "unknown_user", 1).partition(0),
+        dead_letter(onboarding_topic, 5, first, "unknown_user", 1).partition(0),
+        dead_letter(onboarding_topic, 6, second, "unknown_user", 1).partition(2),
+        dead_letter(updates, 5, Record::new("ann", "{"), "malformed", 1).partition(2),
         Record::new("ann", "foreign\x1b[2J").header("segmenter.reason", "malformed").partition(2),
     ];
-    scene.kafka.produce_all(&scene.dead, letters).await;
-    let last = letter(onboarding_topic, 7, Record::tombstone("cyd"), "unknown_user", 1).partition(2);
+    scene.kafka.produce_all(&scene.dead, dead_letters).await;
+    let last = dead_letter(onboarding_topic, 7, Record::tombstone("cyd"), "unknown_user", 1).partition(2);
     // The last offsets are then a transaction's markers.
     scene.kafka.produce_in_transaction(&scene.dead, vec![last], Transaction::Committed).await;
-    let aborted = letter(updates, 8, Record::new("ann", "{"), "malformed", 1).partition(0);
+    let aborted = dead_letter(updates, 8, Record::new("ann", "{"), "malformed", 1).partition(0);
     scene.kafka.produce_in_transaction(&scene.dead, vec![aborted], Transaction::Aborted).await;
 
     let (code, lines, summary) = dlq_json(&scene, &["list"]).await;
@@ -69,13 +69,13 @@ async fn filters_take_by_reason_time_topic_and_user_and_together() {
     };
     let recent = time::OffsetDateTime::now_utc() - time::Duration::minutes(30);
     let recent = recent.format(&time::format_description::well_known::Rfc3339).unwrap();
-    let letters = [
-        at(letter(&scene.onboarding, 0, onboarding("ann", 1), "unknown_user", 1), "2026-06-01T10:00:00.000Z"),
-        at(letter(&scene.onboarding, 1, onboarding("bob", 2), "unknown_user", 1), "2026-06-02T10:00:00.000Z"),
-        at(letter(&scene.updates, 2, Record::new("ann", "{"), "malformed", 1), "2026-06-03T10:00:00.000Z"),
-        at(letter(&scene.updates, 3, Record::new("ann", "[]"), "bad_time", 1), &recent),
+    let dead_letters = [
+        at(dead_letter(&scene.onboarding, 0, onboarding("ann", 1), "unknown_user", 1), "2026-06-01T10:00:00.000Z"),
+        at(dead_letter(&scene.onboarding, 1, onboarding("bob", 2), "unknown_user", 1), "2026-06-02T10:00:00.000Z"),
+        at(dead_letter(&scene.updates, 2, Record::new("ann", "{"), "malformed", 1), "2026-06-03T10:00:00.000Z"),
+        at(dead_letter(&scene.updates, 3, Record::new("ann", "[]"), "bad_time", 1), &recent),
     ];
-    scene.kafka.produce_all(&scene.dead, letters).await;
+    scene.kafka.produce_all(&scene.dead, dead_letters).await;
     let cases: [(&[&str], &[i64]); 10] = [
         (&[], &[0, 1, 2, 3]),
         (&["--reason", "unknown_user"], &[0, 1]),
@@ -99,12 +99,12 @@ async fn filters_take_by_reason_time_topic_and_user_and_together() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_dead_letter_is_shown_without_its_value_unless_that_is_asked_for() {
     let scene = Scene::new(1).await;
-    let letters = [
-        letter(&scene.onboarding, 9, Record::new("ann", "{\"phone\":1").header("source", "crm"), "malformed", 2),
-        letter(&scene.onboarding, 10, Record::new(b"\xff".to_vec(), b"\x00\x1b".to_vec()), "malformed", 1),
+    let dead_letters = [
+        dead_letter(&scene.onboarding, 9, Record::new("ann", "{\"phone\":1").header("source", "crm"), "malformed", 2),
+        dead_letter(&scene.onboarding, 10, Record::new(b"\xff".to_vec(), b"\x00\x1b".to_vec()), "malformed", 1),
         Record::new("ann", "foreign"),
     ];
-    scene.kafka.produce_all(&scene.dead, letters).await;
+    scene.kafka.produce_all(&scene.dead, dead_letters).await;
     let shown = dlq(&scene, &["show", "0:0"]).await;
     assert_eq!(shown.code, Some(0), "{shown:?}");
     for row in [&format!("topic {}", scene.onboarding), "offset 9", "key ann", "attempts 2", "source crm"] {

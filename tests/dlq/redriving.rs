@@ -13,14 +13,14 @@ async fn users_created_late_are_as_a_live_run_would_have_left_them_and_redriving
     scene.add_users(4).await;
     scene.produce(&history(10, 120, 31)).await;
     serve_until_settled(&scene).await;
-    let letters = scene.dead_letters().await.len();
-    assert!(letters > 10);
+    let dead_letters = scene.dead_letters().await.len();
+    assert!(dead_letters > 10);
     let late: Vec<String> = (4..10).map(|number| format!("user-{number}")).collect();
     scene.database.add_users(late.iter().map(String::as_str)).await;
     let inputs = input_ends(&scene).await;
 
     let (code, lines, summary) = dlq_json(&scene, &["redrive", "--reason", "unknown_user", "--execute"]).await;
-    assert_eq!((code, lines.len()), (Some(0), letters), "{summary}");
+    assert_eq!((code, lines.len()), (Some(0), dead_letters), "{summary}");
     scene.assert_right().await;
     assert_eq!(scene.outbox().await, 0);
     let (before, said) = (tables(&scene).await, changes(&scene).await.len());
@@ -32,7 +32,7 @@ async fn users_created_late_are_as_a_live_run_would_have_left_them_and_redriving
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_redriven_onboarding_is_said_once_with_its_revision_its_cause_and_its_trace() {
+async fn a_redriven_onboarding_is_published_once_with_its_revision_its_cause_and_its_trace() {
     let scene = Scene::new(1).await;
     let record = onboarding("ann", 7).header("traceparent", TRACEPARENT);
     scene.kafka.produce(&scene.onboarding, record).await;
@@ -60,7 +60,7 @@ async fn an_event_without_an_envelope_keeps_its_original_time_and_coordinates() 
     let mut payload = onboarding_event("ann", 1, &mut Numbers(1))["payload"].clone();
     payload.as_object_mut().unwrap().remove("completedAt");
     let record = Record::new("ann", payload.to_string());
-    scene.kafka.produce(&scene.dead, letter(&scene.onboarding, 4711, record, "unknown_user", 1)).await;
+    scene.kafka.produce(&scene.dead, dead_letter(&scene.onboarding, 4711, record, "unknown_user", 1)).await;
     let redriven = dlq(&scene, &["redrive", "--all", "--execute"]).await;
     assert_eq!(redriven.code, Some(0), "{redriven:?}");
     let change = changes(&scene).await[0].json();
@@ -75,7 +75,7 @@ async fn an_old_event_beside_newer_state_is_stale_and_changes_nothing() {
     scene.kafka.produce(&scene.onboarding, onboarding_at("ann", 2, "2026-02-02T10:00:00Z")).await;
     serve_until_settled(&scene).await;
     let old = onboarding_at("ann", 1, "2026-02-01T10:00:00Z");
-    scene.kafka.produce(&scene.dead, letter(&scene.onboarding, 900, old, "unknown_user", 1)).await;
+    scene.kafka.produce(&scene.dead, dead_letter(&scene.onboarding, 900, old, "unknown_user", 1)).await;
     let (before, said) = (tables(&scene).await, changes(&scene).await);
     let (code, lines, summary) = dlq_json(&scene, &["redrive", "--all", "--execute"]).await;
     assert_eq!((code, &summary["stale"], &lines[0]["outcome"]), (Some(0), &1.into(), &"stale".into()), "{summary}");
@@ -93,10 +93,10 @@ async fn what_is_rejected_again_gets_a_dead_letter_with_one_more_attempt_until_t
         let (code, _, summary) = dlq_json(&scene, &["redrive", "--all", "--execute"]).await;
         assert_eq!(code, Some(4));
         assert_eq!(summary["stillRejected"], serde_json::json!({"malformed": 1, "unknown_user": 1}));
-        let letters = scene.dead_letters().await;
-        assert_eq!(letters.len(), 2 * attempts);
-        let of_strangers = |letter: &&OwnedRecord| letter.header("segmenter.reason") == Some("unknown_user");
-        let of_stranger: Vec<&OwnedRecord> = letters.iter().filter(of_strangers).collect();
+        let dead_letters = scene.dead_letters().await;
+        assert_eq!(dead_letters.len(), 2 * attempts);
+        let of_strangers = |dead_letter: &&OwnedRecord| dead_letter.header("segmenter.reason") == Some("unknown_user");
+        let of_stranger: Vec<&OwnedRecord> = dead_letters.iter().filter(of_strangers).collect();
         let (first, last) = (of_stranger[0], of_stranger[of_stranger.len() - 1]);
         assert_eq!(last.header("segmenter.attempts"), Some(attempts.to_string().as_str()));
         assert_eq!((&last.key, &last.value), (&first.key, &first.value));
@@ -106,10 +106,10 @@ async fn what_is_rejected_again_gets_a_dead_letter_with_one_more_attempt_until_t
             assert_eq!(last.headers.iter().filter(|(key, _)| key == name).count(), 1, "{name} is there once");
         }
     }
-    let letters = scene.dead_letters().await;
+    let dead_letters = scene.dead_letters().await;
     let (code, _, summary) = dlq_json(&scene, &["redrive", "--all", "--execute"]).await;
     assert_eq!((code, &summary["notRedrivable"]), (Some(4), &serde_json::json!({"attempts_exhausted": 2})));
-    assert_eq!(scene.dead_letters().await, letters, "the loop ends");
+    assert_eq!(scene.dead_letters().await, dead_letters, "the loop ends");
 
     scene.database.add_users(["stranger"]).await;
     let more = ["redrive", "--all", "--execute", "--max-attempts", "4", "--reason", "unknown_user"];
@@ -125,21 +125,25 @@ async fn what_is_rejected_again_is_not_cut_because_all_of_it_together_is_too_lar
     let mut numbers = Numbers(99);
     for offset in 0..30 {
         let value: Vec<u8> = (0..3_000).map(|_| b'a' + u8::try_from(numbers.below(26)).unwrap()).collect();
-        let letter = letter(&scene.onboarding, offset, Record::new("ann", value), "malformed", 1);
-        scene.kafka.produce(&scene.dead, letter).await;
+        let dead_letter = dead_letter(&scene.onboarding, offset, Record::new("ann", value), "malformed", 1);
+        scene.kafka.produce(&scene.dead, dead_letter).await;
     }
     let (code, _, summary) = dlq_json(&scene, &["redrive", "--all", "--execute"]).await;
     assert_eq!((code, &summary["complete"]), (Some(4), &true.into()), "{summary}");
-    let letters = scene.dead_letters().await;
-    let (old, new) = letters.split_at(30);
-    let values = |letters: &[OwnedRecord]| {
-        let mut values: Vec<Option<Vec<u8>>> = letters.iter().map(|letter| letter.value.clone()).collect();
+    let dead_letters = scene.dead_letters().await;
+    let (old, new) = dead_letters.split_at(30);
+    let values = |dead_letters: &[OwnedRecord]| {
+        let mut values: Vec<Option<Vec<u8>>> =
+            dead_letters.iter().map(|dead_letter| dead_letter.value.clone()).collect();
         values.sort();
         values
     };
     assert_eq!(values(old), values(new));
-    for letter in new {
-        assert_eq!((letter.header("segmenter.attempts"), letter.header("segmenter.sha256")), (Some("2"), None));
+    for dead_letter in new {
+        assert_eq!(
+            (dead_letter.header("segmenter.attempts"), dead_letter.header("segmenter.sha256")),
+            (Some("2"), None)
+        );
     }
 }
 
@@ -147,16 +151,17 @@ async fn what_is_rejected_again_is_not_cut_because_all_of_it_together_is_too_lar
 async fn an_interrupted_redrive_finishes_and_says_what_it_has_begun() {
     let scene = Scene::new(1).await;
     scene.database.add_users(["ann", "bob"]).await;
-    let letters = ["ann", "bob"].into_iter().zip(1..);
-    let letters = letters.map(|(user, id)| letter(&scene.onboarding, id, onboarding(user, 5), "unknown_user", 1));
-    scene.kafka.produce_all(&scene.dead, letters.collect::<Vec<_>>()).await;
+    let dead_letters = ["ann", "bob"].into_iter().zip(1..);
+    let dead_letters =
+        dead_letters.map(|(user, id)| dead_letter(&scene.onboarding, id, onboarding(user, 5), "unknown_user", 1));
+    scene.kafka.produce_all(&scene.dead, dead_letters.collect::<Vec<_>>()).await;
     // The fold of the first waits for this lock.
     let mut lock = scene.database.pool().begin().await.unwrap();
     sqlx::query("select id from users where id = 'ann' for update").fetch_all(&mut *lock).await.unwrap();
     let mut environment = scene.environment();
     environment.extend([("SEGMENTER_BATCH_MAX_RECORDS", "1"), ("SEGMENTER_DATABASE_APPLICATION_NAME", "redriving")]);
     let mut process = segmenter(&["dlq", "redrive", "--all", "--execute"], &environment);
-    eventually(PATIENCE, "the fold to wait for the lock", || async {
+    eventually(DEADLINE, "the fold to wait for the lock", || async {
         let waiting = "select count(*) from pg_stat_activity where application_name = 'redriving' \
                        and wait_event_type = 'Lock' and datname = current_database()";
         sqlx::query_scalar::<_, i64>(waiting).fetch_one(scene.database.pool()).await.unwrap() == 1
@@ -165,7 +170,7 @@ async fn an_interrupted_redrive_finishes_and_says_what_it_has_begun() {
     process.terminate();
     process.wait_for_log("SIGTERM").await;
     lock.rollback().await.unwrap();
-    assert_eq!(process.wait(PATIENCE).await.code(), Some(130));
+    assert_eq!(process.wait(DEADLINE).await.code(), Some(130));
     let said = changes(&scene).await;
     assert_eq!(said.iter().map(OwnedRecord::key_text).collect::<Vec<_>>(), ["ann"]);
     assert_eq!(scene.outbox().await, 0);

@@ -3,17 +3,17 @@
 use super::*;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_dependency_that_is_away_is_75_and_a_missing_topic_or_schema_is_3() {
+async fn a_dependency_that_is_unavailable_is_75_and_a_missing_topic_or_schema_is_3() {
     let mut scene = Scene::new(1).await;
     let mut environment = scene.environment();
     environment.push(("DATABASE_URL", "postgres://nobody@127.0.0.1:9/none"));
-    let database = segmenter(&["dlq", "redrive", "--all"], &environment).finish(PATIENCE).await;
+    let database = segmenter(&["dlq", "redrive", "--all"], &environment).finish(DEADLINE).await;
     assert_eq!(database.code, Some(75), "{database:?}");
     let mut environment = scene.environment();
     environment.push(("KAFKA_BROKERS", "127.0.0.1:9"));
     for arguments in [&["dlq", "list"], &["dlq", "redrive"]] {
         let arguments: Vec<&str> = arguments.iter().chain(&["--user", "ann"]).copied().collect();
-        let kafka = segmenter(&arguments, &environment).finish(PATIENCE).await;
+        let kafka = segmenter(&arguments, &environment).finish(DEADLINE).await;
         assert_eq!(kafka.code, Some(75), "{kafka:?}");
     }
     scene.database.run("drop schema segmenter cascade").await;
@@ -45,7 +45,7 @@ async fn a_redrive_of_everything_must_be_asked_for_and_what_is_no_filter_is_refu
 #[tokio::test(flavor = "multi_thread")]
 async fn records_made_to_look_like_dead_letters_are_foreign_or_rejected_and_never_a_panic() {
     let scene = Scene::new(1).await;
-    let good = || letter(&scene.onboarding, 1, Record::new("ann", "{"), "malformed", 1);
+    let good = || dead_letter(&scene.onboarding, 1, Record::new("ann", "{"), "malformed", 1);
     let with = |name: &str, value: &[u8]| {
         let record = good();
         let headers = record.headers.into_iter().filter(|(found, _)| found != name).collect();

@@ -11,17 +11,17 @@ fn of_every_fate(topic: &str) -> Vec<Record> {
     let not_completed = crate::scene::record("ann", &not_completed);
     let truncated = Record::new("ann", "{").header("segmenter.length", "2000000").header("segmenter.sha256", "ab");
     vec![
-        letter(topic, 1, duplicate, "unknown_user", 1),
-        letter(topic, 2, stale, "unknown_user", 1),
-        letter(topic, 3, not_completed, "unknown_user", 1),
-        letter(topic, 4, onboarding("stranger", 4), "unknown_user", 1),
-        letter(topic, 5, Record::new("ann", "{"), "malformed", 1),
-        letter(topic, 6, truncated, "too_large", 1),
-        letter(topic, 7, onboarding("ann", 4), "unknown_user", 3),
-        letter("another-topic", 8, onboarding("ann", 4), "unknown_user", 1),
+        dead_letter(topic, 1, duplicate, "unknown_user", 1),
+        dead_letter(topic, 2, stale, "unknown_user", 1),
+        dead_letter(topic, 3, not_completed, "unknown_user", 1),
+        dead_letter(topic, 4, onboarding("stranger", 4), "unknown_user", 1),
+        dead_letter(topic, 5, Record::new("ann", "{"), "malformed", 1),
+        dead_letter(topic, 6, truncated, "too_large", 1),
+        dead_letter(topic, 7, onboarding("ann", 4), "unknown_user", 3),
+        dead_letter("another-topic", 8, onboarding("ann", 4), "unknown_user", 1),
         // The same user twice, the newer first: the second would meet what the first has written.
-        letter(topic, 9, onboarding_at("bob", 6, "2026-02-06T10:00:00Z"), "unknown_user", 1),
-        letter(topic, 10, onboarding_at("bob", 5, "2026-02-05T10:00:00Z"), "unknown_user", 1),
+        dead_letter(topic, 9, onboarding_at("bob", 6, "2026-02-06T10:00:00Z"), "unknown_user", 1),
+        dead_letter(topic, 10, onboarding_at("bob", 5, "2026-02-05T10:00:00Z"), "unknown_user", 1),
         Record::new("ann", "not a dead letter"),
     ]
 }
@@ -37,7 +37,7 @@ async fn a_dry_run_writes_nothing_and_counts_what_executing_then_does() {
 
     let mut environment = scene.environment();
     environment.push(("SEGMENTER_BATCH_MAX_RECORDS", "1"));
-    let dry = segmenter(&["dlq", "redrive", "--all", "--json"], &environment).finish(PATIENCE).await;
+    let dry = segmenter(&["dlq", "redrive", "--all", "--json"], &environment).finish(DEADLINE).await;
     let dry_summary: Value = serde_json::from_str(dry.stdout.lines().last().unwrap()).unwrap();
     let dry_summary = &dry_summary["summary"];
     let expected = serde_json::json!({
@@ -52,7 +52,7 @@ async fn a_dry_run_writes_nothing_and_counts_what_executing_then_does() {
 
     environment.pop();
     environment.push(("SEGMENTER_BATCH_MAX_RECORDS", "2"));
-    let executed = segmenter(&["dlq", "redrive", "--all", "--json", "--execute"], &environment).finish(PATIENCE).await;
+    let executed = segmenter(&["dlq", "redrive", "--all", "--json", "--execute"], &environment).finish(DEADLINE).await;
     let executed: Value = serde_json::from_str(executed.stdout.lines().last().unwrap()).unwrap();
     for name in ["applied", "unchanged", "stale", "skipped", "stillRejected", "notRedrivable", "segmentChanges"] {
         // The two of bob are in one batch or in two.
@@ -69,7 +69,7 @@ async fn a_dry_run_for_people_names_what_cannot_be_redriven_and_fits_80_columns(
     scene.kafka.produce_all(&scene.dead, of_every_fate("user.onboarding")).await;
     let mut environment = scene.environment();
     environment.push(("SEGMENTER_TOPICS_ONBOARDING_COMPLETED", "user.onboarding"));
-    let dry = segmenter(&["dlq", "redrive", "--all"], &environment).finish(PATIENCE).await;
+    let dry = segmenter(&["dlq", "redrive", "--all"], &environment).finish(DEADLINE).await;
     assert_eq!(dry.code, Some(4), "{dry:?}");
     for line in [
         "0:5 of user.onboarding/0/6 cannot be redriven: truncated",

@@ -1,7 +1,7 @@
 //! The broker goes away and comes back.
 
 use crate::faults::rounds;
-use crate::scene::{PATIENCE, Scene, history};
+use crate::scene::{DEADLINE, Scene, history};
 use crate::support::{Kafka, eventually, http_get};
 use crate::world::table;
 
@@ -15,7 +15,7 @@ async fn a_broker_killed_again_and_again_under_load_loses_nothing() {
     let address = process.http_address().await;
     for round in 0..rounds(3, 20) {
         scene.produce(&history(200, 1_000, 100 + round)).await;
-        eventually(PATIENCE, "some rows are there", || async { !table(scene.database.pool()).await.is_empty() }).await;
+        eventually(DEADLINE, "some rows are there", || async { !table(scene.database.pool()).await.is_empty() }).await;
         kafka.kill();
         assert_eq!(http_get(address, "/health/live").await.status, 200);
         tokio::task::block_in_place(|| kafka.start());

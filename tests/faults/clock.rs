@@ -19,7 +19,7 @@ fn assert_nothing_was_taken_over(process: &Segmenter) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_clock_that_jumps_an_hour_ahead_and_back_shows_in_nothing_that_is_written_or_said() {
+async fn a_clock_that_jumps_an_hour_ahead_and_back_shows_in_nothing_that_is_written_or_published() {
     let scene = Scene::new(2).await;
     scene.add_users(100).await;
     let clock = ShiftedClock::new();
@@ -44,7 +44,7 @@ async fn a_clock_that_jumps_an_hour_ahead_and_back_shows_in_nothing_that_is_writ
     let records = scene.kafka.read_all(&scene.changes).await;
     let times = || records.iter().filter_map(|record| record.timestamp);
     let span = times().max().unwrap() - times().min().unwrap();
-    assert!(span >= HOUR * 1000, "the clock did jump: what is said bears its time, and all within {span} ms");
+    assert!(span >= HOUR * 1000, "the clock did jump: what is published bears its time, and all within {span} ms");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -64,7 +64,7 @@ async fn a_clock_that_jumps_neither_ends_nor_lengthens_a_publishers_lease() {
         other.wait_for_log("http listening").await;
         let within = "select count(*) from segmenter.outbox where leased_until \
                       not between clock_timestamp() and clock_timestamp() + interval '1 minute'";
-        eventually(crate::scene::PATIENCE, "everything is said, all of it under lease", || async {
+        eventually(crate::scene::DEADLINE, "everything is published, all of it under lease", || async {
             let outside: i64 = sqlx::query_scalar(within).fetch_one(scene.database.pool()).await.unwrap();
             assert_eq!(outside, 0, "a lease was moved by {jump} s");
             scene.outbox().await == 0

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::scene::{Numbers, PATIENCE, Scene, history, onboarding_event, record};
+use crate::scene::{DEADLINE, Numbers, Scene, history, onboarding_event, record};
 use crate::support::{Record, Segmenter, eventually, http_get, segmenter};
 
 /// How a gzip member begins.
@@ -27,7 +27,7 @@ fn onboardings(partition: i32, seed: u64) -> Vec<Record> {
 
 async fn is_named(process: &Segmenter, place: &str) {
     let address = process.http_address().await;
-    eventually(PATIENCE, "the partition is named", || async {
+    eventually(DEADLINE, "the partition is named", || async {
         let ready = http_get(address, "/health/ready").await;
         ready.status == 503 && ready.body.contains(place)
     })
@@ -51,7 +51,7 @@ async fn a_batch_that_cannot_be_decompressed_stops_its_partition_alone_is_counte
     scene
         .produce(&history(20, 100, 4).into_iter().filter(|(is_onboarding, ..)| !is_onboarding).collect::<Vec<_>>())
         .await;
-    eventually(PATIENCE, "the others are read to their ends", || async {
+    eventually(DEADLINE, "the others are read to their ends", || async {
         scene.kafka.committed(&scene.group, &scene.onboarding).await == [Some(40), Some(40)]
             && scene
                 .kafka
@@ -71,7 +71,7 @@ async fn a_batch_that_cannot_be_decompressed_stops_its_partition_alone_is_counte
     scene.kafka.overwrite_log(&scene.onboarding, 0, place, &GZIP);
     scene.settled().await;
     scene.assert_right().await;
-    eventually(PATIENCE, "it is ready again", || async { http_get(address, "/health/ready").await.status == 200 })
+    eventually(DEADLINE, "it is ready again", || async { http_get(address, "/health/ready").await.status == 200 })
         .await;
 }
 
@@ -107,7 +107,7 @@ async fn a_command_that_reads_a_damaged_batch_names_it_and_ends() {
     let place = scene.kafka.find_in_log(&scene.dead, 0, &GZIP);
     for (damage, at, code) in [([0; 5].as_slice(), place, 1), (ENDLESS.as_slice(), place + GZIP_HEADER, 75)] {
         let before = scene.kafka.overwrite_log(&scene.dead, 0, at, damage);
-        let listed = segmenter(&["dlq", "list"], &scene.environment()).finish(PATIENCE).await;
+        let listed = segmenter(&["dlq", "list"], &scene.environment()).finish(DEADLINE).await;
         assert_eq!(listed.code, Some(code), "{listed:?}");
         assert!(listed.log.contains(&format!("{}[0]", scene.dead)) && listed.log.contains("offset 0"), "{listed:?}");
         scene.kafka.overwrite_log(&scene.dead, 0, at, &before);
@@ -132,6 +132,6 @@ async fn a_header_whose_name_is_no_text_is_carried_to_the_dead_letters_and_stops
     scene.assert_right().await;
     assert_eq!(scene.dead_letters().await.len(), 1);
     scene.kafka.find_in_log(&scene.dead, 0, &name);
-    let shown = segmenter(&["dlq", "show", "0:0"], &scene.environment()).finish(PATIENCE).await;
+    let shown = segmenter(&["dlq", "show", "0:0"], &scene.environment()).finish(DEADLINE).await;
     assert!(shown.stdout.contains("x-\u{fffd}f-producer  crm"), "{shown:?}");
 }

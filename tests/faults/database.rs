@@ -1,6 +1,6 @@
 //! The way to the database breaks.
 
-use crate::scene::PATIENCE;
+use crate::scene::DEADLINE;
 use crate::scene::{Scene, history};
 use crate::support::{Cut, Proxy, eventually};
 
@@ -13,7 +13,7 @@ async fn cut_at_the_commit(cut: Cut) {
     process.wait_for_log("partitions assigned").await;
     proxy.cut_next(cut, 3);
     scene.produce(&history(30, 200, 31)).await;
-    eventually(PATIENCE, "three connections are cut", || async { proxy.cuts_to_come() == 0 }).await;
+    eventually(DEADLINE, "three connections are cut", || async { proxy.cuts_to_come() == 0 }).await;
     scene.produce(&history(30, 200, 32)).await;
     scene.read().await;
     // What was committed without an answer is in the outbox, and its writer does not know.

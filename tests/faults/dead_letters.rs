@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::scene::{Numbers, PATIENCE, Scene, history, onboarding_event, record};
+use crate::scene::{DEADLINE, Numbers, Scene, history, onboarding_event, record};
 use crate::support::{OwnedRecord, Record, eventually, http_get};
 use crate::world::table;
 
@@ -30,7 +30,7 @@ async fn a_trickle_of_bad_records_and_a_thousand_unknown_users_do_not_stop_it() 
     });
     let strangers = (0..1_000).map(|number| good(&format!("stranger-{number}"), number));
     scene.kafka.produce_all(&scene.onboarding, trickle.chain(strangers)).await;
-    let mut process = scene.serve_with(&[("SEGMENTER_LIMITS_REJECTION_RUN", "30")]);
+    let mut process = scene.serve_with(&[("SEGMENTER_LIMITS_MAX_CONSECUTIVE_REJECTIONS", "30")]);
     scene.settled().await;
     assert!(process.is_running());
     let letters = scene.dead_letters().await;
@@ -66,12 +66,12 @@ async fn nothing_is_committed_past_a_dead_letter_that_cannot_be_written_and_all_
     scene.produce(&history(50, 100, 72)).await;
     let process = scene.serve();
     let address = process.http_address().await;
-    eventually(PATIENCE, "the missing topic is named", || async {
+    eventually(DEADLINE, "the missing topic is named", || async {
         let ready = http_get(address, "/health/ready").await;
         ready.status == 503 && ready.body.contains(&scene.dead)
     })
     .await;
-    eventually(PATIENCE, "what lies before is committed", || async {
+    eventually(DEADLINE, "what lies before is committed", || async {
         scene.kafka.committed(&scene.group, &scene.onboarding).await == [Some(first_bad)]
     })
     .await;

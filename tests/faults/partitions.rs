@@ -1,6 +1,6 @@
 //! Partitions that are added, and records that are gone before they were read.
 
-use crate::scene::{PATIENCE, Scene, history, record};
+use crate::scene::{DEADLINE, Scene, history, record};
 use crate::support::{Segmenter, eventually, http_get};
 use crate::world::assert_table_equals_oracle;
 
@@ -33,7 +33,7 @@ async fn a_committed_offset_that_is_gone_stops_it_with_exit_code_3_unless_told_t
     let mut first = scene.serve();
     scene.settled().await;
     first.terminate();
-    first.wait(PATIENCE).await;
+    first.wait(DEADLINE).await;
     let read = scene.accepted().await;
     scene.produce(&history(20, 60, 84)).await;
     let committed = scene.kafka.committed(&scene.group, &scene.onboarding).await[0].unwrap();
@@ -42,7 +42,7 @@ async fn a_committed_offset_that_is_gone_stops_it_with_exit_code_3_unless_told_t
     scene.kafka.delete_records_before(&scene.onboarding, 0, low).await;
 
     let mut refusing = scene.serve();
-    assert_eq!(refusing.wait(PATIENCE).await.code(), Some(3));
+    assert_eq!(refusing.wait(DEADLINE).await.code(), Some(3));
     let message = format!("offset {committed} of {} partition 0 is out of range ({low} to {high})", scene.onboarding);
     assert!(refusing.log().iter().any(|line| line.contains(&message)), "{:#?}", refusing.log());
     assert_eq!(scene.kafka.committed(&scene.group, &scene.onboarding).await, [Some(committed)]);
@@ -80,7 +80,7 @@ async fn records_deleted_under_a_running_process_stop_it_with_exit_code_3() {
     scene.produce(&history(20, 60, 85)).await;
     scene.settled().await;
     delete_unread_records_under(&process, &scene).await;
-    assert_eq!(process.wait(PATIENCE).await.code(), Some(3));
+    assert_eq!(process.wait(DEADLINE).await.code(), Some(3));
     assert!(process.log().iter().any(|line| line.contains("out of range") && line.contains(&scene.onboarding)));
 }
 
@@ -95,12 +95,12 @@ async fn records_deleted_before_anything_was_committed_are_no_less_lost() {
     scene.produce(&history(20, 60, 87)).await;
     let mut process = scene.serve_with(&FEW);
     process.wait_for_log("could not write dead letters").await;
-    eventually(PATIENCE, "the rest is written", || async {
+    eventually(DEADLINE, "the rest is written", || async {
         !crate::world::table(scene.database.pool()).await.is_empty()
     })
     .await;
     assert_eq!(scene.kafka.committed(&scene.group, &scene.onboarding).await, [None]);
     delete_unread_records_under(&process, &scene).await;
-    assert_eq!(process.wait(PATIENCE).await.code(), Some(3));
+    assert_eq!(process.wait(DEADLINE).await.code(), Some(3));
     assert!(process.log().iter().any(|line| line.contains("out of range") && line.contains(&scene.onboarding)));
 }

@@ -1,7 +1,7 @@
 //! Several processes: frozen ones that wake, ones at work on the same users, ones that come and go.
 
 use crate::faults::{failpoint, rounds};
-use crate::scene::{PATIENCE, Scene, history};
+use crate::scene::{DEADLINE, Scene, history};
 use crate::support::{Segmenter, eventually, http_get};
 use crate::world::table;
 
@@ -20,7 +20,7 @@ async fn assert_the_zombie_harms_nothing(scene: &Scene, mut zombie: Segmenter) {
     zombie.resume();
     zombie.wait_for_log("partitions lost").await;
     zombie.terminate();
-    assert_eq!(zombie.wait(PATIENCE).await.code(), Some(0));
+    assert_eq!(zombie.wait(DEADLINE).await.code(), Some(0));
     let after = committed(scene).await;
     assert!(before.iter().zip(&after).all(|(before, after)| before <= after), "{before:?} became {after:?}");
     scene.settled().await;
@@ -36,7 +36,7 @@ async fn a_process_that_wakes_after_its_session_overwrites_nothing() {
     let zombie = scene.serve_with(&[("SEGMENTER_DATABASE_STATEMENT_TIMEOUT", "3s")]);
     zombie.wait_for_log("partitions assigned").await;
     scene.produce(&history(100, 1_000, 41)).await;
-    eventually(PATIENCE, "some rows are there", || async { !table(scene.database.pool()).await.is_empty() }).await;
+    eventually(DEADLINE, "some rows are there", || async { !table(scene.database.pool()).await.is_empty() }).await;
     zombie.pause();
     let _survivor = scene.serve();
     scene.produce(&history(100, 1_000, 42)).await;
@@ -93,7 +93,7 @@ async fn processes_that_come_and_go_by_sigterm_and_sigkill_lose_nothing() {
             leaver.terminate();
         }
         processes.push(scene.serve());
-        leaver.wait(PATIENCE).await;
+        leaver.wait(DEADLINE).await;
     }
     scene.read().await;
     scene.expire_leases().await;

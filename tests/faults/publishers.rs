@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::faults::failpoint;
-use crate::scene::{Numbers, PATIENCE, Scene, history, onboarding_event, record};
+use crate::scene::{DEADLINE, Numbers, Scene, history, onboarding_event, record};
 use crate::support::{Segmenter, eventually};
 use crate::world::table;
 
@@ -48,27 +48,27 @@ async fn a_publisher_that_wakes_after_its_lease_says_the_newer_change_again_last
     produce(&scene, &onboarding_at(2, "FAMILY", 400)).await;
     scene.settled().await;
     late.resume();
-    eventually(PATIENCE, "the late one has spoken", || async { revisions(&scene).await.len() >= 4 }).await;
+    eventually(DEADLINE, "the late one has spoken", || async { revisions(&scene).await.len() >= 4 }).await;
     scene.settled().await;
     let said = revisions(&scene).await;
     assert!(said.len() == 4 && said[0] < said[1], "{said:?}");
-    assert_eq!(said[..2], said[2..], "the older one is said late, and the newer one again");
+    assert_eq!(said[..2], said[2..], "the older one is published late, and the newer one again");
     scene.assert_right().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_kill_after_a_newer_change_was_said_again_and_before_the_outbox_row_goes_leaves_the_newest_last() {
+async fn a_kill_after_a_newer_change_was_published_again_and_before_the_outbox_row_goes_leaves_the_newest_last() {
     let scene = Scene::new(1).await;
     scene.add_users(1).await;
     let mut late = frozen_before_publishing(&scene, &failpoint("before-outbox-delete", "pause")).await;
     let _prompt = scene.serve();
     produce(&scene, &onboarding_at(2, "FAMILY", 400)).await;
     scene.read().await;
-    eventually(PATIENCE, "the newer one is said", || async { scene.outbox().await == 1 }).await;
+    eventually(DEADLINE, "the newer one is published", || async { scene.outbox().await == 1 }).await;
     late.resume();
     late.wait_for_log("before-outbox-delete reached").await;
     late.kill();
-    late.wait(PATIENCE).await;
+    late.wait(DEADLINE).await;
     let said = revisions(&scene).await;
     assert!(said.len() == 3 && said[1] < said[0] && said[2] == said[0], "{said:?}");
     scene.expire_leases().await;
@@ -83,9 +83,9 @@ async fn two_processes_say_what_the_dead_left_in_the_outbox() {
     scene.produce(&history(100, 600, 61)).await;
     let mut dead = scene.serve_with(&[("FAILPOINTS", &failpoint("before-publish", "pause"))]);
     dead.wait_for_log("before-publish reached").await;
-    eventually(PATIENCE, "several rows are left", || async { scene.outbox().await >= 2 }).await;
+    eventually(DEADLINE, "several rows are left", || async { scene.outbox().await >= 2 }).await;
     dead.kill();
-    dead.wait(PATIENCE).await;
+    dead.wait(DEADLINE).await;
     assert!(!table(scene.database.pool()).await.is_empty());
     let _heirs = [scene.serve(), scene.serve()];
     scene.expire_leases().await;

@@ -4,7 +4,7 @@ use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use segmenter::domain::event::Event;
 
-use crate::scene::{PATIENCE, Scene, history, record};
+use crate::scene::{DEADLINE, Scene, history, record};
 use crate::support::{Segmenter, http_get};
 use crate::world::assert_table_equals_oracle;
 
@@ -56,7 +56,7 @@ fn committed(scene: &Scene) -> (BaseConsumer, TopicPartitionList) {
     let client: BaseConsumer = scene.kafka.client().set("group.id", &scene.group).create().unwrap();
     let mut wanted = TopicPartitionList::new();
     wanted.add_partition(&scene.onboarding, 0);
-    let committed = client.committed_offsets(wanted, PATIENCE).unwrap();
+    let committed = client.committed_offsets(wanted, DEADLINE).unwrap();
     (client, committed)
 }
 
@@ -64,7 +64,7 @@ fn committed(scene: &Scene) -> (BaseConsumer, TopicPartitionList) {
 async fn an_offset_of_a_deleted_topic_is_known_even_where_its_successor_has_grown_past_it() {
     let (scene, mut before, read) = read_scene(&[]).await;
     before.terminate();
-    before.wait(PATIENCE).await;
+    before.wait(DEADLINE).await;
     let (client, old) = tokio::task::block_in_place(|| committed(&scene));
     recreate(&scene).await;
     grow(&scene).await;
@@ -72,14 +72,14 @@ async fn an_offset_of_a_deleted_topic_is_known_even_where_its_successor_has_grow
     tokio::task::block_in_place(|| client.commit(&old, CommitMode::Sync)).unwrap();
 
     let mut refusing = scene.serve();
-    assert_eq!(refusing.wait(PATIENCE).await.code(), Some(3));
+    assert_eq!(refusing.wait(DEADLINE).await.code(), Some(3));
     assert!(refusing.log().iter().any(|line| line.contains(ANEW)), "{:#?}", refusing.log());
 
     let mut going_on = scene.serve_with(&[EARLIEST]);
     assert_moved(&going_on).await;
     assert_all_was_read(&scene, &read).await;
     going_on.terminate();
-    going_on.wait(PATIENCE).await;
+    going_on.wait(DEADLINE).await;
 
     let after = scene.serve();
     scene.produce(&history(20, 60, 91)).await;
@@ -91,7 +91,7 @@ async fn an_offset_of_a_deleted_topic_is_known_even_where_its_successor_has_grow
 async fn an_offset_that_an_older_version_committed_without_an_id_is_accepted() {
     let (scene, mut before, _) = read_scene(&[]).await;
     before.terminate();
-    before.wait(PATIENCE).await;
+    before.wait(DEADLINE).await;
     tokio::task::block_in_place(|| {
         let (client, mut old) = committed(&scene);
         assert!(old.elements()[0].metadata().starts_with("topic-id="));
@@ -126,7 +126,7 @@ async fn a_topic_recreated_and_grown_past_a_running_process_stops_it_with_exit_c
     recreate(&scene).await;
     grow(&scene).await;
     process.resume();
-    assert_eq!(process.wait(PATIENCE).await.code(), Some(3));
+    assert_eq!(process.wait(DEADLINE).await.code(), Some(3));
     assert!(process.log().iter().any(|line| line.contains(ANEW)), "{:#?}", process.log());
 }
 
@@ -134,7 +134,7 @@ async fn a_topic_recreated_and_grown_past_a_running_process_stops_it_with_exit_c
 async fn a_topic_deleted_and_created_anew_is_read_from_its_beginning() {
     let (scene, mut before, read) = read_scene(&[]).await;
     before.terminate();
-    before.wait(PATIENCE).await;
+    before.wait(DEADLINE).await;
     recreate(&scene).await;
     grow(&scene).await;
     let _after = scene.serve();

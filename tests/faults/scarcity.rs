@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::scene::{PATIENCE, Scene, history};
+use crate::scene::{DEADLINE, Scene, history};
 use crate::support::{Postgres, Proxy, Segmenter, eventually, http_get};
 use crate::world::migrate;
 
@@ -75,7 +75,7 @@ async fn away_for_longer_than_the_longest_time_between_polls_the_member_keeps_it
     let away = Instant::now();
     scene.produce(&history(100, 400, 121)).await;
     process.wait_for_log("intake paused").await;
-    eventually(PATIENCE, "the time between polls is over", || async { away.elapsed() > Duration::from_secs(12) }).await;
+    eventually(DEADLINE, "the time between polls is over", || async { away.elapsed() > Duration::from_secs(12) }).await;
     assert_eq!(http_get(process.http_address().await, "/health/live").await.status, 200);
     tokio::task::block_in_place(|| postgres.start());
     scene.settled().await;

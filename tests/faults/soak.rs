@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::faults::failpoint;
-use crate::scene::{Numbers, PATIENCE, Scene, history};
+use crate::scene::{DEADLINE, Numbers, Scene, history};
 use crate::support::{Cut, Kafka, Postgres, Proxy, Segmenter};
 use crate::world::migrate;
 
@@ -45,7 +45,7 @@ impl Stage {
     async fn replace_the_ended(&mut self) {
         for at in (0..self.processes.len()).rev() {
             if !self.processes[at].is_running() {
-                let code = self.processes.remove(at).wait(PATIENCE).await.code();
+                let code = self.processes.remove(at).wait(DEADLINE).await.code();
                 assert!(matches!(code, Some(0 | 1)), "a process ended with {code:?}");
             }
         }
@@ -61,7 +61,7 @@ impl Stage {
                 let at = self.random(PROCESSES);
                 let mut killed = self.processes.remove(at);
                 killed.kill();
-                killed.wait(PATIENCE).await;
+                killed.wait(DEADLINE).await;
                 "SIGKILL"
             }
             1 => {
@@ -70,7 +70,7 @@ impl Stage {
                 leaver.terminate();
                 // A frozen process hears of it when it wakes.
                 leaver.resume();
-                leaver.wait(PATIENCE).await;
+                leaver.wait(DEADLINE).await;
                 "SIGTERM"
             }
             2 => {
@@ -105,7 +105,7 @@ impl Stage {
                 let at = self.random(PROCESSES);
                 let mut killed = self.processes.remove(at);
                 killed.kill();
-                killed.wait(PATIENCE).await;
+                killed.wait(DEADLINE).await;
                 let point = POINTS[self.random(POINTS.len())];
                 self.start(&failpoint(point, "1*sleep(2000)"));
                 "a slow point"

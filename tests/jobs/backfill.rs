@@ -4,7 +4,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{begin, changes, items, member, run, run_json, serve_until_settled, versions};
-use crate::scene::{Numbers, PATIENCE, Scene, record, update_event};
+use crate::scene::{DEADLINE, Numbers, Scene, record, update_event};
 use crate::support::{eventually, segmenter};
 use crate::world::table;
 
@@ -35,7 +35,7 @@ async fn primary(scene: &Scene, user: &str) -> Option<String> {
 }
 
 #[tokio::test]
-async fn profiles_of_users_without_segments_are_folded_and_said_once() {
+async fn profiles_of_users_without_segments_are_folded_and_published_once() {
     let scene = Scene::new(1).await;
     scene.add_users(6).await;
     for user in 0..4 {
@@ -166,9 +166,9 @@ async fn a_backfill_that_is_killed_is_resumed_and_counts_each_profile_once() {
     let id = Uuid::new_v4();
     let name = id.to_string();
     let mut job = begin(&scene, &with(&["--execute", "--rate", "100", "--id", &name]));
-    eventually(PATIENCE, "some progress", || async { items(&scene, id).await > 0 }).await;
+    eventually(DEADLINE, "some progress", || async { items(&scene, id).await > 0 }).await;
     job.kill();
-    job.wait(PATIENCE).await;
+    job.wait(DEADLINE).await;
     assert!(items(&scene, id).await < 300);
     run(&scene, &["job", "throttle", &name]).await;
     scene.expire_leases().await;
@@ -217,7 +217,7 @@ async fn a_terminal_shows_a_bar_with_rate_and_time_left() {
     for expected in ["backfill ", " %", "/s  waits: its rate", "done"] {
         assert!(text.contains(expected), "{expected:?} in {text}");
     }
-    let plain = segmenter(&["job", "status", &id.to_string()], &scene.environment()).finish(PATIENCE).await;
+    let plain = segmenter(&["job", "status", &id.to_string()], &scene.environment()).finish(DEADLINE).await;
     for row in ["passed 600", "expected 600"] {
         let is_it = |line: &str| line.split_whitespace().eq(row.split_whitespace());
         assert!(plain.stdout.lines().any(is_it), "{row} in {}", plain.stdout);

@@ -6,7 +6,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{begin, changes, column, items, member, run, run_json};
-use crate::scene::{PATIENCE, Scene, history};
+use crate::scene::{DEADLINE, Scene, history};
 use crate::support::{eventually, http_get};
 
 async fn scene_with_history(events: u64, seed: u64) -> Scene {
@@ -26,12 +26,12 @@ async fn a_throttle_holds_the_rate_within_a_tenth() {
     let scene = scene_with_history(4000, 21).await;
     let id = Uuid::new_v4();
     let job = begin(&scene, &start(&id.to_string(), &["--rate", "500"]));
-    eventually(PATIENCE, "the first batches", || async { items(&scene, id).await >= 200 }).await;
+    eventually(DEADLINE, "the first batches", || async { items(&scene, id).await >= 200 }).await;
     let (began, first) = (Instant::now(), items(&scene, id).await);
-    eventually(PATIENCE, "the last batches", || async { items(&scene, id).await >= 3600 }).await;
+    eventually(DEADLINE, "the last batches", || async { items(&scene, id).await >= 3600 }).await;
     let rate = (items(&scene, id).await - first) as f64 / began.elapsed().as_secs_f64();
     assert!((450.0..=550.0).contains(&rate), "{rate} a second");
-    assert_eq!(job.finish(PATIENCE).await.code, Some(0));
+    assert_eq!(job.finish(DEADLINE).await.code, Some(0));
 }
 
 #[tokio::test]
@@ -40,7 +40,7 @@ async fn a_throttle_yields_to_live_lag_and_says_so() {
     let id = Uuid::new_v4();
     // Nobody has read the topics for the live group yet.
     let job = begin(&scene, &start(&id.to_string(), &["--max-live-lag", "10"]));
-    eventually(PATIENCE, "the cause is told", || async {
+    eventually(DEADLINE, "the cause is told", || async {
         column(&scene, id, "report->'held'->'limit'->'liveLag'->>'limit'").await.as_deref() == Some("10")
     })
     .await;
@@ -49,12 +49,12 @@ async fn a_throttle_yields_to_live_lag_and_says_so() {
     assert!(finished.stdout.contains("held") && finished.stdout.contains("live lag"), "{}", finished.stdout);
 
     let mut live = scene.serve();
-    let finished = job.finish(PATIENCE).await;
+    let finished = job.finish(DEADLINE).await;
     assert_eq!(finished.code, Some(0), "{}", finished.log);
     scene.settled().await;
     scene.assert_right().await;
     live.terminate();
-    live.wait(PATIENCE).await;
+    live.wait(DEADLINE).await;
 }
 
 #[tokio::test]
@@ -63,9 +63,9 @@ async fn a_job_pauses_goes_on_and_changes_its_limits_while_it_runs() {
     let id = Uuid::new_v4();
     let name = id.to_string();
     let job = begin(&scene, &start(&name, &["--rate", "100"]));
-    eventually(PATIENCE, "the first batches", || async { items(&scene, id).await > 0 }).await;
+    eventually(DEADLINE, "the first batches", || async { items(&scene, id).await > 0 }).await;
     assert_eq!(run(&scene, &["job", "pause", &name]).await.code, Some(0));
-    eventually(PATIENCE, "it is held up", || async {
+    eventually(DEADLINE, "it is held up", || async {
         column(&scene, id, "report->>'held'").await.as_deref() == Some("paused")
     })
     .await;
@@ -79,7 +79,7 @@ async fn a_job_pauses_goes_on_and_changes_its_limits_while_it_runs() {
     let finished = run(&scene, &["job", "resume", &name]).await;
     assert!(finished.stdout.contains("goes on in"), "{}", finished.stdout);
     let began = Instant::now();
-    let finished = job.finish(PATIENCE).await;
+    let finished = job.finish(DEADLINE).await;
     assert_eq!(finished.code, Some(0), "{}", finished.log);
     assert!(began.elapsed() < Duration::from_secs(10), "the rate no longer holds it up");
     scene.assert_right().await;
@@ -91,9 +91,9 @@ async fn a_cancelled_job_says_what_it_has_changed_and_ends() {
     let id = Uuid::new_v4();
     let name = id.to_string();
     let job = begin(&scene, &start(&name, &["--rate", "200"]));
-    eventually(PATIENCE, "the first batches", || async { items(&scene, id).await > 100 }).await;
+    eventually(DEADLINE, "the first batches", || async { items(&scene, id).await > 100 }).await;
     assert_eq!(run(&scene, &["job", "cancel", &name]).await.code, Some(0));
-    let finished = job.finish(PATIENCE).await;
+    let finished = job.finish(DEADLINE).await;
     assert_eq!(finished.code, Some(0), "{}", finished.log);
     assert!(finished.stdout.contains("cancelled"), "{}", finished.stdout);
     assert!(items(&scene, id).await < 1500);
@@ -128,18 +128,18 @@ async fn a_job_shows_in_the_metrics_of_the_live_service() {
     let id = Uuid::new_v4();
     let name = id.to_string();
     let mut job = begin(&scene, &start(&name, &["--rate", "50"]));
-    eventually(PATIENCE, "the first batches", || async { items(&scene, id).await > 0 }).await;
+    eventually(DEADLINE, "the first batches", || async { items(&scene, id).await > 0 }).await;
     assert_eq!(run(&scene, &["job", "pause", &name]).await.code, Some(0));
     let shows = |line: &'static str| async move {
         let metrics = http_get(address, "/metrics").await;
         metrics.body.lines().any(|shown| shown == line)
     };
-    eventually(PATIENCE, "it is shown as paused", || shows(r#"segmenter_jobs{kind="replay",state="paused"} 1"#)).await;
+    eventually(DEADLINE, "it is shown as paused", || shows(r#"segmenter_jobs{kind="replay",state="paused"} 1"#)).await;
     assert!(shows(r#"segmenter_jobs_held{kind="replay"} 1"#).await);
     assert!(!shows(r#"segmenter_job_progress_ratio{kind="replay"} 1"#).await);
     job.kill();
-    job.wait(PATIENCE).await;
+    job.wait(DEADLINE).await;
     assert_eq!(run(&scene, &["job", "throttle", &name]).await.code, Some(0));
     assert_eq!(run(&scene, &["job", "resume", "--take-over", &name]).await.code, Some(0));
-    eventually(PATIENCE, "it has gone", || shows(r#"segmenter_jobs{kind="replay",state="paused"} 0"#)).await;
+    eventually(DEADLINE, "it has gone", || shows(r#"segmenter_jobs{kind="replay",state="paused"} 0"#)).await;
 }

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::{begin, items, member, run, run_json, serve_until_settled, versions};
-use crate::scene::{PATIENCE, Scene, history};
+use crate::scene::{DEADLINE, Scene, history};
 use crate::support::eventually;
 use crate::world::table;
 
@@ -145,9 +145,9 @@ async fn a_backfill_killed_in_the_middle_is_resumed_and_loses_and_repeats_nothin
     let mut passed = 0;
     for _ in 0..3 {
         let mut job = begin(&scene, &backfill(&["--all", "--execute", "--rate", "150", "--id", &name]));
-        eventually(PATIENCE, "some progress", || async { items(&scene, id).await > passed }).await;
+        eventually(DEADLINE, "some progress", || async { items(&scene, id).await > passed }).await;
         job.kill();
-        job.wait(PATIENCE).await;
+        job.wait(DEADLINE).await;
         passed = items(&scene, id).await;
         scene.database.run("update segmenter.jobs set leased_until = 'epoch'").await;
     }
@@ -160,9 +160,9 @@ async fn a_backfill_killed_in_the_middle_is_resumed_and_loses_and_repeats_nothin
     assert_eq!(table(scene.database.pool()).await, table(whole.database.pool()).await);
     scene.expire_leases().await;
     let mut live = scene.serve();
-    eventually(PATIENCE, "all is said", || async { scene.outbox().await == 0 }).await;
+    eventually(DEADLINE, "all is published", || async { scene.outbox().await == 0 }).await;
     live.terminate();
-    live.wait(PATIENCE).await;
+    live.wait(DEADLINE).await;
     scene.assert_changes_form_chains().await;
 }
 

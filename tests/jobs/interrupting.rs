@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::{begin, column, items, run};
-use crate::scene::{PATIENCE, Scene, history};
+use crate::scene::{DEADLINE, Scene, history};
 use crate::support::eventually;
 
 const START: [&str; 5] = ["replay", "--from", "earliest", "--execute", "--id"];
@@ -25,9 +25,9 @@ async fn a_replay_killed_ten_times_loses_nothing_and_repeats_nothing() {
     let mut passed = 0;
     for _ in 0..10 {
         let mut job = begin(&scene, &arguments);
-        eventually(PATIENCE, "some progress", || async { items(&scene, id).await > passed }).await;
+        eventually(DEADLINE, "some progress", || async { items(&scene, id).await > passed }).await;
         job.kill();
-        job.wait(PATIENCE).await;
+        job.wait(DEADLINE).await;
         passed = items(&scene, id).await;
         arguments = vec!["job", "resume", "--take-over", &name];
     }
@@ -42,7 +42,7 @@ async fn a_replay_killed_ten_times_loses_nothing_and_repeats_nothing() {
     scene.settled().await;
     scene.assert_right().await;
     live.terminate();
-    live.wait(PATIENCE).await;
+    live.wait(DEADLINE).await;
 }
 
 #[tokio::test]
@@ -52,7 +52,7 @@ async fn a_frozen_owner_that_wakes_after_its_job_was_taken_over_writes_nothing_m
     let name = id.to_string();
     let arguments: Vec<&str> = START.iter().chain(&[name.as_str(), "--rate", "100"]).copied().collect();
     let mut zombie = begin(&scene, &arguments);
-    eventually(PATIENCE, "some progress", || async { items(&scene, id).await > 0 }).await;
+    eventually(DEADLINE, "some progress", || async { items(&scene, id).await > 0 }).await;
     zombie.pause();
     assert_eq!(run(&scene, &["job", "throttle", &name]).await.code, Some(0));
     scene.expire_leases().await;
@@ -60,7 +60,7 @@ async fn a_frozen_owner_that_wakes_after_its_job_was_taken_over_writes_nothing_m
     assert_eq!(finished.code, Some(0), "{}", finished.log);
     assert_eq!(items(&scene, id).await, records);
     zombie.resume();
-    assert_eq!(zombie.wait(PATIENCE).await.code(), Some(3), "{:?}", zombie.log());
+    assert_eq!(zombie.wait(DEADLINE).await.code(), Some(3), "{:?}", zombie.log());
     assert_eq!(items(&scene, id).await, records);
     assert_eq!(column(&scene, id, "stage").await.as_deref(), Some("done"));
     scene.assert_right().await;
@@ -73,12 +73,12 @@ async fn a_job_that_somebody_is_at_is_not_run_twice() {
     let name = id.to_string();
     let arguments: Vec<&str> = START.iter().chain(&[name.as_str(), "--rate", "20"]).copied().collect();
     let mut job = begin(&scene, &arguments);
-    eventually(PATIENCE, "some progress", || async { items(&scene, id).await > 0 }).await;
+    eventually(DEADLINE, "some progress", || async { items(&scene, id).await > 0 }).await;
     let finished = run(&scene, &["job", "resume", &name]).await;
     assert_eq!(finished.code, Some(3), "{}", finished.log);
     assert!(finished.log.contains("is at the job"), "{}", finished.log);
     job.kill();
-    job.wait(PATIENCE).await;
+    job.wait(DEADLINE).await;
 }
 
 #[tokio::test]
@@ -88,9 +88,9 @@ async fn a_job_told_to_stop_leaves_its_place_and_is_resumed_from_there() {
     let name = id.to_string();
     let arguments: Vec<&str> = START.iter().chain(&[name.as_str(), "--rate", "200"]).copied().collect();
     let mut job = begin(&scene, &arguments);
-    eventually(PATIENCE, "some progress", || async { items(&scene, id).await > 0 }).await;
+    eventually(DEADLINE, "some progress", || async { items(&scene, id).await > 0 }).await;
     job.terminate();
-    assert_eq!(job.wait(PATIENCE).await.code(), Some(130), "interrupted, but checkpointed");
+    assert_eq!(job.wait(DEADLINE).await.code(), Some(130), "interrupted, but checkpointed");
     assert!(items(&scene, id).await < records);
     assert_eq!(run(&scene, &["job", "throttle", &name]).await.code, Some(0));
     // The lease was given up: nobody has to be driven away or waited for.

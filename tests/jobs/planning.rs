@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{begin, member, run, run_json};
 use crate::scene::Numbers;
-use crate::scene::{PATIENCE, Scene, history, onboarding_event, record};
+use crate::scene::{DEADLINE, Scene, history, onboarding_event, record};
 use crate::support::{Record, Transaction, eventually};
 use crate::world::assert_table_equals_oracle;
 
@@ -69,7 +69,7 @@ async fn a_replay_of_a_compacted_topic_ends_where_its_last_records_have_gone() {
         let user = format!("user-{}", id % 3);
         scene.kafka.produce(&onboarding, record(&user, &onboarding_event(&user, id, &mut numbers))).await;
     }
-    eventually(PATIENCE, "compaction", || async {
+    eventually(DEADLINE, "compaction", || async {
         // A record a look rolls the segment, so that the one before it can be cleaned.
         let user = "user-0";
         scene.kafka.produce(&onboarding, record(user, &onboarding_event(user, 99, &mut Numbers(99)))).await;

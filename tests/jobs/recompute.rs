@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{changes, member, run_json, serve_until_settled, versions};
-use crate::scene::{PATIENCE, Scene, history};
+use crate::scene::{DEADLINE, Scene, history};
 use crate::support::{Finished, segmenter};
 use crate::world::{assert_table_equals_oracle, table};
 
@@ -21,7 +21,7 @@ async fn recompute(scene: &Scene, catalog: Option<&str>, more: &[&str]) -> Finis
     let arguments: Vec<&str> = ["recompute"].iter().chain(more).copied().collect();
     let mut environment = scene.environment();
     environment.extend(catalog.map(|catalog| ("SEGMENTER_CATALOG_FILE", catalog)));
-    segmenter(&arguments, &environment).finish(PATIENCE).await
+    segmenter(&arguments, &environment).finish(DEADLINE).await
 }
 
 async fn served(seed: u64) -> Scene {
@@ -40,7 +40,7 @@ async fn rankings(scene: &Scene) -> BTreeMap<String, String> {
 }
 
 #[tokio::test]
-async fn a_new_catalog_is_brought_to_everybody_and_each_change_is_said_once() {
+async fn a_new_catalog_is_brought_to_everybody_and_each_change_is_published_once() {
     let scene = served(81).await;
     let (before, said) = (rankings(&scene).await, changes(&scene).await.len());
     let folder = tempfile::tempdir().unwrap();
@@ -95,7 +95,7 @@ async fn rows_that_are_not_what_the_states_say_are_repaired_and_no_others_are_wr
     assert_eq!(code, Some(0));
     assert_eq!(member(&lines, "end")["counts"]["applied"], 3);
     assert_table_equals_oracle(scene.database.pool(), &scene.accepted().await).await;
-    assert_eq!(changes(&scene).await.len(), said, "their rankings were said long ago");
+    assert_eq!(changes(&scene).await.len(), said, "their rankings were published long ago");
 
     let before = versions(&scene).await;
     let (_, lines) = run_json(&scene, &["recompute", "--repair", "--execute"]).await;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 use super::{begin, changes, items, member, run, run_json, versions};
-use crate::scene::{PATIENCE, Scene};
+use crate::scene::{DEADLINE, Scene};
 use crate::support::{OwnedRecord, eventually};
 use crate::world::table;
 
@@ -32,7 +32,7 @@ fn last(records: &[OwnedRecord]) -> BTreeMap<String, Said> {
 }
 
 #[tokio::test]
-async fn everybody_is_said_again_byte_for_byte_erased_users_as_null() {
+async fn everybody_is_published_again_byte_for_byte_erased_users_as_null() {
     let scene = filled(30, &[]).await;
     assert_eq!(run(&scene, &["user", "erase", "user-1", "--execute"]).await.code, Some(0));
     let first = changes(&scene).await;
@@ -60,7 +60,7 @@ async fn everybody_is_said_again_byte_for_byte_erased_users_as_null() {
 }
 
 #[tokio::test]
-async fn one_segment_or_a_list_of_users_can_be_said_again() {
+async fn one_segment_or_a_list_of_users_can_be_published_again() {
     let scene = filled(30, &[]).await;
     let rows = table(scene.database.pool()).await;
     let segment = rows["user-1"].primary_segment.clone().unwrap();
@@ -77,7 +77,7 @@ async fn one_segment_or_a_list_of_users_can_be_said_again() {
     assert_eq!((code, &counts["applied"], &counts["skipped"]), (Some(0), &1.into(), &1.into()));
     assert_eq!(changes(&scene).await.len() - second, 1);
     let finished = run(&scene, &["republish", "--execute"]).await;
-    assert_eq!(finished.code, Some(2), "whom has to be said: {}", finished.log);
+    assert_eq!(finished.code, Some(2), "whom has to be published: {}", finished.log);
 }
 
 #[tokio::test]
@@ -88,9 +88,9 @@ async fn a_republish_killed_in_the_middle_is_resumed_and_leaves_nobody_out() {
     let id = Uuid::new_v4();
     let name = id.to_string();
     let mut job = begin(&scene, &["republish", "--all", "--execute", "--rate", "150", "--id", &name]);
-    eventually(PATIENCE, "some progress", || async { items(&scene, id).await > 60 }).await;
+    eventually(DEADLINE, "some progress", || async { items(&scene, id).await > 60 }).await;
     job.kill();
-    job.wait(PATIENCE).await;
+    job.wait(DEADLINE).await;
     assert!(items(&scene, id).await < 600);
     // What the dead process had leased.
     scene.expire_leases().await;
@@ -98,8 +98,8 @@ async fn a_republish_killed_in_the_middle_is_resumed_and_leaves_nobody_out() {
     assert_eq!((code, &member(&lines, "end")["counts"]["items"]), (Some(0), &600.into()));
     scene.expire_leases().await;
     let mut live = scene.serve();
-    eventually(PATIENCE, "all is said", || async { scene.outbox().await == 0 }).await;
+    eventually(DEADLINE, "all is published", || async { scene.outbox().await == 0 }).await;
     live.terminate();
-    live.wait(PATIENCE).await;
+    live.wait(DEADLINE).await;
     assert_eq!(last(&changes(&scene).await), said);
 }

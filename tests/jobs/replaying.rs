@@ -6,7 +6,7 @@ use segmenter::codec::stored;
 use segmenter::domain::profile::Profile;
 
 use super::{begin, changes, member, rebuilt, run, run_json, serve_until_settled, versions};
-use crate::scene::{PATIENCE, Scene, history};
+use crate::scene::{DEADLINE, Scene, history};
 use crate::support::Record;
 use crate::world::{assert_table_equals_oracle, table};
 
@@ -74,13 +74,13 @@ async fn a_replay_beside_live_load_regresses_nothing() {
         scene.produce(chunk).await;
     }
     for replay in replays {
-        let finished = replay.finish(PATIENCE).await;
+        let finished = replay.finish(DEADLINE).await;
         assert_eq!(finished.code, Some(0), "{}", finished.log);
     }
     scene.settled().await;
     scene.assert_right().await;
     live.terminate();
-    assert_eq!(live.wait(PATIENCE).await.code(), Some(0));
+    assert_eq!(live.wait(DEADLINE).await.code(), Some(0));
 }
 
 #[tokio::test]

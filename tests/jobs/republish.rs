@@ -1,9 +1,9 @@
-//! What was said last, said again.
+//! What was published last, published again.
 
 use std::collections::BTreeMap;
 
 use super::{changes, items, member, run, run_json, serve_until_settled};
-use crate::scene::{PATIENCE, Scene, history};
+use crate::scene::{DEADLINE, Scene, history};
 use crate::support::{OwnedRecord, Record, eventually};
 use uuid::Uuid;
 
@@ -56,7 +56,7 @@ async fn a_lost_topic_gets_the_same_records_again_byte_for_byte() {
 }
 
 #[tokio::test]
-async fn what_a_job_changed_quietly_is_said_with_a_new_revision() {
+async fn what_a_job_changed_quietly_is_published_with_a_new_revision() {
     let scene = Scene::new(1).await;
     scene.add_users(10).await;
     scene.produce(&history(10, 100, 92)).await;
@@ -74,7 +74,7 @@ async fn what_a_job_changed_quietly_is_said_with_a_new_revision() {
 }
 
 #[tokio::test]
-async fn a_segment_alone_is_said_again_throttled_and_resumable() {
+async fn a_segment_alone_is_published_again_throttled_and_resumable() {
     let scene = served(93).await;
     let primary: String = sqlx::query_scalar(
         r#"select "primarySegment" from user_vectors where "primarySegment" is not null group by 1 order by count(*) desc limit 1"#,
@@ -93,9 +93,9 @@ async fn a_segment_alone_is_said_again_throttled_and_resumable() {
     let name = id.to_string();
     let arguments = ["republish", "--segment", &primary, "--execute", "--rate", "2", "--id", &name];
     let mut job = super::begin(&scene, &arguments);
-    eventually(PATIENCE, "some progress", || async { items(&scene, id).await > 0 }).await;
+    eventually(DEADLINE, "some progress", || async { items(&scene, id).await > 0 }).await;
     job.terminate();
-    job.wait(PATIENCE).await;
+    job.wait(DEADLINE).await;
     run(&scene, &["job", "throttle", &name]).await;
     let finished = run(&scene, &["job", "resume", &name]).await;
     assert_eq!(finished.code, Some(0), "{}", finished.log);

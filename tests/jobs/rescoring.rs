@@ -7,7 +7,7 @@ use tempfile::NamedTempFile;
 use uuid::Uuid;
 
 use super::{begin, changes, column, items, member, run_json};
-use crate::scene::{PATIENCE, Scene};
+use crate::scene::{DEADLINE, Scene};
 use crate::support::{Segmenter, eventually, segmenter};
 use crate::world::{ExpectedRow, table};
 
@@ -33,7 +33,7 @@ fn begin_with(scene: &Scene, catalog: &NamedTempFile, arguments: &[&str]) -> Seg
 
 async fn run_with(scene: &Scene, catalog: &NamedTempFile, arguments: &[&str]) -> (Option<i32>, Vec<Value>) {
     let arguments: Vec<&str> = arguments.iter().chain(&["--json"]).copied().collect();
-    let finished = begin_with(scene, catalog, &arguments).finish(PATIENCE).await;
+    let finished = begin_with(scene, catalog, &arguments).finish(DEADLINE).await;
     let lines = finished.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     (finished.code, lines)
 }
@@ -119,11 +119,11 @@ async fn a_recompute_killed_in_the_middle_is_resumed_with_the_same_catalog() {
     let name = id.to_string();
     let arguments = ["recompute", "--execute", "--rate", "150", "--id", name.as_str()];
     let mut job = begin_with(&scene, &catalog, &arguments);
-    eventually(PATIENCE, "some progress", || async { items(&scene, id).await > 60 }).await;
+    eventually(DEADLINE, "some progress", || async { items(&scene, id).await > 60 }).await;
     job.kill();
-    job.wait(PATIENCE).await;
+    job.wait(DEADLINE).await;
     assert!(items(&scene, id).await < 600);
-    let finished = begin(&scene, &["job", "resume", "--take-over", &name]).finish(PATIENCE).await;
+    let finished = begin(&scene, &["job", "resume", "--take-over", &name]).finish(DEADLINE).await;
     assert_eq!(finished.code, Some(3), "the older catalog is refused: {}", finished.log);
     let (code, lines) = run_with(&scene, &catalog, &["job", "resume", "--take-over", &name]).await;
     let counts = &member(&lines, "end")["counts"];
@@ -132,9 +132,9 @@ async fn a_recompute_killed_in_the_middle_is_resumed_with_the_same_catalog() {
     assert!(rows(&scene).await.values().all(|row| segments(row) <= 2));
     scene.expire_leases().await;
     let mut live = begin_with(&scene, &catalog, &["serve"]);
-    eventually(PATIENCE, "all is said", || async { scene.outbox().await == 0 }).await;
+    eventually(DEADLINE, "all is published", || async { scene.outbox().await == 0 }).await;
     live.terminate();
-    live.wait(PATIENCE).await;
+    live.wait(DEADLINE).await;
     scene.assert_changes_form_chains().await;
 }
 

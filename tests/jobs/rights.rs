@@ -2,7 +2,7 @@
 
 use super::backfill::{BROKEN, add_profile};
 use crate::docs_sql::{GRANTS, GRANTS_FOR_JOBS, Role, statements};
-use crate::scene::{PATIENCE, Scene, history};
+use crate::scene::{DEADLINE, Scene, history};
 use crate::support::{Finished, segmenter};
 
 /// A replay, then a backfill of a list with a user whose profile is broken; the first that fails.
@@ -17,7 +17,7 @@ async fn run_as(scene: &Scene, role: &Role, arguments: &[&str]) -> Finished {
     let url = format!("{}?options[role]={}", scene.database.url(), role.name);
     let mut environment = scene.environment();
     environment.push(("DATABASE_URL", &url));
-    segmenter(arguments, &environment).finish(PATIENCE).await
+    segmenter(arguments, &environment).finish(DEADLINE).await
 }
 
 #[tokio::test]

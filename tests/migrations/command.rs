@@ -58,11 +58,11 @@ async fn a_refusal_is_exit_code_3_and_says_what_to_deploy() {
 }
 
 #[tokio::test]
-async fn a_database_that_is_away_is_exit_code_75() {
+async fn a_database_that_is_unavailable_is_exit_code_75() {
     let unused = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let url = format!("postgresql://postgres:secret@127.0.0.1:{unused}/any");
     let (outcome, out) = segmenter_migrate(&["info"], &url).await;
-    assert_eq!(outcome, Exit::DependencyAway);
+    assert_eq!(outcome, Exit::DependencyUnavailable);
     assert!(!out.contains("secret"), "{out}");
 }
 

@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 use super::database::{AFTER, Database, execute, run, value};
 use super::role::Role;
 
-/// A migrated platform with states of u1 (a ranking was said), u2 (nothing), u3 (a null record) and u4 (erased unsaid).
+/// A migrated platform with states of u1 (a ranking was published), u2 (nothing), u3 (a tombstone) and u4 (erased unpublished).
 async fn platform() -> (Database, PgConnection) {
     let database = Database::shaped(AFTER).await;
     let mut conn = database.connect().await;
@@ -21,14 +21,14 @@ async fn platform() -> (Database, PgConnection) {
     (database, conn)
 }
 
-async fn departed(conn: &mut PgConnection) -> Vec<(String, Option<i64>, i64)> {
-    sqlx::query_as("select user_id, erased_at, revision from segmenter.departed order by user_id")
+async fn deleted(conn: &mut PgConnection) -> Vec<(String, Option<i64>, i64)> {
+    sqlx::query_as("select user_id, erased_at, revision from segmenter.deleted_users order by user_id")
         .fetch_all(conn)
         .await
         .unwrap()
 }
 
-async fn to_say(conn: &mut PgConnection) -> Vec<Vec<String>> {
+async fn to_publish(conn: &mut PgConnection) -> Vec<Vec<String>> {
     sqlx::query_scalar("select users from segmenter.outbox where body is null and owner is null order by id")
         .fetch_all(conn)
         .await
@@ -48,41 +48,41 @@ async fn now_ms(conn: &mut PgConnection) -> i64 {
 }
 
 #[tokio::test]
-async fn a_deleted_user_is_remembered_and_said_only_if_something_was_said() {
+async fn a_deleted_user_is_remembered_and_published_only_if_something_was_published() {
     let (_database, mut conn) = platform().await;
     let before = now_ms(&mut conn).await;
     execute(&mut conn, "delete from public.users").await;
     let after = now_ms(&mut conn).await;
 
-    let departed = departed(&mut conn).await;
-    let (user, erased_at, revision) = &departed[0];
+    let deleted = deleted(&mut conn).await;
+    let (user, erased_at, revision) = &deleted[0];
     assert_eq!((user.as_str(), *erased_at), ("u1", None));
     assert!((before..=after).contains(revision), "{revision}");
-    assert_eq!(departed[1..], [("u3".to_owned(), Some(50), 600), ("u4".to_owned(), Some(40), 0)]);
-    assert_eq!(to_say(&mut conn).await, [["u1"]]);
+    assert_eq!(deleted[1..], [("u3".to_owned(), Some(50), 600), ("u4".to_owned(), Some(40), 0)]);
+    assert_eq!(to_publish(&mut conn).await, [["u1"]]);
     assert_eq!(value(&mut conn, "select count(*) from segmenter.profile_states").await.as_deref(), Some("0"));
 }
 
 #[tokio::test]
-async fn a_null_records_revision_is_above_one_from_a_clock_that_was_ahead() {
+async fn a_tombstones_revision_is_above_one_from_a_clock_that_was_ahead() {
     let (_database, mut conn) = platform().await;
     let ahead = now_ms(&mut conn).await + 3_600_000;
     execute(&mut conn, &format!("update segmenter.profile_states set revision = {ahead} where user_id = 'u1'")).await;
     execute(&mut conn, "delete from public.users where id = 'u1'").await;
-    assert_eq!(departed(&mut conn).await, [("u1".to_owned(), None, ahead + 1)]);
+    assert_eq!(deleted(&mut conn).await, [("u1".to_owned(), None, ahead + 1)]);
 }
 
 #[tokio::test]
 async fn a_second_departure_keeps_the_greatest_of_each() {
     let (_database, mut conn) = platform().await;
     let ahead = now_ms(&mut conn).await + 3_600_000;
-    execute(&mut conn, &format!("insert into segmenter.departed values ('u1', 30, {ahead}), ('u3', 99, 1)")).await;
+    execute(&mut conn, &format!("insert into segmenter.deleted_users values ('u1', 30, {ahead}), ('u3', 99, 1)")).await;
     execute(&mut conn, "delete from public.users where id in ('u1', 'u3')").await;
-    assert_eq!(departed(&mut conn).await, [("u1".to_owned(), Some(30), ahead), ("u3".to_owned(), Some(99), 600)]);
+    assert_eq!(deleted(&mut conn).await, [("u1".to_owned(), Some(30), ahead), ("u3".to_owned(), Some(99), 600)]);
 }
 
 #[tokio::test]
-async fn a_renamed_user_is_said_as_null_under_the_old_key_and_anew_under_the_new() {
+async fn a_renamed_user_is_published_as_null_under_the_old_key_and_anew_under_the_new() {
     let (_database, mut conn) = platform().await;
     let before = now_ms(&mut conn).await;
     execute(&mut conn, "update public.users set id = 'n1' where id = 'u1'").await;
@@ -90,10 +90,10 @@ async fn a_renamed_user_is_said_as_null_under_the_old_key_and_anew_under_the_new
     let (counter, revision, said) = state(&mut conn, "n1").await;
     assert_eq!((counter, said), (6, 1));
     assert!(revision >= before);
-    let departed = departed(&mut conn).await;
-    assert_eq!(departed[0].0, "u1");
-    assert!(departed[0].2 >= before);
-    assert_eq!(to_say(&mut conn).await, [["u1", "n1"]]);
+    let deleted = deleted(&mut conn).await;
+    assert_eq!(deleted[0].0, "u1");
+    assert!(deleted[0].2 >= before);
+    assert_eq!(to_publish(&mut conn).await, [["u1", "n1"]]);
     assert_eq!(
         value(&mut conn, "select count(*) from public.user_vectors where \"userId\" = 'n1'").await.as_deref(),
         Some("1")
@@ -101,12 +101,12 @@ async fn a_renamed_user_is_said_as_null_under_the_old_key_and_anew_under_the_new
 }
 
 #[tokio::test]
-async fn a_renamed_user_of_whom_nothing_was_said_leaves_no_trace_but_the_counter() {
+async fn a_renamed_user_of_whom_nothing_was_published_leaves_no_trace_but_the_counter() {
     let (_database, mut conn) = platform().await;
     execute(&mut conn, "update public.users set id = 'n2' where id = 'u2'").await;
     assert_eq!(state(&mut conn, "n2").await, (6, 0, 0));
-    assert!(departed(&mut conn).await.is_empty());
-    assert!(to_say(&mut conn).await.is_empty());
+    assert!(deleted(&mut conn).await.is_empty());
+    assert!(to_publish(&mut conn).await.is_empty());
 }
 
 #[tokio::test]
@@ -114,32 +114,32 @@ async fn an_erasure_is_remembered_for_the_old_key_of_a_renamed_user() {
     let (_database, mut conn) = platform().await;
     execute(&mut conn, "update public.users set id = 'n' || id where id in ('u3', 'u4')").await;
     let remembered = [("u3".to_owned(), Some(50), 600), ("u4".to_owned(), Some(40), 0)];
-    assert_eq!(departed(&mut conn).await, remembered);
-    assert_eq!(to_say(&mut conn).await, [["nu3"]]);
+    assert_eq!(deleted(&mut conn).await, remembered);
+    assert_eq!(to_publish(&mut conn).await, [["nu3"]]);
 }
 
 #[tokio::test]
-async fn a_key_that_departed_before_is_taken_over_above_its_null_record() {
+async fn a_key_that_departed_before_is_taken_over_above_its_tombstone() {
     let (_database, mut conn) = platform().await;
     let ahead = now_ms(&mut conn).await + 3_600_000;
-    execute(&mut conn, &format!("insert into segmenter.departed values ('n1', null, {ahead}), ('n2', null, 800)"))
+    execute(&mut conn, &format!("insert into segmenter.deleted_users values ('n1', null, {ahead}), ('n2', null, 800)"))
         .await;
     execute(&mut conn, "update public.users set id = 'n1' where id = 'u1'").await;
     execute(&mut conn, "update public.users set id = 'n2' where id = 'u2'").await;
     assert_eq!(state(&mut conn, "n1").await, (6, ahead + 1, 1));
     assert_eq!(state(&mut conn, "n2").await, (6, 801, 2));
-    assert_eq!(to_say(&mut conn).await, [vec!["u1", "n1"], vec!["n2"]]);
+    assert_eq!(to_publish(&mut conn).await, [vec!["u1", "n1"], vec!["n2"]]);
 }
 
 #[tokio::test]
-async fn a_user_renamed_and_renamed_back_is_said_above_the_null_record_between() {
+async fn a_user_renamed_and_renamed_back_is_published_above_the_tombstone_between() {
     let (_database, mut conn) = platform().await;
     execute(&mut conn, "begin; update public.users set id = 'n1' where id = 'u1'").await;
     execute(&mut conn, "update public.users set id = 'u1' where id = 'n1'; commit").await;
     let (_, revision, _) = state(&mut conn, "u1").await;
-    let departed = departed(&mut conn).await;
-    let (_, _, said_of_u1) = departed.iter().find(|(user, ..)| user == "u1").unwrap();
-    assert!(revision > *said_of_u1, "{revision} {departed:?}");
+    let deleted = deleted(&mut conn).await;
+    let (_, _, said_of_u1) = deleted.iter().find(|(user, ..)| user == "u1").unwrap();
+    assert!(revision > *said_of_u1, "{revision} {deleted:?}");
 }
 
 #[tokio::test]
@@ -151,7 +151,7 @@ async fn a_write_that_does_not_rename_moves_nothing_by_itself_and_stays_hot() {
         execute(&mut conn, &write).await;
     }
     assert_eq!(state(&mut conn, "u1").await, (15, 700, 1));
-    assert!(to_say(&mut conn).await.is_empty());
+    assert!(to_publish(&mut conn).await.is_empty());
     execute(&mut conn, "select pg_stat_force_next_flush()").await;
     let hot = "select n_tup_hot_upd = n_tup_upd and n_tup_upd = 10 from pg_stat_user_tables
                 where relname = 'profile_states'";
@@ -173,10 +173,10 @@ async fn a_platform_role_without_rights_on_our_schema_deletes_and_renames_its_us
         ),
     )
     .await;
-    assert!(sqlx::raw_sql("select 1 from segmenter.departed").execute(&mut conn).await.is_err());
+    assert!(sqlx::raw_sql("select 1 from segmenter.deleted_users").execute(&mut conn).await.is_err());
     assert!(sqlx::raw_sql("select segmenter.next_revision(0)").execute(&mut conn).await.is_err());
     execute(&mut conn, "reset session authorization").await;
-    let remembered: Vec<_> = departed(&mut conn).await.into_iter().map(|(user, ..)| user).collect();
+    let remembered: Vec<_> = deleted(&mut conn).await.into_iter().map(|(user, ..)| user).collect();
     assert_eq!(remembered, ["u1", "u3"]);
     role.drop(&mut conn).await;
 }

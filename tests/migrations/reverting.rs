@@ -1,4 +1,4 @@
-//! `migrate revert`: what was there before us stays, what we added goes, and nothing goes unsaid.
+//! `migrate revert`: what was there before us stays, what we added goes, and nothing goes unpublished.
 
 use segmenter::migrate::schema::{self, SchemaStatus};
 use segmenter::migrate::{self, MigrateError, Notice, Refusal, RevertOptions, RunOptions, Target};
@@ -97,7 +97,7 @@ async fn with_something_to_lose() -> Database {
         .execute(
             "insert into segmenter.profile_states (user_id, counter, state) values ('u1', 1, 'x'), ('u2', 1, 'x');
              insert into segmenter.outbox (body) values ('x');
-             insert into segmenter.departed (user_id, erased_at) values ('a', 1), ('b', 1), ('c', 1);
+             insert into segmenter.deleted_users (user_id, erased_at) values ('a', 1), ('b', 1), ('c', 1);
              update public.user_vectors set segments = '[]' where id = 'v1'",
         )
         .await;
@@ -114,12 +114,12 @@ async fn without_consent_it_lists_the_losses_and_changes_nothing() {
     let database = with_something_to_lose().await;
     let mut conn = database.connect().await;
     let before = migrate::info(&mut conn).await.unwrap();
-    let departed = database.value("select count(*) from segmenter.departed").await;
+    let departed = database.value("select count(*) from segmenter.deleted_users").await;
     let (result, notices) = revert(&mut conn, RevertOptions { execute: false, ..ALL_WITH_CONSENT }).await;
     assert_eq!(result.unwrap(), Vec::<i64>::new());
     assert_eq!(losses(&notices), [0, 2, 1, 3, 1]);
     assert_eq!(migrate::info(&mut conn).await.unwrap(), before);
-    assert_eq!(database.value("select count(*) from segmenter.departed").await, departed);
+    assert_eq!(database.value("select count(*) from segmenter.deleted_users").await, departed);
 }
 
 #[tokio::test]

@@ -1,8 +1,8 @@
-//! Kafka with TLS, SASL and rights: what works, and what is said where it does not.
+//! Kafka with TLS, SASL and rights: what works, and what is published where it does not.
 
 use std::time::Duration;
 
-use crate::scene::{PATIENCE, Scene, history};
+use crate::scene::{DEADLINE, Scene, history};
 use crate::support::{
     Door, Finished, Listener, SecuredKafka, Segmenter, certificates, kafka, secured_kafka, segmenter,
 };
@@ -58,7 +58,7 @@ async fn works(environment: &Environment) {
     scene.assert_right().await;
     assert_eq!(scene.dead_letters().await.len(), 1);
     process.terminate();
-    assert_eq!(process.wait(PATIENCE).await.code(), Some(0), "{:?}", process.log());
+    assert_eq!(process.wait(DEADLINE).await.code(), Some(0), "{:?}", process.log());
 }
 
 /// How often a process that is refused may knock until it has ended: its three clients, and a few more times.
@@ -70,7 +70,7 @@ const DENIALS: usize = 40;
 /// What a process says that ends by itself, and soon.
 async fn fails(scene: &Scene, environment: &Environment) -> Finished {
     let began = std::time::Instant::now();
-    let finished = serve(scene, environment).finish(PATIENCE).await;
+    let finished = serve(scene, environment).finish(DEADLINE).await;
     assert_eq!(finished.code, Some(1), "{}", finished.log);
     assert!(!finished.log.contains(SecuredKafka::PASSWORD) && !finished.log.contains("wrong-password"));
     assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
@@ -143,7 +143,7 @@ async fn the_doctor_names_what_is_wrong_with_a_certificate() {
         more[0].1 = door.address();
         let mut environment = scene.environment();
         environment.extend(more.iter().map(|(name, value)| (*name, value.as_str())));
-        let finished = segmenter(&["doctor"], &environment).finish(PATIENCE).await;
+        let finished = segmenter(&["doctor"], &environment).finish(DEADLINE).await;
         assert_eq!(finished.code, Some(4), "{}", finished.stdout);
         let words: Vec<&str> = finished.stdout.split_whitespace().collect();
         assert!(words.join(" ").contains(said), "{}", finished.stdout);
@@ -183,7 +183,7 @@ async fn a_right_that_is_missing_ends_the_process_with_the_name_of_the_topic_or_
         let denials = secured_kafka().denials(user);
         assert!((1..=DENIALS).contains(&denials), "{user}: {denials} denials");
     }
-    // With the rights nothing is missing: what could not be said or written is now.
+    // With the rights nothing is missing: what could not be published or written is now.
     let _process = serve(&scene, &sasl("SCRAM-SHA-256", "segmenter", SecuredKafka::PASSWORD));
     scene.expire_leases().await;
     scene.settled().await;
@@ -191,16 +191,16 @@ async fn a_right_that_is_missing_ends_the_process_with_the_name_of_the_topic_or_
     assert_eq!(scene.dead_letters().await.len(), 1);
 }
 
-/// Brokers that are away are an outage, also where they would want a password.
+/// Brokers that are unavailable are an outage, also where they would want a password.
 #[tokio::test(flavor = "multi_thread")]
-async fn brokers_that_are_away_are_waited_for_also_where_they_are_secured() {
+async fn brokers_that_are_unavailable_are_waited_for_also_where_they_are_secured() {
     let scene = scene().await;
     let mut environment = sasl("SCRAM-SHA-256", "segmenter", SecuredKafka::PASSWORD);
     environment[0].1 = "localhost:1".to_owned();
     let mut process = serve(&scene, &environment);
     process.wait_for_log("Kafka is not ready").await;
     let began = std::time::Instant::now();
-    crate::support::eventually(PATIENCE, "longer than a refusal would be borne", || async {
+    crate::support::eventually(DEADLINE, "longer than a refusal would be borne", || async {
         began.elapsed() > Duration::from_secs(25)
     })
     .await;

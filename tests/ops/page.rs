@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 
-use crate::scene::{Numbers, PATIENCE, Scene, history, onboarding_event, record};
+use crate::scene::{DEADLINE, Numbers, Scene, history, onboarding_event, record};
 use crate::support::{Record, Segmenter, eventually, http, http_get, segmenter};
 use crate::world::table;
 
@@ -117,12 +117,12 @@ async fn a_job_shows_with_its_progress_and_what_holds_it_up() {
     let served = served(&[]).await;
     let id = uuid::Uuid::new_v4().to_string();
     let arguments = ["replay", "--from", "earliest", "--execute", "--id", &id, "--max-outbox", "0", "--rate", "1000"];
-    // Something is in the outbox that is another process's to say, so the job waits.
+    // Something is in the outbox that is another process's to publish, so the job waits.
     let full = "insert into segmenter.outbox (owner, leased_until, users) values (gen_random_uuid(), 'infinity', '{}')";
     served.scene.database.run(full).await;
     let job = segmenter(&arguments, &served.scene.environment());
     let address = served.process.http_address().await;
-    eventually(PATIENCE, "the cause is told", || async {
+    eventually(DEADLINE, "the cause is told", || async {
         let status = http_get(address, "/api/status").await.json();
         let job = &status["jobs"][0];
         job["id"] == id && job["state"] == "running" && job["heldBy"] == "outbox 1 > 0 rows"
@@ -130,8 +130,8 @@ async fn a_job_shows_with_its_progress_and_what_holds_it_up() {
     .await;
     Look::begin("job", &served.base, &["outbox 1 > 0 rows", &screenshots()]).holds().await;
     served.scene.database.run("delete from segmenter.outbox").await;
-    assert_eq!(job.finish(PATIENCE).await.code, Some(4), "done, with records that were rejected");
-    eventually(PATIENCE, "the job is done", || async {
+    assert_eq!(job.finish(DEADLINE).await.code, Some(4), "done, with records that were rejected");
+    eventually(DEADLINE, "the job is done", || async {
         let job = http_get(address, "/api/status").await.json()["jobs"][0].clone();
         job["state"] == "done" && job["passed"] == job["expected"] && job["counts"]["items"].as_u64() > Some(3_000)
     })
@@ -176,5 +176,5 @@ async fn the_look_up_of_users_is_not_there_unless_enabled_and_asks_for_the_token
     Look::begin("userPage", &open.base, &[TOKEN, &segment]).holds().await;
     let mut process = open.process;
     process.terminate();
-    assert_eq!(process.wait(PATIENCE).await.code(), Some(0), "a browser's open connection does not hold it up");
+    assert_eq!(process.wait(DEADLINE).await.code(), Some(0), "a browser's open connection does not hold it up");
 }

@@ -1,6 +1,6 @@
 //! Behind PgBouncer in transaction mode: no transaction gets the server session of the one before it.
 
-use crate::scene::{PATIENCE, Scene, history};
+use crate::scene::{DEADLINE, Scene, history};
 use crate::support::{PgBouncer, Segmenter, segmenter};
 
 /// The environment of a process that reaches the scene's database through the pooler.
@@ -24,13 +24,13 @@ async fn two_services_and_a_replay_share_two_sessions_and_every_promise_holds() 
     scene.read().await;
     let replay = segmenter(&["replay", "--from", "earliest", "--execute"], &environment);
     scene.produce(after).await;
-    let finished = replay.finish(PATIENCE).await;
+    let finished = replay.finish(DEADLINE).await;
     assert_eq!(finished.code, Some(0), "{}", finished.log);
     scene.settled().await;
     scene.assert_right().await;
     for service in &mut services {
         service.terminate();
-        assert_eq!(service.wait(PATIENCE).await.code(), Some(0));
+        assert_eq!(service.wait(DEADLINE).await.code(), Some(0));
         assert!(!service.log().iter().any(|line| line.contains("prepared statement")), "{:?}", service.log());
     }
     for arguments in [
@@ -39,7 +39,7 @@ async fn two_services_and_a_replay_share_two_sessions_and_every_promise_holds() 
         &["job", "list"],
         &["dlq", "redrive", "--all"],
     ] {
-        let finished = segmenter(arguments, &environment).finish(PATIENCE).await;
+        let finished = segmenter(arguments, &environment).finish(DEADLINE).await;
         assert_eq!(finished.code, Some(0), "{arguments:?}: {}", finished.log);
     }
 }
@@ -79,7 +79,7 @@ async fn reason_of_waiting(scene: &Scene, remove: impl AsyncFnOnce()) -> String 
     scene.settled().await;
     scene.assert_right().await;
     service.terminate();
-    service.wait(PATIENCE).await;
+    service.wait(DEADLINE).await;
     reason
 }
 
@@ -87,8 +87,8 @@ async fn reason_of_waiting(scene: &Scene, remove: impl AsyncFnOnce()) -> String 
 async fn migrating_through_a_pooler_is_refused_as_a_setting() {
     let scene = Scene::new(1).await;
     let mut environment = scene.environment();
-    environment.extend([("SEGMENTER_DATABASE_POOLED", "true"), ("SEGMENTER_MIGRATE", "true")]);
-    let finished = segmenter(&["serve"], &environment).finish(PATIENCE).await;
+    environment.extend([("SEGMENTER_DATABASE_POOLED", "true"), ("SEGMENTER_DATABASE_MIGRATE", "true")]);
+    let finished = segmenter(&["serve"], &environment).finish(DEADLINE).await;
     assert_eq!(finished.code, Some(2), "{}", finished.log);
     assert!(
         finished.log.contains("database.migrate") && finished.log.contains("session of their own"),

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use url::Url;
 
-use crate::scene::{PATIENCE, Scene, history};
+use crate::scene::{DEADLINE, Scene, history};
 use crate::support::{Finished, Postgres, certificates, postgres, segmenter};
 use crate::world::migrate;
 
@@ -17,7 +17,7 @@ fn verified(url: &str, authority: &Path) -> String {
 }
 
 async fn serve(scene: &Scene, url: &str) -> Finished {
-    scene.serve_with(&[("DATABASE_URL", url)]).finish(PATIENCE).await
+    scene.serve_with(&[("DATABASE_URL", url)]).finish(DEADLINE).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -47,7 +47,7 @@ async fn with_verify_full_and_the_right_authority_every_session_is_encrypted() {
     assert_eq!(finished.code, Some(1), "{}", finished.log);
     assert!(finished.log.contains("invalid peer certificate"), "{}", finished.log);
     assert!(!finished.log.contains(crate::support::POSTGRES_PASSWORD), "{}", finished.log);
-    let info = segmenter(&["migrate", "info"], &[("DATABASE_URL", url.as_str())]).finish(PATIENCE).await;
+    let info = segmenter(&["migrate", "info"], &[("DATABASE_URL", url.as_str())]).finish(DEADLINE).await;
     assert_eq!(info.code, Some(1), "{}{}", info.stdout, info.log);
     assert!(info.stdout.contains("invalid peer certificate"), "{}", info.stdout);
 }
@@ -66,7 +66,7 @@ async fn with_verify_full_a_certificate_for_another_name_ends_the_process_with_w
     assert!(finished.log.contains("broker.example"), "{}", finished.log);
     // Nothing else is wrong with it.
     let lenient = url.replace("verify-full", "verify-ca");
-    let info = segmenter(&["migrate", "info"], &[("DATABASE_URL", lenient.as_str())]).finish(PATIENCE).await;
+    let info = segmenter(&["migrate", "info"], &[("DATABASE_URL", lenient.as_str())]).finish(DEADLINE).await;
     assert_eq!(info.code, Some(0), "{}{}", info.stdout, info.log);
 }
 

@@ -2,7 +2,7 @@
 
 mod commands;
 mod faults;
-mod said;
+mod published;
 mod tls;
 
 use apache_avro::Schema;
@@ -11,7 +11,7 @@ use segmenter::domain::event::{Event, Kind};
 use serde_json::{Value, json};
 
 use crate::avro::{EARLIER_ONBOARDING, ONBOARDING, UPDATE, writer};
-use crate::scene::{Numbers, PATIENCE, Scene, decode, onboarding_event, record, update_event};
+use crate::scene::{DEADLINE, Numbers, Scene, decode, onboarding_event, record, update_event};
 use crate::support::{OwnedRecord, Record, RegistryGate, Segmenter, eventually, schema_registry};
 use crate::world::assert_table_equals_oracle;
 
@@ -172,10 +172,10 @@ fn taken_out(schema: &mut Value, record: &str) -> Option<(String, Value)> {
     }
 }
 
-/// Waits until the process has said that it waits for the registry.
+/// Waits until the process has published that it waits for the registry.
 async fn waits_for_the_registry(process: &Segmenter) {
     let address = process.http_address().await;
-    eventually(PATIENCE, "the registry to be reported as away", || async {
+    eventually(DEADLINE, "the registry to be reported as away", || async {
         let ready = crate::support::http_get(address, "/health/ready").await;
         ready.status == 503 && ready.body.contains("schema registry")
     })

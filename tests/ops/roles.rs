@@ -4,7 +4,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, PgPool};
 
 use crate::docs_sql::{GRANTS, statements};
-use crate::scene::{PATIENCE, Scene, history};
+use crate::scene::{DEADLINE, Scene, history};
 use crate::support::{Database, segmenter};
 
 /// A role that logs in with the rights of `docs/grants.sql`. Roles belong to the whole server, so it is named by chance.
@@ -48,11 +48,11 @@ async fn a_login_with_the_documented_grants_serves_verifies_and_shows_users() {
     scene.settled().await;
     scene.assert_right().await;
     process.terminate();
-    assert_eq!(process.wait(PATIENCE).await.code(), Some(0));
+    assert_eq!(process.wait(DEADLINE).await.code(), Some(0));
     let mut environment = scene.environment();
     environment.push(("DATABASE_URL", &login.url));
     for command in [&["verify", "--deep", "all"][..], &["verify", "--topic"], &["user", "show", "user-0"]] {
-        let finished = segmenter(command, &environment).finish(PATIENCE).await;
+        let finished = segmenter(command, &environment).finish(DEADLINE).await;
         assert_eq!(finished.code, Some(0), "{command:?}: {finished:?}");
     }
     login.drop(&scene.database).await;
@@ -82,7 +82,7 @@ async fn a_login_with_the_documented_grants_can_destroy_migrate_and_read_nothing
     }
     pool.close().await;
     let finished =
-        segmenter(&["migrate", "revert", "--all", "--execute"], &[("DATABASE_URL", &login.url)]).finish(PATIENCE).await;
+        segmenter(&["migrate", "revert", "--all", "--execute"], &[("DATABASE_URL", &login.url)]).finish(DEADLINE).await;
     assert_ne!(finished.code, Some(0), "{finished:?}");
     login.drop(&scene.database).await;
 }

@@ -34,7 +34,7 @@ pub fn ran(command: &mut Command, input: &str) -> Output {
     let input = input.to_owned();
     let feeder = std::thread::spawn(move || stdin.write_all(input.as_bytes()));
     let output = child.wait_with_output().unwrap();
-    // A tool that does not read all of its input has said why.
+    // A tool that does not read all of its input has published why.
     let _ = feeder.join();
     output
 }

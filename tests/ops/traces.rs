@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::collector::{Collector, Span};
-use crate::scene::{Numbers, PATIENCE, Scene, history, onboarding_event, record};
+use crate::scene::{DEADLINE, Numbers, Scene, history, onboarding_event, record};
 use crate::support::{Door, OwnedRecord, Record, certificates, eventually, http_get};
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
@@ -17,9 +17,9 @@ fn named<'s>(spans: &'s [Span], name: &str) -> Vec<&'s Span> {
     spans.iter().filter(|span| span.name == name).collect()
 }
 
-async fn metric(address: std::net::SocketAddr, fate: &str) -> f64 {
+async fn metric(address: std::net::SocketAddr, outcome: &str) -> f64 {
     let text = http_get(address, "/metrics").await.body;
-    let line = format!("segmenter_trace_spans_total{{fate=\"{fate}\"}} ");
+    let line = format!("segmenter_trace_spans_total{{outcome=\"{outcome}\"}} ");
     text.lines().find_map(|row| row.strip_prefix(&line)).unwrap().parse().unwrap()
 }
 
@@ -36,7 +36,7 @@ async fn a_sampled_record_is_traced_through_the_fold_to_segment_changed_and_no_o
         scene.serve_with(&[("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.endpoint), ("OTEL_BSP_SCHEDULE_DELAY", "100")]);
     scene.settled().await;
     let address = process.http_address().await;
-    eventually(PATIENCE, "the spans of two records, a batch or two, and a change", || async {
+    eventually(DEADLINE, "the spans of two records, a batch or two, and a change", || async {
         !named(&collector.spans(), "write batch").is_empty()
             && named(&collector.spans(), &format!("process {}", scene.onboarding)).len() == 2
             && named(&collector.spans(), &format!("send {}", scene.changes)).len() == 1
@@ -79,7 +79,7 @@ async fn the_last_spans_are_sent_before_the_process_ends() {
     scene.settled().await;
     assert!(collector.spans().is_empty(), "they wait for an hour");
     process.terminate();
-    assert_eq!(process.wait(PATIENCE).await.code(), Some(0));
+    assert_eq!(process.wait(DEADLINE).await.code(), Some(0));
     assert_eq!(collector.spans().len(), 3);
 }
 
@@ -109,12 +109,12 @@ async fn a_collector_that_does_not_answer_holds_nobody_up_and_what_is_dropped_is
     assert_eq!(metric(address, "exported").await, 0.0);
     let asked = Instant::now();
     process.terminate();
-    assert_eq!(process.wait(PATIENCE).await.code(), Some(0));
+    assert_eq!(process.wait(DEADLINE).await.code(), Some(0));
     assert!(asked.elapsed() < Duration::from_secs(15), "the end waits for the collector: {:?}", asked.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_collector_that_is_away_does_not_take_is_counted_and_said_once() {
+async fn what_a_collector_that_is_unavailable_does_not_take_is_counted_and_published_once() {
     for endpoint in ["http://127.0.0.1:9", "https://127.0.0.1:9"] {
         let scene = Scene::new(1).await;
         scene.add_users(1).await;
@@ -126,7 +126,7 @@ async fn what_a_collector_that_is_away_does_not_take_is_counted_and_said_once() 
         let address = process.http_address().await;
         scene.kafka.produce(&scene.onboarding, traced("user-0", 1, &format!("00-{TRACE}-{PRODUCER}-01"))).await;
         scene.settled().await;
-        eventually(PATIENCE, "all spans have failed", || async { metric(address, "failed").await == 3.0 }).await;
+        eventually(DEADLINE, "all spans have failed", || async { metric(address, "failed").await == 3.0 }).await;
         let said = process.log().into_iter().filter(|line| line.contains("the collector does not take traces")).count();
         assert_eq!(said, 1);
     }
@@ -144,7 +144,7 @@ async fn a_collector_behind_https_is_trusted_by_its_authority() {
         ("OTEL_BSP_SCHEDULE_DELAY", "50"),
     ]);
     scene.settled().await;
-    eventually(PATIENCE, "all spans have come", || async { collector.spans().len() == 3 }).await;
+    eventually(DEADLINE, "all spans have come", || async { collector.spans().len() == 3 }).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -166,9 +166,9 @@ async fn a_collector_with_a_certificate_of_another_authority_is_named_once_and_h
     assert!(started.elapsed() < Duration::from_secs(30), "nobody waits for the collector: {:?}", started.elapsed());
     scene.assert_right().await;
     let address = process.http_address().await;
-    eventually(PATIENCE, "spans have failed", || async { metric(address, "failed").await > 100.0 }).await;
+    eventually(DEADLINE, "spans have failed", || async { metric(address, "failed").await > 100.0 }).await;
     process.terminate();
-    assert_eq!(process.wait(PATIENCE).await.code(), Some(0));
+    assert_eq!(process.wait(DEADLINE).await.code(), Some(0));
     let log = process.log();
     let said: Vec<&String> = log.iter().filter(|line| line.contains("the collector does not take traces")).collect();
     assert!(said.len() == 1 && said[0].contains("invalid peer certificate"), "{said:?}");
@@ -184,7 +184,7 @@ async fn variables_of_traces_that_cannot_be_used_are_a_wrong_configuration_and_a
         ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/no-such-file"),
         ("OTEL_BSP_MAX_QUEUE_SIZE", "many"),
     ];
-    let ended = scene.serve_with(&environment).finish(PATIENCE).await;
+    let ended = scene.serve_with(&environment).finish(DEADLINE).await;
     assert_eq!(ended.code, Some(2), "{ended:?}");
     assert!(ended.log.contains("only http/protobuf is spoken"), "{ended:?}");
     assert!(environment[1..].iter().all(|(name, _)| ended.log.contains(name)), "{ended:?}");

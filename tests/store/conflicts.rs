@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use segmenter::domain::event::Event;
 use segmenter::store::compare_and_set::{StateWrite, compare_and_set};
-use segmenter::store::states::{self, Asked};
+use segmenter::store::states::{self, UserCheck};
 
-use super::departures::someone_waits_for_a_lock;
+use super::deleted_users::someone_waits_for_a_lock;
 use super::stopped::Stopped;
 use super::*;
 use crate::support::{Database, eventually};
@@ -63,7 +63,7 @@ async fn a_state_that_was_changed_since_being_read_is_not_written_and_the_others
     let users: Vec<_> = names.iter().map(|name| crate::world::user(name)).collect();
     let keys: Vec<&str> = names.iter().map(String::as_str).collect();
     let mut connection = database.pool().acquire().await.unwrap();
-    let read = states::read(&mut connection, &keys, Asked::OfStrangers).await.unwrap();
+    let read = states::read(&mut connection, &keys, UserCheck::NewUsers).await.unwrap();
     let read: Vec<_> = read.users.into_iter().map(Result::unwrap).collect();
     let pairs = users.iter().zip(&read);
     let writes: Vec<StateWrite<'_>> = pairs

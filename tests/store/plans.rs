@@ -7,7 +7,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use super::conflicts::{add_users, onboardings};
 use super::*;
 
-const TABLES: &str = "segmenter.profile_states, segmenter.departed, public.users, public.user_vectors";
+const TABLES: &str = "segmenter.profile_states, segmenter.deleted_users, public.users, public.user_vectors";
 
 /// How many rows of those tables scans of a whole table have read so far.
 async fn rows_scanned(pool: &PgPool) -> i64 {
@@ -40,7 +40,7 @@ async fn a_process_that_started_on_empty_tables_reads_none_of_them_whole_for_man
     let many = "insert into users (id, email, \"updatedAt\") select 'u' || i, 'e' || i, now() from generate_series(1, 200000) i;
         begin; set local session_replication_role = replica;
         insert into segmenter.profile_states (user_id, counter, state) select id, 1, '' from users on conflict do nothing;
-        insert into segmenter.departed (user_id) select id || '-gone' from users;
+        insert into segmenter.deleted_users (user_id) select id || '-gone' from users;
         insert into user_vectors (id, \"userId\", vector, \"updatedAt\")
         select id, id, '[]', now() from users on conflict do nothing; commit";
     database.run(many).await;
@@ -62,7 +62,7 @@ async fn work(store: &Store, names: &[String], at: i64) {
     let users: Vec<_> = names.iter().map(|name| crate::world::user(name)).collect();
     let keys: Vec<&str> = names.iter().map(String::as_str).collect();
     outbox::users_with_newer_revisions(&store.pool, &keys, &vec![0; keys.len()]).await.unwrap();
-    outbox::last_said(&store.pool, &users.iter().map(ToString::to_string).collect::<Vec<_>>()).await.unwrap();
+    outbox::last_published(&store.pool, &users.iter().map(ToString::to_string).collect::<Vec<_>>()).await.unwrap();
     let erasures: Vec<_> = names.iter().map(|name| tombstone(name, at + 1)).collect();
     apply(store, &erasures).await;
 }

@@ -1,4 +1,4 @@
-//! A real Kafka broker: the server itself. What is said to it stands in `records` and `topics`.
+//! A real Kafka broker: the server itself. What is published to it stands in `records` and `topics`.
 
 mod secured;
 

@@ -38,7 +38,7 @@ impl Record {
         Self { value: Some(value.into()), ..Self::default() }
     }
 
-    /// A null record.
+    /// A tombstone.
     pub fn tombstone(key: impl Into<Vec<u8>>) -> Self {
         Self { key: Some(key.into()), ..Self::default() }
     }

@@ -73,7 +73,7 @@ impl Kafka {
         self.ask(group, move |client| {
             let mut wanted = TopicPartitionList::new();
             wanted.add_partition_range(&topic, 0, led_partitions(client, &topic) - 1);
-            let committed = patiently(|| client.committed_offsets(wanted.clone(), TIMEOUT).ok());
+            let committed = retry_until_deadline(|| client.committed_offsets(wanted.clone(), TIMEOUT).ok());
             let mut elements = committed.elements();
             elements.sort_by_key(|element| element.partition());
             elements.iter().map(|element| element.offset().to_raw().filter(|offset| *offset >= 0)).collect()
@@ -114,13 +114,13 @@ impl Kafka {
 /// The first and the next offset of each partition.
 pub(super) fn watermarks(client: &BaseConsumer, topic: &str) -> Vec<(i64, i64)> {
     (0..led_partitions(client, topic))
-        .map(|partition| patiently(|| client.fetch_watermarks(topic, partition, TIMEOUT).ok()))
+        .map(|partition| retry_until_deadline(|| client.fetch_watermarks(topic, partition, TIMEOUT).ok()))
         .collect()
 }
 
 /// How many partitions the topic has, once all of them are led.
 fn led_partitions(client: &BaseConsumer, topic: &str) -> i32 {
-    let led = patiently(|| {
+    let led = retry_until_deadline(|| {
         let metadata = client.fetch_metadata(Some(topic), TIMEOUT).ok()?;
         let partitions: Vec<_> = metadata
             .topics()
@@ -135,7 +135,7 @@ fn led_partitions(client: &BaseConsumer, topic: &str) -> i32 {
 }
 
 /// Asks until there is an answer: a broker that has just started does not know all of its duties yet.
-fn patiently<T>(mut ask: impl FnMut() -> Option<T>) -> T {
+fn retry_until_deadline<T>(mut ask: impl FnMut() -> Option<T>) -> T {
     let mut answer = None;
     eventually_blocking(TIMEOUT, "the broker to answer", || {
         answer = ask();

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use crate::scene::PATIENCE;
+use crate::scene::DEADLINE;
 use crate::support::eventually;
 
 /// Run by [`a_killed_test_process_leaves_neither_servers_nor_data`] in a process of its own, with this variable naming the
@@ -20,7 +20,7 @@ async fn a_killed_test_process_leaves_neither_servers_nor_data() {
     open_to_all(&folder);
     let mut process = test_process(&folder);
     let started = folder.join("started");
-    eventually(PATIENCE, "the other process to start its server", || {
+    eventually(DEADLINE, "the other process to start its server", || {
         assert!(process.try_wait().unwrap().is_none(), "the other process has ended");
         async { started.exists() }
     })
@@ -31,9 +31,9 @@ async fn a_killed_test_process_leaves_neither_servers_nor_data() {
     process.wait().unwrap();
 
     std::fs::remove_file(started).unwrap();
-    eventually(PATIENCE, "the server's data to be gone", || async { entries(&folder) == 0 }).await;
+    eventually(DEADLINE, "the server's data to be gone", || async { entries(&folder) == 0 }).await;
     // The supervisor removes the folder, and ends a little later itself.
-    eventually(PATIENCE, "no process to be left", || async { !is_named_by_a_process(&folder) }).await;
+    eventually(DEADLINE, "no process to be left", || async { !is_named_by_a_process(&folder) }).await;
     std::fs::remove_dir(folder).unwrap();
 }
 

@@ -27,7 +27,7 @@ async fn the_service_is_found_by_its_log_and_ends_when_it_is_asked_to() {
         ("DATABASE_URL", database.url()),
         ("KAFKA_BROKERS", kafka().brokers()),
         ("SEGMENTER_HTTP_ADDR", "127.0.0.1:0"),
-        ("SEGMENTER_MIGRATE", "true"),
+        ("SEGMENTER_DATABASE_MIGRATE", "true"),
     ];
     let mut service = segmenter(&["serve"], &environment);
     let address = service.http_address().await;

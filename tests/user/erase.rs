@@ -3,7 +3,7 @@
 use segmenter::domain::event::{Event, Millis, Stamp};
 
 use super::run;
-use crate::scene::{Numbers, PATIENCE, Scene, onboarding_event, record};
+use crate::scene::{DEADLINE, Numbers, Scene, onboarding_event, record};
 use crate::support::{Finished, segmenter};
 use crate::world::{apply, group, onboarding, store_on, table};
 
@@ -27,7 +27,7 @@ async fn onboarding_in(scene: &Scene, name: &str, ahead: i64) -> Event {
 async fn erased_at(scene: &Scene, user: &str) -> Option<i64> {
     sqlx::query_scalar(
         "select erased_at from segmenter.profile_states where user_id = $1
-         union all select erased_at from segmenter.departed where user_id = $1",
+         union all select erased_at from segmenter.deleted_users where user_id = $1",
     )
     .bind(user)
     .fetch_optional(scene.database.pool())
@@ -118,7 +118,7 @@ async fn a_user_of_whom_nothing_is_known_is_remembered_as_erased() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn while_kafka_is_away_the_user_is_erased_and_the_outbox_keeps_the_null_record() {
+async fn while_kafka_is_unavailable_the_user_is_erased_and_the_outbox_keeps_the_tombstone() {
     let scene = Scene::new(1).await;
     scene.database.add_users(["ann"]).await;
     let store = store_on(scene.database.pool()).await;
@@ -151,11 +151,11 @@ async fn with_the_topics_told_a_database_built_anew_from_them_leaves_the_user_er
     scene.settled().await;
     assert_eq!(table(scene.database.pool()).await.into_keys().collect::<Vec<_>>(), ["user-2"]);
     process.terminate();
-    process.wait(PATIENCE).await;
+    process.wait(DEADLINE).await;
 
     let environment = scene.environment();
     for arguments in [&["migrate", "revert", "--all", "--execute"][..], &["migrate", "run"]] {
-        let done = segmenter(arguments, &environment).finish(PATIENCE).await;
+        let done = segmenter(arguments, &environment).finish(DEADLINE).await;
         assert_eq!(done.code, Some(0), "{done:?}");
     }
     let anew = Scene { group: format!("{}-anew", scene.group), ..scene };

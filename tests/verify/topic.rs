@@ -1,9 +1,9 @@
-//! `--topic`: the last record of each user against what was said last.
+//! `--topic`: the last record of each user against what was published last.
 
 use serde_json::Value;
 
 use super::{found, report};
-use crate::scene::{PATIENCE, Scene, history};
+use crate::scene::{DEADLINE, Scene, history};
 use crate::support::{Record, segmenter};
 
 async fn verify(scene: &Scene, more: &[(&str, &str)]) -> (Option<i32>, Value) {
@@ -32,7 +32,7 @@ async fn settled() -> Scene {
     scene.database.run("delete from users where id = 'user-4'").await;
     scene.settled().await;
     process.terminate();
-    process.wait(PATIENCE).await;
+    process.wait(DEADLINE).await;
     scene
 }
 
@@ -65,7 +65,7 @@ async fn a_settled_scene_has_no_findings_and_every_wrong_last_record_is_found_an
         assert_eq!((code, found), (Some(4), expected.iter().map(|&one| one.to_owned()).collect()), "{report}");
     }
 
-    // Said again, it is right again; a record without a user is only counted; a null record of a stranger is no news.
+    // Said again, it is right again; a record without a user is only counted; a tombstone of a stranger is no news.
     scene.kafka.produce(&scene.changes, header("user-0", &own("user-0").await)).await;
     scene.kafka.produce(&scene.changes, Record::without_key("{}")).await;
     scene.kafka.produce(&scene.changes, Record::tombstone("stranger").header("segmenter.revision", "8")).await;
@@ -88,7 +88,7 @@ async fn a_record_that_the_topic_has_lost_is_found_and_a_topic_that_is_missing_i
 
     let mut environment = scene.environment();
     environment.push(("SEGMENTER_TOPICS_SEGMENT_CHANGED", "no-such-topic"));
-    let finished = segmenter(&["verify", "--topic"], &environment).finish(PATIENCE).await;
+    let finished = segmenter(&["verify", "--topic"], &environment).finish(DEADLINE).await;
     assert!(finished.code == Some(3) && finished.log.contains("does not exist"), "{finished:?}");
 }
 

@@ -129,20 +129,20 @@ impl Findings {
 
 /// All findings.
 #[derive(Debug, Serialize)]
-pub struct Report {
+pub struct DoctorReport {
     pub status: &'static str,
     pub checks: Vec<Finding>,
     #[serde(skip)]
     pub exit: Exit,
 }
 
-impl Report {
+impl DoctorReport {
     pub fn new(areas: [Findings; 3]) -> Self {
         let is_unavailable = areas.iter().any(|area| area.unavailable);
         let checks: Vec<Finding> = areas.into_iter().flat_map(|area| area.list).collect();
         let has_problems = checks.iter().any(|finding| finding.status == Status::Problem);
         let (status, exit) = match (is_unavailable, has_problems) {
-            (true, _) => ("unavailable", Exit::DependencyAway),
+            (true, _) => ("unavailable", Exit::DependencyUnavailable),
             (false, true) => ("problems", Exit::Findings),
             (false, false) => ("ok", Exit::Ok),
         };
@@ -168,7 +168,7 @@ mod tests {
     #[test]
     fn only_problems_and_outages_make_another_exit_code_than_0() {
         for (problem, unavailable, exit) in
-            [(false, false, Exit::Ok), (true, false, Exit::Findings), (true, true, Exit::DependencyAway)]
+            [(false, false, Exit::Ok), (true, false, Exit::Findings), (true, true, Exit::DependencyUnavailable)]
         {
             let mut found = Findings { unavailable, ..Findings::of("kafka") };
             found.ok(".");
@@ -179,7 +179,7 @@ mod tests {
             if problem {
                 found.problem(".", ".");
             }
-            let report = Report::new([found, Findings::default(), Findings::default()]);
+            let report = DoctorReport::new([found, Findings::default(), Findings::default()]);
             assert_eq!((report.exit, report.checks.len()), (exit, 3 + usize::from(problem)));
         }
     }

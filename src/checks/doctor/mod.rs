@@ -11,7 +11,7 @@ mod kafka;
 mod process;
 mod words;
 
-pub use finding::{Finding, Report, Status};
+pub use finding::{DoctorReport, Finding, Status};
 pub use words::count;
 
 use crate::config::Config;
@@ -34,7 +34,7 @@ pub struct Subject<'a> {
 ///
 /// # Errors
 /// A client cannot be made from the configuration. What is wrong with a dependency is a finding.
-pub async fn examine(subject: &Subject<'_>) -> anyhow::Result<Report> {
+pub async fn examine(subject: &Subject<'_>) -> anyhow::Result<DoctorReport> {
     let (of_kafka, of_database) = tokio::try_join!(kafka::check(subject), database::check(subject))?;
-    Ok(Report::new([of_kafka, of_database, process::check(&subject.catalog)]))
+    Ok(DoctorReport::new([of_kafka, of_database, process::check(&subject.catalog)]))
 }

@@ -49,7 +49,7 @@ pub async fn completed_profiles(pool: &PgPool, after: &str) -> Result<Vec<(Strin
             from segmenter.profile_states where user_id = t."userId" offset 0
         ) s on true
         left join lateral (
-            select erased_at is not null as erased from segmenter.departed where user_id = t."userId" offset 0
+            select erased_at is not null as erased from segmenter.deleted_users where user_id = t."userId" offset 0
         ) d on true
         order by t."userId""#,
     )

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 /// The report of one run.
 #[derive(Debug, Serialize)]
-pub struct Report {
+pub struct VerifyReport {
     pub ok: bool,
     pub counts: Counts,
     pub findings: Vec<Found>,
@@ -121,7 +121,7 @@ impl Check {
             Self::OlderOnTopic => ["older-on-topic", "users whose last record is older than the change published last", REPUBLISH],
             Self::NewerOnTopic => ["newer-on-topic", "users whose last record is newer than what the database knows", "replay the input topics from the earliest record"],
             Self::OtherOnTopic => ["other-on-topic", "users whose last record is not the change published last", REPUBLISH],
-            Self::UnknownOnTopic => ["unknown-on-topic", "users on the topic of whom nothing was published", "erase the user, or produce a null record by hand"],
+            Self::UnknownOnTopic => ["unknown-on-topic", "users on the topic of whom nothing was published", "erase the user, or produce a tombstone by hand"],
             Self::Difference => ["difference", "users whose row is not what their state gives", REPAIR],
         }
     }
@@ -166,8 +166,8 @@ impl Findings {
         }
     }
 
-    pub fn into_report(self, counts: Counts) -> Report {
-        let mut report = Report { ok: self.found.is_empty(), counts, findings: Vec::new(), examples: Vec::new() };
+    pub fn into_report(self, counts: Counts) -> VerifyReport {
+        let mut report = VerifyReport { ok: self.found.is_empty(), counts, findings: Vec::new(), examples: Vec::new() };
         for (check, (count, examples)) in self.found {
             let [check, meaning, remedy] = check.texts();
             report.findings.push(Found { check, count, meaning, remedy });

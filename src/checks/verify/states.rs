@@ -23,14 +23,14 @@ pub struct Sample {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Published {
     pub revision: i64,
-    /// Whether it was a null record: the user was erased or deleted.
+    /// Whether it was a tombstone: the user was erased or deleted.
     pub is_null: bool,
 }
 
 impl Published {
-    /// Out of the columns of a state: 1 stands for a ranking. A revision without one was published as a null record.
-    fn new(revision: i64, said: i16) -> Option<Self> {
-        (revision > 0).then_some(Self { revision, is_null: said != 1 })
+    /// Out of the columns of a state: 1 stands for a ranking. A revision without one was published as a tombstone.
+    fn new(revision: i64, published: i16) -> Option<Self> {
+        (revision > 0).then_some(Self { revision, is_null: published != 1 })
     }
 }
 
@@ -58,7 +58,7 @@ with page as materialized (
     select *, $3 = 1 or ($3 > 1 and mod(hashtextextended(user_id, $4), greatest($3, 1)) = 0) as sampled
     from segmenter.profile_states where user_id > $1 order by user_id limit $2
 )
-select p.user_id, p.sampled, p.revision, p.said, p.erased_at, p.catalog_version, p.job_id,
+select p.user_id, p.sampled, p.revision, p.published, p.erased_at, p.catalog_version, p.job_id,
        v.segments is not null as has_segments,
        case when p.sampled or (v.segments is null and p.catalog_version > 0)
                  or (v.segments is not null and p.erased_at is not null) then p.state end as state,
@@ -96,7 +96,7 @@ fn stored_user(row: &PgRow) -> Result<StoredUser, sqlx::Error> {
     let state = has_state.then(|| StateRow::from_row(row)).transpose()?;
     Ok(StoredUser {
         user: row.try_get("user_id")?,
-        published: Published::new(row.try_get("revision")?, row.try_get("said")?),
+        published: Published::new(row.try_get("revision")?, row.try_get("published")?),
         catalog_version: row.try_get("catalog_version")?,
         erased: row.try_get::<Option<i64>, _>("erased_at")?.is_some(),
         has_segments: row.try_get("has_segments")?,
@@ -121,25 +121,25 @@ pub async fn count_states(pool: &PgPool) -> Result<i64, sqlx::Error> {
 pub async fn published(pool: &PgPool, users: &[&str]) -> Result<Vec<Option<Published>>, sqlx::Error> {
     let rows: Vec<(i64, i16)> = sql::query_as(
         r#"
-        select coalesce(s.revision, d.revision, 0), coalesce(s.said, 2::smallint)
+        select coalesce(s.revision, d.revision, 0), coalesce(s.published, 2::smallint)
         from unnest($1::text[]) with ordinality as k(user_id, place)
         left join segmenter.profile_states s on s.user_id = k.user_id
-        left join segmenter.departed d on d.user_id = k.user_id and s.user_id is null
+        left join segmenter.deleted_users d on d.user_id = k.user_id and s.user_id is null
         order by k.place"#,
     )
     .bind(users)
     .fetch_all(&mut *sql::begin_in(pool).await?)
     .await?;
-    Ok(rows.into_iter().map(|(revision, said)| Published::new(revision, said)).collect())
+    Ok(rows.into_iter().map(|(revision, published)| Published::new(revision, published)).collect())
 }
 
-/// A page of deleted users of whom a null record is or will be published, with its revision, after the user `after`.
+/// A page of deleted users of whom a tombstone is or will be published, with its revision, after the user `after`.
 ///
 /// # Errors
 /// The database does not answer.
 pub async fn deleted(pool: &PgPool, after: &str) -> Result<Vec<(String, i64)>, sqlx::Error> {
     sql::query_as(
-        "select d.user_id, d.revision from segmenter.departed d
+        "select d.user_id, d.revision from segmenter.deleted_users d
           where d.user_id > $1 and d.revision > 0
             and not exists (select from segmenter.profile_states s where s.user_id = d.user_id)
           order by d.user_id limit $2",

@@ -15,7 +15,7 @@ use super::{Published, deleted, published};
 use crate::config::Config;
 use crate::kafka::client::Cluster;
 use crate::kafka::topic_reader::{ReadError, Source};
-use crate::publish::topic_revisions::{LastRecord, SaidRevisions};
+use crate::publish::topic_revisions::{LastRecord, TopicRevisions};
 use crate::runtime::stop::Stop;
 use crate::store::outbox::each_waiting_user;
 
@@ -27,7 +27,7 @@ const CHUNK: usize = 5_000;
 /// The topic as read so far, and the users that do not agree with it.
 pub struct Comparison {
     /// Its users are those who do not agree, or have not been compared yet.
-    reader: SaidRevisions,
+    reader: TopicRevisions,
     topic: String,
     users: u64,
     suspects: BTreeSet<String>,
@@ -43,8 +43,8 @@ impl Comparison {
             topic: topic.clone(),
             stop: Stop::default(),
         };
-        let reading = tokio::task::spawn_blocking(move || -> Result<SaidRevisions, ReadError> {
-            let mut reader = SaidRevisions::new(source);
+        let reading = tokio::task::spawn_blocking(move || -> Result<TopicRevisions, ReadError> {
+            let mut reader = TopicRevisions::new(source);
             reader.read_on()?;
             Ok(reader)
         });
@@ -82,19 +82,19 @@ impl Comparison {
             if suspects.is_empty() {
                 break;
             }
-            wrong = self.look_again(pool, &suspects, &mut in_flight).await?;
+            wrong = self.add_newer_revisions(pool, &suspects, &mut in_flight).await?;
             suspects = wrong.keys().cloned().collect();
         }
         for (user, (check, detail)) in wrong {
             findings.add(check, &user, detail);
         }
-        let SaidRevisions { records, unreadable, .. } = self.reader;
+        let TopicRevisions { records, unreadable, .. } = self.reader;
         Ok(Topic { name: self.topic, records, users: self.users, unreadable, in_flight: in_flight.len() as u64 })
     }
 
     /// Those that still do not agree and are not in flight. The order matters: a change that was published before the
     /// outbox was read, and is not in it, was produced before the topic's new end.
-    async fn look_again(
+    async fn add_newer_revisions(
         &mut self,
         pool: &PgPool,
         suspects: &BTreeSet<String>,
@@ -120,14 +120,14 @@ impl Comparison {
 
 /// How a user's last record differs from the change published last, as far as the database knows.
 ///
-/// A null record of a user of whom nothing is known is right: a database that was built anew does not know which users an
+/// A tombstone of a user of whom nothing is known is right: a database that was built anew does not know which users an
 /// earlier one erased.
 fn verdict(published: Option<Published>, last: Option<&LastRecord>) -> Option<(Check, String)> {
     let Some(published) = published else {
         let last = last.filter(|last| !last.is_null)?;
         return Some((Check::UnknownOnTopic, format!("the last record has {}", shown(last))));
     };
-    let kind = if published.is_null { " as a null record" } else { "" };
+    let kind = if published.is_null { " as a tombstone" } else { "" };
     let known = format!("published {}{kind}", published.revision);
     let Some(last) = last else { return Some((Check::NotOnTopic, known)) };
     let check = match last.revision {

@@ -13,14 +13,14 @@ use super::row::contradiction;
 use super::topic::Comparison;
 use super::{Sample, StoredUser};
 use crate::domain::scoring::Catalog;
-use crate::migrate::{Facts, IndexState, SEGMENT_COLUMNS};
+use crate::migrate::{IndexState, PlatformSchema, SEGMENT_COLUMNS};
 use crate::store::outbox::{self, each_waiting_user};
 use crate::store::sql;
 use crate::store::stored_row::differences;
 
 /// The four columns and the index, as found.
 pub(super) async fn schema(pool: &PgPool, counts: &mut Counts, findings: &mut Findings) -> Result<(), sqlx::Error> {
-    let facts = Facts::read(&mut *sql::begin_in(pool).await?).await?;
+    let facts = PlatformSchema::read(&mut *sql::begin_in(pool).await?).await?;
     for (name, wanted) in SEGMENT_COLUMNS {
         let kind = facts.column_type(name).unwrap_or("missing");
         if kind != wanted {

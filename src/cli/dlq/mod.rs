@@ -1,6 +1,6 @@
 //! `segmenter dlq`: the dead letters, looked at and given another try.
 
-mod letter;
+mod dead_letter;
 mod redrive;
 
 use std::collections::BTreeMap;
@@ -13,12 +13,12 @@ use serde::Serialize;
 use super::table::print;
 use crate::config::{KafkaConfig, Moment, TopicsConfig};
 use crate::domain::event::{Millis, Reason};
-use crate::ingest::dead_letter_reader::{DeadLetter, Place};
+use crate::ingest::dead_letter_reader::{DeadLetter, DeadLetterPosition};
 use crate::jobs::redrive::selection::{Filter, Seen, Selection};
 use crate::kafka::topic_reader::{Source, Span};
 use crate::runtime::exit::Exit;
 use crate::runtime::stop::Stop;
-use letter::Letter;
+use dead_letter::ShownDeadLetter;
 
 pub use redrive::{RedriveArgs, run as redrive};
 
@@ -66,7 +66,7 @@ pub struct ListArgs {
 pub struct ShowArgs {
     /// Where it is in the dead-letter topic: the place that `dlq list` shows.
     #[arg(value_name = "PARTITION:OFFSET", value_parser = parse_place)]
-    place: Place,
+    place: DeadLetterPosition,
     /// Show the value too: raw personal data. As it is if it is text, else hexadecimal.
     #[arg(long)]
     payload: bool,
@@ -114,12 +114,12 @@ fn parse_reason(text: &str) -> Result<Reason, String> {
     })
 }
 
-fn parse_place(text: &str) -> Result<Place, String> {
+fn parse_place(text: &str) -> Result<DeadLetterPosition, String> {
     let parse = || {
         let (partition, offset) = text.split_once(':')?;
-        Some(Place { partition: partition.parse().ok()?, offset: offset.parse().ok()? })
+        Some(DeadLetterPosition { partition: partition.parse().ok()?, offset: offset.parse().ok()? })
     };
-    let is_possible = |place: &Place| place.partition >= 0 && (0..i64::MAX).contains(&place.offset);
+    let is_possible = |place: &DeadLetterPosition| place.partition >= 0 && (0..i64::MAX).contains(&place.offset);
     parse().filter(is_possible).ok_or_else(|| "must be a partition and an offset, as in 0:17".to_owned())
 }
 
@@ -183,20 +183,20 @@ fn list(args: &ListArgs, source: &Source, now: Millis, out: &mut impl Write) -> 
     let mut groups: BTreeMap<(Reason, Arc<str>), u64> = BTreeMap::new();
     let (mut records, mut shown) = (0_u64, 0_u64);
     while let Some(selected) = selection.next_selected()? {
-        let letter = &selected.letter;
-        *groups.entry((letter.reason, Arc::clone(&letter.origin.topic))).or_default() += 1;
+        let dead_letter = &selected.dead_letter;
+        *groups.entry((dead_letter.reason, Arc::clone(&dead_letter.origin.topic))).or_default() += 1;
         records += 1;
         if args.limit.is_some_and(|limit| shown >= limit) {
             continue;
         }
-        let letter = Letter::listed(&selected);
+        let dead_letter = ShownDeadLetter::listed(&selected);
         if args.json {
-            writeln!(out, "{}", serde_json::to_string(&letter)?)?;
+            writeln!(out, "{}", serde_json::to_string(&dead_letter)?)?;
         } else {
             if shown == 0 {
-                writeln!(out, "{}", Letter::HEADING)?;
+                writeln!(out, "{}", ShownDeadLetter::HEADING)?;
             }
-            writeln!(out, "{}", letter.line())?;
+            writeln!(out, "{}", dead_letter.line())?;
         }
         shown += 1;
     }
@@ -218,7 +218,7 @@ fn first_foreign(seen: &Seen) -> Option<String> {
 }
 
 fn show(args: &ShowArgs, source: &Source, out: &mut impl Write) -> anyhow::Result<()> {
-    let Place { partition, offset } = args.place;
+    let DeadLetterPosition { partition, offset } = args.place;
     let held = source.spans()?.into_iter().find(|span| span.partition == partition);
     let is_held = held.is_some_and(|span| (span.first..span.end).contains(&offset));
     let message =
@@ -226,12 +226,12 @@ fn show(args: &ShowArgs, source: &Source, out: &mut impl Write) -> anyhow::Resul
     let Some(message) = message else {
         anyhow::bail!("{} holds no record at {}", source.topic, args.place);
     };
-    let letter = DeadLetter::parse(&message).map_err(|foreign| {
+    let dead_letter = DeadLetter::parse(&message).map_err(|foreign| {
         anyhow::anyhow!("the record at {} is no dead letter of this program: {}", foreign.place, foreign.why)
     })?;
-    print(&Letter::shown(&letter, args.payload && args.json), args.json, out)?;
-    match letter.content.bytes() {
-        Some(bytes) if args.payload && !args.json => Ok(writeln!(out, "\n{}", letter::payload(bytes))?),
+    print(&ShownDeadLetter::shown(&dead_letter, args.payload && args.json), args.json, out)?;
+    match dead_letter.content.bytes() {
+        Some(bytes) if args.payload && !args.json => Ok(writeln!(out, "\n{}", dead_letter::payload(bytes))?),
         _ => Ok(()),
     }
 }

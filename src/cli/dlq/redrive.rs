@@ -6,15 +6,15 @@ use anyhow::Context as _;
 use clap::Args;
 use serde::Serialize;
 
-use super::{FilterArgs, Last, Letter, first_foreign, source};
+use super::{FilterArgs, Last, ShownDeadLetter, first_foreign, source};
 use crate::cli::database::{self, Access};
 use crate::cli::table::print;
 use crate::cli::{serve, settings};
 use crate::config::Config;
 use crate::domain::event::Millis;
-use crate::jobs::redrive::run::{Rules, Settings, run as redrive_all};
+use crate::jobs::redrive::run::{RedriveOptions, Rules, run as redrive_all};
 use crate::jobs::redrive::selection::Selected;
-use crate::jobs::redrive::tally::{Fate, Tally};
+use crate::jobs::redrive::tally::{RedriveOutcome, Tally};
 use crate::registry::decoder::Decoder;
 use crate::runtime::exit::Exit;
 use crate::runtime::stop::Stop;
@@ -73,7 +73,7 @@ pub async fn run(
     let store = database.store(config)?;
     let (live, output) = (settings::settings(config), settings::output(config)?);
     let decoder = Decoder { registry: output.registry.clone(), limits: live.limits, stop: stop.clone() };
-    let settings = Settings {
+    let settings = RedriveOptions {
         source: source(&config.kafka, &config.topics, stop.clone()),
         filter: args.filter.filter(now),
         rules: Rules { topics: live.topics, decoder, max_attempts: args.max_attempts },
@@ -83,9 +83,9 @@ pub async fn run(
         execute: args.execute,
     };
     let mut printed = Ok(());
-    let mut each = |selected: &Selected, fate: Fate| {
+    let mut each = |selected: &Selected, outcome: RedriveOutcome| {
         if printed.is_ok() {
-            printed = report_one(selected, fate, args.json, out);
+            printed = report_one(selected, outcome, args.json, out);
         }
     };
     let report = redrive_all(&settings, store, &stop, &mut each).await;
@@ -107,11 +107,13 @@ pub async fn run(
 }
 
 /// A line for each with --json, else only for those that an operator has to see to otherwise.
-fn report_one(selected: &Selected, fate: Fate, json: bool, out: &mut impl Write) -> anyhow::Result<()> {
-    match fate {
-        _ if json => writeln!(out, "{}", serde_json::to_string(&Letter::redriven(selected, fate))?)?,
-        Fate::NotRedrivable(why) => writeln!(out, "{}", Letter::listed(selected).refusal(why.as_str()))?,
-        Fate::Merged(_) | Fate::Skipped(_) | Fate::StillRejected(_) => {}
+fn report_one(selected: &Selected, outcome: RedriveOutcome, json: bool, out: &mut impl Write) -> anyhow::Result<()> {
+    match outcome {
+        _ if json => writeln!(out, "{}", serde_json::to_string(&ShownDeadLetter::redriven(selected, outcome))?)?,
+        RedriveOutcome::NotRedrivable(why) => {
+            writeln!(out, "{}", ShownDeadLetter::listed(selected).refusal(why.as_str()))?
+        }
+        RedriveOutcome::Merged(_) | RedriveOutcome::Skipped(_) | RedriveOutcome::StillRejected(_) => {}
     }
     Ok(())
 }

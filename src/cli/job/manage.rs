@@ -14,7 +14,7 @@ use crate::cli::failure::ends;
 use crate::cli::table::print;
 use crate::config::Config;
 use crate::runtime::exit::Exit;
-use crate::store::jobs::{self, JobRecord, Wanted};
+use crate::store::jobs::{self, JobRecord, Requested};
 
 /// List, watch, pause, resume, cancel or throttle jobs.
 ///
@@ -96,15 +96,15 @@ pub async fn run(command: &JobCommand, config: &Config, out: &mut (impl Write + 
             print(&Status::of(&means, record).await?, *json, out)?;
         }
         Action::Pause { id } => {
-            if !jobs::ask(pool, *id, Wanted::Pause).await.context("could not pause the job")? {
+            if !jobs::ask(pool, *id, Requested::Pause).await.context("could not pause the job")? {
                 return Err(missing_or_ended(find(&means, *id).await?, *id));
             }
             writeln!(out, "The job pauses.")?;
         }
         Action::Resume { id, take_over, json } => {
             let record = unended(find(&means, *id).await?, *id)?;
-            if record.wanted == Wanted::Pause {
-                jobs::ask(pool, *id, Wanted::Run).await.context("could not resume the job")?;
+            if record.requested == Requested::Pause {
+                jobs::ask(pool, *id, Requested::Run).await.context("could not resume the job")?;
                 if record.is_owned() && !take_over {
                     writeln!(out, "The job goes on in {}.", owner(&record))?;
                     return Ok(Exit::Ok);
@@ -114,7 +114,7 @@ pub async fn run(command: &JobCommand, config: &Config, out: &mut (impl Write + 
         }
         Action::Cancel { id, json } => {
             let record = unended(find(&means, *id).await?, *id)?;
-            jobs::ask(pool, *id, Wanted::Cancel).await.context("could not cancel the job")?;
+            jobs::ask(pool, *id, Requested::Cancel).await.context("could not cancel the job")?;
             if !record.is_owned() {
                 return resume(&means, record, false, *json, out).await;
             }

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::jobs::snapshot::Snapshot;
-use crate::store::jobs::Stage;
+use crate::store::jobs::Phase;
 
 /// How often the bar is redrawn, and how often a line is written.
 const REDRAW: Duration = Duration::from_millis(200);
@@ -55,9 +55,9 @@ async fn draw(bar: ProgressBar, shown: watch::Receiver<Option<Snapshot>>, json: 
 }
 
 fn text(snapshot: &Snapshot) -> String {
-    let Snapshot { stage, counts, passed, said, report, .. } = snapshot;
-    if *stage != Stage::Work {
-        return format!("publishing the changes: {said} users, {:.0}/s", report.rate);
+    let Snapshot { phase, counts, passed, published, report, .. } = snapshot;
+    if *phase != Phase::Work {
+        return format!("publishing the changes: {published} users, {:.0}/s", report.rate);
     }
     // A narrow terminal cuts the end.
     let pace = match (&report.held, snapshot.remaining()) {

@@ -25,7 +25,7 @@ pub(super) enum Report {
     Job {
         id: Uuid,
         kind: String,
-        stage: &'static str,
+        phase: &'static str,
         after_interruption: String,
     },
     DryRun(DryRun),

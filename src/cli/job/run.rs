@@ -34,9 +34,9 @@ pub(super) async fn resume(
     let id = record.id;
     if record.ended_at.is_none() {
         let record = claim::claim(means, id, take_over).await?;
-        let (kind, stage) = (record.kind.clone(), record.stage.as_str());
+        let (kind, phase) = (record.kind.clone(), record.phase.as_str());
         let after_interruption = format!("segmenter job resume {id}");
-        print(&Report::Job { id, kind, stage, after_interruption }, json, out)?;
+        print(&Report::Job { id, kind, phase, after_interruption }, json, out)?;
         out.flush()?;
         let (sender, shown) = watch::channel(None);
         let showing = progress::show(&record.kind, shown, json);
@@ -58,7 +58,7 @@ pub(super) async fn resume(
 }
 
 /// Reports what a job would do. `users` is its list, where it has one.
-pub(super) async fn rehearse(
+pub(super) async fn dry_run(
     means: &Means,
     spec: &Spec,
     users: &[UserId],

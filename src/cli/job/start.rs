@@ -286,7 +286,7 @@ pub async fn run(job: &StartJob, config: &Config, out: &mut (impl Write + Send))
     let spec = Spec { emit: job.emit(), expected: expected(&means, &what, users).await?, what };
     let throttle = args.limits.throttle();
     if !args.execute {
-        return run::rehearse(&means, &spec, users, (throttle, args.memory), args.json, out).await;
+        return run::dry_run(&means, &spec, users, (throttle, args.memory), args.json, out).await;
     }
     let record = claim::enter(&means, args.id.unwrap_or_else(Uuid::new_v4), &spec, throttle, users).await?;
     resume(&means, record, false, args.json, out).await

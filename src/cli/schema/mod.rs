@@ -130,7 +130,9 @@ async fn register(
 
 fn failed(subject: &str, failure: &Failure) -> anyhow::Error {
     match failure {
-        Failure::Away(_) => ends(Exit::DependencyAway, format!("the schema registry is away: {failure}")),
+        Failure::Unavailable(_) => {
+            ends(Exit::DependencyUnavailable, format!("the schema registry is unavailable: {failure}"))
+        }
         Failure::NotFound(_) | Failure::Refused(_) => ends(Exit::Refused, format!("{subject}: {failure}")),
     }
 }

@@ -13,7 +13,7 @@ use crate::cli::settings::output;
 use crate::cli::user_ids;
 use crate::config::Config;
 use crate::domain::event::{Millis, UserId};
-use crate::domain::ranking_change::Saying;
+use crate::domain::ranking_change::ChangeBody;
 use crate::domain::state::State;
 use crate::kafka::client::Topics;
 use crate::output::Output;
@@ -22,9 +22,9 @@ use crate::store::lookup::{self, clock};
 use crate::store::stored_row::StoredRow;
 use crate::users::erase;
 
-/// Erase a user: state and row go, a null record is published on segment-changed. Dry run unless --execute.
+/// Erase a user: state and row go, a tombstone is published on segment-changed. Dry run unless --execute.
 ///
-/// Does what a null record in an input topic does, at the database's present time, also to a user of whom nothing is
+/// Does what a tombstone in an input topic does, at the database's present time, also to a user of whom nothing is
 /// known: events older than the erasure cannot bring the user back. If a register is dated into the future (up to
 /// limits.max_future), it is waited for, since an earlier erasure would not reach it.
 ///
@@ -38,7 +38,7 @@ pub struct EraseArgs {
     /// The user's id.
     #[arg(value_parser = user_ids::parse)]
     id: UserId,
-    /// Also produce a null record under the user's id to both input topics. Every group that reads them sees it, other
+    /// Also produce a tombstone under the user's id to both input topics. Every group that reads them sees it, other
     /// services' too: be sure that they take it for an erasure.
     #[arg(long)]
     to_topics: bool,
@@ -99,21 +99,21 @@ fn write_plan(
         Some(row) if row.vector_is_ours() => "the row goes",
         Some(_) => "the four columns become null; the learned vector stays",
     };
-    let of_change = match state.and_then(|state| state.said.as_ref()) {
-        Some(Saying::Ranking(_)) => "a null record",
-        Some(Saying::Null) => "nothing: a null record was published already",
+    let of_change = match state.and_then(|state| state.last_published.as_ref()) {
+        Some(ChangeBody::Ranking(_)) => "a tombstone",
+        Some(ChangeBody::Tombstone) => "nothing: a tombstone was published already",
         None => "nothing: no ranking was ever published",
     };
     let Topics { onboarding_completed, profile_updated, segment_changed, dead_letter } = topics;
     writeln!(out, "  state: {of_state}\n  user_vectors: {of_row}\n  {segment_changed}: {of_change}")?;
     for topic in [onboarding_completed, profile_updated].into_iter().filter(|_| to_topics) {
-        writeln!(out, "  {topic}: a null record; every group that reads the topic sees it")?;
+        writeln!(out, "  {topic}: a tombstone; every group that reads the topic sees it")?;
     }
     if !to_topics {
         writeln!(
             out,
             "  {onboarding_completed} and {profile_updated} are left as they are. The user comes back if a new database\n  \
-             is built from them; --to-topics produces the null records that prevent it."
+             is built from them; --to-topics produces the tombstones that prevent it."
         )?;
     }
     writeln!(out, "  What the input topics and {dead_letter} hold of the user stays there until their retention.")
@@ -140,10 +140,10 @@ async fn erase(
     } else if let Err(halt) = erase::publish(store, publications, output).await {
         all_done = false;
         let topic = &topics.segment_changed;
-        writeln!(out, "Could not publish the null record on {topic} yet: {halt}.")?;
+        writeln!(out, "Could not publish the tombstone on {topic} yet: {halt}.")?;
         writeln!(out, "It is in the outbox: a running service publishes it.")?;
     } else {
-        writeln!(out, "Published the null record on {}.", topics.segment_changed)?;
+        writeln!(out, "Published the tombstone on {}.", topics.segment_changed)?;
     }
     if let Some(rows @ 1..) = outbox_rows(&database.pool, user).await.context("could not look into the outbox")? {
         writeln!(out, "Outbox rows that wait for this user: {rows}.")?;
@@ -152,14 +152,14 @@ async fn erase(
         let (one, other) = (&topics.onboarding_completed, &topics.profile_updated);
         let producer = output.cluster.named_producer("erasure").context("could not make the Kafka client")?;
         match erase::produce_to_inputs(&producer, topics, user, &erased).await {
-            Ok(()) => writeln!(out, "Produced a null record to {one} and {other}.")?,
+            Ok(()) => writeln!(out, "Produced a tombstone to {one} and {other}.")?,
             Err(error) => {
                 all_done = false;
-                writeln!(out, "Could not produce a null record to both input topics: {error:#}. Run this again.")?;
+                writeln!(out, "Could not produce a tombstone to both input topics: {error:#}. Run this again.")?;
             }
         }
     }
-    Ok(if all_done { Exit::Ok } else { Exit::DependencyAway })
+    Ok(if all_done { Exit::Ok } else { Exit::DependencyUnavailable })
 }
 
 fn is_too_far(newest: Option<Millis>, now: Millis, furthest: Duration) -> bool {

@@ -6,7 +6,7 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 
 use crate::cli::database::{self, Access};
-use crate::cli::explain::Report;
+use crate::cli::explain::ExplainReport;
 use crate::cli::table::print;
 use crate::cli::{settings, user_ids};
 use crate::config::{CatalogConfig, DatabaseConfig};
@@ -44,6 +44,6 @@ pub async fn run(
     let (Some(_), Some(at)) = (profile.onboarded(), profile.logical_time()) else {
         bail!("nothing is known of this user, or the onboarding is not completed");
     };
-    print(&Report::of(profile, at, &catalog), args.json, out)?;
+    print(&ExplainReport::of(profile, at, &catalog), args.json, out)?;
     Ok(Exit::Ok)
 }

@@ -13,7 +13,7 @@ use crate::cli::table::print;
 use crate::cli::user_ids;
 use crate::config::DatabaseConfig;
 use crate::domain::event::{Millis, UserId};
-use crate::domain::ranking_change::Saying;
+use crate::domain::ranking_change::ChangeBody;
 use crate::domain::section::Section;
 use crate::domain::state::State;
 use crate::runtime::exit::Exit;
@@ -50,7 +50,7 @@ struct Shown {
     on_platform: Option<bool>,
     state: Option<ShownState>,
     row: Option<ShownRow>,
-    departed: Option<ShownDeparted>,
+    departed: Option<ShownDeletedUser>,
     /// Outbox rows that wait for the user; `null` where the outbox is too deep to look through.
     outbox_rows: Option<u64>,
 }
@@ -63,16 +63,16 @@ struct ShownState {
     logical_time: Option<String>,
     catalog_version: u32,
     job: Option<String>,
-    said: Option<ShownSaid>,
+    last_published: Option<ShownPublished>,
     sections: Vec<ShownSection>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct ShownSaid {
+struct ShownPublished {
     revision: i64,
-    said_at: String,
-    /// `null` where a null record was said.
+    published_at: String,
+    /// `null` where a tombstone was published.
     segments: Option<Vec<String>>,
 }
 
@@ -99,7 +99,7 @@ struct ShownRow {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct ShownDeparted {
+struct ShownDeletedUser {
     erased_at: Option<String>,
     revision: i64,
 }
@@ -147,7 +147,7 @@ fn shown(user: &UserId, record: UserRecord, outbox_rows: Option<u64>, content: b
         row: record.row.map(shown_row),
         departed: record
             .departed
-            .map(|departed| ShownDeparted { erased_at: text(departed.erased_at), revision: departed.revision }),
+            .map(|departed| ShownDeletedUser { erased_at: text(departed.erased_at), revision: departed.revision }),
         outbox_rows,
     })
 }
@@ -166,12 +166,12 @@ fn shown_state(state: &State, with_content: bool) -> ShownState {
         logical_time: text(profile.logical_time()),
         catalog_version: state.catalog_version,
         job: state.job.map(|job| job.to_string()),
-        said: state.said.as_ref().map(|said| ShownSaid {
+        last_published: state.last_published.as_ref().map(|published| ShownPublished {
             revision: state.revision,
-            said_at: Millis(state.revision).to_string(),
-            segments: match said {
-                Saying::Ranking(_) => Some(state.said_segments().map(str::to_owned).collect()),
-                Saying::Null => None,
+            published_at: Millis(state.revision).to_string(),
+            segments: match published {
+                ChangeBody::Ranking(_) => Some(state.published_segments().map(str::to_owned).collect()),
+                ChangeBody::Tombstone => None,
             },
         }),
         sections: sections.collect(),

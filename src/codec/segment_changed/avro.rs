@@ -1,11 +1,11 @@
 //! The value on segment-changed as Avro, with `schemas/segment-changed.avsc`: in single-object encoding, or in Confluent's
 //! framing.
 //!
-//! Written by hand, field after field in the schema's order, so that saying a change cannot fail.
+//! Written by hand, field after field in the schema's order, so that publishing a change cannot fail.
 
 use super::{Envelope, Payload};
-use crate::domain::ranking_change::Scored;
-use crate::domain::row::ShownAssignment;
+use crate::domain::ranking_change::ScoredSegment;
+use crate::domain::row::ShownSegment;
 
 /// The CRC-64-AVRO of `schemas/segment-changed.avsc` in parsing canonical form.
 pub const FINGERPRINT: u64 = 0xdb14_606c_3fc4_a831;
@@ -65,12 +65,12 @@ impl Datum {
         self.optional_string(payload.replay_id);
     }
 
-    fn previous_segment(&mut self, previous: &Scored) {
+    fn previous_segment(&mut self, previous: &ScoredSegment) {
         self.string(&previous.segment);
         self.double(previous.score);
     }
 
-    fn new_segment(&mut self, assigned: &ShownAssignment) {
+    fn new_segment(&mut self, assigned: &ShownSegment) {
         self.string(&assigned.segment);
         self.double(assigned.score);
         self.array(assigned.reasons.iter(), |datum, text| datum.string(text));

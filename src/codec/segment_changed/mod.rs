@@ -1,4 +1,4 @@
-//! The record on segment-changed: headers and value, in JSON or Avro, for one [`Change`].
+//! The record on segment-changed: headers and value, in JSON or Avro, for one [`RankingChange`].
 
 pub mod avro;
 
@@ -10,8 +10,8 @@ use uuid::Uuid;
 
 use super::stored::EncodingError;
 use crate::domain::event::{Millis, UserId};
-use crate::domain::ranking_change::{Announcement, Change, Saying, Scored};
-use crate::domain::row::ShownAssignment;
+use crate::domain::ranking_change::{ChangeBody, NewRanking, RankingChange, ScoredSegment};
+use crate::domain::row::ShownSegment;
 use crate::domain::scoring::Catalog;
 
 /// The namespace of event ids: `eventId` is the UUIDv5 of `user/revision` in it.
@@ -54,10 +54,10 @@ pub type Headers = Vec<(&'static str, Cow<'static, str>)>;
 
 /// A record as it is produced, but for its key, which is the user.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Said {
+pub struct Record {
     /// CloudEvents' binary mode, the trace context that came with the cause, and the revision.
     pub headers: Headers,
-    /// `None` for a null record.
+    /// `None` for a tombstone.
     pub value: Option<Vec<u8>>,
 }
 
@@ -65,15 +65,15 @@ pub struct Said {
 ///
 /// # Errors
 /// Only by a defect.
-pub fn record(change: &Change, catalog: &Catalog, encoding: Encoding) -> Result<Said, EncodingError> {
-    let (event_id, said_at) =
+pub fn record(change: &RankingChange, catalog: &Catalog, encoding: Encoding) -> Result<Record, EncodingError> {
+    let (event_id, published_at) =
         (event_id(&change.user, change.revision).to_string(), Millis(change.revision).to_string());
-    let value = match &change.saying {
-        Saying::Null => None,
-        Saying::Ranking(announcement) => {
-            let occurred_at = announcement.occurred_at.to_string().into();
-            let payload = payload(change, announcement, &occurred_at, catalog);
-            let envelope = envelope(announcement, &event_id, &said_at, payload);
+    let value = match &change.body {
+        ChangeBody::Tombstone => None,
+        ChangeBody::Ranking(new_ranking) => {
+            let occurred_at = new_ranking.occurred_at.to_string().into();
+            let payload = payload(change, new_ranking, &occurred_at, catalog);
+            let envelope = envelope(new_ranking, &event_id, &published_at, payload);
             Some(match encoding {
                 Encoding::Json => {
                     serde_json::to_vec(&envelope).map_err(|_| EncodingError { what: "a ranking change" })?
@@ -83,21 +83,21 @@ pub fn record(change: &Change, catalog: &Catalog, encoding: Encoding) -> Result<
             })
         }
     };
-    Ok(Said { headers: headers(change, encoding, event_id, said_at), value })
+    Ok(Record { headers: headers(change, encoding, event_id, published_at), value })
 }
 
-fn headers(change: &Change, encoding: Encoding, event_id: String, said_at: String) -> Headers {
+fn headers(change: &RankingChange, encoding: Encoding, event_id: String, published_at: String) -> Headers {
     let mut headers: Headers = vec![
         (REVISION_HEADER, change.revision.to_string().into()),
         ("ce_specversion", "1.0".into()),
         ("ce_id", event_id.into()),
         ("ce_type", EVENT_TYPE.into()),
         ("ce_source", "segmenter".into()),
-        ("ce_time", said_at.into()),
+        ("ce_time", published_at.into()),
     ];
-    if let Saying::Ranking(announcement) = &change.saying {
+    if let ChangeBody::Ranking(new_ranking) = &change.body {
         headers.push(("content-type", encoding.content_type().into()));
-        if let Some(traceparent) = &announcement.traceparent {
+        if let Some(traceparent) = &new_ranking.traceparent {
             headers.push(("traceparent", traceparent.to_string().into()));
         }
     }
@@ -127,46 +127,51 @@ struct Payload<'a> {
     previous_primary_segment: Option<&'a str>,
     primary_segment: Option<&'a str>,
     segment_confidence: Option<f64>,
-    previous_segments: &'a [Scored],
-    new_segments: Vec<ShownAssignment>,
+    previous_segments: &'a [ScoredSegment],
+    new_segments: Vec<ShownSegment>,
     catalog_version: u32,
     occurred_at: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     replay_id: Option<&'a str>,
 }
 
-fn envelope<'a>(said: &'a Announcement, event_id: &'a str, timestamp: &'a str, payload: Payload<'a>) -> Envelope<'a> {
+fn envelope<'a>(
+    new_ranking: &'a NewRanking,
+    event_id: &'a str,
+    timestamp: &'a str,
+    payload: Payload<'a>,
+) -> Envelope<'a> {
     Envelope {
         event_id,
         event_type: EVENT_TYPE,
         timestamp,
         version: "1.0",
         source: "segmenter",
-        correlation_id: said.correlation_id.as_deref(),
-        causation_id: said.causation_id.as_deref(),
+        correlation_id: new_ranking.correlation_id.as_deref(),
+        causation_id: new_ranking.causation_id.as_deref(),
         payload,
     }
 }
 
 fn payload<'a>(
-    change: &'a Change,
-    said: &'a Announcement,
+    change: &'a RankingChange,
+    new_ranking: &'a NewRanking,
     occurred_at: &'a Arc<str>,
     catalog: &Catalog,
 ) -> Payload<'a> {
-    let first = said.ranking.first();
-    let shown = |ranked| ShownAssignment::new(ranked, occurred_at, catalog);
+    let first = new_ranking.ranking.first();
+    let shown = |ranked| ShownSegment::new(ranked, occurred_at, catalog);
     Payload {
         user_id: change.user.as_str(),
         revision: change.revision,
-        trigger: said.trigger.as_str(),
-        previous_primary_segment: said.previous.first().map(|scored| &*scored.segment),
+        trigger: new_ranking.trigger.as_str(),
+        previous_primary_segment: new_ranking.previous.first().map(|scored| &*scored.segment),
         primary_segment: first.map(|assigned| &*assigned.segment),
         segment_confidence: first.map(|assigned| assigned.score),
-        previous_segments: &said.previous,
-        new_segments: said.ranking.iter().map(shown).collect(),
-        catalog_version: said.catalog_version,
+        previous_segments: &new_ranking.previous,
+        new_segments: new_ranking.ranking.iter().map(shown).collect(),
+        catalog_version: new_ranking.catalog_version,
         occurred_at,
-        replay_id: said.replay_id.as_deref(),
+        replay_id: new_ranking.replay_id.as_deref(),
     }
 }

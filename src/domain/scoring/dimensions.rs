@@ -3,7 +3,7 @@
 use time::Date;
 
 use super::log10::log10;
-use super::{Facts, has};
+use super::{Answers, has};
 use crate::domain::event::Millis;
 use crate::domain::section::CalendarDate;
 
@@ -32,7 +32,7 @@ impl Dimensions {
     }
 }
 
-pub(super) fn dimensions(facts: &Facts<'_>) -> Dimensions {
+pub(super) fn dimensions(facts: &Answers<'_>) -> Dimensions {
     Dimensions {
         budget: budget(facts),
         group: group(facts),
@@ -49,7 +49,7 @@ const LOG10_20: f64 = 1.301_029_995_663_981_3;
 const LOG10_500: f64 = 2.698_970_004_336_018_7;
 
 /// Where the mean daily budget lies between 20 and 500 EUR, on a logarithmic scale.
-fn budget(facts: &Facts<'_>) -> f64 {
+fn budget(facts: &Answers<'_>) -> f64 {
     let Some(range) = facts.budget else { return 0.5 };
     let average = (range.min + range.max) / 2.0;
     if average == 0.0 {
@@ -58,7 +58,7 @@ fn budget(facts: &Facts<'_>) -> f64 {
     ((log10(average) - LOG10_20) / (LOG10_500 - LOG10_20)).clamp(0.0, 1.0)
 }
 
-fn group(facts: &Facts<'_>) -> f64 {
+fn group(facts: &Answers<'_>) -> f64 {
     let groups = facts.group_types;
     if facts.travel_with_children || !facts.children_ages.is_empty() {
         0.9
@@ -75,7 +75,7 @@ fn group(facts: &Facts<'_>) -> f64 {
     }
 }
 
-fn activity(facts: &Facts<'_>) -> f64 {
+fn activity(facts: &Answers<'_>) -> f64 {
     match facts.activity_level {
         Some("LOW") => 0.2,
         Some("HIGH") => 0.8,
@@ -85,7 +85,7 @@ fn activity(facts: &Facts<'_>) -> f64 {
     }
 }
 
-fn comfort(facts: &Facts<'_>) -> f64 {
+fn comfort(facts: &Answers<'_>) -> f64 {
     match facts.comfort_level {
         Some("BASIC") => 0.2,
         Some("PREMIUM") => 0.75,
@@ -96,7 +96,7 @@ fn comfort(facts: &Facts<'_>) -> f64 {
 }
 
 /// From the date of birth where it is known, else guessed from how the user travels.
-fn age(facts: &Facts<'_>) -> f64 {
+fn age(facts: &Answers<'_>) -> f64 {
     if let Some(demographics) = facts.input.demographics {
         let years = whole_years(demographics.date_of_birth, facts.input.logical_time);
         return ((f64::from(years) - 20.0) / 50.0).clamp(0.0, 1.0);
@@ -136,7 +136,7 @@ fn whole_years(born: CalendarDate, at: Millis) -> i32 {
     today.year() - i32::from(born.year) - i32::from(!had_birthday)
 }
 
-fn style(facts: &Facts<'_>) -> f64 {
+fn style(facts: &Answers<'_>) -> f64 {
     let (types, interests) = (facts.travel_types, facts.interests);
     let steps = [
         (types, "CULTURAL", 0.2),
@@ -155,7 +155,7 @@ fn style(facts: &Facts<'_>) -> f64 {
     style.clamp(0.0, 1.0)
 }
 
-fn business_mix(facts: &Facts<'_>) -> f64 {
+fn business_mix(facts: &Answers<'_>) -> f64 {
     if has(facts.travel_types, "BUSINESS") {
         0.7
     } else if has(facts.purposes, "BUSINESS") {

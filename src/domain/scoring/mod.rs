@@ -62,7 +62,7 @@ pub struct Segmentation {
 
 /// Segments one profile.
 pub fn segment(input: &Input<'_>, catalog: &Catalog) -> Segmentation {
-    let facts = Facts::new(input, catalog);
+    let facts = Answers::new(input, catalog);
     let dimensions = dimensions::dimensions(&facts);
     let scores = score::scores(&dimensions, catalog);
     let best = score::best(&scores, catalog);
@@ -93,7 +93,7 @@ struct BudgetEur {
 }
 
 /// The profile as the rules speak of it: absent sections are empty, money is in EUR.
-struct Facts<'a> {
+struct Answers<'a> {
     budget: Option<BudgetEur>,
     unknown_currency: bool,
     travel_types: &'a [Token],
@@ -112,7 +112,7 @@ struct Facts<'a> {
     input: &'a Input<'a>,
 }
 
-impl<'a> Facts<'a> {
+impl<'a> Answers<'a> {
     fn new(input: &'a Input<'a>, catalog: &Catalog) -> Self {
         let range = input.budget.and_then(|budget| budget.global_range.as_ref());
         let rate = range.and_then(|range| range.currency.as_ref()).map(|currency| catalog.rate(currency.as_str()));

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::catalog::{OwnReason, Segment};
 use super::dimensions::Dimensions;
-use super::{Facts, has};
+use super::{Answers, has};
 
 /// A reason. Its number is stored, so it never changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -86,7 +86,7 @@ const MOST: usize = 4;
 pub type Reasons = Vec<ReasonCode>;
 
 /// The reasons for assigning `segment` to `user`, in the specified order.
-pub(super) fn reasons(user: &Dimensions, facts: &Facts<'_>, segment: &Segment) -> Reasons {
+pub(super) fn reasons(user: &Dimensions, facts: &Answers<'_>, segment: &Segment) -> Reasons {
     let centroid = &segment.centroid;
     let near = |one: f64, other: f64| (one - other).abs() < 0.15;
     // A level that the user did not state is a default, and a default is no reason.
@@ -103,7 +103,7 @@ pub(super) fn reasons(user: &Dimensions, facts: &Facts<'_>, segment: &Segment) -
     rules.into_iter().flatten().take(MOST).collect()
 }
 
-fn company(user: &Dimensions, facts: &Facts<'_>, centroid: &Dimensions) -> Option<ReasonCode> {
+fn company(user: &Dimensions, facts: &Answers<'_>, centroid: &Dimensions) -> Option<ReasonCode> {
     if (user.group - centroid.group).abs() >= 0.2 {
         None
     } else if facts.travel_with_children {
@@ -128,7 +128,7 @@ fn focus(user: f64, centroid: f64) -> Option<ReasonCode> {
 }
 
 /// The reason that only this segment has.
-fn own(facts: &Facts<'_>, segment: &Segment) -> Option<ReasonCode> {
+fn own(facts: &Answers<'_>, segment: &Segment) -> Option<ReasonCode> {
     let (code, holds) = match segment.own_reason? {
         OwnReason::HostelStays => (ReasonCode::HostelStays, has(facts.accommodation_types, "HOSTEL")),
         OwnReason::ChildrenCount => (ReasonCode::ChildrenCount, !facts.children_ages.is_empty()),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::Facts;
+use super::Answers;
 use super::catalog::{Catalog, Segment};
 use super::dimensions::Dimensions;
 use super::reasons::{Reasons, reasons};
@@ -20,7 +20,7 @@ pub struct RankedSegment {
 }
 
 impl RankedSegment {
-    pub(super) fn new(segment: &Segment, score: f64, user: &Dimensions, facts: &Facts<'_>) -> Self {
+    pub(super) fn new(segment: &Segment, score: f64, user: &Dimensions, facts: &Answers<'_>) -> Self {
         Self { segment: Arc::clone(&segment.name), score, reasons: reasons(user, facts, segment) }
     }
 }

@@ -1,13 +1,13 @@
 //! The feature vector: what the user prefers, blended with what is typical of the primary segment.
 
-use super::{Facts, has};
+use super::{Answers, has};
 use crate::domain::section::Token;
 
 /// What a component is when its input is empty.
 const NEUTRAL: f64 = 0.5;
 
 /// Climate, culture, budget, activity, group, urban, gastronomy, popularity; each between 0 and 1.
-pub(super) fn preferences(facts: &Facts<'_>) -> [f64; 8] {
+pub(super) fn preferences(facts: &Answers<'_>) -> [f64; 8] {
     [
         climate(facts),
         culture(facts),
@@ -21,7 +21,7 @@ pub(super) fn preferences(facts: &Facts<'_>) -> [f64; 8] {
     ]
 }
 
-fn climate(facts: &Facts<'_>) -> f64 {
+fn climate(facts: &Answers<'_>) -> f64 {
     if facts.climates.is_empty() {
         return NEUTRAL;
     }
@@ -43,7 +43,7 @@ const NATURE_TYPES: [&str; 4] = ["NATURE", "BEACH", "MOUNTAIN", "ADVENTURE"];
 const NATURE_WORDS: [&str; 4] = ["NATURE", "HIKING", "BEACH", "OUTDOOR"];
 const FOOD_WORDS: [&str; 5] = ["FOOD", "CULINARY", "GASTRONOMY", "RESTAURANT", "COOKING"];
 
-fn culture(facts: &Facts<'_>) -> f64 {
+fn culture(facts: &Answers<'_>) -> f64 {
     if facts.travel_types.is_empty() {
         return NEUTRAL;
     }
@@ -61,7 +61,7 @@ fn words_inside(types: &[Token], words: &[&str]) -> f64 {
 }
 
 /// The upper end of the daily budget in EUR, piecewise linear up to 10,000.
-fn budget(facts: &Facts<'_>) -> f64 {
+fn budget(facts: &Answers<'_>) -> f64 {
     let Some(range) = facts.budget else { return NEUTRAL };
     let most = range.max;
     if most == 0.0 {
@@ -75,7 +75,7 @@ fn budget(facts: &Facts<'_>) -> f64 {
     }
 }
 
-fn activity(facts: &Facts<'_>) -> f64 {
+fn activity(facts: &Answers<'_>) -> f64 {
     match facts.activity_level {
         Some("LOW") => 0.1,
         Some("MODERATE") => 0.4,
@@ -85,7 +85,7 @@ fn activity(facts: &Facts<'_>) -> f64 {
     }
 }
 
-fn group(facts: &Facts<'_>) -> f64 {
+fn group(facts: &Answers<'_>) -> f64 {
     let groups = facts.group_types;
     if groups.is_empty() {
         NEUTRAL
@@ -102,7 +102,7 @@ fn group(facts: &Facts<'_>) -> f64 {
     }
 }
 
-fn gastronomy(facts: &Facts<'_>) -> f64 {
+fn gastronomy(facts: &Answers<'_>) -> f64 {
     if facts.activity_types.is_empty() {
         return NEUTRAL;
     }
@@ -114,7 +114,7 @@ fn gastronomy(facts: &Facts<'_>) -> f64 {
     if taste == 0.0 { 0.3 } else { f64::min(taste, 1.0) }
 }
 
-fn popularity(facts: &Facts<'_>) -> f64 {
+fn popularity(facts: &Answers<'_>) -> f64 {
     match facts.risk_tolerance {
         Some("CONSERVATIVE") => 0.9,
         Some("MODERATE") => 0.6,
@@ -133,7 +133,7 @@ pub(super) struct Blend {
 }
 
 impl Blend {
-    pub fn new(facts: &Facts<'_>) -> Self {
+    pub fn new(facts: &Answers<'_>) -> Self {
         let completeness = facts.input.quality.map_or_else(|| own_count(facts), |quality| quality.completeness);
         let critical = facts.budget.is_some()
             && !facts.travel_types.is_empty()
@@ -161,7 +161,7 @@ impl Blend {
 }
 
 /// The share of eight inputs that are filled, in whole percent.
-fn own_count(facts: &Facts<'_>) -> f64 {
+fn own_count(facts: &Answers<'_>) -> f64 {
     let filled = [
         !facts.travel_types.is_empty(),
         facts.input.destinations.is_some_and(|destinations| destinations.stated),

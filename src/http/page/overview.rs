@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::human::{bytes, duration, rate, whole};
 use super::{brand, frame, tables};
 use crate::http::status::Status;
-use crate::runtime::health::Report;
+use crate::runtime::health::HealthReport;
 
 /// The whole page.
 pub(super) fn page(status: &Status, has_user_page: bool) -> Markup {
@@ -13,7 +13,7 @@ pub(super) fn page(status: &Status, has_user_page: bool) -> Markup {
     frame(title, &header(status), &main(status, has_user_page), true)
 }
 
-fn is_well(health: &Report) -> bool {
+fn is_well(health: &HealthReport) -> bool {
     health.ready && health.live
 }
 
@@ -62,7 +62,7 @@ fn main(status: &Status, has_user_page: bool) -> Markup {
 }
 
 /// One sentence, and the reasons where it is not well. Announced when it changes.
-fn health(report: &Report) -> Markup {
+fn health(report: &HealthReport) -> Markup {
     let reasons = report.components.iter().filter_map(|part| Some((part.component, part.reason.as_ref()?)));
     let (state, sentence) = match (report.live, report.ready) {
         (false, _) => ("bad", "Stalled: a loop has gone silent"),
@@ -157,10 +157,10 @@ fn tiles(status: &Status) -> Markup {
             id: "tile-outbox",
             label: "Outbox",
             value: whole(outbox.rows),
-            unit: "batches to say",
+            unit: "batches to publish",
             note: match outbox.oldest_seconds {
                 age if outbox.rows > 0.0 => format!("the oldest for {}", duration(age)),
-                _ => "all changes are said".to_owned(),
+                _ => "all changes are published".to_owned(),
             },
             state: "",
         },

@@ -228,7 +228,11 @@ pub(super) fn resources(status: &Status) -> Markup {
         ("CPU, on average", format!("{} of a core", percent(busy))),
         (
             "Said on segment-changed",
-            format!("{}, {} a second", whole(status.throughput.said as f64), rate(status.throughput.said_per_second)),
+            format!(
+                "{}, {} a second",
+                whole(status.throughput.published as f64),
+                rate(status.throughput.published_per_second)
+            ),
         ),
     ];
     let rows = facts.into_iter().map(|(name, value)| html! { tr { th scope="row" { (name) } td.number { (value) } } });

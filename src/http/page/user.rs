@@ -42,8 +42,8 @@ pub(in crate::http) async fn look_up(
     match explained(&pages, id).await {
         Ok(found) => page(id, &found),
         Err(problem) => {
-            let said = html! { p.state data-state="warn" role="status" { strong { "Nothing to show: " (problem.detail) "." } } };
-            (problem.status, page(id, &said)).into_response()
+            let content = html! { p.state data-state="warn" role="status" { strong { "Nothing to show: " (problem.detail) "." } } };
+            (problem.status, page(id, &content)).into_response()
         }
     }
 }
@@ -112,16 +112,16 @@ fn assigned(of: &UserReport<'_>) -> Markup {
 
 fn facts(of: &UserReport<'_>) -> Markup {
     let moment = |moment: &Option<String>| html! { @match moment { Some(text) => { (time(text)) } None => { "–" } } };
-    let said = of.said.as_ref();
+    let published = of.last_published.as_ref();
     let facts = [
         ("User", html! { (of.user_id) }),
         ("Onboarded", moment(&of.onboarded_at)),
         ("Erased", moment(&of.erased_at)),
         ("As of", moment(&of.logical_time)),
         ("Scored with catalog", html! { (of.catalog_version) }),
-        ("Last said", moment(&said.map(|said| said.said_at.clone()))),
-        ("Revision", html! { @match said { Some(said) => { (said.revision) } None => { "–" } } }),
-        ("Why it was said", html! { (said.and_then(|said| said.trigger).unwrap_or("–")) }),
+        ("Last published", moment(&published.map(|published| published.published_at.clone()))),
+        ("Revision", html! { @match published { Some(published) => { (published.revision) } None => { "–" } } }),
+        ("Trigger", html! { (published.and_then(|published| published.trigger).unwrap_or("–")) }),
     ];
     html! {
         section.card aria-labelledby="facts" {

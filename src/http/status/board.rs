@@ -16,7 +16,7 @@ use crate::store::lookup::{self, Share};
 use crate::telemetry::metrics::{Metrics, RecordOutcome};
 
 /// How long the snapshot waits for what is read from the database for it.
-const PATIENCE: Duration = Duration::from_secs(1);
+const READ_DEADLINE: Duration = Duration::from_secs(1);
 /// How long a count of all users is shown: it reads the whole table.
 const FRESH_COUNT: Duration = Duration::from_secs(30);
 /// How long a reading of the jobs is shown.
@@ -67,13 +67,13 @@ impl Board {
 
     fn note_totals(&self) {
         let records = RecordOutcome::ALL.into_iter().map(|outcome| self.metrics.ended(outcome)).sum();
-        let sample = Sample { at: Instant::now(), records, said: self.metrics.said() };
+        let sample = Sample { at: Instant::now(), records, published: self.metrics.published_records() };
         self.pace.lock().unwrap_or_else(PoisonError::into_inner).note(sample);
     }
 
     /// The snapshot. Waits for the database a second at most.
     pub async fn status(&self) -> Status {
-        let (segments, jobs) = tokio::join!(self.distribution(PATIENCE), self.newest_jobs());
+        let (segments, jobs) = tokio::join!(self.distribution(READ_DEADLINE), self.newest_jobs());
         let read = Reading::new(self.metrics.gather());
         let lag = read.lag();
         Status {
@@ -122,7 +122,7 @@ impl Board {
     /// `None` where they could never be read: the database does not answer, or the service's role may not read them.
     async fn newest_jobs(&self) -> Option<Vec<JobStatus>> {
         let pool = self.store.get()?.pool.clone();
-        self.jobs.get(PATIENCE, async move { jobs::read(&pool).await }).await.map(|(_, jobs)| jobs)
+        self.jobs.get(READ_DEADLINE, async move { jobs::read(&pool).await }).await.map(|(_, jobs)| jobs)
     }
 
     fn process(&self, read: &Reading) -> Process {
@@ -137,13 +137,13 @@ impl Board {
 
     fn throughput(&self, read: &Reading) -> Throughput {
         let pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
-        let (records_per_second, said_per_second) = pace.present();
+        let (records_per_second, published_per_second) = pace.present();
         Throughput {
             records_per_second,
-            said_per_second,
+            published_per_second,
             history: pace.history(),
             outcomes: read.counts("segmenter_records_total", "outcome"),
-            said: self.metrics.said(),
+            published: self.metrics.published_records(),
         }
     }
 }

@@ -9,9 +9,9 @@ use sqlx::PgPool;
 use tracing::debug;
 use uuid::Uuid;
 
+use crate::jobs::deferred;
 use crate::jobs::run;
-use crate::jobs::saying;
-use crate::jobs::snapshot::Report;
+use crate::jobs::snapshot::JobReport;
 use crate::jobs::spec::Spec;
 use crate::store::jobs::{self, Counts, JobRecord, Part};
 use crate::telemetry::metrics::{JOB_KINDS, JobsOfAKind, Metrics, OPEN_JOB_STATES};
@@ -27,7 +27,7 @@ const SHOWN: i64 = 8;
 pub struct JobStatus {
     pub id: Uuid,
     pub kind: String,
-    /// `running`, `saying`, `paused`, `interrupted`, `cancelling`, `cancelled` or `done`.
+    /// `running`, `publishing`, `paused`, `interrupted`, `cancelling`, `cancelled` or `done`.
     pub state: &'static str,
     /// How much of its source it has passed, of about how much; `null` for a job of a newer version.
     pub passed: Option<u64>,
@@ -61,9 +61,9 @@ pub(super) async fn read(pool: &PgPool) -> Result<Vec<JobStatus>, sqlx::Error> {
 
 fn status(job: JobRecord, parts: &[Part]) -> JobStatus {
     let spec: Option<Spec> = serde_json::from_value(job.spec.clone()).ok();
-    let report: Report = serde_json::from_value(job.report.clone()).unwrap_or_default();
-    let report = if job.is_owned() { report } else { Report::default() };
-    let work = parts.iter().filter(|part| part.name != saying::PART);
+    let report: JobReport = serde_json::from_value(job.report.clone()).unwrap_or_default();
+    let report = if job.is_owned() { report } else { JobReport::default() };
+    let work = parts.iter().filter(|part| part.name != deferred::PART);
     JobStatus {
         id: job.id,
         state: job.state(),

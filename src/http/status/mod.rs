@@ -10,7 +10,7 @@ mod reading;
 use serde::Serialize;
 
 use crate::config::ShownSetting;
-use crate::runtime::health::Report;
+use crate::runtime::health::HealthReport;
 use crate::store::lookup::Share;
 
 pub use board::Board;
@@ -22,7 +22,7 @@ pub use pace::{Pace, Sample};
 #[serde(rename_all = "camelCase")]
 pub struct Status {
     pub process: Process,
-    pub health: Report,
+    pub health: HealthReport,
     pub throughput: Throughput,
     pub intake: Intake,
     pub lag: Lag,
@@ -61,13 +61,13 @@ pub struct Process {
 pub struct Throughput {
     /// Records finished a second, over the last ten seconds.
     pub records_per_second: f64,
-    /// Changes, repeats and null records acknowledged on segment-changed a second, over the same time.
-    pub said_per_second: f64,
+    /// Changes, repeats and tombstones acknowledged on segment-changed a second, over the same time.
+    pub published_per_second: f64,
     /// Records finished a second, for each stretch of five seconds, the newest last; at most sixty.
     pub history: Vec<f64>,
     /// Records by outcome.
     pub outcomes: Vec<Count>,
-    pub said: u64,
+    pub published: u64,
 }
 
 /// What was taken in and is not finished.
@@ -103,7 +103,7 @@ pub struct PartitionLag {
     pub seconds: f64,
 }
 
-/// Changes that are committed and not said, of all processes.
+/// Changes that are committed and not published, of all processes.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Outbox {

@@ -19,7 +19,7 @@ pub struct Sample {
     /// Records finished.
     pub records: u64,
     /// Records acknowledged on segment-changed.
-    pub said: u64,
+    pub published: u64,
 }
 
 /// The totals of the last five minutes.
@@ -40,7 +40,7 @@ impl Pace {
         let Some(last) = self.0.back() else { return (0.0, 0.0) };
         let is_recent = |sample: &&Sample| last.at.saturating_duration_since(sample.at) <= PRESENT;
         let first = self.0.iter().find(is_recent).unwrap_or(last);
-        (rate(first, last, |sample| sample.records), rate(first, last, |sample| sample.said))
+        (rate(first, last, |sample| sample.records), rate(first, last, |sample| sample.published))
     }
 
     /// Records finished a second in each stretch of five looks, the newest last.
@@ -69,7 +69,7 @@ mod tests {
         let (start, mut pace) = (Instant::now(), Pace::default());
         for look in 0..looks {
             let at = start + INTERVAL * u32::try_from(look).unwrap();
-            pace.note(Sample { at, records: look * a_second, said: look });
+            pace.note(Sample { at, records: look * a_second, published: look });
         }
         pace
     }

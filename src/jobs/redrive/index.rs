@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::domain::event::Millis;
-use crate::ingest::dead_letter_reader::{DeadLetter, Origin, Place};
+use crate::ingest::dead_letter_reader::{DeadLetter, DeadLetterPosition, Origin};
 
 /// About 100 bytes a record that has dead letters; no key and no value is held.
 #[derive(Debug, Default)]
@@ -20,23 +20,26 @@ struct Newest {
 }
 
 /// The newest has been tried most often; between equals one that is whole is better, then a later one.
-type Rank = (u32, bool, Millis, Place);
+type Rank = (u32, bool, Millis, DeadLetterPosition);
 
 impl Index {
-    pub fn note(&mut self, letter: &DeadLetter) {
-        let rank = rank(letter);
-        if let Some(newest) = self.newest.get_mut(&letter.origin) {
+    pub fn note(&mut self, dead_letter: &DeadLetter) {
+        let rank = rank(dead_letter);
+        if let Some(newest) = self.newest.get_mut(&dead_letter.origin) {
             newest.times = newest.times.saturating_add(1);
             newest.rank = newest.rank.max(rank);
             return;
         }
-        let origin = Origin { topic: self.shared(&letter.origin.topic), ..letter.origin };
+        let origin = Origin { topic: self.shared(&dead_letter.origin.topic), ..dead_letter.origin };
         self.newest.insert(origin, Newest { rank, times: 1 });
     }
 
     /// How many dead letters there are of the same record, if this is the newest of them.
-    pub fn times_if_newest(&self, letter: &DeadLetter) -> Option<u32> {
-        self.newest.get(&letter.origin).filter(|newest| newest.rank == rank(letter)).map(|newest| newest.times)
+    pub fn times_if_newest(&self, dead_letter: &DeadLetter) -> Option<u32> {
+        self.newest
+            .get(&dead_letter.origin)
+            .filter(|newest| newest.rank == rank(dead_letter))
+            .map(|newest| newest.times)
     }
 
     /// One copy of each topic's name.
@@ -49,6 +52,6 @@ impl Index {
     }
 }
 
-fn rank(letter: &DeadLetter) -> Rank {
-    (letter.attempts, !letter.content.is_truncated(), letter.failed_at, letter.place)
+fn rank(dead_letter: &DeadLetter) -> Rank {
+    (dead_letter.attempts, !dead_letter.content.is_truncated(), dead_letter.failed_at, dead_letter.place)
 }

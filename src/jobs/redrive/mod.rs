@@ -3,7 +3,7 @@
 //! ```text
 //! index       every dead letter's coordinates → which of its repeats is the newest
 //! selection   two passes over the topic: index it, then give the newest of each that the operator's filter takes
-//! redrive     batches of them into the fold: a rehearsal that only reads, or for good
+//! redrive     batches of them into the fold: a dry_run that only reads, or for good
 //! tally       what became of them
 //! ```
 //!

@@ -1,7 +1,7 @@
 //! Redriving: dead letters decoded as from their original topics and folded, in batches.
 
 use super::selection::{Filter, Seen, Selected, Selection};
-use super::tally::{Fate, NotRedrivable, Tally};
+use super::tally::{NotRedrivable, RedriveOutcome, Tally};
 use crate::codec::Decoded;
 use crate::domain::event::{Event, Kind, Rejection};
 use crate::ingest::dead_letter_reader::DeadLetter;
@@ -15,12 +15,12 @@ use crate::runtime::halt::Halt;
 use crate::runtime::stop::Stop;
 use crate::store::Store;
 use crate::store::apply::{ItemOutcome, Progress};
-use crate::store::rehearse::Rehearsal;
+use crate::store::dry_run::DryRun;
 use crate::store::task::Task;
 
 /// What a redrive needs to know.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub struct RedriveOptions {
     pub source: Source,
     pub filter: Filter,
     pub rules: Rules,
@@ -45,21 +45,23 @@ impl Rules {
     /// Decodes the original under its own coordinates and at its own time.
     ///
     /// # Errors
-    /// The schema registry, which has to be asked for its schema, is away. Inside: it cannot or must not be tried again.
-    pub async fn judge(&self, letter: &DeadLetter) -> Result<Result<(Kind, Decoded), NotRedrivable>, Halt> {
-        let Some(kind) = self.topics.kind_of(&letter.origin.topic) else { return Ok(Err(NotRedrivable::UnknownTopic)) };
-        let Some(original) = letter.original(kind) else { return Ok(Err(NotRedrivable::Truncated)) };
-        if letter.attempts >= self.max_attempts {
+    /// The schema registry, which has to be asked for its schema, is unavailable. Inside: it cannot or must not be tried again.
+    pub async fn judge(&self, dead_letter: &DeadLetter) -> Result<Result<(Kind, Decoded), NotRedrivable>, Halt> {
+        let Some(kind) = self.topics.kind_of(&dead_letter.origin.topic) else {
+            return Ok(Err(NotRedrivable::UnknownTopic));
+        };
+        let Some(original) = dead_letter.original(kind) else { return Ok(Err(NotRedrivable::Truncated)) };
+        if dead_letter.attempts >= self.max_attempts {
             return Ok(Err(NotRedrivable::AttemptsExhausted));
         }
-        let decoded = self.decoder.decode(&original, letter.schema_header()).await?;
+        let decoded = self.decoder.decode(&original, dead_letter.schema_header()).await?;
         Ok(Ok((kind, decoded)))
     }
 }
 
 /// What a redrive came to, also where it was cut short.
 #[derive(Debug, Default)]
-pub struct Report {
+pub struct RedriveReport {
     pub seen: Seen,
     pub tally: Tally,
     /// Whether the numbers of a dry run hold also for users with dead letters in several batches.
@@ -72,12 +74,12 @@ const REHEARSAL_MEMORY: usize = 200 * 1024 * 1024;
 
 /// Redrives; tells `told` of each dead letter and what became of it.
 pub async fn run(
-    settings: &Settings,
+    settings: &RedriveOptions,
     store: Store,
     stop: &Stop,
-    told: &mut (dyn FnMut(&Selected, Fate) + Send),
-) -> Report {
-    let mut report = Report { is_exact: true, ..Report::default() };
+    told: &mut (dyn FnMut(&Selected, RedriveOutcome) + Send),
+) -> RedriveReport {
+    let mut report = RedriveReport { is_exact: true, ..RedriveReport::default() };
     if let Err(halt) = redrive(settings, store, stop, told, &mut report).await {
         report.halted = Some(halt);
     }
@@ -85,11 +87,11 @@ pub async fn run(
 }
 
 async fn redrive(
-    settings: &Settings,
+    settings: &RedriveOptions,
     store: Store,
     stop: &Stop,
-    told: &mut (dyn FnMut(&Selected, Fate) + Send),
-    report: &mut Report,
+    told: &mut (dyn FnMut(&Selected, RedriveOutcome) + Send),
+    report: &mut RedriveReport,
 ) -> Result<(), Halt> {
     let (source, filter) = (settings.source.clone(), settings.filter.clone());
     let mut selection = blocking(move || Selection::open(&source, filter)).await??;
@@ -97,7 +99,7 @@ async fn redrive(
     let mut way = if settings.execute {
         Way::Execute(Box::new(BatchWriter::start(store, &settings.output, stop.clone()).await?))
     } else {
-        Way::Rehearse(Rehearsal::new(store, REHEARSAL_MEMORY))
+        Way::DryRun(DryRun::new(store, REHEARSAL_MEMORY))
     };
     let mut ended = Ok(());
     loop {
@@ -109,28 +111,28 @@ async fn redrive(
         .await?;
         selection = given_back;
         ended = match next {
-            Ok(letters) if letters.is_empty() => break,
-            Ok(letters) => way.redrive(letters, &settings.rules, told, &mut report.tally).await,
+            Ok(dead_letters) if dead_letters.is_empty() => break,
+            Ok(dead_letters) => way.redrive(dead_letters, &settings.rules, told, &mut report.tally).await,
             Err(error) => Err(error.into()),
         };
         if ended.is_err() || stop.is_requested() {
             break;
         }
     }
-    // What was stored is said, whatever came after.
+    // What was stored is published, whatever came after.
     ended.and(way.finish(stop, report).await)
 }
 
 /// The next dead letters, within the limits of a batch.
 fn next_batch(selection: &mut Selection, limits: BatchLimits, left: u64) -> Result<Vec<Selected>, ReadError> {
     let most = usize::try_from(left).unwrap_or(usize::MAX).min(limits.records);
-    let (mut letters, mut bytes) = (Vec::new(), 0);
-    while letters.len() < most && bytes < limits.bytes {
+    let (mut dead_letters, mut bytes) = (Vec::new(), 0);
+    while dead_letters.len() < most && bytes < limits.bytes {
         let Some(selected) = selection.next_selected()? else { break };
-        bytes += selected.letter.size();
-        letters.push(selected);
+        bytes += selected.dead_letter.size();
+        dead_letters.push(selected);
     }
-    Ok(letters)
+    Ok(dead_letters)
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Halt> {
@@ -139,23 +141,25 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 
 /// For good, or not.
 enum Way {
-    Rehearse(Rehearsal),
+    DryRun(DryRun),
     Execute(Box<BatchWriter>),
 }
 
 impl Way {
     async fn redrive(
         &mut self,
-        letters: Vec<Selected>,
+        dead_letters: Vec<Selected>,
         rules: &Rules,
-        told: &mut (dyn FnMut(&Selected, Fate) + Send),
+        told: &mut (dyn FnMut(&Selected, RedriveOutcome) + Send),
         tally: &mut Tally,
     ) -> Result<(), Halt> {
-        let (mut events, mut folding, mut ended) = (Vec::new(), Vec::new(), Vec::with_capacity(letters.len()));
-        for selected in letters {
-            match rules.judge(&selected.letter).await? {
-                Err(why) => ended.push((selected, End::Fate(Fate::NotRedrivable(why)))),
-                Ok((_, Decoded::Skipped(skip))) => ended.push((selected, End::Fate(Fate::Skipped(skip)))),
+        let (mut events, mut folding, mut ended) = (Vec::new(), Vec::new(), Vec::with_capacity(dead_letters.len()));
+        for selected in dead_letters {
+            match rules.judge(&selected.dead_letter).await? {
+                Err(why) => ended.push((selected, End::RedriveOutcome(RedriveOutcome::NotRedrivable(why)))),
+                Ok((_, Decoded::Skipped(skip))) => {
+                    ended.push((selected, End::RedriveOutcome(RedriveOutcome::Skipped(skip))))
+                }
                 Ok((kind, Decoded::Rejected(rejection))) => ended.push((selected, End::Rejected(kind, rejection))),
                 Ok((kind, Decoded::Event(event))) => {
                     events.push(event);
@@ -166,28 +170,28 @@ impl Way {
         let outcomes = if events.is_empty() { Vec::new() } else { self.fold(&events, tally).await? };
         for ((selected, kind), outcome) in folding.into_iter().zip(outcomes) {
             let end = match outcome {
-                Ok(outcome) => End::Fate(Fate::Merged(outcome)),
+                Ok(outcome) => End::RedriveOutcome(RedriveOutcome::Merged(outcome)),
                 Err(rejection) => End::Rejected(kind, rejection),
             };
             ended.push((selected, end));
         }
         let mut again = Vec::new();
         for (selected, end) in ended {
-            let fate = match &end {
-                End::Fate(fate) => *fate,
-                End::Rejected(_, rejection) => Fate::StillRejected(rejection.reason),
+            let outcome = match &end {
+                End::RedriveOutcome(outcome) => *outcome,
+                End::Rejected(_, rejection) => RedriveOutcome::StillRejected(rejection.reason),
             };
             tally.considered += 1;
             tally.superseded += u64::from(selected.times.saturating_sub(1));
-            tally.count(fate);
-            told(&selected, fate);
+            tally.count(outcome);
+            told(&selected, outcome);
             if let End::Rejected(kind, rejection) = end {
                 again.extend(rejected_again(selected, kind, rejection));
             }
         }
         match self {
             Self::Execute(writer) if !again.is_empty() => writer.reject(again).await,
-            Self::Execute(_) | Self::Rehearse(_) => Ok(()),
+            Self::Execute(_) | Self::DryRun(_) => Ok(()),
         }
     }
 
@@ -199,19 +203,19 @@ impl Way {
                 tally.changes += changes;
                 Ok(outcomes)
             }
-            Self::Rehearse(rehearsal) => {
-                let outcomes = rehearsal.advance(Task::Merge(events)).await?;
-                tally.changes = rehearsal.changes;
+            Self::DryRun(dry_run) => {
+                let outcomes = dry_run.advance(Task::Merge(events)).await?;
+                tally.changes = dry_run.changes;
                 Ok(outcomes)
             }
         }
     }
 
-    async fn finish(self, stop: &Stop, report: &mut Report) -> Result<(), Halt> {
+    async fn finish(self, stop: &Stop, report: &mut RedriveReport) -> Result<(), Halt> {
         match self {
             Self::Execute(writer) => writer.finish().await,
-            Self::Rehearse(rehearsal) => {
-                report.is_exact = rehearsal.is_exact;
+            Self::DryRun(dry_run) => {
+                report.is_exact = dry_run.is_exact;
                 if stop.is_requested() { Err(Halt::Interrupted) } else { Ok(()) }
             }
         }
@@ -220,12 +224,12 @@ impl Way {
 
 /// What became of a dead letter in its batch.
 enum End {
-    Fate(Fate),
+    RedriveOutcome(RedriveOutcome),
     Rejected(Kind, Rejection),
 }
 
 fn rejected_again(selected: Selected, kind: Kind, rejection: Rejection) -> Option<Refused> {
-    let attempts = selected.letter.attempts.saturating_add(1);
-    let record = selected.letter.into_original(kind)?;
+    let attempts = selected.dead_letter.attempts.saturating_add(1);
+    let record = selected.dead_letter.into_original(kind)?;
     Some(Refused { rejected: Rejected { record, rejection }, attempts })
 }

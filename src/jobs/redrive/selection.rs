@@ -22,12 +22,12 @@ pub struct Filter {
 }
 
 impl Filter {
-    pub fn takes(&self, letter: &DeadLetter) -> bool {
-        let reason = self.reasons.is_empty() || self.reasons.contains(&letter.reason);
-        let time =
-            self.from.is_none_or(|from| letter.failed_at >= from) && self.to.is_none_or(|to| letter.failed_at < to);
-        let topic = self.topic.as_deref().is_none_or(|topic| *letter.origin.topic == *topic);
-        let user = self.user.as_ref().is_none_or(|user| letter.key.as_deref() == Some(user.as_bytes()));
+    pub fn takes(&self, dead_letter: &DeadLetter) -> bool {
+        let reason = self.reasons.is_empty() || self.reasons.contains(&dead_letter.reason);
+        let time = self.from.is_none_or(|from| dead_letter.failed_at >= from)
+            && self.to.is_none_or(|to| dead_letter.failed_at < to);
+        let topic = self.topic.as_deref().is_none_or(|topic| *dead_letter.origin.topic == *topic);
+        let user = self.user.as_ref().is_none_or(|user| dead_letter.key.as_deref() == Some(user.as_bytes()));
         reason && time && topic && user
     }
 }
@@ -53,7 +53,7 @@ pub struct Seen {
 /// A dead letter that is the newest of its record.
 #[derive(Debug)]
 pub struct Selected {
-    pub letter: DeadLetter,
+    pub dead_letter: DeadLetter,
     /// How many dead letters there are of the record.
     pub times: u32,
 }
@@ -70,7 +70,7 @@ impl Selection {
         while let Some(message) = reader.next_record()? {
             seen.records += 1;
             match DeadLetter::parse(&message) {
-                Ok(letter) => index.note(&letter),
+                Ok(dead_letter) => index.note(&dead_letter),
                 Err(foreign) => {
                     seen.foreign += 1;
                     seen.first_foreign.get_or_insert(foreign);
@@ -86,10 +86,10 @@ impl Selection {
     /// The topic cannot be read.
     pub fn next_selected(&mut self) -> Result<Option<Selected>, ReadError> {
         while let Some(message) = self.reader.next_record()? {
-            let Ok(letter) = DeadLetter::parse(&message) else { continue };
-            let Some(times) = self.index.times_if_newest(&letter) else { continue };
-            if self.filter.takes(&letter) {
-                return Ok(Some(Selected { letter, times }));
+            let Ok(dead_letter) = DeadLetter::parse(&message) else { continue };
+            let Some(times) = self.index.times_if_newest(&dead_letter) else { continue };
+            if self.filter.takes(&dead_letter) {
+                return Ok(Some(Selected { dead_letter, times }));
             }
         }
         Ok(None)

@@ -31,14 +31,14 @@ impl NotRedrivable {
 
 /// What became, or would become, of one dead letter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
+pub enum RedriveOutcome {
     Merged(profile::Outcome),
     Skipped(Skip),
     StillRejected(Reason),
     NotRedrivable(NotRedrivable),
 }
 
-impl Fate {
+impl RedriveOutcome {
     /// The outcome and, where there is one, the reason for it.
     pub fn names(self) -> (&'static str, Option<&'static str>) {
         match self {
@@ -75,14 +75,14 @@ pub struct Tally {
 }
 
 impl Tally {
-    pub fn count(&mut self, fate: Fate) {
-        match fate {
-            Fate::Merged(profile::Outcome::Applied) => self.applied += 1,
-            Fate::Merged(profile::Outcome::Unchanged) => self.unchanged += 1,
-            Fate::Merged(profile::Outcome::Stale) => self.stale += 1,
-            Fate::Skipped(_) => self.skipped += 1,
-            Fate::StillRejected(reason) => *self.still_rejected.entry(reason.as_str()).or_default() += 1,
-            Fate::NotRedrivable(why) => *self.not_redrivable.entry(why.as_str()).or_default() += 1,
+    pub fn count(&mut self, outcome: RedriveOutcome) {
+        match outcome {
+            RedriveOutcome::Merged(profile::Outcome::Applied) => self.applied += 1,
+            RedriveOutcome::Merged(profile::Outcome::Unchanged) => self.unchanged += 1,
+            RedriveOutcome::Merged(profile::Outcome::Stale) => self.stale += 1,
+            RedriveOutcome::Skipped(_) => self.skipped += 1,
+            RedriveOutcome::StillRejected(reason) => *self.still_rejected.entry(reason.as_str()).or_default() += 1,
+            RedriveOutcome::NotRedrivable(why) => *self.not_redrivable.entry(why.as_str()).or_default() += 1,
         }
     }
 

@@ -67,7 +67,7 @@ impl ReplaySource {
     /// The next batch, of about `most` records.
     ///
     /// # Errors
-    /// The brokers are away, a topic is gone, retention has cut into what is left, or a stop was requested.
+    /// The brokers are unavailable, a topic is gone, retention has cut into what is left, or a stop was requested.
     pub async fn next(&mut self, most: usize) -> Result<Option<Batch>, Halt> {
         self.most.store(most, Ordering::Relaxed);
         self.batches.recv().await.transpose()

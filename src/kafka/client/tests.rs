@@ -2,10 +2,10 @@
 
 use super::*;
 
-fn events_of(errors: &[(KafkaError, &str)]) -> Heard {
+fn events_of(errors: &[(KafkaError, &str)]) -> ReportedRefusal {
     let events = ClientEvents::new("test");
     errors.iter().for_each(|(error, reason)| events.remember(error, reason));
-    events.heard.send_replace(Heard::default())
+    events.reported.send_replace(ReportedRefusal::default())
 }
 
 #[test]
@@ -16,15 +16,16 @@ fn only_a_refusal_after_which_no_broker_is_left_is_one_by_all() {
     assert_eq!(by_all(&[(global(SSL), "one")]), None);
     assert_eq!(by_all(&[(global(BrokerTransportFailure), "away"), (global(AllBrokersDown), "")]), None);
     assert_eq!(by_all(&[(global(SSL), "one"), (global(AllBrokersDown), "")]).as_deref(), Some("one"));
-    let one_is_away = [
+    let one_is_unavailable = [
         (global(BrokerTransportFailure), "away"),
         (global(Authentication), "two"),
         (global(BrokerTransportFailure), "SSL handshake failed: Disconnected"),
         (global(AllBrokersDown), ""),
     ];
-    assert_eq!(by_all(&one_is_away).as_deref(), Some("two"));
-    let then_away = [(global(SSL), "one"), (global(BrokerTransportFailure), "away"), (global(AllBrokersDown), "")];
-    assert_eq!(by_all(&then_away), None);
+    assert_eq!(by_all(&one_is_unavailable).as_deref(), Some("two"));
+    let then_unavailable =
+        [(global(SSL), "one"), (global(BrokerTransportFailure), "away"), (global(AllBrokersDown), "")];
+    assert_eq!(by_all(&then_unavailable), None);
 }
 
 #[test]

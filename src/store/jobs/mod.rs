@@ -13,7 +13,7 @@ use sqlx::postgres::{PgConnection, PgPool, types::PgInterval};
 use uuid::Uuid;
 
 pub use counts::Counts;
-pub use record::{JobRecord, Part, Stage, Wanted, find, list, newest, parts};
+pub use record::{JobRecord, Part, Phase, Requested, find, list, newest, parts};
 
 use super::error::StoreError;
 use super::sql;
@@ -162,7 +162,7 @@ pub async fn failures(pool: &PgPool, id: Uuid, limit: i64) -> Result<Vec<(String
 /// What the job's row tells its owner.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Instructions {
-    pub wanted: Wanted,
+    pub requested: Requested,
     pub throttle: serde_json::Value,
 }
 
@@ -178,7 +178,7 @@ pub async fn beat(
     let row: Option<(String, serde_json::Value)> = sql::query_as(
         r#"
         update segmenter.jobs set leased_until = clock_timestamp() + $3, report = $4
-        where id = $1 and owner = $2 returning wanted, throttle"#,
+        where id = $1 and owner = $2 returning requested, throttle"#,
     )
     .bind(id)
     .bind(owner)
@@ -187,22 +187,22 @@ pub async fn beat(
     .fetch_optional(&mut *transaction)
     .await?;
     transaction.commit().await?;
-    Ok(row.map(|(wanted, throttle)| Instructions { wanted: Wanted::parse(&wanted), throttle }))
+    Ok(row.map(|(requested, throttle)| Instructions { requested: Requested::parse(&requested), throttle }))
 }
 
-/// Moves the job to its next stage, or ends it, which also ends the lease. False once somebody else owns the job.
-pub async fn enter_stage(pool: &PgPool, id: Uuid, owner: Uuid, stage: Stage) -> Result<bool, sqlx::Error> {
+/// Moves the job to its next phase, or ends it, which also ends the lease. False once somebody else owns the job.
+pub async fn enter_stage(pool: &PgPool, id: Uuid, owner: Uuid, phase: Phase) -> Result<bool, sqlx::Error> {
     let entered = sql::query(
         r#"
         update segmenter.jobs
-        set stage = $3, ended_at = case when $4 then clock_timestamp() end,
+        set phase = $3, ended_at = case when $4 then clock_timestamp() end,
             leased_until = case when $4 then 'epoch' else leased_until end
         where id = $1 and owner = $2"#,
     )
     .bind(id)
     .bind(owner)
-    .bind(stage.as_str())
-    .bind(stage.is_end());
+    .bind(phase.as_str())
+    .bind(phase.is_end());
     Ok(sql::execute(pool, entered).await? > 0)
 }
 
@@ -216,10 +216,10 @@ pub async fn release(pool: &PgPool, id: Uuid, owner: Uuid) -> Result<(), sqlx::E
 }
 
 /// Asks the owner of a job for something; false if there is no such job, or it has ended.
-pub async fn ask(pool: &PgPool, id: Uuid, wanted: Wanted) -> Result<bool, sqlx::Error> {
-    let asked = sql::query("update segmenter.jobs set wanted = $2 where id = $1 and ended_at is null")
+pub async fn ask(pool: &PgPool, id: Uuid, requested: Requested) -> Result<bool, sqlx::Error> {
+    let asked = sql::query("update segmenter.jobs set requested = $2 where id = $1 and ended_at is null")
         .bind(id)
-        .bind(wanted.as_str());
+        .bind(requested.as_str());
     Ok(sql::execute(pool, asked).await? > 0)
 }
 

@@ -13,13 +13,13 @@ use crate::store::sql;
 
 /// What the people in charge want of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wanted {
+pub enum Requested {
     Run,
     Pause,
     Cancel,
 }
 
-impl Wanted {
+impl Requested {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Run => "run",
@@ -41,21 +41,21 @@ impl Wanted {
 /// How far a job has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Stage {
-    /// Working through its source, quietly.
+pub enum Phase {
+    /// Working through its source, deferred.
     Work,
-    /// Saying what it changed.
-    Say,
+    /// ChangeBody what it changed.
+    Publish,
     Done,
-    /// Ended early; what it had changed was said.
+    /// Ended early; what it had changed was published.
     Cancelled,
 }
 
-impl Stage {
+impl Phase {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Work => "work",
-            Self::Say => "say",
+            Self::Publish => "publish",
             Self::Done => "done",
             Self::Cancelled => "cancelled",
         }
@@ -68,7 +68,7 @@ impl Stage {
     /// The column has a check: there are no other words.
     fn parse(word: &str) -> Self {
         match word {
-            "say" => Self::Say,
+            "publish" => Self::Publish,
             "done" => Self::Done,
             "cancelled" => Self::Cancelled,
             _ => Self::Work,
@@ -83,8 +83,8 @@ pub struct JobRecord {
     pub kind: String,
     pub spec: serde_json::Value,
     pub throttle: serde_json::Value,
-    pub wanted: Wanted,
-    pub stage: Stage,
+    pub requested: Requested,
+    pub phase: Phase,
     /// Host and process of the last owner.
     pub owner_name: Option<String>,
     /// How long the lease still lasts; `None` while nobody is at it.
@@ -103,14 +103,14 @@ impl JobRecord {
 
     /// Its state, in a word.
     pub fn state(&self) -> &'static str {
-        match (self.stage, self.wanted) {
-            (Stage::Done, _) => "done",
-            (Stage::Cancelled, _) => "cancelled",
-            (Stage::Work | Stage::Say, Wanted::Pause) => "paused",
-            (Stage::Work | Stage::Say, Wanted::Run | Wanted::Cancel) if !self.is_owned() => "interrupted",
-            (Stage::Work, Wanted::Cancel) => "cancelling",
-            (Stage::Work, Wanted::Run) => "running",
-            (Stage::Say, _) => "saying",
+        match (self.phase, self.requested) {
+            (Phase::Done, _) => "done",
+            (Phase::Cancelled, _) => "cancelled",
+            (Phase::Work | Phase::Publish, Requested::Pause) => "paused",
+            (Phase::Work | Phase::Publish, Requested::Run | Requested::Cancel) if !self.is_owned() => "interrupted",
+            (Phase::Work, Requested::Cancel) => "cancelling",
+            (Phase::Work, Requested::Run) => "running",
+            (Phase::Publish, _) => "publishing",
         }
     }
 }
@@ -129,7 +129,7 @@ pub struct Part {
 
 macro_rules! columns {
     () => {
-        r#"select id, kind, spec, throttle, wanted, stage, owner_name, report,
+        r#"select id, kind, spec, throttle, requested, phase, owner_name, report,
         greatest(0, extract(epoch from leased_until - clock_timestamp()))::float8 as leased_for,
         floor(extract(epoch from created_at) * 1000)::bigint as created_at,
         floor(extract(epoch from ended_at) * 1000)::bigint as ended_at from segmenter.jobs "#
@@ -175,8 +175,8 @@ impl<'r> FromRow<'r, PgRow> for JobRecord {
             kind: row.try_get("kind")?,
             spec: row.try_get("spec")?,
             throttle: row.try_get("throttle")?,
-            wanted: Wanted::parse(row.try_get("wanted")?),
-            stage: Stage::parse(row.try_get("stage")?),
+            requested: Requested::parse(row.try_get("requested")?),
+            phase: Phase::parse(row.try_get("phase")?),
             owner_name: row.try_get("owner_name")?,
             leased_for: Duration::try_from_secs_f64(leased_for).ok().filter(|left| !left.is_zero()),
             report: row.try_get("report")?,

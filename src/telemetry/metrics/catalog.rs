@@ -10,7 +10,7 @@ use prometheus::{
 };
 
 use super::labels::{DATABASE_ERROR_CLASSES, JOB_KINDS, OPEN_JOB_STATES, REGISTRY_ANSWERS};
-use super::{Metrics, Published, RebalanceKind, RecordOutcome, SpanFate, Stage};
+use super::{Metrics, Published, RebalanceKind, RecordOutcome, SpanOutcome, Stage};
 use crate::config::OutOfRange;
 use crate::domain::event::{Reason, Skip};
 
@@ -164,7 +164,7 @@ fn register() -> prometheus::Result<(Metrics, Vec<Documented>)> {
     let published = to.counters(
         "published_total",
         &["kind"],
-        "Records on segment-changed: changes, repeats of newer ones, null records",
+        "Records on segment-changed: changes, repeats of newer ones, tombstones",
     )?;
     let commits = to.counters("commits_total", &["result"], "Offset commits")?;
     let offset_out_of_range = to.counters(
@@ -203,11 +203,11 @@ fn register() -> prometheus::Result<(Metrics, Vec<Documented>)> {
         to.whole_gauges("database_connections", &["state"], "Open connections of the pool, in use or idle")?;
     let trace_spans = to.counters(
         "trace_spans_total",
-        &["fate"],
+        &["outcome"],
         "Spans exported to the collector, refused by it or by its absence, dropped for want of room",
     )?;
     RebalanceKind::ALL.iter().for_each(|kind| rebalances.with_label_values(&[kind.as_str()]).reset());
-    SpanFate::ALL.iter().for_each(|fate| trace_spans.with_label_values(&[fate.as_str()]).reset());
+    SpanOutcome::ALL.iter().for_each(|outcome| trace_spans.with_label_values(&[outcome.as_str()]).reset());
     ["ok", "failed"].iter().for_each(|result| commits.with_label_values(&[result]).reset());
     OutOfRange::ALL.iter().for_each(|policy| offset_out_of_range.with_label_values(&[policy.as_str()]).reset());
     ["in_use", "idle"].iter().for_each(|state| connections.with_label_values(&[state]).set(0));
@@ -217,7 +217,7 @@ fn register() -> prometheus::Result<(Metrics, Vec<Documented>)> {
     let registry_answers = to.counters(
         "registry_answers_total",
         &["answer"],
-        "Answers of the schema registry; `away` counts those that did not come, or were not its own",
+        "Answers of the schema registry; `unavailable` counts those that did not come, or were not its own",
     )?;
     REGISTRY_ANSWERS.iter().for_each(|answer| registry_answers.with_label_values(&[answer]).reset());
     let build = to.whole_gauges(
@@ -278,8 +278,10 @@ fn register() -> prometheus::Result<(Metrics, Vec<Documented>)> {
             .counter("database_retries_total", "Transactions tried again at once, after a deadlock or the like")?,
         database_conflicts: to
             .counter("database_conflicts_total", "Users folded again because another process had written them")?,
-        outbox_depth: to
-            .whole_gauge("outbox_depth_rows", "Committed folds whose changes are not said yet, of all processes")?,
+        outbox_depth: to.whole_gauge(
+            "outbox_depth_rows",
+            "Committed folds whose changes are not published yet, of all processes",
+        )?,
         outbox_oldest: to.gauge("outbox_oldest_age_seconds", "The age of the oldest of them")?,
         outbox_taken_over: to
             .counter("outbox_taken_over_total", "Outbox rows taken over because nobody held a lease on them")?,

@@ -54,7 +54,7 @@ words! {
 
 words! {
     /// The end of a trace's span.
-    SpanFate {
+    SpanOutcome {
         Exported = "exported",
         /// The collector did not take it.
         Failed = "failed",
@@ -68,13 +68,13 @@ pub(super) const DATABASE_ERROR_CLASSES: [&str; 6] =
     ["outage", "conflict", "foreign_key", "row_id_taken", "permanent", "misconfigured"];
 
 /// What a question to the schema registry can come to.
-pub(super) const REGISTRY_ANSWERS: [&str; 3] = ["found", "unknown", "away"];
+pub(super) const REGISTRY_ANSWERS: [&str; 3] = ["found", "unknown", "unavailable"];
 
 /// The kinds of jobs.
 pub const JOB_KINDS: [&str; 4] = ["replay", "backfill", "recompute", "republish"];
 
 /// The states of a job that has not ended.
-pub const OPEN_JOB_STATES: [&str; 5] = ["running", "saying", "paused", "cancelling", "interrupted"];
+pub const OPEN_JOB_STATES: [&str; 5] = ["running", "publishing", "paused", "cancelling", "interrupted"];
 
 /// How much is on its way at the moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

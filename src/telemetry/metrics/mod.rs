@@ -14,12 +14,12 @@ use prometheus::{
 use sqlx::PgPool;
 
 use crate::domain::event::{Kind, Reason, Skip};
-use crate::domain::ranking_change::{Change, Saying};
+use crate::domain::ranking_change::{ChangeBody, RankingChange};
 
 pub use catalog::markdown;
 pub use labels::{
     BrokerTotals, JOB_KINDS, JobsOfAKind, Load, OPEN_JOB_STATES, PartitionLag, Published, RebalanceKind, RecordOutcome,
-    SpanFate, Stage,
+    SpanOutcome, Stage,
 };
 
 /// All metrics of the process. Cheap to clone; every clone counts into the same.
@@ -134,8 +134,8 @@ impl Metrics {
         let _ = self.pool.set(pool);
     }
 
-    pub fn spans(&self, fate: SpanFate, count: u64) {
-        self.trace_spans.with_label_values(&[fate.as_str()]).inc_by(count);
+    pub fn spans(&self, outcome: SpanOutcome, count: u64) {
+        self.trace_spans.with_label_values(&[outcome.as_str()]).inc_by(count);
     }
 
     /// A partition that was given up has no lag here any more.
@@ -178,18 +178,18 @@ impl Metrics {
     }
 
     /// How many records were acknowledged on segment-changed.
-    pub fn said(&self) -> u64 {
+    pub fn published_records(&self) -> u64 {
         self.published.iter().map(IntCounter::get).sum()
     }
 
     /// A change was committed.
-    pub fn segment_change(&self, change: &Change) {
+    pub fn segment_change(&self, change: &RankingChange) {
         const NONE: &str = "none";
-        let (from, to) = match &change.saying {
-            Saying::Null => (NONE, "erased"),
-            Saying::Ranking(said) => (
-                said.previous.first().map_or(NONE, |scored| &scored.segment),
-                said.ranking.first().map_or(NONE, |assigned| &assigned.segment),
+        let (from, to) = match &change.body {
+            ChangeBody::Tombstone => (NONE, "erased"),
+            ChangeBody::Ranking(new) => (
+                new.previous.first().map_or(NONE, |scored| &scored.segment),
+                new.ranking.first().map_or(NONE, |ranked| &ranked.segment),
             ),
         };
         self.segment_changes.with_label_values(&[from, to]).inc();

@@ -20,7 +20,7 @@ use reqwest::blocking::Client as Http;
 use tracing::{info, warn};
 
 use super::variables::{self, Asked, variable};
-use crate::telemetry::metrics::{Metrics, SpanFate};
+use crate::telemetry::metrics::{Metrics, SpanOutcome};
 
 /// What makes spans and sends them, configured by the standard variables; `None` where they do not ask for it.
 ///
@@ -135,7 +135,7 @@ impl SpanProcessor for Bounded {
         let one_more = |waiting: usize| (waiting < self.room).then_some(waiting + 1);
         match self.waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more) {
             Ok(_) => self.batches.on_end(span),
-            Err(_) => self.metrics.spans(SpanFate::Dropped, 1),
+            Err(_) => self.metrics.spans(SpanOutcome::Dropped, 1),
         }
     }
 
@@ -167,8 +167,8 @@ impl SpanExporter for Counting {
         let count = batch.len();
         self.waiting.fetch_sub(count, Ordering::Relaxed);
         let sent = self.exporter.export(batch).await;
-        let fate = if sent.is_ok() { SpanFate::Exported } else { SpanFate::Failed };
-        self.metrics.spans(fate, count as u64);
+        let outcome = if sent.is_ok() { SpanOutcome::Exported } else { SpanOutcome::Failed };
+        self.metrics.spans(outcome, count as u64);
         let had_failed = self.failing.swap(sent.is_err(), Ordering::Relaxed);
         match &sent {
             Err(error) if !had_failed => {

@@ -21,9 +21,9 @@ mod spans;
 mod variables;
 
 #[cfg(not(feature = "otlp"))]
-pub use off::{SayTrace, Traces, WriteTrace};
+pub use off::{PublishTrace, Traces, WriteTrace};
 #[cfg(feature = "otlp")]
-pub use spans::{SayTrace, Traces, WriteTrace};
+pub use spans::{PublishTrace, Traces, WriteTrace};
 
 /// Standard variables that cannot be used; each with the rule that it breaks, and without its value.
 #[derive(Debug, thiserror::Error)]
@@ -32,7 +32,7 @@ pub struct Unusable(pub Vec<String>);
 
 /// Where a record came from.
 #[derive(Debug, Clone, Copy)]
-pub struct Place<'p> {
+pub struct Coordinates<'p> {
     pub topic: &'p str,
     pub partition: i32,
     pub offset: i64,
@@ -44,10 +44,10 @@ mod off {
     use std::time::Duration;
 
     use super::metrics::Metrics;
-    use crate::Place;
+    use crate::Coordinates;
     use crate::domain::event::{Event, Rejection};
     use crate::domain::profile::Outcome;
-    use crate::domain::ranking_change::Change;
+    use crate::domain::ranking_change::RankingChange;
 
     /// No traces.
     #[derive(Debug, Clone, Default)]
@@ -57,9 +57,9 @@ mod off {
     #[derive(Debug)]
     pub struct WriteTrace;
 
-    /// No trace of what is said.
+    /// No trace of what is published.
     #[derive(Debug)]
-    pub struct SayTrace;
+    pub struct PublishTrace;
 
     impl Traces {
         /// # Errors
@@ -68,12 +68,12 @@ mod off {
             Ok(Self(()))
         }
 
-        pub fn write_begins<'p>(&self, _: &mut [Event], _: impl Fn(usize) -> Option<Place<'p>>) -> WriteTrace {
+        pub fn write_begins<'p>(&self, _: &mut [Event], _: impl Fn(usize) -> Option<Coordinates<'p>>) -> WriteTrace {
             WriteTrace
         }
 
-        pub fn say_begins(&self, _: &str, _: &[Change]) -> SayTrace {
-            SayTrace
+        pub fn publish_begins(&self, _: &str, _: &[RankingChange]) -> PublishTrace {
+            PublishTrace
         }
 
         pub fn flush(&self, _: Duration) {}
@@ -83,7 +83,7 @@ mod off {
         pub fn end(self, _: &[Result<Outcome, Rejection>]) {}
     }
 
-    impl SayTrace {
+    impl PublishTrace {
         pub fn end(self, _: impl Fn(usize) -> bool) {}
     }
 }

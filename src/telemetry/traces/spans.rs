@@ -11,10 +11,10 @@ use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider, Span};
 use tracing::warn;
 
-use super::{Place, export};
+use super::{Coordinates, export};
 use crate::domain::event::{Event, Rejection};
 use crate::domain::profile::Outcome;
-use crate::domain::ranking_change::{Change, Saying};
+use crate::domain::ranking_change::{ChangeBody, RankingChange};
 use crate::telemetry::metrics::Metrics;
 
 /// Makes spans, or nothing where no collector is configured. Cheap to clone.
@@ -36,7 +36,7 @@ pub struct WriteTrace {
 
 /// The spans of changes on their way to segment-changed, by the place of each. Ended when dropped.
 #[derive(Debug, Default)]
-pub struct SayTrace(Vec<(usize, Span)>);
+pub struct PublishTrace(Vec<(usize, Span)>);
 
 impl Traces {
     /// Starts sending where the standard variables ask for it.
@@ -49,7 +49,11 @@ impl Traces {
     }
 
     /// A batch goes to the database. The events that are traced carry on their span here from now on.
-    pub fn write_begins<'p>(&self, events: &mut [Event], place: impl Fn(usize) -> Option<Place<'p>>) -> WriteTrace {
+    pub fn write_begins<'p>(
+        &self,
+        events: &mut [Event],
+        place: impl Fn(usize) -> Option<Coordinates<'p>>,
+    ) -> WriteTrace {
         let Some(Sending { tracer, .. }) = &self.0 else { return WriteTrace::default() };
         let mut trace = WriteTrace::default();
         let size = events.len();
@@ -77,11 +81,11 @@ impl Traces {
     }
 
     /// Changes go to `topic`.
-    pub fn say_begins(&self, topic: &str, changes: &[Change]) -> SayTrace {
-        let Some(Sending { tracer, .. }) = &self.0 else { return SayTrace::default() };
-        let span = |(index, change): (usize, &Change)| {
-            let Saying::Ranking(said) = &change.saying else { return None };
-            let parent = sampled(said.traceparent.as_deref())?;
+    pub fn publish_begins(&self, topic: &str, changes: &[RankingChange]) -> PublishTrace {
+        let Some(Sending { tracer, .. }) = &self.0 else { return PublishTrace::default() };
+        let span = |(index, change): (usize, &RankingChange)| {
+            let ChangeBody::Ranking(new) = &change.body else { return None };
+            let parent = sampled(new.traceparent.as_deref())?;
             let builder = tracer.span_builder(format!("send {topic}")).with_kind(SpanKind::Producer).with_attributes([
                 KeyValue::new("messaging.system", "kafka"),
                 KeyValue::new("messaging.operation.type", "send"),
@@ -90,7 +94,7 @@ impl Traces {
             ]);
             Some((index, tracer.build_with_context(builder, &Context::new().with_remote_span_context(parent))))
         };
-        SayTrace(changes.iter().enumerate().filter_map(span).collect())
+        PublishTrace(changes.iter().enumerate().filter_map(span).collect())
     }
 
     /// Sends what waits and ends; blocks for no longer than `within`.
@@ -116,12 +120,12 @@ impl WriteTrace {
     }
 }
 
-impl SayTrace {
-    /// The broker has acknowledged those changes of which `is_said` holds; the others are said again later.
-    pub fn end(mut self, is_said: impl Fn(usize) -> bool) {
+impl PublishTrace {
+    /// The broker has acknowledged those changes of which `is_published` holds; the others are published again later.
+    pub fn end(mut self, is_published: impl Fn(usize) -> bool) {
         for (index, span) in &mut self.0 {
-            if !is_said(*index) {
-                span.set_status(Status::error("not acknowledged; said again later"));
+            if !is_published(*index) {
+                span.set_status(Status::error("not acknowledged; published again later"));
             }
         }
     }

@@ -214,11 +214,11 @@ mod tests {
             ("OTEL_TRACES_SAMPLER", "hush"),
             ("OTEL_TRACES_EXPORTER", "hush"),
         ];
-        let said = read(&variables).unwrap_err().to_string();
+        let shown = read(&variables).unwrap_err().to_string();
         for (name, _) in variables {
-            assert_eq!(said.matches(&format!("{name}: ")).count(), 1, "{name} in {said}");
+            assert_eq!(shown.matches(&format!("{name}: ")).count(), 1, "{name} in {shown}");
         }
-        assert!(!said.contains("hush"), "{said}");
+        assert!(!shown.contains("hush"), "{shown}");
         let ratio = [ENDPOINT, ("OTEL_TRACES_SAMPLER", "traceidratio"), ("OTEL_TRACES_SAMPLER_ARG", "2")];
         assert!(read(&ratio).unwrap_err().to_string().contains("OTEL_TRACES_SAMPLER_ARG: "));
     }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{event_of, framed};
 use crate::avro::{EARLIER_ONBOARDING, ONBOARDING, SEGMENT_CHANGED};
-use crate::scene::{Numbers, PATIENCE, Scene, onboarding_event};
+use crate::scene::{DEADLINE, Numbers, Scene, onboarding_event};
 use crate::support::{Finished, Record, schema_registry, segmenter};
 use crate::world::assert_table_equals_oracle;
 use segmenter::domain::event::Kind;
@@ -29,7 +29,7 @@ impl Names {
             ("SEGMENTER_TOPICS_PROFILE_UPDATED", &self.0[1]),
             ("SEGMENTER_TOPICS_SEGMENT_CHANGED", &self.0[2]),
         ];
-        segmenter(&[&["schema"], arguments].concat(), &environment).finish(PATIENCE).await
+        segmenter(&[&["schema"], arguments].concat(), &environment).finish(DEADLINE).await
     }
 }
 
@@ -88,7 +88,7 @@ async fn schema_check_names_each_version_that_does_not_fit_and_in_which_directio
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn schema_check_reads_a_folder_and_says_75_of_a_registry_that_is_away() {
+async fn schema_check_reads_a_folder_and_says_75_of_a_registry_that_is_unavailable() {
     let names = Names::new();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().to_str().unwrap();
@@ -108,16 +108,16 @@ async fn schema_check_reads_a_folder_and_says_75_of_a_registry_that_is_away() {
     for command in ["check", "register"] {
         let away = names.schema("http://127.0.0.1:1", &[command]).await;
         assert_eq!(away.code, Some(75), "{}", away.log);
-        assert!(away.log.contains("the schema registry is away"), "{}", away.log);
+        assert!(away.log.contains("the schema registry is unavailable"), "{}", away.log);
     }
-    let unset = segmenter(&["schema", "check"], &[]).finish(PATIENCE).await;
+    let unset = segmenter(&["schema", "check"], &[]).finish(DEADLINE).await;
     assert_eq!(unset.code, Some(2), "{}", unset.log);
     let missing = names.schema("http://127.0.0.1:1", &["check", "--against", "no-such-folder"]).await;
     assert_eq!(missing.code, Some(2), "{}", missing.log);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_replay_asks_the_registry_too_and_says_75_where_it_is_away() {
+async fn a_replay_asks_the_registry_too_and_says_75_where_it_is_unavailable() {
     let (registry, scene) = (schema_registry(), Scene::new(1).await);
     scene.add_users(1).await;
     let id = registry.register(&format!("{}-value", scene.onboarding), ONBOARDING).await;
@@ -127,11 +127,11 @@ async fn a_replay_asks_the_registry_too_and_says_75_where_it_is_away() {
         let mut environment = scene.environment();
         environment.push(("SCHEMA_REGISTRY_URL", url));
         let arguments = [&["replay", "--from", "earliest"], execute].concat();
-        segmenter(&arguments, &environment).finish(PATIENCE).await
+        segmenter(&arguments, &environment).finish(DEADLINE).await
     };
     let away = replay("http://127.0.0.1:1", &[]).await;
     assert_eq!(away.code, Some(75), "{}", away.log);
-    assert!(away.log.contains("the schema registry is away"), "{}", away.log);
+    assert!(away.log.contains("the schema registry is unavailable"), "{}", away.log);
     let done = replay(&registry.url(), &["--execute"]).await;
     assert_eq!(done.code, Some(0), "{}{}", done.stdout, done.log);
     assert_table_equals_oracle(scene.database.pool(), [&event_of(Kind::OnboardingCompleted, &event)]).await;

@@ -1,4 +1,4 @@
-//! The registry is away, slow, wrong, or late.
+//! The registry is unavailable, slow, wrong, or late.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,7 @@ use segmenter::domain::event::{Event, Kind};
 
 use super::{event_of, framed, metric, serve_with, waits_for_the_registry};
 use crate::avro::ONBOARDING;
-use crate::scene::{Numbers, PATIENCE, Scene, onboarding_event, record};
+use crate::scene::{DEADLINE, Numbers, Scene, onboarding_event, record};
 use crate::support::{Fault, Record, RegistryGate, SchemaRegistry, eventually, schema_registry};
 use crate::world::assert_table_equals_oracle;
 
@@ -38,12 +38,12 @@ async fn a_registry_that_fails_in_any_way_is_waited_for_and_nothing_is_skipped_o
         gate.set(fault.clone());
         events.extend(produce_framed(&scene, id, number * 8..number * 8 + 4).await);
         waits_for_the_registry(&process).await;
-        eventually(PATIENCE, "the intake to stop", || async { metric(&process, "segmenter_paused").await > 0.5 }).await;
+        eventually(DEADLINE, "the intake to stop", || async { metric(&process, "segmenter_paused").await > 0.5 }).await;
         // What comes meanwhile stays in the topic, whatever its encoding.
         let committed = scene.kafka.committed(&scene.group, &scene.onboarding).await;
         events.extend(produce_framed(&scene, id, number * 8 + 4..number * 8 + 8).await);
         let asked = gate.asked();
-        eventually(PATIENCE, "three more questions", || async { gate.asked() >= asked + 3 }).await;
+        eventually(DEADLINE, "three more questions", || async { gate.asked() >= asked + 3 }).await;
         assert_eq!(scene.kafka.committed(&scene.group, &scene.onboarding).await, committed, "{fault:?}");
         assert!(scene.dead_letters().await.is_empty(), "{fault:?}");
 
@@ -52,8 +52,8 @@ async fn a_registry_that_fails_in_any_way_is_waited_for_and_nothing_is_skipped_o
         assert_table_equals_oracle(scene.database.pool(), &events).await;
     }
     assert!(scene.dead_letters().await.is_empty());
-    eventually(PATIENCE, "the intake to go on", || async { metric(&process, "segmenter_paused").await < 0.5 }).await;
-    assert!(metric(&process, "segmenter_registry_answers_total{answer=\"away\"}").await > 10.0);
+    eventually(DEADLINE, "the intake to go on", || async { metric(&process, "segmenter_paused").await < 0.5 }).await;
+    assert!(metric(&process, "segmenter_registry_answers_total{answer=\"unavailable\"}").await > 10.0);
     assert!(metric(&process, "segmenter_registry_waiting_records").await < 0.5);
 }
 
@@ -73,7 +73,7 @@ async fn a_slow_registry_is_waited_for_and_asked_once_while_others_go_on() {
     let other = onboarding_event("user-4", 4, &mut Numbers(11));
     scene.kafka.produce(&scene.onboarding, record("user-4", &other)).await;
     events.push(event_of(Kind::OnboardingCompleted, &other));
-    eventually(PATIENCE, "the record in JSON to be applied", || async {
+    eventually(DEADLINE, "the record in JSON to be applied", || async {
         crate::world::table(scene.database.pool()).await.contains_key("user-4")
     })
     .await;
@@ -83,7 +83,7 @@ async fn a_slow_registry_is_waited_for_and_asked_once_while_others_go_on() {
     assert_table_equals_oracle(scene.database.pool(), &events).await;
     assert!(scene.dead_letters().await.is_empty());
     assert_eq!(gate.asked(), 1);
-    assert!(metric(&process, "segmenter_registry_answers_total{answer=\"away\"}").await < 0.5);
+    assert!(metric(&process, "segmenter_registry_answers_total{answer=\"unavailable\"}").await < 0.5);
 }
 
 /// The schema is registered only when its record has been waiting; the registry is not even there at first.
@@ -96,7 +96,7 @@ async fn a_registry_that_comes_after_the_service_and_a_schema_that_comes_after_i
     let mut events = produce_framed(&scene, 1, 0..2).await;
     let process = serve_with(&scene, &registry.url()).await;
     waits_for_the_registry(&process).await;
-    process.wait_for_log("the schema registry is away").await;
+    process.wait_for_log("the schema registry is unavailable").await;
 
     let registry = tokio::task::spawn_blocking(move || {
         registry.start_again();
@@ -104,7 +104,7 @@ async fn a_registry_that_comes_after_the_service_and_a_schema_that_comes_after_i
     })
     .await
     .unwrap();
-    eventually(PATIENCE, "the registry to say that it has no such schema", || async {
+    eventually(DEADLINE, "the registry to say that it has no such schema", || async {
         metric(&process, "segmenter_registry_answers_total{answer=\"unknown\"}").await > 1.5
     })
     .await;
@@ -112,7 +112,7 @@ async fn a_registry_that_comes_after_the_service_and_a_schema_that_comes_after_i
     let other = onboarding_event("user-2", 20, &mut Numbers(5));
     scene.kafka.produce(&scene.onboarding, record("user-2", &other)).await;
     let other = event_of(Kind::OnboardingCompleted, &other);
-    eventually(PATIENCE, "the record in JSON to be applied", || async {
+    eventually(DEADLINE, "the record in JSON to be applied", || async {
         crate::world::table(scene.database.pool()).await.contains_key("user-2")
     })
     .await;
@@ -123,7 +123,7 @@ async fn a_registry_that_comes_after_the_service_and_a_schema_that_comes_after_i
     assert_table_equals_oracle(scene.database.pool(), &events).await;
     assert!(scene.dead_letters().await.is_empty());
 
-    // Away in mid-run: what is known needs no registry.
+    // Unavailable in mid-run: what is known needs no registry.
     registry.kill();
     events.extend(produce_framed(&scene, 1, 3..4).await);
     scene.settled().await;
@@ -143,7 +143,7 @@ async fn a_schema_that_the_registry_does_not_have_is_a_dead_letter_after_half_a_
     scene.kafka.produce(&scene.onboarding, Record::new("user-0", value.clone())).await;
     let other = onboarding_event("user-1", 2, &mut Numbers(10));
     scene.kafka.produce(&scene.onboarding, record("user-1", &other)).await;
-    eventually(PATIENCE, "a dead letter", || async { !scene.dead_letters().await.is_empty() }).await;
+    eventually(DEADLINE, "a dead letter", || async { !scene.dead_letters().await.is_empty() }).await;
     let (took, asked) = (began.elapsed(), gate.asked());
     assert!(took >= Duration::from_secs(30), "{took:?}");
     let dead = scene.dead_letters().await;
@@ -155,12 +155,12 @@ async fn a_schema_that_the_registry_does_not_have_is_a_dead_letter_after_half_a_
 
     let decided = Instant::now();
     scene.kafka.produce(&scene.onboarding, Record::new("user-0", value.clone())).await;
-    eventually(PATIENCE, "another one", || async { scene.dead_letters().await.len() == 2 }).await;
+    eventually(DEADLINE, "another one", || async { scene.dead_letters().await.len() == 2 }).await;
     assert_eq!(gate.asked(), asked, "it is remembered");
 
     // Not for ever, as the client that it is built on would: a schema that is registered late is used.
     assert_eq!(registry.register("late-value", ONBOARDING).await, 1);
-    eventually(PATIENCE, "what was remembered to be forgotten", || async {
+    eventually(DEADLINE, "what was remembered to be forgotten", || async {
         decided.elapsed() > Duration::from_secs(61)
     })
     .await;
@@ -180,7 +180,7 @@ async fn a_guid_that_a_registry_without_guids_is_asked_for_is_an_unknown_schema_
     let header = [&[1], uuid::Uuid::new_v4().as_bytes().as_slice()].concat();
     let value = b"datum".as_slice();
     scene.kafka.produce(&scene.onboarding, Record::new("user-0", value).header("__value_schema_id", header)).await;
-    eventually(PATIENCE, "a dead letter", || async { !scene.dead_letters().await.is_empty() }).await;
+    eventually(DEADLINE, "a dead letter", || async { !scene.dead_letters().await.is_empty() }).await;
     assert_eq!(scene.dead_letters().await[0].header("segmenter.reason"), Some("unknown_schema"));
 }
 
@@ -199,7 +199,7 @@ async fn credentials_go_with_every_question_and_into_no_log() {
         ("SCHEMA_REGISTRY_PASSWORD_FILE", file.path().to_str().unwrap()),
     ]);
     let events = produce_framed(&scene, id, 0..1).await;
-    let line = process.wait_for_log("the schema registry is away").await;
+    let line = process.wait_for_log("the schema registry is unavailable").await;
     assert!(line.contains("401"), "{line}");
     // Of segmenter:hush-hush.
     assert_eq!(gate.last_authorization().as_deref(), Some("Basic c2VnbWVudGVyOmh1c2gtaHVzaA=="));

@@ -4,7 +4,7 @@ use segmenter::domain::event::Kind;
 
 use super::{event_of, framed, waits_for_the_registry};
 use crate::avro::ONBOARDING;
-use crate::scene::{Numbers, PATIENCE, Scene, onboarding_event};
+use crate::scene::{DEADLINE, Numbers, Scene, onboarding_event};
 use crate::support::{Door, Record, certificates, http_get, schema_registry, segmenter};
 use crate::world::assert_table_equals_oracle;
 
@@ -59,11 +59,11 @@ async fn a_registrys_certificate_that_is_not_trusted_is_waited_out_and_named_wit
         waits_for_the_registry(&process).await;
         let ready = http_get(process.http_address().await, "/health/ready").await.body;
         assert!(ready.contains("invalid peer certificate") && ready.contains("registry.ca"), "{ready}");
-        let line = process.wait_for_log("the schema registry is away").await;
+        let line = process.wait_for_log("the schema registry is unavailable").await;
         assert!(line.replace('\\', "").contains(reason), "{line}");
         assert!(scene.dead_letters().await.is_empty());
 
-        let checked = segmenter(&["schema", "check"], &settings).finish(PATIENCE).await;
+        let checked = segmenter(&["schema", "check"], &settings).finish(DEADLINE).await;
         assert_eq!(checked.code, Some(75), "{}", checked.log);
         assert!(checked.log.contains(reason) && checked.log.contains("registry.ca"), "{}", checked.log);
     }
@@ -74,7 +74,7 @@ async fn a_file_of_authorities_that_cannot_be_used_ends_the_start_with_its_name(
     let (file, scene) = (tempfile::NamedTempFile::new().unwrap(), Scene::new(1).await);
     for (path, code) in [("/no-such-file", 2), (file.path().to_str().unwrap(), 1)] {
         let settings = [("SCHEMA_REGISTRY_URL", "https://localhost:1"), ("SCHEMA_REGISTRY_CA", path)];
-        let ended = scene.serve_with(&settings).finish(PATIENCE).await;
+        let ended = scene.serve_with(&settings).finish(DEADLINE).await;
         assert!(ended.code == Some(code) && ended.log.contains("registry.ca"), "{ended:?}");
     }
 }

@@ -46,7 +46,7 @@ pub(super) fn outbox(outbox: Answer<(i64, Duration)>, max_rows: i64, found: &mut
 pub(super) async fn read_states_without_rows(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
     let question = r#"
         select count(*) from segmenter.profile_states s
-         where s.said = 1 and not exists (select from public.user_vectors v where v."userId" = s.user_id)"#;
+         where s.published = 1 and not exists (select from public.user_vectors v where v."userId" = s.user_id)"#;
     scan(connection, question).await
 }
 

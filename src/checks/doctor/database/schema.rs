@@ -10,7 +10,7 @@ use crate::migrate::schema::{Platform, SchemaStatus};
 use crate::migrate::{self, SEGMENT_COLUMNS};
 
 /// The triggers that the migrations put on the states.
-const OUR_TRIGGERS: [&str; 2] = ["remember_departed", "rename_user"];
+const OUR_TRIGGERS: [&str; 2] = ["remember_deleted_user", "rename_user"];
 
 const MIGRATE: &str = "`segmenter migrate run` as the owner of the tables (`--dry-run` shows the steps).";
 
@@ -35,7 +35,7 @@ pub(super) fn migrations(status: Answer<SchemaStatus>, found: &mut Findings) {
 pub(super) type Columns = [(&'static str, Option<String>); 4];
 
 pub(super) async fn read_columns(connection: &mut PgConnection) -> Result<Columns, sqlx::Error> {
-    let facts = migrate::Facts::read(connection).await?;
+    let facts = migrate::PlatformSchema::read(connection).await?;
     Ok(SEGMENT_COLUMNS.map(|(name, _)| (name, facts.column_type(name).map(str::to_owned))))
 }
 

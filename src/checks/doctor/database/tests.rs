@@ -123,10 +123,10 @@ fn triggers_must_be_there_and_fire_and_states_go_with_their_users() {
         let on_states = on_states.iter().map(|(name, fires)| ((*name).to_owned(), *fires)).collect();
         move |found: &mut Findings| triggers(Ok(on_states), true, found)
     };
-    assert_ok(judge(&[("remember_departed", true), ("rename_user", true)]));
-    let disabled = judge(&[("remember_departed", true), ("rename_user", false)]);
+    assert_ok(judge(&[("remember_deleted_user", true), ("rename_user", true)]));
+    let disabled = judge(&[("remember_deleted_user", true), ("rename_user", false)]);
     assert_found(disabled, "problem triggers: the trigger rename_user on segmenter.profile_states is disabled");
-    assert_found(judge(&[("rename_user", true)]), "problem triggers: the trigger remember_departed");
+    assert_found(judge(&[("rename_user", true)]), "problem triggers: the trigger remember_deleted_user");
     let follow = |states_follow_users| {
         move |found: &mut Findings| users(Ok(Platform { has_users: true, states_follow_users }), true, found)
     };

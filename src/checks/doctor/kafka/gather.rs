@@ -14,7 +14,7 @@ use rdkafka::metadata::MetadataPartition;
 use rdkafka::{ClientContext, Message as _, Offset, TopicPartitionList};
 use tokio::runtime::Handle;
 
-use super::{Facts, Partition, Role, Tail, Topic};
+use super::{ClusterFacts, Partition, Role, Tail, Topic};
 use crate::checks::doctor::Subject;
 use crate::checks::doctor::finding::{Answer, Unknown, Unreachable};
 use crate::kafka::certificate;
@@ -34,11 +34,11 @@ const READING: Duration = Duration::from_secs(8);
 const LISTENING: Duration = Duration::from_millis(300);
 
 /// Asks all that the checks want to know.
-pub(super) async fn gather(subject: &Subject<'_>) -> anyhow::Result<Result<Facts, Unreachable>> {
+pub(super) async fn gather(subject: &Subject<'_>) -> anyhow::Result<Result<ClusterFacts, Unreachable>> {
     let config = subject.config;
-    let facts = Facts {
+    let facts = ClusterFacts {
         group: config.kafka.group_id.as_str().to_owned(),
-        start: config.kafka.start,
+        start: config.kafka.initial_offset,
         out_of_range: config.kafka.out_of_range,
         max_value_bytes: i64::try_from(config.limits.max_value_bytes.0).unwrap_or(i64::MAX),
         brokers: 0,
@@ -47,8 +47,9 @@ pub(super) async fn gather(subject: &Subject<'_>) -> anyhow::Result<Result<Facts
         committed: Ok(()),
         offsets_retention: Ok(Duration::ZERO),
     };
-    let consumer = BaseConsumer::from_config_and_context(&subject.cluster.reader(&facts.group), Ear::default())
-        .context("could not make the Kafka client")?;
+    let consumer =
+        BaseConsumer::from_config_and_context(&subject.cluster.reader(&facts.group), ClientErrors::default())
+            .context("could not make the Kafka client")?;
     let admin = AdminClient::from_config_and_context(&subject.cluster.admin(), ClientEvents::new("doctor"))
         .context("could not make the Kafka client that asks for settings")?;
     let brokers = Brokers {
@@ -74,7 +75,7 @@ pub(super) async fn gather(subject: &Subject<'_>) -> anyhow::Result<Result<Facts
 
 /// The brokers, and until when they are asked. The calls block.
 struct Brokers {
-    consumer: BaseConsumer<Ear>,
+    consumer: BaseConsumer<ClientErrors>,
     admin: AdminClient<ClientEvents>,
     cluster: Cluster,
     group: String,
@@ -88,7 +89,7 @@ impl Brokers {
         self.deadline.saturating_duration_since(Instant::now()).min(ANSWER)
     }
 
-    fn ask(&self, names: &Topics, facts: Facts) -> Result<Facts, Unreachable> {
+    fn ask(&self, names: &Topics, facts: ClusterFacts) -> Result<ClusterFacts, Unreachable> {
         let first = self.consumer.fetch_metadata(Some(&names.onboarding_completed), FIRST_ANSWER);
         let cluster = first.map_err(|error| self.why_unreachable(&error))?;
         let roles = [
@@ -105,7 +106,7 @@ impl Brokers {
             _ => self.members(),
         };
         let broker = cluster.brokers().first().ok_or_else(|| Unknown::failed("no broker is known"));
-        Ok(Facts {
+        Ok(ClusterFacts {
             brokers: cluster.brokers().len() as u64,
             topics: topics.into(),
             members,
@@ -250,9 +251,9 @@ impl Brokers {
     /// The client reports the reason as an error event; the answer itself is only that there is none.
     fn why_unreachable(&self, error: &KafkaError) -> Unreachable {
         use RDKafkaErrorCode::{AllBrokersDown, Authentication, SSL};
-        let heard = self.listen();
+        let reported = self.listen();
         let first = |wanted: &dyn Fn(RDKafkaErrorCode) -> bool| {
-            heard.iter().find(|(code, _)| wanted(*code)).map(|(_, reason)| reason.clone())
+            reported.iter().find(|(code, _)| wanted(*code)).map(|(_, reason)| reason.clone())
         };
         match first(&|code| matches!(code, Authentication | SSL)) {
             Some(refusal) => Unreachable::Refused(refusal),
@@ -286,9 +287,9 @@ fn unknown(error: &KafkaError, right: impl Display) -> Unknown {
 
 /// The errors that a client reports, which for a command are no log.
 #[derive(Default)]
-struct Ear(Mutex<Vec<(RDKafkaErrorCode, String)>>);
+struct ClientErrors(Mutex<Vec<(RDKafkaErrorCode, String)>>);
 
-impl ClientContext for Ear {
+impl ClientContext for ClientErrors {
     fn log(&self, _: RDKafkaLogLevel, _: &str, _: &str) {}
 
     fn error(&self, error: KafkaError, reason: &str) {
@@ -297,4 +298,4 @@ impl ClientContext for Ear {
     }
 }
 
-impl ConsumerContext for Ear {}
+impl ConsumerContext for ClientErrors {}

@@ -1,13 +1,13 @@
-//! Verdicts on the consumer group: which rights it has, where it stands, which null records it meets, who is in it.
+//! Verdicts on the consumer group: which rights it has, where it stands, which tombstones it meets, who is in it.
 
-use super::{Facts, Partition, Tail};
+use super::{ClusterFacts, Partition, Tail};
 use crate::checks::doctor::finding::{Findings, Unknown};
 use crate::checks::doctor::words::{count, span};
-use crate::config::Start;
+use crate::config::InitialOffset;
 
 /// How many of the newest records erase their users.
-pub(super) fn null_records(facts: &Facts, found: &mut Findings) {
-    found.begin("null records");
+pub(super) fn null_records(facts: &ClusterFacts, found: &mut Findings) {
+    found.begin("tombstones");
     let mut seen = Tail { complete: true, ..Tail::default() };
     for topic in facts.inputs() {
         match &topic.tail {
@@ -29,7 +29,7 @@ pub(super) fn null_records(facts: &Facts, found: &mut Findings) {
 }
 
 /// Which rights this user has, as far as reading shows it: to try the rest would change something.
-pub(super) fn rights(facts: &Facts, found: &mut Findings) {
+pub(super) fn rights(facts: &ClusterFacts, found: &mut Findings) {
     found.begin("rights");
     let tails = facts.inputs().filter_map(|topic| topic.tail.as_ref()?.as_ref().err());
     for refusal in tails.chain(facts.committed.as_ref().err()).filter(|unknown| unknown.denied) {
@@ -43,14 +43,14 @@ pub(super) fn rights(facts: &Facts, found: &mut Findings) {
 }
 
 /// The partitions of the input topics with their first and their next offset.
-fn places(facts: &Facts) -> impl Iterator<Item = (&str, &Partition, (i64, i64))> {
+fn places(facts: &ClusterFacts) -> impl Iterator<Item = (&str, &Partition, (i64, i64))> {
     facts.inputs().flat_map(|topic| {
         topic.existing().iter().filter_map(|partition| Some((topic.name.as_str(), partition, partition.range?)))
     })
 }
 
 /// Whether every committed offset is still in its partition.
-pub(super) fn offsets(facts: &Facts, found: &mut Findings) {
+pub(super) fn offsets(facts: &ClusterFacts, found: &mut Findings) {
     let group = &facts.group;
     let subject = format!("Where group {group} stands");
     if found.begin_with("offsets", &subject, facts.committed.clone()).is_none() {
@@ -95,13 +95,13 @@ pub(super) fn offsets(facts: &Facts, found: &mut Findings) {
 }
 
 /// How far the group is behind; where it has no offset yet, from where it begins.
-pub(super) fn lag(facts: &Facts, found: &mut Findings) {
+pub(super) fn lag(facts: &ClusterFacts, found: &mut Findings) {
     found.begin("lag");
     if facts.committed.is_err() {
         return;
     }
     let lag = |partition: &Partition, (low, high): (i64, i64)| {
-        let first = if facts.start == Start::Earliest { low } else { high };
+        let first = if facts.start == InitialOffset::Earliest { low } else { high };
         u64::try_from(high - partition.committed.unwrap_or(first).max(low)).unwrap_or_default()
     };
     let lags = || places(facts).map(|(topic, partition, range)| (lag(partition, range), topic, partition.number));
@@ -113,7 +113,7 @@ pub(super) fn lag(facts: &Facts, found: &mut Findings) {
 }
 
 /// Who is in the group, and what becomes of its offsets while it is empty.
-pub(super) fn members(facts: &Facts, found: &mut Findings) {
+pub(super) fn members(facts: &ClusterFacts, found: &mut Findings) {
     let group = &facts.group;
     let subject = format!("Who is in group {group}");
     let Some(members) = found.begin_with("group", &subject, facts.members.clone()) else { return };
@@ -132,10 +132,10 @@ pub(super) fn members(facts: &Facts, found: &mut Findings) {
     };
     let alone = format!("no process is in group {group}; {kept} after the last has left, its offsets are forgotten");
     match facts.start {
-        Start::Earliest => found.ok(format!("{alone}, and it reads everything again, which changes nothing.")),
-        Start::Latest => found.warning(
-            format!("{alone}, and records that arrive meanwhile are never read (kafka.start is latest)."),
-            "Start the service before, or with kafka.start=earliest.",
+        InitialOffset::Earliest => found.ok(format!("{alone}, and it reads everything again, which changes nothing.")),
+        InitialOffset::Latest => found.warning(
+            format!("{alone}, and records that arrive meanwhile are never read (kafka.initial_offset is latest)."),
+            "InitialOffset the service before, or with kafka.initial_offset=earliest.",
         ),
     }
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::Subject;
 use super::finding::{Answer, Findings, Unreachable};
 use super::words::count;
-use crate::config::{OutOfRange, Start};
+use crate::config::{InitialOffset, OutOfRange};
 
 /// What a topic is to us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,9 +24,9 @@ enum Role {
 
 /// The cluster as its brokers describe it, and what the configuration asks of it.
 #[derive(Debug, Clone)]
-struct Facts {
+struct ClusterFacts {
     group: String,
-    start: Start,
+    start: InitialOffset,
     out_of_range: OutOfRange,
     /// The longest value of a record that is accepted, bytes.
     max_value_bytes: i64,
@@ -100,7 +100,7 @@ impl Topic {
     }
 }
 
-impl Facts {
+impl ClusterFacts {
     fn inputs(&self) -> impl Iterator<Item = &Topic> {
         self.topics.iter().filter(|topic| topic.role == Role::Input)
     }
@@ -119,7 +119,7 @@ pub async fn check(subject: &Subject<'_>) -> anyhow::Result<Findings> {
     Ok(judge(&gather::gather(subject).await?))
 }
 
-fn judge(facts: &Result<Facts, Unreachable>) -> Findings {
+fn judge(facts: &Result<ClusterFacts, Unreachable>) -> Findings {
     let mut found = Findings::of("kafka");
     found.begin("reachable");
     let facts = match facts {

@@ -26,10 +26,10 @@ fn topic(role: Role, name: &str) -> Topic {
     }
 }
 
-fn healthy() -> Facts {
-    Facts {
+fn healthy() -> ClusterFacts {
+    ClusterFacts {
         group: "g".to_owned(),
-        start: Start::Earliest,
+        start: InitialOffset::Earliest,
         out_of_range: OutOfRange::Stop,
         max_value_bytes: 1_048_576,
         brokers: 3,
@@ -46,31 +46,31 @@ fn healthy() -> Facts {
 }
 
 /// What is found once `change` has been made to what is healthy.
-fn all(change: impl FnOnce(&mut Facts)) -> Findings {
+fn all(change: impl FnOnce(&mut ClusterFacts)) -> Findings {
     let mut facts = healthy();
     change(&mut facts);
     judge(&Ok(facts))
 }
 
 /// What is found besides what is ok: `status check: finding`.
-fn found(change: impl FnOnce(&mut Facts)) -> Vec<String> {
+fn found(change: impl FnOnce(&mut ClusterFacts)) -> Vec<String> {
     all(change).noteworthy()
 }
 
 /// One finding that begins and ends so.
-fn assert_found(change: impl FnOnce(&mut Facts), beginning: &str, end: &str) {
+fn assert_found(change: impl FnOnce(&mut ClusterFacts), beginning: &str, end: &str) {
     let found = found(change);
     assert!(found.len() == 1 && found[0].starts_with(beginning) && found[0].ends_with(end), "{found:#?}");
 }
 
-fn set(topic: usize, name: &str, value: &str) -> impl FnOnce(&mut Facts) {
+fn set(topic: usize, name: &str, value: &str) -> impl FnOnce(&mut ClusterFacts) {
     move |facts| {
         let settings = facts.topics[topic].settings.as_mut().unwrap().as_mut().unwrap();
         settings.insert(name.to_owned(), value.to_owned());
     }
 }
 
-fn partitions(facts: &mut Facts, topic: usize) -> &mut Vec<Partition> {
+fn partitions(facts: &mut ClusterFacts, topic: usize) -> &mut Vec<Partition> {
     facts.topics[topic].partitions.as_mut().unwrap().as_mut().unwrap()
 }
 
@@ -104,12 +104,12 @@ fn each_setting_that_loses_records_or_keeps_them_too_long_is_warned_of() {
     }
     assert_eq!(found(set(0, "retention.ms", "-1")).len(), 0);
     assert_eq!(found(set(3, "cleanup.policy", "compact")).len(), 2);
-    let stamped = |facts: &mut Facts| {
+    let stamped = |facts: &mut ClusterFacts| {
         set(0, "message.timestamp.after.max.ms", "9223372036854775807")(facts);
         set(0, "message.timestamp.type", "LogAppendTime")(facts);
     };
     assert_eq!(found(stamped).len(), 0);
-    let compacted = |facts: &mut Facts| {
+    let compacted = |facts: &mut ClusterFacts| {
         set(1, "cleanup.policy", "compact,delete")(facts);
         facts.topics[1].tail = Some(Ok(Tail { read: 9, nulls: 4, complete: true }));
     };
@@ -127,28 +127,28 @@ fn a_topic_that_is_missing_unseen_or_without_a_leader_is_a_problem() {
             "Describe on topic dead.",
         ),
     ] {
-        let unseen = |facts: &mut Facts| {
+        let unseen = |facts: &mut ClusterFacts| {
             facts.topics[3].partitions = partitions;
             facts.topics[3].settings = None;
         };
         assert_found(unseen, beginning, end);
     }
-    let orphaned = |facts: &mut Facts| partitions(facts, 2)[1].has_leader = false;
+    let orphaned = |facts: &mut ClusterFacts| partitions(facts, 2)[1].has_leader = false;
     assert_found(orphaned, "problem topics: of topic changes", "partition 1.");
 }
 
 #[test]
 fn input_topics_that_are_divided_differently_or_not_copied_are_warned_of() {
-    let divided = |facts: &mut Facts| partitions(facts, 1).truncate(2);
+    let divided = |facts: &mut ClusterFacts| partitions(facts, 1).truncate(2);
     assert_found(divided, "warning partitions: onboarding has 3 partitions and updates 2", "");
-    let single = |facts: &mut Facts| partitions(facts, 0)[0].replicas = 1;
+    let single = |facts: &mut ClusterFacts| partitions(facts, 0)[0].replicas = 1;
     assert_found(single, "warning replication: there is only one copy of onboarding", "");
 }
 
 #[test]
 fn an_offset_that_is_no_longer_in_its_partition_is_a_problem() {
     let at = |topic, number: usize, offset| {
-        move |facts: &mut Facts| partitions(facts, topic)[number].committed = Some(offset)
+        move |facts: &mut ClusterFacts| partitions(facts, topic)[number].committed = Some(offset)
     };
     assert_found(
         at(0, 1, 7),
@@ -174,17 +174,18 @@ fn offsets_that_are_forgotten_matter_only_where_the_group_would_begin_at_the_end
         let of_empty_group = all(|facts| (facts.members, facts.start) = (Ok(0), start));
         of_empty_group.list.into_iter().find(|finding| finding.check == "group").unwrap()
     };
-    let safe = of_group(Start::Earliest);
+    let safe = of_group(InitialOffset::Earliest);
     assert!(safe.status == Status::Ok && safe.finding.contains("7days after the last has left"), "{safe:?}");
-    assert_eq!(of_group(Start::Latest).status, Status::Warning);
+    assert_eq!(of_group(InitialOffset::Latest).status, Status::Warning);
 }
 
 #[test]
 fn a_question_that_is_denied_is_unchecked_and_a_right_that_the_service_needs_is_a_problem() {
     let right = "DescribeConfigs on topic onboarding";
-    let no_configs = |facts: &mut Facts| facts.topics[0].settings = Some(Err(Unknown::denied(right)));
+    let no_configs = |facts: &mut ClusterFacts| facts.topics[0].settings = Some(Err(Unknown::denied(right)));
     assert_found(no_configs, "unchecked settings: Retention", "DescribeConfigs on topic onboarding.");
-    let unreadable = |facts: &mut Facts| facts.topics[0].tail = Some(Err(Unknown::denied("Read on topic onboarding")));
+    let unreadable =
+        |facts: &mut ClusterFacts| facts.topics[0].tail = Some(Err(Unknown::denied("Read on topic onboarding")));
     let found = found(unreadable);
     let expected = "problem rights: the right is missing: Read on topic onboarding.";
     assert!(found.iter().any(|finding| finding == expected), "{found:#?}");

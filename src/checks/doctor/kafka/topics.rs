@@ -1,7 +1,7 @@
 //! Verdicts on the topics: that they exist, how they are divided and copied, how long they keep their records, which records
 //! they accept, and whose clock they believe.
 
-use super::{Facts, Role, Topic};
+use super::{ClusterFacts, Role, Topic};
 use crate::checks::doctor::finding::Findings;
 use crate::checks::doctor::words::{count, list, span};
 
@@ -14,7 +14,7 @@ const MOST_FUTURE_MS: i64 = DAY_MS as i64;
 const BATCH_HEADER_BYTES: i64 = 61;
 
 /// Whether all four exist and have leaders.
-pub(super) fn exist(facts: &Facts, found: &mut Findings) {
+pub(super) fn exist(facts: &ClusterFacts, found: &mut Findings) {
     found.begin("topics");
     for Topic { name, partitions, .. } in &facts.topics {
         match partitions {
@@ -41,7 +41,7 @@ pub(super) fn exist(facts: &Facts, found: &mut Findings) {
 }
 
 /// Whether the two input topics have as many partitions, and enough.
-pub(super) fn partitions(facts: &Facts, found: &mut Findings) {
+pub(super) fn partitions(facts: &ClusterFacts, found: &mut Findings) {
     found.begin("partitions");
     let inputs: Vec<&Topic> = facts.inputs().filter(|topic| !topic.existing().is_empty()).collect();
     let [one, other] = inputs[..] else { return };
@@ -64,7 +64,7 @@ pub(super) fn partitions(facts: &Facts, found: &mut Findings) {
 }
 
 /// Whether the loss of one broker loses anything.
-pub(super) fn replication(facts: &Facts, found: &mut Findings) {
+pub(super) fn replication(facts: &ClusterFacts, found: &mut Findings) {
     found.begin("replication");
     let names = |is_so: &dyn Fn(&Topic) -> bool| {
         let existing = facts.topics.iter().filter(|topic| !topic.existing().is_empty());
@@ -93,7 +93,7 @@ pub(super) fn replication(facts: &Facts, found: &mut Findings) {
 }
 
 /// Whether settings may be read at all.
-pub(super) fn settings(facts: &Facts, found: &mut Findings) {
+pub(super) fn settings(facts: &ClusterFacts, found: &mut Findings) {
     found.begin("settings");
     for topic in &facts.topics {
         if let Some(Err(unknown)) = &topic.settings {
@@ -103,7 +103,7 @@ pub(super) fn settings(facts: &Facts, found: &mut Findings) {
 }
 
 /// Whether events outlast an outage of the service.
-pub(super) fn retention(facts: &Facts, found: &mut Findings) {
+pub(super) fn retention(facts: &ClusterFacts, found: &mut Findings) {
     found.begin("retention");
     for topic in facts.described(Role::Input) {
         if let Some(kept) = topic.retention_ms().filter(|kept| *kept < LEAST_RETENTION_MS) {
@@ -125,7 +125,7 @@ pub(super) fn retention(facts: &Facts, found: &mut Findings) {
 }
 
 /// Whether compaction takes events away.
-pub(super) fn cleanup(facts: &Facts, found: &mut Findings) {
+pub(super) fn cleanup(facts: &ClusterFacts, found: &mut Findings) {
     found.begin("cleanup");
     for topic in facts.described(Role::Input).filter(|topic| topic.cleans_up_by("compact")) {
         let nulls = match &topic.tail {
@@ -137,17 +137,17 @@ pub(super) fn cleanup(facts: &Facts, found: &mut Findings) {
         found.warning(
             format!(
                 "{} is an input topic and compacted: all but the last event of a user may be gone before it is read, and a \
-                 null record, which others write to tidy up, erases the user here.{nulls}",
+                 tombstone, which others write to tidy up, erases the user here.{nulls}",
                 topic.name
             ),
-            "Set cleanup.policy=delete, and write a null record only to erase a user.",
+            "Set cleanup.policy=delete, and write a tombstone only to erase a user.",
         );
     }
     found.ok("the input topics are not compacted.");
 }
 
 /// Whether the input topics take records that we refuse.
-pub(super) fn record_size(facts: &Facts, found: &mut Findings) {
+pub(super) fn record_size(facts: &ClusterFacts, found: &mut Findings) {
     found.begin("record size");
     let limit = facts.max_value_bytes;
     for topic in facts.described(Role::Input) {
@@ -167,7 +167,7 @@ pub(super) fn record_size(facts: &Facts, found: &mut Findings) {
 }
 
 /// Whether a producer with a wrong clock can win every merge to come.
-pub(super) fn timestamps(facts: &Facts, found: &mut Findings) {
+pub(super) fn timestamps(facts: &ClusterFacts, found: &mut Findings) {
     found.begin("timestamps");
     for topic in facts.described(Role::Input).filter(|topic| believes_producers(topic)) {
         found.warning(
@@ -189,7 +189,7 @@ fn believes_producers(topic: &Topic) -> bool {
 }
 
 /// Whether segment-changed holds the newest record of every user.
-pub(super) fn compaction(facts: &Facts, found: &mut Findings) {
+pub(super) fn compaction(facts: &ClusterFacts, found: &mut Findings) {
     found.begin("compaction");
     let Some(topic) = facts.described(Role::SegmentChanged).next() else { return };
     let name = &topic.name;
@@ -204,7 +204,7 @@ pub(super) fn compaction(facts: &Facts, found: &mut Findings) {
 }
 
 /// Whether dead letters fit, and stay as long as they are needed and no longer.
-pub(super) fn dead_letters(facts: &Facts, found: &mut Findings) {
+pub(super) fn dead_letters(facts: &ClusterFacts, found: &mut Findings) {
     found.begin("dead letters");
     let Some(topic) = facts.described(Role::DeadLetter).next() else { return };
     let (name, limit) = (&topic.name, facts.max_value_bytes);

@@ -10,19 +10,19 @@ use super::sql;
 use super::states::{self, Snapshot};
 use super::task::{Task, UserFold, fold_user};
 use crate::domain::event::{Rejection, UserId};
-use crate::domain::fold::{Context, Voice};
+use crate::domain::fold::{Context, Publishing};
 use crate::domain::state::State;
 
 /// What a remembered state counts for, in bytes: registers, texts, the ranking said, and the table's own share.
 const STATE_BYTES: usize = 4096;
 
-/// Batches rehearsed one after the other.
+/// Batches tried one after the other.
 #[derive(Debug)]
-pub struct Rehearsal {
+pub struct DryRun {
     store: Store,
     remembered: HashMap<UserId, Remembered>,
     most_remembered: usize,
-    /// How many changes would be said, one after the other.
+    /// How many changes would be published, one after the other.
     pub changes: u64,
     /// Whether every user's later items met what the earlier ones would have written.
     pub is_exact: bool,
@@ -30,7 +30,7 @@ pub struct Rehearsal {
 
 #[derive(Debug)]
 struct Remembered {
-    /// The ranking that was said before all of it.
+    /// The ranking that was published before all of it.
     before: Vec<Box<str>>,
     state: State,
 }
@@ -38,7 +38,7 @@ struct Remembered {
 /// Users whose ranking would change, by primary segment before and after; none where there is none.
 pub type Flow = BTreeMap<(Option<Box<str>>, Option<Box<str>>), u64>;
 
-impl Rehearsal {
+impl DryRun {
     /// `memory` is about how many bytes may go into remembering users, so that a later batch meets what an earlier one would
     /// have written.
     pub fn new(store: Store, memory: usize) -> Self {
@@ -51,9 +51,9 @@ impl Rehearsal {
     /// # Errors
     /// The database does not answer, or a newer version owns the data.
     pub async fn advance(&mut self, task: Task<'_>) -> Result<Vec<ItemOutcome>, StoreError> {
-        let folds = self.store.rehearse(task, |user| Some(self.remembered.get(user)?.state.clone())).await?;
+        let folds = self.store.dry_run(task, |user| Some(self.remembered.get(user)?.state.clone())).await?;
         let mut outcomes: Vec<(usize, ItemOutcome)> = Vec::with_capacity(task.len());
-        for Rehearsed { user, prior, fold } in folds {
+        for DryFold { user, prior, fold } in folds {
             self.changes += u64::from(fold.state_write().is_some_and(|write| write.change.is_some()));
             outcomes.extend(fold.outcomes);
             if let Some(write) = fold.write {
@@ -68,8 +68,8 @@ impl Rehearsal {
     pub fn flow(&self) -> Flow {
         let mut flow = Flow::new();
         for Remembered { before, state } in self.remembered.values() {
-            if !state.said_segments().eq(before.iter().map(|segment| &**segment)) {
-                let after = state.said_segments().next().map(Box::from);
+            if !state.published_segments().eq(before.iter().map(|segment| &**segment)) {
+                let after = state.published_segments().next().map(Box::from);
                 *flow.entry((before.first().cloned(), after)).or_default() += 1;
             }
         }
@@ -80,7 +80,7 @@ impl Rehearsal {
         if let Some(remembered) = self.remembered.get_mut(user) {
             remembered.state = state;
         } else if self.remembered.len() < self.most_remembered {
-            let before = prior.said_segments().map(Box::from).collect();
+            let before = prior.published_segments().map(Box::from).collect();
             self.remembered.insert(user.clone(), Remembered { before, state });
         } else {
             self.is_exact = false;
@@ -88,8 +88,8 @@ impl Rehearsal {
     }
 }
 
-/// One user's part of a rehearsal.
-struct Rehearsed {
+/// One user's part of a dry_run.
+struct DryFold {
     user: UserId,
     prior: State,
     fold: UserFold,
@@ -103,7 +103,7 @@ impl Store {
     /// The database does not answer, or a newer version owns the data.
     pub async fn sift(&self, task: Task<'_>) -> Result<Vec<Option<ItemOutcome>>, StoreError> {
         let mut outcomes = vec![None; task.len()];
-        for Rehearsed { fold, .. } in self.rehearse(task, |_| None).await? {
+        for DryFold { fold, .. } in self.dry_run(task, |_| None).await? {
             if fold.write.is_none() {
                 for (index, outcome) in fold.outcomes {
                     if let Some(slot) = outcomes.get_mut(index) {
@@ -116,16 +116,16 @@ impl Store {
     }
 
     /// Folds each user's items into the state that `remembered` gives, else into the stored one.
-    async fn rehearse(
+    async fn dry_run(
         &self,
         task: Task<'_>,
         remembered: impl Fn(&UserId) -> Option<State>,
-    ) -> Result<Vec<Rehearsed>, StoreError> {
+    ) -> Result<Vec<DryFold>, StoreError> {
         let groups = task.by_user();
         let users: Vec<&str> = groups.iter().map(|group| group.user.as_str()).collect();
         let snapshot = self.look(&users).await?;
         let catalog = Arc::clone(&self.catalog);
-        let context = Context { catalog: &catalog, clock_ms: snapshot.clock_ms, voice: Voice::Aloud };
+        let context = Context { catalog: &catalog, clock_ms: snapshot.clock_ms, publishing: Publishing::Immediate };
         let mut rehearsed = Vec::with_capacity(groups.len());
         for (group, current) in groups.iter().zip(snapshot.users) {
             let user = group.user.clone();
@@ -135,12 +135,12 @@ impl Store {
                         current.state = state;
                     }
                     let prior = current.state.clone();
-                    rehearsed.push(Rehearsed { user, prior, fold: fold_user(task, group, current, &context)? });
+                    rehearsed.push(DryFold { user, prior, fold: fold_user(task, group, current, &context)? });
                 }
                 Err(error) if error.class() == Some(ErrorClass::Permanent) => {
                     let outcomes = group.all(&Err(Rejection::by_database(error.detail())));
                     let fold = UserFold::without_write(outcomes);
-                    rehearsed.push(Rehearsed { user, prior: State::default(), fold });
+                    rehearsed.push(DryFold { user, prior: State::default(), fold });
                 }
                 Err(error) => return Err(error),
             }
@@ -151,7 +151,7 @@ impl Store {
     async fn look(&self, users: &[&str]) -> Result<Snapshot, StoreError> {
         let look = async {
             let mut transaction = sql::begin_in(&self.pool).await?;
-            states::read(&mut transaction, users, self.asked(false)).await
+            states::read(&mut transaction, users, self.user_check(false)).await
         };
         let looked = tokio::time::timeout(self.deadline, look).await;
         Ok(looked.map_err(|_| StoreError::TimedOut(self.deadline))??)

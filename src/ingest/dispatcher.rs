@@ -3,7 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::assignment::Ticket;
-use super::offset_tracker::Verdict;
+use super::offset_tracker::Finish;
 use super::record::{OriginalRecord, Rejected};
 use super::worker::{Finisher, Work, WorkQueues};
 use crate::codec::Decoded;
@@ -12,15 +12,15 @@ use crate::telemetry::metrics::{Metrics, RecordOutcome};
 
 /// Shared by those who decode.
 #[derive(Clone)]
-pub struct Sorter {
+pub struct Dispatcher {
     pub queues: WorkQueues,
     pub finisher: Finisher,
     pub metrics: Metrics,
 }
 
-impl Sorter {
+impl Dispatcher {
     /// Passes a record on; `record` is called where the original is still needed.
-    pub fn sort(&self, ticket: Ticket, decoded: Decoded, record: impl FnOnce() -> OriginalRecord) {
+    pub fn dispatch(&self, ticket: Ticket, decoded: Decoded, record: impl FnOnce() -> OriginalRecord) {
         let kind = ticket.partition.kind;
         match decoded {
             Decoded::Event(event) => {
@@ -30,12 +30,12 @@ impl Sorter {
             Decoded::Skipped(skip) => {
                 self.metrics.record(kind, RecordOutcome::Skipped);
                 self.metrics.skip(skip);
-                self.finisher.finish([(ticket, Verdict::Accepted)]);
+                self.finisher.finish([(ticket, Finish::Accepted)]);
             }
             Decoded::Rejected(rejection) => {
                 self.metrics.record(kind, RecordOutcome::DeadLettered);
                 let rejected = Rejected { record: record(), rejection };
-                self.finisher.finish([(ticket, Verdict::Rejected(Box::new(rejected)))]);
+                self.finisher.finish([(ticket, Finish::Rejected(Box::new(rejected)))]);
             }
         }
     }

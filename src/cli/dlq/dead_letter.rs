@@ -5,12 +5,12 @@ use serde::Serialize;
 use crate::cli::table::printable;
 use crate::ingest::dead_letter_reader::{Content, DeadLetter};
 use crate::jobs::redrive::selection::Selected;
-use crate::jobs::redrive::tally::Fate;
+use crate::jobs::redrive::tally::RedriveOutcome;
 
 /// All of a dead letter but its value and its original headers, which only `show` adds.
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Letter {
+pub(super) struct ShownDeadLetter {
     partition: i32,
     offset: i64,
     original: Original,
@@ -52,47 +52,47 @@ struct Header {
     value: Option<String>,
 }
 
-impl Letter {
-    fn of(letter: &DeadLetter) -> Self {
-        let origin = &letter.origin;
+impl ShownDeadLetter {
+    fn of(dead_letter: &DeadLetter) -> Self {
+        let origin = &dead_letter.origin;
         Self {
-            partition: letter.place.partition,
-            offset: letter.place.offset,
+            partition: dead_letter.place.partition,
+            offset: dead_letter.place.offset,
             original: Original {
                 topic: origin.topic.to_string(),
                 partition: origin.partition,
                 offset: origin.offset,
                 timestamp: origin.timestamp,
-                key: letter.key.as_deref().map(line),
+                key: dead_letter.key.as_deref().map(line),
             },
-            reason: letter.reason.as_str(),
-            message: letter.message.clone(),
-            failed_at: letter.failed_at.to_string(),
-            attempts: letter.attempts,
-            length: letter.content.length(),
-            truncated: letter.content.is_truncated(),
+            reason: dead_letter.reason.as_str(),
+            message: dead_letter.message.clone(),
+            failed_at: dead_letter.failed_at.to_string(),
+            attempts: dead_letter.attempts,
+            length: dead_letter.content.length(),
+            truncated: dead_letter.content.is_truncated(),
             ..Self::default()
         }
     }
 
     pub fn listed(selected: &Selected) -> Self {
-        Self { dead_letters: Some(selected.times), ..Self::of(&selected.letter) }
+        Self { dead_letters: Some(selected.times), ..Self::of(&selected.dead_letter) }
     }
 
-    pub fn redriven(selected: &Selected, fate: Fate) -> Self {
-        let (outcome, outcome_reason) = fate.names();
+    pub fn redriven(selected: &Selected, outcome: RedriveOutcome) -> Self {
+        let (outcome, outcome_reason) = outcome.names();
         Self { outcome: Some(outcome), outcome_reason, ..Self::listed(selected) }
     }
 
-    pub fn shown(letter: &DeadLetter, with_payload: bool) -> Self {
-        let headers = letter.original_headers();
+    pub fn shown(dead_letter: &DeadLetter, with_payload: bool) -> Self {
+        let headers = dead_letter.original_headers();
         let headers =
             headers.map(|(name, value)| Header { name: name.to_string_lossy().into(), value: value.map(line) });
-        let mut shown = Self { headers: Some(headers.collect()), ..Self::of(letter) };
-        if let Content::Truncated { sha256, .. } = &letter.content {
+        let mut shown = Self { headers: Some(headers.collect()), ..Self::of(dead_letter) };
+        if let Content::Truncated { sha256, .. } = &dead_letter.content {
             shown.sha256 = Some(sha256.clone());
         }
-        if let Some(bytes) = letter.content.bytes().filter(|_| with_payload) {
+        if let Some(bytes) = dead_letter.content.bytes().filter(|_| with_payload) {
             match std::str::from_utf8(bytes) {
                 Ok(text) => shown.payload = Some(text.to_owned()),
                 Err(_) => shown.payload_hex = Some(hex(bytes)),

@@ -50,7 +50,7 @@ async fn a_job_that_says_nothing_leaves_the_net_change_to_the_next_live_event() 
     assert!(changes(&scene).await.is_empty());
     assert_eq!(pending(&scene).await, 1);
 
-    // The newest of all: it wins whatever it carries, and its fold looks at what was said last.
+    // The newest of all: it wins whatever it carries, and its fold looks at what was published last.
     let mut newest = last.2.clone();
     newest["eventId"] = "ffffffff-ffff-4fff-8fff-ffffffffffff".into();
     newest["timestamp"] = "2026-03-02T00:00:00.000Z".into();
@@ -62,14 +62,18 @@ async fn a_job_that_says_nothing_leaves_the_net_change_to_the_next_live_event() 
     let said = changes(&scene).await;
     assert_eq!(said.len(), 1);
     let change = said[0].json();
-    assert_eq!(change["payload"]["previousSegments"], Value::Array(Vec::new()), "the change from what was said last");
+    assert_eq!(
+        change["payload"]["previousSegments"],
+        Value::Array(Vec::new()),
+        "the change from what was published last"
+    );
     assert_eq!(change["payload"]["replayId"], Value::Null);
     assert_eq!(pending(&scene).await, 0, "whoever says clears what was owed");
     scene.assert_right().await;
 }
 
 #[tokio::test]
-async fn erasures_are_said_at_once_also_by_a_job() {
+async fn erasures_are_published_at_once_also_by_a_job() {
     let scene = Scene::new(1).await;
     scene.add_users(2).await;
     scene.produce(&history(2, 20, 13)).await;

@@ -1,8 +1,8 @@
-//! Users who go: by a null record in a topic, or from the platform.
+//! Users who go: by a tombstone in a topic, or from the platform.
 
 use serde_json::Value;
 
-use crate::scene::{Numbers, PATIENCE, Scene, onboarding_event, record, update_event};
+use crate::scene::{DEADLINE, Numbers, Scene, onboarding_event, record, update_event};
 use crate::support::{OwnedRecord, Record, eventually};
 use crate::world::table;
 
@@ -26,7 +26,7 @@ async fn said_of(scene: &Scene, user: &str) -> Vec<OwnedRecord> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_user_deleted_on_the_platform_is_forgotten_said_as_null_last_and_may_come_back() {
+async fn a_user_deleted_on_the_platform_is_forgotten_published_as_null_last_and_may_come_back() {
     let scene = Scene::new(1).await;
     scene.add_users(2).await;
     let _process = scene.serve();
@@ -35,7 +35,7 @@ async fn a_user_deleted_on_the_platform_is_forgotten_said_as_null_last_and_may_c
     }
     scene.settled().await;
     scene.database.run("delete from users where id = 'user-0'").await;
-    eventually(PATIENCE, "the null record", || async {
+    eventually(DEADLINE, "the tombstone", || async {
         said_of(&scene, "user-0").await.last().is_some_and(|last| last.value.is_none())
     })
     .await;
@@ -71,7 +71,7 @@ fn orders(count: usize) -> Vec<Vec<usize>> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_null_record_erases_what_is_older_in_whatever_order_it_comes() {
+async fn a_tombstone_erases_what_is_older_in_whatever_order_it_comes() {
     const ERASED_AT: i64 = 1_772_362_800_000;
     let orders = orders(4);
     let scene = Scene::new(1).await;

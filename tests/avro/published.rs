@@ -3,14 +3,14 @@
 use apache_avro::reader::datum::GenericDatumReader;
 use segmenter::codec::segment_changed::{self, Encoding};
 use segmenter::domain::event::{Millis, UserId};
-use segmenter::domain::fold::{Context, Voice, fold};
-use segmenter::domain::ranking_change::{Announcement, Change, Saying, Scored, Trigger};
+use segmenter::domain::fold::{Context, Publishing, fold};
+use segmenter::domain::ranking_change::{ChangeBody, NewRanking, RankingChange, ScoredSegment, Trigger};
 use segmenter::domain::scoring::{Catalog, RankedSegment, Reasons};
 use segmenter::domain::state::State;
 
 use super::*;
 
-/// Reads what was said with apache-avro, checking the framing.
+/// Reads what was published with apache-avro, checking the framing.
 fn read(value: &[u8]) -> Value {
     let schema = schema(SEGMENT_CHANGED);
     let framing = writer::framed(&schema, &[]);
@@ -21,7 +21,7 @@ fn read(value: &[u8]) -> Value {
 }
 
 /// The two encodings of one change as JSON. What JSON leaves out where there is none is null in Avro.
-fn both(change: &Change) -> (Value, Value) {
+fn both(change: &RankingChange) -> (Value, Value) {
     let catalog = Catalog::builtin().unwrap();
     let encoded = |encoding| segment_changed::record(change, &catalog, encoding).unwrap().value.unwrap();
     let mut in_json: Value = serde_json::from_slice(&encoded(Encoding::Json)).unwrap();
@@ -29,13 +29,13 @@ fn both(change: &Change) -> (Value, Value) {
     (in_json, read(&encoded(Encoding::Avro)))
 }
 
-fn change(announcement: Announcement) -> Change {
+fn change(new_ranking: NewRanking) -> RankingChange {
     let user = UserId::new("Zoë/42").unwrap();
-    Change { user, revision: NOW, saying: Saying::Ranking(announcement.into()) }
+    RankingChange { user, revision: NOW, body: ChangeBody::Ranking(new_ranking.into()) }
 }
 
-fn announcement() -> Announcement {
-    Announcement {
+fn new_ranking() -> NewRanking {
+    NewRanking {
         previous: Vec::new(),
         ranking: Vec::new(),
         catalog_version: u32::MAX,
@@ -49,20 +49,20 @@ fn announcement() -> Announcement {
 }
 
 /// What the example of onboarding-completed leads to.
-fn example_change() -> Change {
+fn example_change() -> RankingChange {
     let event = accepted(decode(Kind::OnboardingCompleted, ONBOARDING_EXAMPLE.as_bytes()));
     let catalog = Catalog::builtin().unwrap();
-    let context = Context { catalog: &catalog, clock_ms: 1_769_682_031_300, voice: Voice::Aloud };
+    let context = Context { catalog: &catalog, clock_ms: 1_769_682_031_300, publishing: Publishing::Immediate };
     fold(&event.user, State::default(), &[&event], &context).unwrap().write.unwrap().change.unwrap()
 }
 
 #[test]
 fn the_avro_of_a_change_is_read_by_others_as_what_the_json_says() {
-    let empty = change(announcement());
-    let full = change(Announcement {
+    let empty = change(new_ranking());
+    let full = change(NewRanking {
         previous: vec![
-            Scored { segment: "LUXURY".into(), score: 1.0 },
-            Scored { segment: "ÉLITE".into(), score: 0.1 + 0.2 },
+            ScoredSegment { segment: "LUXURY".into(), score: 1.0 },
+            ScoredSegment { segment: "ÉLITE".into(), score: 0.1 + 0.2 },
         ],
         ranking: vec![
             RankedSegment { segment: "FAMILY_TRAVELER".into(), score: 0.75, reasons: reasons() },
@@ -73,7 +73,7 @@ fn the_avro_of_a_change_is_read_by_others_as_what_the_json_says() {
         causation_id: Some("cause".into()),
         correlation_id: Some("c".repeat(255).into()),
         replay_id: Some("job".into()),
-        ..announcement()
+        ..new_ranking()
     });
     for change in [empty, full, example_change()] {
         let (in_json, in_avro) = both(&change);
@@ -83,9 +83,9 @@ fn the_avro_of_a_change_is_read_by_others_as_what_the_json_says() {
 
 /// Reasons of the kind that the engine gives.
 fn reasons() -> Reasons {
-    match example_change().saying {
-        Saying::Ranking(announcement) => announcement.ranking[0].reasons.clone(),
-        Saying::Null => Reasons::new(),
+    match example_change().body {
+        ChangeBody::Ranking(new_ranking) => new_ranking.ranking[0].reasons.clone(),
+        ChangeBody::Tombstone => Reasons::new(),
     }
 }
 
@@ -107,8 +107,8 @@ fn avro_written_by_others_is_byte_for_byte_ours() {
 }
 
 #[test]
-fn an_erasure_is_a_null_record_in_every_encoding() {
-    let erased = Change { saying: Saying::Null, ..example_change() };
+fn an_erasure_is_a_tombstone_in_every_encoding() {
+    let erased = RankingChange { body: ChangeBody::Tombstone, ..example_change() };
     for encoding in [Encoding::Json, Encoding::Avro] {
         let said = segment_changed::record(&erased, &Catalog::builtin().unwrap(), encoding).unwrap();
         assert_eq!(said.value, None);

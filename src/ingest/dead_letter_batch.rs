@@ -9,18 +9,18 @@ use crate::kafka::producer::{self, Outgoing, Producer};
 
 /// A dead letter that is still to be written; `mark` is the caller's own.
 #[derive(Debug)]
-pub struct Letter<M> {
+pub struct PendingDeadLetter<M> {
     pub mark: M,
     pub rejected: Rejected,
     /// How often the record has been tried.
     pub attempts: u32,
     /// How much of it is written.
     pub extent: Extent,
-    /// Whether it is written alone, since the broker refuses a whole batch for the one letter in it that is too large.
+    /// Whether it is written alone, since the broker refuses a whole batch for the one dead letter in it that is too large.
     alone: bool,
 }
 
-impl<M> Letter<M> {
+impl<M> PendingDeadLetter<M> {
     /// One to be written whole, with others.
     pub fn new(mark: M, rejected: Rejected, attempts: u32) -> Self {
         Self { mark, rejected, attempts, extent: Extent::Whole, alone: false }
@@ -40,39 +40,45 @@ impl<M> Letter<M> {
 /// What came of one attempt at some dead letters.
 #[derive(Debug)]
 pub struct Attempt<M> {
-    pub written: Vec<Letter<M>>,
+    pub written: Vec<PendingDeadLetter<M>>,
     /// Still to be written.
-    pub left: Vec<Letter<M>>,
+    pub left: Vec<PendingDeadLetter<M>>,
     /// Why, if any of them failed for more than its size: then an immediate attempt would fail too.
     pub error: Option<KafkaError>,
 }
 
-/// Tries each of `letters` once; returns when the broker has answered for all.
-pub async fn attempt<M>(producer: &Producer, topics: &Topics, letters: Vec<Letter<M>>) -> Attempt<M> {
-    let (alone, together): (Vec<Letter<M>>, Vec<Letter<M>>) = letters.into_iter().partition(|letter| letter.alone);
+/// Tries each of `dead_letters` once; returns when the broker has answered for all.
+pub async fn attempt<M>(producer: &Producer, topics: &Topics, dead_letters: Vec<PendingDeadLetter<M>>) -> Attempt<M> {
+    let (alone, together): (Vec<PendingDeadLetter<M>>, Vec<PendingDeadLetter<M>>) =
+        dead_letters.into_iter().partition(|dead_letter| dead_letter.alone);
     let mut attempt = Attempt { written: Vec::new(), left: Vec::new(), error: None };
     write(producer, topics, together, &mut attempt).await;
-    for letter in alone {
-        write(producer, topics, vec![letter], &mut attempt).await;
+    for dead_letter in alone {
+        write(producer, topics, vec![dead_letter], &mut attempt).await;
     }
     attempt
 }
 
-async fn write<M>(producer: &Producer, topics: &Topics, letters: Vec<Letter<M>>, attempt: &mut Attempt<M>) {
-    let record = |letter: &Letter<M>| {
-        let topic = topics.input(letter.rejected.record.partition.kind);
-        dead_letter::dead_letter(&letter.rejected, topic, letter.attempts, letter.extent)
+async fn write<M>(
+    producer: &Producer,
+    topics: &Topics,
+    dead_letters: Vec<PendingDeadLetter<M>>,
+    attempt: &mut Attempt<M>,
+) {
+    let record = |dead_letter: &PendingDeadLetter<M>| {
+        let topic = topics.input(dead_letter.rejected.record.partition.kind);
+        dead_letter::dead_letter(&dead_letter.rejected, topic, dead_letter.attempts, dead_letter.extent)
     };
-    let records: Vec<Outgoing> = letters.iter().map(record).collect();
-    let fates = producer.produce_all(&topics.dead_letter, records).await;
-    for (mut letter, fate) in letters.into_iter().zip(fates) {
-        match fate {
-            Ok(()) => attempt.written.push(letter),
+    let records: Vec<Outgoing> = dead_letters.iter().map(record).collect();
+    let deliveries = producer.produce_all(&topics.dead_letter, records).await;
+    for (mut dead_letter, delivery) in dead_letters.into_iter().zip(deliveries) {
+        match delivery {
+            Ok(()) => attempt.written.push(dead_letter),
             Err(error) => {
-                if !(producer::is_too_large(&error) && letter.shrink()) {
+                if !(producer::is_too_large(&error) && dead_letter.shrink()) {
                     attempt.error = Some(error);
                 }
-                attempt.left.push(letter);
+                attempt.left.push(dead_letter);
             }
         }
     }

@@ -1,10 +1,10 @@
-//! The offset ledger under random schedules: nothing is committed past unfinished work, nothing is lost, nothing of a
+//! The offset offset tracker under random schedules: nothing is committed past unfinished work, nothing is lost, nothing of a
 //! flood is written.
 
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
-use segmenter::ingest::offset_tracker::{FloodLimit, PartitionLedger, Verdict};
+use segmenter::ingest::offset_tracker::{Finish, FloodLimit, OffsetTracker};
 
 /// How a record of a schedule ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,11 +61,11 @@ fn longest_run(records: &[Planned]) -> usize {
     longest
 }
 
-fn verdict(end: End, index: usize) -> Verdict<usize> {
+fn verdict(end: End, index: usize) -> Finish<usize> {
     match end {
-        End::Accepted => Verdict::Accepted,
-        End::Rejected => Verdict::Rejected(index),
-        End::Neutral => Verdict::Neutral(index),
+        End::Accepted => Finish::Accepted,
+        End::Rejected => Finish::Rejected(index),
+        End::Neutral => Finish::Neutral(index),
     }
 }
 
@@ -75,7 +75,7 @@ proptest! {
     #[test]
     fn only_a_contiguous_prefix_of_finished_records_may_be_committed((records, order) in schedule()) {
         let offsets = offsets(&records);
-        let mut ledger = PartitionLedger::new(GENEROUS);
+        let mut ledger = OffsetTracker::new(GENEROUS);
         let sequences: Vec<u64> =
             records.iter().zip(&offsets).map(|(record, offset)| ledger.charge(*offset, record.bytes, None)).collect();
         let mut finished = BTreeSet::new();
@@ -100,7 +100,7 @@ proptest! {
     #[test]
     fn every_rejection_is_given_out_exactly_once_and_the_budget_returns_to_zero((records, order) in schedule()) {
         let offsets = offsets(&records);
-        let mut ledger = PartitionLedger::new(GENEROUS);
+        let mut ledger = OffsetTracker::new(GENEROUS);
         let sequences: Vec<u64> =
             records.iter().zip(&offsets).map(|(record, offset)| ledger.charge(*offset, record.bytes, None)).collect();
         prop_assert_eq!(ledger.open_records(), records.len());
@@ -126,7 +126,7 @@ proptest! {
         limit in 1_usize..6,
     ) {
         let offsets = offsets(&records);
-        let mut ledger = PartitionLedger::new(FloodLimit { records: limit, bytes: usize::MAX });
+        let mut ledger = OffsetTracker::new(FloodLimit { records: limit, bytes: usize::MAX });
         let sequences: Vec<u64> =
             records.iter().zip(&offsets).map(|(record, offset)| ledger.charge(*offset, record.bytes, None)).collect();
         let mut flood = None;
@@ -154,47 +154,47 @@ proptest! {
 
 #[test]
 fn a_run_of_few_but_large_rejections_is_a_flood_too() {
-    let mut ledger = PartitionLedger::new(FloodLimit { records: 200, bytes: 1_000 });
+    let mut ledger = OffsetTracker::new(FloodLimit { records: 200, bytes: 1_000 });
     let first = ledger.charge(7, 600, None);
     let second = ledger.charge(8, 600, None);
-    assert!(ledger.finish(first, Verdict::Rejected(())).flood.is_none());
-    let flood = ledger.finish(second, Verdict::Rejected(())).flood.expect("a flood");
+    assert!(ledger.finish(first, Finish::Rejected(())).flood.is_none());
+    let flood = ledger.finish(second, Finish::Rejected(())).flood.expect("a flood");
     assert_eq!((flood.first_offset, flood.last_offset, flood.records), (7, 8, 2));
 }
 
 #[test]
 fn after_a_run_was_flushed_at_the_end_of_the_partition_the_count_starts_anew() {
-    let mut ledger = PartitionLedger::new(FloodLimit { records: 2, bytes: usize::MAX });
+    let mut ledger = OffsetTracker::new(FloodLimit { records: 2, bytes: usize::MAX });
     let first = ledger.charge(0, 1, None);
-    ledger.finish(first, Verdict::Rejected(()));
+    ledger.finish(first, Finish::Rejected(()));
     for (sequence, ()) in ledger.flush_run() {
         ledger.written(sequence);
     }
     let second = ledger.charge(1, 1, None);
-    assert!(ledger.finish(second, Verdict::Rejected(())).flood.is_none());
+    assert!(ledger.finish(second, Finish::Rejected(())).flood.is_none());
     assert_eq!(ledger.committable(), Some(1));
 }
 
 #[test]
 fn finishing_a_record_twice_changes_nothing() {
-    let mut ledger = PartitionLedger::<()>::new(GENEROUS);
+    let mut ledger = OffsetTracker::<()>::new(GENEROUS);
     let first = ledger.charge(0, 10, None);
     let _second = ledger.charge(1, 10, None);
-    ledger.finish(first, Verdict::Accepted);
-    ledger.finish(first, Verdict::Accepted);
+    ledger.finish(first, Finish::Accepted);
+    ledger.finish(first, Finish::Accepted);
     assert_eq!((ledger.open_records(), ledger.open_bytes(), ledger.committable()), (1, 10, Some(1)));
 }
 
 #[test]
 fn the_oldest_record_is_the_first_that_is_not_finished() {
-    let mut ledger: PartitionLedger<()> = PartitionLedger::new(FloodLimit { records: 9, bytes: usize::MAX });
+    let mut ledger: OffsetTracker<()> = OffsetTracker::new(FloodLimit { records: 9, bytes: usize::MAX });
     assert_eq!(ledger.oldest(), None);
     let sequences: Vec<u64> = (0..3).map(|offset| ledger.charge(offset, 1, Some(100 - offset))).collect();
     assert_eq!(ledger.oldest(), Some(100));
-    ledger.finish(sequences[1], Verdict::Accepted);
+    ledger.finish(sequences[1], Finish::Accepted);
     assert_eq!(ledger.oldest(), Some(100));
-    ledger.finish(sequences[0], Verdict::Accepted);
+    ledger.finish(sequences[0], Finish::Accepted);
     assert_eq!(ledger.oldest(), Some(98));
-    ledger.finish(sequences[2], Verdict::Accepted);
+    ledger.finish(sequences[2], Finish::Accepted);
     assert_eq!(ledger.oldest(), None);
 }

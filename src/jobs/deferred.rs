@@ -1,9 +1,9 @@
-//! The end of a job: users whom it changed quietly, to be said.
+//! The end of a job: users whom it changed deferred, to be published.
 
 use std::sync::Arc;
 
 use super::batch::{Batch, Work};
-use super::throttle::MOST_SAID;
+use super::throttle::MOST_PUBLISHED;
 use crate::domain::event::UserId;
 use crate::domain::fold::JobCause;
 use crate::runtime::halt::Halt;
@@ -13,11 +13,11 @@ use crate::store::states;
 use crate::store::task::Rescoring;
 
 /// The name of the part of a job that its end is.
-pub const PART: &str = "saying";
+pub const PART: &str = "publishing";
 
 /// Walks over all states by key, for those that still hold the job's id.
 #[derive(Debug)]
-pub struct Saying {
+pub struct Deferred {
     pub store: Store,
     pub cause: JobCause,
     /// The user after whom to go on.
@@ -25,12 +25,12 @@ pub struct Saying {
     pub is_done: bool,
 }
 
-impl Saying {
+impl Deferred {
     pub async fn next(&mut self, most: usize) -> Result<Option<Batch>, Halt> {
         if self.is_done {
             return Ok(None);
         }
-        let page = states::holders(&self.store.pool, &self.after, self.cause.id, most.min(MOST_SAID)).await?;
+        let page = states::holders(&self.store.pool, &self.after, self.cause.id, most.min(MOST_PUBLISHED)).await?;
         self.is_done = page.last.is_none();
         if let Some(last) = page.last {
             self.after = last;

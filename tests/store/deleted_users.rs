@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use segmenter::store::compare_and_set::{StateWrite, compare_and_set};
 use segmenter::store::error::{ErrorClass, StoreError};
-use segmenter::store::states::{self, Asked, Current};
+use segmenter::store::states::{self, Current, UserCheck};
 use sqlx::postgres::PgConnection;
 
 use super::*;
@@ -21,7 +21,7 @@ pub async fn someone_waits_for_a_lock(database: &Database) -> bool {
 }
 
 async fn read(connection: &mut PgConnection, user: &str) -> Current {
-    let snapshot = states::read(connection, &[user], Asked::OfStrangers).await.unwrap();
+    let snapshot = states::read(connection, &[user], UserCheck::NewUsers).await.unwrap();
     snapshot.users.into_iter().next().unwrap().unwrap()
 }
 

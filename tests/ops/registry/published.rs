@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::waits_for_the_registry;
 use crate::avro::SEGMENT_CHANGED;
-use crate::scene::{Numbers, PATIENCE, Scene, onboarding_event, record};
+use crate::scene::{DEADLINE, Numbers, Scene, onboarding_event, record};
 use crate::support::{Fault, OwnedRecord, RegistryGate, Segmenter, eventually, schema_registry};
 
 fn serve(scene: &Scene, url: &str) -> Segmenter {
@@ -47,7 +47,7 @@ async fn segment_changed_is_registered_once_as_the_next_compatible_version_and_r
         scene.kafka.produce(&scene.onboarding, record(user, &event)).await;
         scene.settled().await;
         process.terminate();
-        assert!(process.wait(PATIENCE).await.success());
+        assert!(process.wait(DEADLINE).await.success());
     }
     assert_eq!(registry.versions(&subject).await, 2, "the second process finds what the first has registered");
     let records = scene.kafka.read_all(&scene.changes).await;
@@ -68,14 +68,14 @@ async fn a_registry_that_refuses_the_schema_of_segment_changed_stops_the_start_w
         .register(&subject, r#"{"type": "record", "name": "Other", "fields": [{"name": "a", "type": "int"}]}"#)
         .await;
     registry.demand(&subject, "FULL").await;
-    let finished = serve(&scene, &registry.url()).finish(PATIENCE).await;
+    let finished = serve(&scene, &registry.url()).finish(DEADLINE).await;
     assert_eq!(finished.code, Some(3), "{}", finished.log);
     assert!(finished.log.contains("the schema of segment-changed: the registry refuses it"), "{}", finished.log);
     assert!(scene.kafka.committed(&scene.group, &scene.onboarding).await.iter().all(Option::is_none));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_read_before_it_is_known_under_which_id_to_say_it() {
+async fn nothing_is_read_before_it_is_known_under_which_id_to_publish_it() {
     let (registry, scene) = (schema_registry(), Scene::new(1).await);
     scene.add_users(1).await;
     let gate = RegistryGate::to(registry).await;
@@ -84,7 +84,7 @@ async fn nothing_is_read_before_it_is_known_under_which_id_to_say_it() {
     scene.kafka.produce(&scene.onboarding, record("user-0", &event)).await;
     let process = serve(&scene, &gate.url());
     waits_for_the_registry(&process).await;
-    eventually(PATIENCE, "three questions", || async { gate.asked() >= 3 }).await;
+    eventually(DEADLINE, "three questions", || async { gate.asked() >= 3 }).await;
     assert!(crate::world::table(scene.database.pool()).await.is_empty());
     gate.set(Fault::None);
     scene.settled().await;

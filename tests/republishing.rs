@@ -1,7 +1,7 @@
-//! A change said again is the same record, byte for byte, whoever says it.
+//! A change published again is the same record, byte for byte, whoever says it.
 
 use segmenter::codec::segment_changed::{self, Encoding};
-use segmenter::domain::ranking_change::Change;
+use segmenter::domain::ranking_change::RankingChange;
 use segmenter::domain::scoring::Catalog;
 use segmenter::store::outbox;
 
@@ -9,7 +9,7 @@ use crate::world::{apply, budget, group, migrated_database, onboarding, store_on
 
 type Said = (Option<Vec<u8>>, segment_changed::Headers);
 
-fn record(change: &Change, encoding: Encoding) -> Said {
+fn record(change: &RankingChange, encoding: Encoding) -> Said {
     let catalog = Catalog::builtin().unwrap();
     {
         let said = segment_changed::record(change, &catalog, encoding).unwrap();
@@ -18,7 +18,7 @@ fn record(change: &Change, encoding: Encoding) -> Said {
 }
 
 #[tokio::test]
-async fn what_is_said_again_from_the_stored_state_is_byte_for_byte_what_was_said_first() {
+async fn what_is_published_again_from_the_stored_state_is_byte_for_byte_what_was_published_first() {
     let database = migrated_database().await;
     database.add_users(["ann"]).await;
     let store = store_on(database.pool()).await;
@@ -29,7 +29,7 @@ async fn what_is_said_again_from_the_stored_state_is_byte_for_byte_what_was_said
         tombstone("ann", 9),
     ] {
         let (_, said) = apply(&store, &[event]).await;
-        let again = outbox::last_said(database.pool(), &[ann.to_string()]).await.unwrap();
+        let again = outbox::last_published(database.pool(), &[ann.to_string()]).await.unwrap();
         for encoding in [Encoding::Json, Encoding::Avro] {
             assert_eq!(record(&said[0], encoding), record(&again[0], encoding));
         }
