@@ -8,8 +8,8 @@ mod stopped;
 use segmenter::domain::event::{Reason, Rejection};
 use segmenter::domain::profile::Outcome;
 use segmenter::domain::ranking_change::ChangeBody;
-use segmenter::store::apply::ItemOutcome;
 use segmenter::store::outbox;
+use segmenter::store::task::ItemOutcome;
 
 use crate::world::{
     apply, assert_table_equals_oracle, budget, group, migrated_database, onboarding, pace, store_on, table, tombstone,

@@ -14,8 +14,9 @@ use segmenter::domain::section::{Activities, Budget, BudgetRange, Section, Token
 use segmenter::migrate::schema::Platform;
 use segmenter::migrate::{self, Limits, RunOptions};
 use segmenter::store::Store;
-use segmenter::store::apply::{ItemOutcome, Progress};
+use segmenter::store::apply::Progress;
 use segmenter::store::outbox::{Content, Publication};
+use segmenter::store::task::ItemOutcome;
 use sqlx::{Connection, PgConnection, PgPool};
 use uuid::Uuid;
 

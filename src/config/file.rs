@@ -1,22 +1,19 @@
 //! The configuration file: the text of each setting in it, with its line.
 
-use std::io::Read;
 use std::path::Path;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::problem::{Problem, unknown};
+use super::resolved::{Origin, Resolved};
 use super::setting::Setting;
-use super::sources::{Origin, Resolved};
 use super::table::{SECTIONS, SETTINGS};
+use super::text_file::read_text;
 use super::value::Shape;
 
 /// The longest configuration file, in bytes.
 const MAX_BYTES: u64 = 256 * 1024;
-
-/// The longest file that holds a secret, in bytes.
-const MAX_SECRET_BYTES: u64 = 64 * 1024;
 
 /// Puts the file at `path` over the layers below it. Its problems are noted.
 pub(super) fn apply(path: &Path, resolved: &mut Resolved) {
@@ -37,23 +34,6 @@ pub(super) fn apply(path: &Path, resolved: &mut Resolved) {
         walk.problem("config", line, format!("is not TOML: {}", error.message()));
     }
     walk.root(document.get_ref());
-}
-
-/// The secret in the file at `path`, without the line's end that editors and `kubectl` leave.
-pub(super) fn read_secret(path: &Path) -> Result<String, String> {
-    let text = read_text(path, MAX_SECRET_BYTES)?;
-    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
-}
-
-/// The whole of a text file of at most `max_bytes`; the error is a rule to be read after "the file".
-fn read_text(path: &Path, max_bytes: u64) -> Result<String, String> {
-    let file = std::fs::File::open(path).map_err(|error| format!("cannot be read: {error}"))?;
-    let mut bytes = Vec::new();
-    file.take(max_bytes + 1).read_to_end(&mut bytes).map_err(|error| format!("cannot be read: {error}"))?;
-    if bytes.len() as u64 > max_bytes {
-        return Err(format!("must not be longer than {max_bytes} bytes"));
-    }
-    String::from_utf8(bytes).map_err(|_| "must be UTF-8".into())
 }
 
 struct Walk<'a> {
@@ -82,11 +62,14 @@ impl Walk<'_> {
 
     fn entry(&mut self, key: &str, line: usize, value: &Spanned<DeValue<'_>>) {
         let named_by = |setting: &&Setting| setting.key_file.as_deref() == Some(key);
-        let (setting, path_of_secret) = match (Setting::of_key(key), SETTINGS.iter().find(named_by)) {
-            (Some(setting), _) => (setting, false),
-            (None, Some(setting)) => (setting, true),
-            (None, None) => return self.problem(key, line, unknown(key, SETTINGS.iter().map(|setting| setting.key))),
-        };
+        let (setting, path_of_secret) =
+            match (SETTINGS.iter().find(|setting| setting.key == key), SETTINGS.iter().find(named_by)) {
+                (Some(setting), _) => (setting, false),
+                (None, Some(setting)) => (setting, true),
+                (None, None) => {
+                    return self.problem(key, line, unknown(key, SETTINGS.iter().map(|setting| setting.key)));
+                }
+            };
         let origin = Origin::File { path: self.path.into(), line };
         if matches!(self.resolved.origin(setting.key), Some(Origin::File { .. })) {
             self.problem(key, line, "must not be set beside the same setting read from a file");

@@ -10,41 +10,35 @@
 //! Secrets are never shown: not in errors, not in `Debug`, not by `config show`.
 
 mod file;
+mod flags;
 mod kafka;
 mod moment;
 mod problem;
+mod reader;
+mod resolved;
 mod setting;
 mod show;
 mod sources;
 mod table;
+mod text_file;
 mod url;
 mod validate;
 mod value;
 
+pub use flags::SettingFlags;
 pub use kafka::{
     Brokers, Encoding, InitialOffset, KafkaProperties, OutOfRange, SaslMechanism, SecurityProtocol, TopicName,
 };
 pub use moment::Moment;
 pub use problem::{Problem, Problems};
-pub use setting::{Setting, SettingFlags};
+pub use reader::{Reader, Section};
+pub use resolved::Resolved;
+pub use setting::Setting;
 pub use show::{ShownSetting, markdown};
-pub use sources::{Reader, Resolved, Sources};
+pub use sources::Sources;
 pub use table::{
     BatchConfig, CatalogConfig, Config, DatabaseConfig, HttpConfig, InFlightConfig, KafkaConfig, LimitsConfig,
     LogConfig, OutboxConfig, RegistryConfig, SECTIONS, SETTINGS, TopicsConfig,
 };
 pub use url::{DatabaseUrl, RegistryUrl};
 pub use value::{Bytes, LogFilter, LogFormat, Name, Secret, Value};
-
-/// A part of the configuration that a command may need by itself.
-pub trait Section: Sized {
-    /// `None` if it has problems, which the reader has then noted.
-    fn read(reader: &mut Reader<'_>) -> Option<Self>;
-}
-
-impl<A: Section, B: Section> Section for (A, B) {
-    fn read(reader: &mut Reader<'_>) -> Option<Self> {
-        let (one, other) = (A::read(reader), B::read(reader));
-        Some((one?, other?))
-    }
-}

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Value as _;
+use super::value::Value as _;
 use crate::codec::time;
 use crate::domain::event::Millis;
 

@@ -1,8 +1,5 @@
 //! How the table of settings is built: one declaration gives a setting its field, key, variable, flag, help and bounds.
 
-use clap::{Arg, ArgMatches, Args, Command, Error, FromArgMatches};
-
-use super::table::SETTINGS;
 use super::value::{Shape, Value};
 
 /// The prefix of the environment variables that are ours alone; unknown ones are errors.
@@ -98,74 +95,6 @@ impl Setting {
             flag: (!is_table).then(|| if is_secret { flag + "-file" } else { flag }),
             show: T::show,
         }
-    }
-
-    /// The setting with this key.
-    pub(super) fn of_key(key: &str) -> Option<&'static Self> {
-        SETTINGS.iter().find(|setting| setting.key == key)
-    }
-}
-
-/// The flags of `serve` as they were given: the text of a setting, or, for a secret, the path of the file that holds it.
-#[derive(Debug, Clone, Default)]
-pub struct SettingFlags(pub Vec<(&'static Setting, String)>);
-
-impl Args for SettingFlags {
-    fn augment_args(command: Command) -> Command {
-        command.args(SETTINGS.iter().filter_map(argument))
-    }
-
-    fn augment_args_for_update(command: Command) -> Command {
-        Self::augment_args(command)
-    }
-}
-
-/// The flag of one setting, if it has any; only `--help` shows it.
-fn argument(setting: &'static Setting) -> Option<Arg> {
-    let is_secret = setting.shape == Shape::Secret;
-    let mut help = setting.help.clone();
-    if let Some((least, greatest)) = setting.range {
-        help += &format!(" From {least} to {greatest}.");
-    }
-    if is_secret {
-        help += " The path of a file that holds it.";
-    }
-    if let Some(name) = if is_secret { &setting.env_file } else { &setting.env } {
-        help += &format!(" [env: {name}]");
-    }
-    if let Some(default) = setting.default {
-        help += &format!(" [default: {default}]");
-    }
-    let value_name = match setting.kind.split(' ').next()? {
-        _ if is_secret => "FILE".to_owned(),
-        "one" => "WORD".to_owned(),
-        kind => kind.to_uppercase(),
-    };
-    let argument = Arg::new(setting.key)
-        .long(setting.flag.clone()?)
-        .value_name(value_name)
-        .help(help)
-        .help_heading("Settings")
-        .hide_short_help(true);
-    Some(if setting.shape == Shape::Switch {
-        argument.num_args(0..=1).require_equals(true).default_missing_value("true")
-    } else {
-        argument
-    })
-}
-
-impl FromArgMatches for SettingFlags {
-    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, Error> {
-        let flags = SETTINGS
-            .iter()
-            .filter(|setting| setting.flag.is_some())
-            .filter_map(|setting| Some((setting, matches.get_one::<String>(setting.key)?.clone())));
-        Ok(Self(flags.collect()))
-    }
-
-    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), Error> {
-        *self = Self::from_arg_matches(matches)?;
-        Ok(())
     }
 }
 

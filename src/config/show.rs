@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
+use super::resolved::Resolved;
 use super::setting::Setting;
-use super::sources::Resolved;
 use super::table::{SECTIONS, SETTINGS};
 
 /// A setting as people may see it.

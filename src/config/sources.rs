@@ -2,14 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
-use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::problem::{Problem, Problems, printable, unknown};
-use super::setting::{ENV_PREFIX, Setting, SettingFlags};
+use super::file;
+use super::flags::SettingFlags;
+use super::problem::{Problem, Problems, unknown};
+use super::reader::{Reader, Section};
+use super::resolved::{Origin, Resolved};
+use super::setting::ENV_PREFIX;
 use super::table::{Config, SETTINGS};
-use super::value::{Shape, Value};
-use super::{Section, file};
+use super::value::Shape;
 
 /// The variable that names the configuration file.
 const CONFIG_ENV: &str = "SEGMENTER_CONFIG";
@@ -21,37 +23,6 @@ pub struct Sources {
     pub file: Option<PathBuf>,
     pub env: Vec<(OsString, OsString)>,
     pub flags: SettingFlags,
-}
-
-/// Where a value came from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Origin {
-    Default,
-    File { path: PathBuf, line: usize },
-    Env(String),
-    Flag(String),
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Default => formatter.write_str("default"),
-            Self::File { path, line } => write!(formatter, "{}:{line}", path.display()),
-            Self::Env(name) => write!(formatter, "env {name}"),
-            Self::Flag(name) => write!(formatter, "flag --{name}"),
-        }
-    }
-}
-
-/// Every setting's effective text, with the problems met on the way. Not `Debug`: the texts of secrets are in it.
-#[derive(Default)]
-pub struct Resolved {
-    values: BTreeMap<&'static str, (String, Origin)>,
-    /// Settings whose effective value could not be read, already reported.
-    faulty: BTreeSet<&'static str>,
-    /// The file is damaged: a missing value may be in the lost part.
-    pub(super) damaged: bool,
-    pub(super) problems: Vec<Problem>,
 }
 
 impl Sources {
@@ -100,39 +71,11 @@ impl Resolved {
     /// # Errors
     /// Every problem of the file, the environment and that part.
     pub fn read<T: Section>(&self) -> Result<T, Problems> {
-        let mut reader = Reader { resolved: self, problems: self.problems.clone() };
+        let mut reader = Reader::new(self, &SETTINGS);
         match T::read(&mut reader) {
-            Some(value) if reader.problems.is_empty() => Ok(value),
-            _ => Err(Problems(reader.problems)),
+            Some(value) if reader.problems().is_empty() => Ok(value),
+            _ => Err(Problems(reader.into_problems())),
         }
-    }
-
-    /// A setting's text, fit to be shown, and its origin.
-    pub(super) fn shown(&self, setting: &Setting) -> Option<(String, &Origin)> {
-        self.values.get(setting.key).map(|(text, origin)| ((setting.show)(text), origin))
-    }
-
-    pub(super) fn origin(&self, key: &str) -> Option<&Origin> {
-        self.values.get(key).map(|(_, origin)| origin)
-    }
-
-    pub(super) fn set(&mut self, setting: &'static Setting, text: String, origin: Origin) {
-        self.faulty.remove(setting.key);
-        self.values.insert(setting.key, (text, origin));
-    }
-
-    pub(super) fn set_from_file(&mut self, setting: &'static Setting, path: &Path, origin: Origin) {
-        match file::read_secret(path) {
-            Ok(text) => self.set(setting, text, origin),
-            Err(rule) => self.fault(setting, &origin, format!("the file {} {rule}", path.display())),
-        }
-    }
-
-    /// The setting has a value that cannot be read.
-    pub(super) fn fault(&mut self, setting: &'static Setting, origin: &Origin, rule: impl Into<String>) {
-        self.problems.push(Problem::new(setting.key, Some(origin.to_string()), rule));
-        self.values.remove(setting.key);
-        self.faulty.insert(setting.key);
     }
 
     /// The variables that concern us, by name; an empty one counts as not set. Notes those that are ours by name and unknown.
@@ -182,79 +125,6 @@ fn is_service_link(name: &str) -> bool {
         || name.contains("_SERVICE_PORT")
         || name.ends_with("_PORT")
         || name.split("_PORT_").skip(1).any(is_of_port)
-}
-
-/// Reads typed values and notes the problems of each.
-pub struct Reader<'a> {
-    resolved: &'a Resolved,
-    problems: Vec<Problem>,
-}
-
-impl Reader<'_> {
-    /// The value of the setting `key`; `None` if it has a problem.
-    pub(super) fn read<T: Value>(&mut self, key: &'static str) -> Option<T> {
-        let setting = Setting::of_key(key)?;
-        if self.resolved.faulty.contains(key) {
-            return None;
-        }
-        let Some((text, _)) = self.resolved.values.get(key) else {
-            if T::absent().is_none() && !self.resolved.damaged {
-                self.refuse(key, format!("must be set, by {}", ways(setting)));
-            }
-            return T::absent();
-        };
-        match T::parse(text).and_then(|value| within_range(value, setting)) {
-            Ok(value) => Some(value),
-            Err(rule) => {
-                self.refuse(key, rule);
-                None
-            }
-        }
-    }
-
-    /// The setting `key` breaks `rule`.
-    pub(super) fn refuse(&mut self, key: &str, rule: impl Into<String>) {
-        let origin = self.resolved.origin(key).map(ToString::to_string);
-        let problem = Problem::new(key, origin, rule);
-        // A section may be read twice.
-        if !self.problems.contains(&problem) {
-            self.problems.push(problem);
-        }
-    }
-
-    /// As [`Self::refuse`], for the entry `name` of a table.
-    pub(super) fn refuse_entry(&mut self, key: &str, name: &str, rule: impl Into<String>) {
-        let origin = self.resolved.origin(key).map(ToString::to_string);
-        self.problems.push(Problem::new(&format!("{key}.{}", printable(name)), origin, rule));
-    }
-
-    /// Refuses the setting `key` unless it keeps the rule.
-    pub(super) fn must(&mut self, keeps: bool, key: &str, rule: impl Into<String>) {
-        if !keeps {
-            self.refuse(key, rule);
-        }
-    }
-
-    /// Whether the setting has another value than its default.
-    pub(super) fn is_chosen(&self, key: &str) -> bool {
-        self.resolved.origin(key).is_some_and(|origin| *origin != Origin::Default)
-    }
-}
-
-/// How a setting can be set, in words.
-fn ways(setting: &Setting) -> String {
-    let env = setting.env.as_ref().map(|name| format!("the variable {name}"));
-    let env_file = setting.env_file.as_ref().map(|name| format!("{name} (the path of a file)"));
-    let flag = setting.flag.as_ref().map(|name| format!("the flag --{name} of serve"));
-    let ways = [env, env_file, flag, Some(format!("{} in the file", setting.key))];
-    ways.into_iter().flatten().collect::<Vec<_>>().join(", ")
-}
-
-fn within_range<T: Value>(value: T, setting: &Setting) -> Result<T, String> {
-    let Some((least, greatest)) = setting.range else { return Ok(value) };
-    let bound = |text| T::parse(text).ok().and_then(|bound| bound.measure());
-    let (measured, low, high) = (value.measure(), bound(least), bound(greatest));
-    if measured >= low && measured <= high { Ok(value) } else { Err(format!("must be from {least} to {greatest}")) }
 }
 
 #[cfg(test)]

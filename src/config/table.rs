@@ -5,14 +5,12 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use super::Section;
 use super::kafka::{
     Brokers, Encoding, InitialOffset, KafkaProperties, OutOfRange, SaslMechanism, SecurityProtocol, TopicName,
 };
+use super::reader::{Reader, Rules as _, Section};
 use super::setting::{Setting, default, optional, required, settings};
-use super::sources::Reader;
 use super::url::{DatabaseUrl, RegistryUrl};
-use super::validate::Rules as _;
 use super::value::{Bytes, LogFilter, LogFormat, Name, Secret};
 
 settings! {

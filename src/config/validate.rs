@@ -2,16 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use super::sources::Reader;
+use super::reader::{Reader, Rules};
 use super::table::{
     BatchConfig, CatalogConfig, Config, DatabaseConfig, HttpConfig, InFlightConfig, KafkaConfig, LimitsConfig,
     LogConfig, OutboxConfig, RegistryConfig, TopicsConfig,
 };
-
-/// The rules within a section, and for the whole configuration those between sections. The values are valid each by itself.
-pub(super) trait Rules {
-    fn check(&self, _: &mut Reader<'_>) {}
-}
 
 impl Rules for BatchConfig {}
 impl Rules for InFlightConfig {}

@@ -16,7 +16,8 @@ use tracing::{debug, info, warn};
 
 use super::start::StartPositions;
 use super::worker::LiveAssignment;
-use crate::kafka::client::{self, Topics};
+use crate::kafka::client::Topics;
+use crate::kafka::client_events;
 use crate::kafka::partition::Partition;
 use crate::kafka::topic_id::{TopicId, TopicIds};
 use crate::runtime::fault::fault_point;
@@ -205,11 +206,11 @@ impl LiveContext {
 
 impl ClientContext for LiveContext {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        client::log_client_line(CLIENT, level, facility, message);
+        client_events::log_client_line(CLIENT, level, facility, message);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        client::log_client_error(CLIENT, &error, reason);
+        client_events::log_client_error(CLIENT, &error, reason);
     }
 
     fn stats(&self, statistics: Statistics) {

@@ -10,7 +10,8 @@ use rdkafka::{Offset, TopicPartitionList};
 use serde::{Deserialize, Serialize};
 
 use super::throttle::Throttle;
-use crate::kafka::client::{ClientEvents, Cluster, Topics};
+use crate::kafka::client::{Cluster, Topics};
+use crate::kafka::client_events::ClientEvents;
 
 /// How long the brokers may take to answer.
 const ANSWER: Duration = Duration::from_secs(5);

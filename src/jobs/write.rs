@@ -10,8 +10,9 @@ use crate::domain::fold::Publishing;
 use crate::ingest::record::{OriginalRecord, Rejected};
 use crate::output::{Refused, retry_until_deadline};
 use crate::runtime::halt::Halt;
-use crate::store::apply::{ItemOutcome, Progress};
+use crate::store::apply::Progress;
 use crate::store::jobs::{self, Checkpoint, Counts, Phase};
+use crate::store::task::ItemOutcome;
 use crate::store::task::{Rescoring, Task};
 
 /// A live record is tried once; so is a replayed one.

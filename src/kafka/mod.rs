@@ -2,6 +2,7 @@
 
 pub mod certificate;
 pub mod client;
+pub mod client_events;
 pub mod ffi;
 pub mod headers;
 pub mod partition;

@@ -13,7 +13,7 @@ use rdkafka::message::{Message, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer as _, ProducerContext};
 use tokio::sync::oneshot;
 
-use super::client::ClientEvents;
+use super::client_events::ClientEvents;
 
 /// What became of a record: its time as the topic has it, Unix time in ms, or why it is not there.
 type Delivery = KafkaResult<Option<i64>>;

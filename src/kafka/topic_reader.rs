@@ -10,7 +10,8 @@ use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::OwnedMessage;
 use rdkafka::{Message, Offset, TopicPartitionList};
 
-use super::client::{self, ClientEvents, Cluster};
+use super::client::{self, Cluster};
+use super::client_events::ClientEvents;
 use crate::runtime::halt::Halt;
 use crate::runtime::stop::Stop;
 

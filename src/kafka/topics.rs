@@ -9,7 +9,8 @@ use rdkafka::producer::Producer as _;
 use tracing::{info, warn};
 
 use super::certificate;
-use super::client::{ClientEvents, Topics};
+use super::client::Topics;
+use super::client_events::ClientEvents;
 use super::ffi;
 use super::producer::Producer;
 use super::topic_id::TopicIds;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::schema::SchemaStatus;
+use super::status::SchemaStatus;
 use crate::store::error::{ErrorClass, classify};
 
 /// Why a migration was not done. Each step is all or nothing (a concurrent build may leave an invalid index, which the

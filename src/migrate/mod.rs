@@ -20,6 +20,7 @@ mod revert;
 mod run;
 pub mod schema;
 mod session;
+mod status;
 
 pub use error::{Holders, MigrateError, Refusal};
 pub use facts::IndexState;

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::Store;
-use super::apply::ItemOutcome;
 use super::error::{ErrorClass, StoreError};
 use super::sql;
 use super::states::{self, Snapshot};
+use super::task::ItemOutcome;
 use super::task::{Task, UserFold, fold_user};
 use crate::domain::event::{Rejection, UserId};
 use crate::domain::fold::{Context, Publishing};

@@ -5,13 +5,9 @@ use std::time::Duration;
 use super::error::StoreError;
 use super::jobs::Checkpoint;
 use super::outbox::Publication;
-use super::task::{Group, Task};
+use super::task::{Group, ItemOutcome, Task};
 use crate::domain::event::{Event, Rejection};
 use crate::domain::fold::Publishing;
-use crate::domain::profile::Outcome;
-
-/// What became of one item: its outcome, or why it is a dead letter.
-pub type ItemOutcome = Result<Outcome, Rejection>;
 
 /// Numbers about the work done, for metrics.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -1,11 +1,13 @@
 //! What a batch asks for, by user, and the fold of one user's part of it.
 
-use super::apply::ItemOutcome;
 use super::error::StoreError;
 use super::states::Current;
 use crate::domain::event::{Body, Event, Millis, Rejection, UserId};
 use crate::domain::fold::{self, Context, Fold, JobCause, Write};
 use crate::domain::profile::Outcome;
+
+/// What became of one item: its outcome, or why it is a dead letter.
+pub type ItemOutcome = Result<Outcome, Rejection>;
 
 /// What is to be done to the states of users; each item has an outcome.
 #[derive(Debug, Clone, Copy)]

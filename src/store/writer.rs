@@ -5,10 +5,11 @@ use std::time::Instant;
 use tracing::{error, info, warn};
 
 use super::Store;
-use super::apply::{ItemOutcome, Progress};
+use super::apply::Progress;
 use super::error::{ErrorClass, StoreError};
 use super::leased_rows::LeasedRows;
 use super::outbox::{Content, Publication};
+use super::task::ItemOutcome;
 use crate::runtime::health::Health;
 use crate::runtime::retry::Retry;
 use crate::runtime::stop::{Stop, StopReason};

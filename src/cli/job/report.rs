@@ -182,7 +182,10 @@ struct Backfilled {
 impl End {
     pub async fn of(means: &Means, id: Uuid) -> anyhow::Result<Self> {
         let pool = &means.store.pool;
-        let record = super::run::find(means, id).await?.context("the job is gone")?;
+        let record = jobs::find(&means.store.pool, id)
+            .await
+            .context("could not look for the job")?
+            .context("the job is gone")?;
         let failures = jobs::failures(pool, id, KEPT_FAILURES).await.context("could not read the job's failures")?;
         let job = Job::of(&record, &parts(means, id).await?);
         let backfill = if record.kind == "backfill" && record.ended_at.is_some() {

@@ -7,6 +7,7 @@ mod catalog;
 mod catalog_file;
 mod dimensions;
 mod log10;
+mod reason_rules;
 mod reasons;
 mod score;
 mod vector;

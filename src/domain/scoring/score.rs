@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::Answers;
 use super::catalog::{Catalog, Segment};
 use super::dimensions::Dimensions;
-use super::reasons::{Reasons, reasons};
+use super::reason_rules::reasons;
+use super::reasons::Reasons;
 
 /// A segment of a user's ranking, with the reasons for it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

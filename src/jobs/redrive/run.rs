@@ -14,8 +14,9 @@ use crate::registry::decoder::Decoder;
 use crate::runtime::halt::Halt;
 use crate::runtime::stop::Stop;
 use crate::store::Store;
-use crate::store::apply::{ItemOutcome, Progress};
+use crate::store::apply::Progress;
 use crate::store::dry_run::DryRun;
+use crate::store::task::ItemOutcome;
 use crate::store::task::Task;
 
 /// What a redrive needs to know.

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::domain::event::Reason;
 use crate::domain::profile::Outcome;
-use crate::store::apply::ItemOutcome;
+use crate::store::task::ItemOutcome;
 
 /// Items by what became of them; `items` is their sum.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -18,7 +18,8 @@ use super::{ClusterFacts, Partition, Role, Tail, Topic};
 use crate::checks::doctor::Subject;
 use crate::checks::doctor::finding::{Answer, Unknown, Unreachable};
 use crate::kafka::certificate;
-use crate::kafka::client::{ClientEvents, Cluster, Topics};
+use crate::kafka::client::{Cluster, Topics};
+use crate::kafka::client_events::ClientEvents;
 use crate::kafka::topic_reader::{ReadError, Source, Span};
 use crate::runtime::stop::{Stop, StopReason};
 

@@ -1,4 +1,4 @@
-//! Which refusals count, and who decides about reconnecting.
+//! Which refusals count.
 
 use super::*;
 
@@ -26,15 +26,4 @@ fn only_a_refusal_after_which_no_broker_is_left_is_one_by_all() {
     let then_unavailable =
         [(global(SSL), "one"), (global(BrokerTransportFailure), "away"), (global(AllBrokersDown), "")];
     assert_eq!(by_all(&then_unavailable), None);
-}
-
-#[test]
-fn an_operator_who_sets_one_of_the_two_times_of_reconnecting_decides_about_both() {
-    let config = |properties: &[(&str, &str)]| {
-        let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        Cluster { properties: properties.iter().map(own).collect() }.admin()
-    };
-    let times = |config: &ClientConfig| RECONNECT.map(|(name, _)| config.get(name).map(str::to_owned));
-    assert_eq!(times(&config(&[])), [Some("1000".to_owned()), Some("3000".to_owned())]);
-    assert_eq!(times(&config(&[("reconnect.backoff.max.ms", "500")])), [None, Some("500".to_owned())]);
 }
