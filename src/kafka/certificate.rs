@@ -1,5 +1,5 @@
-//! What is wrong with a broker's certificate. librdkafka says the same of one of a foreign authority, one for another name
-//! and one that has expired; here the broker is asked for it once more, to tell.
+//! Explains a broker certificate that fails verification. librdkafka reports the same error for an untrusted authority, a
+//! wrong name and an expired certificate; a second handshake distinguishes them.
 
 use std::io;
 use std::net::{TcpStream, ToSocketAddrs as _};
@@ -13,42 +13,41 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme};
 
-/// How long the broker may take, for each step.
+/// The deadline of each step of the handshake.
 const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(2);
 
-/// What is wrong with the certificate, if `refusal`, librdkafka's words, says that something is.
+/// The explanation, if `refusal`, librdkafka's message, is about a certificate.
 pub async fn complaint(refusal: &str) -> Option<String> {
     if !refusal.contains("certificate verify failed") {
         return None;
     }
     let (host, port) = broker(refusal)?;
-    let asked = tokio::task::spawn_blocking(move || describe(&host, port));
-    asked.await.ok().flatten()
+    let described = tokio::task::spawn_blocking(move || describe(&host, port));
+    described.await.ok().flatten()
 }
 
-/// The broker that the words begin with, as `sasl_ssl://host:port/id: …`.
+/// The broker that the message begins with, as `sasl_ssl://host:port/id: …`.
 fn broker(refusal: &str) -> Option<(String, u16)> {
-    let (_, behind) = refusal.split(": ").next()?.split_once("://")?;
-    let (host, port) = behind.split('/').next()?.rsplit_once(':')?;
+    let (_, address) = refusal.split(": ").next()?.split_once("://")?;
+    let (host, port) = address.split('/').next()?.rsplit_once(':')?;
     Some((host.trim_matches(['[', ']']).to_owned(), port.parse().ok()?))
 }
 
 fn describe(host: &str, port: u16) -> Option<String> {
     match check_name(host, port)? {
         Ok(()) => Some(format!(
-            "the certificate of {host}:{port} is for this name; it is of an authority that is not trusted (kafka.ssl_ca), or \
-             out of date"
+            "the certificate of {host}:{port} is for this name; its authority is not trusted (kafka.ssl_ca), or it has expired"
         )),
         Err(error) => Some(format!("the certificate of {host}:{port} is for another name ({error})")),
     }
 }
 
-/// Whether the broker's certificate is for the name it was reached by; nothing where it shows none.
+/// Whether the broker's certificate is for the name that the client connects to; `None` if it presents none.
 fn check_name(host: &str, port: u16) -> Option<Result<(), Error>> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let look = Arc::new(NameOnly(Arc::clone(&provider)));
+    let verifier = Arc::new(NameOnly(Arc::clone(&provider)));
     let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().ok()?;
-    let config = builder.dangerous().with_custom_certificate_verifier(look).with_no_client_auth();
+    let config = builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
     let name = ServerName::try_from(host.to_owned()).ok()?;
     let mut connection = ClientConnection::new(Arc::new(config), name).ok()?;
     let mut stream = connect(host, port)?;
@@ -70,10 +69,10 @@ fn connect(host: &str, port: u16) -> Option<TcpStream> {
     (host, port).to_socket_addrs().ok()?.find_map(|address| connect(address).ok())
 }
 
-/// The end of every handshake whose certificate is for the right name.
-const SEEN: &str = "the certificate was looked at";
+/// Aborts every handshake whose certificate is for the right name.
+const SEEN: &str = "the certificate was checked";
 
-/// Looks at the name and then breaks the handshake off: with nobody is a connection ever made.
+/// Checks the name, then aborts the handshake: no connection is ever established.
 #[derive(Debug)]
 struct NameOnly(Arc<CryptoProvider>);
 
@@ -118,7 +117,7 @@ mod tests {
     use super::broker;
 
     #[test]
-    fn the_broker_is_read_from_the_words_of_librdkafka() {
+    fn the_broker_is_parsed_from_librdkafkas_message() {
         let named = |refusal| broker(refusal).map(|(host, port)| format!("{host} {port}"));
         assert_eq!(named("ssl://b-1.example:9093/bootstrap: SSL …").as_deref(), Some("b-1.example 9093"));
         assert_eq!(named("sasl_ssl://[::1]:9093/2: SSL …").as_deref(), Some("::1 9093"));

@@ -1,4 +1,4 @@
-//! Configuring librdkafka's clients: the properties that the promises rest on, and the events every client reports.
+//! Configures librdkafka's clients: the properties that the promises depend on.
 
 use std::collections::HashMap;
 use std::sync::mpsc;
@@ -37,7 +37,7 @@ impl Topics {
         [Kind::OnboardingCompleted, Kind::ProfileUpdated].into_iter().find(|kind| self.input(*kind) == topic)
     }
 
-    /// What is known by name of the input topics, by kind.
+    /// Converts a map keyed by topic name into one keyed by kind; names that are not input topics are dropped.
     pub fn by_kind<T: Copy>(&self, by_name: &HashMap<String, T>) -> HashMap<Kind, T> {
         by_name.iter().filter_map(|(name, value)| Some((self.kind_of(name)?, *value))).collect()
     }
@@ -58,34 +58,34 @@ impl From<&TopicsConfig> for Topics {
     }
 }
 
-/// How soon a client knocks again. librdkafka's own 100 ms are 20 TLS handshakes a second where a client is refused: while
-/// it has no connection at all, it knocks twice in the first of these spans, whatever it was answered.
-/// An operator who sets one of the two decides about both, since they have to fit each other.
+/// The reconnect backoff. With librdkafka's default of 100 ms a refused client makes 20 TLS handshakes a second: a client
+/// without any connection connects twice per `reconnect.backoff.ms`, whatever the broker answered.
+/// Where the operator sets one of the two, neither default applies, since the two have to fit each other.
 const RECONNECT: [(&str, &str); 2] = [("reconnect.backoff.ms", "1000"), ("reconnect.backoff.max.ms", "3000")];
 
 /// How long a client may take to close.
 const LONGEST_CLOSE: Duration = Duration::from_secs(5);
 
-/// Closes a client that reads. A thread of the client's that unpacks a gzip stream which ends early never comes back (docs/decisions/0028):
-/// then closing goes on beside the rest of the process, which ends without it.
+/// Closes a client that reads. A client thread that decompresses a truncated gzip stream never returns (docs/decisions/0028),
+/// so the close has a deadline; past it, the process ends without waiting for the client.
 pub fn close(client: impl Send + 'static) {
     let (done, is_closed) = mpsc::channel();
     let closing = move || {
         drop(client);
-        // Nobody listens any more where it took too long.
+        // The receiver is gone once the deadline has passed.
         let _ = done.send(());
     };
-    // Where there is no thread to be had, the client is dropped here.
+    // If no thread can be started, the client is dropped here.
     let started = thread::Builder::new().name("closing".to_owned()).spawn(closing);
     if started.is_ok() && is_closed.recv_timeout(LONGEST_CLOSE).is_err() {
         warn!(
-            "a Kafka client does not close, as where a batch compressed with gzip ends too early; the process will end without \
-             waiting for it"
+            "a Kafka client does not close, possibly because of a truncated gzip batch; the process will end without waiting \
+             for it"
         );
     }
 }
 
-/// How to reach the cluster: bootstrap servers, security, and what the operator adds.
+/// How to reach the cluster: bootstrap servers, security, and the operator's own properties.
 #[derive(Debug, Clone, Default)]
 pub struct Cluster {
     pub properties: Vec<(String, String)>,
@@ -114,7 +114,7 @@ impl From<&KafkaConfig> for Cluster {
 }
 
 impl Cluster {
-    /// `tuning` holds where the operator has set nothing, under either name of a property.
+    /// `tuning` gives defaults; a property that the operator sets, under either of its names, overrides them.
     fn config(&self, tuning: &[(&str, &str)]) -> ClientConfig {
         let mut config = ClientConfig::new();
         for (key, value) in tuning {
@@ -135,13 +135,13 @@ impl Cluster {
         config
     }
 
-    /// A consumer's configuration. Offsets are committed by us alone and start where we say.
+    /// A consumer's configuration. Only this service commits offsets and sets start positions.
     pub fn consumer(&self, group: &str, session_timeout: Duration, max_poll_interval: Duration) -> ClientConfig {
         let mut config = self.config(&[
             // Short, so that a change is published soon after its event.
             ("fetch.wait.max.ms", "100"),
-            // Of each partition, compressed. What is fetched lies in memory uncompressed, often ten times as large, and a
-            // fetch brings this much of every partition, whatever room is left in the queue.
+            // Per partition, compressed. Fetched data is held uncompressed, often ten times as large, and a fetch returns
+            // this much of every partition, whatever room is left in the queue.
             ("fetch.message.max.bytes", "131072"),
         ]);
         config
@@ -153,32 +153,32 @@ impl Cluster {
             .set("session.timeout.ms", session_timeout.as_millis().to_string())
             .set("max.poll.interval.ms", max_poll_interval.as_millis().to_string())
             .set("allow.auto.create.topics", "false")
-            // A topic that is missing at the start is noticed soon after it appears.
+            // So that a topic that is created after the start is found soon.
             .set("topic.metadata.refresh.interval.ms", "5000")
             .set("statistics.interval.ms", "1000")
-            // Bounds what is fetched ahead: the default would hold 64 MiB a partition queue.
+            // Bounds the prefetch: the default is 64 MiB for each partition queue.
             .set("queued.max.messages.kbytes", "8192")
             .set("fetch.queue.backoff.ms", "50");
         config
     }
 
-    /// The configuration of a client that only asks.
+    /// The configuration of a client for requests about metadata and offsets.
     pub fn admin(&self) -> ClientConfig {
         self.config(&[])
     }
 
-    /// The configuration of a reader that takes partitions from a place to an end by itself. `group` is named because the
-    /// client asks for one; it is never joined, and nothing is committed.
+    /// The configuration of a reader that assigns itself partitions from an offset to an end. librdkafka requires a `group`;
+    /// the reader never joins it and commits nothing.
     pub fn reader(&self, group: &str) -> ClientConfig {
         let mut config = self.config(&[
-            // An end is noticed only when a fetch returns.
+            // Short, because the end of a partition is reported only when a fetch returns.
             ("fetch.wait.max.ms", "100"),
         ]);
         config
             .set("group.id", group)
             .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "false")
-            // What retention takes while it is read is skipped.
+            // Records that retention deletes during the read are skipped.
             .set("auto.offset.reset", "earliest")
             .set("enable.partition.eof", "true")
             .set("allow.auto.create.topics", "false")
@@ -186,12 +186,12 @@ impl Cluster {
         config
     }
 
-    /// A producer that neither loses nor reorders, and spreads keys as the Java and KafkaJS clients expect.
+    /// An idempotent producer (no loss, no reordering) that partitions by key as the Java and KafkaJS clients do.
     pub fn producer(&self, events: ClientEvents) -> KafkaResult<Producer> {
         let mut config = self.config(&[
-            // What is published together is handed to the client within less.
+            // A batch of changes is handed to the client in less time than this.
             ("linger.ms", "0.5"),
-            // Every client reads what is not compressed; KafkaJS, of the rest, only gzip, which costs more than all else.
+            // KafkaJS reads only uncompressed and gzip, and gzip costs more CPU than all the rest of producing.
             ("compression.type", "none"),
         ]);
         config
@@ -210,8 +210,8 @@ impl Cluster {
     }
 }
 
-/// The other name that librdkafka has for a property that we tune. Of two names set the one that comes last would hold, and
-/// their order is not ours to choose.
+/// librdkafka's other name for a property that is tuned here. If both names were set, the last one would win, and the order
+/// is not defined.
 fn alias(property: &str) -> Option<&'static str> {
     match property {
         "compression.type" => Some("compression.codec"),
@@ -226,7 +226,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_operator_who_sets_one_of_the_two_times_of_reconnecting_decides_about_both() {
+    fn one_reconnect_backoff_set_by_the_operator_replaces_both_defaults() {
         let config = |properties: &[(&str, &str)]| {
             let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
             Cluster { properties: properties.iter().map(own).collect() }.admin()

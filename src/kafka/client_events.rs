@@ -9,35 +9,35 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use tokio::sync::watch;
 use tracing::{debug, error, info, warn};
 
-/// Logs what a client reports of itself, and keeps why the brokers do not let it in.
+/// Logs the events of a client, and keeps the reason why the brokers refuse it.
 #[derive(Debug, Clone)]
 pub struct ClientEvents {
     client: &'static str,
     reported: Arc<watch::Sender<ReportedRefusal>>,
 }
 
-/// What the brokers, or our own check of their certificates, have against a client.
+/// Why the brokers refuse a client, or why the client rejects their certificates.
 #[derive(Debug, Default)]
 struct ReportedRefusal {
-    /// The last refusal; nothing where brokers were not even reached since.
+    /// The last refusal; `None` if a broker could not be reached since.
     refusal: Option<String>,
     /// All brokers have been tried since.
     by_all: bool,
 }
 
 impl ClientEvents {
-    /// Reports under `client`, which is one of this process's.
+    /// `client` names the client in the log.
     pub fn new(client: &'static str) -> Self {
         Self { client, reported: Arc::default() }
     }
 
-    /// What the brokers, or our own check of their certificate, last had against us; nothing where they were not even
-    /// reached since.
+    /// The last refusal by a broker, or by the client's check of its certificate; `None` if a broker could not be reached
+    /// since.
     pub fn refusal(&self) -> Option<String> {
         self.reported.borrow().refusal.clone()
     }
 
-    /// Waits for a [`refusal`](Self::refusal) after which no broker is left that could answer otherwise.
+    /// Waits until every broker has been tried and the last answer is a [`refusal`](Self::refusal).
     pub async fn refused_by_all(&self) -> String {
         let mut reported = self.reported.subscribe();
         loop {
@@ -45,7 +45,7 @@ impl ClientEvents {
                 return refusal;
             }
             if reported.changed().await.is_err() {
-                // Who could report is gone; nothing will be reported.
+                // The sender is gone; nothing will be reported.
                 std::future::pending::<()>().await;
             }
         }
@@ -56,7 +56,7 @@ impl ClientEvents {
             Some(RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SSL) => {
                 self.reported.send_replace(ReportedRefusal { refusal: Some(reason.to_owned()), by_all: false });
             }
-            // A handshake that failed is told in either way.
+            // A failed handshake is reported under either code.
             Some(RDKafkaErrorCode::BrokerTransportFailure) if !reason.contains("SSL") => {
                 self.reported.send_replace(ReportedRefusal::default());
             }
@@ -85,7 +85,7 @@ impl ClientContext for ClientEvents {
 
 impl ConsumerContext for ClientEvents {}
 
-/// A line of librdkafka's log. What it calls an error is often its own retry, so nothing is raised above a warning.
+/// Logs a line of librdkafka's log. Its errors are often retried by itself, so they are logged as warnings.
 pub fn log_client_line(client: &str, level: RDKafkaLogLevel, facility: &str, message: &str) {
     match level {
         RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
@@ -97,10 +97,10 @@ pub fn log_client_line(client: &str, level: RDKafkaLogLevel, facility: &str, mes
     }
 }
 
-/// An error event: brokers that are unavailable and the like, of which the client recovers by itself.
+/// Logs an error event, such as an unavailable broker; the client recovers by itself.
 pub fn log_client_error(client: &str, error: &KafkaError, reason: &str) {
     if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown) {
-        // Told at every attempt. Why each broker is down was published, and the watch over the topics says that nobody answers.
+        // Reported at every attempt. The cause for each broker is logged already, and the topic watch reports the outage.
         debug!(client, reason, "Kafka client");
     } else {
         warn!(client, %error, reason, "Kafka client");

@@ -1,5 +1,5 @@
-//! Calls librdkafka itself for what the `rdkafka` crate does not pass on: the ids of topics, and as bytes the metadata of
-//! committed offsets and the names of headers, which the crate panics on where they are not UTF-8. The only file with `unsafe`.
+//! Direct calls into librdkafka. The `rdkafka` crate does not expose topic ids, and it panics on committed-offset metadata and
+//! header names that are not UTF-8; here both are bytes. The only file with `unsafe`.
 #![allow(
     unsafe_code,
     reason = "rdkafka 0.39 wraps no topic ids, and panics on metadata and header names that are not UTF-8"
@@ -19,19 +19,19 @@ use rdkafka::types::RDKafkaRespErr;
 
 use super::topic_id::TopicId;
 
-/// How much longer than the request's own time limit to wait for its answer.
+/// How much longer than the request's own timeout to wait for its answer.
 const MARGIN: Duration = Duration::from_secs(1);
 
-/// Something of librdkafka's that is ours to destroy.
+/// A librdkafka object that this process has to destroy.
 struct Owned<T> {
     pointer: NonNull<T>,
     destroy: unsafe extern "C" fn(*mut T),
 }
 
 impl<T> Owned<T> {
-    /// `pointer` is null or ours, and `destroy` is the function for its kind.
-    fn new(pointer: *mut T, destroy: unsafe extern "C" fn(*mut T), what: &str) -> KafkaResult<Self> {
-        let pointer = NonNull::new(pointer).ok_or_else(|| KafkaError::AdminOpCreation(format!("no {what}")))?;
+    /// `pointer` is null or owned, and `destroy` is the destructor of its type.
+    fn new(pointer: *mut T, destroy: unsafe extern "C" fn(*mut T), name: &str) -> KafkaResult<Self> {
+        let pointer = NonNull::new(pointer).ok_or_else(|| KafkaError::AdminOpCreation(format!("no {name}")))?;
         Ok(Self { pointer, destroy })
     }
 
@@ -42,12 +42,12 @@ impl<T> Owned<T> {
 
 impl<T> Drop for Owned<T> {
     fn drop(&mut self) {
-        // SAFETY: the pointer is ours, was made by the counterpart of `destroy`, and is not used after this.
+        // SAFETY: the pointer is owned, was created by the counterpart of `destroy`, and is not used after this.
         unsafe { (self.destroy)(self.get()) }
     }
 }
 
-/// The ids of those topics that exist, on brokers that have ids (Kafka 2.8 and newer). Blocks until the brokers have
+/// The ids of the topics that exist; empty for brokers without topic ids (before Kafka 2.8). Blocks until the brokers have
 /// answered, for at most about twice `timeout`.
 pub fn topic_ids<C: ClientContext>(
     client: &Client<C>,
@@ -63,8 +63,8 @@ pub fn topic_ids<C: ClientContext>(
     }
 }
 
-/// Sends DescribeTopics and waits for the event that answers it. Every broker can answer. By default librdkafka asks the
-/// controller only, and waits while there is none; here it asks the broker that has just answered.
+/// Sends DescribeTopics and waits for its result event. By default librdkafka sends the request to the controller and waits
+/// while there is none. Every broker can answer it, so it goes to the broker that has just answered.
 fn answer<C: ClientContext>(
     client: &Client<C>,
     topics: &[&str],
@@ -86,7 +86,7 @@ fn answer<C: ClientContext>(
     let options = Owned::new(options, rd::rd_kafka_AdminOptions_destroy, "options")?;
     let collection = Owned::new(collection, rd::rd_kafka_TopicCollection_destroy, "collection")?;
     let mut error_text = [0; 256];
-    // SAFETY: the options are valid, and the text is as long as is published.
+    // SAFETY: the options are valid, and the text is as long as stated.
     let set = unsafe {
         rd::rd_kafka_AdminOptions_set_request_timeout(
             options.get(),
@@ -103,7 +103,7 @@ fn answer<C: ClientContext>(
         };
         succeeded(set)?;
     }
-    // SAFETY: all four are valid; the call copies what it keeps of the topics and the options, and holds on to the queue.
+    // SAFETY: all four are valid; the call copies the topics and the options, and keeps a reference to the queue.
     let event = unsafe {
         rd::rd_kafka_DescribeTopics(client.native_ptr(), collection.get(), options.get(), queue.get());
         rd::rd_kafka_queue_poll(queue.get(), milliseconds(timeout + MARGIN))
@@ -119,24 +119,24 @@ fn answer<C: ClientContext>(
 
 /// The topics in the answer that have an id.
 fn described(event: &Owned<rd::rd_kafka_event_t>) -> KafkaResult<HashMap<String, TopicId>> {
-    // SAFETY: the event is valid; another kind of event gives null.
+    // SAFETY: the event is valid; for another type of event the result is null.
     let result = unsafe { rd::rd_kafka_event_DescribeTopics_result(event.get()) };
     if result.is_null() {
         return Err(KafkaError::AdminOp(RDKafkaErrorCode::BadMessage));
     }
     let mut count = 0;
-    // SAFETY: the result is the event's, which is borrowed for the whole function, and so is what it gives.
+    // SAFETY: the result and its topics belong to the event, which is borrowed for the whole function.
     let topics = unsafe { rd::rd_kafka_DescribeTopics_result_topics(result, &raw mut count) };
     if topics.is_null() {
         return Ok(HashMap::new());
     }
-    // SAFETY: librdkafka gives that many pointers, which live as long as the event.
+    // SAFETY: librdkafka returns `count` pointers, which live as long as the event.
     let topics = unsafe { std::slice::from_raw_parts(topics, count) };
     Ok(topics.iter().filter_map(|topic| name_and_id(*topic)).collect())
 }
 
 fn name_and_id(topic: *const rd::rd_kafka_TopicDescription_t) -> Option<(String, TopicId)> {
-    // SAFETY: the caller holds the event to which the description belongs. Its error may be null, which is no error.
+    // SAFETY: the caller holds the event that owns the description. Its error may be null, which means no error.
     let (error, name, id) = unsafe {
         (
             rd::rd_kafka_error_code(rd::rd_kafka_TopicDescription_error(topic)),
@@ -147,7 +147,7 @@ fn name_and_id(topic: *const rd::rd_kafka_TopicDescription_t) -> Option<(String,
     if error != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR || name.is_null() || id.is_null() {
         return None;
     }
-    // SAFETY: the name is a C string and the id an id of the description's.
+    // SAFETY: the name is a C string, and both belong to the description.
     let (name, high, low) = unsafe {
         (
             CStr::from_ptr(name).to_str().ok()?,
@@ -158,31 +158,31 @@ fn name_and_id(topic: *const rd::rd_kafka_TopicDescription_t) -> Option<(String,
     Some((name.to_owned(), TopicId::from_halves(high.cast_unsigned(), low.cast_unsigned())?))
 }
 
-/// The topic's id in the metadata with which the partition's offset in the list was committed. The crate's own accessor
-/// panics on metadata that are not UTF-8, and any program may commit such.
+/// The topic id in the metadata of the partition's committed offset. The crate's own accessor panics on metadata that is not
+/// UTF-8, and any program may commit such metadata.
 pub fn committed_under(list: &TopicPartitionList, topic: &str, partition: i32) -> Option<TopicId> {
     let topic = CString::new(topic).ok()?;
-    // SAFETY: the list is borrowed for the whole function; the call only looks, and gives an element of it or null.
+    // SAFETY: the list is borrowed for the whole function; the call does not modify it, and returns one of its elements or null.
     let element = unsafe { rd::rd_kafka_topic_partition_list_find(list.ptr(), topic.as_ptr(), partition).as_ref() }?;
     let metadata: *const u8 = element.metadata.cast_const().cast();
     if ptr::eq(metadata, ptr::null()) {
         return None;
     }
-    // SAFETY: an element that has metadata has that many bytes of it, for as long as the list lives.
+    // SAFETY: the metadata is `metadata_size` bytes long and lives as long as the list.
     let metadata = unsafe { std::slice::from_raw_parts(metadata, element.metadata_size) };
     TopicId::from_metadata(std::str::from_utf8(metadata).ok()?)
 }
 
-/// The headers in their order, each with its name and its value. Any program may send a name that is not UTF-8.
+/// The headers in their order, as name and value. A name may be any bytes, not only UTF-8.
 pub fn headers(headers: &BorrowedHeaders) -> impl Iterator<Item = (&CStr, Option<&[u8]>)> {
     (0..).map_while(move |index| {
         let (mut name, mut value, mut length) = (ptr::null(), ptr::null(), 0);
-        // SAFETY: the headers are borrowed for as long as the result; the call reads them and writes to three places of ours.
+        // SAFETY: the result borrows the headers; the call reads them and writes to three local variables.
         let found = unsafe {
             rd::rd_kafka_header_get_all(native(headers), index, &raw mut name, &raw mut value, &raw mut length)
         };
         succeeded(found).ok()?;
-        // SAFETY: a header has a name that ends with NUL, and a value of that length or none; they live as long as the headers.
+        // SAFETY: the name ends with NUL, the value has `length` bytes or is null, and both live as long as the headers.
         let (name, value) = unsafe {
             (CStr::from_ptr(name), (!value.is_null()).then(|| std::slice::from_raw_parts(value.cast(), length)))
         };
@@ -190,18 +190,18 @@ pub fn headers(headers: &BorrowedHeaders) -> impl Iterator<Item = (&CStr, Option
     })
 }
 
-/// A copy of those headers whose name is kept, byte for byte.
+/// A copy of the headers whose name satisfies `is_kept`, byte for byte.
 pub fn headers_whose(original: &OwnedHeaders, is_kept: impl Fn(&[u8]) -> bool) -> OwnedHeaders {
     let copy = original.clone();
     for (name, _) in headers(original.as_borrowed()).filter(|(name, _)| !is_kept(name.to_bytes())) {
-        // SAFETY: the copy is ours alone, and nothing of it is borrowed; the name is the original's. A name that is removed
-        // already is not found, which is no error here.
+        // SAFETY: nothing else refers to the copy; the name belongs to the original. Removing a name that was removed before
+        // finds nothing, which is no error here.
         unsafe { rd::rd_kafka_header_remove(native(copy.as_borrowed()), name.as_ptr()) };
     }
     copy
 }
 
-/// librdkafka's headers: the crate's type for them has no size of its own and lies at their address.
+/// The headers as librdkafka's type: the crate's type is zero-sized and has the same address.
 fn native(headers: &BorrowedHeaders) -> *mut rd::rd_kafka_headers_t {
     ptr::from_ref(headers).cast_mut().cast()
 }

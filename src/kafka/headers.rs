@@ -4,7 +4,7 @@ use rdkafka::message::BorrowedHeaders;
 
 use super::ffi;
 
-/// The header that says to which trace a record belongs.
+/// The header that carries the W3C trace context.
 pub const TRACEPARENT: &str = "traceparent";
 
 /// The value of the first header of this name.

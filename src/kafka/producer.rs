@@ -1,4 +1,4 @@
-//! The client that produces, with the thread that hears what became of its records, and the records that are produced.
+//! The producing client, its polling thread for delivery reports, and the records to produce.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -15,15 +15,14 @@ use tokio::sync::oneshot;
 
 use super::client_events::ClientEvents;
 
-/// What became of a record: its time as the topic has it, Unix time in ms, or why it is not there.
+/// A record's delivery report: its timestamp in the topic, Unix time in ms, or the error.
 type Delivery = KafkaResult<Option<i64>>;
 
-/// How long the thread waits for news at a time. The `rdkafka` crate turns for the last millisecond of every wait, so that
-/// its own `ThreadedProducer`, which waits for a tenth of a second, takes 0.8 % of a core with nothing to do. It is also how long the
-/// last handle may take to go.
+/// How long one poll waits for delivery reports. The `rdkafka` crate spins for the last millisecond of every poll, so its own
+/// `ThreadedProducer`, which polls for 100 ms, takes 0.8 % of a core when idle. Dropping the last handle may take this long.
 const WAIT: Duration = Duration::from_millis(300);
 
-/// The producer of this process for one purpose. Cheap to clone; the client goes with the last of them.
+/// A producer. Cheap to clone; the client is dropped with the last clone.
 #[derive(Clone)]
 pub struct Producer(Arc<Polled>);
 
@@ -35,7 +34,7 @@ struct Polled {
 
 impl Producer {
     /// # Errors
-    /// The configuration is refused, or there is no thread to be had.
+    /// The configuration is invalid, or the polling thread cannot be started.
     pub fn new(config: &ClientConfig, events: ClientEvents) -> KafkaResult<Self> {
         let client = Arc::new(BaseProducer::from_config_and_context(config, events)?);
         let done = Arc::new(AtomicBool::new(false));
@@ -53,7 +52,7 @@ impl Producer {
     }
 }
 
-/// A record to produce; it is stamped with the wall clock, since an old time would meet the topic's retention at once.
+/// A record to produce. Its timestamp is the wall clock: with an old one, retention would delete it at once.
 #[derive(Debug, Clone)]
 pub struct Outgoing {
     pub key: Option<Vec<u8>>,
@@ -62,7 +61,7 @@ pub struct Outgoing {
 }
 
 impl Producer {
-    /// Hands all records to the client in their order, then waits for each acknowledgement.
+    /// Queues all records in order, then waits for every acknowledgement.
     pub async fn produce_all(&self, topic: &str, records: Vec<Outgoing>) -> Vec<KafkaResult<()>> {
         let send = |Outgoing { key, value, headers }: Outgoing| {
             let mut record = BaseRecord::<[u8], [u8]>::to(topic).headers(headers);
@@ -78,7 +77,7 @@ impl Producer {
         deliveries
     }
 
-    /// Hands one record to the client, which copies it, at once; its delivery can be waited for.
+    /// Queues one record at once; the client copies it. The future completes with the delivery report.
     pub fn send_one(&self, record: BaseRecord<'_, [u8], [u8]>) -> impl Future<Output = Delivery> + use<> {
         let (sender, delivery) = oneshot::channel();
         let BaseRecord { topic, partition, payload, key, timestamp, headers, delivery_opaque: () } = record;
@@ -88,7 +87,7 @@ impl Producer {
         async move {
             match refused {
                 Some(error) => Err(error),
-                // Of which nothing is heard may be on the topic or not.
+                // Without a report the record may or may not be on the topic.
                 None => delivery.await.unwrap_or(Err(KafkaError::MessageProduction(RDKafkaErrorCode::PurgeQueue))),
             }
         }
@@ -104,7 +103,7 @@ impl ProducerContext for ClientEvents {
     type DeliveryOpaque = Box<oneshot::Sender<Delivery>>;
 
     fn delivery(&self, result: &DeliveryResult<'_>, sender: Box<oneshot::Sender<Delivery>>) {
-        // Whoever waited may have given up.
+        // The receiver may be gone.
         let _ = sender.send(match result {
             Ok(message) => Ok(message.timestamp().to_millis()),
             Err((error, _)) => Err(error.clone()),
@@ -112,7 +111,7 @@ impl ProducerContext for ClientEvents {
     }
 }
 
-/// Whether the record can never be accepted by the topic as it is.
+/// Whether the topic rejects the record for its size, which no retry changes.
 pub fn is_too_large(error: &KafkaError) -> bool {
     matches!(
         error.rdkafka_error_code(),
@@ -120,7 +119,7 @@ pub fn is_too_large(error: &KafkaError) -> bool {
     )
 }
 
-/// Why nothing may be produced to `topic`, if that is what the error says.
+/// The explanation, if the error denies the right to write to `topic`.
 pub fn not_allowed(error: &KafkaError, topic: &str) -> Option<String> {
     let code = error.rdkafka_error_code()?;
     matches!(code, RDKafkaErrorCode::TopicAuthorizationFailed)
@@ -136,11 +135,11 @@ impl Deref for Producer {
 }
 
 impl Drop for Polled {
-    /// Waits for the thread, since the process may end next, and nothing of the client may be at work then.
+    /// Waits for the thread: the process may end next, and the client must not be running then.
     fn drop(&mut self) {
         self.done.store(true, Ordering::Relaxed);
         if let Some(polling) = self.polling.take() {
-            // It fails where polling panicked, which has been told.
+            // An error means that polling panicked, which has been logged.
             let _ = polling.join();
         }
     }

@@ -1,5 +1,5 @@
-//! The id that a topic gets when it is created: of two topics of one name, one after the other, it says which. It goes with
-//! every committed offset, so that an offset of a topic that was deleted is not taken for one of its successor.
+//! The id that a topic gets when it is created; it differs between a topic and a later one of the same name. Every offset is
+//! committed with it, so that an offset of a deleted topic is not applied to its successor.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::domain::event::Kind;
 use crate::kafka::partition::Partition;
 
-/// What stands before the id in a committed offset's metadata.
+/// Precedes the id in a committed offset's metadata.
 const PREFIX: &str = "topic-id=";
 
 /// A topic's id.
@@ -20,18 +20,18 @@ const PREFIX: &str = "topic-id=";
 pub struct TopicId(Uuid);
 
 impl TopicId {
-    /// From the two halves in which librdkafka gives it; brokers that have no ids give zeros.
+    /// From librdkafka's two halves; `None` for zeros, which brokers without topic ids return.
     pub fn from_halves(high: u64, low: u64) -> Option<Self> {
         let id = Uuid::from_u64_pair(high, low);
         (!id.is_nil()).then_some(Self(id))
     }
 
-    /// The metadata of an offset that is committed of this topic.
+    /// The metadata to commit with an offset of this topic.
     pub fn metadata(self) -> String {
         format!("{PREFIX}{}", self.0)
     }
 
-    /// The id in the metadata of a committed offset; nothing where another program or an older version wrote it.
+    /// The id in the metadata of a committed offset; `None` if another program or an older version committed it.
     pub fn from_metadata(metadata: &str) -> Option<Self> {
         Uuid::parse_str(metadata.strip_prefix(PREFIX)?).ok().map(Self)
     }
@@ -43,12 +43,12 @@ impl fmt::Display for TopicId {
     }
 }
 
-/// The ids of the input topics: those under which the assigned partitions are read, and those that were seen last. Shared by
-/// the consumer thread and the watch over the topics.
+/// The ids of the input topics: those that the assigned partitions were started with, and those that the brokers reported
+/// last. Shared by the consumer thread and the topic watch.
 #[derive(Debug, Default)]
 pub struct TopicIds {
     inner: Mutex<Inner>,
-    has_told: AtomicBool,
+    has_reported_none: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -58,7 +58,7 @@ struct Inner {
 }
 
 impl TopicIds {
-    /// The partitions are read from here on under these ids; where a topic has none, under none.
+    /// Records the topic ids that these partitions are started with; none for a topic without an id.
     pub fn read(&self, partitions: &[Partition], ids: &HashMap<Kind, TopicId>) {
         let mut inner = self.lock();
         for partition in partitions {
@@ -66,8 +66,8 @@ impl TopicIds {
                 Some(id) => drop(inner.read.insert(*partition, *id)),
                 None => {
                     inner.read.remove(partition);
-                    if !self.has_told.swap(true, Ordering::Relaxed) {
-                        debug!("the brokers give no topic ids: a topic that is created anew may go unnoticed");
+                    if !self.has_reported_none.swap(true, Ordering::Relaxed) {
+                        debug!("the brokers have no topic ids; a recreated topic may go undetected");
                     }
                 }
             }
@@ -75,7 +75,7 @@ impl TopicIds {
         inner.seen.extend(ids);
     }
 
-    /// The partitions are not read any more.
+    /// The partitions are no longer read.
     pub fn forget(&self, partitions: &[Partition]) {
         let mut inner = self.lock();
         for partition in partitions {
@@ -83,17 +83,17 @@ impl TopicIds {
         }
     }
 
-    /// The id under which the partition is read.
+    /// The topic id that the partition was started with.
     pub fn of(&self, partition: Partition) -> Option<TopicId> {
         self.lock().read.get(&partition).copied()
     }
 
-    /// The topics have these ids at present.
+    /// Records the topic ids that the brokers report now.
     pub fn see(&self, ids: &HashMap<Kind, TopicId>) {
         self.lock().seen.extend(ids);
     }
 
-    /// The partitions that are read under another id than their topic had when it was last seen.
+    /// The partitions whose topic has been recreated: started with another id than the brokers reported last.
     pub fn outdated(&self) -> Vec<Partition> {
         let inner = self.lock();
         let differs =
@@ -101,7 +101,7 @@ impl TopicIds {
         inner.read.iter().filter(differs).map(|(partition, _)| *partition).collect()
     }
 
-    /// The maps hold plain values that are never left half-changed, so a panic elsewhere does not spoil them.
+    /// The maps are never left half-updated, so a poisoned lock is safe to use.
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -119,17 +119,17 @@ mod tests {
     }
 
     #[test]
-    fn an_id_is_read_from_the_metadata_it_was_written_to_and_from_no_other() {
+    fn an_id_is_read_back_from_its_own_metadata_and_from_no_other() {
         let id = TopicId::from_halves(7, 9).unwrap();
         assert_eq!(TopicId::from_metadata(&id.metadata()), Some(id));
-        for foreign in ["", "topic-id=", "topic-id=x", "offset of somebody"] {
+        for foreign in ["", "topic-id=", "topic-id=x", "another program's"] {
             assert_eq!(TopicId::from_metadata(foreign), None);
         }
         assert_eq!(TopicId::from_halves(0, 0), None);
     }
 
     #[test]
-    fn only_partitions_that_are_read_under_an_older_id_are_outdated() {
+    fn only_partitions_started_with_an_older_id_are_outdated() {
         let topics = TopicIds::default();
         topics.read(&[FIRST], &ids(1));
         assert!(topics.outdated().is_empty());

@@ -1,5 +1,5 @@
-//! Reading a topic from a place to an end that was fixed at the start, outside of any group: partitions are taken by
-//! `assign`, one after the other, and nothing is committed.
+//! Reads a topic from given offsets to an end fixed at the start, outside any consumer group: one partition after the other
+//! by `assign`, without commits.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -15,14 +15,14 @@ use super::client_events::ClientEvents;
 use crate::runtime::halt::Halt;
 use crate::runtime::stop::Stop;
 
-/// How long the brokers may take to answer one question.
+/// The deadline of one request.
 const ANSWER: Duration = Duration::from_secs(10);
-/// How long nothing may come before the brokers count as away.
+/// How long the brokers may be silent before they count as unavailable.
 const SILENCE_DEADLINE: Duration = Duration::from_secs(30);
-/// How often a request to stop is looked for.
+/// How often a requested stop is checked.
 const INTERVAL: Duration = Duration::from_millis(100);
 
-/// The offsets of one partition that are to be read: from `first` on, before `end`.
+/// The offsets of one partition to read: from `first`, up to but not including `end`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span {
     pub partition: i32,
@@ -37,7 +37,7 @@ pub enum ReadError {
     Unavailable(String),
     #[error("the topic {0} does not exist")]
     Missing(String),
-    #[error("a batch of {topic}[{partition}] at offset {offset} or behind it cannot be decompressed")]
+    #[error("a batch of {topic}[{partition}] at or after offset {offset} cannot be decompressed")]
     Undecodable { topic: String, partition: i32, offset: i64 },
     #[error("interrupted")]
     Interrupted,
@@ -56,11 +56,11 @@ impl From<ReadError> for Halt {
     }
 }
 
-/// Which topic of which cluster.
+/// A topic of a cluster.
 #[derive(Debug, Clone)]
 pub struct Source {
     pub cluster: Cluster,
-    /// Named to the brokers, never joined.
+    /// Required by the client, never joined.
     pub group: String,
     pub topic: String,
     pub stop: Stop,
@@ -72,29 +72,29 @@ pub struct TopicReader {
     consumer: Option<BaseConsumer<ClientEvents>>,
     source: Source,
     waiting: VecDeque<Span>,
-    /// What is left of the span that is read.
+    /// The rest of the span being read.
     current: Option<Span>,
-    /// When something was last answered_at of the brokers.
+    /// When the brokers last answered.
     answered_at: Instant,
 }
 
 impl Source {
-    /// What the topic holds now: a span of each partition that is not empty, in their order.
+    /// A span of each partition that is not empty, by partition number.
     ///
     /// # Errors
-    /// The brokers are unavailable, or the topic is not there or may not be read.
+    /// The brokers are unavailable, or the topic does not exist or may not be read.
     pub fn spans(&self) -> Result<Vec<Span>, ReadError> {
         Ok(self.partitions()?.into_iter().filter(|span| span.first < span.end).collect())
     }
 
-    /// A span of every partition, in their order.
+    /// A span of every partition, by partition number.
     ///
     /// # Errors
     /// As [`Self::spans`].
     pub fn partitions(&self) -> Result<Vec<Span>, ReadError> {
         let consumer = self.consumer()?;
-        let away = |error: KafkaError| ReadError::Unavailable(error.to_string());
-        let metadata = consumer.fetch_metadata(Some(&self.topic), ANSWER).map_err(away)?;
+        let unavailable = |error: KafkaError| ReadError::Unavailable(error.to_string());
+        let metadata = consumer.fetch_metadata(Some(&self.topic), ANSWER).map_err(unavailable)?;
         let found = metadata.topics().iter().find(|topic| topic.name() == self.topic);
         let Some(found) = found else { return Err(ReadError::Missing(self.topic.clone())) };
         if let Some(error) = found.error() {
@@ -104,23 +104,23 @@ impl Source {
         partitions.sort_unstable();
         let mut spans = Vec::with_capacity(partitions.len());
         for partition in partitions {
-            let (first, end) = consumer.fetch_watermarks(&self.topic, partition, ANSWER).map_err(away)?;
+            let (first, end) = consumer.fetch_watermarks(&self.topic, partition, ANSWER).map_err(unavailable)?;
             spans.push(Span { partition, first, end });
         }
         Ok(spans)
     }
 
-    /// The first offset at or after a time, in ms, of each of these partitions that has one.
+    /// The first offset at or after a time (Unix ms) in each partition that has one.
     ///
     /// # Errors
     /// The brokers are unavailable.
     pub fn offsets_at(&self, time: i64, spans: &[Span]) -> Result<BTreeMap<i32, i64>, ReadError> {
-        let away = |error: KafkaError| ReadError::Unavailable(error.to_string());
+        let unavailable = |error: KafkaError| ReadError::Unavailable(error.to_string());
         let mut asked = TopicPartitionList::new();
         for span in spans {
-            asked.add_partition_offset(&self.topic, span.partition, Offset::Offset(time)).map_err(away)?;
+            asked.add_partition_offset(&self.topic, span.partition, Offset::Offset(time)).map_err(unavailable)?;
         }
-        let found = self.consumer()?.offsets_for_times(asked, ANSWER).map_err(away)?;
+        let found = self.consumer()?.offsets_for_times(asked, ANSWER).map_err(unavailable)?;
         let offset = |offset| match offset {
             Offset::Offset(offset) => Some(offset),
             _ => None,
@@ -131,7 +131,7 @@ impl Source {
     /// A reader of these spans.
     ///
     /// # Errors
-    /// The client could not be made from its configuration.
+    /// The configuration of the client is invalid.
     pub fn read(&self, spans: &[Span]) -> Result<TopicReader, ReadError> {
         Ok(TopicReader {
             consumer: Some(self.consumer()?),
@@ -159,7 +159,7 @@ impl Source {
 }
 
 impl TopicReader {
-    /// The next record, in the order of partition and offset; `None` after the last.
+    /// The next record, by partition and offset; `None` after the last.
     ///
     /// # Errors
     /// The brokers are unavailable for longer than half a minute, the topic may not be read, or a stop was requested.
@@ -175,7 +175,7 @@ impl TopicReader {
             }
             match polled {
                 Some(Ok(message)) if message.partition() == span.partition => {
-                    // The last offsets may be transaction markers or compacted away: then the end of the partition tells.
+                    // The last offsets may be transaction markers or compacted; then only the end of the partition ends the span.
                     let left = Span { first: message.offset() + 1, ..span };
                     self.current = Some(left).filter(|left| left.first < left.end);
                     if message.offset() < span.end {
@@ -183,7 +183,7 @@ impl TopicReader {
                     }
                 }
                 Some(Err(KafkaError::PartitionEOF(partition))) if partition == span.partition => self.current = None,
-                // What is left of the partition before.
+                // From the previous partition.
                 Some(Ok(_) | Err(KafkaError::PartitionEOF(_))) => {}
                 Some(Err(KafkaError::MessageConsumption(
                     RDKafkaErrorCode::BadCompression | RDKafkaErrorCode::NotImplemented,
@@ -191,21 +191,21 @@ impl TopicReader {
                     let (topic, Span { partition, first: offset, .. }) = (self.source.topic.clone(), span);
                     return Err(ReadError::Undecodable { topic, partition, offset });
                 }
-                Some(Err(error)) if is_for_good(&error) => return Err(self.source.error(error)),
+                Some(Err(error)) if is_permanent(&error) => return Err(self.source.error(error)),
                 // The client recovers by itself, if it can.
                 Some(Err(_)) | None if self.answered_at.elapsed() < SILENCE_DEADLINE => {}
                 Some(Err(error)) => return Err(ReadError::Unavailable(error.to_string())),
                 None => {
                     let (topic, Span { partition, first, .. }) = (&self.source.topic, span);
                     return Err(ReadError::Unavailable(format!(
-                        "nothing was answered_at of {topic}[{partition}] from offset {first} on for {SILENCE_DEADLINE:?}"
+                        "no records of {topic}[{partition}] from offset {first} on for {SILENCE_DEADLINE:?}"
                     )));
                 }
             }
         }
     }
 
-    /// The span being read, the next one if none is.
+    /// The span being read, or else the next one.
     fn current_span(&mut self) -> Result<Option<Span>, ReadError> {
         if self.current.is_none() {
             let Some(span) = self.waiting.pop_front() else { return Ok(None) };
@@ -231,7 +231,7 @@ impl Drop for TopicReader {
     }
 }
 
-fn is_for_good(error: &KafkaError) -> bool {
+fn is_permanent(error: &KafkaError) -> bool {
     matches!(error, KafkaError::MessageConsumptionFatal(_))
         || matches!(
             error.rdkafka_error_code(),

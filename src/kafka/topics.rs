@@ -1,5 +1,5 @@
-//! Watches whether the topics exist and the brokers let us in, so that what is missing is a clear reason for not being
-//! ready; and which topics of their names these are.
+//! Watches that the topics exist and the brokers admit this process, so that readiness names a missing topic or right; and
+//! records the ids of the input topics.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,41 +21,40 @@ use crate::runtime::stop::{Stop, StopReason};
 /// The name under which topics and brokers are reported as (not) ready.
 pub const COMPONENT: &str = "kafka";
 
-/// How often to look while something is missing, and while nothing is.
-const IMPATIENT: Duration = Duration::from_secs(1);
-const PATIENT: Duration = Duration::from_secs(15);
+/// The interval between two checks while there is a problem, and while there is none.
+const PROBLEM_INTERVAL: Duration = Duration::from_secs(1);
+const INTERVAL: Duration = Duration::from_secs(15);
 
-/// How long the brokers have for the first answer, and at most for a later one. A process that ends waits for a question
-/// that is still open.
+/// The deadline of the first request, and the longest of a later one. A process that ends waits for an open request.
 const FIRST_ANSWER: Duration = Duration::from_secs(1);
 const ANSWER: Duration = Duration::from_secs(5);
 
-/// How long brokers may refuse us before the process ends, where not all of them have done so at its start: rights and
-/// credentials may be given at this moment, and a broker that restarts may not know them yet.
+/// How long brokers may refuse this process before it ends, unless all of them refuse it at the start: rights and credentials
+/// may just be being granted, and a restarting broker may not know them yet.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// What the watch looks at, and where it leaves the topics' ids.
+/// The topics to watch, and where their ids are recorded.
 pub struct Watched {
     pub topics: Arc<Topics>,
     pub ids: Arc<TopicIds>,
 }
 
-/// Looks for the topics for as long as the process runs. A missing topic and brokers that are unavailable are waited for; brokers
-/// that refuse us end the process, since only another configuration helps, and that is read at the start. Where none of them
-/// has ever let this process in, each is asked once.
+/// Checks the topics for as long as the process runs. A missing topic and an outage of the brokers are waited out. A refusal
+/// ends the process, since only another configuration helps, and configuration is read at the start. If no broker has ever
+/// admitted this process, the process ends once each of them has refused it.
 pub async fn watch(producer: Producer, reported: ClientEvents, watched: Watched, health: Health, stop: Stop) {
     let watched = Arc::new(watched);
     let mut last = None;
     let mut refused_since = None;
-    let mut was_let_in = false;
-    let mut patience = FIRST_ANSWER;
+    let mut was_admitted = false;
+    let mut deadline = FIRST_ANSWER;
     loop {
         let (problem, is_final) = tokio::select! {
-            problem = look(&producer, &reported, &watched, patience) => (problem, false),
-            refusal = reported.refused_by_all(), if !was_let_in => (Some(Problem::Refused(refusal)), true),
+            problem = look(&producer, &reported, &watched, deadline) => (problem, false),
+            refusal = reported.refused_by_all(), if !was_admitted => (Some(Problem::Refused(refusal)), true),
         };
-        was_let_in |= !matches!(problem, Some(Problem::Refused(_) | Problem::Silent(_)));
-        patience = (patience * 2).min(ANSWER);
+        was_admitted |= !matches!(problem, Some(Problem::Refused(_) | Problem::Silent(_)));
+        deadline = (deadline * 2).min(ANSWER);
         match &problem {
             Some(problem) => health.set_not_ready(COMPONENT, problem.to_string()),
             None => health.set_ready(COMPONENT),
@@ -76,25 +75,25 @@ pub async fn watch(producer: Producer, reported: ClientEvents, watched: Watched,
             }
             Some(Problem::Missing(_) | Problem::Silent(_)) | None => refused_since = None,
         }
-        tokio::time::sleep(if problem.is_some() { IMPATIENT } else { PATIENT }).await;
+        tokio::time::sleep(if problem.is_some() { PROBLEM_INTERVAL } else { INTERVAL }).await;
     }
 }
 
-/// What keeps us from the topics.
+/// Why the topics cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 enum Problem {
     #[error("topics do not exist: {}", .0.join(", "))]
     Missing(Vec<String>),
     #[error("not allowed to see the topics {}; grant Describe on them", .0.join(", "))]
     NotAllowed(Vec<String>),
-    #[error("the brokers refuse us, or we them: {0}")]
+    #[error("the brokers refuse this client, or it rejects their certificate: {0}")]
     Refused(String),
     #[error("brokers do not answer: {0}")]
     Silent(String),
 }
 
 impl Problem {
-    /// The problem, with what was found out about it.
+    /// The problem, with an explanation if its certificate check finds one.
     async fn explained(&self) -> String {
         match self {
             Self::Refused(refusal) => match certificate::complaint(refusal).await {
@@ -110,13 +109,13 @@ async fn look(
     producer: &Producer,
     reported: &ClientEvents,
     watched: &Arc<Watched>,
-    patience: Duration,
+    deadline: Duration,
 ) -> Option<Problem> {
-    let (asking, watched) = (producer.clone(), Arc::clone(watched));
+    let (producer, watched) = (producer.clone(), Arc::clone(watched));
     let looked = tokio::task::spawn_blocking(move || {
-        let found = problem(&asking, &watched.topics, patience)?;
+        let found = problem(&producer, &watched.topics, deadline)?;
         if found.is_none() {
-            see_ids(&asking, &watched, patience);
+            see_ids(&producer, &watched, deadline);
         }
         KafkaResult::Ok(found)
     })
@@ -131,19 +130,19 @@ async fn look(
     }
 }
 
-/// Takes down the ids of the input topics. Brokers that do not answer are a problem of those who look for the topics.
-fn see_ids(producer: &Producer, Watched { topics, ids }: &Watched, patience: Duration) {
+/// Records the ids of the input topics. Errors are ignored: the metadata request before it reports brokers that do not answer.
+fn see_ids(producer: &Producer, Watched { topics, ids }: &Watched, deadline: Duration) {
     let kinds = [Kind::OnboardingCompleted, Kind::ProfileUpdated];
-    let found = ffi::topic_ids(producer.client(), &kinds.map(|kind| topics.input(kind)), patience);
+    let found = ffi::topic_ids(producer.client(), &kinds.map(|kind| topics.input(kind)), deadline);
     if let Ok(found) = found {
         ids.see(&topics.by_kind(&found));
     }
 }
 
-fn problem(producer: &Producer, topics: &Topics, patience: Duration) -> KafkaResult<Option<Problem>> {
+fn problem(producer: &Producer, topics: &Topics, deadline: Duration) -> KafkaResult<Option<Problem>> {
     let (mut missing, mut not_allowed) = (Vec::new(), Vec::new());
     for topic in topics.all() {
-        let metadata = producer.client().fetch_metadata(Some(topic), patience)?;
+        let metadata = producer.client().fetch_metadata(Some(topic), deadline)?;
         let found = metadata.topics().first();
         let error = found.and_then(|found| found.error()).map(RDKafkaErrorCode::from);
         if error == Some(RDKafkaErrorCode::TopicAuthorizationFailed) {

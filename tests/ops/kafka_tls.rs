@@ -110,7 +110,7 @@ async fn a_certificate_of_another_authority_ends_the_process_with_what_is_wrong(
     environment[2].1 = certificates().foreign.ca.display().to_string();
     let door = Door::to(&secured_kafka().brokers(Listener::SaslSsl)).await;
     let finished = is_refused(&scene, &door, environment).await;
-    for said in ["is for this name; it is of an authority", "certificate verify failed", "ssl.ca.location"] {
+    for said in ["is for this name; its authority", "certificate verify failed", "ssl.ca.location"] {
         assert!(last_words(&finished).contains(said), "{}", finished.log);
     }
 }
@@ -134,7 +134,7 @@ async fn a_certificate_for_another_name_ends_the_process_with_both_names() {
 async fn the_doctor_names_what_is_wrong_with_a_certificate() {
     let scene = scene().await;
     let cases = [
-        (&certificates().foreign.server, "is for this name; it is of an authority that is not trusted"),
+        (&certificates().foreign.server, "is for this name; its authority is not trusted"),
         (&certificates().ours.elsewhere, "is for another name"),
     ];
     for (certificate, said) in cases {
