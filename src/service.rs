@@ -119,13 +119,13 @@ pub async fn run(settings: Settings, store: Store, shared: Shared) -> anyhow::Re
     let mut closed = vec![Arc::clone(&outbox_full)];
     let schemas = settings.registry.clone().map(|registry| {
         let (waiting, arrivals) = mpsc::unbounded_channel();
-        let away = Arc::new(AtomicBool::new(false));
-        closed.push(Arc::clone(&away));
+        let unavailable = Arc::new(AtomicBool::new(false));
+        closed.push(Arc::clone(&unavailable));
         let wait = SchemaWait {
             registry: registry.clone(),
             limits: settings.limits,
             dispatcher: dispatcher.clone(),
-            watch: Watch { away, metrics: metrics.clone(), health: health.clone() },
+            watch: Watch { unavailable, metrics: metrics.clone(), health: health.clone() },
         };
         parts.spawn(wait.run(arrivals));
         Schemas { registry, waiting }

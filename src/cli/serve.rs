@@ -191,7 +191,7 @@ async fn prepare_output(config: &Config, registry: Option<&Registry>, shared: &S
                 return Some(encoding);
             }
             Err(Failure::Unavailable(why)) => {
-                shared.health.set_not_ready(schema_wait::COMPONENT, format!("away: {why}"));
+                shared.health.set_not_ready(schema_wait::COMPONENT, format!("unavailable: {why}"));
                 if !std::mem::replace(&mut reported, true) {
                     warn!(
                         reason = why,

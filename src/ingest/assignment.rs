@@ -9,7 +9,7 @@ use super::offset_tracker::{Finish, Flood, FloodLimit, OffsetTracker};
 use crate::kafka::partition::Partition;
 use crate::telemetry::metrics::Load;
 
-/// Names one delivery of one record. After its partition was given up, a ticket is void.
+/// Identifies one delivery of one record. Void once its partition is given up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ticket {
     pub partition: Partition,
@@ -17,21 +17,21 @@ pub struct Ticket {
     sequence: u64,
 }
 
-/// A flood of rejections, and where.
+/// A poison flood and its partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FloodAt {
     pub partition: Partition,
     pub flood: Flood,
 }
 
-/// What finishing some records effects about.
+/// The effects of finishing records: dead letters that are due, and a poison flood.
 #[derive(Debug)]
 pub struct Effects<R> {
     pub to_write: Vec<(Ticket, R)>,
     pub flood: Option<FloodAt>,
 }
 
-/// How much may be on its way.
+/// How much may be in flight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budget {
     pub records: usize,
@@ -44,7 +44,7 @@ impl Budget {
     }
 }
 
-/// The offset trackers, behind one lock.
+/// The offset trackers behind one lock.
 #[derive(Debug)]
 pub struct Assignment<R> {
     limit: FloodLimit,
@@ -92,7 +92,7 @@ impl<R> Assignment<R> {
         Self { limit, inner: Mutex::new(inner), changed: Condvar::new() }
     }
 
-    /// Opens a fresh offset tracker for each partition; tickets of an earlier assignment become void.
+    /// Opens a new offset tracker for each partition; tickets of an earlier assignment become void.
     pub fn assign(&self, partitions: &[Partition]) {
         let mut inner = self.lock();
         for partition in partitions {
@@ -102,7 +102,7 @@ impl<R> Assignment<R> {
         }
     }
 
-    /// Closes the offset trackers; what was still on its way is abandoned, never committed.
+    /// Drops the offset trackers; records in flight are abandoned, never committed.
     pub fn give_up(&self, partitions: &[Partition]) {
         let mut inner = self.lock();
         for partition in partitions {
@@ -112,7 +112,7 @@ impl<R> Assignment<R> {
         self.changed.notify_all();
     }
 
-    /// Enters a delivered record, with its timestamp in ms. `None` for a partition that is not assigned.
+    /// Charges a delivered record, with its timestamp in ms. `None` for a partition that is not assigned.
     pub fn charge(&self, partition: Partition, offset: i64, bytes: usize, timestamp: Option<i64>) -> Option<Ticket> {
         let mut inner = self.lock();
         let slot = inner.slots.get_mut(&partition)?;
@@ -120,13 +120,13 @@ impl<R> Assignment<R> {
         Some(Ticket { partition, epoch: slot.epoch, sequence })
     }
 
-    /// Of each record whether its partition is still assigned as it was when the record was delivered.
+    /// For each ticket, whether its partition is still in the assignment that delivered the record.
     pub fn are_current(&self, tickets: impl Iterator<Item = Ticket>) -> Vec<bool> {
         let mut inner = self.lock();
         tickets.map(|ticket| inner.slot(ticket).is_some()).collect()
     }
 
-    /// Ends records. Void tickets are ignored: their records are delivered again to whoever has the partition now.
+    /// Finishes records. Void tickets are ignored: the partition's present owner reads their records again.
     pub fn finish(&self, ended: impl IntoIterator<Item = (Ticket, Finish<R>)>) -> Effects<R> {
         let mut effects = Effects { to_write: Vec::new(), flood: None };
         let mut inner = self.lock();
@@ -145,7 +145,7 @@ impl<R> Assignment<R> {
         effects
     }
 
-    /// Dead letters are acknowledged.
+    /// The dead letters of these records are acknowledged.
     pub fn written(&self, tickets: &[Ticket]) {
         let mut inner = self.lock();
         for ticket in tickets {
@@ -157,7 +157,7 @@ impl<R> Assignment<R> {
         self.changed.notify_all();
     }
 
-    /// Ends the run of rejections of a partition that has been at its end for a while.
+    /// Ends the rejection run of a partition and returns its dead letters.
     pub fn flush_run(&self, partition: Partition) -> Vec<(Ticket, R)> {
         let mut inner = self.lock();
         let Some(slot) = inner.slots.get_mut(&partition) else { return Vec::new() };
@@ -166,13 +166,13 @@ impl<R> Assignment<R> {
         flushed.into_iter().map(|(sequence, rejected)| (Ticket { partition, epoch, sequence }, rejected)).collect()
     }
 
-    /// Shows the last rejection of the partition's run.
+    /// Passes the last rejection of the partition's run to `show`.
     pub fn with_last_held<T>(&self, partition: Partition, show: impl FnOnce(&R) -> T) -> Option<T> {
         let inner = self.lock();
         inner.slots.get(&partition)?.ledger.last_held().map(show)
     }
 
-    /// Offsets that have moved on since they were last taken, of all partitions or of some.
+    /// Committable offsets that have advanced since they were last taken, of all partitions or of some.
     pub fn take_committable(&self, of: Option<&[Partition]>) -> Vec<(Partition, i64)> {
         let mut inner = self.lock();
         let wanted = |partition: &Partition| of.is_none_or(|some| some.contains(partition));
@@ -188,7 +188,7 @@ impl<R> Assignment<R> {
             .collect()
     }
 
-    /// A commit failed: the offsets are to be taken again.
+    /// A commit failed: the offsets are taken again by the next call of [`Self::take_committable`].
     pub fn commit_failed(&self) {
         for slot in self.lock().slots.values_mut() {
             slot.committed = None;
@@ -204,7 +204,7 @@ impl<R> Assignment<R> {
         self.lock().load()
     }
 
-    /// Partitions with rejections held back.
+    /// Partitions with a rejection run.
     pub fn partitions_with_runs(&self) -> Vec<Partition> {
         let inner = self.lock();
         let with_runs = inner.slots.iter().filter(|(_, slot)| slot.ledger.held_records() > 0);
@@ -215,18 +215,18 @@ impl<R> Assignment<R> {
         self.lock().slots.keys().copied().collect()
     }
 
-    /// The most entries that any offset tracker keeps.
+    /// The length of the longest offset tracker, in records.
     pub fn longest(&self) -> usize {
         self.lock().slots.values().map(|slot| slot.ledger.len()).max().unwrap_or(0)
     }
 
-    /// Blocks until there is room, or the time is up; says whether there is.
+    /// Blocks until there is room or the timeout passes; returns whether there is room.
     pub fn wait_for_room(&self, budget: Budget, timeout: Duration) -> bool {
         self.wait(timeout, |inner| budget.has_room(inner.load()))
     }
 
-    /// Blocks until nothing of these partitions is on its way (held rejections aside), or the time is up; says whether
-    /// they are drained.
+    /// Blocks until nothing of these partitions is in flight (held rejections do not count) or the timeout passes; returns
+    /// whether they are drained.
     pub fn wait_until_drained(&self, partitions: &[Partition], timeout: Duration) -> bool {
         self.wait(timeout, |inner| inner.open_in(partitions) == 0)
     }
@@ -245,7 +245,7 @@ impl<R> Assignment<R> {
         true
     }
 
-    /// The offset trackers hold plain values that are never left half-changed, so a panic elsewhere does not spoil them.
+    /// The offset trackers are never left half-updated, so a poisoned lock is safe to use.
     fn lock(&self) -> MutexGuard<'_, Inner<R>> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,6 +1,6 @@
-//! The consumer loop: polls on one thread of its own, decodes, enters each record in its offset tracker and queues it with the
-//! worker of its user. While the database, the outbox, the registry or the dead letters are behind it pauses and polls on, so that it
-//! keeps its partitions.
+//! The consumer loop: one thread polls, decodes, charges each record to the offset tracker of its partition and dispatches it
+//! to the worker of its user. Under backpressure (database, outbox, registry or dead letters) it pauses its partitions and
+//! polls on, so that the group does not revoke them.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -33,38 +33,39 @@ use crate::runtime::health::Health;
 use crate::runtime::stop::{Stop, StopReason};
 use crate::telemetry::metrics::{BrokerTotals, Metrics, PartitionLag};
 
-/// The name under which the loop reports that it is alive.
+/// The name of the loop's heartbeat.
 pub const HEARTBEAT: &str = "consumer loop";
 
 const POLL: Duration = Duration::from_millis(100);
 const COMMIT_INTERVAL: Duration = Duration::from_secs(1);
-/// How long to wait for room before pausing, since a paused partition loses what was fetched ahead.
+/// How long to wait for room before pausing: pausing a partition discards its prefetched records.
 const SHORT_WAIT: Duration = Duration::from_millis(500);
-/// How many records are taken between two looks at the budget.
-const RECORDS_BETWEEN_LOOKS: u32 = 16;
-/// How long a partition has to be at its end before a run of rejections counts as over.
-const QUIET: Duration = Duration::from_secs(1);
-/// How long a stop that is not a request waits for what is on its way.
+/// How many records are polled between two checks of the budget.
+const RECORDS_BETWEEN_CHECKS: u32 = 16;
+/// How long a partition has to be at its end before its rejection run is flushed.
+const IDLE_AT_END: Duration = Duration::from_secs(1);
+/// The drain deadline of a stop that no signal requested.
 const SHORT_DRAIN: Duration = Duration::from_secs(2);
-/// A offset tracker of this many budgets, kept long by rejections held back at its front, ends the run.
+/// Rejection runs are flushed once an offset tracker is longer than this many times the budget: held rejections at its front
+/// keep it from shrinking.
 const LONGEST_TRACKER: usize = 4;
 
-/// What the loop may take in.
+/// The limits of the loop's intake.
 #[derive(Debug, Clone)]
 pub struct Intake {
     pub budget: Budget,
     pub limits: Limits,
-    /// Set by others while the outbox is too deep, or the schema registry unavailable.
+    /// Each is set while the outbox is too deep, or while the schema registry is unavailable.
     pub closed: Vec<Arc<AtomicBool>>,
 }
 
-/// The registry, and where records wait for its schemas.
+/// The registry, and the queue of records that wait for a schema.
 pub struct Schemas {
     pub registry: Registry,
     pub waiting: mpsc::UnboundedSender<Waiting>,
 }
 
-/// The loop and all it needs.
+/// The consumer loop and its collaborators.
 pub struct LiveConsumer {
     pub consumer: BaseConsumer<LiveContext>,
     pub intake: Intake,
@@ -77,10 +78,10 @@ pub struct LiveConsumer {
     pub stop: Stop,
 }
 
-/// What the loop remembers between polls.
+/// The loop's state between polls.
 struct Memory {
     committed_at: Instant,
-    until_look: u32,
+    until_check: u32,
     /// When a partition last delivered a record, and the record's timestamp.
     delivered: HashMap<Partition, (Instant, Option<i64>)>,
     stays: Stays,
@@ -95,7 +96,7 @@ impl LiveConsumer {
             self.stop.now(StopReason::Failure(format!("could not subscribe: {error}")));
         }
         let mut memory =
-            Memory { committed_at: Instant::now(), until_look: 0, delivered: HashMap::new(), stays: Stays::default() };
+            Memory { committed_at: Instant::now(), until_check: 0, delivered: HashMap::new(), stays: Stays::default() };
         while !self.stop.is_requested() {
             self.regulate(&mut memory);
             let polled = self.consumer.poll(POLL);
@@ -103,7 +104,7 @@ impl LiveConsumer {
             match polled {
                 Some(Ok(message)) => self.take(&message, now, &mut memory),
                 Some(Err(error)) => self.report(&error),
-                None => memory.until_look = 0,
+                None => memory.until_check = 0,
             }
             if now.duration_since(memory.committed_at) >= COMMIT_INTERVAL {
                 memory.committed_at = now;
@@ -119,14 +120,13 @@ impl LiveConsumer {
         self.finish();
     }
 
-    /// Every few records, and whenever none came: tells that the loop goes round, pauses when there is no room and resumes
-    /// when there is.
+    /// Every few records, and after each empty poll: reports the heartbeat, pauses without room and resumes with it.
     fn regulate(&self, memory: &mut Memory) {
-        if memory.until_look > 0 {
-            memory.until_look -= 1;
+        if memory.until_check > 0 {
+            memory.until_check -= 1;
             return;
         }
-        memory.until_look = RECORDS_BETWEEN_LOOKS;
+        memory.until_check = RECORDS_BETWEEN_CHECKS;
         self.health.beat(HEARTBEAT);
         let load = self.finisher.assignment.load();
         self.metrics.observe_load(load);
@@ -140,7 +140,7 @@ impl LiveConsumer {
             self.set_paused(!room);
         }
         if paused {
-            memory.until_look = 0;
+            memory.until_check = 0;
         }
     }
 
@@ -154,7 +154,9 @@ impl LiveConsumer {
                 self.consumer.context().paused.store(pause, Ordering::Relaxed);
                 self.metrics.paused.set(i64::from(pause));
                 if pause {
-                    warn!("intake paused: what was taken in is not finished yet; polling on");
+                    warn!(
+                        "intake paused: the in-flight budget or the outbox is full, or the schema registry is unavailable; polling on"
+                    );
                 } else {
                     info!("intake resumed");
                 }
@@ -174,7 +176,7 @@ impl LiveConsumer {
         let Some(ticket) = self.finisher.assignment.charge(partition, message.offset(), bytes, timestamp) else {
             return;
         };
-        // Once: of a record without headers the client finds that out anew each time it is asked.
+        // Looked up once: for a record without headers the client searches again on every call.
         let headers = message.headers();
         let header_named = |name| headers::header(headers?, name);
         let raw = RawRecord {
@@ -194,14 +196,14 @@ impl LiveConsumer {
             Ok(decoded) => self.dispatcher.dispatch(ticket, decoded, original),
             Err(schema) => {
                 if let Some(schemas) = registry {
-                    // Those who wait are looked after for as long as this loop runs.
+                    // The receiver outlives this loop.
                     let _ = schemas.waiting.send(Waiting { ticket, schema, record: original() });
                 }
             }
         }
     }
 
-    /// Commits what is finished, without waiting for the broker.
+    /// Commits finished records, without waiting for the broker.
     fn commit(&self) {
         let offsets = self.finisher.assignment.take_committable(None);
         if offsets.is_empty() {
@@ -216,7 +218,7 @@ impl LiveConsumer {
         }
     }
 
-    /// Learns from the client's statistics: lag, and which partitions have been at their end for a while, or do not come to it.
+    /// Evaluates the client's statistics: lag, partitions whose rejection run is to be flushed, and partitions that are stuck.
     fn study(&self, statistics: &Statistics, memory: &mut Memory) {
         let brokers = statistics.brokers.values();
         self.metrics.observe_brokers(brokers.fold(BrokerTotals::default(), |sum, broker| BrokerTotals {
@@ -247,8 +249,8 @@ impl LiveConsumer {
             let lag = if at_end { 0 } else { lag };
             let oldest = assignment.oldest(partition).map_or(behind, age);
             self.metrics.observe_lag(topic, partition.number, PartitionLag { records: lag, seconds: behind, oldest });
-            let quiet = delivered.is_none_or(|(at, _)| at.elapsed() >= QUIET);
-            if with_runs.contains(&partition) && ((at_end && quiet) || too_long) {
+            let idle = delivered.is_none_or(|(at, _)| at.elapsed() >= IDLE_AT_END);
+            if with_runs.contains(&partition) && ((at_end && idle) || too_long) {
                 self.finisher.flush_run(partition);
             }
         }
@@ -267,15 +269,15 @@ impl LiveConsumer {
                     self.stop.now(reason);
                 }
             }
-            // Reported, with the topic's name, by the watch over the topics.
+            // The topic watch reports it with the topic's name.
             KafkaError::MessageConsumption(
                 RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic,
             ) => {}
-            // Tried again twice a second. Where it is the statistics show.
+            // The client retries twice a second. The statistics name the partition.
             KafkaError::MessageConsumption(RDKafkaErrorCode::BadCompression | RDKafkaErrorCode::NotImplemented) => {
                 self.metrics.undecodable_batches.inc();
             }
-            // The clients' own lines name the broker and the cause.
+            // The client's own log lines name the broker and the cause.
             KafkaError::MessageConsumption(RDKafkaErrorCode::AllBrokersDown) => {}
             KafkaError::MessageConsumption(
                 code @ (RDKafkaErrorCode::TopicAuthorizationFailed | RDKafkaErrorCode::GroupAuthorizationFailed),
@@ -286,11 +288,11 @@ impl LiveConsumer {
                     topics.onboarding_completed, topics.profile_updated
                 ));
             }
-            error => warn!(%error, "the consumer reported an error; it recovers by itself"),
+            error => warn!(%error, "the Kafka consumer reported an error; it recovers by itself"),
         }
     }
 
-    /// Drains what was taken in, commits it and leaves the group. What misses the deadline is delivered again.
+    /// Drains records in flight, commits and leaves the group. Records that miss the deadline are delivered again.
     fn finish(self) {
         let deadline = match self.stop.reason() {
             Some(StopReason::Signal) | None => self.drain,
@@ -299,7 +301,7 @@ impl LiveConsumer {
         let partitions = self.finisher.assignment.partitions();
         let drained = self.finisher.assignment.wait_until_drained(&partitions, deadline);
         if !drained {
-            warn!("not everything that was taken in could be finished in time; it will be delivered again");
+            warn!("some records in flight missed the drain deadline; they will be delivered again");
         }
         self.consumer.context().commit_finished(&self.consumer, &partitions);
         self.finisher.assignment.give_up(&partitions);

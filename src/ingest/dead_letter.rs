@@ -1,4 +1,4 @@
-//! Dead letters: the original bytes, key and headers of a rejected record, with the reason in headers.
+//! Dead letters: the original value, key and headers of a rejected record, with the reason in headers.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -12,7 +12,7 @@ use crate::kafka::producer::Outgoing;
 
 /// The header that carries the reason code.
 pub const REASON: &str = "segmenter.reason";
-/// How often the record has been tried.
+/// How often the record has been processed.
 pub const ATTEMPTS: &str = "segmenter.attempts";
 /// The original record's timestamp, Unix ms.
 pub const TIMESTAMP: &str = "segmenter.timestamp";
@@ -23,19 +23,19 @@ pub const SHA256: &str = "segmenter.sha256";
 
 /// When the record was rejected, RFC 3339.
 pub const FAILED_AT: &str = "segmenter.failed-at";
-/// The topic that the record was read from.
+/// The record's topic.
 pub const ORIGINAL_TOPIC: &str = "__connect.errors.topic";
-/// Its partition there.
+/// The record's partition.
 pub const ORIGINAL_PARTITION: &str = "__connect.errors.partition";
-/// Its offset there.
+/// The record's offset.
 pub const ORIGINAL_OFFSET: &str = "__connect.errors.offset";
-/// Which field and rule, never a value.
+/// The field and the rule, never a value.
 pub const MESSAGE: &str = "__connect.errors.exception.message";
 
 const CONNECT_PREFIX: &str = "__connect.errors.";
 const OUR_PREFIX: &str = "segmenter.";
 
-/// How much of a record goes to the dead letters.
+/// How much of a record its dead letter carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Extent {
     Whole,
@@ -48,7 +48,7 @@ pub enum Extent {
 }
 
 impl Extent {
-    /// What to try after the topic found this too large; `None` when nothing smaller makes sense.
+    /// The next smaller extent, for a dead letter that the broker rejects as too large; `None` after the smallest.
     pub fn smaller(self) -> Option<Self> {
         match self {
             Self::Whole => Some(Self::Truncated { value_bytes: 256 * 1024 }),
@@ -59,21 +59,21 @@ impl Extent {
     }
 }
 
-/// The longest key that goes along with coordinates alone.
+/// The longest key of [`Extent::CoordinatesOnly`].
 const KEY_BYTES: usize = 1024;
 
-/// Whether a header is the original record's, not a dead letter's.
+/// Whether a header belongs to the original record, not to the dead letter.
 pub fn is_original(header: &[u8]) -> bool {
     !header.starts_with(CONNECT_PREFIX.as_bytes()) && !header.starts_with(OUR_PREFIX.as_bytes())
 }
 
-/// Makes the dead letter of `rejected`, which was read from `topic` and has been tried `attempts` times.
+/// Makes the dead letter of `rejected`, which was read from `topic` and processed `attempts` times.
 pub fn dead_letter(rejected: &Rejected, topic: &str, attempts: u32, extent: Extent) -> Outgoing {
     let record = &rejected.record;
     let value = record.value.as_deref();
     let key = record.key.as_deref();
     let headers = match &record.headers {
-        // Those of an earlier dead letter go: each of ours is there once.
+        // The headers of an earlier dead letter are dropped, so that each of them occurs once.
         Some(original) if extent != Extent::CoordinatesOnly => ffi::headers_whose(original, is_original),
         _ => OwnedHeaders::new_with_capacity(16),
     };

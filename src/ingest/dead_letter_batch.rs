@@ -1,4 +1,4 @@
-//! Dead letters on their way to the broker: together where that works, one by one and cut where one is too large.
+//! Produces dead letters: together at first, one by one and truncated where the broker rejects one as too large.
 
 use rdkafka::error::KafkaError;
 
@@ -7,26 +7,26 @@ use super::record::Rejected;
 use crate::kafka::client::Topics;
 use crate::kafka::producer::{self, Outgoing, Producer};
 
-/// A dead letter that is still to be written; `mark` is the caller's own.
+/// A dead letter still to be written; `mark` is opaque to this module.
 #[derive(Debug)]
 pub struct PendingDeadLetter<M> {
     pub mark: M,
     pub rejected: Rejected,
-    /// How often the record has been tried.
+    /// How often the record has been processed.
     pub attempts: u32,
     /// How much of it is written.
     pub extent: Extent,
-    /// Whether it is written alone, since the broker refuses a whole batch for the one dead letter in it that is too large.
+    /// Whether it is written alone: the broker rejects a whole batch for one record that is too large.
     alone: bool,
 }
 
 impl<M> PendingDeadLetter<M> {
-    /// One to be written whole, with others.
+    /// To be written whole, together with others.
     pub fn new(mark: M, rejected: Rejected, attempts: u32) -> Self {
         Self { mark, rejected, attempts, extent: Extent::Whole, alone: false }
     }
 
-    /// What to try after the broker found it, or what it was written with, too large; false if nothing smaller makes sense.
+    /// Prepares the next attempt after the broker rejected it, or its batch, as too large; false if no smaller extent is left.
     fn shrink(&mut self) -> bool {
         match self.extent.smaller() {
             Some(_) if !self.alone => self.alone = true,
@@ -37,17 +37,17 @@ impl<M> PendingDeadLetter<M> {
     }
 }
 
-/// What came of one attempt at some dead letters.
+/// The result of one attempt.
 #[derive(Debug)]
 pub struct Attempt<M> {
     pub written: Vec<PendingDeadLetter<M>>,
     /// Still to be written.
     pub left: Vec<PendingDeadLetter<M>>,
-    /// Why, if any of them failed for more than its size: then an immediate attempt would fail too.
+    /// The error, if one of them failed for another reason than its size; an immediate retry would fail too.
     pub error: Option<KafkaError>,
 }
 
-/// Tries each of `dead_letters` once; returns when the broker has answered for all.
+/// Produces each of `dead_letters` once and waits for all delivery reports.
 pub async fn attempt<M>(producer: &Producer, topics: &Topics, dead_letters: Vec<PendingDeadLetter<M>>) -> Attempt<M> {
     let (alone, together): (Vec<PendingDeadLetter<M>>, Vec<PendingDeadLetter<M>>) =
         dead_letters.into_iter().partition(|dead_letter| dead_letter.alone);

@@ -1,5 +1,5 @@
-//! Dead letters read back: headers to a typed value. A dead-letter topic may hold anybody's records; what is not a dead
-//! dead letter of ours, to the dead letter, is foreign.
+//! Parses a record of the dead-letter topic into a typed value. The topic may also hold records of other programs; a record
+//! that is not exactly a dead letter of this service is foreign.
 
 use std::ffi::CStr;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::kafka::ffi;
 use crate::kafka::headers::{self, TRACEPARENT};
 use crate::kafka::partition::Partition;
 
-/// A place in the dead-letter topic.
+/// A position in the dead-letter topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct DeadLetterPosition {
     pub partition: i32,
@@ -32,7 +32,7 @@ impl std::fmt::Display for DeadLetterPosition {
     }
 }
 
-/// The record that a dead letter is of. The timestamp tells the records of a topic that was made anew from the old ones.
+/// The original record of a dead letter. The timestamp distinguishes records of a recreated topic from those of the old one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Origin {
     pub topic: Arc<str>,
@@ -42,11 +42,11 @@ pub struct Origin {
     pub timestamp: Option<i64>,
 }
 
-/// What is left of the original value.
+/// The original value, or the rest of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Content {
     Whole(Option<Box<[u8]>>),
-    /// It was too large for the dead-letter topic: its first bytes, its length in bytes and its SHA-256, hexadecimal.
+    /// Too large for the dead-letter topic: its first bytes, its length in bytes and its SHA-256, hexadecimal.
     Truncated {
         first: Box<[u8]>,
         length: u64,
@@ -67,7 +67,7 @@ impl Content {
         matches!(self, Self::Truncated { .. })
     }
 
-    /// The bytes that are there.
+    /// The bytes that the dead letter carries.
     pub fn bytes(&self) -> Option<&[u8]> {
         match self {
             Self::Whole(value) => value.as_deref(),
@@ -76,23 +76,23 @@ impl Content {
     }
 }
 
-/// A dead letter of ours.
+/// A dead letter of this service.
 #[derive(Debug, Clone)]
 pub struct DeadLetter {
     pub place: DeadLetterPosition,
     pub origin: Origin,
     pub reason: Reason,
-    /// Which field and rule, or SQLSTATE and constraint.
+    /// The field and the rule, or SQLSTATE and constraint.
     pub message: String,
     pub failed_at: Millis,
-    /// How often the record has been tried.
+    /// How often the record has been processed.
     pub attempts: u32,
     pub key: Option<Box<[u8]>>,
     pub content: Content,
     headers: OwnedHeaders,
 }
 
-/// A record that is no dead letter of ours, and by what it shows.
+/// A record that is not a dead letter of this service, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Foreign {
     pub place: DeadLetterPosition,
@@ -103,7 +103,7 @@ impl DeadLetter {
     /// Reads a record of the dead-letter topic.
     ///
     /// # Errors
-    /// It is no dead letter of ours.
+    /// The record is not a dead letter of this service.
     pub fn parse(message: &OwnedMessage) -> Result<Self, Foreign> {
         let place = DeadLetterPosition { partition: message.partition(), offset: message.offset() };
         Self::read(message, place).map_err(|why| Foreign { place, why })
@@ -150,7 +150,7 @@ impl DeadLetter {
         ffi::headers(self.headers.as_borrowed()).filter(|(name, _)| dead_letter::is_original(name.to_bytes()))
     }
 
-    /// The record as it lay in its original topic, which is of that kind; `None` if it was truncated.
+    /// The record as it was in its original topic, which is of this kind; `None` if it was truncated.
     pub fn original(&self, kind: Kind) -> Option<RawRecord<'_>> {
         let Content::Whole(value) = &self.content else { return None };
         Some(RawRecord {
@@ -165,12 +165,12 @@ impl DeadLetter {
         })
     }
 
-    /// What names the schema of the original record's value, beside it.
+    /// The header that names the schema of the original value.
     pub fn schema_header(&self) -> Option<&[u8]> {
         headers::header(self.headers.as_borrowed(), SCHEMA_HEADER)
     }
 
-    /// The original record for a new dead letter of it; `None` if it was truncated.
+    /// The original record, to write a new dead letter of it; `None` if it was truncated.
     pub fn into_original(self, kind: Kind) -> Option<OriginalRecord> {
         let Content::Whole(value) = self.content else { return None };
         Some(OriginalRecord {
@@ -199,7 +199,7 @@ fn required<'h>(headers: &'h OwnedHeaders, name: &str) -> Result<&'h str, String
     optional(headers, name)?.ok_or_else(|| format!("it has no {name}"))
 }
 
-/// The text of a header that may be there once.
+/// The text of a header that may occur once.
 fn optional<'h>(headers: &'h OwnedHeaders, name: &str) -> Result<Option<&'h str>, String> {
     let mut found = ffi::headers(headers.as_borrowed()).filter(|(found, _)| found.to_bytes() == name.as_bytes());
     let Some((_, value)) = found.next() else { return Ok(None) };

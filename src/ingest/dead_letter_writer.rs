@@ -1,5 +1,5 @@
-//! Writes dead letters and reports each as written once the broker has it. An outage is waited out; until then nothing
-//! is committed past the record.
+//! Writes dead letters, and marks each as written once the broker has acknowledged it. Waits out an outage; until then no
+//! offset past the record is committed.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -36,7 +36,7 @@ pub struct DeadLetterWriter {
     pub stop: Stop,
 }
 
-/// A live record is tried once; trying it again is for an operator to start.
+/// A live record is processed once; a redrive, started by an operator, processes it again.
 const FIRST_ATTEMPT: u32 = 1;
 
 type NewestDeadLetter = PendingDeadLetter<Ticket>;
@@ -55,7 +55,7 @@ impl DeadLetterWriter {
         }
     }
 
-    /// Writes these, waiting out what is in the way; false when the process gives up.
+    /// Writes these, waiting out an outage; false when the process gives up.
     async fn write(&self, mut dead_letters: Vec<NewestDeadLetter>) -> bool {
         let mut retry = Retry::forever();
         loop {
@@ -100,7 +100,7 @@ impl DeadLetterWriter {
         self.assignment.written(&[dead_letter.mark]);
     }
 
-    /// One line a reason and partition, with the first of them as an example: a bad hour stays readable.
+    /// Logs one line for each reason and partition, with the first dead letter as an example, so that many stay readable.
     fn summarize(&self, written: &[NewestDeadLetter]) {
         let mut groups: BTreeMap<(Reason, &str, i32), Vec<&NewestDeadLetter>> = BTreeMap::new();
         for dead_letter in written {
@@ -119,13 +119,13 @@ impl DeadLetterWriter {
                 detail = first.rejected.rejection.detail,
                 count = dead_letters.len(),
                 truncated = dead_letters.iter().filter(|dead_letter| dead_letter.extent != Extent::Whole).count(),
-                "dead letters written; the first of them is named",
+                "dead letters written; this line names the first",
             );
         }
     }
 
     fn report(&self, error: &rdkafka::error::KafkaError) {
         self.health.set_not_ready(COMPONENT, format!("cannot write to {}: {error}", self.topics.dead_letter));
-        warn!(topic = self.topics.dead_letter, %error, "could not write dead letters; nothing is committed past them");
+        warn!(topic = self.topics.dead_letter, %error, "could not write dead letters; no offset past them is committed");
     }
 }

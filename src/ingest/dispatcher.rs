@@ -1,4 +1,4 @@
-//! What becomes of a decoded record: queued with the worker of its user, or ended at once.
+//! Dispatches a decoded record: an event to the worker of its user; a skipped or rejected record is finished at once.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -10,7 +10,7 @@ use crate::codec::Decoded;
 use crate::domain::event::Event;
 use crate::telemetry::metrics::{Metrics, RecordOutcome};
 
-/// Shared by those who decode.
+/// Shared by the consumer loop and the schema wait.
 #[derive(Clone)]
 pub struct Dispatcher {
     pub queues: WorkQueues,
@@ -19,7 +19,7 @@ pub struct Dispatcher {
 }
 
 impl Dispatcher {
-    /// Passes a record on; `record` is called where the original is still needed.
+    /// Dispatches a record; `record` makes the copy of the original where it is still needed.
     pub fn dispatch(&self, ticket: Ticket, decoded: Decoded, record: impl FnOnce() -> OriginalRecord) {
         let kind = ticket.partition.kind;
         match decoded {

@@ -1,33 +1,33 @@
-//! The offset offset tracker of one partition: which records are on their way, which are finished, what may be committed.
+//! The offset tracker of one partition: which records are in flight, which are finished, which offset is committable.
 //!
-//! Records are entered in delivery order and finished in any order; only what lies before the first unfinished one may
-//! be committed, so control records and gaps left by compaction are passed. The offset tracker also judges rejections in
-//! delivery order: those of a run are held back until an accepted record ends it, and a run that grows too long is a
-//! flood. Pure: plain values, tested under random schedules.
+//! Records are charged in delivery order and finished in any order. The committable offset is the end of the finished prefix
+//! in delivery order, so control records and gaps left by compaction are passed. Rejections are evaluated in delivery order
+//! too: those of a rejection run are held back until an accepted record ends the run, and a run that reaches the limit is a
+//! poison flood. Pure: plain values, tested under random schedules.
 
 use std::collections::VecDeque;
 
-/// When a run of rejections is a flood.
+/// When a rejection run is a poison flood.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FloodLimit {
-    /// Rejections in a row.
+    /// Consecutive rejected records.
     pub records: usize,
-    /// Bytes of rejected records held back, which bounds the memory of a run of large ones.
+    /// Bytes of held rejections; bounds the memory of a run of large records.
     pub bytes: usize,
 }
 
-/// How a record ended.
+/// How a record is finished.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Finish<R> {
     /// Not a rejection; ends a run.
     Accepted,
-    /// To the dead letters, once its run has ended.
+    /// Dead-lettered once its run has ended.
     Rejected(R),
-    /// To the dead letters at once; neither lengthens nor ends a run.
+    /// Dead-lettered at once; neither lengthens nor ends a run.
     Neutral(R),
 }
 
-/// What finishing a record effects about.
+/// The effects of finishing a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finished<R> {
     /// Dead letters to write now, with the sequence numbers to report as written.
@@ -35,7 +35,8 @@ pub struct Finished<R> {
     pub flood: Option<Flood>,
 }
 
-/// A run of rejections that reached the limit. Nothing of it was written, nothing from its first record on committed.
+/// A rejection run that reached the limit. None of its dead letters is written, and no offset from its first record on is
+/// committed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Flood {
     pub first_offset: i64,
@@ -45,7 +46,7 @@ pub struct Flood {
 
 #[derive(Debug)]
 enum Status<R> {
-    /// Being decoded, queued or written.
+    /// Being decoded, queued or folded.
     InFlight,
     Accepted,
     /// Rejected and held back.
@@ -64,23 +65,23 @@ struct Entry<R> {
     status: Status<R>,
 }
 
-/// The offset tracker of one partition during one assignment. `R` is what is kept of a rejected record.
+/// The offset tracker of one partition during one assignment. `R` is a rejected record.
 #[derive(Debug)]
 pub struct OffsetTracker<R> {
     limit: FloodLimit,
     entries: VecDeque<Entry<R>>,
     /// The sequence number of the first entry.
     first: u64,
-    /// The sequence number of the first entry whose part in a run has not been judged.
+    /// The sequence number of the first entry that has not been evaluated for the rejection run.
     judged: u64,
-    /// The sequence numbers of the run's rejections.
+    /// The sequence numbers of the rejection run.
     run: Vec<u64>,
     run_bytes: usize,
     /// Records and bytes that are in flight or whose dead letter is being written.
     open_records: usize,
     open_bytes: usize,
     committable: Option<i64>,
-    /// After a flood nothing is judged any more, so that nothing of the run gets written.
+    /// After a flood no more entries are evaluated, so that no dead letter of the run is written.
     flooded: bool,
 }
 
@@ -100,7 +101,7 @@ impl<R> OffsetTracker<R> {
         }
     }
 
-    /// Enters a record as it is delivered, with its timestamp in ms; gives its sequence number.
+    /// Charges a delivered record, with its timestamp in ms; returns its sequence number.
     pub fn charge(&mut self, offset: i64, bytes: usize, timestamp: Option<i64>) -> u64 {
         let sequence = self.first + self.entries.len() as u64;
         self.entries.push_back(Entry { offset, bytes, timestamp, status: Status::InFlight });
@@ -109,7 +110,7 @@ impl<R> OffsetTracker<R> {
         sequence
     }
 
-    /// Ends a record. A number that is not in flight (any more) is ignored.
+    /// Finishes a record. A sequence number that is not in flight is ignored.
     pub fn finish(&mut self, sequence: u64, verdict: Finish<R>) -> Finished<R> {
         let mut finished = Finished { to_write: Vec::new(), flood: None };
         let Some(entry) = self.entry(sequence).filter(|entry| matches!(entry.status, Status::InFlight)) else {
@@ -143,7 +144,7 @@ impl<R> OffsetTracker<R> {
         self.settle();
     }
 
-    /// Ends the run because the partition is at its end: its dead letters are due, and the count starts anew.
+    /// Ends the rejection run and returns its dead letters; the count restarts at zero.
     pub fn flush_run(&mut self) -> Vec<(u64, R)> {
         if self.flooded {
             return Vec::new();
@@ -153,7 +154,7 @@ impl<R> OffsetTracker<R> {
         run.into_iter().filter_map(|sequence| Some((sequence, self.begin_writing(sequence)?))).collect()
     }
 
-    /// The offset to commit: the one after the last record of the finished prefix. `None` until there is one.
+    /// The committable offset: one past the last record of the finished prefix. `None` until there is one.
     pub fn committable(&self) -> Option<i64> {
         self.committable
     }
@@ -163,22 +164,22 @@ impl<R> OffsetTracker<R> {
         self.entries.front()?.timestamp
     }
 
-    /// Records in flight or whose dead letter is being written; rejections held back do not count.
+    /// Records in flight or whose dead letter is being written; held rejections do not count.
     pub fn open_records(&self) -> usize {
         self.open_records
     }
 
-    /// The bytes of the same.
+    /// The bytes of [`Self::open_records`].
     pub fn open_bytes(&self) -> usize {
         self.open_bytes
     }
 
-    /// Rejections held back.
+    /// The length of the rejection run.
     pub fn held_records(&self) -> usize {
         self.run.len()
     }
 
-    /// The last rejection of the run.
+    /// The last record of the rejection run.
     pub fn last_held(&self) -> Option<&R> {
         let index = usize::try_from(self.run.last()?.checked_sub(self.first)?).ok()?;
         match &self.entries.get(index)?.status {
@@ -187,7 +188,7 @@ impl<R> OffsetTracker<R> {
         }
     }
 
-    /// Entries kept, finished ones behind an unfinished one included.
+    /// The number of entries, including finished ones after an unfinished one.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
@@ -206,7 +207,7 @@ impl<R> OffsetTracker<R> {
         self.open_bytes = self.open_bytes.saturating_sub(bytes);
     }
 
-    /// Goes on through the entries in delivery order as far as their ends are known.
+    /// Evaluates finished entries in delivery order, up to the first one in flight.
     fn judge(&mut self, finished: &mut Finished<R>) {
         while !self.flooded {
             let sequence = self.judged;

@@ -1,4 +1,4 @@
-//! Closes the intake while the outbox is too deep, so that an output that is unavailable does not fill the database.
+//! Closes the intake while the outbox is too deep, so that an outage of the output does not fill the database.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,7 +16,7 @@ pub const COMPONENT: &str = "database";
 
 const INTERVAL: Duration = Duration::from_secs(2);
 
-/// Watches the outbox's depth.
+/// Limits the outbox's depth.
 pub struct Gate {
     pub max_rows: i64,
     /// Set while the outbox has that many rows or more.
@@ -24,7 +24,8 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// Looks for as long as the process runs. Its look also tells whether the database answers when nothing is written.
+    /// Checks the depth for as long as the process runs. The query also reports an outage of the database while nothing is
+    /// written.
     pub async fn watch(self, pool: PgPool, metrics: Metrics, health: Health) {
         let mut interval = tokio::time::interval(INTERVAL);
         interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -45,7 +46,7 @@ impl Gate {
         let is_full = rows >= self.max_rows;
         if self.full.swap(is_full, Ordering::Relaxed) != is_full {
             if is_full {
-                warn!(rows, "the outbox is too deep; intake stops until changes can be published again");
+                warn!(rows, "the outbox is too deep; intake is closed until it shrinks");
             } else {
                 info!(rows, "the outbox has room again");
             }

@@ -1,4 +1,4 @@
-//! What happens when the group gives this process partitions or takes them away. Runs on the consumer thread, in `poll`.
+//! The rebalance callbacks: the group assigns and revokes partitions. They run on the consumer thread, inside `poll`.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,13 +32,13 @@ pub struct LiveContext {
     pub topics: Arc<Topics>,
     pub assignment: Arc<LiveAssignment>,
     pub start: StartPositions,
-    /// Which topics of their names are read.
+    /// The ids of the input topics.
     pub ids: Arc<TopicIds>,
-    /// How long a revocation may wait for what is on its way.
+    /// The deadline of the drain at revocation.
     pub drain: Duration,
     pub metrics: Metrics,
     pub stop: Stop,
-    /// Whether intake is paused; partitions assigned meanwhile start paused.
+    /// Whether the intake is paused; partitions assigned meanwhile start paused.
     pub paused: AtomicBool,
     /// The newest statistics, taken by the consumer loop.
     pub statistics: Mutex<Option<Box<Statistics>>>,
@@ -46,7 +46,7 @@ pub struct LiveContext {
     pub moved_at: Mutex<Option<Instant>>,
 }
 
-/// How long after a move the client may still tell of partitions that were moved with it.
+/// How long after a move the client may still report partitions that were moved with it.
 const ECHO: Duration = Duration::from_secs(5);
 
 impl LiveContext {
@@ -55,7 +55,7 @@ impl LiveContext {
         self.statistics.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// The input partitions in a list of the client's.
+    /// The input partitions in a client's list.
     pub fn partitions_in(&self, list: &TopicPartitionList) -> Vec<Partition> {
         list.elements()
             .iter()
@@ -65,7 +65,7 @@ impl LiveContext {
             .collect()
     }
 
-    /// A list of the client's with these partitions and offsets, each with the id of the topic that it is an offset of.
+    /// A client's list of these partitions and offsets, each with its topic's id as metadata.
     pub fn list_of(&self, offsets: &[(Partition, i64)]) -> KafkaResult<TopicPartitionList> {
         let mut list = TopicPartitionList::with_capacity(offsets.len());
         for (partition, offset) in offsets {
@@ -92,14 +92,14 @@ impl LiveContext {
             }
         }
         self.assignment.assign(&partitions);
-        // What was sent under the generation before may have been refused without a word; it is sent again.
+        // Commits of the previous generation may have been dropped without an error; they are sent again.
         self.assignment.commit_failed();
         let result = match consumer.rebalance_protocol() {
             RebalanceProtocol::Cooperative => consumer.incremental_assign(list),
             RebalanceProtocol::Eager | RebalanceProtocol::None => consumer.assign(list),
         };
         if let Err(error) = result {
-            self.stop.now(StopReason::Failure(format!("could not take up the assigned partitions: {error}")));
+            self.stop.now(StopReason::Failure(format!("could not assign the partitions: {error}")));
         }
         if self.paused.load(Ordering::Relaxed)
             && let Err(error) = consumer.pause(list)
@@ -108,20 +108,20 @@ impl LiveContext {
         }
     }
 
-    /// Puts partitions whose position is out of range where the policy says.
+    /// Moves partitions whose position is out of range by the out-of-range policy.
     pub fn reposition(&self, consumer: &BaseConsumer<Self>) -> Result<(), StopReason> {
         let failed = |error| StopReason::Failure(format!("could not reposition partitions out of range: {error}"));
         let mut moved = self.start.out_of_range(consumer).map_err(failed)?;
         if moved.count() == 0 {
-            if self.look_for_recreated(consumer)? {
+            if self.move_if_recreated(consumer)? {
                 return Ok(());
             }
             return self.explain_none_out_of_range();
         }
         let partitions = self.partitions_in(&moved);
-        // What was taken in cannot be delivered again.
+        // The records in flight are gone from the topic and cannot be delivered again.
         if !self.assignment.wait_until_drained(&partitions, self.drain) {
-            warn!(partitions = describe(&partitions), "not all that was read before the gap could be finished");
+            warn!(partitions = describe(&partitions), "some records read before the gap missed the drain deadline");
         }
         self.commit_finished(consumer, &partitions);
         let ids = self.start.topic_ids(consumer, &moved)?;
@@ -129,7 +129,7 @@ impl LiveContext {
         self.read_from(consumer, &moved, &ids).map_err(failed)
     }
 
-    /// Reads the partitions of the list from its offsets on, as partitions of topics with these ids.
+    /// Restarts the partitions of the list at its offsets, as partitions of topics with these ids.
     pub fn read_from(
         &self,
         consumer: &BaseConsumer<Self>,
@@ -149,8 +149,8 @@ impl LiveContext {
         Ok(())
     }
 
-    /// The client has given up fetching a partition and does not say which, and by now all positions are in range: a topic
-    /// was truncated or recreated and has grown since. Only a new start, from what is committed, is sure to read it.
+    /// The client has stopped fetching a partition without naming it, and by now all positions are in range: a topic was
+    /// truncated or recreated and has grown since. Only a restart from the committed offsets is sure to read it.
     fn explain_none_out_of_range(&self) -> Result<(), StopReason> {
         let moved_at = *self.moved_at.lock().unwrap_or_else(PoisonError::into_inner);
         if moved_at.is_some_and(|moved_at| moved_at.elapsed() < ECHO) {
@@ -184,11 +184,11 @@ impl LiveContext {
             RebalanceProtocol::Eager | RebalanceProtocol::None => consumer.unassign(),
         };
         if let Err(error) = result {
-            warn!(%error, "could not give the partitions back to the client");
+            warn!(%error, "could not unassign the partitions");
         }
     }
 
-    /// Commits what is finished of these partitions and waits for it.
+    /// Commits the finished records of these partitions and waits for the broker.
     pub fn commit_finished(&self, consumer: &BaseConsumer<Self>, partitions: &[Partition]) {
         let offsets = self.assignment.take_committable(Some(partitions));
         if offsets.is_empty() {
@@ -198,7 +198,7 @@ impl LiveContext {
         let committed = self.list_of(&offsets).and_then(|list| consumer.commit(&list, CommitMode::Sync));
         self.metrics.commit(committed.is_ok());
         if let Err(error) = committed {
-            // The next owner starts a little earlier and finds the records applied already.
+            // The next owner starts a little earlier and finds the records already applied.
             warn!(%error, "could not commit offsets; their records will be delivered again");
         }
     }
@@ -227,7 +227,7 @@ impl ConsumerContext for LiveContext {
     }
 
     fn commit_callback(&self, result: KafkaResult<()>, offsets: &TopicPartitionList) {
-        // The broker may refuse single partitions of a commit that is well as a whole.
+        // The broker may reject single partitions of a commit that succeeds as a whole.
         let result = result.and_then(|()| offsets.elements().iter().try_for_each(|element| element.error()));
         self.metrics.commit(result.is_ok());
         match result {

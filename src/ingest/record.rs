@@ -1,4 +1,4 @@
-//! A record taken out of the client's hands: what a dead letter has to bring back unchanged.
+//! An input record copied out of the client: everything that a dead letter has to carry unchanged.
 
 use rdkafka::Message;
 use rdkafka::message::{BorrowedHeaders, BorrowedMessage, OwnedHeaders};
@@ -48,7 +48,7 @@ impl OriginalRecord {
         }
     }
 
-    /// What names the value's schema, beside it.
+    /// The header that names the value's schema.
     pub fn schema_header(&self) -> Option<&[u8]> {
         self.header(SCHEMA_HEADER)
     }
@@ -58,7 +58,7 @@ impl OriginalRecord {
     }
 }
 
-/// A record on its way to the dead letters.
+/// A record to be dead-lettered.
 #[derive(Debug)]
 pub struct Rejected {
     pub record: OriginalRecord,

@@ -1,5 +1,5 @@
-//! An input topic is deleted and created anew while it is read: positions of the old one are none of the new one's, even
-//! where the new one has grown past them.
+//! Handles an input topic that is deleted and created anew while it is read: positions in the old topic do not apply to the
+//! new one, even if the new one has grown past them.
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{Offset, TopicPartitionList};
@@ -11,22 +11,22 @@ use crate::kafka::partition::Partition;
 use crate::runtime::stop::StopReason;
 
 impl LiveContext {
-    /// Puts partitions whose topic was recreated where the policy says. Costs nothing until the watch over the topics has
-    /// seen another id, which may be older than the one under which a partition is read.
+    /// Moves partitions of a recreated topic by the out-of-range policy. Costs nothing until the topic watch has recorded another
+    /// id, which may be older than the one that a partition was started with.
     pub fn follow_recreated(&self, consumer: &BaseConsumer<Self>) -> Result<(), StopReason> {
         if !self.ids.outdated().is_empty() {
-            self.look_for_recreated(consumer)?;
+            self.move_if_recreated(consumer)?;
         }
         Ok(())
     }
 
-    /// Asks the brokers whether topics of the assigned partitions were recreated; if so, puts their partitions where the
-    /// policy says, and says that it did.
-    pub fn look_for_recreated(&self, consumer: &BaseConsumer<Self>) -> Result<bool, StopReason> {
+    /// Asks the brokers whether topics of the assigned partitions were recreated; moves their partitions by the out-of-range
+    /// policy. Returns whether it moved any.
+    pub fn move_if_recreated(&self, consumer: &BaseConsumer<Self>) -> Result<bool, StopReason> {
         let ids = match start::topic_ids(consumer, &self.list_at_start(&self.assignment.partitions())?) {
             Ok(ids) => ids,
             Err(error) => {
-                warn!(%error, "the brokers do not say whether an input topic was recreated");
+                warn!(%error, "could not ask the brokers whether an input topic was recreated");
                 return Ok(false);
             }
         };
@@ -36,9 +36,9 @@ impl LiveContext {
             return Ok(false);
         }
         if !self.assignment.wait_until_drained(&recreated, self.drain) {
-            warn!("not all that was read before the topic was recreated could be finished");
+            warn!("some records read before the topic was recreated missed the drain deadline");
         }
-        // Under the old id: whoever starts there knows the topic for another.
+        // With the old id, so that a start from this offset detects the recreated topic.
         self.commit_finished(consumer, &recreated);
         let mut moved = self.positions_of(consumer, &recreated)?;
         self.start.move_to_recreated(consumer, &mut moved)?;
@@ -51,7 +51,7 @@ impl LiveContext {
         self.list_of(&zeros).map_err(failed)
     }
 
-    /// The partitions with the positions up to which they were read.
+    /// The partitions with their positions.
     fn positions_of(
         &self,
         consumer: &BaseConsumer<Self>,
@@ -72,5 +72,5 @@ impl LiveContext {
 }
 
 fn failed(error: rdkafka::error::KafkaError) -> StopReason {
-    StopReason::Failure(format!("could not go over to an input topic that was recreated: {error}"))
+    StopReason::Failure(format!("could not switch to an input topic that was recreated: {error}"))
 }

@@ -1,7 +1,7 @@
-//! Where records wait whose schema has to be asked of the registry first. Those of one schema wait in their order; the
-//! others go on, for merging does not depend on the order, and offsets are committed only past what is finished.
+//! Holds records whose schema has to be requested from the registry first. Records of one schema wait in order; other records
+//! overtake them, which is safe: merging does not depend on order, and offsets are committed only past finished records.
 //!
-//! While the registry is unavailable no more records are taken in. Nothing that waits is given up for that.
+//! While the registry is unavailable the intake is closed. Waiting records are kept.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::registry::{Answer, Registry, decode_with};
 use crate::runtime::health::Health;
 use crate::telemetry::metrics::Metrics;
 
-/// The name under which the registry is reported as (not) ready, from the first question on.
+/// The name under which the registry is reported as (not) ready, from the first request on.
 pub const COMPONENT: &str = "schema registry";
 
 /// A record that waits for its schema.
@@ -31,7 +31,7 @@ pub struct Waiting {
     pub record: OriginalRecord,
 }
 
-/// Those who wait, and what becomes of them.
+/// Holds records until their schema is known, then dispatches them.
 pub struct SchemaWait {
     pub registry: Registry,
     pub limits: Limits,
@@ -39,31 +39,31 @@ pub struct SchemaWait {
     pub watch: Watch,
 }
 
-/// Tells of the registry's answers.
+/// Reports the registry's answers: metrics, readiness, intake.
 #[derive(Clone)]
 pub struct Watch {
-    /// Set while it is unavailable: nothing is taken in then.
-    pub away: Arc<AtomicBool>,
+    /// Set while the registry is unavailable; closes the intake.
+    pub unavailable: Arc<AtomicBool>,
     pub metrics: Metrics,
     pub health: Health,
 }
 
 impl SchemaWait {
-    /// Runs until nobody can arrive any more. What still waits then is delivered again after a restart.
+    /// Runs until the channel is closed. Records that still wait then are delivered again after a restart.
     pub async fn run(self, mut arrivals: mpsc::UnboundedReceiver<Waiting>) {
         let mut waiting: HashMap<SchemaName, Vec<Waiting>> = HashMap::new();
-        let mut questions = JoinSet::new();
+        let mut requests = JoinSet::new();
         loop {
             tokio::select! {
                 arrived = arrivals.recv() => match arrived {
-                    Some(arrived) => self.admit(arrived, &mut waiting, &mut questions),
+                    Some(arrived) => self.admit(arrived, &mut waiting, &mut requests),
                     None => return,
                 },
-                Some(learnt) = questions.join_next() => {
-                    // A question that panicked ends the process with its part of the service.
-                    let Ok(schema) = learnt else { return };
+                Some(learned) = requests.join_next() => {
+                    // A request that panicked ends this task, and with it the process.
+                    let Ok(schema) = learned else { return };
                     for one in waiting.remove(&schema).unwrap_or_default() {
-                        self.try_again(one, &mut waiting, &mut questions);
+                        self.try_again(one, &mut waiting, &mut requests);
                     }
                 }
             }
@@ -71,19 +71,14 @@ impl SchemaWait {
         }
     }
 
-    fn admit(
-        &self,
-        one: Waiting,
-        waiting: &mut HashMap<SchemaName, Vec<Waiting>>,
-        questions: &mut JoinSet<SchemaName>,
-    ) {
+    fn admit(&self, one: Waiting, waiting: &mut HashMap<SchemaName, Vec<Waiting>>, requests: &mut JoinSet<SchemaName>) {
         let schema = one.schema;
         let row = waiting.entry(schema).or_default();
         row.push(one);
         if row.len() == 1 {
             let (registry, watch) = (self.registry.clone(), self.watch.clone());
-            questions.spawn(async move {
-                registry.learn(schema, |answer| watch.tell(answer)).await;
+            requests.spawn(async move {
+                registry.learn(schema, |answer| watch.observe(answer)).await;
                 schema
             });
         }
@@ -93,29 +88,32 @@ impl SchemaWait {
         &self,
         one: Waiting,
         waiting: &mut HashMap<SchemaName, Vec<Waiting>>,
-        questions: &mut JoinSet<SchemaName>,
+        requests: &mut JoinSet<SchemaName>,
     ) {
         let topic = self.dispatcher.finisher.topics.input(one.ticket.partition.kind);
         let decoded =
             decode_with(Some(&self.registry), &one.record.raw(topic), one.record.schema_header(), &self.limits);
         match decoded {
             Ok(decoded) => self.dispatcher.dispatch(one.ticket, decoded, || one.record),
-            // That it is unknown was forgotten in the meantime.
-            Err(_) => self.admit(one, waiting, questions),
+            // The cached answer has expired in the meantime.
+            Err(_) => self.admit(one, waiting, requests),
         }
     }
 }
 
 impl Watch {
-    /// Hears an answer of the registry.
-    pub fn tell(&self, answer: &Answer) {
+    /// Records an answer of the registry.
+    pub fn observe(&self, answer: &Answer) {
         self.metrics.registry_answer(answer.as_str());
-        let was_unavailable = self.away.swap(matches!(answer, Answer::Unavailable(_)), Ordering::Relaxed);
+        let was_unavailable = self.unavailable.swap(matches!(answer, Answer::Unavailable(_)), Ordering::Relaxed);
         match answer {
             Answer::Unavailable(why) => {
-                self.health.set_not_ready(COMPONENT, format!("away: {why}"));
+                self.health.set_not_ready(COMPONENT, format!("unavailable: {why}"));
                 if !was_unavailable {
-                    warn!(reason = why, "the schema registry is unavailable; intake stops, what waits for it waits on");
+                    warn!(
+                        reason = why,
+                        "the schema registry is unavailable; intake is closed, records wait for their schema"
+                    );
                 }
             }
             Answer::Found | Answer::Unknown => {

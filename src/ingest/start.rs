@@ -1,4 +1,4 @@
-//! Where reading a newly assigned partition begins, and what happens when that place is gone.
+//! The offset at which a newly assigned partition starts, and the out-of-range policy for an offset that is gone.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -22,20 +22,20 @@ pub struct StartPositions {
     pub metrics: Metrics,
 }
 
-/// How long the broker may take to answer one question about offsets.
+/// The deadline of one request.
 const ANSWER: Duration = Duration::from_secs(10);
-/// How often it is asked; all of it is well within `max.poll.interval.ms`.
+/// The number of attempts; all of them together take much less than `max.poll.interval.ms`.
 const ATTEMPTS: u32 = 6;
 
 impl StartPositions {
-    /// Fills in the offset at which each partition of `list` is to be read from; gives the ids of their topics, by name.
+    /// Sets the start offset of each partition of `list`; returns the ids of their topics, by name.
     pub fn position<C: ConsumerContext>(
         &self,
         consumer: &BaseConsumer<C>,
         list: &mut TopicPartitionList,
     ) -> Result<HashMap<String, TopicId>, StopReason> {
         let ask = |error| StopReason::Failure(format!("could not find out where to start reading: {error}"));
-        // Asked for first: a topic that is recreated from here on has another id when it is looked at again.
+        // Requested first, so that a topic recreated from here on is detected by its other id.
         let ids = self.topic_ids(consumer, list)?;
         let committed = retry_until_deadline(|| consumer.committed_offsets(list.clone(), ANSWER)).map_err(ask)?;
         let mut without_offset = BTreeMap::<String, Vec<i32>>::new();
@@ -65,22 +65,22 @@ impl StartPositions {
             list.set_partition_offset(topic, partition, offset).map_err(place)?;
         }
         if !without_offset.is_empty() {
-            info!(partitions = ?without_offset, start = ?self.start, "the group has no offset for these partitions");
+            info!(partitions = ?without_offset, start = ?self.start, "the group has no committed offset for these partitions");
         }
         Ok(ids)
     }
 
-    /// The ids of the topics in the list, by name; of those that have one.
+    /// The ids of the topics in the list, by name; topics without an id are absent.
     pub fn topic_ids<C: ConsumerContext>(
         &self,
         consumer: &BaseConsumer<C>,
         list: &TopicPartitionList,
     ) -> Result<HashMap<String, TopicId>, StopReason> {
-        let failed = |error| StopReason::Failure(format!("could not find out which topics these are: {error}"));
+        let failed = |error| StopReason::Failure(format!("could not read the topic ids: {error}"));
         retry_until_deadline(|| topic_ids(consumer, list)).map_err(failed)
     }
 
-    /// The assigned partitions whose position, or committed offset where nothing was read yet, is out of range.
+    /// The assigned partitions whose position is out of range; the committed offset counts where nothing has been read yet.
     pub fn out_of_range<C: ConsumerContext>(&self, consumer: &BaseConsumer<C>) -> KafkaResult<TopicPartitionList> {
         let assigned = consumer.assignment()?;
         let positions = consumer.position()?;
@@ -101,7 +101,7 @@ impl StartPositions {
         Ok(out)
     }
 
-    /// Puts each partition of `list`, whose topics were recreated, where the policy says for the offset in the list.
+    /// Moves each partition of `list`, whose topics were recreated, by the out-of-range policy.
     pub fn move_to_recreated<C: ConsumerContext>(
         &self,
         consumer: &BaseConsumer<C>,
@@ -110,7 +110,7 @@ impl StartPositions {
         self.place_each(consumer, list, Self::recreated)
     }
 
-    /// Puts each partition of `list` where the policy says for the offset in the list that is out of range.
+    /// Moves each partition of `list` whose offset is out of range by the out-of-range policy.
     pub fn move_into_range<C: ConsumerContext>(
         &self,
         consumer: &BaseConsumer<C>,
@@ -138,7 +138,7 @@ impl StartPositions {
         Ok(())
     }
 
-    /// The committed offset if it is in the partition, else what the policy says.
+    /// The committed offset if it is in range, else the result of the out-of-range policy.
     pub fn within(&self, topic: &str, partition: i32, offset: i64, low: i64, high: i64) -> Result<Offset, StopReason> {
         if (low..=high).contains(&offset) {
             return Ok(Offset::Offset(offset));
@@ -151,9 +151,9 @@ impl StartPositions {
         self.by_policy(topic, partition, offset, low, high, &lost)
     }
 
-    /// What the policy says where the offset is one of a topic that was deleted, wherever the bounds of its successor are.
+    /// The result of the out-of-range policy for an offset of a deleted topic, whatever the watermarks of its successor are.
     fn recreated(&self, topic: &str, partition: i32, offset: i64, low: i64, high: i64) -> Result<Offset, StopReason> {
-        let lost = "it is an offset of a topic that was deleted and created anew";
+        let lost = "the topic was deleted and created anew";
         self.by_policy(topic, partition, offset, low, high, lost)
     }
 
@@ -179,7 +179,7 @@ impl StartPositions {
     }
 }
 
-/// The ids of the topics in the list, by name, asked for once.
+/// The ids of the topics in the list, by name; one request.
 pub fn topic_ids<C: ConsumerContext>(
     consumer: &BaseConsumer<C>,
     list: &TopicPartitionList,
@@ -194,12 +194,12 @@ pub fn topic_ids<C: ConsumerContext>(
     ffi::topic_ids(consumer.client(), &topics, ANSWER)
 }
 
-fn retry_until_deadline<T>(mut ask: impl FnMut() -> KafkaResult<T>) -> KafkaResult<T> {
+fn retry_until_deadline<T>(mut request: impl FnMut() -> KafkaResult<T>) -> KafkaResult<T> {
     let mut attempt = 1;
     loop {
-        match ask() {
+        match request() {
             Err(error) if attempt < ATTEMPTS => {
-                warn!(%error, attempt, "the broker did not say where a partition starts; asking again");
+                warn!(%error, attempt, "could not read offsets or topic ids from the brokers; retrying");
                 attempt += 1;
             }
             answer => return answer,

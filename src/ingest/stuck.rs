@@ -1,5 +1,5 @@
-//! Finds partitions that stay behind their end without moving, by the client's statistics: a damaged batch is reported without
-//! its partition, a batch that keeps a thread of the client busy is not reported at all, and a partition may have no leader.
+//! Finds partitions that are behind their end and do not move, from the client's statistics: the client reports a damaged
+//! batch without its partition, and does not report a batch that keeps its thread busy, or a partition without a leader.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -10,22 +10,22 @@ use crate::kafka::client::Topics;
 use crate::kafka::partition::Partition;
 use crate::runtime::health::Health;
 
-/// The name under which partitions that do not move are reported as not ready.
+/// The name under which stuck partitions are reported as not ready.
 pub const COMPONENT: &str = "partitions";
 
-/// How long a partition may stay where it is. Longer than a leader usually takes to be replaced.
+/// How long a partition may stay at one position. Longer than a leader election usually takes.
 const LONGEST_STAY: Duration = Duration::from_secs(10);
 
 /// How far a partition has been read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FetchPosition {
-    /// The offset to be fetched next.
+    /// The next offset to fetch.
     pub next: i64,
-    /// The offset to be polled next.
+    /// The next offset to poll.
     pub taken: i64,
 }
 
-/// Where each partition that is behind its end stays, and since when.
+/// The position of each partition that is behind its end, and since when it has had it.
 #[derive(Debug, Default)]
 pub struct Stays {
     since: HashMap<Partition, (FetchPosition, Instant)>,
@@ -33,7 +33,7 @@ pub struct Stays {
 }
 
 impl Stays {
-    /// Compares with the places before: `behind` are all partitions that are behind their ends and may be read.
+    /// Compares with the previous positions. `behind` holds all partitions that are behind their end and not paused.
     pub fn see(&mut self, behind: &[(Partition, FetchPosition)], now: Instant, topics: &Topics, health: &Health) {
         let stuck = self.stuck(behind, now);
         if stuck == self.reported {
@@ -45,7 +45,7 @@ impl Stays {
         let places = stuck.iter().map(place).collect::<Vec<_>>().join(", ");
         self.reported = stuck;
         if places.is_empty() {
-            info!("every partition moves again, or is at its end");
+            info!("all partitions move again or are at their end");
             health.set_ready(COMPONENT);
         } else {
             warn!(partitions = places, "partitions are behind their end and do not move");
@@ -76,7 +76,7 @@ mod tests {
     const PARTITION: Partition = Partition { kind: Kind::OnboardingCompleted, number: 3 };
 
     #[test]
-    fn only_a_partition_that_stays_behind_its_end_for_long_is_stuck_until_it_moves_or_is_given_up() {
+    fn a_partition_that_does_not_move_for_ten_seconds_is_stuck_until_it_moves_or_is_given_up() {
         let mut stays = Stays::default();
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
@@ -85,9 +85,9 @@ mod tests {
         assert!(stays.stuck(&behind, at(9)).is_empty());
         assert_eq!(stays.stuck(&behind, at(10)), behind);
         let taken = [(PARTITION, FetchPosition { next: 7, taken: 6 })];
-        assert!(stays.stuck(&taken, at(11)).is_empty(), "what is polled counts as well");
+        assert!(stays.stuck(&taken, at(11)).is_empty(), "polling counts as moving");
         assert_eq!(stays.stuck(&taken, at(21)), taken);
         assert!(stays.stuck(&[], at(22)).is_empty());
-        assert!(stays.stuck(&taken, at(23)).is_empty(), "it starts anew");
+        assert!(stays.stuck(&taken, at(23)).is_empty(), "the time starts anew");
     }
 }

@@ -1,5 +1,5 @@
-//! The workers between the consumer thread and the database. All events of a user go through the same worker, so a
-//! user's folds are serialized; what arrived during a worker's last transaction is its next batch.
+//! The workers between the consumer thread and the database. All events of a user go to the same worker, so a user's folds
+//! are serialized. The records that arrive during a worker's transaction are its next batch.
 
 use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -26,12 +26,12 @@ use crate::telemetry::traces::{Coordinates, Traces};
 /// The offset trackers of the live consumer.
 pub type LiveAssignment = Assignment<Box<Rejected>>;
 
-/// A decoded record on its way to the database.
+/// A decoded record in flight to the database.
 #[derive(Debug)]
 pub struct Work {
     pub ticket: Ticket,
     pub event: Event,
-    /// Kept until the database has taken the event, in case it does not.
+    /// Kept until the event is committed, in case it has to be dead-lettered.
     pub record: OriginalRecord,
 }
 
@@ -46,7 +46,7 @@ impl Work {
 pub struct BatchLimits {
     pub records: usize,
     pub bytes: usize,
-    /// How long to wait for more after the first record; zero takes what is there.
+    /// How long to wait for more records after the first; zero does not wait.
     pub wait: std::time::Duration,
 }
 
@@ -55,7 +55,7 @@ pub struct BatchLimits {
 pub struct WorkQueues(Vec<mpsc::UnboundedSender<Work>>);
 
 impl WorkQueues {
-    /// As many queues as workers; what they hold is bounded by the consumer's budget.
+    /// One queue for each worker; the in-flight budget bounds their contents.
     pub fn new(workers: usize) -> (Self, Vec<mpsc::UnboundedReceiver<Work>>) {
         let (senders, receivers) = (0..workers.max(1)).map(|_| mpsc::unbounded_channel()).unzip();
         (Self(senders), receivers)
@@ -64,7 +64,7 @@ impl WorkQueues {
     /// Queues the event with the worker of its user.
     pub fn send(&self, work: Work) {
         let worker = worker_of(&work.event.user, self.0.len());
-        // A worker that is gone has given up with the whole process; the record stays uncommitted.
+        // A worker is gone only when the process gives up; the record stays uncommitted.
         if let Some(queue) = self.0.get(worker) {
             let _ = queue.send(work);
         }
@@ -78,7 +78,7 @@ fn worker_of(user: &UserId, workers: usize) -> usize {
     usize::try_from(hasher.finish() % workers).unwrap_or(0)
 }
 
-/// Reports ended records to their offset trackers and passes on what that brings about.
+/// Reports finished records to their offset trackers and carries out the effects: dead letters, and the stop at a poison flood.
 #[derive(Clone)]
 pub struct Finisher {
     pub assignment: Arc<LiveAssignment>,
@@ -94,7 +94,7 @@ impl Finisher {
         self.pass_on(effects);
     }
 
-    /// The partition has been at its end for a while: its run of rejections is over.
+    /// Ends the rejection run of a partition.
     pub fn flush_run(&self, partition: Partition) {
         let to_write = self.assignment.flush_run(partition);
         self.pass_on(Effects { to_write, flood: None });
@@ -102,7 +102,7 @@ impl Finisher {
 
     fn pass_on(&self, effects: Effects<Box<Rejected>>) {
         for dead_letter in effects.to_write {
-            // The writer outlives everyone who rejects; if it is gone, so is the process, and the record stays uncommitted.
+            // The writer outlives all senders; it is gone only when the process gives up, and the record stays uncommitted.
             let _ = self.dead_letters.send(dead_letter);
         }
         if let Some(flood) = effects.flood {
@@ -119,8 +119,8 @@ impl Finisher {
         let last = last.unwrap_or_default();
         format!(
             "{} records in a row were rejected in {topic} partition {}, offsets {} to {}; nothing of the run was \
-             committed or written to the dead letters. The last reason: {last}. A producer is probably broken; once it is \
-             mended, raise the limit for one run or move the group's offset past the run",
+             committed or dead-lettered. The last reason: {last}. A producer is probably broken; once it is \
+             fixed, raise the limit for one start or move the group's offset past the run",
             at.flood.records, at.partition.number, at.flood.first_offset, at.flood.last_offset,
         )
     }
@@ -137,7 +137,7 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Works until the queue is closed and empty, or the process gives up.
+    /// Runs until the queue is closed and empty, or the process gives up.
     pub async fn run(mut self) {
         let mut waiting = VecDeque::new();
         loop {
@@ -151,7 +151,7 @@ impl Worker {
         }
     }
 
-    /// Takes what has arrived, waiting for the first record; false once the queue is closed and empty.
+    /// Waits for the first record and receives all that have arrived; false once the queue is closed and empty.
     async fn receive(&mut self, waiting: &mut VecDeque<Work>) -> bool {
         let mut received = Vec::with_capacity(self.limits.records);
         if self.queue.recv_many(&mut received, self.limits.records).await == 0 {
@@ -159,14 +159,14 @@ impl Worker {
         }
         if !self.limits.wait.is_zero() && received.len() < self.limits.records {
             let more = self.limits.records - received.len();
-            // Either more arrive in time, or the batch is what it is.
+            // At the timeout the batch is complete.
             let _ = tokio::time::timeout(self.limits.wait, self.queue.recv_many(&mut received, more)).await;
         }
         waiting.extend(received);
         true
     }
 
-    /// Writes one batch and reports its records; false when the process gives up.
+    /// Writes one batch and finishes its records; false when the process gives up.
     async fn write(&self, batch: Vec<Work>) -> bool {
         let (mut events, rest): (Vec<Event>, Vec<(Ticket, OriginalRecord)>) =
             batch.into_iter().map(|work| (work.event, (work.ticket, work.record))).unzip();
@@ -177,9 +177,9 @@ impl Worker {
         self.finisher.metrics.batch_records.observe(events.len() as f64);
         let metrics = &self.finisher.metrics;
         let ended = rest.into_iter().zip(outcomes).map(|((ticket, record), outcome)| {
-            let (outcome, verdict) = verdict(record, outcome);
+            let (outcome, finish) = finish(record, outcome);
             metrics.record(ticket.partition.kind, outcome);
-            (ticket, verdict)
+            (ticket, finish)
         });
         self.finisher.finish(ended);
         self.handover.hand_over(publications, &self.writer.stop).await;
@@ -192,7 +192,7 @@ impl Worker {
     }
 }
 
-/// The next records within the limits. Those whose partition was given up in the meantime are dropped.
+/// The next records within the limits. Records whose partition was given up meanwhile are dropped.
 fn next_batch(waiting: &mut VecDeque<Work>, limits: BatchLimits, assignment: &LiveAssignment) -> Vec<Work> {
     let mut batch: Vec<Work> = Vec::with_capacity(waiting.len());
     let mut bytes = 0;
@@ -209,7 +209,7 @@ fn next_batch(waiting: &mut VecDeque<Work>, limits: BatchLimits, assignment: &Li
     batch
 }
 
-fn verdict(record: OriginalRecord, outcome: ItemOutcome) -> (RecordOutcome, Finish<Box<Rejected>>) {
+fn finish(record: OriginalRecord, outcome: ItemOutcome) -> (RecordOutcome, Finish<Box<Rejected>>) {
     match outcome {
         Ok(outcome) => (
             match outcome {
@@ -222,8 +222,8 @@ fn verdict(record: OriginalRecord, outcome: ItemOutcome) -> (RecordOutcome, Fini
         Err(rejection) => {
             let is_neutral = rejection.reason == Reason::UnknownUser;
             let rejected = Box::new(Rejected { record, rejection });
-            let verdict = if is_neutral { Finish::Neutral(rejected) } else { Finish::Rejected(rejected) };
-            (RecordOutcome::DeadLettered, verdict)
+            let finish = if is_neutral { Finish::Neutral(rejected) } else { Finish::Rejected(rejected) };
+            (RecordOutcome::DeadLettered, finish)
         }
     }
 }

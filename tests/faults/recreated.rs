@@ -46,7 +46,7 @@ async fn assert_moved(process: &Segmenter) {
     assert!(metrics.contains("segmenter_offset_out_of_range_total{policy=\"earliest\"} 1"), "{metrics}");
 }
 
-const ANEW: &str = "it is an offset of a topic that was deleted and created anew";
+const ANEW: &str = "the topic was deleted and created anew";
 const EARLIEST: (&str, &str) = ("SEGMENTER_KAFKA_OUT_OF_RANGE", "earliest");
 /// It keeps its partitions while it is frozen.
 const LONG_SESSION: (&str, &str) = ("SEGMENTER_KAFKA_SESSION_TIMEOUT", "45s");
