@@ -1,4 +1,5 @@
-//! Applying events: read, fold, compare-and-set, upsert, outbox, all in one transaction, until every event has an end.
+//! The transaction of a fold: read states, fold, compare-and-set, upsert rows, insert the outbox row. It is repeated until
+//! every item has its outcome.
 
 use std::time::{Duration, Instant};
 
@@ -20,29 +21,32 @@ use crate::domain::fold::{Context, RowWrite};
 use crate::domain::ranking_change::RankingChange;
 use crate::runtime::fault::fault_point;
 
-/// What one transaction did.
+/// The result of one transaction.
 #[derive(Default)]
 struct Committed {
     outcomes: Vec<(usize, ItemOutcome)>,
     losers: Chunk,
     publication: Option<Publication>,
     unknown_currencies: u64,
-    /// Whether the batch's checkpoint was in it.
+    /// Whether the transaction wrote the batch's checkpoint.
     checkpointed: bool,
 }
 
-/// What an attempt at a transaction took.
+/// How long an attempt at a transaction took.
 #[derive(Debug, Default)]
 struct Spent {
     connecting: Duration,
     transaction: Duration,
 }
 
-/// How often a transaction is tried again at once before the caller is asked to wait.
+/// How often a transaction is retried at once before the error goes to the caller, which waits.
 const IMMEDIATE_RETRIES: u32 = 5;
 
 impl Store {
-    /// Writes what is open of `progress`. On an error the rest stays open: wait, and call again.
+    /// Writes the open chunks of `progress`.
+    ///
+    /// # Errors
+    /// The rest stays open: wait, and call again; stop where the error has no class.
     pub async fn advance(&self, progress: &mut Progress<'_>) -> Result<(), StoreError> {
         let mut retries = 0;
         let mut row_ids = RowIds::Derived;
@@ -76,8 +80,8 @@ impl Store {
                     Some(class @ (ErrorClass::Conflict | ErrorClass::ForeignKey)) if retries < IMMEDIATE_RETRIES => {
                         retries += 1;
                         progress.tally.retries += 1;
-                        let somebody_went = class == ErrorClass::ForeignKey;
-                        let again = |group: Group| Group { lost: group.lost || somebody_went, ..group };
+                        let user_deleted = class == ErrorClass::ForeignKey;
+                        let again = |group: Group| Group { lost: group.lost || user_deleted, ..group };
                         progress.open.push(chunk.into_iter().map(again).collect());
                     }
                     Some(ErrorClass::Permanent | ErrorClass::ForeignKey) => progress.isolate(chunk, &error),
@@ -91,8 +95,7 @@ impl Store {
         self.write_checkpoint(progress).await
     }
 
-    /// Writes the checkpoint of a batch that came to its end without a transaction: nothing was to be written, or the
-    /// last item was refused.
+    /// Writes the checkpoint of a batch whose last chunk committed nothing: it had no write, or its last item was rejected.
     async fn write_checkpoint(&self, progress: &mut Progress<'_>) -> Result<(), StoreError> {
         let Some(checkpoint) = progress.last_checkpoint(&[]) else { return Ok(()) };
         let write = async {
@@ -108,7 +111,7 @@ impl Store {
         Ok(())
     }
 
-    /// Runs one transaction. A connection that failed or did not answer is not used again.
+    /// Runs one transaction. A connection that failed or missed the deadline is closed, not reused.
     async fn write_within_deadline(
         &self,
         progress: &Progress<'_>,
@@ -160,7 +163,8 @@ impl Store {
         Ok(committed)
     }
 
-    /// A write may be lost because the user has gone and the state has not; read without asking, it would be lost for ever.
+    /// A conflict may mean that the user was deleted and the state was not. Unless `users` is asked then, the conflict repeats
+    /// for ever.
     pub(super) fn user_check(&self, was_lost: bool) -> UserCheck {
         match (self.has_users, was_lost) {
             (false, _) => UserCheck::None,
@@ -246,7 +250,7 @@ async fn write_rows(
     Ok(())
 }
 
-/// A deadline for a whole transaction: what its statements may take, and some for the way.
+/// The deadline of a whole transaction: one and a half times the statement timeout, for the round trips.
 pub fn transaction_deadline(statement_timeout: Duration) -> Duration {
     statement_timeout + statement_timeout / 2
 }

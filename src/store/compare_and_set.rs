@@ -1,4 +1,4 @@
-//! Writing the states of users into `segmenter.profile_states`, each only over the version that was read.
+//! Writes states to `segmenter.profile_states`, each only over the version that was read.
 
 use std::collections::HashSet;
 
@@ -14,22 +14,22 @@ use crate::domain::event::UserId;
 use crate::domain::ranking_change::ChangeBody;
 use crate::domain::state::State;
 
-/// A state to write: over the one that was read, or as the user's first.
+/// A state to write: over the version that was read, or as the user's first.
 #[derive(Debug)]
 pub struct StateWrite<'a> {
     pub user: &'a UserId,
     /// The counter that was read; `None` where there was no state.
     pub over: Option<i64>,
-    /// Whether the user may have no row yet: inserting one needs the user to stay in `users`.
+    /// Whether the user may have no row yet: an insert needs the user to stay in `users`.
     pub may_insert: bool,
     pub state: &'a State,
 }
 
-/// Rows come in bytewise order of their keys, the order in which they are locked. Only a first state may be inserted, so any
-/// other comes with the counter that was read made negative. An existing row takes it only if its counter is that one; a
-/// negative counter that was written is a row that was inserted although a state had been read.
+/// Rows are given in bytewise order of their keys, the order in which they are locked. Only a first state may be inserted, so
+/// every other state is given the negated counter that was read. An existing row is updated only if its counter equals that
+/// one. A negative counter in the result is a row that was inserted although a state had been read.
 ///
-/// The statement reads no table, so a plan that was made on an empty one and kept is no worse than a new plan.
+/// The statement reads no table, so a cached plan that was made on an empty table is as good as a new plan.
 const SET: &str = "
 insert into segmenter.profile_states as held
     (user_id, counter, revision, published, erased_at, catalog_version, job_id, state)
@@ -41,15 +41,15 @@ on conflict (user_id) do update set
 where held.counter = -excluded.counter
 returning user_id, counter < 0 as returned";
 
-/// The foreign keys would lock these users later, when a delete on the platform may wait for this transaction already.
+/// The foreign keys would lock these users later, when a delete on the platform may already wait for this transaction.
 const LOCK_USERS: &str = r#"select id from public.users where id = any($1) order by id collate "C" for key share"#;
 
-/// Writes the states, which come in bytewise order of their users, if they still stand as read; gives the users whose state
-/// was written. Of users for whom something may be inserted, those whom the platform has deleted are left out.
+/// Writes each state if its stored version is still the one that was read; returns the users whose state was written. `writes`
+/// is in bytewise order of the users. Of the users for which a row may be inserted, those deleted on the platform are left out.
 ///
 /// # Errors
-/// [`StoreError::UserReturned`] where a user was deleted and created again since the state was read: nothing of the
-/// earlier life may stay, so the transaction has to be rolled back.
+/// [`StoreError::UserReturned`] where a user was deleted and created again since the read: no data of the earlier life may
+/// stay, so the transaction has to be rolled back. A database error, or a state that cannot be encoded.
 pub async fn compare_and_set(
     connection: &mut PgConnection,
     writes: &[StateWrite<'_>],
@@ -91,7 +91,7 @@ pub async fn compare_and_set(
     Ok(written)
 }
 
-/// Positive, and drawn at random, so that a counter of one life of a user is never met again in the next.
+/// Positive and random, so that no counter of one life of a user repeats in the next.
 fn first_counter() -> i64 {
     let (random, _) = Uuid::new_v4().as_u64_pair();
     i64::try_from(random >> 2).unwrap_or(i64::MAX >> 1).max(1)

@@ -1,4 +1,4 @@
-//! What would become of items, without writing: the same fold on states that are only read.
+//! The dry run of a batch: the same fold, without a write.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -13,10 +13,10 @@ use crate::domain::event::{Rejection, UserId};
 use crate::domain::fold::{Context, Publishing};
 use crate::domain::state::State;
 
-/// What a remembered state counts for, in bytes: registers, texts, the ranking said, and the table's own share.
+/// The assumed size of a remembered state, in bytes: registers, texts, the published ranking, and the map's own share.
 const STATE_BYTES: usize = 4096;
 
-/// Batches tried one after the other.
+/// A dry run of batches, one after the other.
 #[derive(Debug)]
 pub struct DryRun {
     store: Store,
@@ -24,32 +24,32 @@ pub struct DryRun {
     most_remembered: usize,
     /// How many changes would be published, one after the other.
     pub changes: u64,
-    /// Whether every user's later items met what the earlier ones would have written.
+    /// Whether every batch was folded into the states that the earlier ones would have written.
     pub is_exact: bool,
 }
 
 #[derive(Debug)]
 struct Remembered {
-    /// The ranking that was published before all of it.
+    /// The ranking that was published before the run.
     before: Vec<Box<str>>,
     state: State,
 }
 
-/// Users whose ranking would change, by primary segment before and after; none where there is none.
+/// The number of users whose ranking would change, by primary segment before and after; `None` where there is none.
 pub type Flow = BTreeMap<(Option<Box<str>>, Option<Box<str>>), u64>;
 
 impl DryRun {
-    /// `memory` is about how many bytes may go into remembering users, so that a later batch meets what an earlier one would
-    /// have written.
+    /// `memory` is about how many bytes the remembered states may take. A later batch is folded into the states that an earlier
+    /// one would have written.
     pub fn new(store: Store, memory: usize) -> Self {
         let most_remembered = (memory / STATE_BYTES).max(1);
         Self { store, remembered: HashMap::new(), most_remembered, changes: 0, is_exact: true }
     }
 
-    /// The outcome that each item would have. What the database's own rules would refuse is not found out.
+    /// The outcome that each item would have. Constraints of the database are not checked.
     ///
     /// # Errors
-    /// The database does not answer, or a newer version owns the data.
+    /// The database is unavailable, or a newer version owns the data.
     pub async fn advance(&mut self, task: Task<'_>) -> Result<Vec<ItemOutcome>, StoreError> {
         let folds = self.store.dry_run(task, |user| Some(self.remembered.get(user)?.state.clone())).await?;
         let mut outcomes: Vec<(usize, ItemOutcome)> = Vec::with_capacity(task.len());
@@ -64,7 +64,7 @@ impl DryRun {
         Ok(outcomes.into_iter().map(|(_, outcome)| outcome).collect())
     }
 
-    /// Whom all of it together would bring from where to where.
+    /// The flow of users between primary segments over all batches.
     pub fn flow(&self) -> Flow {
         let mut flow = Flow::new();
         for Remembered { before, state } in self.remembered.values() {
@@ -88,7 +88,7 @@ impl DryRun {
     }
 }
 
-/// One user's part of a dry_run.
+/// One user's part of a dry run.
 struct DryFold {
     user: UserId,
     prior: State,
@@ -96,11 +96,11 @@ struct DryFold {
 }
 
 impl Store {
-    /// The outcome of each item that would change nothing; `None` for those that have to be written. States only grow, so
-    /// what changes nothing now will not change anything later either.
+    /// The outcome of each item without a write; `None` for an item that has to be written. Merging is idempotent and
+    /// monotonic, so an item that changes nothing now changes nothing later.
     ///
     /// # Errors
-    /// The database does not answer, or a newer version owns the data.
+    /// The database is unavailable, or a newer version owns the data.
     pub async fn sift(&self, task: Task<'_>) -> Result<Vec<Option<ItemOutcome>>, StoreError> {
         let mut outcomes = vec![None; task.len()];
         for DryFold { fold, .. } in self.dry_run(task, |_| None).await? {
@@ -123,10 +123,10 @@ impl Store {
     ) -> Result<Vec<DryFold>, StoreError> {
         let groups = task.by_user();
         let users: Vec<&str> = groups.iter().map(|group| group.user.as_str()).collect();
-        let snapshot = self.look(&users).await?;
+        let snapshot = self.read_snapshot(&users).await?;
         let catalog = Arc::clone(&self.catalog);
         let context = Context { catalog: &catalog, clock_ms: snapshot.clock_ms, publishing: Publishing::Immediate };
-        let mut rehearsed = Vec::with_capacity(groups.len());
+        let mut folds = Vec::with_capacity(groups.len());
         for (group, current) in groups.iter().zip(snapshot.users) {
             let user = group.user.clone();
             match current.map_err(StoreError::from) {
@@ -135,25 +135,25 @@ impl Store {
                         current.state = state;
                     }
                     let prior = current.state.clone();
-                    rehearsed.push(DryFold { user, prior, fold: fold_user(task, group, current, &context)? });
+                    folds.push(DryFold { user, prior, fold: fold_user(task, group, current, &context)? });
                 }
                 Err(error) if error.class() == Some(ErrorClass::Permanent) => {
                     let outcomes = group.all(&Err(Rejection::by_database(error.detail())));
                     let fold = UserFold::without_write(outcomes);
-                    rehearsed.push(DryFold { user, prior: State::default(), fold });
+                    folds.push(DryFold { user, prior: State::default(), fold });
                 }
                 Err(error) => return Err(error),
             }
         }
-        Ok(rehearsed)
+        Ok(folds)
     }
 
-    async fn look(&self, users: &[&str]) -> Result<Snapshot, StoreError> {
-        let look = async {
+    async fn read_snapshot(&self, users: &[&str]) -> Result<Snapshot, StoreError> {
+        let reading = async {
             let mut transaction = sql::begin_in(&self.pool).await?;
             states::read(&mut transaction, users, self.user_check(false)).await
         };
-        let looked = tokio::time::timeout(self.deadline, look).await;
-        Ok(looked.map_err(|_| StoreError::TimedOut(self.deadline))??)
+        let read = tokio::time::timeout(self.deadline, reading).await;
+        Ok(read.map_err(|_| StoreError::TimedOut(self.deadline))??)
     }
 }

@@ -1,4 +1,4 @@
-//! The one place that decides what an error of the database means for the records at hand.
+//! Classifies database errors: outage, conflict, or the fault of a record. Decided here only.
 
 use std::borrow::Cow;
 
@@ -10,18 +10,18 @@ use crate::domain::fold::NewerCatalog;
 /// What to do about a database error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ErrorClass {
-    /// The database is unavailable, refusing work or out of room: wait and try again, for as long as it takes.
+    /// The database is unavailable, refuses work or is out of space: retry with backoff, without a limit.
     Outage,
-    /// A deadlock, a serialization failure or a lock: try again at once.
+    /// A deadlock, a serialization failure or a lock timeout: retry at once.
     Conflict,
-    /// A foreign key: most likely the user went between our check and the write, which the next look finds out; if it
-    /// stays, it is a rule of the platform's that the data will never satisfy.
+    /// A foreign key: most likely the user was deleted between the check and the write, which the next read finds. If the
+    /// error stays, it is a constraint of the platform that the data never satisfies.
     ForeignKey,
-    /// The generated key of a new row is taken by another user's row: try again with a random one.
+    /// Another user's row has the derived id of a new row: retry with a random id.
     RowIdTaken,
     /// The data can never be written: isolate the record.
     Permanent,
-    /// The schema or our rights are not what this program needs; no record is to blame, so wait as in an outage.
+    /// Schema or privileges do not fit this program; no record is at fault, so retry as in an outage.
     Misconfigured,
 }
 
@@ -46,7 +46,7 @@ impl ErrorClass {
 pub enum StoreError {
     #[error("{}", describe(.0))]
     Database(#[source] sqlx::Error),
-    /// No answer within the deadline; the connection is dropped, and whether a commit happened is unknown.
+    /// No answer within the deadline. The connection is closed; the outcome of a commit is unknown.
     #[error("the database did not answer within {0:?}")]
     TimedOut(std::time::Duration),
     #[error(transparent)]
@@ -58,7 +58,7 @@ pub enum StoreError {
     UnreadableState(#[from] CodecError),
     #[error("a user was deleted and created again between being read and being written")]
     UserReturned,
-    /// The lease of the job was lost: nothing of it may be written here any more.
+    /// The lease of the job was lost: this process may not write for it any more.
     #[error("another process has taken the job over")]
     JobTakenOver,
 }
@@ -88,20 +88,20 @@ impl From<sqlx::Error> for Halt {
 }
 
 impl StoreError {
-    /// What to do about it; `None` where the process has to stop, since another version of it owns the data, or another
-    /// process the job.
+    /// The class of the error; `None` where the process has to stop, since a newer version owns the data, or another process
+    /// the job.
     pub fn class(&self) -> Option<ErrorClass> {
         match self {
             Self::Database(error) => Some(classify(error)),
             Self::TimedOut(_) => Some(ErrorClass::Outage),
             Self::UserReturned => Some(ErrorClass::Conflict),
-            // A value that cannot be encoded is a defect of ours, which only its own record meets.
+            // A value that cannot be encoded is a defect of ours that only its own record triggers.
             Self::UnreadableState(CodecError::Damaged { .. }) | Self::Encoding(_) => Some(ErrorClass::Permanent),
             Self::NewerCatalog(_) | Self::UnreadableState(CodecError::Newer { .. }) | Self::JobTakenOver => None,
         }
     }
 
-    /// What may be shown of it: never a value of the data.
+    /// The text to log: never a value of the data.
     pub fn detail(&self) -> String {
         self.to_string()
     }
@@ -123,7 +123,7 @@ pub fn classify(error: &sqlx::Error) -> ErrorClass {
         | sqlx::Error::TypeNotFound { .. }
         | sqlx::Error::Configuration(_)
         | sqlx::Error::Tls(_) => ErrorClass::Misconfigured,
-        // What TLS makes of a certificate that it does not trust, or of one for another host.
+        // TLS reports an untrusted certificate, or one for another host, this way.
         sqlx::Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => ErrorClass::Misconfigured,
         sqlx::Error::Encode(_) | sqlx::Error::InvalidArgument(_) => ErrorClass::Permanent,
         _ => ErrorClass::Outage,
@@ -132,7 +132,7 @@ pub fn classify(error: &sqlx::Error) -> ErrorClass {
 
 const UNIQUE_VIOLATION: &str = "23505";
 
-/// The class of a SQLSTATE (PostgreSQL documentation, appendix A). What is not known is no proof against a record.
+/// The class of a SQLSTATE (PostgreSQL documentation, appendix A). An unknown code is an outage, never a record's fault.
 pub fn classify_sqlstate(code: &str) -> ErrorClass {
     match code {
         // serialization_failure, deadlock_detected, lock_not_available
@@ -140,7 +140,7 @@ pub fn classify_sqlstate(code: &str) -> ErrorClass {
         "23503" => ErrorClass::ForeignKey,
         // invalid_catalog_name, insufficient_privilege, invalid_authorization, invalid_password
         "3D000" | "42501" | "28000" | "28P01" => ErrorClass::Misconfigured,
-        // statement_too_complex and its kin speak of the statement's data
+        // program_limit_exceeded, statement_too_complex, too_many_columns: caused by the statement's data
         "54000" | "54001" | "54011" => ErrorClass::Permanent,
         _ => match code.get(..2).unwrap_or_default() {
             // data exception, integrity constraint, triggered data change, raised by a trigger, with check option
@@ -152,7 +152,7 @@ pub fn classify_sqlstate(code: &str) -> ErrorClass {
     }
 }
 
-/// An error without the values it may quote: for errors about data, code and constraint say enough.
+/// An error without the values that it may quote: for errors about data only SQLSTATE, table and constraint.
 fn describe(error: &sqlx::Error) -> Cow<'static, str> {
     let sqlx::Error::Database(database) = error else {
         return Cow::Owned(error.to_string());
@@ -173,7 +173,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_outage_is_never_taken_for_poison_and_what_is_unknown_is_no_proof_against_a_record() {
+    fn an_outage_is_never_poison_and_an_unknown_code_is_an_outage() {
         for code in ["08006", "57P01", "57P03", "53100", "53300", "58030", "XX000", "25006", "ZZ999", ""] {
             assert_eq!(classify_sqlstate(code), ErrorClass::Outage, "{code}");
         }

@@ -1,27 +1,27 @@
-//! Users by key, a page at a time: what a job works through. No transaction stays open between pages.
+//! The users of a job by key, a page at a time. No transaction stays open between pages.
 
 use sqlx::postgres::PgPool;
 use uuid::Uuid;
 
 use super::sql;
 
-/// Which users.
+/// The set of users.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Keys {
-    /// Who has a row in `travel_onboarding_profiles`.
+    /// Users with a row in `travel_onboarding_profiles`.
     OnboardingProfiles,
-    /// Who has a state.
+    /// Users with a state.
     States,
-    /// Whose primary segment is this.
+    /// Users with this primary segment.
     Segment(String),
-    /// Who is on the list of a job.
+    /// Users on the list of a job.
     ListOf(Uuid),
     /// These, in bytewise order.
     Given(Vec<String>),
 }
 
 impl Keys {
-    /// At most `limit` of them after `after`, in the order of where they come from.
+    /// At most `limit` users after `after`, in the source's order.
     pub async fn page(&self, pool: &PgPool, after: &str, limit: usize) -> Result<Vec<String>, sqlx::Error> {
         let most = i64::try_from(limit).unwrap_or(i64::MAX);
         let mut transaction = sql::begin_in(pool).await?;
@@ -57,7 +57,7 @@ impl Keys {
         users.fetch_all(&mut *transaction).await
     }
 
-    /// How many there are now.
+    /// The present number of users.
     pub async fn count(&self, pool: &PgPool) -> Result<u64, sqlx::Error> {
         let mut transaction = sql::begin_in(pool).await?;
         let count = match self {

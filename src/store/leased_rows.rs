@@ -1,14 +1,14 @@
-//! The outbox rows that this process has in memory and leases.
+//! The ids of the outbox rows that this process holds in memory.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The rows that this process has in memory, so that their leases are renewed and they are not taken over from itself.
+/// The rows that this process holds in memory: it renews their leases and does not take them over from itself.
 #[derive(Debug, Clone, Default)]
 pub struct LeasedRows(Arc<Mutex<HashSet<i64>>>);
 
 impl LeasedRows {
-    /// To be called before the row is handed over.
+    /// Call it before the row is handed over.
     pub fn add(&self, id: i64) {
         self.with(|rows| rows.insert(id));
     }

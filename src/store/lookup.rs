@@ -1,5 +1,5 @@
-//! Reading for people and dashboards: one user's state, all that is stored of a user, the distribution of segments. No
-//! locks, nothing is written.
+//! Reads for the HTTP API and commands: one user's state, all stored data of a user, the distribution of segments. No locks,
+//! no writes.
 
 use serde::Serialize;
 use sqlx::Row;
@@ -12,7 +12,7 @@ use crate::codec::stored::CodecError;
 use crate::domain::event::{Millis, UserId};
 use crate::domain::state::State;
 
-/// The state of a user; the outer `Result` is the database's, the inner one the stored bytes'.
+/// The state of a user. The outer error is the database's, the inner one that of the stored bytes.
 pub async fn state(pool: &PgPool, user: &UserId) -> Result<Result<State, CodecError>, sqlx::Error> {
     let mut transaction = sql::begin_in(pool).await?;
     let snapshot = states::read(&mut transaction, &[user.as_str()], UserCheck::None).await?;
@@ -20,18 +20,18 @@ pub async fn state(pool: &PgPool, user: &UserId) -> Result<Result<State, CodecEr
     Ok(current.map(|current| current.state))
 }
 
-/// How many users have a segment as their primary one, and with what confidence on average.
+/// The number of users with a primary segment, and their average confidence.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Share {
-    /// `None` for users with segments none of which qualified.
+    /// `None` for scored users for which no segment qualified.
     pub primary_segment: Option<String>,
     pub users: i64,
     /// 0 to 1; `None` where there is no primary segment.
     pub average_confidence: Option<f64>,
 }
 
-/// How long counting may take: it reads the whole table.
+/// The timeout of the count, which reads the whole table.
 const COUNTING: &str = "5s";
 
 /// The distribution of primary segments, the largest first.
@@ -58,40 +58,40 @@ pub async fn distribution(pool: &PgPool) -> Result<Vec<Share>, sqlx::Error> {
         .collect()
 }
 
-/// What is stored of a user.
+/// The stored data of a user.
 #[derive(Debug)]
 pub struct UserRecord {
     /// Whether the platform has the user; `None` where the database has no `users` table.
     pub on_platform: Option<bool>,
-    /// `None` where there is none, the inner error where its bytes cannot be read.
+    /// `None` where there is no state; the inner error where its bytes cannot be decoded.
     pub state: Option<Result<State, CodecError>>,
     pub row: Option<StoredRow>,
     pub departed: Option<DeletedUser>,
 }
 
-/// What is remembered of a user who has gone from the platform.
+/// The record of a deleted user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeletedUser {
     pub erased_at: Option<Millis>,
-    /// Of the tombstone; 0: nothing was to be published.
+    /// Of the tombstone; 0: no tombstone was to be published.
     pub revision: i64,
 }
 
 impl UserRecord {
-    /// Whether anything of ours, or a row, is there.
+    /// Whether the database holds no state, row or deletion record of the user.
     pub fn is_empty(&self) -> bool {
         self.state.is_none() && self.row.is_none() && self.departed.is_none()
     }
 }
 
-/// Reads what is stored of `user`.
+/// Reads the stored data of `user`.
 pub async fn record(pool: &PgPool, user: &UserId, has_users: bool) -> Result<UserRecord, sqlx::Error> {
     let has_state: bool = sql::query_scalar("select exists (select from segmenter.profile_states where user_id = $1)")
         .bind(user.as_str())
         .fetch_one(&mut *sql::begin_in(pool).await?)
         .await?;
     let state = if has_state { Some(state(pool, user).await?) } else { None };
-    let departed: Option<(Option<i64>, i64)> =
+    let deleted: Option<(Option<i64>, i64)> =
         sql::query_as("select erased_at, revision from segmenter.deleted_users where user_id = $1")
             .bind(user.as_str())
             .fetch_optional(&mut *sql::begin_in(pool).await?)
@@ -106,7 +106,7 @@ pub async fn record(pool: &PgPool, user: &UserId, has_users: bool) -> Result<Use
         on_platform,
         state,
         row: row(pool, user).await?,
-        departed: departed.map(|(erased_at, revision)| DeletedUser { erased_at: erased_at.map(Millis), revision }),
+        departed: deleted.map(|(erased_at, revision)| DeletedUser { erased_at: erased_at.map(Millis), revision }),
     })
 }
 
@@ -124,7 +124,7 @@ async fn row(pool: &PgPool, user: &UserId) -> Result<Option<StoredRow>, sqlx::Er
     found.as_ref().map_or(Ok(None), stored_row)
 }
 
-/// The database's clock, Unix time in ms: what erasures and revisions go by.
+/// The database's clock, Unix time in ms, the base of erasure times and revisions.
 pub async fn clock(pool: &PgPool) -> Result<Millis, sqlx::Error> {
     sql::query_scalar("select floor(extract(epoch from clock_timestamp()) * 1000)::bigint")
         .fetch_one(&mut *sql::begin_in(pool).await?)

@@ -1,4 +1,25 @@
 //! PostgreSQL: users' states, `user_vectors`, the outbox, jobs. One fold is one transaction.
+//!
+//! ```text
+//! writer               writes a batch, retrying through outages
+//! apply                the transaction: read, fold, compare-and-set, upsert, outbox row
+//! progress             a batch on its way: open chunks, outcomes, bisecting
+//! task                 items grouped by user, and the fold of one user
+//! states               segmenter.profile_states and segmenter.deleted_users: reading
+//! compare_and_set      segmenter.profile_states: writing over the version that was read
+//! user_vectors         public.user_vectors: upsert and removal of our columns
+//! outbox               segmenter.outbox: insert, takeover, renewal, deletion, depth
+//! leased_rows          ids of the outbox rows that this process holds
+//! jobs                 segmenter.jobs: leases, phases, checkpoints, failures
+//! keys                 pages of users for jobs
+//! onboarding_profiles  public.travel_onboarding_profiles: reading, for backfill
+//! user_status          revision, job, state and row of users, for republish and verify
+//! stored_row           a stored row, compared with the row that the fold writes
+//! lookup               reads for the HTTP API and commands
+//! dry_run              the fold without a write
+//! sql                  statements and transactions, also behind a pooler
+//! error                error classes by SQLSTATE
+//! ```
 
 pub mod apply;
 pub mod compare_and_set;
@@ -32,12 +53,12 @@ use crate::domain::scoring::Catalog;
 pub struct Store {
     pub pool: PgPool,
     pub catalog: Arc<Catalog>,
-    /// Whether the platform's `users` table is there, so that its users can be told from others.
+    /// Whether the database has the platform's `users` table; only its users may then have a state.
     pub has_users: bool,
-    /// This process among the owners of outbox rows.
+    /// Identifies this process as the owner of outbox rows.
     pub owner: Uuid,
-    /// How long an outbox row is this process's without being renewed.
+    /// How long a lease on an outbox row lasts unless it is renewed.
     pub lease: Duration,
-    /// How long a transaction may take before its connection is given up.
+    /// How long a transaction may take before its connection is closed.
     pub deadline: Duration,
 }

@@ -1,21 +1,21 @@
-//! The platform's `travel_onboarding_profiles`, as the preferences that an event would carry.
+//! Reads the platform's `travel_onboarding_profiles` as the preferences that an event would carry.
 
 use sqlx::postgres::{PgPool, PgRow};
 use sqlx::{FromRow, Row as _};
 
 use super::sql;
 
-/// One row. Texts are JSON and dates as an event has them; what they hold is not checked here.
+/// One row. Texts are JSON and dates as an event has them; their content is not validated here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OnboardingProfile {
     pub user: String,
     pub is_completed: bool,
-    /// Unix time, ms; `None` where it is no finite time.
+    /// Unix time, ms; `None` where the value is infinite.
     pub updated_at: Option<i64>,
     pub preferences: String,
-    /// The database's clock when it was read, Unix time, ms.
+    /// The database's clock at the read, Unix time, ms.
     pub read_at: i64,
-    /// `YYYY-MM-DD`; `None` where it is null, or the database has no such column.
+    /// `YYYY-MM-DD`; `None` where it is null or the database has no such column.
     pub date_of_birth: Option<String>,
     pub has_vector: bool,
     /// Whether the vector's row has segments and a primary segment.
@@ -59,7 +59,7 @@ left join public.user_vectors v on v."userId" = k.user_id
     };
 }
 
-/// The profiles of `users` that have one, in their order.
+/// The profiles of `users`, in their order; users without a profile are left out.
 pub async fn read(pool: &PgPool, users: &[String], has_births: bool) -> Result<Vec<OnboardingProfile>, sqlx::Error> {
     let statement = if has_births {
         read!(r#"to_char(u."dateOfBirth", 'YYYY-MM-DD')"#, r#"left join public.users u on u.id = k.user_id"#)
@@ -69,7 +69,7 @@ pub async fn read(pool: &PgPool, users: &[String], has_births: bool) -> Result<V
     sql::query_as(statement).bind(users).fetch_all(&mut *sql::begin_in(pool).await?).await
 }
 
-/// The columns that [`read`] needs and this role cannot read, or that are not there.
+/// The columns that [`read`] needs and that are missing or not readable by this role.
 pub async fn unreadable(pool: &PgPool) -> Result<Vec<String>, sqlx::Error> {
     sql::query_scalar(
         r#"
@@ -101,7 +101,7 @@ pub async fn has_births(pool: &PgPool) -> Result<bool, sqlx::Error> {
     .await
 }
 
-/// Rows of `user_vectors` whose users have no onboarding profile.
+/// The number of rows of `user_vectors` whose users have no onboarding profile.
 pub async fn vectors_without(pool: &PgPool) -> Result<i64, sqlx::Error> {
     sql::query_scalar(
         r#"select count(*) from public.user_vectors v

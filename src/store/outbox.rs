@@ -1,4 +1,4 @@
-//! The outbox: changes that are committed but perhaps not published yet, one row a fold, leased to one publisher at a time.
+//! The outbox: committed changes that may be unpublished, one row a fold, leased to one publisher at a time.
 
 use std::time::Duration;
 
@@ -15,19 +15,19 @@ use crate::codec::stored;
 use crate::domain::event::UserId;
 use crate::domain::ranking_change::RankingChange;
 
-/// One outbox row in the hands of its publisher.
+/// One outbox row, leased to this process.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Publication {
     pub id: i64,
     pub content: Content,
 }
 
-/// What an outbox row asks for.
+/// The content of an outbox row.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Content {
-    /// Say these changes, which a fold made.
+    /// Publish these changes, which a fold made.
     Changes(Vec<RankingChange>),
-    /// Say what holds of these users now: they were deleted or renamed on the platform.
+    /// Publish the present state of these users: they were deleted or renamed on the platform, or are republished.
     Users(Vec<UserId>),
 }
 
@@ -39,7 +39,7 @@ pub struct Depth {
     pub oldest: Duration,
 }
 
-/// Inserts a row of a fold's changes, leased to `owner` from the start; gives its id.
+/// Inserts a row of a fold's changes, leased to `owner` from the start; returns its id.
 pub async fn insert(
     connection: &mut PgConnection,
     owner: Uuid,
@@ -58,7 +58,7 @@ pub async fn insert(
     Ok(id)
 }
 
-/// Inserts a row that asks to say what was published last of `users`, leased to `owner` from the start.
+/// Inserts a row that asks for republishing the last change of `users`, leased to `owner` from the start; returns its id.
 pub async fn insert_users(
     connection: &mut PgConnection,
     owner: Uuid,
@@ -77,10 +77,10 @@ pub async fn insert_users(
 }
 
 impl Store {
-    /// Puts `users` into the outbox, leased to this process, together with `checkpoint`.
+    /// Inserts an outbox row for `users`, leased to this process, and writes `checkpoint` in the same transaction.
     ///
     /// # Errors
-    /// The database does not answer, or the job has another owner by now.
+    /// The database is unavailable, or the job has another owner.
     pub async fn republish(
         &self,
         users: &[UserId],
@@ -104,7 +104,7 @@ impl Store {
 
 /// Takes over up to `limit` rows whose lease has run out, or that never had one.
 ///
-/// A row whose body cannot be read is left for a version that can, and given in the second list.
+/// The second list has the ids of rows in a format unknown to this version; they are left to a version that knows it.
 pub async fn take_over(
     pool: &PgPool,
     owner: Uuid,
@@ -158,8 +158,8 @@ pub async fn renew(pool: &PgPool, owner: Uuid, lease: Duration, ids: &[i64]) -> 
     Ok(())
 }
 
-/// Deletes said rows, as far as they are still this owner's. Nobody waits for the disk: a row that comes back after a crash
-/// of the database is published again.
+/// Deletes published rows that are still this owner's. The commit does not wait for the disk: a row that a crash of the
+/// database brings back is published again.
 pub async fn delete(pool: &PgPool, owner: Uuid, ids: &[i64]) -> Result<(), sqlx::Error> {
     let deleted = sql::query(
         "delete from segmenter.outbox where owner = $1 and id = any($2)
@@ -186,7 +186,7 @@ pub async fn users_with_newer_revisions(
     rows.iter().map(|row| row.try_get("user_id")).collect()
 }
 
-/// What was last published of each of `users` of whom anything was.
+/// The last published change of each of `users` that has one.
 pub async fn last_published(pool: &PgPool, users: &[String]) -> Result<Vec<RankingChange>, sqlx::Error> {
     let names: Vec<&str> = users.iter().map(String::as_str).collect();
     let mut transaction = sql::begin_in(pool).await?;
@@ -204,7 +204,7 @@ pub async fn last_published(pool: &PgPool, users: &[String]) -> Result<Vec<Ranki
 /// How many outbox rows are read at a time; a row may hold a whole batch.
 const PAGE: i64 = 200;
 
-/// What has been met in the outbox.
+/// A summary of the outbox.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Waiting {
     pub rows: u64,
@@ -212,7 +212,7 @@ pub struct Waiting {
     pub unreadable: Vec<i64>,
 }
 
-/// Calls `see` with each user of each outbox row, a page at a time: nothing is locked and nothing is held.
+/// Calls `see` with each user of each outbox row, a page at a time, without a lock or a long transaction.
 pub async fn each_waiting_user(pool: &PgPool, mut see: impl FnMut(&str)) -> Result<Waiting, sqlx::Error> {
     let mut waiting = Waiting::default();
     let mut after = i64::MIN;
@@ -237,7 +237,7 @@ pub async fn each_waiting_user(pool: &PgPool, mut see: impl FnMut(&str)) -> Resu
     }
 }
 
-/// How many rows wait, and for how long the oldest has.
+/// The number of rows, and the age of the oldest.
 pub async fn depth(pool: &PgPool) -> Result<Depth, sqlx::Error> {
     let row = sql::query(
         r#"

@@ -1,4 +1,4 @@
-//! A batch on its way into the database: what of it is still to be written, and how each of its events ended.
+//! The progress of a batch: its open chunks and the outcomes of its items.
 
 use std::time::Duration;
 
@@ -9,31 +9,31 @@ use super::task::{Group, ItemOutcome, Task};
 use crate::domain::event::{Event, Rejection};
 use crate::domain::fold::Publishing;
 
-/// Numbers about the work done, for metrics.
+/// Counts and durations for the metrics.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// Users whose compare-and-set was lost to another process and folded again.
+    /// Users that were folded again after a conflict.
     pub conflicts: u64,
-    /// Transactions tried again at once, after a deadlock or the like.
+    /// Transactions retried at once, after a deadlock or the like.
     pub retries: u64,
     pub unknown_currencies: u64,
-    /// How long a connection was waited for.
+    /// Time spent waiting for a connection.
     pub connecting: Duration,
-    /// How long transactions took, failed ones included.
+    /// Time spent in transactions, failed ones included.
     pub transaction: Duration,
 }
 
-/// A batch on its way into the database. Keeps what is done across outages, so that nothing is lost or done in vain.
+/// The progress of a batch. It survives outages, so no finished chunk is written again.
 #[derive(Debug)]
 pub struct Progress<'e> {
     pub(super) task: Task<'e>,
     pub(super) publishing: Publishing,
-    /// Where the job that the batch belongs to is after it; written in the batch's last transaction.
+    /// The job's checkpoint after this batch; written in the batch's last transaction.
     pub(super) checkpoint: Option<Checkpoint>,
     outcomes: Vec<Option<ItemOutcome>>,
-    /// Chunks that are still to be written, the last one first.
+    /// Chunks that are not written yet, the last one first.
     pub(super) open: Vec<Chunk>,
-    /// What has been committed to the outbox and not been taken away by the caller yet.
+    /// Committed outbox rows that the caller has not taken yet.
     pub publications: Vec<Publication>,
     pub tally: Tally,
 }
@@ -42,12 +42,12 @@ pub struct Progress<'e> {
 pub(super) type Chunk = Vec<Group>;
 
 impl<'e> Progress<'e> {
-    /// A live batch of which nothing has been written.
+    /// A live batch, with nothing written yet.
     pub fn new(events: &'e [Event]) -> Self {
         Self::of_job(Task::Merge(events), Publishing::Immediate, None)
     }
 
-    /// A job's batch of which nothing has been written; with a checkpoint, its last transaction writes that.
+    /// A job's batch, with nothing written yet. Its last transaction writes the checkpoint, if there is one.
     pub fn of_job(task: Task<'e>, publishing: Publishing, checkpoint: Option<Checkpoint>) -> Self {
         let chunk = task.by_user();
         let open = if chunk.is_empty() { Vec::new() } else { vec![chunk] };
@@ -55,7 +55,7 @@ impl<'e> Progress<'e> {
         Self { task, publishing, checkpoint, outcomes, open, publications: Vec::new(), tally: Tally::default() }
     }
 
-    /// The checkpoint for a transaction that ends the batch with these outcomes, if it has one that is not written yet.
+    /// The checkpoint for the transaction that ends the batch with these outcomes, unless it is written already.
     pub(super) fn last_checkpoint(&self, outcomes: &[(usize, ItemOutcome)]) -> Option<Checkpoint> {
         let mut checkpoint = self.checkpoint.clone().filter(|_| self.open.is_empty())?;
         let before = self.outcomes.iter().flatten();
@@ -65,7 +65,7 @@ impl<'e> Progress<'e> {
 
     /// The outcome of each event, once [`Store::advance`](super::Store::advance) has succeeded.
     pub fn into_outcomes(self) -> impl Iterator<Item = ItemOutcome> {
-        // After success every chunk is closed, and closing a chunk ends each of its events.
+        // After success no chunk is open, and each item of a closed chunk has its outcome.
         self.outcomes.into_iter().flatten()
     }
 
@@ -75,7 +75,7 @@ impl<'e> Progress<'e> {
         }
     }
 
-    /// Halves a chunk that the database refuses for good, by users and then by items, until what is left is to blame.
+    /// Bisects a chunk that the database rejects, by user and then by item, until the rejected item is alone.
     pub(super) fn isolate(&mut self, mut chunk: Chunk, error: &StoreError) {
         if chunk.len() > 1 {
             let later = chunk.split_off(chunk.len() / 2);

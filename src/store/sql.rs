@@ -1,8 +1,8 @@
-//! How statements reach the database: on sessions of our own, or through a pooler in transaction mode.
+//! Statements and transactions, on sessions of our own or through a pooler in transaction mode.
 //!
-//! Such a pooler gives each transaction another server session. So nothing may be left in a session: statements are not
-//! prepared by name, each runs within a transaction, and the timeouts are set anew in each. A process talks to one database
-//! in one way, which is therefore known to the whole process.
+//! Such a pooler gives each transaction another server session, so no session may keep anything: statements are not prepared
+//! by name, each runs within a transaction, and each transaction sets its timeouts. A process uses one database in one way,
+//! so the mode is a static of the process.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -19,27 +19,28 @@ struct BehindPooler {
     begin_fold: String,
 }
 
-/// How a fold begins. It waits for a lock for a fifth of the second after which PostgreSQL looks for deadlocks by default
-/// (`deadlock_timeout`), then lets go of all it holds and begins again: whoever else is part of the deadlock, like a delete
-/// on the platform, goes on (decision 0004 says what that rests on).
+/// The beginning of a fold. It waits for a lock for a fifth of the second after which PostgreSQL looks for deadlocks by
+/// default (`deadlock_timeout`), then rolls back and retries: the other party of the deadlock, such as a delete on the
+/// platform, goes on (decision 0004).
 const BEGIN_FOLD: &str = "begin; set local lock_timeout = 200";
 
-/// How to reach the database.
+/// How to connect to the database.
 #[derive(Debug, Clone)]
 pub struct Connect {
     pub options: PgConnectOptions,
     pub max_connections: u32,
-    /// How long to wait for a connection before the database counts as away.
+    /// How long to wait for a connection before the database counts as unavailable.
     pub timeout: Duration,
     pub statement_timeout: Duration,
-    /// Whether a pooler in transaction mode stands before the database.
+    /// Whether connections go through a pooler in transaction mode.
     pub pooled: bool,
     /// Whether the database is to refuse every write.
     pub read_only: bool,
 }
 
 impl Connect {
-    /// What sessions start with. Behind a pooler nothing: it refuses what it does not know, and shares its sessions.
+    /// The startup options of a session. Behind a pooler there are none: it rejects options that it does not know, and shares
+    /// its sessions.
     pub fn session_options(&self) -> PgConnectOptions {
         let timeout = self.statement_timeout.as_millis().to_string();
         if self.pooled {
@@ -48,13 +49,13 @@ impl Connect {
                 "set local statement_timeout = {timeout}; set local idle_in_transaction_session_timeout = {timeout}"
             );
             let begin = format!("begin{access}; {timeouts}");
-            // All calls of a process say the same.
+            // All calls of a process pass the same value.
             let _ = BEHIND_POOLER.set(BehindPooler { begin, begin_fold: format!("{BEGIN_FOLD}; {timeouts}") });
             return self.options.clone().extra_float_digits(None).statement_cache_capacity(0);
         }
         let options = self.options.clone().options([
             ("statement_timeout", timeout.as_str()),
-            // A process that is frozen within a transaction must not keep the locks of its users until it wakes.
+            // A process that is paused within a transaction must not hold its row locks until it resumes.
             ("idle_in_transaction_session_timeout", timeout.as_str()),
         ]);
         if self.read_only { options.options([("default_transaction_read_only", "on")]) } else { options }
@@ -75,25 +76,25 @@ fn keeps_sessions() -> bool {
     BEHIND_POOLER.get().is_none()
 }
 
-/// A statement to which values are bound.
+/// A statement with bound values.
 pub type Statement = Query<'static, Postgres, PgArguments>;
 
-/// A statement: prepared once a session, or unnamed.
+/// A statement: prepared once a session, or unnamed behind a pooler.
 pub fn query(sql: impl SqlSafeStr) -> Statement {
     sqlx::query(sql).persistent(keeps_sessions())
 }
 
-/// From how many keys on the plan of a statement is made anew each time.
+/// From this number of keys on, a statement is planned each time.
 const MANY: usize = 64;
 
-/// A statement that looks rows up by so many keys. For many keys its plan is made anew each time, out of what the tables have
-/// grown to by then: a plan that is kept may be one that was made while they were empty, and reads all of them until they are
-/// analysed. For few keys the plan is kept: making it costs more than the statement, and a quiet topic has small batches.
+/// A statement that looks rows up by this number of keys. With many keys it is planned each time, for the tables' present size:
+/// a cached plan may have been made while they were empty, and scans them whole until they are analysed. With few keys the plan
+/// is cached: planning costs more than the statement, and a topic with little traffic has small batches.
 pub fn query_by_keys(sql: impl SqlSafeStr, keys: usize) -> Statement {
     sqlx::query(sql).persistent(keys < MANY && keeps_sessions())
 }
 
-/// As [`query`], with rows of a type.
+/// [`query`] with typed rows.
 pub fn query_as<O>(sql: impl SqlSafeStr) -> QueryAs<'static, Postgres, O, PgArguments>
 where
     O: for<'r> FromRow<'r, PgRow>,
@@ -101,7 +102,7 @@ where
     sqlx::query_as(sql).persistent(keeps_sessions())
 }
 
-/// As [`query`], with one value a row.
+/// [`query`] with one value a row.
 pub fn query_scalar<O>(sql: impl SqlSafeStr) -> QueryScalar<'static, Postgres, O, PgArguments>
 where
     (O,): for<'r> FromRow<'r, PgRow>,
@@ -117,7 +118,7 @@ pub async fn begin(connection: &mut PgConnection) -> Result<Transaction<'_, Post
     }
 }
 
-/// Begins a transaction on a connection of the pool. One that only reads needs no end.
+/// Begins a transaction on a connection of the pool. A read-only one needs no commit.
 pub async fn begin_in(pool: &PgPool) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
     match BEHIND_POOLER.get() {
         None => pool.begin().await,
@@ -125,7 +126,7 @@ pub async fn begin_in(pool: &PgPool) -> Result<Transaction<'static, Postgres>, s
     }
 }
 
-/// Runs one statement that writes, by itself or in a transaction of its own behind a pooler; gives how many rows it wrote.
+/// Runs one writing statement, in a transaction of its own behind a pooler; returns the number of rows written.
 pub async fn execute(pool: &PgPool, statement: Statement) -> Result<u64, sqlx::Error> {
     if keeps_sessions() {
         return Ok(statement.execute(pool).await?.rows_affected());
@@ -136,7 +137,7 @@ pub async fn execute(pool: &PgPool, statement: Statement) -> Result<u64, sqlx::E
     Ok(done.rows_affected())
 }
 
-/// As [`execute`], for one that reads; gives the rows.
+/// Runs one reading statement like [`execute`]; returns the rows.
 pub async fn fetch_all(pool: &PgPool, statement: Statement) -> Result<Vec<PgRow>, sqlx::Error> {
     if keeps_sessions() {
         return statement.fetch_all(pool).await;

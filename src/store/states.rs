@@ -1,4 +1,4 @@
-//! Reading the states of users in `segmenter.profile_states`; `compare_and_set` writes them.
+//! Reads states from `segmenter.profile_states` and `segmenter.deleted_users`; `compare_and_set` writes them.
 
 use sqlx::postgres::{PgConnection, PgPool, PgRow};
 use sqlx::{FromRow, Row};
@@ -11,35 +11,34 @@ use crate::domain::profile::Profile;
 use crate::domain::ranking_change::ChangeBody;
 use crate::domain::state::State;
 
-/// What is known of a user before a fold.
+/// The stored data of a user before a fold.
 #[derive(Debug)]
 pub struct Current {
-    /// Whether the platform knows the user, as far as it was asked.
+    /// Whether the user is in `users`; true where `users` was not asked.
     pub known: bool,
-    /// The compare-and-set counter of the version that was read: only over this one is anything written. `None` where the
-    /// user has no state yet.
+    /// The compare-and-set counter of the version that was read. `None` where the user has no state yet.
     pub counter: Option<i64>,
     pub state: State,
 }
 
 impl Current {
-    /// Whether the user has no row in `user_vectors` unless somebody else has written it.
+    /// Whether the user may have no row in `user_vectors`: this service has not written one.
     pub(super) fn may_lack_a_row(&self) -> bool {
         !matches!(self.state.last_published, Some(ChangeBody::Ranking(_)))
     }
 }
 
-/// The states of some users, in the order asked for, and the database's clock.
+/// The states of the users asked for, in that order, and the database's clock.
 #[derive(Debug)]
 pub struct Snapshot {
-    /// An error is of the stored bytes.
+    /// The error is one of the stored bytes.
     pub users: Vec<Result<Current, CodecError>>,
     /// Unix time, ms.
     pub clock_ms: i64,
 }
 
-/// States of users, and of those without one what they left behind when they deleted. The clock is read once, since
-/// taking an epoch out of a time is slow.
+/// States of users; for a user without one, the erasure and revision kept of a deleted user. The clock is read once, since
+/// extracting an epoch is slow.
 macro_rules! states_of {
     ($known:literal) => {
         concat!(
@@ -66,25 +65,25 @@ order by k.place"#
 /// Which users are looked up in `users`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UserCheck {
-    /// None: there is no `users` table, or it does not matter.
+    /// None: there is no `users` table, or it does not matter here.
     None,
-    /// Users without a state. By its foreign key a state goes with its user.
+    /// Users without a state: a state is deleted with its user (foreign key).
     NewUsers,
-    /// All, since a state has outlived its user, or may have.
+    /// All, since a state may have outlived its user.
     All,
 }
 
 const READ_ALL_AS_KNOWN: &str = states_of!("true");
-const READ_ASKING_OF_STRANGERS: &str =
+const READ_CHECKING_NEW_USERS: &str =
     states_of!("(s.user_id is not null or (select true from public.users u where u.id = k.user_id) is true)");
-const READ_ASKING_OF_ALL: &str = states_of!("(select true from public.users u where u.id = k.user_id) is true");
+const READ_CHECKING_ALL: &str = states_of!("(select true from public.users u where u.id = k.user_id) is true");
 
-/// Reads the states of `users`. Nothing is locked: comparing and setting finds out what has changed since.
+/// Reads the states of `users` without a lock: the compare-and-set detects later writes.
 pub async fn read(connection: &mut PgConnection, users: &[&str], check: UserCheck) -> Result<Snapshot, sqlx::Error> {
     let statement = match check {
         UserCheck::None => READ_ALL_AS_KNOWN,
-        UserCheck::NewUsers => READ_ASKING_OF_STRANGERS,
-        UserCheck::All => READ_ASKING_OF_ALL,
+        UserCheck::NewUsers => READ_CHECKING_NEW_USERS,
+        UserCheck::All => READ_CHECKING_ALL,
     };
     let rows = sql::query_by_keys(statement, users.len()).bind(users).fetch_all(connection).await?;
     let clock_ms = rows.first().map_or(Ok(0), |row| row.try_get("clock_ms"))?;
@@ -97,7 +96,7 @@ fn current(row: &PgRow) -> Result<Result<Current, CodecError>, sqlx::Error> {
     Ok(StateRow::from_row(row)?.into_state().map(|state| Current { known, counter, state }))
 }
 
-/// The columns of a state as they lie in the table, each absent where the user has none.
+/// The columns of a state as stored; each is `None` where the user has no state.
 pub struct StateRow<'r> {
     revision: Option<i64>,
     published: Option<i16>,
@@ -121,7 +120,7 @@ impl<'r> FromRow<'r, PgRow> for StateRow<'r> {
 }
 
 impl StateRow<'_> {
-    /// The state in memory. A user who deleted was published as a tombstone, if ever.
+    /// The state in memory. Of a deleted user the last published change is a tombstone, if there was any.
     pub fn into_state(self) -> Result<State, CodecError> {
         let revision = self.revision.unwrap_or(0);
         let erased_at = self.erased_at.map(Millis);
@@ -152,7 +151,7 @@ impl StateRow<'_> {
     }
 }
 
-/// What was last published of a user, in the table.
+/// Values of the column `published`: the kind of the last published change.
 pub(super) const PUBLISHED_NOTHING: i16 = 0;
 pub(super) const PUBLISHED_RANKING: i16 = 1;
 pub(super) const PUBLISHED_TOMBSTONE: i16 = 2;
@@ -162,7 +161,7 @@ insert into segmenter.deleted_users as held (user_id, erased_at)
 select * from unnest($1::text[], $2::bigint[])
 on conflict (user_id) do update set erased_at = greatest(held.erased_at, excluded.erased_at)"#;
 
-/// Remembers the erasure of users who are not (any more) on the platform, so that older events cannot bring them back.
+/// Stores the erasure of users that are not, or no longer, in `users`, so that older events cannot bring them back.
 pub async fn erase_deleted_users(
     connection: &mut PgConnection,
     erasures: &[(&UserId, Millis)],
@@ -173,7 +172,7 @@ pub async fn erase_deleted_users(
     Ok(())
 }
 
-/// A page of states, and who of them holds a job.
+/// A page of users, and those of them whose state holds a job's id.
 #[derive(Debug, Default)]
 pub struct Holders {
     pub holders: Vec<String>,
@@ -183,7 +182,7 @@ pub struct Holders {
 
 /// The users after `after`, at most `limit`, whose last deferred write was `job`'s and has not been published.
 pub async fn holders(pool: &PgPool, after: &str, job: Uuid, limit: usize) -> Result<Holders, sqlx::Error> {
-    // A page of keys, not of holders: where these are few, the statement stays short.
+    // A page of keys, not of holders: where holders are few, the statement still reads one page.
     let rows: Vec<(String, bool)> = sql::query_as(
         "select user_id, job_id is not distinct from $2 from segmenter.profile_states
           where user_id > $1 order by user_id limit $3",

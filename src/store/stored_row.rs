@@ -1,5 +1,5 @@
-//! A row of `user_vectors` as it is stored, and whether it is what the stored state gives under the catalog: the four
-//! columns, and the vector where it is ours.
+//! A stored row of `user_vectors`, compared with the row that the stored state gives under the catalog: the four columns, and
+//! the vector where it is ours.
 
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
@@ -22,13 +22,13 @@ pub struct StoredRow {
 }
 
 impl StoredRow {
-    /// Whether `vector` is ours; else it was learned by others.
+    /// Whether `vector` is ours, not a learned one.
     pub fn vector_is_ours(&self) -> bool {
         !matches!(self.source.as_str(), "behavior" | "hybrid")
     }
 }
 
-/// The row among the columns of a state and a row.
+/// The `user_vectors` part of a joined row; `None` where there is none.
 pub fn stored_row(row: &PgRow) -> Result<Option<StoredRow>, sqlx::Error> {
     let (Some(source), Some(vector)) = (row.try_get("source")?, row.try_get("vector")?) else { return Ok(None) };
     Ok(Some(StoredRow {
@@ -41,7 +41,7 @@ pub fn stored_row(row: &PgRow) -> Result<Option<StoredRow>, sqlx::Error> {
     }))
 }
 
-/// The columns of `row` that differ from what `state` gives; none where the user is not onboarded.
+/// The columns of `row` that differ from the row that `state` gives; empty where the user is not onboarded.
 pub fn differences(state: &State, row: &StoredRow, catalog: &Catalog) -> Vec<&'static str> {
     let profile = &state.profile;
     let (Some(_), Some(at)) = (profile.onboarded(), profile.logical_time()) else { return Vec::new() };
@@ -91,7 +91,7 @@ mod tests {
         assert_eq!(differences(&state, &right, &catalog), Vec::<&str>::new());
         let no_segments = StoredRow { segments: None, ..right.clone() };
         assert_eq!(differences(&state, &no_segments, &catalog), ["segments"]);
-        let other_primary = StoredRow { primary_segment: Some("NOBODY".to_owned()), ..right.clone() };
+        let other_primary = StoredRow { primary_segment: Some("UNKNOWN_SEGMENT".to_owned()), ..right.clone() };
         assert_eq!(differences(&state, &other_primary, &catalog), ["primarySegment"]);
         let older = StoredRow { last_segment_update: Some(Millis(1)), ..right.clone() };
         assert_eq!(differences(&state, &older, &catalog), ["lastSegmentUpdate"]);
@@ -106,7 +106,7 @@ mod tests {
         let (catalog, state) = (Catalog::builtin().unwrap(), onboarded());
         let right = right_row(&state, &catalog);
         let parsed: serde_json::Value = serde_json::from_str(right.segments.as_deref().unwrap()).unwrap();
-        assert_ne!(Some(parsed.to_string()), right.segments, "keys in the order of the alphabet");
+        assert_ne!(Some(parsed.to_string()), right.segments, "keys in alphabetical order");
         let vector = right.vector.replace(",0.5,", ",5e-1,");
         assert_ne!(vector, right.vector);
         let same = StoredRow { segments: Some(parsed.to_string()), vector, ..right.clone() };

@@ -1,4 +1,4 @@
-//! What a batch asks for, by user, and the fold of one user's part of it.
+//! The items of a batch, grouped by user, and the fold of one user's items.
 
 use super::error::StoreError;
 use super::states::Current;
@@ -6,25 +6,25 @@ use crate::domain::event::{Body, Event, Millis, Rejection, UserId};
 use crate::domain::fold::{self, Context, Fold, JobCause, Write};
 use crate::domain::profile::Outcome;
 
-/// What became of one item: its outcome, or why it is a dead letter.
+/// The outcome of one item, or the reason for its dead letter.
 pub type ItemOutcome = Result<Outcome, Rejection>;
 
-/// What is to be done to the states of users; each item has an outcome.
+/// The work of a batch; each item has an outcome.
 #[derive(Debug, Clone, Copy)]
 pub enum Task<'e> {
-    /// Merge these events, and score whom they change.
+    /// Merge these events, and score the users that they change.
     Merge(&'e [Event]),
     /// Score these users anew.
     Rescore(&'e [Rescoring]),
 }
 
-/// A user to be scored anew. The outcome is applied if that made a difference, else unchanged.
+/// A user to score anew. The outcome is applied if a write follows, else unchanged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rescoring {
     pub user: UserId,
-    /// What a change that comes of it is put down to.
+    /// The cause that a resulting ranking change carries.
     pub cause: JobCause,
-    /// Write the row even where the state stays as it is: the row is not what the state says.
+    /// Write the row even if the state stays as it is: row and state differ.
     pub repair: bool,
 }
 
@@ -33,7 +33,7 @@ pub struct Rescoring {
 pub(super) struct Group {
     pub(super) user: UserId,
     pub(super) items: Vec<usize>,
-    /// Whether these were folded before and could not be written: the state was another one, or a user had gone.
+    /// Whether an earlier write of these failed: a conflict, or the user was deleted.
     pub(super) lost: bool,
 }
 
@@ -71,21 +71,21 @@ impl<'e> Task<'e> {
     }
 }
 
-/// What folding one user's items came to.
+/// The result of folding one user's items.
 pub(super) struct UserFold {
     pub(super) outcomes: Vec<(usize, ItemOutcome)>,
-    /// What to write over the state that was read.
+    /// The write over the state that was read.
     pub(super) write: Option<Write>,
     /// The counter of the version that was read.
     pub(super) over: Option<i64>,
     /// Whether the user may have no row yet (see [`Current::may_lack_a_row`]).
     pub(super) may_insert: bool,
-    /// The erasure to remember of a user whom the platform does not know.
+    /// The erasure to remember of a user that is not in `users`.
     pub(super) deleted_user_erasure: Option<Millis>,
 }
 
 impl Group {
-    /// Every item of the user's with the same outcome.
+    /// The same outcome for every item of the user.
     pub(super) fn all(&self, outcome: &ItemOutcome) -> Vec<(usize, ItemOutcome)> {
         self.items.iter().map(|index| (*index, outcome.clone())).collect()
     }
@@ -96,7 +96,7 @@ impl UserFold {
         Self { outcomes, write: None, over: None, may_insert: false, deleted_user_erasure: None }
     }
 
-    /// What to write into the state table; nothing for a user who may not have a state.
+    /// The write to the state table; `None` for a user that may not have a state.
     pub(super) fn state_write(&self) -> Option<&Write> {
         self.write.as_ref().filter(|_| self.deleted_user_erasure.is_none())
     }
@@ -115,7 +115,7 @@ pub(super) fn fold_user(
 }
 
 fn merge(events: &[Event], group: &Group, current: Current, context: &Context<'_>) -> Result<UserFold, StoreError> {
-    // Without a user on the platform only erasures mean something.
+    // Of a user that is not in `users`, only erasures are accepted.
     let (accepted, refused): (Vec<usize>, Vec<usize>) = group
         .items
         .iter()

@@ -1,4 +1,4 @@
-//! How users stand: what was published of them, who owes a publishing, and whether row and state agree.
+//! The status of users: whether a change was published, which job left one unpublished, and their state with their row.
 
 use sqlx::postgres::{PgPool, PgRow};
 use sqlx::{FromRow, Row as _};
@@ -10,20 +10,21 @@ use super::stored_row::{StoredRow, stored_row};
 use crate::codec::stored::CodecError;
 use crate::domain::state::State;
 
-/// What a publishing again depends on.
+/// The status of a user, for republishing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UserStatus {
     pub user: String,
     /// Of the catalog that scored the row last; 0: never scored.
     pub catalog_version: i32,
-    /// Whether anything was published, a tombstone included.
+    /// Whether any change was published, a tombstone included.
     pub is_published: bool,
-    /// The job whose deferred write is not published yet, and its kind, if there still is such a job.
+    /// The job whose deferred write is not published yet.
     pub job: Option<Uuid>,
+    /// `None` where that job no longer exists.
     pub job_kind: Option<String>,
 }
 
-/// How those of `users` stand who have a state, in their order.
+/// The status of each of `users` that has a state, in their order.
 pub async fn read(pool: &PgPool, users: &[String]) -> Result<Vec<UserStatus>, sqlx::Error> {
     sql::query_as(
         r#"
@@ -38,7 +39,7 @@ pub async fn read(pool: &PgPool, users: &[String]) -> Result<Vec<UserStatus>, sq
     .await
 }
 
-/// A user's state and row, seen together.
+/// A user's state and row, of one snapshot.
 #[derive(Debug)]
 pub struct Pair {
     pub user: String,
@@ -46,7 +47,7 @@ pub struct Pair {
     pub row: Option<StoredRow>,
 }
 
-/// State and row of those of `users` who have a state, in their order.
+/// State and row of each of `users` that has a state, in their order.
 pub async fn read_pairs(pool: &PgPool, users: &[String]) -> Result<Vec<Pair>, sqlx::Error> {
     let rows = sql::query(
         r#"

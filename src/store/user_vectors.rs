@@ -1,4 +1,4 @@
-//! Writing `public.user_vectors`, a table that others own and write too: only what is ours, and only if it differs.
+//! Writes `public.user_vectors`, which the AI service owns and writes too: only our columns, and only if a value differs.
 
 use sqlx::postgres::PgConnection;
 use sqlx::types::Json;
@@ -9,11 +9,11 @@ use super::sql;
 use crate::domain::event::UserId;
 use crate::domain::row::{RowContent, ShownSegment};
 
-/// The namespace of the ids of rows that we insert: the id is the UUIDv5 of the user in it.
+/// The namespace of the ids of inserted rows: an id is the UUIDv5 of the user in it.
 pub const ROW_ID_NAMESPACE: Uuid = Uuid::from_u128(0x2d84_91c7_53be_5e0f_8a16_b9e2_4f07_ac35);
 
-/// Learned vectors (`behavior`, `hybrid`) are not ours to overwrite; the current row decides. `source` is set on insert
-/// only. Times are UTC whatever the session's zone.
+/// A learned vector (`behavior`, `hybrid`) is never overwritten; the `source` of the current row decides. `source` is set on
+/// insert only. Times are UTC in every session time zone.
 const UPSERT: &str = r#"
 insert into public.user_vectors as held
     (id, "userId", vector, source, segments, "primarySegment", "segmentConfidence", "lastSegmentUpdate", "createdAt", "updatedAt")
@@ -35,16 +35,16 @@ where held."lastSegmentUpdate" is distinct from excluded."lastSegmentUpdate"
    or held.segments is distinct from excluded.segments
    or (held.source not in ('behavior', 'hybrid') and held.vector is distinct from excluded.vector)"#;
 
-/// How the ids of rows that have to be inserted are made.
+/// How the id of an inserted row is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RowIds {
     /// The UUIDv5 of the user.
     Derived,
-    /// Random, after a derived one turned out to be taken by another user's row (a user renamed on the platform).
+    /// Random, after another user's row held the derived id (a user renamed on the platform).
     Random,
 }
 
-/// Upserts the rows, which come in bytewise order of their users.
+/// Upserts the rows; `rows` is in bytewise order of the users.
 pub async fn upsert(
     connection: &mut PgConnection,
     rows: &[(&UserId, &RowContent)],
@@ -93,7 +93,7 @@ where "userId" = any($1) and source in ('behavior', 'hybrid')
 const DELETE: &str =
     r#"delete from public.user_vectors where "userId" = any($1) and source not in ('behavior', 'hybrid')"#;
 
-/// Removes erased users: the row goes, or only our columns where the vector is a learned one.
+/// Removes erased users: deletes the row, or clears only our columns where the vector is a learned one.
 pub async fn remove(connection: &mut PgConnection, users: &[&str]) -> Result<(), sqlx::Error> {
     sql::query_by_keys(CLEAR_LEARNED, users.len()).bind(users).execute(&mut *connection).await?;
     sql::query_by_keys(DELETE, users.len()).bind(users).execute(connection).await?;

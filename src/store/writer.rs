@@ -1,4 +1,4 @@
-//! Driving a batch into the database through whatever comes: outages are waited out, what is committed is handed over.
+//! Writes a batch, retrying through outages, and returns the committed outbox rows to publish.
 
 use std::time::Instant;
 
@@ -15,11 +15,11 @@ use crate::runtime::retry::Retry;
 use crate::runtime::stop::{Stop, StopReason};
 use crate::telemetry::metrics::{Metrics, Stage};
 
-/// The name under which failing writes are reported. Whether the database answers at all is reported by the outbox gate,
-/// which also looks while nothing is to be written.
+/// The health component of failing writes. The outbox gate reports whether the database answers at all, since it also asks
+/// while there is nothing to write.
 const COMPONENT: &str = "database writes";
 
-/// Writes batches, for as long as it takes. Cheap to clone.
+/// Writes batches and retries without a limit. Cheap to clone.
 #[derive(Clone)]
 pub struct Writer {
     pub store: Store,
@@ -29,12 +29,15 @@ pub struct Writer {
     pub stop: Stop,
 }
 
-/// The process was told to give up before the batch was written, or must not write it.
+/// The process stopped before the batch was written, or must not write it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GivenUp;
 
 impl Writer {
-    /// Writes a batch; gives the outcome of each item and the outbox rows to publish. Waits out outages for as long as it takes.
+    /// Writes a batch; returns the outcome of each item and the outbox rows to publish. Retries until an outage ends.
+    ///
+    /// # Errors
+    /// The process stopped first, or must not write any more.
     pub async fn write(&self, mut progress: Progress<'_>) -> Result<(Vec<ItemOutcome>, Vec<Publication>), GivenUp> {
         let started = Instant::now();
         let mut retry = Retry::forever();
@@ -51,7 +54,7 @@ impl Writer {
             }
         }
         if failing {
-            info!("the database takes writes again");
+            info!("writes to the database succeed again");
         }
         self.health.set_ready(COMPONENT);
         self.count(&progress);
@@ -61,9 +64,9 @@ impl Writer {
         Ok((progress.into_outcomes().collect(), publications))
     }
 
-    /// The data belongs to a newer version of this program, or the job to another process.
+    /// Stops the process: a newer version of the program owns the data, or another process owns the job.
     fn refuse(&self, error: &StoreError) {
-        error!(reason = error.detail(), "this process must not write here any more; it stops");
+        error!(reason = error.detail(), "this process must not write to the database any more and stops");
         self.health.set_not_ready(COMPONENT, error.detail());
         self.stop.now(StopReason::Refused(error.detail()));
     }

@@ -1,4 +1,4 @@
-//! What became of the items of a job: each counts once.
+//! The outcomes of a job's items: each item counts once.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -7,25 +7,25 @@ use crate::domain::event::Reason;
 use crate::domain::profile::Outcome;
 use crate::store::task::ItemOutcome;
 
-/// Items by what became of them; `items` is their sum.
+/// Items by outcome; `items` is their sum.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Counts {
     /// Records, rows or users taken from the source.
     pub items: u64,
-    /// Something was written.
+    /// Written.
     pub applied: u64,
     pub unchanged: u64,
     pub stale: u64,
-    /// Not meant for us, or left out by a filter.
+    /// Of another event type, or left out by a filter.
     pub skipped: u64,
     /// Of the skipped: onboarding profiles that are not completed.
     pub not_completed: u64,
-    /// Of the skipped: users on a list who have no onboarding profile.
+    /// Of the skipped: users on a list without an onboarding profile.
     pub without_profile: u64,
-    /// Of users whom the platform does not have; skipped too.
+    /// Of users that are not in `users`.
     pub unknown_users: u64,
-    /// Could not be taken: a dead letter, if those were asked for.
+    /// Rejected; dead-lettered if the job writes dead letters.
     pub rejected: u64,
 }
 
@@ -48,7 +48,7 @@ impl Counts {
         self.skipped += 1;
     }
 
-    /// Counts one item that was rejected before it got to a fold.
+    /// Counts one item that was rejected before a fold.
     pub fn reject(&mut self) {
         self.items += 1;
         self.rejected += 1;
@@ -74,7 +74,7 @@ impl Counts {
         serde_json::to_value(self).unwrap_or_default()
     }
 
-    /// What another version has not written counts as none.
+    /// A field that another version did not write is 0.
     pub(super) fn from_json(value: Value) -> Self {
         serde_json::from_value(value).unwrap_or_default()
     }

@@ -1,7 +1,13 @@
-//! Jobs in PostgreSQL: what was asked for, who is at it, and how far it has come.
+//! Jobs in PostgreSQL: specification, owner and lease, checkpoints.
 //!
-//! A job has one owner at a time, by a lease. A batch writes its position in its own transaction, with the job's row locked
-//! against a new owner, and only as the owner: a process that lost its lease can write nothing more, behind a pooler too.
+//! A job has one owner at a time, by a lease. A batch writes the checkpoint in its own transaction, with the job's row locked
+//! against a new owner, and only as the owner: a process that lost its lease cannot write any more, behind a pooler too.
+//!
+//! ```text
+//! mod     create, claim, checkpoint, renew, release, requests, failures
+//! record  stored jobs and parts, for their owner and for commands
+//! counts  items by outcome
+//! ```
 
 mod counts;
 mod record;
@@ -19,7 +25,7 @@ use super::error::StoreError;
 use super::sql;
 use crate::domain::event::UserId;
 
-/// A job to be entered.
+/// A job to create.
 #[derive(Debug, Clone)]
 pub struct NewJob {
     pub id: Uuid,
@@ -27,13 +33,13 @@ pub struct NewJob {
     pub kind: &'static str,
     pub spec: serde_json::Value,
     pub throttle: serde_json::Value,
-    /// In the order in which they are worked through.
+    /// In the order in which they are processed.
     pub parts: Vec<Part>,
-    /// The users it is about, where it was given a list.
+    /// The users of the job, where it was given a list.
     pub users: Vec<UserId>,
 }
 
-/// Where a job is after a batch.
+/// The position of a job after a batch.
 #[derive(Debug, Clone)]
 pub struct Checkpoint {
     pub job: Uuid,
@@ -41,17 +47,18 @@ pub struct Checkpoint {
     pub part: Arc<str>,
     pub position: String,
     pub done: bool,
-    /// Of the part: all before the batch, and what of the batch needed no fold. The batch's endings are added.
+    /// Of the part: the items before the batch, and those of the batch that needed no fold. The outcomes of the batch are added
+    /// when it is written.
     pub counts: Counts,
 }
 
-/// How many users are entered with one statement.
+/// How many users one statement inserts.
 const USERS_AT_ONCE: usize = 10_000;
 
-/// Enters a job, owned by nobody.
+/// Creates a job without an owner.
 ///
 /// # Errors
-/// The database does not answer, or there is a job of that id.
+/// The database is unavailable, or the id is taken.
 pub async fn create(pool: &PgPool, job: &NewJob) -> Result<(), sqlx::Error> {
     let mut transaction = sql::begin_in(pool).await?;
     sql::query("insert into segmenter.jobs (id, kind, spec, throttle) values ($1, $2, $3, $4)")
@@ -84,12 +91,12 @@ pub async fn create(pool: &PgPool, job: &NewJob) -> Result<(), sqlx::Error> {
     transaction.commit().await
 }
 
-/// Writes where a job is. Part of the transaction of the batch before that place.
+/// Writes a checkpoint. Part of the transaction of the batch that leads to it.
 ///
 /// # Errors
-/// The database does not answer, or the job has another owner by now.
+/// The database is unavailable, or the job has another owner.
 pub async fn checkpoint(connection: &mut PgConnection, checkpoint: &Checkpoint) -> Result<(), StoreError> {
-    // The lock on the job's row makes a new owner wait until this transaction has ended, and then see its position.
+    // The lock on the job's row makes a new owner wait until this transaction has ended, and then read its position.
     let written = sql::query(
         r#"
         with held as (select id from segmenter.jobs where id = $1 and owner = $2 for share)
@@ -107,7 +114,8 @@ pub async fn checkpoint(connection: &mut PgConnection, checkpoint: &Checkpoint) 
     if written.rows_affected() == 0 { Err(StoreError::JobTakenOver) } else { Ok(()) }
 }
 
-/// Takes a job that nobody is at, or anybody's if `even_leased`. False if somebody else is at it.
+/// Claims a job without a valid lease, or any job if `even_leased`. False if another process holds the lease, or the job has
+/// ended or does not exist.
 pub async fn claim(
     pool: &PgPool,
     id: Uuid,
@@ -132,7 +140,7 @@ pub async fn claim(
 /// How many failures of a job are kept; all are counted.
 const KEPT_FAILURES: i64 = 10_000;
 
-/// Keeps users whose data broke a rule, and which rule; of a user the last.
+/// Stores users whose data broke a rule, with the rule; of each user the last.
 pub async fn note_failures(pool: &PgPool, id: Uuid, failures: &[(&str, &str)]) -> Result<(), sqlx::Error> {
     let (users, rules): (Vec<&str>, Vec<&str>) = failures.iter().copied().unzip();
     let written = sql::query(
@@ -159,14 +167,14 @@ pub async fn failures(pool: &PgPool, id: Uuid, limit: i64) -> Result<Vec<(String
         .await
 }
 
-/// What the job's row tells its owner.
+/// The request and the limits that a job's row holds for its owner.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Instructions {
     pub requested: Requested,
     pub throttle: serde_json::Value,
 }
 
-/// Renews the lease, leaves a report for others, and reads what they ask for; `None` once somebody else owns the job.
+/// Renews the lease, stores the report, and reads the instructions; `None` once another process owns the job.
 pub async fn beat(
     pool: &PgPool,
     id: Uuid,
@@ -190,7 +198,7 @@ pub async fn beat(
     Ok(row.map(|(requested, throttle)| Instructions { requested: Requested::parse(&requested), throttle }))
 }
 
-/// Moves the job to its next phase, or ends it, which also ends the lease. False once somebody else owns the job.
+/// Moves the job to its next phase, or ends it, which also ends the lease. False once another process owns the job.
 pub async fn enter_stage(pool: &PgPool, id: Uuid, owner: Uuid, phase: Phase) -> Result<bool, sqlx::Error> {
     let entered = sql::query(
         r#"
@@ -206,7 +214,7 @@ pub async fn enter_stage(pool: &PgPool, id: Uuid, owner: Uuid, phase: Phase) -> 
     Ok(sql::execute(pool, entered).await? > 0)
 }
 
-/// Gives up the lease, so that the job can be resumed at once.
+/// Ends the lease, so that the job can be resumed at once.
 pub async fn release(pool: &PgPool, id: Uuid, owner: Uuid) -> Result<(), sqlx::Error> {
     let written = sql::query("update segmenter.jobs set leased_until = 'epoch' where id = $1 and owner = $2")
         .bind(id)
@@ -215,7 +223,7 @@ pub async fn release(pool: &PgPool, id: Uuid, owner: Uuid) -> Result<(), sqlx::E
     Ok(())
 }
 
-/// Asks the owner of a job for something; false if there is no such job, or it has ended.
+/// Stores a request for the owner of a job; false if the job does not exist or has ended.
 pub async fn ask(pool: &PgPool, id: Uuid, requested: Requested) -> Result<bool, sqlx::Error> {
     let asked = sql::query("update segmenter.jobs set requested = $2 where id = $1 and ended_at is null")
         .bind(id)
@@ -223,7 +231,7 @@ pub async fn ask(pool: &PgPool, id: Uuid, requested: Requested) -> Result<bool, 
     Ok(sql::execute(pool, asked).await? > 0)
 }
 
-/// Sets the limits of a job; false if there is no such job, or it has ended.
+/// Sets the limits of a job; false if the job does not exist or has ended.
 pub async fn set_throttle(pool: &PgPool, id: Uuid, throttle: &serde_json::Value) -> Result<bool, sqlx::Error> {
     let set = sql::query("update segmenter.jobs set throttle = $2 where id = $1 and ended_at is null")
         .bind(id)

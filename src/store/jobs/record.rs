@@ -1,4 +1,4 @@
-//! Jobs as they are stored, for their owner and for people.
+//! Stored jobs and their parts.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::Counts;
 use crate::domain::event::Millis;
 use crate::store::sql;
 
-/// What the people in charge want of a job.
+/// The operator's request to a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Requested {
     Run,
@@ -28,7 +28,7 @@ impl Requested {
         }
     }
 
-    /// The column has a check: there are no other words.
+    /// The column has a check constraint: there are no other values.
     pub(super) fn parse(word: &str) -> Self {
         match word {
             "pause" => Self::Pause,
@@ -38,16 +38,16 @@ impl Requested {
     }
 }
 
-/// How far a job has come.
+/// The phase of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Phase {
-    /// Working through its source, deferred.
+    /// Processing its source.
     Work,
-    /// ChangeBody what it changed.
+    /// Publishing the changes that it deferred.
     Publish,
     Done,
-    /// Ended early; what it had changed was published.
+    /// Ended early; its changes were published.
     Cancelled,
 }
 
@@ -65,7 +65,7 @@ impl Phase {
         matches!(self, Self::Done | Self::Cancelled)
     }
 
-    /// The column has a check: there are no other words.
+    /// The column has a check constraint: there are no other values.
     fn parse(word: &str) -> Self {
         match word {
             "publish" => Self::Publish,
@@ -87,21 +87,21 @@ pub struct JobRecord {
     pub phase: Phase,
     /// Host and process of the last owner.
     pub owner_name: Option<String>,
-    /// How long the lease still lasts; `None` while nobody is at it.
+    /// The rest of the lease; `None` while the job has no owner.
     pub leased_for: Option<Duration>,
-    /// What the owner told last.
+    /// The owner's last report.
     pub report: serde_json::Value,
     pub created_at: Millis,
     pub ended_at: Option<Millis>,
 }
 
 impl JobRecord {
-    /// Whether somebody is at the job now.
+    /// Whether a process holds the lease.
     pub fn is_owned(&self) -> bool {
         self.leased_for.is_some()
     }
 
-    /// Its state, in a word.
+    /// Its state, as one word.
     pub fn state(&self) -> &'static str {
         match (self.phase, self.requested) {
             (Phase::Done, _) => "done",
@@ -115,7 +115,7 @@ impl JobRecord {
     }
 }
 
-/// A part of a job, and how far that is.
+/// A part of a job, with its position.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Part {
@@ -136,7 +136,7 @@ macro_rules! columns {
     };
 }
 
-/// The most jobs that are listed: the newest.
+/// How many jobs are listed at most: the newest.
 const LISTED: i64 = 200;
 
 /// The jobs, the newest first.
@@ -144,7 +144,7 @@ pub async fn list(pool: &PgPool) -> Result<Vec<JobRecord>, sqlx::Error> {
     newest(pool, LISTED).await
 }
 
-/// So many of the newest jobs.
+/// The newest `count` jobs.
 pub async fn newest(pool: &PgPool, count: i64) -> Result<Vec<JobRecord>, sqlx::Error> {
     sql::query_as(concat!(columns!(), "order by created_at desc, id limit $1"))
         .bind(count)
