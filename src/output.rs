@@ -1,5 +1,5 @@
-//! The parts of a live service that a command needs that writes batches: the driver of the store, a publisher, and a
-//! producer of dead letters. An outage is waited out for a while, not for ever: an operator is watching.
+//! The output of a command that writes batches: batch writer, publisher and dead letter producer, put together once. An outage
+//! is waited for up to a deadline, not for ever, since an operator runs the command.
 
 use std::future::Future;
 use std::time::Duration;
@@ -28,15 +28,15 @@ use crate::store::writer::Writer;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::traces::Traces;
 
-/// How long Kafka or PostgreSQL may be unavailable in the middle of the work.
+/// How long Kafka or PostgreSQL may be unavailable during the work.
 const UNAVAILABLE_DEADLINE: Duration = Duration::from_secs(60);
 
-/// How changes and dead letters leave the process.
+/// The settings of the output.
 #[derive(Debug, Clone)]
 pub struct Output {
     pub cluster: Cluster,
     pub topics: Topics,
-    /// How segment-changed is to be written, whether or not there is a registry.
+    /// The configured encoding of segment-changed, with or without a registry.
     pub encoding: Encoding,
     pub registry: Option<Registry>,
 }
@@ -51,20 +51,19 @@ pub struct BatchWriter {
     stop: Stop,
 }
 
-/// A record for the dead letters.
+/// A rejected record, to be dead-lettered.
 #[derive(Debug)]
 pub struct Refused {
     pub rejected: Rejected,
-    /// How often it has been tried.
+    /// How often it has been processed.
     pub attempts: u32,
 }
 
 impl BatchWriter {
-    /// Starts a publisher of this process.
+    /// Starts the publisher of this process.
     ///
     /// # Errors
-    /// The clients could not be made from their configuration; the registry is unavailable, or does not take the schema of
-    /// segment-changed.
+    /// The configuration of a client is invalid; the registry is unavailable or rejects the schema of segment-changed.
     pub async fn start(store: Store, output: &Output, stop: Stop) -> Result<Self, Halt> {
         let topic = &output.topics.segment_changed;
         let encoding = output_schema::encoding(output.encoding, topic, output.registry.as_ref()).await;
@@ -98,7 +97,7 @@ impl BatchWriter {
         })
     }
 
-    /// Folds and stores a batch; gives the outcome of each item and how many changes it made.
+    /// Folds and writes a batch; returns the outcome of each item and the number of changes.
     ///
     /// # Errors
     /// PostgreSQL or Kafka is unavailable, a stop was requested, or this process must not write any more.
@@ -128,7 +127,7 @@ impl BatchWriter {
         within_deadline("Kafka", self.handover.hand_over(publications, &self.stop)).await
     }
 
-    /// Writes dead letters; returns once the broker has them.
+    /// Produces dead letters; returns once they are acknowledged.
     ///
     /// # Errors
     /// Kafka is unavailable.
@@ -150,21 +149,21 @@ impl BatchWriter {
         within_deadline("Kafka", writing).await
     }
 
-    /// Waits until everything has been published. What is not stays in the outbox, for a live process to publish.
+    /// Waits until all changes are published. Unpublished ones stay in the outbox, for another process to publish.
     ///
     /// # Errors
-    /// Kafka is unavailable, or something else stopped the process before.
+    /// Kafka is unavailable, or the process was stopped.
     pub async fn finish(self) -> Result<(), Halt> {
         let Self { handover, mut publishing, stop, .. } = self;
-        // The publisher ends when nobody can hand it anything any more.
+        // The publisher ends when the last sender is dropped.
         drop(handover);
         let published = tokio::time::timeout(UNAVAILABLE_DEADLINE, &mut publishing).await;
         if published.is_err() {
             stop.abandon();
-            // It ends at once, and what it had to publish is in the outbox.
+            // It ends at once; its unpublished changes are in the outbox.
             let _ = publishing.await;
             return Err(Halt::Unavailable(
-                "Kafka did not take all changes; the rest is in the outbox, and any live process says it".into(),
+                "Kafka did not acknowledge all changes; the rest is in the outbox, and any running service publishes it".into(),
             ));
         }
         match stop.reason() {
@@ -176,11 +175,14 @@ impl BatchWriter {
     }
 }
 
-/// Repeats a call to a dependency while that is unavailable, for as long as somebody who watches would wait.
+/// Repeats a call to a dependency while it is unavailable, up to the deadline of a command. `dependency` names it in the error.
 ///
 /// # Errors
-/// It stayed unavailable, or the call failed for another reason.
-pub async fn retry_until_deadline<T, E>(who: &str, mut call: impl AsyncFnMut() -> Result<T, E>) -> Result<T, Halt>
+/// The dependency stayed unavailable, or the call failed for another reason.
+pub async fn retry_until_deadline<T, E>(
+    dependency: &str,
+    mut call: impl AsyncFnMut() -> Result<T, E>,
+) -> Result<T, Halt>
 where
     E: Into<Halt>,
 {
@@ -193,12 +195,14 @@ where
             }
         }
     };
-    within_deadline(who, calling).await?
+    within_deadline(dependency, calling).await?
 }
 
-async fn within_deadline<T>(who: &str, work: impl Future<Output = T>) -> Result<T, Halt> {
+async fn within_deadline<T>(dependency: &str, work: impl Future<Output = T>) -> Result<T, Halt> {
     let done = tokio::time::timeout(UNAVAILABLE_DEADLINE, work).await;
     done.map_err(|_| {
-        Halt::Unavailable(format!("{who} did not answer for {UNAVAILABLE_DEADLINE:?}; doing it again is safe"))
+        Halt::Unavailable(format!(
+            "{dependency} did not answer for {UNAVAILABLE_DEADLINE:?}; repeating the command is safe"
+        ))
     })
 }

@@ -1,4 +1,4 @@
-//! What can keep a migration from being done, told apart by what the caller should do about it.
+//! Errors of a migration, by the action that they need.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,11 +6,11 @@ use std::time::Duration;
 use super::status::SchemaStatus;
 use crate::store::error::{ErrorClass, classify};
 
-/// Why a migration was not done. Each step is all or nothing (a concurrent build may leave an invalid index, which the
-/// next run replaces), and what earlier steps did stays.
+/// Why a migration failed. Each step is all or nothing (a concurrent build may leave an invalid index, which the next run
+/// replaces), and earlier steps stay applied.
 #[derive(Debug, thiserror::Error)]
 pub enum MigrateError {
-    /// Something has to be decided or done by a human first; trying again changes nothing.
+    /// The operator has to decide or act first; a retry fails the same way.
     #[error(transparent)]
     Refused(#[from] Refusal),
     /// Another session migrates this database and did not finish within the deadline.
@@ -19,22 +19,22 @@ pub enum MigrateError {
     /// A lock that a step needs was not granted; the step was rolled back.
     #[error("{step}: no lock within {} ms, {attempts} times; {holders}; the step was rolled back", timeout.as_millis())]
     Locked { step: String, timeout: Duration, attempts: u32, holders: Holders },
-    /// The database could not be reached, or went away.
+    /// The database is unavailable.
     #[error("PostgreSQL is unavailable: {0}")]
     Unavailable(#[source] sqlx::Error),
-    /// Anything else that the database said.
+    /// Any other error of the database.
     #[error("{0}")]
     Database(#[source] sqlx::Error),
 }
 
-/// Who holds locks on the tables that a step needs. Names no query: queries may carry personal data.
+/// The sessions that hold locks on the tables of a step. Shows no query, since queries may carry personal data.
 #[derive(Debug, Default)]
 pub struct Holders(pub Vec<String>);
 
 impl fmt::Display for Holders {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.is_empty() {
-            return out.write_str("whoever held it has finished meanwhile");
+            return out.write_str("the session that held it has ended since");
         }
         write!(out, "locks are held by {}", self.0.join("; "))
     }
@@ -119,8 +119,8 @@ impl From<sqlx::migrate::MigrateError> for MigrateError {
 }
 
 impl MigrateError {
-    /// Whether the step was given up for the sake of other sessions (`lock_not_available`, `deadlock_detected`) and may
-    /// well succeed a moment later.
+    /// Whether the step failed by contention with other sessions (`lock_not_available`, `deadlock_detected`), so that a retry may
+    /// succeed.
     pub(super) fn is_contention(&self) -> bool {
         match self {
             Self::Database(error) => error

@@ -1,4 +1,4 @@
-//! What is found in the database before anything is done: the platform's tables, their columns, our index.
+//! Reads the database before a migration: the platform's tables, their columns, our index.
 
 use crate::store::sql;
 use sqlx::PgConnection;
@@ -11,7 +11,7 @@ pub(crate) const SEGMENT_COLUMNS: [(&str, &str); 4] = [
     ("lastSegmentUpdate", "timestamp(3) without time zone"),
 ];
 
-/// The index on `primarySegment`, as an action or a report names it.
+/// The index on `primarySegment`, as actions and reports show it.
 pub(crate) const INDEX: &str = "public.\"user_vectors_primarySegment_idx\"";
 
 /// The state of the index on `primarySegment`.
@@ -19,9 +19,9 @@ pub(crate) const INDEX: &str = "public.\"user_vectors_primarySegment_idx\"";
 pub enum IndexState {
     Missing,
     Valid,
-    /// An interrupted concurrent build has left it: maintained by every write, used by no query.
+    /// Left by an interrupted concurrent build: maintained by every write, used by no query.
     Invalid,
-    /// Something else has its name.
+    /// Another object has its name.
     NameTaken,
 }
 
@@ -35,13 +35,13 @@ pub(crate) enum UserVectors {
     Table(Vec<(String, String)>),
 }
 
-/// All that decides what a migration has to do, and whether it may.
+/// The facts that decide which actions a migration takes, and whether it may run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PlatformSchema {
     /// `server_version_num`.
     pub server_version: i32,
     pub standby: bool,
-    /// The type of `public.users.id`; none without the table, and an empty one without the column.
+    /// The type of `public.users.id`; `None` without the table, empty without the column.
     pub users_id: Option<String>,
     /// Whether Prisma's own table of migrations exists.
     pub prisma: bool,
@@ -96,7 +96,7 @@ async fn columns(conn: &mut PgConnection) -> Result<Vec<(String, String)>, sqlx:
     .await
 }
 
-/// Looks at the index on `primarySegment`.
+/// Reads the state of the index on `primarySegment`.
 pub(super) async fn index_state(conn: &mut PgConnection) -> Result<IndexState, sqlx::Error> {
     let found: Option<(bool, bool)> = sql::query_as(
         "select coalesce(i.indisvalid and i.indisready, false),

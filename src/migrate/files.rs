@@ -1,6 +1,6 @@
 //! The migrations of this binary, embedded from `migrations/`.
 //!
-//! A file that was ever released never changes: its checksum is kept in every database it was applied to.
+//! A released file never changes: every database that it was applied to stores its checksum.
 
 use sqlx::SqlSafeStr;
 use sqlx::migrate::{Migration, MigrationType};
@@ -14,15 +14,15 @@ pub(crate) enum Kind {
     ConcurrentIndex,
 }
 
-/// One migration with its way back.
+/// One migration, up and down.
 #[derive(Debug)]
 pub(crate) struct VersionedFile {
     pub version: i64,
     pub name: &'static str,
-    /// The newest migration that a binary has to know in order to work with a database that has this one.
+    /// The newest migration that a binary has to know to work with a database that has this one.
     pub min_app_schema: i64,
     pub kind: Kind,
-    /// What applying it takes a lock on; named when the lock is not granted.
+    /// The tables that it locks; shown when a lock is not granted.
     pub locks: &'static [&'static str],
     up: &'static str,
     down: &'static str,
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_outside_a_transaction_says_so_and_is_one_statement() {
+    fn a_file_outside_a_transaction_is_marked_and_is_one_statement() {
         for file in ALL {
             let outside = file.kind == Kind::ConcurrentIndex;
             for sql in [file.up, file.down] {

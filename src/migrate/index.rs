@@ -1,4 +1,4 @@
-//! Building and dropping the index on `primarySegment` concurrently, so that nobody who writes has to wait.
+//! Builds and drops the index on `primarySegment` concurrently, so that no writer waits.
 
 use sqlx::PgConnection;
 use sqlx::migrate::Migrate;
@@ -9,13 +9,13 @@ use super::files::VersionedFile;
 use super::ledger;
 use super::session::{Limits, set_lock_timeout};
 
-/// How the books name the index.
+/// The name of the index in `segmenter.provenance`.
 const OBJECT: &str = "index public.user_vectors_primarySegment_idx";
 
-/// Applies the migration: remembers whether the index was there, then sees to it that it is.
+/// Applies the migration: records whether the index existed, then builds it unless it is valid.
 pub(super) async fn apply(conn: &mut PgConnection, limits: &Limits, file: &VersionedFile) -> Result<(), MigrateError> {
     let state = index_state(conn).await?;
-    // Before the build, and never again: after a build that was interrupted the index would look as if it had been there.
+    // Before the build, and only once: after an interrupted build the index would count as there before us.
     sqlx::query("insert into segmenter.provenance (object, existed) values ($1, $2) on conflict do nothing")
         .bind(OBJECT)
         .bind(state != IndexState::Missing)
@@ -50,7 +50,7 @@ pub(super) async fn revert(conn: &mut PgConnection, limits: &Limits, file: &Vers
         })
         .await?;
     }
-    // After the drop, so that a revert that was interrupted is done again.
+    // After the drop, so that an interrupted revert repeats it.
     sqlx::query("delete from segmenter.provenance where object = $1").bind(OBJECT).execute(&mut *conn).await?;
     ledger::forget(conn, file.version).await
 }

@@ -1,4 +1,4 @@
-//! `migrate info`: what this database has, and what it lacks. Reads only.
+//! `migrate info`: the applied and pending migrations of a database. Reads only.
 
 use std::fmt;
 
@@ -15,15 +15,15 @@ use super::{files, ledger};
 pub struct MigrationInfo {
     pub version: i64,
     pub name: String,
-    /// When it was applied; none: pending.
+    /// When it was applied; `None`: pending.
     pub applied_at: Option<OffsetDateTime>,
     /// Whether this binary has it.
     pub known: bool,
-    /// Whether it was applied from the same file as this binary has; true while pending.
+    /// Whether it was applied from the file that this binary has; true while pending.
     pub checksum_matches: bool,
 }
 
-/// What [`info`] found.
+/// The result of [`info`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Info {
     pub status: SchemaStatus,
@@ -38,7 +38,7 @@ pub struct Info {
     pub prisma: bool,
 }
 
-/// Reads it all in one snapshot.
+/// Reads everything in one snapshot.
 pub async fn info(conn: &mut PgConnection) -> Result<Info, sqlx::Error> {
     let mut transaction = conn.begin_with("begin transaction isolation level repeatable read read only").await?;
     let status = schema::check(&mut transaction).await?;
@@ -90,7 +90,7 @@ impl fmt::Display for Info {
             IndexState::Missing => "missing",
             IndexState::Valid => "valid",
             IndexState::Invalid => "invalid (migrate run rebuilds it)",
-            IndexState::NameTaken => "something else has its name",
+            IndexState::NameTaken => "another object has its name",
         };
         writeln!(out, "index {INDEX}: {index}")?;
         for name in &self.invalid_indexes {

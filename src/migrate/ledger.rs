@@ -1,8 +1,8 @@
-//! The service's books about its own migrations, in schema `segmenter`.
+//! The tables of applied migrations, in schema `segmenter`.
 //!
-//! Applied migrations are kept in a table with sqlx's layout (and written by sqlx's own code, with its checksums).
-//! sqlx's `Migrator` itself is not used: it waits for its advisory lock inside the database, which deadlocks with a
-//! concurrent index build of the holder, and it can neither decide by what it finds nor replace an invalid index.
+//! Applied migrations are stored in a table of sqlx's layout, written by sqlx's own code with its checksums. sqlx's `Migrator`
+//! is not used: it waits for its advisory lock inside the database, which deadlocks with a concurrent index build of the holder,
+//! and it can neither adapt to the schema that it finds nor replace an invalid index.
 
 use sqlx::migrate::Migrate;
 use sqlx::types::time::OffsetDateTime;
@@ -24,7 +24,7 @@ pub(crate) struct Applied {
     pub checksum: Vec<u8>,
 }
 
-/// The applied migrations, oldest first; none where the books do not exist.
+/// The applied migrations, oldest first; empty where the table does not exist.
 pub(crate) async fn applied(conn: &mut PgConnection) -> Result<Vec<Applied>, sqlx::Error> {
     if !table_exists(conn, TABLE).await? {
         return Ok(Vec::new());
@@ -38,7 +38,7 @@ pub(crate) async fn applied(conn: &mut PgConnection) -> Result<Vec<Applied>, sql
     Ok(rows.into_iter().map(|(version, name, at, checksum)| Applied { version, name, at, checksum }).collect())
 }
 
-/// Per applied migration the newest one that a binary must know: `(version, min_app_schema)`.
+/// For each applied migration, the newest one that a binary must know: `(version, min_app_schema)`.
 pub(crate) async fn compatibility(conn: &mut PgConnection) -> Result<Vec<(i64, i64)>, sqlx::Error> {
     if !table_exists(conn, "segmenter.schema_compatibility").await? {
         return Ok(Vec::new());
@@ -46,7 +46,7 @@ pub(crate) async fn compatibility(conn: &mut PgConnection) -> Result<Vec<(i64, i
     sql::query_as("select version, min_app_schema from segmenter.schema_compatibility").fetch_all(conn).await
 }
 
-/// What was there before us and what was not: `(object, existed)`, in the order it was found.
+/// The objects that the migrations met: `(object, existed before us)`, in the order of the record.
 pub(crate) async fn provenance(conn: &mut PgConnection) -> Result<Vec<(String, bool)>, sqlx::Error> {
     if !table_exists(conn, "segmenter.provenance").await? {
         return Ok(Vec::new());
@@ -54,13 +54,13 @@ pub(crate) async fn provenance(conn: &mut PgConnection) -> Result<Vec<(String, b
     sql::query_as("select object, existed from segmenter.provenance order by at, object").fetch_all(conn).await
 }
 
-/// Creates the schema and the books where they are missing.
+/// Creates the schema and the tables of applied migrations where they are missing.
 pub(super) async fn open(conn: &mut PgConnection) -> Result<(), MigrateError> {
     let mut transaction = conn.begin().await?;
     let existed: bool =
         sql::query_scalar("select to_regnamespace('segmenter') is not null").fetch_one(&mut *transaction).await?;
     if !existed {
-        // Not "if not exists": that asks for the right to create schemas even where somebody has created this one.
+        // Not "if not exists": that needs the privilege to create schemas even where this one exists.
         sqlx::raw_sql("create schema segmenter").execute(&mut *transaction).await?;
     }
     transaction.ensure_migrations_table(TABLE).await?;
@@ -74,7 +74,7 @@ pub(super) async fn open(conn: &mut PgConnection) -> Result<(), MigrateError> {
     Ok(transaction.commit().await?)
 }
 
-/// Closes the books when no migration is left, and drops the schema if it was created with them and is empty.
+/// Drops the tables when no migration is left, and the schema if it was created with them and is empty.
 pub(super) async fn close(conn: &mut PgConnection) -> Result<(), MigrateError> {
     let mut transaction = conn.begin().await?;
     let existed: Option<bool> =
@@ -98,7 +98,7 @@ pub(super) async fn close(conn: &mut PgConnection) -> Result<(), MigrateError> {
     Ok(transaction.commit().await?)
 }
 
-/// Notes which binaries can work with a database that has this migration.
+/// Records which binaries can work with a database that has this migration.
 pub(super) async fn record_compatibility(conn: &mut PgConnection, file: &VersionedFile) -> Result<(), MigrateError> {
     sql::query(
         "insert into segmenter.schema_compatibility (version, min_app_schema) values ($1, $2)
@@ -111,8 +111,8 @@ pub(super) async fn record_compatibility(conn: &mut PgConnection, file: &Version
     Ok(())
 }
 
-/// Leaves the segment columns and their index to Prisma where its own migration for them counts as applied by now:
-/// whoever added them, dropping them would break what Prisma believes of the database.
+/// Leaves the segment columns and their index to Prisma once its own migration for them counts as applied: dropping them would
+/// make the schema drift from Prisma's history.
 pub(super) async fn cede_to_prisma(conn: &mut PgConnection) -> Result<(), MigrateError> {
     let both =
         table_exists(conn, "public._prisma_migrations").await? && table_exists(conn, "segmenter.provenance").await?;
@@ -131,7 +131,7 @@ pub(super) async fn cede_to_prisma(conn: &mut PgConnection) -> Result<(), Migrat
     Ok(())
 }
 
-/// Takes a reverted migration out of the books.
+/// Removes a reverted migration from the tables.
 pub(super) async fn forget(conn: &mut PgConnection, version: i64) -> Result<(), MigrateError> {
     sql::query(
         "with applied as (delete from segmenter._sqlx_migrations where version = $1)

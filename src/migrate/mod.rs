@@ -1,12 +1,23 @@
 //! Applies and reverts the migrations in `migrations/`.
 //!
-//! - `files`: the migrations themselves · `offset tracker`: the books about them, in schema `segmenter`
-//! - `facts`, `preconditions`: what is found in the platform's schema, and whether the migrations may run on it
-//! - `session`: the migration lock, lock timeouts, retries · `index`: the concurrent build
-//! - `run`, `revert`, `info`: the three things a caller can ask for
+//! ```text
+//! files          the migrations, embedded
+//! ledger         the tables of applied migrations, in schema segmenter
+//! schema         whether this binary can work with the applied migrations
+//! status         the result of that check, and its text
+//! facts          the platform's schema, as found
+//! preconditions  whether the migrations may run on it
+//! session        the migration lock, lock timeouts, retries
+//! index          the concurrent build of the index
+//! run            `migrate run`
+//! revert         `migrate revert`
+//! info           `migrate info`
+//! progress       notices to the caller
+//! error          errors by the action that they need
+//! ```
 //!
-//! The connection given is used as one dedicated session whose settings change; it must not come from a pooler that
-//! shares sessions between transactions (PgBouncer in transaction mode), since the migration lock belongs to the session.
+//! The migrations use the given connection as one dedicated session and change its settings. It must not come from a pooler in
+//! transaction mode (PgBouncer), since the migration lock belongs to the session.
 
 mod error;
 mod facts;

@@ -1,4 +1,4 @@
-//! Whether the migrations may run on what was found. Pure: facts in, a refusal or remarks out.
+//! Whether the migrations may run on the schema that was found. Pure: facts in, a refusal or remarks out.
 
 use super::error::Refusal;
 use super::facts::{IndexState, PlatformSchema, SEGMENT_COLUMNS, UserVectors};
@@ -6,8 +6,8 @@ use super::facts::{IndexState, PlatformSchema, SEGMENT_COLUMNS, UserVectors};
 /// Columns without which `public.user_vectors` is not the table that the service writes.
 const PLATFORM_COLUMNS: [&str; 5] = ["id", "userId", "vector", "source", "updatedAt"];
 
-/// Judges the server and the platform's tables before the segment columns are seen to. `add_columns` lets them be added
-/// beside Prisma's migrations. Returns what the caller should be told.
+/// Checks the server and the platform's tables before the migration of the segment columns. `add_columns` allows adding them
+/// beside Prisma's migrations. Returns remarks for the caller.
 pub(super) fn check(facts: &PlatformSchema, add_columns: bool) -> Result<Vec<String>, Refusal> {
     check_server(facts)?;
     if facts.users_id.as_deref().is_some_and(|id| id != "text") {
@@ -40,7 +40,7 @@ pub(super) fn check(facts: &PlatformSchema, add_columns: bool) -> Result<Vec<Str
     )])
 }
 
-/// Judges the server alone.
+/// Checks the server alone.
 pub(super) fn check_server(facts: &PlatformSchema) -> Result<(), Refusal> {
     if facts.standby {
         return Err(Refusal::Standby);

@@ -1,22 +1,22 @@
-//! What a migration tells while it is at work.
+//! Notices of a running migration.
 
 use std::fmt;
 
-/// Receives what happens, as it happens.
+/// Receives the notices as they occur.
 pub type Progress<'a> = &'a mut (dyn FnMut(Notice) + Send);
 
-/// One thing that is about to happen or has happened.
+/// A notice about a step, before or after it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notice {
     /// Another session migrates; this one asks again until the deadline.
     Waiting { holder: String },
     /// A step did not get its locks and is tried again.
     Retrying { step: String, attempt: u32 },
-    /// Worth knowing, and nothing to do about it.
+    /// Information that needs no action.
     Remark(String),
-    /// What a step will do.
+    /// The actions of a step, before it runs.
     Planned { step: String, actions: Vec<String> },
-    /// What a revert will destroy.
+    /// Data that a revert will destroy.
     Loss { what: String, count: i64 },
     /// A step is done.
     Done { step: String },

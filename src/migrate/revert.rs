@@ -1,4 +1,4 @@
-//! `migrate revert`: the way back, newest first. Takes away what we added and leaves what was there before us.
+//! `migrate revert`: reverts migrations, newest first. Drops the objects that they created and leaves those that were there before.
 
 use sqlx::migrate::Migrate;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
@@ -12,14 +12,14 @@ use super::schema::{self, SchemaStatus};
 use super::session::{self, Limits};
 use super::{index, ledger};
 
-/// How far back.
+/// How far to revert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Target {
-    /// The newest applied migration goes.
+    /// Revert the newest applied migration.
     OneStep,
-    /// Every migration newer than this version goes; this one stays.
+    /// Revert every migration newer than this version; this one stays.
     Version(i64),
-    /// All go, and schema `segmenter` with them if we created it.
+    /// Revert all, and drop schema `segmenter` if we created it.
     All,
 }
 
@@ -27,11 +27,11 @@ pub enum Target {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RevertOptions {
     pub target: Target,
-    /// Do it; without this the steps and their losses are reported only.
+    /// Execute; otherwise steps and losses are only reported.
     pub execute: bool,
 }
 
-/// Reverts migrations, newest first, after publishing what will be lost. Returns the versions reverted.
+/// Reverts migrations, newest first, after reporting the data that will be lost. Returns the versions reverted.
 ///
 /// # Errors
 /// See [`MigrateError`]. Steps before the one that failed stay reverted.
@@ -85,7 +85,7 @@ async fn undo(conn: &mut PgConnection, limits: &Limits, file: &VersionedFile) ->
     }
 }
 
-/// Decides which migrations go, newest first, and tells what each does and destroys.
+/// Selects the migrations to revert, newest first, and reports actions and losses of each.
 async fn plan(
     conn: &mut PgConnection,
     target: Target,
@@ -94,7 +94,7 @@ async fn plan(
     ledger::cede_to_prisma(conn).await?;
     let status = schema::check(conn).await?;
     match status {
-        // A file that differs from the applied one, or one that is not here, may not undo what was done.
+        // A migration of another file, or an unknown one, cannot be reverted by this binary.
         SchemaStatus::NewerCompatible { .. }
         | SchemaStatus::TooNew { .. }
         | SchemaStatus::Modified { .. }
@@ -126,7 +126,7 @@ async fn plan(
 
 type Consequences = (Vec<String>, Vec<(&'static str, i64)>);
 
-/// What reverting a migration does here, in words, and how many rows of what it destroys.
+/// The actions of reverting a migration on this database, and the rows that it destroys by kind.
 async fn consequences(conn: &mut PgConnection, version: i64) -> Result<Consequences, MigrateError> {
     match version {
         files::SEGMENT_COLUMNS => columns_consequences(conn).await,
@@ -141,7 +141,7 @@ async fn consequences(conn: &mut PgConnection, version: i64) -> Result<Consequen
         files::PROFILE_STATES => {
             let actions =
                 vec!["drop segmenter.profile_states, segmenter.outbox and segmenter.deleted_users".to_owned()];
-            let (states, outbox, departed): (i64, i64, i64) = sqlx::query_as(
+            let (states, outbox, deleted): (i64, i64, i64) = sqlx::query_as(
                 "select (select count(*) from segmenter.profile_states), (select count(*) from segmenter.outbox),
                         (select count(*) from segmenter.deleted_users)",
             )
@@ -150,7 +150,7 @@ async fn consequences(conn: &mut PgConnection, version: i64) -> Result<Consequen
             let losses = vec![
                 ("profile states (to be rebuilt from the topics)", states),
                 ("outbox rows, changes that are not yet published", outbox),
-                ("deleted users, whose erasure would be forgotten", departed),
+                ("deleted users, whose erasure would be forgotten", deleted),
             ];
             Ok((actions, losses))
         }

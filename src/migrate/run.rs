@@ -1,4 +1,4 @@
-//! `migrate run`: what is pending is applied, oldest first.
+//! `migrate run`: applies the pending migrations, oldest first.
 
 use sqlx::migrate::Migrate;
 use sqlx::{Connection, PgConnection};
@@ -16,11 +16,11 @@ use super::{index, ledger, preconditions};
 pub struct RunOptions {
     /// Add the segment columns even where Prisma's migrations govern the database.
     pub add_columns: bool,
-    /// Say what would be done, and do nothing.
+    /// Report the plan and change nothing.
     pub dry_run: bool,
 }
 
-/// Applies what is pending and sees to it that the index on `primarySegment` is valid. Returns the versions applied.
+/// Applies the pending migrations and rebuilds the index on `primarySegment` unless it is valid. Returns the versions applied.
 ///
 /// A database that is newer than this binary but compatible with it is left alone: an application that was rolled back
 /// migrates before it starts.
@@ -36,7 +36,7 @@ pub async fn run(
     if options.dry_run {
         let mut transaction = conn.begin_with("begin transaction read only").await?;
         let plan = Plan::make(&mut transaction, options.add_columns, progress).await?;
-        plan.announce(progress);
+        plan.report(progress);
         transaction.rollback().await?;
         return Ok(Vec::new());
     }
@@ -54,7 +54,7 @@ async fn apply_pending(
     progress: Progress<'_>,
 ) -> Result<Vec<i64>, MigrateError> {
     let plan = Plan::make(conn, options.add_columns, progress).await?;
-    plan.announce(progress);
+    plan.report(progress);
     if !plan.pending.is_empty() {
         ledger::open(conn).await?;
     }
@@ -85,7 +85,7 @@ async fn apply(conn: &mut PgConnection, limits: &Limits, file: &VersionedFile) -
     }
 }
 
-/// How a step on this migration waits for its locks.
+/// The step of a migration: name, tables and lock timeout.
 pub(super) fn step<'a>(verb: &str, file: &VersionedFile, limits: &Limits) -> Step<'a> {
     Step {
         name: format!("{verb} {} {}", file.version, file.name),
@@ -97,11 +97,11 @@ pub(super) fn step<'a>(verb: &str, file: &VersionedFile, limits: &Limits) -> Ste
     }
 }
 
-/// What there is to do.
+/// The plan of a run.
 struct Plan {
     facts: PlatformSchema,
     pending: Vec<&'static VersionedFile>,
-    /// The migration of the index, if it was applied but its index is invalid or gone.
+    /// The migration of the index, if it was applied and the index is invalid or missing.
     repair: Option<&'static VersionedFile>,
 }
 
@@ -133,7 +133,7 @@ impl Plan {
         Ok(Self { facts, pending, repair })
     }
 
-    fn announce(&self, progress: Progress<'_>) {
+    fn report(&self, progress: Progress<'_>) {
         if self.pending.is_empty() && self.repair.is_none() {
             progress(Notice::Nothing);
         }
@@ -147,7 +147,7 @@ impl Plan {
         }
     }
 
-    /// What applying a migration does here, in words.
+    /// The actions of applying a migration on this database.
     fn actions(&self, version: i64) -> Vec<String> {
         match version {
             files::SEGMENT_COLUMNS => vec![self.columns_action()],

@@ -1,4 +1,4 @@
-//! Whether this binary can work with the database's schema; what `serve` checks before it starts.
+//! Checks whether this binary can work with the database's schema; `serve` does so before it starts.
 
 use sqlx::PgConnection;
 
@@ -7,10 +7,10 @@ pub use super::status::SchemaStatus;
 use super::{SEGMENT_COLUMNS, files};
 use crate::store::sql;
 
-/// Compares the database's schema with what this binary knows.
+/// Compares the database's schema with the migrations of this binary.
 ///
 /// # Errors
-/// What the database said, a lack of rights on schema `segmenter` among it.
+/// Any error of the database, missing privileges on schema `segmenter` included.
 pub async fn check(conn: &mut PgConnection) -> Result<SchemaStatus, sqlx::Error> {
     let applied = ledger::applied(conn).await?;
     let compatibility = ledger::compatibility(conn).await?;
@@ -47,7 +47,7 @@ fn judge(applied: &[Applied], compatibility: &[(i64, i64)], missing_columns: Vec
     if !foreign.is_empty() {
         return SchemaStatus::Foreign { versions: foreign };
     }
-    // A newer migration that does not say what it needs needs a binary that knows it.
+    // A newer migration without a record of its minimum needs a binary that knows it.
     let requires = applied
         .iter()
         .filter(|migration| migration.version > newest_known)
@@ -72,12 +72,12 @@ fn judge(applied: &[Applied], compatibility: &[(i64, i64)], missing_columns: Vec
     if newest > newest_known { SchemaStatus::NewerCompatible { newest } } else { SchemaStatus::Current }
 }
 
-/// What of the platform is in this database.
+/// The platform's part of this database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Platform {
     /// Whether `public.users` exists: then only its users may have a state or a vector.
     pub has_users: bool,
-    /// Whether a state goes with its user (foreign key). False where `users` appeared after our migrations.
+    /// Whether a state is deleted with its user (foreign key). False where `users` was created after our migrations.
     pub states_follow_users: bool,
 }
 
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_newer_migration_is_compatible_only_if_it_says_so() {
+    fn a_newer_migration_is_compatible_only_if_it_is_marked_so() {
         let newest = files::newest() + 7;
         let database: Vec<_> = all().into_iter().chain([applied(newest)]).collect();
         let compatible = judge(&database, &[(newest, files::newest())], Vec::new());

@@ -1,7 +1,7 @@
-//! The session a migration runs in: its settings, the migration lock, and steps that yield to others.
+//! The session of a migration: its settings, the migration lock, and steps that yield to other sessions.
 //!
-//! The migration lock is an advisory lock of the session, asked for again and again. It is never waited for inside the
-//! database: a waiting session would hold a snapshot, for which a concurrent index build of the holder waits in turn.
+//! The migration lock is an advisory lock of the session, taken by polling. Waiting for it inside the database would hold a
+//! snapshot, for which a concurrent index build of the holder waits in turn.
 
 use std::time::Duration;
 
@@ -17,17 +17,17 @@ pub const LOCK_KEY: i64 = 0x7365_676d_656e_7465;
 /// How long a migration waits for others.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// For a lock on a table. Whoever comes after a waiting DDL statement waits too, so this is short.
+    /// For a lock on a table. Later sessions queue behind a waiting DDL statement, so this is short.
     pub lock_timeout: Duration,
-    /// For older transactions to end, within a concurrent build. Nobody waits for that wait, so this is long.
+    /// For older transactions to end, within a concurrent build. No session queues behind that wait, so this is long.
     pub build_timeout: Duration,
-    /// How often a step is tried that does not get its locks.
+    /// How often a step is attempted while its locks are not granted.
     pub attempts: u32,
     /// Between two such attempts.
     pub pause: Duration,
     /// For another session that migrates.
     pub deadline: Duration,
-    /// Between two questions for the migration lock.
+    /// Between two attempts to take the migration lock.
     pub poll: Duration,
 }
 
@@ -44,8 +44,8 @@ impl Default for Limits {
     }
 }
 
-/// Settings that must not depend on the role's or the database's own: an empty search path, since every name is
-/// qualified; no limit on a statement's time, since an index takes as long as it takes.
+/// Settings independent of the role's and the database's own: an empty search path, since every name is qualified, and no
+/// statement timeout, since building an index may take long.
 pub(super) async fn prepare(conn: &mut PgConnection, limits: &Limits) -> Result<(), MigrateError> {
     sqlx::raw_sql("set search_path to ''; set statement_timeout to 0; set client_min_messages to warning")
         .execute(&mut *conn)
@@ -64,7 +64,7 @@ pub(super) async fn set_lock_timeout(conn: &mut PgConnection, timeout: Duration)
 /// Takes the migration lock, or fails with [`MigrateError::Busy`] at the deadline.
 pub(super) async fn lock(conn: &mut PgConnection, limits: &Limits, progress: Progress<'_>) -> Result<(), MigrateError> {
     let started = Instant::now();
-    let mut told = None;
+    let mut reported = None;
     loop {
         let granted: bool =
             sqlx::query_scalar("select pg_try_advisory_lock($1)").bind(LOCK_KEY).fetch_one(&mut *conn).await?;
@@ -76,15 +76,15 @@ pub(super) async fn lock(conn: &mut PgConnection, limits: &Limits, progress: Pro
         if waited >= limits.deadline {
             return Err(MigrateError::Busy { holder, waited });
         }
-        if told.as_ref() != Some(&holder) {
+        if reported.as_ref() != Some(&holder) {
             progress(Notice::Waiting { holder: holder.clone() });
-            told = Some(holder);
+            reported = Some(holder);
         }
         sleep(limits.poll).await;
     }
 }
 
-/// Gives the migration lock back. A session that broke has lost it anyway, so errors do not matter.
+/// Releases the migration lock. A broken session has lost it already, so errors are ignored.
 pub(super) async fn unlock(conn: &mut PgConnection) {
     let _ = sqlx::query("select pg_advisory_unlock($1)").bind(LOCK_KEY).execute(conn).await;
 }
@@ -106,15 +106,15 @@ async fn lock_holder(conn: &mut PgConnection) -> Result<String, sqlx::Error> {
 
 /// One step that needs locks on tables.
 pub(super) struct Step<'a> {
-    /// As progress and errors name it.
+    /// Shown in progress and errors.
     pub name: String,
     /// The tables it may have to wait for.
     pub locks: &'a [&'a str],
-    /// How long it waits for each.
+    /// How long it waits for each lock.
     pub timeout: Duration,
 }
 
-/// Runs a step, and again after a pause when it had to yield to other sessions.
+/// Runs a step, and repeats it after a pause while it fails by contention with other sessions.
 pub(super) async fn yielding<T>(
     conn: &mut PgConnection,
     limits: &Limits,

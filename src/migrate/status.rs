@@ -4,24 +4,24 @@ use std::fmt;
 
 use super::files;
 
-/// How the database's schema stands to what this binary knows.
+/// The database's schema compared with the migrations of this binary.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SchemaStatus {
-    /// No migration was ever applied.
+    /// No migration is applied.
     Missing,
     /// Some are pending.
     Behind { pending: Vec<i64> },
     /// All are applied, and no others.
     Current,
-    /// All are applied, and newer ones that say that this binary can work with them.
+    /// All are applied, and newer ones that are marked as compatible with this binary.
     NewerCompatible { newest: i64 },
-    /// There are newer ones that need a binary that knows at least migration `requires`.
+    /// Newer ones are applied that need a binary with at least migration `requires`.
     TooNew { newest: i64, requires: i64 },
-    /// These were applied from other files than this binary has.
+    /// These were applied from files that differ from this binary's.
     Modified { versions: Vec<i64> },
-    /// These were applied, are older than what this binary knows, and are unknown to it.
+    /// These are applied, are older than this binary's newest, and are unknown to it.
     Foreign { versions: Vec<i64> },
-    /// The migrations are applied, but these segment columns of `public.user_vectors` have gone since.
+    /// The migrations are applied, but these segment columns of `public.user_vectors` were dropped since.
     Damaged { missing: Vec<String> },
 }
 
@@ -58,7 +58,7 @@ impl fmt::Display for SchemaStatus {
             }
             Self::Damaged { missing } => write!(
                 out,
-                "damaged: public.user_vectors has lost {}, which the migrations had seen to; restore the columns, or \
+                "damaged: public.user_vectors has lost {} since the migrations ran; restore the columns, or \
                  revert all migrations and run them anew",
                 missing.join(", ")
             ),

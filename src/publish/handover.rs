@@ -1,7 +1,7 @@
-//! The way from those who write to the publisher: outbox rows that have just been committed.
+//! Hands committed outbox rows from the writers to the publisher.
 //!
-//! A row is one change or hundreds, and each takes some kilobytes until it is published. So it is changes that are bounded, not
-//! rows: who writes waits for room, and a publisher that is behind does not grow.
+//! A row has one change or hundreds, and each change takes some kilobytes until it is published. So the bound is on changes, not
+//! on rows: a writer waits for room, and the memory of a publisher that lags does not grow.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use crate::runtime::stop::Stop;
 use crate::store::outbox::{Content, Publication};
 
-/// How many changes may be on their way, those being published included: more than are committed in two rounds of the publisher.
+/// How many changes may be in flight, those being published included: more than two rounds of the publisher commit.
 const MOST_CHANGES: u32 = 2048;
 
 /// The writers' end. Cheap to clone.
@@ -23,26 +23,26 @@ pub struct Handover {
 /// The publisher's end.
 pub type Arrivals = mpsc::UnboundedReceiver<HandedOver>;
 
-/// A row on its way.
+/// A row in flight.
 #[derive(Debug)]
 pub struct HandedOver {
     pub publication: Publication,
-    /// To be kept until the row is published.
+    /// Held until the row is published.
     pub room: OwnedSemaphorePermit,
 }
 
-/// The publisher has gone.
+/// The publisher has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Gone;
 
-/// Both ends of a way.
+/// Creates a handover and its receiving end.
 pub fn handover() -> (Handover, Arrivals) {
     let (rows, arrivals) = mpsc::unbounded_channel();
     (Handover { rows, room: Arc::new(Semaphore::new(MOST_CHANGES as usize)) }, arrivals)
 }
 
 impl Handover {
-    /// Hands changes to the publisher, waiting while it is behind. Giving up loses nothing: the outbox has them.
+    /// Hands rows to the publisher, waiting for room. Rows that are not handed over stay in the outbox.
     pub async fn hand_over(&self, publications: Vec<Publication>, stop: &Stop) {
         for publication in publications {
             tokio::select! {
@@ -56,10 +56,10 @@ impl Handover {
         }
     }
 
-    /// Hands a row over as soon as there is room for it. A row larger than all of it waits until there is nothing else.
+    /// Hands a row over once there is room for it. A row larger than the whole room waits until nothing else is in flight.
     ///
     /// # Errors
-    /// Nobody will take it.
+    /// The publisher has ended.
     pub async fn send(&self, publication: Publication) -> Result<(), Gone> {
         let changes = match &publication.content {
             Content::Changes(changes) => changes.len(),
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whoever_writes_waits_until_there_is_room_and_a_row_larger_than_it_goes_alone() {
+    async fn a_writer_waits_for_room_and_a_row_larger_than_the_room_goes_alone() {
         let (handover, mut arrivals) = handover();
         handover.send(row(1, MOST_CHANGES - 1)).await.expect("there is room");
         handover.send(row(2, 1)).await.expect("there is room");

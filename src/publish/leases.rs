@@ -1,4 +1,4 @@
-//! The outbox rows that this process has in memory: leased while they are being published, deleted once they are.
+//! The outbox rows that this process holds: leased while they are being published, deleted afterwards.
 
 use tokio::sync::mpsc::UnboundedReceiver;
 use tracing::debug;
@@ -9,8 +9,8 @@ use crate::runtime::stop::Stop;
 use crate::store::leased_rows::LeasedRows;
 use crate::store::{Store, outbox};
 
-/// Deletes the rows whose changes are published, beside the publisher: their deletion is nothing that the next changes have to
-/// wait for. Ends when the channel is closed and empty, or the process gives up.
+/// Deletes the rows of published changes, beside the publisher, so that the next changes do not wait for the deletion. Ends when
+/// the channel is closed and empty, or the process stops.
 pub(super) async fn delete_published(
     store: Store,
     leased: LeasedRows,
@@ -23,7 +23,7 @@ pub(super) async fn delete_published(
         fault_point!("before-outbox-delete");
         let mut retry = Retry::forever();
         while let Err(error) = outbox::delete(&store.pool, store.owner, &ids).await {
-            debug!(%error, "could not delete said outbox rows yet");
+            debug!(%error, "could not delete published outbox rows; retrying");
             tokio::select! {
                 () = retry.wait() => {}
                 () = stop.abandoned() => return,
@@ -33,10 +33,10 @@ pub(super) async fn delete_published(
     }
 }
 
-/// How many lists of rows are deleted together at most.
+/// How many lists of row ids one statement deletes at most.
 const LISTS_AT_ONCE: usize = 64;
 
-/// Keeps the leases of held rows from running out while they are being published.
+/// Renews the leases of held rows every third of a lease.
 pub(super) async fn renew_leases(store: Store, leased: LeasedRows) {
     let mut interval = tokio::time::interval(store.lease / 3);
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);

@@ -1,10 +1,10 @@
-//! The publisher: says committed changes on segment-changed, and corrects itself.
+//! The publisher: produces committed changes to segment-changed and corrects itself.
 //!
-//! Several processes may say changes of one user, and an idempotent producer fences nobody. So after every attempt to
-//! produce, the revisions last published of its users are read again, and what is higher than what this publisher published last
-//! is published again, until nothing is; only then the outbox row goes. A newer change that was committed before that
-//! look is thereby published after the older one; one that is committed later is published later, by its own publisher. A death
-//! anywhere leaves the row, and another process takes it over when its lease has run out.
+//! Several processes may publish changes of one user, and an idempotent producer fences no other process. So after every attempt
+//! to produce, the publisher reads the published revisions of its users from the database and produces every one that is higher
+//! than its own last one, until none is; only then it deletes the outbox row. A newer change committed before that read is
+//! thereby published after the older one; a change committed later is published later, by its own publisher. A crash anywhere
+//! leaves the row, and another process takes it over when its lease has run out.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -40,7 +40,7 @@ const TAKEOVER_ROWS: usize = 8;
 /// How often rows without a lease are looked for.
 const TAKEOVER_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Says what is handed over and what others left behind.
+/// Publishes the rows that are handed over, and those that it takes over.
 pub struct Publisher {
     pub store: Store,
     pub producer: Producer,
@@ -52,16 +52,16 @@ pub struct Publisher {
     pub traces: Traces,
 }
 
-/// What has been published during one call, and what is still to be published.
+/// The pending and the published changes of one call.
 struct Round {
     pending: Vec<RankingChange>,
-    /// Users with the revisions published of them, in the order of publishing; 0 of those who are only to be looked at.
+    /// Users with their published revisions, in the order of publishing; 0 for users of which only the database is to be asked.
     published: Vec<(UserId, i64)>,
     first: bool,
 }
 
 impl Round {
-    /// The revision last published of each user whom the call is about.
+    /// The last published revision of each user of the call.
     fn last_published(&self) -> HashMap<&UserId, i64> {
         let mut last: HashMap<&UserId, i64> = self.published.iter().map(|(user, revision)| (user, *revision)).collect();
         for change in &self.pending {
@@ -72,7 +72,7 @@ impl Round {
 }
 
 impl Publisher {
-    /// Publishes until the channel is closed and empty, or the process gives up.
+    /// Publishes until the channel is closed and empty, or the process stops.
     pub async fn run(self, mut handed_over: Arrivals) {
         let renewing = tokio::spawn(leases::renew_leases(self.store.clone(), self.leased.clone()));
         let (published, to_delete) = mpsc::unbounded_channel();
@@ -105,13 +105,13 @@ impl Publisher {
         }
         drop(published);
         if let Err(error) = deleting.await {
-            error!(%error, "said outbox rows were not deleted; they will be published again");
+            error!(%error, "published outbox rows were not deleted; they will be published again");
         }
         renewing.abort();
     }
 
-    /// Leases rows that nobody holds; gives those that can be published, and whether there may be more. An outage is no news here:
-    /// whoever writes reports it.
+    /// Takes over rows without a valid lease; returns those that can be published, and whether there may be more. An outage is
+    /// logged at debug only: the writer reports it.
     async fn take_over(&self) -> (Vec<Publication>, bool) {
         let limit = i64::try_from(TAKEOVER_ROWS).unwrap_or(i64::MAX);
         match outbox::take_over(&self.store.pool, self.store.owner, self.store.lease, limit).await {
@@ -123,19 +123,19 @@ impl Publisher {
                 rows.retain(|row| !self.leased.contains(row.id));
                 rows.iter().for_each(|row| self.leased.add(row.id));
                 if !rows.is_empty() {
-                    info!(rows = rows.len(), "took over outbox rows that nobody had published");
+                    info!(rows = rows.len(), "took over unpublished outbox rows whose lease had run out");
                     self.metrics.outbox_taken_over.inc_by(rows.len() as u64);
                 }
                 (rows, there_may_be_more)
             }
             Err(error) => {
-                debug!(%error, "could not look for outbox rows without an owner");
+                debug!(%error, "could not look for outbox rows to take over");
                 (Vec::new(), false)
             }
         }
     }
 
-    /// Says the rows' changes, looks again until nothing newer is found, then lets the rows be deleted.
+    /// Publishes the rows' changes, reads the published revisions until none is higher, then has the rows deleted.
     async fn publish(&self, rows: Vec<Publication>, published: &UnboundedSender<Vec<i64>>) {
         let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
         let mut round = Round { pending: Vec::new(), published: Vec::new(), first: true };
@@ -157,8 +157,8 @@ impl Publisher {
                 }
             };
             fault_point!("after-acks");
-            let looked = self.add_newer_revisions(&mut round).await;
-            if failure.is_none() && looked.is_ok() && round.pending.is_empty() {
+            let newer = self.add_newer_revisions(&mut round).await;
+            if failure.is_none() && newer.is_ok() && round.pending.is_empty() {
                 break;
             }
             if let Some(reason) = failure.as_ref().and_then(|error| producer::not_allowed(error, &self.topic)) {
@@ -169,10 +169,10 @@ impl Publisher {
                 self.stop.now(StopReason::Failure(format!("the Kafka producer failed for good: {reason}")));
                 return;
             }
-            if failure.is_some() || looked.is_err() {
+            if failure.is_some() || newer.is_err() {
                 self.metrics.publish_retries.inc();
-                let reason = failure.map(|error| error.to_string()).or(looked.err().map(|error| error.to_string()));
-                warn!(reason, topic = self.topic, "could not publishes all changes yet; they stay in the outbox");
+                let reason = failure.map(|error| error.to_string()).or(newer.err().map(|error| error.to_string()));
+                warn!(reason, topic = self.topic, "could not publish all changes yet; they stay in the outbox");
                 tokio::select! {
                     () = retry.wait() => {}
                     () = self.stop.abandoned() => return,
@@ -181,12 +181,15 @@ impl Publisher {
                 retry.reset();
             }
         }
-        // Whoever deletes them outlives this loop.
+        // The receiver outlives this loop.
         let _ = published.send(ids);
         self.metrics.observe_stage(Stage::Publish, started.elapsed());
     }
 
-    /// Produces what is pending, in order. What was not acknowledged stays pending; the first error is given.
+    /// Produces the pending changes, in order. Unacknowledged ones stay pending; returns the first delivery error.
+    ///
+    /// # Errors
+    /// A change cannot be encoded.
     async fn produce(&self, round: &mut Round) -> Result<Option<KafkaError>, EncodingError> {
         let pending = std::mem::take(&mut round.pending);
         let records = pending.iter().map(|change| self.record(change)).collect::<Result<Vec<_>, _>>()?;
@@ -215,7 +218,7 @@ impl Publisher {
         Ok(failure)
     }
 
-    /// Adds what is newer in the database than what was published last to what is pending.
+    /// Adds to the pending changes those whose revision in the database is higher than the last published one.
     async fn add_newer_revisions(&self, round: &mut Round) -> Result<(), sqlx::Error> {
         let (users, published): (Vec<&str>, Vec<i64>) =
             round.last_published().into_iter().map(|(user, revision)| (user.as_str(), revision)).unzip();

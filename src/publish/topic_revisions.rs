@@ -1,5 +1,5 @@
-//! What segment-changed says last of each user: the topic is read from its beginning to its present end, and of each user
-//! only the last record's revision is kept.
+//! The last record of each user on segment-changed: reads the topic from its beginning to its present end and keeps only the
+//! revision of each user's last record.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -14,16 +14,16 @@ use crate::kafka::topic_reader::{ReadError, Source, Span};
 /// The last record of a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LastRecord {
-    /// Absent where the header is missing or no number: not written by us.
+    /// `None` where the header is missing or not a number: the record is not ours.
     pub revision: Option<i64>,
     pub is_null: bool,
-    /// Where it lies and when it was written, to tell which is last if the number of partitions was changed.
+    /// With the timestamp, decides which record is last if the number of partitions was changed.
     partition: i32,
     timestamp: i64,
 }
 
 impl LastRecord {
-    /// The record with this revision, if any; for comparing.
+    /// A record with this revision, for comparisons.
     pub fn new(revision: Option<i64>, is_null: bool) -> Self {
         Self { revision, is_null, partition: 0, timestamp: 0 }
     }
@@ -33,27 +33,27 @@ impl LastRecord {
     }
 }
 
-/// What has been read of segment-changed, and where to go on.
+/// The last record of each user, and the next offset of each partition.
 pub struct TopicRevisions {
     source: Source,
-    /// The offset that each partition is read from next.
+    /// The next offset of each partition.
     next: BTreeMap<i32, i64>,
     pub users: HashMap<Box<str>, LastRecord>,
     pub records: u64,
-    /// Records whose key names no user.
+    /// Records without a valid user id as their key.
     pub unreadable: u64,
 }
 
 impl TopicRevisions {
-    /// Nothing has been read yet.
+    /// With nothing read yet.
     pub fn new(source: Source) -> Self {
         Self { source, next: BTreeMap::new(), users: HashMap::new(), records: 0, unreadable: 0 }
     }
 
-    /// Reads on up to where the topic ends now. Blocks for as long as that takes.
+    /// Reads on to the topic's present end. Blocks until it is reached.
     ///
     /// # Errors
-    /// The brokers do not answer, or do not let us read.
+    /// The brokers are unavailable or deny reading.
     pub fn read_on(&mut self) -> Result<(), ReadError> {
         let mut spans = self.source.spans()?;
         for span in &mut spans {

@@ -32,7 +32,7 @@ pub(super) async fn schema(pool: &PgPool, counts: &mut Counts, findings: &mut Fi
         IndexState::Valid => "valid",
         IndexState::Missing => "missing",
         IndexState::Invalid => "invalid",
-        IndexState::NameTaken => "something else has its name",
+        IndexState::NameTaken => "another object has its name",
     };
     if facts.index != IndexState::Valid {
         findings.add(Check::Index, "user_vectors_primarySegment_idx", counts.index);
