@@ -1,4 +1,4 @@
-//! The table of metrics is that of a running service.
+//! The documented metrics are those of a running service.
 
 use std::collections::BTreeMap;
 
@@ -51,7 +51,7 @@ async fn a_running_service_exports_exactly_the_metrics_of_the_documentation() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_waits_for_a_database_that_is_unavailable_shows_with_its_age() {
+async fn records_that_wait_for_an_unavailable_database_show_with_their_age() {
     let server = Postgres::dedicated().await;
     let mut scene = Scene::new(1).await;
     scene.database = server.upstream_after_ia().await;
@@ -62,8 +62,8 @@ async fn what_waits_for_a_database_that_is_unavailable_shows_with_its_age() {
     process.wait_for_log("partitions assigned").await;
     server.stop_immediate();
     scene.produce(&history(20, 100, 6)).await;
-    // All is read, so there is no lag, and none of it is finished.
-    eventually(DEADLINE, "the records in work age", || async {
+    // All records are read, so there is no lag, and none is finished.
+    eventually(DEADLINE, "the records in flight age", || async {
         let status = http_get(address, "/api/status").await.json();
         let is_above = |value: &serde_json::Value, least: f64| value.as_f64() > Some(least);
         status["lag"]["records"] == 0.0
@@ -74,7 +74,7 @@ async fn what_waits_for_a_database_that_is_unavailable_shows_with_its_age() {
     .await;
     server.start();
     scene.settled().await;
-    eventually(DEADLINE, "nothing waits any more", || async {
+    eventually(DEADLINE, "no record waits any more", || async {
         let status = http_get(address, "/api/status").await.json();
         status["lag"]["oldestSeconds"] == 0.0 && status["health"]["ready"] == true
     })

@@ -1,8 +1,8 @@
 //! The canonical form of a section and its hash: the last comparator between two writes of one register.
 //!
 //! The form is a JSON array: the section's name, then its kept fields in the order in which
-//! [`section`](super::section) declares them; tokens as normalised there; what is absent is `null`. It is only ever
-//! computed when two writes carry the same time, event id and decoder version, so that even a reused event id cannot
+//! [`section`](super::section) declares them; tokens as normalised there; what is absent is `null`. It is
+//! computed only when two writes carry the same time, event id and decoder version, so that even a reused event id cannot
 //! make the order of arrival show.
 
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! An event: a decoded input record. Whose it is, when it happened, and what it writes; or why a record is none.
+//! An event, which is a decoded input record: user, stamp, body and cause. Also the reasons for which a record is none.
 
 use std::fmt;
 use std::sync::Arc;
@@ -46,8 +46,8 @@ impl fmt::Display for UserId {
     }
 }
 
-/// What decides between two writes of one register: the later time, then the greater event id (bytewise), then the newer
-/// decoder. (What is left after that is decided by the content's hash, see [`super::profile`].)
+/// Orders two writes of one register: by time, then by event id (bytewise), then by decoder version. (Writes with equal
+/// stamps are ordered by the content's hash, see [`super::profile`].)
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Stamp {
     pub time: Millis,
@@ -55,7 +55,7 @@ pub struct Stamp {
     pub decoder: u16,
 }
 
-/// The version of this decoder, kept with every stamp: where a newer one reads the same event differently, it wins.
+/// The version of this decoder, kept with every stamp: if a newer decoder reads the same event differently, its reading wins.
 pub const DECODER_VERSION: u16 = 1;
 
 /// The topic's kind; it decides how a record is read.
@@ -75,10 +75,10 @@ impl Kind {
     }
 }
 
-/// What an event does to the profile of its user.
+/// The effect of an event on its user's profile.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Body {
-    /// Writes each section carried, and that the user is onboarded.
+    /// Writes each section carried and marks the user as onboarded.
     Onboarding(Vec<Section>),
     /// Writes each section carried; never empty.
     Update(Vec<Section>),
@@ -86,10 +86,10 @@ pub enum Body {
     Tombstone,
 }
 
-/// Where an event came from, for those who trace it; none of it takes part in merging.
+/// The origin of an event, for tracing. Merging ignores it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Cause {
-    /// The event's id; for a payload without an envelope its coordinates, `topic/partition/offset`.
+    /// The event's id; for a payload without an envelope the record's coordinates, `topic/partition/offset`.
     pub causation_id: Option<Arc<str>>,
     pub correlation_id: Option<Arc<str>>,
     /// W3C trace context, kept only if well-formed.
@@ -114,7 +114,7 @@ pub enum Skip {
     ForeignEventType,
     /// `isOnboardingCompleted` is false.
     NotCompleted,
-    /// A profile update without anything that is kept.
+    /// A profile update that carries none of the fields that are kept.
     NothingCarried,
 }
 
@@ -131,7 +131,7 @@ impl Skip {
     }
 }
 
-/// Why a record goes to the dead letters.
+/// Why a record is dead-lettered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Reason {
     Empty,
@@ -180,7 +180,7 @@ impl Reason {
     }
 }
 
-/// A record that cannot be applied. `detail` names the place and the rule, never a value: it goes into headers and logs.
+/// Why a record cannot be applied. `detail` names the place and the rule, never a value: it goes into headers and logs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejection {
     pub reason: Reason,
@@ -188,17 +188,17 @@ pub struct Rejection {
 }
 
 impl Rejection {
-    /// `detail` must not contain anything of the record's content.
+    /// `detail` must not contain any of the record's content.
     pub fn new(reason: Reason, detail: impl Into<String>) -> Self {
         Self { reason, detail: detail.into() }
     }
 
-    /// The platform does not know the user.
+    /// The user is not in the platform's table `users`.
     pub fn unknown_user() -> Self {
         Self::new(Reason::UnknownUser, "there is no such row in users")
     }
 
-    /// The database will never take the event; `detail` names code and constraint.
+    /// The database refuses the event permanently; `detail` names SQLSTATE and constraint.
     pub fn by_database(detail: String) -> Self {
         Self::new(Reason::RejectedByDatabase, detail)
     }

@@ -1,4 +1,4 @@
-//! One user's events folded into the user's state: what to write and what to publish. Pure; the heart of the service.
+//! Folds one user's events into the user's state: the result is the write and the change to publish. The heart of the service.
 
 use std::sync::Arc;
 
@@ -12,11 +12,11 @@ use super::scoring::{self, Catalog, RankedSegment};
 use super::section::SectionKind;
 use super::state::State;
 
-/// What a fold may know besides the user's events and state.
+/// The input of a fold besides the user's events and state.
 #[derive(Debug, Clone, Copy)]
 pub struct Context<'a> {
     pub catalog: &'a Catalog,
-    /// The database's clock, Unix time in ms: where the next revision starts, if it is not behind the last one.
+    /// The database's clock, Unix time in ms. The next revision is this, or the last revision + 1 if that is higher.
     pub clock_ms: i64,
     pub publishing: Publishing,
 }
@@ -25,15 +25,17 @@ pub struct Context<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Publishing {
     Immediate,
-    /// Not yet: the state remembers the job, and whoever writes next of the user, or the job's end, says the net change.
+    /// Not yet: the state remembers the job. The net change is published by the user's next immediate fold or, if none
+    /// comes first, when the job ends.
     Deferred(DeferringJob),
 }
 
-/// A job that writes deferred.
+/// A job with deferred publishing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeferringJob {
     pub id: Uuid,
-    /// Whether its end says what it changed. If not, a user left to another job's end stays with that job.
+    /// Whether the job publishes its changes when it ends. If not, a user that waits for the end of another job keeps
+    /// waiting for that job.
     pub publishes_at_end: bool,
 }
 
@@ -50,7 +52,7 @@ pub struct JobCause {
     pub trigger: Trigger,
 }
 
-/// What made a new ranking.
+/// The cause of a new ranking.
 #[derive(Debug, Clone, Copy)]
 enum Origin<'a> {
     Event(&'a Event),
@@ -60,33 +62,33 @@ enum Origin<'a> {
 /// The result of a fold.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fold {
-    /// In the order in which the events were given.
+    /// One an event, in the order of the events.
     pub outcomes: Vec<Outcome>,
-    /// Absent when no register changed: then nothing is written and nothing published.
+    /// `None` if no register changed: nothing is written and nothing is published.
     pub write: Option<Write>,
 }
 
-/// What to write, all of it in one transaction.
+/// The write of a fold; all of it belongs in one transaction.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Write {
     pub state: State,
     pub row: RowWrite,
     pub change: Option<RankingChange>,
-    /// The profile's budget is in a currency that the catalog does not know, and was taken as EUR.
+    /// The profile's budget is in a currency that the catalog does not list, and was taken as EUR.
     pub unknown_currency: bool,
 }
 
-/// What to do with the user's row in `user_vectors`.
+/// The write to the user's row in `user_vectors`.
 #[derive(Debug, Clone, PartialEq)]
 pub enum RowWrite {
-    /// Not onboarded yet: there is no row of ours.
+    /// Not onboarded yet: the row is not touched.
     Leave,
     Upsert(RowContent),
-    /// Erased: the row goes, or only our columns where the vector is a learned one.
+    /// Erased: the row is deleted; where the vector is a learned one, our columns become null instead.
     Remove,
 }
 
-/// The user was already scored with a newer catalog; scoring with ours would flip segments back.
+/// The user was already scored with a newer catalog. Scoring with an older one would flip segments back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a user was scored with catalog version {stored}, newer than version {ours} of this process")]
 pub struct NewerCatalog {
@@ -94,7 +96,7 @@ pub struct NewerCatalog {
     pub ours: u32,
 }
 
-/// Folds `events` into `prior`. Their order shows in the outcomes only, never in the state.
+/// Folds `events` into `prior`. Their order affects the outcomes only, never the state.
 ///
 /// # Errors
 /// The user was scored with a newer catalog.
@@ -113,7 +115,7 @@ pub fn fold(user: &UserId, prior: State, events: &[&Event], context: &Context<'_
     Ok(Fold { outcomes, write: Some(write) })
 }
 
-/// Scores a user's profile anew, without an event; nothing for a user who is not onboarded.
+/// Scores a user's profile anew, without an event. `None` for a user that is not onboarded.
 ///
 /// # Errors
 /// As [`fold`].
@@ -136,7 +138,8 @@ fn logical_time_if_onboarded(profile: &Profile) -> Option<Millis> {
     profile.onboarded().and_then(|_| profile.logical_time())
 }
 
-/// The write for a user who is onboarded: scored anew, said if the ranked segments differ from those last published.
+/// The write for an onboarded user: the profile is scored anew. It has a change if the ranked segments differ from those
+/// last published and publishing is immediate.
 fn scored(
     user: &UserId,
     mut state: State,
@@ -168,7 +171,7 @@ fn scored(
     Ok(Write { state, row: RowWrite::Upsert(row), change, unknown_currency: segmentation.unknown_currency })
 }
 
-/// The write for a user who is not onboarded (any more): a tombstone if anything had been published.
+/// The write for a user that is not onboarded (any more). Its change is a tombstone if a ranking was published last.
 fn unscored(user: &UserId, mut state: State, erased: bool, context: &Context<'_>) -> Write {
     let row = if erased { RowWrite::Remove } else { RowWrite::Leave };
     let published = state.last_published.as_ref().and_then(ChangeBody::ranking).is_some();
@@ -177,7 +180,7 @@ fn unscored(user: &UserId, mut state: State, erased: bool, context: &Context<'_>
     Write { state, row, change, unknown_currency: false }
 }
 
-/// Makes `publishing` the last of `state`; gives the change to publish.
+/// Makes `body` the last published of `state`, and returns the change to publish.
 fn publish(user: &UserId, state: &mut State, body: ChangeBody, context: &Context<'_>) -> RankingChange {
     state.revision = state.revision.saturating_add(1).max(context.clock_ms);
     state.last_published = Some(body.clone());
@@ -209,7 +212,7 @@ fn new_ranking(
     }
 }
 
-/// Where a change came from, as it is published.
+/// The cause of a change, as it is published.
 struct Provenance {
     trigger: Trigger,
     causation_id: Option<Arc<str>>,
@@ -245,7 +248,7 @@ impl Origin<'_> {
     }
 }
 
-/// What the engine reads of `profile`.
+/// The engine's input from `profile`.
 pub fn engine_input(profile: &Profile, logical_time: Millis) -> scoring::Input<'_> {
     use super::section::Section;
     macro_rules! section {

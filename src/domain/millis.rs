@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use super::event::Millis;
 
 impl Millis {
-    /// The same instant in UTC; the epoch for what lies outside the range that a `Millis` is meant to hold.
+    /// The same instant in UTC; the epoch for a value beyond the years that `time` can represent.
     pub fn to_utc(self) -> OffsetDateTime {
         let (seconds, millis) = (self.0.div_euclid(1000), self.0.rem_euclid(1000));
         // A remainder of a thousand fits.
@@ -46,7 +46,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_record_can_say_is_written_all_the_same() {
+    fn times_beyond_the_accepted_range_are_written_too() {
         assert_eq!(Millis(i64::MAX).to_string(), "1970-01-01T00:00:00.000Z");
         assert_eq!(Millis(-1).to_string(), "1969-12-31T23:59:59.999Z");
     }

@@ -1,7 +1,7 @@
-//! The state of a user's profile: one last-writer-wins register a section, one for "is onboarded", and `erasedAt`.
+//! A user's profile: one last-writer-wins register for each section, one for "is onboarded", and `erasedAt`.
 //!
 //! Merging is commutative, associative and idempotent, so a profile is a pure function of the *set* of events accepted:
-//! neither their order, nor duplicates, nor batch boundaries show in it. Pure: no clock, no I/O.
+//! neither their order, nor duplicates, nor batch boundaries make a difference.
 
 use std::cmp::Ordering;
 
@@ -9,14 +9,14 @@ use super::canonical;
 use super::event::{Body, Event, Millis, Stamp};
 use super::section::{Section, SectionKind};
 
-/// What merging one event did.
+/// The outcome of merging one event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Outcome {
-    /// At least one register was won.
+    /// The event won at least one register.
     Applied,
-    /// Every stamp was already held: a duplicate.
+    /// Every register already holds the event's write: a duplicate.
     Unchanged,
-    /// Nothing was won, and at least one register was lost to a newer write or an erasure.
+    /// The event won no register, and lost at least one to a newer write or an erasure.
     Stale,
 }
 
@@ -57,13 +57,13 @@ impl Profile {
         profile
     }
 
-    /// The profile of a user of whom nothing is known but one onboarding.
+    /// The profile that one onboarding event makes.
     pub fn of_onboarding(stamp: &Stamp, sections: Vec<Section>) -> Self {
         let registers = sections.into_iter().map(|section| Register { stamp: stamp.clone(), section });
         Self::new(registers, Some(stamp.clone()))
     }
 
-    /// The same profile with another time of its newest tombstone, before which nothing in it may have been stamped.
+    /// The same profile with this time of its newest tombstone. All its stamps must be newer.
     pub fn with_erased_at(self, erased_at: Option<Millis>) -> Self {
         Self { erased_at, ..self }
     }
@@ -97,7 +97,7 @@ impl Profile {
         }
     }
 
-    /// The stamp of the onboarding that holds; `None` while the user is not onboarded (any more).
+    /// The stamp of the newest onboarding; `None` while the user is not onboarded (any more).
     pub fn onboarded(&self) -> Option<&Stamp> {
         self.onboarded.as_ref()
     }
@@ -107,12 +107,12 @@ impl Profile {
         self.erased_at
     }
 
-    /// The newest time among all registers: "now", as far as this profile goes.
+    /// The newest time among all registers. It takes the place of the wall clock for this profile.
     pub fn logical_time(&self) -> Option<Millis> {
         self.registers().map(|register| &register.stamp).chain(&self.onboarded).map(|stamp| stamp.time).max()
     }
 
-    /// Merges one event. The event's own order among others makes no difference to the profile.
+    /// Merges one event. The order in which events are merged makes no difference to the profile.
     pub fn merge(&mut self, event: &Event) -> Outcome {
         let stamp = &event.stamp;
         let (sections, onboards) = match &event.body {
@@ -159,7 +159,7 @@ impl Profile {
         }
     }
 
-    /// How a write compares to what is held: greater wins, less has lost. `to_held` is `None` where nothing is held.
+    /// Compares a write to the register it meets: greater wins, less loses. `to_held` is `None` where there is no register.
     fn contest(&self, stamp: &Stamp, to_held: Option<Ordering>) -> Ordering {
         let is_erased = self.erased_at.is_some_and(|erased_at| stamp.time <= erased_at);
         if is_erased { Ordering::Less } else { to_held.unwrap_or(Ordering::Greater) }

@@ -1,4 +1,4 @@
-//! What is published to the recommenders: a user's new ranking against the one published before it.
+//! A change to publish on segment-changed: a user's new and previous ranking, or a tombstone.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::event::{Millis, UserId};
 use super::scoring::RankedSegment;
 
-/// What made a change of assignment.
+/// The cause of a new ranking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Trigger {
     Onboarding,
@@ -37,12 +37,12 @@ pub struct ScoredSegment {
     pub score: f64,
 }
 
-/// Everything that body a ranking once more needs, but for the user and the revision.
+/// A new ranking with its cause: all of a change but the user and the revision, so that the change can be published again.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NewRanking {
-    /// The ranking published before this one, best first; empty where nothing or a tombstone was.
+    /// The ranking published before this one, best first; empty if that was a tombstone or if there was none.
     pub previous: Vec<ScoredSegment>,
-    /// The ranking said, best first.
+    /// The new ranking, best first.
     pub ranking: Vec<RankedSegment>,
     pub catalog_version: u32,
     /// The profile's logical time.
@@ -51,11 +51,11 @@ pub struct NewRanking {
     pub causation_id: Option<Arc<str>>,
     pub correlation_id: Option<Arc<str>>,
     pub traceparent: Option<Arc<str>>,
-    /// The job that made the change, if one did.
+    /// The job that caused the change, if a job did.
     pub replay_id: Option<Arc<str>>,
 }
 
-/// What a record on segment-changed says.
+/// The body of a change.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum ChangeBody {
     /// Shared by the state, the outbox row and the publisher.
@@ -65,7 +65,7 @@ pub enum ChangeBody {
 }
 
 impl ChangeBody {
-    /// The new_ranking of a ranking.
+    /// The new ranking; `None` for a tombstone.
     pub fn ranking(&self) -> Option<&Arc<NewRanking>> {
         match self {
             Self::Ranking(new_ranking) => Some(new_ranking),
@@ -74,11 +74,11 @@ impl ChangeBody {
     }
 }
 
-/// One thing to publish: it has one event id and is the same for ever.
+/// A change to publish. It has one event id and never changes: publishing it again repeats it byte for byte.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RankingChange {
     pub user: UserId,
-    /// Per user, increasing; about the Unix time in ms at which the change was made.
+    /// Increases with each change of the user; close to the Unix time in ms at which the change was made.
     pub revision: i64,
     pub body: ChangeBody,
 }

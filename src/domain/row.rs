@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::event::Millis;
 use super::scoring::{Catalog, RankedSegment, Segmentation};
 
-/// The columns of `user_vectors` that are ours.
+/// The values of our columns in `user_vectors`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RowContent {
     /// Best first.
@@ -17,7 +17,7 @@ pub struct RowContent {
 }
 
 impl RowContent {
-    /// The row for a user whose profile's newest stamp is at `logical_time`.
+    /// The row of a user whose profile has this logical time.
     pub fn new(segmentation: &Segmentation, catalog: &Catalog, logical_time: Millis) -> Self {
         let assigned_at = logical_time.to_string().into();
         let segments =
@@ -36,7 +36,7 @@ impl RowContent {
     }
 }
 
-/// An assignment as rows and records show it: the reasons as texts for the traveller.
+/// A ranked segment as rows and records show it: the reasons are texts for the traveller.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ShownSegment {
@@ -49,7 +49,7 @@ pub struct ShownSegment {
 }
 
 impl ShownSegment {
-    /// The assignment with the texts that `catalog` has for its reasons.
+    /// The ranked segment with the catalog's texts for its reasons.
     pub fn new(ranked: &RankedSegment, assigned_at: &Arc<str>, catalog: &Catalog) -> Self {
         Self {
             segment: Arc::clone(&ranked.segment),

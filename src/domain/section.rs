@@ -1,11 +1,11 @@
-//! The content of each section of a profile: what is kept of an event, and nothing more.
+//! The content of each section of a profile: the fields of an event that are kept, and no others.
 //!
-//! Values arrive here already validated and normalised by the decoders; unknown fields never get this far.
+//! The decoders have validated and normalised the values, and dropped unknown fields.
 
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
-/// A word a producer uses for a kind of travel, an interest, a level…: trimmed, upper-cased, never blank, without NUL.
+/// A producer's word for a kind of travel, an interest, a level…: trimmed, upper-cased, never blank, without NUL.
 ///
 /// Unknown words are kept: the engine ignores them, a later catalog may not.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -90,7 +90,7 @@ pub struct Climate {
     pub preferences: Vec<Token>,
 }
 
-/// Section `destinations`. Of it only the presence counts; a backfilled NULL is written as not stated.
+/// Section `destinations`. Only its presence counts; a backfilled NULL is written as not stated.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Destinations {
     pub stated: bool,
@@ -139,7 +139,7 @@ pub enum Section {
     Quality(Quality),
 }
 
-/// Which section; its number is its place in the documented order and in stored states, so it never changes.
+/// The kind of a section. Its number is its place in the documented order and in stored states, so it never changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SectionKind {
     Budget = 0,
@@ -155,7 +155,7 @@ pub enum SectionKind {
 }
 
 impl SectionKind {
-    /// In their order.
+    /// All, in their order.
     pub const ALL: [Self; 10] = [
         Self::Budget,
         Self::Travel,

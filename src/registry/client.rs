@@ -1,4 +1,4 @@
-//! Asking a registry over HTTP, in Confluent's API, and telling what its answers mean.
+//! Requests to a schema registry over HTTP (Confluent's API), and the meaning of its answers.
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -20,17 +20,17 @@ use crate::codec::framed::SchemaName;
 /// How to reach the registry.
 #[derive(Clone)]
 pub struct ClientSettings {
-    /// Where its API begins, without a slash at the end and without credentials.
+    /// The root of its API, without a slash at the end and without credentials.
     pub url: String,
     /// Name and password for HTTP Basic.
     pub login: Option<(String, String)>,
-    /// A PEM file with the trusted authorities, in the place of the system's.
+    /// A PEM file with the authorities that are trusted instead of the system's.
     pub ca: Option<PathBuf>,
-    /// How long one answer may take.
+    /// The deadline of a request.
     pub timeout: Duration,
 }
 
-/// Why there is no client.
+/// Why a client cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     #[error("registry.ca {path}: {reason}")]
@@ -39,16 +39,16 @@ pub enum ClientError {
     Http(String),
 }
 
-/// Why the registry did not give what it was asked for.
+/// Why a request failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
-    /// It says itself that it has no such thing.
+    /// The registry itself reports that it does not have the subject, version or schema.
     #[error("the registry does not have it: {0}")]
     NotFound(String),
-    /// It says itself that it does not take this.
+    /// The registry itself refuses the request.
     #[error("the registry refuses it: {0}")]
     Refused(String),
-    /// Anything else: no answer, an error of its own or of something before it, refused credentials.
+    /// Anything else: no answer, an error of the registry or of a proxy before it, refused credentials.
     #[error("{0}")]
     Unavailable(String),
 }
@@ -57,36 +57,36 @@ pub enum Failure {
 #[derive(Debug, Clone)]
 pub struct Client {
     registry: SrSettings,
-    /// A registry is small, and may just be coming back.
+    /// Limits the load on a registry that is small, or just recovering from an outage.
     at_once: Arc<Semaphore>,
 }
 
-/// How many questions are under way at once.
+/// The most concurrent requests.
 const AT_ONCE: usize = 4;
 
-/// An id that no registry has counted up to.
-const NOBODYS_ID: u32 = i32::MAX.cast_unsigned();
+/// An id that no registry has assigned.
+const UNASSIGNED_ID: u32 = i32::MAX.cast_unsigned();
 
-/// How many schemas one may refer to, in all.
+/// The most schemas that one may refer to, directly and indirectly.
 const MOST_REFERENCES: usize = 64;
 
 impl Client {
-    /// A client for this registry. Nothing is asked yet.
+    /// A client for this registry. Sends no request.
     ///
     /// # Errors
     /// The file of authorities cannot be used.
     pub fn new(settings: &ClientSettings) -> Result<Self, ClientError> {
-        // Refused only where a provider is there already.
+        // An error means that a provider is installed already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut http = reqwest::Client::builder()
             .user_agent(concat!("segmenter/", env!("CARGO_PKG_VERSION")))
-            // Credentials go nowhere but where they were configured for.
+            // Credentials are sent only to the configured address.
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy();
         if let Some(path) = &settings.ca {
             let unusable = |reason: String| ClientError::Authorities { path: path.display().to_string(), reason };
             let pem = std::fs::read(path).map_err(|error| unusable(error.to_string()))?;
-            let authorities = reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| unusable(words(&error)))?;
+            let authorities = reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| unusable(text(&error)))?;
             if authorities.is_empty() {
                 return Err(unusable("holds no certificate".to_owned()));
             }
@@ -104,8 +104,8 @@ impl Client {
     /// The schema of this name.
     ///
     /// # Errors
-    /// [`Failure::NotFound`] only where the registry itself says so, in its own words: the 404 of something before it, or of
-    /// an address that is not a registry's, is none.
+    /// [`Failure::NotFound`] only where the registry itself reports it in its own format. The 404 of a proxy, or of an address
+    /// that is not a registry's, is [`Failure::Unavailable`].
     pub async fn schema(&self, name: SchemaName) -> Result<RegisteredSchema, Failure> {
         let _permit = self.at_once.acquire().await;
         match name {
@@ -114,17 +114,21 @@ impl Client {
                 let answer = get_schema_by_guid(&guid.to_string(), &self.registry).await;
                 match answer.map_err(|error| (failure(&error), is_bare_404(&error))) {
                     Ok(schema) => Ok(schema),
-                    // A registry without GUIDs does not know the question. It is one if it knows the other.
-                    Err((Failure::Unavailable(_), true)) => Err(self.as_a_registry().await?),
+                    // A registry without GUIDs does not know this path. A request by id shows whether it is a registry at all.
+                    Err((Failure::Unavailable(_), true)) => Err(self.no_guids_if_registry().await?),
                     Err((failure, _)) => Err(failure),
                 }
             }
         }
     }
 
-    async fn as_a_registry(&self) -> Result<Failure, Failure> {
-        match get_schema_by_id(NOBODYS_ID, &self.registry).await.map_err(|error| failure(&error)) {
-            Ok(_) | Err(Failure::NotFound(_)) => Ok(Failure::NotFound("it knows no GUIDs".to_owned())),
+    /// [`Failure::NotFound`] if the address is a registry's.
+    ///
+    /// # Errors
+    /// As [`Self::schema`].
+    async fn no_guids_if_registry(&self) -> Result<Failure, Failure> {
+        match get_schema_by_id(UNASSIGNED_ID, &self.registry).await.map_err(|error| failure(&error)) {
+            Ok(_) | Err(Failure::NotFound(_)) => Ok(Failure::NotFound("it has no GUIDs".to_owned())),
             Err(failure) => Err(failure),
         }
     }
@@ -136,9 +140,9 @@ impl Client {
     pub async fn referenced(&self, references: &[RegisteredReference]) -> Result<Vec<String>, Failure> {
         let mut texts = Vec::new();
         let mut seen: Vec<(String, u32)> = Vec::new();
-        // From the last to the first: what a schema refers to comes to stand before it once the list is turned round.
-        let mut left: Vec<RegisteredReference> = references.to_vec();
-        while let Some(reference) = left.pop() {
+        // Read from the last to the first, then reversed: so a schema comes after those that it refers to.
+        let mut pending: Vec<RegisteredReference> = references.to_vec();
+        while let Some(reference) = pending.pop() {
             let key = (reference.subject.clone(), reference.version);
             if seen.contains(&key) {
                 continue;
@@ -150,7 +154,7 @@ impl Client {
             let _permit = self.at_once.acquire().await;
             let found = get_referenced_schema(&self.registry, &reference).await.map_err(|error| failure(&error))?;
             texts.push(found.schema);
-            left.extend(found.references);
+            pending.extend(found.references);
         }
         texts.reverse();
         Ok(texts)
@@ -176,11 +180,11 @@ impl Client {
         Ok(schemas)
     }
 
-    /// The id of an Avro schema under `subject`, which is registered there unless it is already. Where it is, no right to
-    /// write is needed.
+    /// The id of an Avro schema under `subject`. Registers the schema unless it is registered already; then no write permission
+    /// is needed.
     ///
     /// # Errors
-    /// [`Failure::Refused`] where the registry does not take it, say because it is not compatible with an earlier version.
+    /// [`Failure::Refused`] where the registry refuses the schema, for example as incompatible with an earlier version.
     pub async fn register(&self, subject: &str, schema: &str) -> Result<u32, Failure> {
         let body = serde_json::json!({"schema": schema, "schemaType": "AVRO"}).to_string();
         let known = perform_sr_call(&self.registry, SrCall::PostForVersion(subject, &body)).await;
@@ -197,8 +201,8 @@ impl Client {
 }
 
 fn failure(error: &SRCError) -> Failure {
-    let Some(raw) = raw(error) else { return Failure::Unavailable(with_hint(words(error))) };
-    // Of Confluent's codes the first three digits are the status.
+    let Some(raw) = raw(error) else { return Failure::Unavailable(with_hint(text(error))) };
+    // The first three digits of Confluent's codes are the HTTP status.
     match (raw.error_code, raw.error_code / 100) {
         (_, 404) => Failure::NotFound(raw.message.clone()),
         (409 | 422, _) | (_, 409 | 422) => Failure::Refused(raw.message.clone()),
@@ -207,12 +211,12 @@ fn failure(error: &SRCError) -> Failure {
     }
 }
 
-/// Which setting has to do with the words, if one has.
-fn with_hint(words: String) -> String {
-    if words.contains("invalid peer certificate") {
-        format!("{words}; registry.ca names the authorities that are trusted")
+/// Names the setting that the error text is about, if there is one.
+fn with_hint(text: String) -> String {
+    if text.contains("invalid peer certificate") {
+        format!("{text}; registry.ca names the authorities that are trusted")
     } else {
-        words
+        text
     }
 }
 
@@ -220,22 +224,22 @@ fn raw(error: &SRCError) -> Option<&RawError> {
     error.source()?.downcast_ref()
 }
 
-/// A 404 that is not in a registry's words.
+/// A 404 that is not in a registry's format.
 fn is_bare_404(error: &SRCError) -> bool {
     raw(error).is_some_and(|raw| raw.error_code == 0) && error.error.contains("404")
 }
 
-/// The error and what caused it; the innermost says the most.
-fn words(error: &(dyn Error + 'static)) -> String {
-    let mut words = match error.downcast_ref::<SRCError>() {
+/// The error and its causes; the innermost is the most specific.
+fn text(error: &(dyn Error + 'static)) -> String {
+    let mut text = match error.downcast_ref::<SRCError>() {
         Some(error) => error.error.clone(),
         None => error.to_string(),
     };
     let mut source = error.source();
     while let Some(inner) = source {
-        words.push_str(": ");
-        words.push_str(&inner.to_string());
+        text.push_str(": ");
+        text.push_str(&inner.to_string());
         source = inner.source();
     }
-    words
+    text
 }

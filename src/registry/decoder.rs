@@ -1,5 +1,5 @@
-//! Decoding for commands that read topics: as the live service decodes, but with an operator who waits for the schema
-//! registry no longer than a minute.
+//! Decoding for commands that read topics: as in the live service, but an unavailable schema registry ends the command after
+//! a minute.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -9,20 +9,20 @@ use crate::codec::{Decoded, Limits, RawRecord};
 use crate::runtime::halt::Halt;
 use crate::runtime::stop::Stop;
 
-/// Longer than the registry may say that it does not have a schema before that is taken for certain.
+/// Longer than the 30 s after which a missing schema is unknown.
 const UNAVAILABLE_DEADLINE: Duration = Duration::from_secs(60);
 
-/// What decoding needs.
+/// The means of decoding.
 #[derive(Debug, Clone)]
 pub struct Decoder {
-    /// Where schemas are asked for that records only name.
+    /// Has the schemas that records only name.
     pub registry: Option<Registry>,
     pub limits: Limits,
     pub stop: Stop,
 }
 
 impl Decoder {
-    /// Decides what a record is; `header` is the one that may name its schema.
+    /// Decodes a record; `header` is the value of the header that may name its schema.
     ///
     /// # Errors
     /// The registry is unavailable, or a stop was requested meanwhile.
@@ -31,7 +31,7 @@ impl Decoder {
             let schema = match (decode_with(self.registry.as_ref(), record, header, &self.limits), &self.registry) {
                 (Ok(decoded), _) => return Ok(decoded),
                 (Err(schema), Some(registry)) => (schema, registry),
-                (Err(schema), None) => return Err(Halt::Failed(format!("no registry was asked for {schema}"))),
+                (Err(schema), None) => return Err(Halt::Failed(format!("no registry is configured for {schema}"))),
             };
             let (schema, registry) = schema;
             let last = Mutex::new(String::new());

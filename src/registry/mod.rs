@@ -1,12 +1,13 @@
-//! The edge of decoding: schemas that a value only names, asked of a registry and kept.
+//! Schemas that a record's value only names: requested from a schema registry and cached.
 //!
 //! ```text
-//! client     what is asked over HTTP, and what the answers mean
+//! client     requests over HTTP, and the meaning of the answers
+//! decoder    decoding for commands that read topics
 //! ```
 //!
-//! A schema that was found is kept for ever, for its name never means another. Nothing is decided from a failure but one:
-//! where the registry has published for 30 s that it has no such schema, it is unknown, and that is remembered for 60 s. No
-//! answer, or one that is not the registry's own, decides nothing; it is asked again for as long as it takes.
+//! A schema that was found is cached for ever, since its name never means another one. A schema is unknown once the registry
+//! has reported for 30 s that it does not have it; that is cached for 60 s. Without an answer, or with one that is not the
+//! registry's own, the request is repeated without an end, and the record waits.
 
 pub mod client;
 pub mod decoder;
@@ -24,26 +25,26 @@ use crate::domain::event::{Reason, Rejection};
 use crate::runtime::retry::Retry;
 pub use client::{Client, ClientError, ClientSettings, Failure};
 
-/// How long the registry has to say that it does not have a schema: a producer may be about to register it.
+/// How long the registry must report a schema as missing before it is unknown: a producer may be about to register it.
 const UNKNOWN_AFTER: Duration = Duration::from_secs(30);
-/// How long an unknown schema is not asked for again.
+/// How long an unknown schema is not requested again.
 const REMEMBERED: Duration = Duration::from_secs(60);
 
 /// How a datum is written.
 #[derive(Debug)]
 pub enum Writer {
     Avro(Box<WriterSchema>),
-    /// The datum is JSON text; what its schema says is not held against it.
+    /// The datum is JSON text. It is not validated against the registered schema.
     Json,
 }
 
-/// What the registry answered.
+/// The answer of the registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
     Found,
-    /// It does not have the schema, or has one that no datum can be read with.
+    /// The registry does not have the schema, or no datum can be read with it.
     Unknown,
-    /// It did not answer, or not to the question.
+    /// The registry did not answer, or the answer was not its own.
     Unavailable(String),
 }
 
@@ -57,7 +58,7 @@ impl Answer {
     }
 }
 
-/// A registry's schemas. Cheap to clone; all clones share what is kept.
+/// A registry's schemas. Cheap to clone; all clones share the cache.
 #[derive(Debug, Clone)]
 pub struct Registry(Arc<Inner>);
 
@@ -74,12 +75,11 @@ struct Unknown {
     why: String,
 }
 
-/// Decides what a record is whose value may name a schema of `registry`, in itself or in `header`, the value of
-/// [`SCHEMA_HEADER`](crate::codec::framed::SCHEMA_HEADER). Total, as [`decode`](decode()) is, but for a schema that has to be
-/// learnt first.
+/// Decodes a record whose value may name a schema of `registry`, in itself or in `header`, the value of
+/// [`SCHEMA_HEADER`](crate::codec::framed::SCHEMA_HEADER). Total, as [`decode`](decode()) is, once the schema is cached.
 ///
 /// # Errors
-/// The name of the schema to [`learn`](Registry::learn), after which this is to be asked again.
+/// The name of a schema that is not cached: call [`learn`](Registry::learn) with it, then decode again.
 pub fn decode_with(
     registry: Option<&Registry>,
     record: &RawRecord<'_>,
@@ -108,7 +108,7 @@ pub fn decode_with(
 }
 
 impl Registry {
-    /// The schemas that `client` can be asked for; none is known yet.
+    /// The schemas of the registry that `client` reaches. The cache is empty.
     pub fn new(client: Client) -> Self {
         Self(Arc::new(Inner { client, known: RwLock::default(), unknown: Mutex::default() }))
     }
@@ -117,7 +117,7 @@ impl Registry {
         &self.0.client
     }
 
-    /// Asks until it is decided whether the schema can be read with; `on_answer` is told of every answer.
+    /// Requests the schema until it is found or unknown. Calls `on_answer` with each answer.
     pub async fn learn(&self, schema: SchemaName, on_answer: impl Fn(&Answer)) {
         let mut retry = Retry::forever();
         let mut missing_since = None;
@@ -140,14 +140,14 @@ impl Registry {
                         return self.remember_unknown(schema, format!("the registry has no {schema}"));
                     }
                 }
-                // Whether it has been missing all the while is not known.
+                // The registry may have had the schema meanwhile.
                 Answer::Unavailable(_) => missing_since = None,
             }
             retry.wait().await;
         }
     }
 
-    /// One question: the writer, or nothing if the registry does not have it.
+    /// One request: the writer, or `None` if the registry has none that can be used.
     async fn ask(&self, schema: SchemaName) -> Result<Option<Writer>, String> {
         let registered = match self.0.client.schema(schema).await {
             Ok(registered) => registered,
@@ -196,7 +196,7 @@ impl Registry {
     fn remember_unknown(&self, schema: SchemaName, why: String) {
         let now = Instant::now();
         let mut unknown = self.0.unknown.lock().unwrap_or_else(PoisonError::into_inner);
-        // What is forgotten goes, so that the names of a hostile producer do not pile up.
+        // Expired names are dropped, so that a hostile producer's names do not accumulate.
         unknown.retain(|_, unknown| unknown.until > now);
         unknown.insert(schema, Unknown { until: now + REMEMBERED, why });
     }

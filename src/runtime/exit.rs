@@ -11,13 +11,13 @@ pub enum Exit {
     Usage = 2,
     /// A precondition does not hold: the schema is behind, the data is newer than this program.
     Refused = 3,
-    /// It finished, and there are findings.
+    /// The command finished and has findings.
     Findings = 4,
-    /// A flood of rejected records.
+    /// A poison flood: a rejection run that is too long.
     Flood = 5,
     /// A dependency is unavailable.
     DependencyUnavailable = 75,
-    /// Interrupted, with what was done safely recorded.
+    /// Interrupted; the work that is done is recorded.
     Interrupted = 130,
 }
 

@@ -1,7 +1,7 @@
-//! The points at which a test may pause or kill the process. Nothing is left of them in a build without `failpoints`.
+//! Points at which a test may pause or kill the process. A build without the feature `failpoints` has none of them.
 
-/// A point named by a literal. What a test puts on `NAME-reached` is done first, so that it can print there that the
-/// process is at the point, and then pause at `NAME`: one point alone could only do one of both in a visit.
+/// A point named by a literal. It is two points, since one performs a single action a visit: at `NAME-reached` a test has
+/// the process print that it is there, at `NAME` it has it pause.
 macro_rules! fault_point {
     ($name:literal) => {
         fail::fail_point!(concat!($name, "-reached"));

@@ -1,14 +1,14 @@
-//! Why a command that works through something ended before its end.
+//! Why a command ended before its work was done.
 
 use super::exit::Exit;
 
-/// Why it ended. What was done is recorded; the text is for the operator.
+/// Why a command ended early. The work that is done is recorded; the text is for the operator.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Halt {
-    /// A dependency did not answer for as long as somebody who watches would wait.
+    /// A dependency stayed unavailable past the deadline of an interactive command.
     #[error("{0}")]
     Unavailable(String),
-    #[error("interrupted; what was done is recorded, and the rest can be done later")]
+    #[error("interrupted; the work that is done is recorded, and the rest can be done later")]
     Interrupted,
     #[error("{0}")]
     Refused(String),

@@ -1,4 +1,4 @@
-//! Whether the process is ready and alive, as its parts report it.
+//! Readiness and liveness of the process, as its parts report them.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,7 +17,7 @@ struct Inner {
     beats: BTreeMap<&'static str, Instant>,
 }
 
-/// What is reported of the process.
+/// The health of the process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct HealthReport {
     pub ready: bool,
@@ -25,7 +25,7 @@ pub struct HealthReport {
     pub components: Vec<ComponentReport>,
 }
 
-/// What is reported of one component.
+/// The health of one component.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ComponentReport {
     pub component: &'static str,
@@ -34,12 +34,12 @@ pub struct ComponentReport {
     pub reason: Option<String>,
 }
 
-/// How long a loop may be silent before the process counts as stalled. Longer than a rebalance may take to drain and to
-/// find its start positions; an outage does not silence a loop.
+/// How long a loop may go without a beat before the process counts as stalled. Longer than a rebalance may take to drain and
+/// to find its start positions; a loop beats during an outage too.
 const LONGEST_SILENCE: Duration = Duration::from_secs(150);
 
 impl Health {
-    /// Announces components that are not ready until they say so.
+    /// Adds components that are not ready until they report it.
     pub fn expect(&self, components: &[&'static str]) {
         let mut inner = self.lock();
         for component in components {
@@ -51,17 +51,17 @@ impl Health {
         self.lock().components.insert(component, None);
     }
 
-    /// The reason is shown to whoever asks, so it holds no secrets and no personal data.
+    /// The reason is public, so it must hold no secrets and no personal data.
     pub fn set_not_ready(&self, component: &'static str, reason: impl Into<String>) {
         self.lock().components.insert(component, Some(reason.into()));
     }
 
-    /// A loop says that it is going round.
+    /// Records that a loop is running; called once a round.
     pub fn beat(&self, of: &'static str) {
         self.lock().beats.insert(of, Instant::now());
     }
 
-    /// The state of everything now.
+    /// The health at this moment.
     pub fn report(&self) -> HealthReport {
         self.report_at(Instant::now())
     }
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_process_is_ready_once_every_component_expected_has_published_so() {
+    fn the_process_is_ready_once_every_expected_component_is() {
         let health = Health::default();
         health.expect(&["kafka", "database"]);
         health.set_ready("kafka");

@@ -1,4 +1,13 @@
-//! TODO
+//! The running process: its end, its health, its retries.
+//!
+//! ```text
+//! stop     the request to stop, shared by all parts
+//! halt     why a command ended early
+//! exit     exit codes
+//! health   readiness and liveness, as the parts report them
+//! retry    growing pauses between attempts
+//! fault    points at which a test pauses or kills the process
+//! ```
 
 pub mod exit;
 pub mod fault;

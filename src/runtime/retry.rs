@@ -1,11 +1,11 @@
-//! Waiting between attempts. The only module that names `backoff`, which is no longer maintained: replaceable here.
+//! Pauses between attempts. The only module that names `backoff`, which is no longer maintained, so that it can be replaced.
 
 use std::time::Duration;
 
 use backoff::ExponentialBackoff;
 use backoff::backoff::Backoff as _;
 
-/// Growing pauses with jitter between attempts that go on for as long as it takes.
+/// Growing pauses with jitter, for attempts without an end.
 #[derive(Debug)]
 pub struct Retry {
     pauses: ExponentialBackoff,
@@ -27,7 +27,7 @@ impl Retry {
         Self { pauses }
     }
 
-    /// Waits for the next pause to pass.
+    /// Sleeps for the next pause.
     pub async fn wait(&mut self) {
         tokio::time::sleep(self.next_pause()).await;
     }
@@ -37,7 +37,7 @@ impl Retry {
         self.pauses.next_backoff().unwrap_or(LONGEST).min(LONGEST)
     }
 
-    /// Starts over with the shortest pause, after a success.
+    /// Starts over with the shortest pause. Called after a success.
     pub fn reset(&mut self) {
         self.pauses.reset();
     }

@@ -1,4 +1,4 @@
-//! How the process is asked to stop, and why.
+//! The request to stop the process, and its reason.
 
 use std::sync::{Arc, OnceLock};
 
@@ -9,13 +9,13 @@ use super::exit::Exit;
 /// Why the process stops.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StopReason {
-    /// Asked to by a signal.
+    /// A signal.
     Signal,
-    /// Something failed for good; a new process may do better.
+    /// A permanent failure of this process; a new one may succeed.
     Failure(String),
-    /// Newer data than this version may touch.
+    /// The data is newer than this version may write.
     Refused(String),
-    /// Rejected records in an unbroken run.
+    /// A poison flood.
     Flood(String),
 }
 
@@ -30,7 +30,8 @@ impl StopReason {
     }
 }
 
-/// Shared by all parts of the process. First they are asked to finish; those that cannot are told to give up later.
+/// Shared by all parts of the process. A stop has two steps: first the parts finish their work, later those that have not
+/// finished abandon it.
 #[derive(Debug, Clone, Default)]
 pub struct Stop {
     requested: CancellationToken,
@@ -39,14 +40,14 @@ pub struct Stop {
 }
 
 impl Stop {
-    /// Asks all parts to finish what they have begun. The first reason counts.
+    /// Requests all parts to finish the work that they have begun. The first reason counts.
     pub fn now(&self, reason: StopReason) {
         // A later reason is a consequence of the first, or as good.
         let _ = self.reason.set(reason);
         self.requested.cancel();
     }
 
-    /// Tells all parts to give up what they could not finish; it is done again after a restart.
+    /// Makes all parts abandon unfinished work, which is done again after a restart.
     pub fn abandon(&self) {
         self.abandoned.cancel();
     }
@@ -63,7 +64,7 @@ impl Stop {
         self.abandoned.cancelled().await;
     }
 
-    /// Why, once it was requested.
+    /// The reason, once a stop is requested.
     pub fn reason(&self) -> Option<&StopReason> {
         self.reason.get()
     }

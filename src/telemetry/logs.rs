@@ -1,4 +1,4 @@
-//! Logging: one line an event on standard error, as JSON for machines or plain for people.
+//! Logs: one line an event on standard error, JSON or plain text.
 
 use std::io::IsTerminal as _;
 
@@ -8,15 +8,16 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::config::LogFormat;
 
-/// The format where none is configured: plain on a terminal, JSON elsewhere.
+/// The format where none is configured: plain text on a terminal, JSON elsewhere.
 fn by_terminal() -> LogFormat {
     if std::io::stderr().is_terminal() { LogFormat::Pretty } else { LogFormat::Json }
 }
 
-/// Starts logging what `directives` (as in `info,segmenter=debug`) let through.
+/// Starts logging with the filter `directives`, such as `info,segmenter=debug`. Without a `format` the kind of standard
+/// error decides.
 ///
 /// # Errors
-/// The directives cannot be read, or logging was started before. Without a format a terminal decides.
+/// The directives cannot be parsed, or logging was started before.
 pub fn init(directives: &str, format: Option<LogFormat>) -> anyhow::Result<()> {
     let filter = EnvFilter::builder().parse(directives)?;
     let builder = tracing_subscriber::fmt()
@@ -32,11 +33,12 @@ pub fn init(directives: &str, format: Option<LogFormat>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A panic is a defect: its place is logged, and its message where that is a constant; one made of values may quote data.
+/// Logs the place of a panic, and its message if that is a constant: a formatted message may quote data.
 fn log_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
-        let message = panic.payload().downcast_ref::<&'static str>().copied().unwrap_or("not shown, it may quote data");
-        tracing::error!(place, message, "a panic, which is a defect of this program");
+        let message =
+            panic.payload().downcast_ref::<&'static str>().copied().unwrap_or("not shown, since it may quote data");
+        tracing::error!(place, message, "the program panicked, which is a defect");
     }));
 }

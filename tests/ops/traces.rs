@@ -127,7 +127,11 @@ async fn what_a_collector_that_is_unavailable_does_not_take_is_counted_and_publi
         scene.kafka.produce(&scene.onboarding, traced("user-0", 1, &format!("00-{TRACE}-{PRODUCER}-01"))).await;
         scene.settled().await;
         eventually(DEADLINE, "all spans have failed", || async { metric(address, "failed").await == 3.0 }).await;
-        let said = process.log().into_iter().filter(|line| line.contains("the collector does not take traces")).count();
+        let said = process
+            .log()
+            .into_iter()
+            .filter(|line| line.contains("traces are lost: the collector does not accept them"))
+            .count();
         assert_eq!(said, 1);
     }
 }
@@ -170,7 +174,8 @@ async fn a_collector_with_a_certificate_of_another_authority_is_named_once_and_h
     process.terminate();
     assert_eq!(process.wait(DEADLINE).await.code(), Some(0));
     let log = process.log();
-    let said: Vec<&String> = log.iter().filter(|line| line.contains("the collector does not take traces")).collect();
+    let said: Vec<&String> =
+        log.iter().filter(|line| line.contains("traces are lost: the collector does not accept them")).collect();
     assert!(said.len() == 1 && said[0].contains("invalid peer certificate"), "{said:?}");
     assert!(collector.spans().is_empty());
 }
@@ -186,6 +191,6 @@ async fn variables_of_traces_that_cannot_be_used_are_a_wrong_configuration_and_a
     ];
     let ended = scene.serve_with(&environment).finish(DEADLINE).await;
     assert_eq!(ended.code, Some(2), "{ended:?}");
-    assert!(ended.log.contains("only http/protobuf is spoken"), "{ended:?}");
+    assert!(ended.log.contains("only http/protobuf is supported"), "{ended:?}");
     assert!(environment[1..].iter().all(|(name, _)| ended.log.contains(name)), "{ended:?}");
 }

@@ -1,4 +1,4 @@
-//! What holds of the engine whatever the profile.
+//! Properties of the engine that hold for every profile.
 
 use proptest::collection::vec;
 use proptest::option;

@@ -9,7 +9,7 @@ use super::catalog_file::{self, CatalogFile, SegmentFile};
 use super::dimensions::{self, Dimensions};
 use super::reasons::ReasonCode;
 
-/// The reason that a segment has to itself; it goes by the segment's name.
+/// A reason specific to one segment, found by the segment's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum OwnReason {
     HostelStays,
@@ -66,7 +66,7 @@ pub struct Catalog {
     segments: Vec<Segment>,
 }
 
-/// Everything that is wrong with a catalog file.
+/// All errors of a catalog file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CatalogErrors(pub Vec<String>);
 
@@ -84,7 +84,7 @@ impl Catalog {
     /// The catalog compiled in.
     ///
     /// # Errors
-    /// Only a program that was built from an invalid `catalog.toml` gives errors, which its tests rule out.
+    /// `catalog.toml` was invalid when the program was built. The tests rule that out.
     pub fn builtin() -> Result<Self, CatalogErrors> {
         Self::parse(BUILTIN)
     }
@@ -92,7 +92,7 @@ impl Catalog {
     /// Reads and validates a catalog.
     ///
     /// # Errors
-    /// All that is wrong with it at once, each naming its place; only what is not TOML comes alone.
+    /// All errors at once, each naming its place. For a text that is not TOML, that one error.
     pub fn parse(toml: &str) -> Result<Self, CatalogErrors> {
         catalog_file::read(toml).map(Self::from_file).map_err(CatalogErrors)
     }
@@ -112,7 +112,7 @@ impl Catalog {
         self.hash.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// The segments in catalog order, which decides between equal scores.
+    /// The segments in catalog order, by which equal scores are ordered.
     pub fn segments(&self) -> impl Iterator<Item = &Segment> {
         self.segments.iter()
     }

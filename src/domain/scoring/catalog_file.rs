@@ -1,4 +1,4 @@
-//! Reads and validates a catalog file: everything that is wrong with it at once, each error naming its place.
+//! Reads and validates a catalog file, and reports all its errors at once, each with its place.
 //!
 //! The file is walked as a TOML tree rather than deserialised, because serde stops at the first error.
 
@@ -11,7 +11,7 @@ use toml::{Table, Value};
 use super::dimensions::Dimensions;
 use super::reasons::ReasonCode;
 
-/// What a valid catalog file says, with every −0 made 0.
+/// The content of a valid catalog file, with every −0 made 0.
 pub(super) struct CatalogFile {
     pub version: u32,
     pub minimum_score: f64,
@@ -41,13 +41,13 @@ const LONGEST_NAME: usize = 64;
 const LONGEST_TEXT: usize = 256;
 /// PostgreSQL stores the version as `integer`.
 const HIGHEST_VERSION: i64 = i32::MAX as i64;
-/// Wide enough for any currency, narrow enough for no amount to become infinite or nothing by it.
+/// Wide enough for any currency, narrow enough that no amount becomes infinite or 0.
 const USABLE_RATES: RangeInclusive<f64> = 1e-9..=1e9;
 
 /// Reads `text`.
 ///
 /// # Errors
-/// All errors of the file; text that is not TOML has only that one.
+/// All errors of the file; for a text that is not TOML, that one error.
 pub(super) fn read(text: &str) -> Result<CatalogFile, Vec<String>> {
     let root: Table = toml::from_str(text).map_err(|error| vec![error.to_string()])?;
     let mut reader = Reader { errors: Vec::new() };
@@ -55,7 +55,7 @@ pub(super) fn read(text: &str) -> Result<CatalogFile, Vec<String>> {
     if reader.errors.is_empty() { Ok(file) } else { Err(reader.errors) }
 }
 
-/// Collects errors. In the place of what it could not read it gives some value, which never leaves [`read`].
+/// Collects errors. An invalid value is replaced by a placeholder, which never leaves [`read`].
 struct Reader {
     errors: Vec<String>,
 }
@@ -132,7 +132,7 @@ impl Reader {
             };
             let segment = self.segment(&place, table);
             if !segment.name.is_empty() && segments.iter().any(|earlier| earlier.name == segment.name) {
-                self.error(&format!("{place}.name"), format!("{} is there twice", segment.name));
+                self.error(&format!("{place}.name"), format!("{} is listed twice", segment.name));
             }
             segments.push(segment);
         }

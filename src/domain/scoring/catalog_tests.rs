@@ -1,11 +1,11 @@
-//! A catalog file is either wholly valid or refused with everything that is wrong with it.
+//! A catalog file is valid, or it is refused with all its errors.
 
 use proptest::prelude::*;
 
 use super::catalog::{BUILTIN, Catalog};
 use super::reasons::ReasonCode;
 
-/// A valid catalog of so many segments that all lie at one point.
+/// A valid catalog of that many segments, all at one point.
 pub(super) fn same_point_catalog(segments: usize) -> String {
     let (head, _) = BUILTIN.split_once("[[segments]]").unwrap();
     let segment = |index| {
@@ -40,7 +40,7 @@ fn the_catalog_compiled_in_is_valid() {
 }
 
 #[test]
-fn every_error_is_told_at_once_with_its_place() {
+fn all_errors_are_reported_at_once_with_their_places() {
     let found = errors(&[
         ("version = 1", "version = 0\ncolour = 1"),
         ("minimum_score = 0.3", "minimum_score = nan"),
@@ -86,14 +86,14 @@ fn every_error_is_told_at_once_with_its_place() {
 }
 
 #[test]
-fn an_empty_file_is_told_all_that_it_lacks() {
+fn all_keys_that_an_empty_file_lacks_are_reported() {
     let found = Catalog::parse("").unwrap_err().0;
     let expected = ["version", "minimum_score", "maximum_segments", "weights", "rates", "reasons", "segments"];
     assert_eq!(found, expected.map(|place| format!("{place}: is missing")));
 }
 
 #[test]
-fn what_is_not_toml_is_one_error() {
+fn text_that_is_not_toml_is_one_error() {
     assert_eq!(Catalog::parse("version = ").unwrap_err().0.len(), 1);
     assert_eq!(errors(&[("version = 1", "version = 1\nversion = 2")]).len(), 1);
 }

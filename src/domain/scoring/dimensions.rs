@@ -95,7 +95,7 @@ fn comfort(facts: &Answers<'_>) -> f64 {
     }
 }
 
-/// From the date of birth where it is known, else guessed from how the user travels.
+/// From the date of birth where it is known, else estimated from the user's travel preferences.
 fn age(facts: &Answers<'_>) -> f64 {
     if let Some(demographics) = facts.input.demographics {
         let years = whole_years(demographics.date_of_birth, facts.input.logical_time);
@@ -129,7 +129,7 @@ fn age(facts: &Answers<'_>) -> f64 {
     age.clamp(0.0, 1.0)
 }
 
-/// Whole years from `born` to the UTC date of `at`. Who was born on 29 February is a year older from 1 March.
+/// Whole years from `born` to the UTC date of `at`. In a year without 29 February, that birthday counts from 1 March.
 fn whole_years(born: CalendarDate, at: Millis) -> i32 {
     let today: Date = at.to_utc().date();
     let had_birthday = (u8::from(today.month()), today.day()) >= (born.month, born.day);
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn who_was_born_on_29_february_is_a_year_older_from_1_march() {
+    fn a_birthday_on_29_february_counts_from_1_march_in_other_years() {
         let born = CalendarDate { year: 2000, month: 2, day: 29 };
         assert_eq!(whole_years(born, at("2026-02-28T12:00:00Z")), 25);
         assert_eq!(whole_years(born, at("2026-03-01T00:00:00Z")), 26);

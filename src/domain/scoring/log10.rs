@@ -16,7 +16,7 @@ const IVLN10: f64 = 4.342_944_819_032_518_166_68e-1;
 const LOG10_2HI: f64 = 3.010_299_956_636_117_713_06e-1;
 const LOG10_2LO: f64 = 3.694_239_077_158_930_786_16e-13;
 
-/// NaN of what is below 0, −∞ of 0.
+/// NaN for a number below 0, −∞ for 0.
 pub(super) fn log10(x: f64) -> f64 {
     let (mut x, mut k) = (x, 0);
     if x == 0.0 {
@@ -30,7 +30,7 @@ pub(super) fn log10(x: f64) -> f64 {
         x *= TWO_54;
     }
     k += exponent(x);
-    // A negative exponent is rounded towards 0, and what is left of x lies between 1/2 and 1.
+    // A negative exponent is rounded towards 0, and the rest of x lies between 1/2 and 1.
     let below_1 = i32::from(k < 0);
     let y = f64::from(k + below_1);
     let z = y * LOG10_2LO + IVLN10 * log(with_exponent(x, -below_1));

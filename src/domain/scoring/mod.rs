@@ -1,6 +1,14 @@
 //! One travel profile to segment assignments and a feature vector: pure, deterministic, bit for bit.
 //!
-//! The order of floating-point operations is part of the contract with those who read the results, so sums here are
+//! ```text
+//! catalog       segments, weights, rates, texts     catalog_file  reads and validates them
+//! dimensions    profile → seven dimensions          log10         the logarithm they need, equal on every platform
+//! score         dimensions → scores, the best segments
+//! reasons       the reasons for a segment
+//! vector        the feature vector
+//! ```
+//!
+//! The order of floating-point operations is part of the contract with the consumers of the results, so sums here are
 //! written out in the specified order.
 
 mod catalog;
@@ -23,7 +31,7 @@ use super::section::{
     Travel,
 };
 
-/// What the engine reads of a profile. A section is `None` when it was never carried.
+/// The engine's input from a profile. A section is `None` if no event carried it.
 #[derive(Debug, Clone, Copy)]
 pub struct Input<'a> {
     pub budget: Option<&'a Budget>,
@@ -49,9 +57,9 @@ pub struct Segmentation {
     /// At most three segments, best first.
     pub ranking: Vec<RankedSegment>,
     pub preference_vector: [f64; 8],
-    /// How much of the profile is filled, 0 to 100.
+    /// The share of the profile that is filled, 0 to 100.
     pub completeness: f64,
-    /// How far the preferences are to be trusted, 0.2 to 0.95.
+    /// The confidence in the user's own preferences, 0.2 to 0.95.
     pub blend_confidence: f64,
     /// The share of the preference vector in `vector`.
     pub preference_weight: f64,
@@ -93,7 +101,7 @@ struct BudgetEur {
     max: f64,
 }
 
-/// The profile as the rules speak of it: absent sections are empty, money is in EUR.
+/// The profile as the scoring rules read it: absent sections are empty, money is in EUR.
 struct Answers<'a> {
     budget: Option<BudgetEur>,
     unknown_currency: bool,

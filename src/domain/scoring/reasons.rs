@@ -1,4 +1,4 @@
-//! Why a segment was assigned: stable codes; the texts live in the catalog.
+//! The reasons for assigning a segment, as stable codes; their texts are in the catalog.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! Scores of all segments, and the best of them.
+//! The scores of all segments, and the ranking of the best.
 
 use std::sync::Arc;
 
@@ -40,7 +40,7 @@ pub(super) fn scores(user: &Dimensions, catalog: &Catalog) -> Vec<f64> {
     catalog.segments().map(|segment| score(segment.centroid.to_array())).collect()
 }
 
-/// The best segments whose scores suffice, best first; equal scores keep catalog order.
+/// The segments that reach the minimum score, best first, at most the catalog's maximum; equal scores keep catalog order.
 pub(super) fn best<'c>(scores: &[f64], catalog: &'c Catalog) -> Vec<(&'c Segment, f64)> {
     let all = catalog.segments().zip(scores.iter().copied());
     let mut best: Vec<_> = all.filter(|(_, score)| *score >= catalog.minimum_score()).collect();

@@ -1,4 +1,4 @@
-//! What the golden cases do not reach: other currencies, unknown words, ages, edges of ranges.
+//! Cases that the golden ones do not cover: other currencies, unknown words, ages, edges of ranges.
 
 use super::*;
 use crate::domain::section::{BudgetRange, CalendarDate, Token};
@@ -76,7 +76,8 @@ impl Traveller {
     }
 }
 
-fn someone() -> Traveller {
+/// A traveller without any section.
+fn blank() -> Traveller {
     Traveller::default()
 }
 
@@ -98,7 +99,7 @@ fn reasons_for(name: &str, traveller: &Traveller) -> Vec<ReasonCode> {
 
 #[test]
 fn a_profile_without_any_section_gets_the_defaults() {
-    let found = someone().segment();
+    let found = blank().segment();
     assert_eq!(found.dimensions.to_array(), [0.5, 0.3, 0.5, 0.5, 0.4, 0.5, 0.0]);
     assert_eq!(found.preference_vector, [0.5; 8]);
     assert_eq!((found.completeness, found.blend_confidence, found.preference_weight), (0.0, 0.2, 0.3));
@@ -116,16 +117,16 @@ fn a_section_carried_empty_is_like_one_never_carried_but_for_destinations() {
         climate: Some(Climate::default()),
         destinations: Some(Destinations { stated: false }),
         transport: Some(Transport::default()),
-        ..someone()
+        ..blank()
     };
-    assert_eq!(empty.segment(), someone().segment());
+    assert_eq!(empty.segment(), blank().segment());
     let stated = Traveller { destinations: Some(Destinations { stated: true }), ..empty };
     assert_eq!(stated.segment().completeness, 13.0, "12.5 is rounded up");
 }
 
 #[test]
 fn the_budget_is_a_logarithmic_scale_from_20_to_500() {
-    let budget = |min, max| someone().spending(min, max, None).segment().dimensions.budget;
+    let budget = |min, max| blank().spending(min, max, None).segment().dimensions.budget;
     assert_eq!([budget(0.0, 0.0), budget(0.0, 2.0), budget(20.0, 20.0)], [0.0; 3]);
     assert_close(budget(50.0, 150.0), 0.5);
     assert_eq!([budget(500.0, 500.0), budget(0.0, 1e6), budget(f64::MAX, f64::MAX)], [1.0; 3]);
@@ -133,28 +134,28 @@ fn the_budget_is_a_logarithmic_scale_from_20_to_500() {
 }
 
 #[test]
-fn amounts_are_converted_to_eur_before_anything_is_made_of_them() {
-    let euros = someone().spending(50.0, 79.0, None).segment();
-    let yen = someone().spending(50.0 * 160.0, 79.0 * 160.0, Some("JPY")).segment();
+fn amounts_are_converted_to_eur_before_they_are_used() {
+    let euros = blank().spending(50.0, 79.0, None).segment();
+    let yen = blank().spending(50.0 * 160.0, 79.0 * 160.0, Some("JPY")).segment();
     assert_close(yen.dimensions.budget, euros.dimensions.budget);
     assert_close(yen.preference_vector[2], euros.preference_vector[2]);
     assert_eq!(yen.dimensions.age, euros.dimensions.age);
     assert!(!yen.unknown_currency);
-    assert_close(someone().spending(0.0, 85.0, Some("usd")).segment().dimensions.age, 0.25);
-    assert_close(someone().spending(0.0, 79.0, Some("GBP")).segment().dimensions.age, 0.4);
+    assert_close(blank().spending(0.0, 85.0, Some("usd")).segment().dimensions.age, 0.25);
+    assert_close(blank().spending(0.0, 79.0, Some("GBP")).segment().dimensions.age, 0.4);
 }
 
 #[test]
 fn an_unknown_currency_is_taken_as_eur_and_counted() {
-    let euros = someone().spending(50.0, 70.0, Some(" eur ")).segment();
-    let unknown = someone().spending(50.0, 70.0, Some("XXX")).segment();
+    let euros = blank().spending(50.0, 70.0, Some(" eur ")).segment();
+    let unknown = blank().spending(50.0, 70.0, Some("XXX")).segment();
     assert!(!euros.unknown_currency && unknown.unknown_currency);
     assert_eq!(Segmentation { unknown_currency: false, ..unknown }, euros);
 }
 
 #[test]
 fn the_budget_lowers_the_age_only_below_80() {
-    let age = |max| someone().spending(0.0, max, None).segment().dimensions.age;
+    let age = |max| blank().spending(0.0, max, None).segment().dimensions.age;
     assert_close(age(79.99), 0.25);
     assert_close(age(0.0), 0.25);
     assert_close(age(80.0), 0.4);
@@ -162,7 +163,7 @@ fn the_budget_lowers_the_age_only_below_80() {
 
 #[test]
 fn the_budget_preference_goes_through_its_knees() {
-    let preference = |max| someone().spending(0.0, max, None).segment().preference_vector[2];
+    let preference = |max| blank().spending(0.0, max, None).segment().preference_vector[2];
     let expected = [(0.0, 0.5), (500.0, 0.15), (1000.0, 0.3), (2000.0, 0.5), (3000.0, 0.7), (6500.0, 0.85)];
     for (max, value) in expected.into_iter().chain([(10_000.0, 1.0), (1e300, 1.0)]) {
         assert_close(preference(max), value);
@@ -172,7 +173,7 @@ fn the_budget_preference_goes_through_its_knees() {
 #[test]
 fn children_come_before_every_group_type() {
     let with = |children: Option<bool>, ages: &[u8]| {
-        let mut traveller = someone().travelling(&[], &["SOLO"]);
+        let mut traveller = blank().travelling(&[], &["SOLO"]);
         let travel = traveller.travel.as_mut().unwrap();
         (travel.travel_with_children, travel.children_ages) = (children, ages.to_vec());
         traveller.segment().dimensions.group
@@ -183,7 +184,7 @@ fn children_come_before_every_group_type() {
 
 #[test]
 fn the_first_matching_group_rule_wins_whatever_the_order_of_the_list() {
-    let group = |groups: &[&str]| someone().travelling(&[], groups).segment().dimensions.group;
+    let group = |groups: &[&str]| blank().travelling(&[], groups).segment().dimensions.group;
     assert_eq!(group(&["GROUP", "FAMILY", "COUPLE", "SOLO"]), 0.1);
     assert_eq!(group(&["FRIENDS", "FAMILY", "COUPLE"]), 0.5);
     assert_eq!(group(&["GROUP", "FAMILY"]), 0.85);
@@ -193,21 +194,21 @@ fn the_first_matching_group_rule_wins_whatever_the_order_of_the_list() {
 
 #[test]
 fn the_group_preference_needs_group_types() {
-    let mut alone = someone().travelling(&["BEACH"], &[]);
+    let mut alone = blank().travelling(&["BEACH"], &[]);
     alone.travel.as_mut().unwrap().travel_with_children = Some(true);
     assert_eq!(alone.segment().preference_vector[4], 0.5);
     alone.travel.as_mut().unwrap().group_types = tokens(&["CLUB"]);
     assert_eq!(alone.segment().preference_vector[4], 0.75);
     alone.travel.as_mut().unwrap().travel_with_children = None;
     assert_eq!(alone.segment().preference_vector[4], 0.5);
-    let preference = |word| someone().travelling(&[], &[word]).segment().preference_vector[4];
+    let preference = |word| blank().travelling(&[], &[word]).segment().preference_vector[4];
     assert_eq!(["BUSINESS_GROUP", "FRIENDS", "GROUP"].map(preference), [0.85, 0.85, 0.5]);
 }
 
 #[test]
 fn a_known_date_of_birth_takes_the_place_of_every_guess() {
     let age = |year, month, day| {
-        let traveller = someone().spending(0.0, 10.0, None).staying(&["HOSTEL"], Some("luxury"));
+        let traveller = blank().spending(0.0, 10.0, None).staying(&["HOSTEL"], Some("luxury"));
         traveller.born(year, month, day).segment().dimensions.age
     };
     assert_close(age(1981, 6, 15), 0.5);
@@ -218,18 +219,18 @@ fn a_known_date_of_birth_takes_the_place_of_every_guess() {
 
 #[test]
 fn the_guessed_age_adds_up_and_is_clamped() {
-    let young = someone().spending(0.0, 10.0, None).staying(&["HOSTEL"], None).doing(&[], &[], Some("very_high"));
+    let young = blank().spending(0.0, 10.0, None).staying(&["HOSTEL"], None).doing(&[], &[], Some("very_high"));
     assert_eq!(young.risking("adventurous").segment().dimensions.age, 0.0);
-    assert_close(someone().travelling(&["CRUISE"], &[]).segment().dimensions.age, 0.65);
-    assert_close(someone().staying(&["cruise"], None).segment().dimensions.age, 0.6);
-    let old = someone().travelling(&["CRUISE"], &[]).staying(&["CRUISE"], Some("luxury"));
+    assert_close(blank().travelling(&["CRUISE"], &[]).segment().dimensions.age, 0.65);
+    assert_close(blank().staying(&["cruise"], None).segment().dimensions.age, 0.6);
+    let old = blank().travelling(&["CRUISE"], &[]).staying(&["CRUISE"], Some("luxury"));
     assert_eq!(old.doing(&[], &[], Some("low")).segment().dimensions.age, 1.0);
 }
 
 #[test]
 fn style_counts_a_word_once_and_keeps_travel_types_and_interests_apart() {
     let style = |types: &[&str], interests: &[&str]| {
-        someone().travelling(types, &[]).doing(&[], interests, None).segment().dimensions.style
+        blank().travelling(types, &[]).doing(&[], interests, None).segment().dimensions.style
     };
     assert_close(style(&["CULTURAL", "CULTURAL"], &["MUSEUMS", "MUSEUMS"]), 0.85);
     assert_close(style(&["MUSEUMS", "HIKING", "SHOPPING"], &["CULTURAL", "ADVENTURE", "NATURE"]), 0.5);
@@ -241,7 +242,7 @@ fn style_counts_a_word_once_and_keeps_travel_types_and_interests_apart() {
 fn business_as_a_type_comes_before_business_as_a_purpose_and_that_before_bleisure() {
     let mix = |types: &[&str], purposes: &[&str]| {
         let travel = Travel { types: tokens(types), purposes: tokens(purposes), ..Travel::default() };
-        Traveller { travel: Some(travel), ..someone() }.segment().dimensions.business_mix
+        Traveller { travel: Some(travel), ..blank() }.segment().dimensions.business_mix
     };
     assert_eq!(mix(&["bleisure", "business"], &["business"]), 0.7);
     assert_eq!(mix(&["BLEISURE"], &["BUSINESS"]), 0.6);
@@ -251,8 +252,8 @@ fn business_as_a_type_comes_before_business_as_a_purpose_and_that_before_bleisur
 
 #[test]
 fn a_default_level_is_no_reason_but_an_unknown_one_that_was_stated_is() {
-    let silent = someone().doing(&["SPA"], &[], None).staying(&["HOTEL"], None);
-    let unknown = someone().doing(&["SPA"], &[], Some("sporty")).staying(&["HOTEL"], Some("cosy"));
+    let silent = blank().doing(&["SPA"], &[], None).staying(&["HOTEL"], None);
+    let unknown = blank().doing(&["SPA"], &[], Some("sporty")).staying(&["HOTEL"], Some("cosy"));
     let scores = |traveller: &Traveller| traveller.segment().scores;
     assert_eq!(scores(&silent), scores(&unknown));
     use ReasonCode::{ActivityMatch, BudgetMatch, ComfortMatch};
@@ -263,18 +264,18 @@ fn a_default_level_is_no_reason_but_an_unknown_one_that_was_stated_is() {
 #[test]
 fn an_unknown_level_counts_as_present() {
     let traveller = |level| {
-        let known = someone().spending(50.0, 100.0, None).travelling(&["BEACH"], &["SOLO"]);
+        let known = blank().spending(50.0, 100.0, None).travelling(&["BEACH"], &["SOLO"]);
         Traveller { quality: Some(Quality { completeness: 80.0 }), ..known.doing(&[], &[], level) }
     };
     assert_close(traveller(Some("sporty")).segment().blend_confidence, 0.8);
     assert_close(traveller(None).segment().blend_confidence, 0.48);
-    assert_eq!(someone().staying(&[], Some("cosy")).segment().completeness, 13.0);
+    assert_eq!(blank().staying(&[], Some("cosy")).segment().completeness, 13.0);
 }
 
 #[test]
 fn a_romantic_stay_is_for_a_couple_that_does_not_ask_for_basic_comfort() {
     let is_romantic = |groups: &[&str], comfort| {
-        let traveller = someone().travelling(&[], groups).staying(&[], comfort);
+        let traveller = blank().travelling(&[], groups).staying(&[], comfort);
         reasons_for("ROMANTIC_COUPLE", &traveller).contains(&ReasonCode::RomanticStyle)
     };
     assert!(is_romantic(&["COUPLE"], None) && is_romantic(&["COUPLE"], Some("cosy")));
@@ -283,19 +284,19 @@ fn a_romantic_stay_is_for_a_couple_that_does_not_ask_for_basic_comfort() {
 
 #[test]
 fn reasons_end_at_four_in_the_specified_order() {
-    let mut traveller = someone().spending(50.0, 50.0, None).travelling(&["ADVENTURE", "NATURE"], &["SOLO"]);
+    let mut traveller = blank().spending(50.0, 50.0, None).travelling(&["ADVENTURE", "NATURE"], &["SOLO"]);
     traveller = traveller.staying(&["HOSTEL"], Some("basic")).doing(&[], &[], Some("high"));
     use ReasonCode::{ActivityMatch, AsCouple, BudgetMatch, ComfortMatch, HostelStays, Solo};
     let expected = [BudgetMatch, Solo, ActivityMatch, ComfortMatch];
     assert_eq!(reasons_for("BUDGET_BACKPACKER", &traveller.spending(30.0, 40.0, None)), expected);
-    let hostels = someone().staying(&["HOSTEL"], None).travelling(&[], &["COUPLE"]);
+    let hostels = blank().staying(&["HOSTEL"], None).travelling(&[], &["COUPLE"]);
     assert_eq!(reasons_for("BUDGET_BACKPACKER", &hostels), [HostelStays]);
     assert_eq!(reasons_for("CULTURAL_ENTHUSIAST", &hostels), [BudgetMatch, AsCouple]);
 }
 
 #[test]
 fn business_travel_is_a_reason_for_one_segment_and_not_for_bleisure() {
-    let types = |word| someone().travelling(&[word], &[]);
+    let types = |word| blank().travelling(&[word], &[]);
     assert!(reasons_for("BUSINESS_LEISURE", &types("BUSINESS")).contains(&ReasonCode::BusinessTravel));
     assert!(!reasons_for("LUXURY_TRAVELER", &types("BUSINESS")).contains(&ReasonCode::BusinessTravel));
     assert!(!reasons_for("BUSINESS_LEISURE", &types("BLEISURE")).contains(&ReasonCode::BusinessTravel));
@@ -304,7 +305,7 @@ fn business_travel_is_a_reason_for_one_segment_and_not_for_bleisure() {
 #[test]
 fn equal_scores_keep_catalog_order() {
     let catalog = Catalog::parse(&catalog_tests::same_point_catalog(5)).unwrap();
-    let found = someone().segment_with(&catalog);
+    let found = blank().segment_with(&catalog);
     let names: Vec<&str> = found.ranking.iter().map(|ranked| &*ranked.segment).collect();
     assert_eq!(names, ["SEGMENT_0", "SEGMENT_1", "SEGMENT_2"]);
     assert!(found.scores.iter().all(|score| *score == found.scores[0]));
@@ -314,7 +315,7 @@ fn equal_scores_keep_catalog_order() {
 fn a_score_of_the_minimum_is_kept_and_without_any_the_vector_is_the_preference_alone() {
     let at = |minimum: &str| {
         let text = catalog_tests::same_point_catalog(1).replace("minimum_score = 0.3", minimum);
-        someone().travelling(&["BEACH"], &[]).segment_with(&Catalog::parse(&text).unwrap())
+        blank().travelling(&["BEACH"], &[]).segment_with(&Catalog::parse(&text).unwrap())
     };
     let kept = at("minimum_score = 0.3");
     let exactly = at(&format!("minimum_score = {:?}", kept.scores[0]));
@@ -327,7 +328,7 @@ fn a_score_of_the_minimum_is_kept_and_without_any_the_vector_is_the_preference_a
 
 #[test]
 fn climates_average_and_unknown_ones_count_half() {
-    let mut traveller = someone();
+    let mut traveller = blank();
     traveller.climate = Some(Climate { preferences: tokens(&["tropical", "COLD", "Misty", "tropical"]) });
     assert_close(traveller.segment().preference_vector[0], 0.675);
 }
@@ -335,7 +336,7 @@ fn climates_average_and_unknown_ones_count_half() {
 #[test]
 fn culture_weighs_types_and_the_words_inside_activity_types() {
     let culture = |types: &[&str], activities: &[&str]| {
-        someone().travelling(types, &[]).doing(activities, &[], None).segment().preference_vector[1]
+        blank().travelling(types, &[]).doing(activities, &[], None).segment().preference_vector[1]
     };
     assert_eq!(culture(&[], &["MUSEUMS"]), 0.5, "without travel types");
     assert_eq!(culture(&["CRUISE"], &[]), 0.5);
@@ -347,7 +348,7 @@ fn culture_weighs_types_and_the_words_inside_activity_types() {
 #[test]
 fn gastronomy_counts_activity_types_of_food_and_is_capped() {
     let taste = |types: &[&str], activities: &[&str]| {
-        someone().travelling(types, &[]).doing(activities, &[], None).segment().preference_vector[6]
+        blank().travelling(types, &[]).doing(activities, &[], None).segment().preference_vector[6]
     };
     assert_eq!(taste(&["CULINARY"], &[]), 0.5, "without activity types");
     assert_eq!(taste(&[], &["SPA"]), 0.3);
@@ -358,7 +359,7 @@ fn gastronomy_counts_activity_types_of_food_and_is_capped() {
 
 #[test]
 fn the_producers_completeness_wins_over_our_own_count() {
-    let filled = someone().spending(50.0, 100.0, None).travelling(&["BEACH"], &["SOLO"]).doing(&[], &[], Some("low"));
+    let filled = blank().spending(50.0, 100.0, None).travelling(&["BEACH"], &["SOLO"]).doing(&[], &[], Some("low"));
     let at = |completeness| {
         let traveller = Traveller { quality: Some(Quality { completeness }), ..filled.clone() };
         let found = traveller.segment();

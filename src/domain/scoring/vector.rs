@@ -1,9 +1,9 @@
-//! The feature vector: what the user prefers, blended with what is typical of the primary segment.
+//! The feature vector: the user's preferences, blended with the typical vector of the primary segment.
 
 use super::{Answers, has};
 use crate::domain::section::Token;
 
-/// What a component is when its input is empty.
+/// The value of a component without input.
 const NEUTRAL: f64 = 0.5;
 
 /// Climate, culture, budget, activity, group, urban, gastronomy, popularity; each between 0 and 1.
@@ -123,7 +123,7 @@ fn popularity(facts: &Answers<'_>) -> f64 {
     }
 }
 
-/// How far the preferences are trusted against what is typical.
+/// The weight of the user's preferences against the typical vector.
 pub(super) struct Blend {
     /// 0 to 100.
     pub completeness: f64,

@@ -1,4 +1,4 @@
-//! The names, help texts and labels of all metrics, in one table: the process registers them and the docs show them.
+//! The names, help texts and labels of all metrics, in one table: the process registers it and `docs/metrics.md` shows it.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ struct Documented {
     help: String,
 }
 
-/// Registers metrics and takes notes.
+/// Registers metrics and collects their documentation.
 struct Registrar {
     registry: Registry,
     documented: Vec<Documented>,
@@ -93,7 +93,7 @@ impl Registrar {
 }
 
 impl Registrar {
-    /// The process's own, under the names that all programs have for them.
+    /// The metrics of the process itself, under their customary names.
     fn process(&mut self) -> prometheus::Result<()> {
         let collector = ProcessCollector::for_self();
         self.documented.extend(collector.desc().into_iter().map(|desc| Documented {
@@ -114,7 +114,7 @@ impl Metrics {
     /// All metrics, registered with a registry of their own.
     ///
     /// # Errors
-    /// Only a mistake in this file: a name that is not valid or there twice.
+    /// A mistake in this file: a name that is not valid or not unique.
     pub fn new() -> prometheus::Result<Self> {
         register().map(|(metrics, _)| metrics)
     }
@@ -150,13 +150,13 @@ fn register() -> prometheus::Result<(Metrics, Vec<Documented>)> {
     let records = to.counters(
         "records_total",
         &["kind", "outcome"],
-        "Input records by kind and by what became of them; each is counted once for each delivery",
+        "Input records by kind and outcome; a record is counted at each delivery",
     )?;
     let of_kind = |kind| RecordOutcome::ALL.map(|outcome| records.with_label_values(&[kind, outcome.as_str()]));
     let skipped = to.counters("skipped_total", &["reason"], "Records skipped, by reason")?;
     let dead_letters = to.counters("dead_letters_total", &["reason"], "Dead letters acknowledged, by reason")?;
     let database_errors = to.counters("database_errors_total", &["class"], "Database errors by class")?;
-    // A series exists from the start, so that its first increase shows.
+    // Every series exists from the start, so that its first increase is seen by `rate`.
     Skip::ALL.iter().for_each(|skip| skipped.with_label_values(&[skip.as_str()]).reset());
     Reason::ALL.iter().for_each(|reason| dead_letters.with_label_values(&[reason.as_str()]).reset());
     DATABASE_ERROR_CLASSES.iter().for_each(|class| database_errors.with_label_values(&[class]).reset());
@@ -164,20 +164,20 @@ fn register() -> prometheus::Result<(Metrics, Vec<Documented>)> {
     let published = to.counters(
         "published_total",
         &["kind"],
-        "Records on segment-changed: changes, repeats of newer ones, tombstones",
+        "Records published on segment-changed: changes, repeats of newer changes, tombstones",
     )?;
     let commits = to.counters("commits_total", &["result"], "Offset commits")?;
     let offset_out_of_range = to.counters(
         "offset_out_of_range_total",
         &["policy"],
-        "Partitions whose offset was no longer there, by the policy applied",
+        "Partitions whose offset was out of range, by the policy applied",
     )?;
     let stage_duration = to.histograms(
         "stage_duration_seconds",
         &["stage"],
         &FAST,
-        "Duration of a batch's stages: write, outages included, and within it waiting for a connection and the \
-         transactions; publish",
+        "Duration of a batch's stages: `write`, outages included; within it `connection`, waiting for one, and \
+         `transaction`; `publish`",
     )?;
     let jobs = to.whole_gauges(
         "jobs",
@@ -187,12 +187,12 @@ fn register() -> prometheus::Result<(Metrics, Vec<Documented>)> {
     let jobs_held = to.whole_gauges(
         "jobs_held",
         &["kind"],
-        "Of them, those that wait: paused, for their rate, or because a limit is passed",
+        "Open jobs that wait: paused, for their rate, or because a limit is exceeded",
     )?;
     let job_progress = to.gauges(
         "job_progress_ratio",
         &["kind"],
-        "The share of its source that the least advanced of them has passed; 1 where there is none",
+        "The share of its source that the least advanced open job has processed; 1 where there is none",
     )?;
     for kind in JOB_KINDS {
         OPEN_JOB_STATES.iter().for_each(|state| jobs.with_label_values(&[kind, state]).set(0));
@@ -204,7 +204,7 @@ fn register() -> prometheus::Result<(Metrics, Vec<Documented>)> {
     let trace_spans = to.counters(
         "trace_spans_total",
         &["outcome"],
-        "Spans exported to the collector, refused by it or by its absence, dropped for want of room",
+        "Spans by outcome: exported, failed (the collector refused them or was unavailable), dropped (the queue was full)",
     )?;
     RebalanceKind::ALL.iter().for_each(|kind| rebalances.with_label_values(&[kind.as_str()]).reset());
     SpanOutcome::ALL.iter().for_each(|outcome| trace_spans.with_label_values(&[outcome.as_str()]).reset());
@@ -217,13 +217,14 @@ fn register() -> prometheus::Result<(Metrics, Vec<Documented>)> {
     let registry_answers = to.counters(
         "registry_answers_total",
         &["answer"],
-        "Answers of the schema registry; `unavailable` counts those that did not come, or were not its own",
+        "Answers of the schema registry; `unavailable` counts requests without an answer, or with one that is not the \
+         registry's own",
     )?;
     REGISTRY_ANSWERS.iter().for_each(|answer| registry_answers.with_label_values(&[answer]).reset());
     let build = to.whole_gauges(
         "build_info",
         &["version", "commit"],
-        "1, with the version and the commit of the program as labels; the commit is `unknown` where the build was not told",
+        "1, with the version and the commit of the program as labels; the commit is `unknown` where the build did not set it",
     )?;
     build.with_label_values(&[env!("CARGO_PKG_VERSION"), env!("SEGMENTER_BUILT_COMMIT")]).set(1);
     let metrics = Metrics {
@@ -251,7 +252,7 @@ fn register() -> prometheus::Result<(Metrics, Vec<Documented>)> {
         oldest_unprocessed: to.gauges(
             "oldest_unprocessed_seconds",
             &["topic", "partition"],
-            "The age of the first record that is not finished, or, where all that was read is, as the lag in seconds",
+            "The age of the oldest unfinished record; the lag in seconds where every record read is finished",
         )?,
         assigned_partitions: to.whole_gauge("assigned_partitions", "Input partitions assigned to this process")?,
         rebalances,
@@ -271,36 +272,36 @@ fn register() -> prometheus::Result<(Metrics, Vec<Documented>)> {
             .counter("kafka_disconnects_total", "Connections to brokers that the consumer has lost")?,
         kafka_request_failures: to.counter(
             "kafka_request_failures_total",
-            "Requests of the consumer that could not be sent, answered or waited for",
+            "Requests of the consumer that failed: not sent, not answered or timed out",
         )?,
         database_errors,
         database_retries: to
-            .counter("database_retries_total", "Transactions tried again at once, after a deadlock or the like")?,
+            .counter("database_retries_total", "Transactions retried at once after a deadlock or another transient error")?,
         database_conflicts: to
-            .counter("database_conflicts_total", "Users folded again because another process had written them")?,
+            .counter("database_conflicts_total", "Users folded again after a compare-and-set conflict with another process")?,
         outbox_depth: to.whole_gauge(
             "outbox_depth_rows",
-            "Committed folds whose changes are not published yet, of all processes",
+            "Outbox rows of all processes: committed changes that are not published yet",
         )?,
-        outbox_oldest: to.gauge("outbox_oldest_age_seconds", "The age of the oldest of them")?,
+        outbox_oldest: to.gauge("outbox_oldest_age_seconds", "The age of the oldest outbox row")?,
         outbox_taken_over: to
-            .counter("outbox_taken_over_total", "Outbox rows taken over because nobody held a lease on them")?,
+            .counter("outbox_taken_over_total", "Outbox rows taken over because no process held a lease on them")?,
         published: Published::ALL.map(|kind| published.with_label_values(&[kind.as_str()])),
-        publish_retries: to.counter("publish_retries_total", "Attempts to publish that failed and were repeated")?,
+        publish_retries: to.counter("publish_retries_total", "Attempts to publish that failed and were retried")?,
         segment_changes: to.counters(
             "segment_changes_total",
             &["from", "to"],
             "Changes committed, by primary segment",
         )?,
         commits,
-        in_flight_records: to.whole_gauge("in_flight_records", "Records taken in and not finished yet")?,
-        in_flight_bytes: to.whole_gauge("in_flight_bytes", "The bytes of their values")?,
-        dead_letters_held: to.whole_gauge("dead_letters_held", "Rejected records held back until their run ends")?,
-        paused: to.whole_gauge("paused", "1 while intake is paused because what was taken in is not finished")?,
+        in_flight_records: to.whole_gauge("in_flight_records", "Records in flight: polled and not finished yet")?,
+        in_flight_bytes: to.whole_gauge("in_flight_bytes", "Bytes of the values of the records in flight")?,
+        dead_letters_held: to.whole_gauge("dead_letters_held", "Rejected records held back until their rejection run ends")?,
+        paused: to.whole_gauge("paused", "1 while intake is paused by backpressure")?,
         offset_out_of_range,
         undecodable_batches: to.counter(
             "undecodable_batches_total",
-            "Batches of input records that the client could not decompress; one is counted at each attempt to read it",
+            "Batches of input records that the client could not decompress; a batch is counted at each attempt to read it",
         )?,
         registry: to.registry.clone(),
     };

@@ -1,4 +1,4 @@
-//! The labels' values, and the numbers that are observed together.
+//! The values of the labels, and the numbers that are observed together.
 
 /// An enum whose variants are a label's values.
 macro_rules! words {
@@ -39,26 +39,26 @@ words! {
 }
 
 words! {
-    /// A stretch of a record's road whose duration is measured.
+    /// A stage of a record's way whose duration is measured.
     Stage {
-        /// A batch into the database, outages included.
+        /// Writing a batch to PostgreSQL, outages included.
         Write = "write",
-        /// A list of changes onto segment-changed, reading the revisions again included.
+        /// Publishing a list of changes, including the check for newer revisions.
         Publish = "publish",
-        /// Waiting for a connection of the pool, within a write.
+        /// Waiting for a connection of the pool; a part of `Write`.
         Connection = "connection",
-        /// The transactions of a write, repeated ones and failed ones included.
+        /// The transactions of a `Write`, retried and failed ones included.
         Transaction = "transaction",
     }
 }
 
 words! {
-    /// The end of a trace's span.
+    /// The outcome of a span.
     SpanOutcome {
         Exported = "exported",
-        /// The collector did not take it.
+        /// The collector refused it or was unavailable.
         Failed = "failed",
-        /// There was no room for it while the collector was slow or unavailable.
+        /// The queue was full because the collector was slow or unavailable.
         Dropped = "dropped",
     }
 }
@@ -67,7 +67,7 @@ words! {
 pub(super) const DATABASE_ERROR_CLASSES: [&str; 6] =
     ["outage", "conflict", "foreign_key", "row_id_taken", "permanent", "misconfigured"];
 
-/// What a question to the schema registry can come to.
+/// The answers of the schema registry.
 pub(super) const REGISTRY_ANSWERS: [&str; 3] = ["found", "unknown", "unavailable"];
 
 /// The kinds of jobs.
@@ -76,12 +76,12 @@ pub const JOB_KINDS: [&str; 4] = ["replay", "backfill", "recompute", "republish"
 /// The states of a job that has not ended.
 pub const OPEN_JOB_STATES: [&str; 5] = ["running", "publishing", "paused", "cancelling", "interrupted"];
 
-/// How much is on its way at the moment.
+/// The records in flight.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Load {
     pub records: usize,
     pub bytes: usize,
-    /// Rejections held back.
+    /// Rejected records held back until their rejection run ends.
     pub held: usize,
     pub partitions: usize,
 }
@@ -91,9 +91,9 @@ pub struct Load {
 pub struct PartitionLag {
     /// Records not read yet.
     pub records: i64,
-    /// The age of the last record read, in seconds, while there are such.
+    /// The age of the last record read, in seconds, while there are records not read yet; else 0.
     pub seconds: f64,
-    /// The age of the first record that is not finished, in seconds.
+    /// The age of the oldest unfinished record, in seconds.
     pub oldest: f64,
 }
 
@@ -102,17 +102,17 @@ pub struct PartitionLag {
 pub struct BrokerTotals {
     pub connects: u64,
     pub disconnects: u64,
-    /// Requests that could not be sent, answered or waited for.
+    /// Requests that were not sent, not answered or timed out.
     pub failures: u64,
 }
 
 /// The jobs of a kind that have not ended.
 #[derive(Debug, Clone, PartialEq)]
 pub struct JobsOfAKind {
-    /// How many there are in each state.
+    /// The number in each state.
     pub states: std::collections::BTreeMap<&'static str, i64>,
-    /// How many wait for something.
+    /// The number of jobs that wait.
     pub held: i64,
-    /// Of the least advanced, the share of its source that it has passed, 0 to 1; 1 where there is none.
+    /// The share of its source that the least advanced job has processed, 0 to 1; 1 where there is none.
     pub progress: f64,
 }

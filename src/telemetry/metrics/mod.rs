@@ -1,4 +1,4 @@
-//! What the process counts and measures, for Prometheus. Documented in `docs/metrics.md`, which is made from here.
+//! The metrics of the process, for Prometheus. `docs/metrics.md` is generated from them.
 
 mod catalog;
 mod labels;
@@ -22,7 +22,7 @@ pub use labels::{
     SpanOutcome, Stage,
 };
 
-/// All metrics of the process. Cheap to clone; every clone counts into the same.
+/// All metrics of the process. Cheap to clone; all clones share the values.
 #[derive(Debug, Clone)]
 pub struct Metrics {
     registry: Registry,
@@ -81,7 +81,7 @@ impl Metrics {
         }
     }
 
-    /// How many records of both kinds have ended so.
+    /// The number of records of both kinds with this outcome.
     pub fn ended(&self, outcome: RecordOutcome) -> u64 {
         self.records.iter().filter_map(|of_kind| of_kind.get(outcome as usize)).map(IntCounter::get).sum()
     }
@@ -90,12 +90,12 @@ impl Metrics {
         self.skipped.with_label_values(&[skip.as_str()]).inc();
     }
 
-    /// The schema registry answered, or did not.
+    /// Counts an answer of the schema registry; `unavailable` is one of them.
     pub fn registry_answer(&self, answer: &str) {
         self.registry_answers.with_label_values(&[answer]).inc();
     }
 
-    /// A dead letter was acknowledged.
+    /// Counts a dead letter that the broker has acknowledged.
     pub fn dead_letter(&self, reason: Reason) {
         self.dead_letters.with_label_values(&[reason.as_str()]).inc();
     }
@@ -113,7 +113,7 @@ impl Metrics {
         self.oldest_unprocessed.with_label_values(&[topic, &partition]).set(lag.oldest);
     }
 
-    /// The consumer's connections, as totals that only grow.
+    /// Sets the consumer's totals, which only grow.
     pub fn observe_brokers(&self, totals: BrokerTotals) {
         let grow = |counter: &IntCounter, total: u64| counter.inc_by(total.saturating_sub(counter.get()));
         grow(&self.kafka_connects, totals.connects);
@@ -121,14 +121,14 @@ impl Metrics {
         grow(&self.kafka_request_failures, totals.failures);
     }
 
-    /// The jobs of a kind that have not ended.
+    /// Sets the gauges of the open jobs of a kind.
     pub fn observe_jobs(&self, kind: &str, jobs: &JobsOfAKind) {
         jobs.states.iter().for_each(|(state, count)| self.jobs.with_label_values(&[kind, state]).set(*count));
         self.jobs_held.with_label_values(&[kind]).set(jobs.held);
         self.job_progress.with_label_values(&[kind]).set(jobs.progress);
     }
 
-    /// The pool whose connections are shown from now on.
+    /// Sets the pool whose connections are measured.
     pub fn watch_pool(&self, pool: PgPool) {
         // There is one pool a process.
         let _ = self.pool.set(pool);
@@ -138,10 +138,10 @@ impl Metrics {
         self.trace_spans.with_label_values(&[outcome.as_str()]).inc_by(count);
     }
 
-    /// A partition that was given up has no lag here any more.
+    /// Removes the lag of a partition that is no longer assigned.
     pub fn forget_lag(&self, topic: &str, partition: i32) {
         let partition = partition.to_string();
-        // Only one that was observed can be removed; the other case needs nothing.
+        // A partition without an observed lag has nothing to remove.
         let _ = self.lag_records.remove_label_values(&[topic, &partition]);
         let _ = self.lag_seconds.remove_label_values(&[topic, &partition]);
         let _ = self.oldest_unprocessed.remove_label_values(&[topic, &partition]);
@@ -177,12 +177,12 @@ impl Metrics {
         }
     }
 
-    /// How many records were acknowledged on segment-changed.
+    /// The number of records acknowledged on segment-changed.
     pub fn published_records(&self) -> u64 {
         self.published.iter().map(IntCounter::get).sum()
     }
 
-    /// A change was committed.
+    /// Counts a committed change.
     pub fn segment_change(&self, change: &RankingChange) {
         const NONE: &str = "none";
         let (from, to) = match &change.body {
@@ -203,7 +203,7 @@ impl Metrics {
         self.offset_out_of_range.with_label_values(&[policy]).inc();
     }
 
-    /// Everything as it is now.
+    /// The present values.
     pub fn gather(&self) -> Vec<MetricFamily> {
         if let Some(pool) = self.pool.get() {
             let (all, idle) = (pool.size() as usize, pool.num_idle());
@@ -213,10 +213,10 @@ impl Metrics {
         self.registry.gather()
     }
 
-    /// Everything in Prometheus' text format.
+    /// The present values in Prometheus' text format.
     ///
     /// # Errors
-    /// What the encoder says; it has no reason to.
+    /// An error of the encoder; valid metrics give none.
     pub fn encode(&self) -> prometheus::Result<String> {
         prometheus::TextEncoder::new().encode_to_string(&self.gather())
     }

@@ -1,4 +1,4 @@
-//! From spans to the collector: a bounded queue, a thread that sends, and a count of what became of each span.
+//! From spans to the collector: a bounded queue, a thread that sends, and a counter of each span's outcome.
 
 use std::error::Error;
 use std::pin::Pin;
@@ -19,23 +19,23 @@ use opentelemetry_sdk::trace::{
 use reqwest::blocking::Client as Http;
 use tracing::{info, warn};
 
-use super::variables::{self, Asked, variable};
+use super::variables::{self, Settings, variable};
 use crate::telemetry::metrics::{Metrics, SpanOutcome};
 
-/// What makes spans and sends them, configured by the standard variables; `None` where they do not ask for it.
+/// The provider that makes spans and sends them, configured by the standard variables; `None` where they do not enable it.
 ///
 /// # Errors
-/// [`Unusable`](super::Unusable) where a variable asks for what is not there.
+/// [`Unusable`](super::Unusable) where a variable cannot be used; the HTTP client cannot be made.
 pub(super) fn provider(metrics: &Metrics) -> anyhow::Result<Option<SdkTracerProvider>> {
-    let Some(asked) = variables::read()? else { return Ok(None) };
-    let client = Client::new(&asked)?;
+    let Some(settings) = variables::read()? else { return Ok(None) };
+    let client = Client::new(&settings)?;
     let exporter = OtlpExporter::builder()
         .with_http()
         .with_protocol(Protocol::HttpBinary)
-        .with_timeout(asked.timeout)
+        .with_timeout(settings.timeout)
         .with_http_client(client.clone())
         .build()?;
-    let room = asked.room;
+    let room = settings.room;
     let waiting = Arc::new(AtomicUsize::new(0));
     let counting = Counting {
         exporter,
@@ -51,7 +51,7 @@ pub(super) fn provider(metrics: &Metrics) -> anyhow::Result<Option<SdkTracerProv
     Ok(Some(SdkTracerProvider::builder().with_resource(resource()).with_span_processor(bounded).build()))
 }
 
-/// Who we are to the collector; the standard variables win.
+/// The resource that identifies this process; the standard variables win.
 fn resource() -> Resource {
     let is_named = variable("OTEL_SERVICE_NAME").is_some()
         || variable("OTEL_RESOURCE_ATTRIBUTES").is_some_and(|attributes| attributes.contains("service.name="));
@@ -59,7 +59,8 @@ fn resource() -> Resource {
     if is_named { builder } else { builder.with_service_name("segmenter") }.build()
 }
 
-/// The HTTP client of the exporter. It keeps the reason of a failed request, which the exporter calls a network error only.
+/// The HTTP client of the exporter. It keeps the reason of a failed request, which the exporter reports as a network error
+/// only.
 /// Cheap to clone; all clones share the last failure.
 #[derive(Debug, Clone)]
 struct Client {
@@ -68,14 +69,14 @@ struct Client {
 }
 
 impl Client {
-    fn new(asked: &Asked) -> anyhow::Result<Self> {
-        // For a collector behind https; one that is installed already is as good.
+    fn new(settings: &Settings) -> anyhow::Result<Self> {
+        // For a collector behind https. An error means that a provider is installed already.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut builder = Http::builder().timeout(asked.timeout);
-        if let Some(authorities) = &asked.authorities {
+        let mut builder = Http::builder().timeout(settings.timeout);
+        if let Some(authorities) = &settings.authorities {
             builder = builder.tls_certs_only(authorities.clone());
         }
-        // It may not be made on a thread of the asynchronous runtime.
+        // The blocking client must not be made on a thread of the asynchronous runtime.
         let made = thread::spawn(|| builder.build()).join().map_err(|_| anyhow!("making it panicked"));
         let http = made.and_then(|built| built.map_err(Into::into)).context("no HTTP client for the collector")?;
         Ok(Self { http, failure: Arc::default() })
@@ -105,7 +106,7 @@ impl HttpClient for Client {
     }
 }
 
-/// The innermost cause says the most, and has no address in it.
+/// The innermost cause, which is the most specific and contains no address.
 fn innermost(error: &(dyn Error + 'static)) -> String {
     let mut innermost = error;
     while let Some(cause) = innermost.source() {
@@ -114,7 +115,7 @@ fn innermost(error: &(dyn Error + 'static)) -> String {
     innermost.to_string()
 }
 
-/// Counts the spans that wait and drops those for which there is no room, so that each is counted once.
+/// Counts the spans in the queue and drops those that find it full, so that each span is counted once.
 #[derive(Debug)]
 struct Bounded {
     batches: BatchSpanProcessor,
@@ -152,7 +153,7 @@ impl SpanProcessor for Bounded {
     }
 }
 
-/// Sends, and says once when that begins to fail and once when it works again.
+/// Sends spans. Logs once when sending begins to fail, and once when it succeeds again.
 #[derive(Debug)]
 struct Counting {
     exporter: OtlpExporter,
@@ -173,9 +174,9 @@ impl SpanExporter for Counting {
         match &sent {
             Err(error) if !had_failed => {
                 let reason = self.client.take_failure().unwrap_or_else(|| error.to_string());
-                warn!(reason, "the collector does not take traces; they are lost meanwhile");
+                warn!(reason, "traces are lost: the collector does not accept them");
             }
-            Ok(()) if had_failed => info!("the collector takes traces again"),
+            Ok(()) if had_failed => info!("the collector accepts traces again"),
             _ => {}
         }
         sent

@@ -1,4 +1,4 @@
-//! Traces: the way of a record that carries a sampled `traceparent`, sent to an OpenTelemetry collector (OTLP over HTTP).
+//! Traces of the records that carry a sampled `traceparent`, sent to an OpenTelemetry collector (OTLP over HTTP).
 //!
 //! ```text
 //! the producer's span
@@ -6,12 +6,18 @@
 //!     send segment-changed           until the broker has acknowledged      └ write batch, one a transaction
 //! ```
 //!
-//! The record on segment-changed carries the `process` span as its `traceparent`. A record without a sampled one begins no
-//! trace, so the producers decide what tracing costs. Spans wait in a bounded queue and are dropped when it is full: a
-//! collector that is slow or away holds nobody up. They name topics, offsets and outcomes, never a user.
+//! The record on segment-changed carries the `process` span as its `traceparent`. A record without a sampled `traceparent`
+//! starts no trace, so the producers control the cost of tracing. Spans wait in a bounded queue and are dropped when it is
+//! full: a slow or unavailable collector delays no record. Spans name topics, offsets and outcomes, never a user.
 //!
-//! Only with the cargo feature `otlp`, and only where `OTEL_EXPORTER_OTLP_ENDPOINT` is set; otherwise nothing here does
-//! anything, and `traceparent` is carried on as it came.
+//! Traces need the cargo feature `otlp` and the variable `OTEL_EXPORTER_OTLP_ENDPOINT`. Without them `traceparent` is
+//! carried through unchanged.
+//!
+//! ```text
+//! variables  the standard variables, checked
+//! export     from spans to the collector
+//! spans      the spans and their attributes
+//! ```
 
 #[cfg(feature = "otlp")]
 mod export;
@@ -25,12 +31,12 @@ pub use off::{PublishTrace, Traces, WriteTrace};
 #[cfg(feature = "otlp")]
 pub use spans::{PublishTrace, Traces, WriteTrace};
 
-/// Standard variables that cannot be used; each with the rule that it breaks, and without its value.
+/// Standard variables that cannot be used, each with the rule that it breaks and without its value.
 #[derive(Debug, thiserror::Error)]
-#[error("traces cannot be sent as the environment says:\n  {}", .0.join("\n  "))]
+#[error("the variables for traces cannot be used:\n  {}", .0.join("\n  "))]
 pub struct Unusable(pub Vec<String>);
 
-/// Where a record came from.
+/// The place of a record in Kafka.
 #[derive(Debug, Clone, Copy)]
 pub struct Coordinates<'p> {
     pub topic: &'p str,
@@ -38,16 +44,16 @@ pub struct Coordinates<'p> {
     pub offset: i64,
 }
 
-/// The same without the feature: nothing.
+/// The same interface without the feature: no effect.
 #[cfg(not(feature = "otlp"))]
 mod off {
     use std::time::Duration;
 
-    use super::metrics::Metrics;
-    use crate::Coordinates;
+    use super::Coordinates;
     use crate::domain::event::{Event, Rejection};
     use crate::domain::profile::Outcome;
     use crate::domain::ranking_change::RankingChange;
+    use crate::telemetry::metrics::Metrics;
 
     /// No traces.
     #[derive(Debug, Clone, Default)]
@@ -57,13 +63,13 @@ mod off {
     #[derive(Debug)]
     pub struct WriteTrace;
 
-    /// No trace of what is published.
+    /// No trace of publishing.
     #[derive(Debug)]
     pub struct PublishTrace;
 
     impl Traces {
         /// # Errors
-        /// None; with the feature, what is wrong with its variables.
+        /// None. With the feature: the variables cannot be used.
         pub fn start(_: &Metrics) -> anyhow::Result<Self> {
             Ok(Self(()))
         }

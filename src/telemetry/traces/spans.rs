@@ -1,4 +1,4 @@
-//! The spans. Attributes are named as OpenTelemetry's conventions for messaging say
+//! The spans. Attributes have the names of OpenTelemetry's conventions for messaging
 //! (<https://opentelemetry.io/docs/specs/semconv/messaging/kafka/>).
 
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::domain::profile::Outcome;
 use crate::domain::ranking_change::{ChangeBody, RankingChange};
 use crate::telemetry::metrics::Metrics;
 
-/// Makes spans, or nothing where no collector is configured. Cheap to clone.
+/// Makes spans; without a configured collector it makes none. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct Traces(Option<Sending>);
 
@@ -27,28 +27,28 @@ struct Sending {
     tracer: SdkTracer,
 }
 
-/// The spans of a batch's records, by the place of each in the batch, and that of the batch. Ended when dropped.
+/// The span of a batch and those of its records, by their index in the batch. Ended when dropped.
 #[derive(Debug, Default)]
 pub struct WriteTrace {
     batch: Option<Span>,
     records: Vec<(usize, Span)>,
 }
 
-/// The spans of changes on their way to segment-changed, by the place of each. Ended when dropped.
+/// The spans of changes that are being published, by their index. Ended when dropped.
 #[derive(Debug, Default)]
 pub struct PublishTrace(Vec<(usize, Span)>);
 
 impl Traces {
-    /// Starts sending where the standard variables ask for it.
+    /// Starts sending where the standard variables enable it.
     ///
     /// # Errors
-    /// What is wrong with them.
+    /// The variables cannot be used.
     pub fn start(metrics: &Metrics) -> anyhow::Result<Self> {
         let sending = |provider: SdkTracerProvider| Sending { tracer: provider.tracer("segmenter"), provider };
         Ok(Self(export::provider(metrics)?.map(sending)))
     }
 
-    /// A batch goes to the database. The events that are traced carry on their span here from now on.
+    /// Begins the spans of a batch that is about to be written. A traced event's `traceparent` becomes that of its span.
     pub fn write_begins<'p>(
         &self,
         events: &mut [Event],
@@ -80,7 +80,7 @@ impl Traces {
         trace
     }
 
-    /// Changes go to `topic`.
+    /// Begins the spans of changes that are about to be published on `topic`.
     pub fn publish_begins(&self, topic: &str, changes: &[RankingChange]) -> PublishTrace {
         let Some(Sending { tracer, .. }) = &self.0 else { return PublishTrace::default() };
         let span = |(index, change): (usize, &RankingChange)| {
@@ -97,18 +97,18 @@ impl Traces {
         PublishTrace(changes.iter().enumerate().filter_map(span).collect())
     }
 
-    /// Sends what waits and ends; blocks for no longer than `within`.
+    /// Sends the spans in the queue and shuts down; blocks for no longer than `within`.
     pub fn flush(&self, within: Duration) {
         if let Some(Sending { provider, .. }) = &self.0
             && let Err(error) = provider.shutdown_with_timeout(within)
         {
-            warn!(%error, "not all traces could be sent at the end");
+            warn!(%error, "not all traces could be sent before the process ended");
         }
     }
 }
 
 impl WriteTrace {
-    /// The batch is committed.
+    /// Ends the spans of a batch that is committed.
     pub fn end(mut self, outcomes: &[Result<Outcome, Rejection>]) {
         for (index, span) in &mut self.records {
             let Some(outcome) = outcomes.get(*index) else { continue };
@@ -121,7 +121,7 @@ impl WriteTrace {
 }
 
 impl PublishTrace {
-    /// The broker has acknowledged those changes of which `is_published` holds; the others are published again later.
+    /// Ends the spans. The broker has acknowledged the changes for which `is_published` holds; the others are published again.
     pub fn end(mut self, is_published: impl Fn(usize) -> bool) {
         for (index, span) in &mut self.0 {
             if !is_published(*index) {
@@ -149,7 +149,7 @@ fn label(outcome: &Result<Outcome, Rejection>) -> &'static str {
     }
 }
 
-/// The context in a well-formed header, if it is sampled.
+/// The context of a well-formed `traceparent`, if it is sampled.
 fn sampled(traceparent: Option<&str>) -> Option<SpanContext> {
     let mut parts = traceparent?.split('-').skip(1);
     let trace = TraceId::from_hex(parts.next()?).ok()?;

@@ -1,5 +1,5 @@
-//! OpenTelemetry's standard variables, checked before they are used: its library takes a default, silently, for what it
-//! cannot read (<https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/>).
+//! OpenTelemetry's standard variables, checked before use: its library silently takes the default for a value that it cannot
+//! read (<https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/>).
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -10,18 +10,18 @@ use url::Url;
 
 use super::Unusable;
 
-/// What the variables say that the library does not read from them by itself.
+/// The settings that the library does not read from the variables itself.
 #[derive(Debug)]
-pub(super) struct Asked {
-    /// How many spans may wait.
+pub(super) struct Settings {
+    /// The most spans in the queue.
     pub room: usize,
-    /// How long a request may take.
+    /// The deadline of a request.
     pub timeout: Duration,
-    /// The authorities that are trusted in the place of the system's.
+    /// The authorities that are trusted instead of the system's.
     pub authorities: Option<Vec<Certificate>>,
 }
 
-/// How many spans may wait, and how long a request may take, where the variables do not say.
+/// The defaults of [`Settings::room`] and [`Settings::timeout`].
 const ROOM: usize = 2048;
 const TIMEOUT_MS: u64 = 10_000;
 
@@ -34,51 +34,51 @@ const SAMPLERS: [&str; 6] = [
     "parentbased_traceidratio",
 ];
 
-/// What is asked for; `None` where the variables do not ask for traces.
+/// The settings; `None` where the variables do not enable traces.
 ///
 /// # Errors
 /// Every variable that cannot be used.
-pub(super) fn read() -> Result<Option<Asked>, Unusable> {
+pub(super) fn read() -> Result<Option<Settings>, Unusable> {
     read_from(&variable)
 }
 
-/// A variable of the environment; an empty one is as good as none.
+/// A variable of the environment; an empty one counts as absent.
 pub(super) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|text| !text.is_empty())
 }
 
-fn read_from(variable: &dyn Fn(&str) -> Option<String>) -> Result<Option<Asked>, Unusable> {
+fn read_from(variable: &dyn Fn(&str) -> Option<String>) -> Result<Option<Settings>, Unusable> {
     let mut reading = Reading { variable, problems: Vec::new() };
     let has_endpoint = reading.otlp("ENDPOINT").is_some();
     let is_disabled = reading.word("OTEL_SDK_DISABLED", &["true", "false"]).is_some_and(|word| word == "true");
-    let is_for_nobody = reading.word("OTEL_TRACES_EXPORTER", &["otlp", "none"]).is_some_and(|word| word == "none");
-    if !has_endpoint || is_disabled || is_for_nobody {
+    let has_no_exporter = reading.word("OTEL_TRACES_EXPORTER", &["otlp", "none"]).is_some_and(|word| word == "none");
+    if !has_endpoint || is_disabled || has_no_exporter {
         return Ok(None);
     }
-    let asked = reading.asked();
-    if reading.problems.is_empty() { Ok(Some(asked)) } else { Err(Unusable(reading.problems)) }
+    let settings = reading.settings();
+    if reading.problems.is_empty() { Ok(Some(settings)) } else { Err(Unusable(reading.problems)) }
 }
 
-/// Reads variables, and collects what is wrong with them. No value is repeated: some are secrets.
+/// Reads variables and collects the problems. No problem repeats a value: some are secrets.
 struct Reading<'v> {
     variable: &'v dyn Fn(&str) -> Option<String>,
     problems: Vec<String>,
 }
 
 impl Reading<'_> {
-    fn asked(&mut self) -> Asked {
+    fn settings(&mut self) -> Settings {
         let rules: [(&str, Rule, &str); 4] = [
             ("ENDPOINT", is_url, "must be a URL such as http://otel-collector:4318"),
             (
                 "PROTOCOL",
                 |text| text == "http/protobuf",
-                "only http/protobuf is spoken (a collector takes it on port 4318)",
+                "only http/protobuf is supported (collectors accept it on port 4318)",
             ),
-            ("COMPRESSION", |text| text.eq_ignore_ascii_case("none"), "nothing is compressed here; must be none"),
+            ("COMPRESSION", |text| text.eq_ignore_ascii_case("none"), "must be none: compression is not supported"),
             ("HEADERS", are_headers, "must be name=value, separated by commas"),
         ];
-        for (of, is_kept, rule) in rules {
-            if let Some((name, _)) = self.otlp(of).filter(|(_, text)| !is_kept(text)) {
+        for (of, is_valid, rule) in rules {
+            if let Some((name, _)) = self.otlp(of).filter(|(_, text)| !is_valid(text)) {
                 self.wrong(&name, rule);
             }
         }
@@ -94,10 +94,10 @@ impl Reading<'_> {
         let room = (self.variable)("OTEL_BSP_MAX_QUEUE_SIZE");
         let room = room.and_then(|text| self.number("OTEL_BSP_MAX_QUEUE_SIZE", &text)).unwrap_or(ROOM);
         self.check_sampler();
-        Asked { room, timeout: Duration::from_millis(timeout), authorities: self.authorities() }
+        Settings { room, timeout: Duration::from_millis(timeout), authorities: self.authorities() }
     }
 
-    /// A variable of the exporter: the one for traces wins. Gives its name too.
+    /// The name and the value of a variable of the exporter; the one for traces wins.
     fn otlp(&self, of: &str) -> Option<(String, String)> {
         let names = ["OTEL_EXPORTER_OTLP_TRACES_", "OTEL_EXPORTER_OTLP_"].map(|prefix| format!("{prefix}{of}"));
         names.into_iter().find_map(|name| (self.variable)(&name).map(|text| (name, text)))
@@ -148,7 +148,7 @@ impl Reading<'_> {
     }
 }
 
-/// Whether a text keeps it.
+/// Whether a value is valid.
 type Rule = fn(&str) -> bool;
 
 fn is_url(text: &str) -> bool {
@@ -169,23 +169,23 @@ mod tests {
 
     const ENDPOINT: (&str, &str) = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318");
 
-    fn read(variables: &[(&str, &str)]) -> Result<Option<Asked>, Unusable> {
+    fn read(variables: &[(&str, &str)]) -> Result<Option<Settings>, Unusable> {
         read_from(&|wanted| variables.iter().find(|(name, _)| *name == wanted).map(|(_, text)| (*text).to_owned()))
     }
 
     #[test]
-    fn traces_are_asked_for_by_an_endpoint_alone_and_may_be_switched_off() {
+    fn an_endpoint_enables_traces_and_other_variables_disable_them() {
         assert!(read(&[]).unwrap().is_none());
-        let asked = read(&[ENDPOINT]).unwrap().unwrap();
-        assert_eq!((asked.room, asked.timeout), (2048, Duration::from_secs(10)));
+        let settings = read(&[ENDPOINT]).unwrap().unwrap();
+        assert_eq!((settings.room, settings.timeout), (2048, Duration::from_secs(10)));
         assert!(read(&[ENDPOINT, ("OTEL_SDK_DISABLED", "TRUE")]).unwrap().is_none());
         assert!(read(&[ENDPOINT, ("OTEL_TRACES_EXPORTER", "none")]).unwrap().is_none());
-        // What is not asked for may be anything.
+        // Without an endpoint the other variables are not checked.
         assert!(read(&[("OTEL_BSP_MAX_QUEUE_SIZE", "many")]).unwrap().is_none());
     }
 
     #[test]
-    fn what_is_right_is_taken() {
+    fn valid_variables_are_used() {
         let variables = [
             ENDPOINT,
             ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer a=b, x-scope = one"),
@@ -196,12 +196,12 @@ mod tests {
             ("OTEL_TRACES_SAMPLER", "parentbased_traceidratio"),
             ("OTEL_TRACES_SAMPLER_ARG", "0.5"),
         ];
-        let asked = read(&variables).unwrap().unwrap();
-        assert_eq!((asked.room, asked.timeout), (64, Duration::from_millis(2500)));
+        let settings = read(&variables).unwrap().unwrap();
+        assert_eq!((settings.room, settings.timeout), (64, Duration::from_millis(2500)));
     }
 
     #[test]
-    fn everything_that_is_wrong_is_named_once_and_no_value_is_repeated() {
+    fn each_unusable_variable_is_named_once_and_no_value_is_repeated() {
         let variables = [
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "hush:4317"),
             ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc-hush"),
