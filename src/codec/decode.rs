@@ -1,4 +1,4 @@
-//! The order in which a record is checked: the first check that fails names the outcome.
+//! The checks of a record in their order: the first that fails decides the outcome.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use super::{Decoded, Limits, RawRecord, json, sections, time, traceparent, user}
 use crate::domain::event::{Body, Cause, DECODER_VERSION, Event, Kind, Millis, Reason, Rejection, Skip, Stamp};
 use crate::domain::section::Section;
 
-/// Decides what a record is, without a registry. Total: any bytes end as exactly one outcome.
+/// Decodes a record without a registry. Total: any bytes have exactly one result.
 pub fn decode(record: &RawRecord<'_>, limits: &Limits) -> Decoded {
     decoded(match record.value {
         Some(value) => check_size(value, limits)
@@ -19,7 +19,7 @@ pub fn decode(record: &RawRecord<'_>, limits: &Limits) -> Decoded {
     })
 }
 
-/// Decides what a record is whose value holds `datum`, written with a schema that the value only names. Total, as
+/// Decodes a record whose value holds `datum`, written with a registered schema that the value only names. Total, as
 /// [`decode`] is, and with the same checks.
 pub fn decode_datum(record: &RawRecord<'_>, writer: &WriterSchema, datum: &[u8], limits: &Limits) -> Decoded {
     decoded(
@@ -58,7 +58,7 @@ fn tombstone(record: &RawRecord<'_>) -> Result<Event, Rejection> {
     })
 }
 
-/// Reads a value in the encoding that its first bytes tell.
+/// Reads a value in the encoding that its first bytes mark.
 fn read(value: &[u8], kind: Kind) -> Result<Message<'_>, Refusal> {
     match value {
         [] => Err(Rejection::new(Reason::Malformed, "the value is empty").into()),
@@ -110,8 +110,8 @@ fn update(payload: &Node<'_>) -> Result<Vec<Section>, Rejection> {
     Ok(sections)
 }
 
-/// When the event happened: the payload says so, else its envelope, else the record. The first that is there counts, even
-/// if it is wrong.
+/// The time of the event: that of the payload, else of the envelope, else of the record. The first that is present counts,
+/// even if it is wrong.
 fn event_time(record: &RawRecord<'_>, message: &Message<'_>) -> Result<Millis, Rejection> {
     let field = match record.kind {
         Kind::OnboardingCompleted => "completedAt",
@@ -133,7 +133,7 @@ fn event_time(record: &RawRecord<'_>, message: &Message<'_>) -> Result<Millis, R
 
 fn record_time(record: &RawRecord<'_>) -> Result<Millis, Rejection> {
     record.timestamp.and_then(time::millis).ok_or_else(|| {
-        Rejection::new(Reason::BadTime, "no time but the record's, and that is none or not 1970 to 9999")
+        Rejection::new(Reason::BadTime, "only the record has a time, and that is missing or not 1970 to 9999")
     })
 }
 
@@ -148,7 +148,7 @@ fn check_not_future(time: Millis, record_timestamp: Option<i64>, limits: &Limits
     }
 }
 
-/// Without an event's id, the record's coordinates are the cause.
+/// The cause of an event. Without an event id, the record's coordinates identify it.
 fn cause(record: &RawRecord<'_>, event_id: &Arc<str>, correlation_id: Option<&str>) -> Cause {
     let causation_id = match &**event_id {
         "" => format!("{}/{}/{}", record.topic, record.partition, record.offset).into(),

@@ -1,4 +1,4 @@
-//! Which schema of a registry a value names: in Confluent's framing before the datum, or in a header beside it.
+//! The registered schema that a value names: in Confluent's framing before the datum, or in a header beside it.
 //!
 //! See <https://docs.confluent.io/platform/current/schema-registry/fundamentals/serdes-develop/index.html#wire-format>.
 
@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::domain::event::{Reason, Rejection};
 
-/// The header in which a serializer names a value's schema; the value is then the datum alone.
+/// The header in which a serializer may name a value's schema; the value is then the datum alone.
 pub const SCHEMA_HEADER: &str = "__value_schema_id";
 
 /// The first byte of the framing, and of a header with an id.
@@ -16,10 +16,10 @@ const ID: u8 = 0;
 /// The first byte of a header with a GUID.
 const GUID: u8 = 1;
 
-/// The name under which a registry keeps a schema. It never names another.
+/// The name of a registered schema. It never names another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SchemaName {
-    /// Counted up by one registry.
+    /// Assigned by one registry.
     Id(u32),
     /// The same in every registry.
     Guid(Uuid),
@@ -41,10 +41,10 @@ pub struct Framed<'a> {
     pub datum: &'a [u8],
 }
 
-/// What `value` and the header beside it say; `None` where neither names a schema.
+/// The datum and the schema that `value` or its header names; `None` where neither names one.
 ///
 /// # Errors
-/// `malformed` where one begins to and ends too early.
+/// `malformed` where the name is incomplete or the header is of another form.
 pub fn framed<'a>(value: &'a [u8], header: Option<&[u8]>) -> Option<Result<Framed<'a>, Rejection>> {
     if let Some(header) = header {
         let schema = of_header(header).ok_or_else(|| {
@@ -58,7 +58,7 @@ pub fn framed<'a>(value: &'a [u8], header: Option<&[u8]>) -> Option<Result<Frame
     let [ID, rest @ ..] = value else { return None };
     Some(match rest.split_first_chunk() {
         Some((id, datum)) => Ok(Framed { schema: SchemaName::Id(u32::from_be_bytes(*id)), datum }),
-        None => Err(Rejection::new(Reason::Malformed, "the value ends before its schema's id does")),
+        None => Err(Rejection::new(Reason::Malformed, "the value ends within its schema's id")),
     })
 }
 
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn what_ends_too_early_is_malformed_and_what_names_no_schema_is_not_framed() {
+    fn an_incomplete_name_is_malformed_and_a_value_without_one_is_not_framed() {
         for (value, header) in [
             (&b"\0"[..], None),
             (b"\0\0\0\0", None),

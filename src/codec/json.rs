@@ -1,8 +1,8 @@
-//! JSON to trees. Lenient with what is not read, strict with what is.
+//! JSON to trees: lenient with the fields that are ignored, strict with those that are read.
 //!
 //! Everywhere: the value must be UTF-8 and JSON, nested at most 128 deep. In the objects that are read no key may occur
 //! twice, read or not, in whatever spelling. In the fields that are read a number must fit a double and a string must be
-//! Unicode. All of that is `malformed`; wrong types and values are not judged here.
+//! Unicode. Everything else is `malformed`. Types and values are checked later.
 
 use std::borrow::Cow;
 use std::marker::PhantomData;
@@ -19,17 +19,17 @@ use crate::domain::section::Section;
 /// The deepest nesting of objects and lists that is accepted.
 const MAX_DEPTH: usize = 128;
 
-/// Any object, as far as it tells whether it is an envelope, which decides how its fields are read.
+/// Any object, to find out whether it is an envelope: that decides how its fields are read.
 const ENVELOPE_AS_TEXT: Shape = Shape::Object(&tree::envelope(Shape::Unread, Shape::Unread));
 
 /// Reads a value: an envelope where it has a `payload`, else a bare payload.
 ///
 /// # Errors
-/// `malformed`; skipped where an envelope is of another type of event, whose payload is then not looked into.
+/// `malformed`; skipped where an envelope has another event type, whose payload is then not read.
 pub(super) fn read(value: &[u8], kind: Kind) -> Result<Message<'_>, Refusal> {
     let text = std::str::from_utf8(value).map_err(|_| malformed("the value", "is neither UTF-8 nor known Avro"))?;
     check_depth(text.as_bytes())?;
-    // The usual value is read once. All others, those with errors too, are read a part at a time.
+    // A valid envelope is read in one pass. Any other value, one with errors too, is read part by part.
     if let Ok(Node::Object(mut envelope)) = read_with(tree::enveloped(kind), text, "the value")
         && let payload @ Node::Object(_) = envelope.take("payload")
     {
@@ -59,7 +59,7 @@ pub(super) fn read(value: &[u8], kind: Kind) -> Result<Message<'_>, Refusal> {
     Ok(Message { payload: read_with(tree::payload(kind), payload, "payload")?, ..message })
 }
 
-/// The sections of a profile's `preferences`, given as a JSON object, and of a date of birth: what an event would keep.
+/// The sections of a profile's `preferences`, a JSON object, and of a date of birth, as decoding an event would give them.
 ///
 /// # Errors
 /// `malformed` and `bad_value`, as for an event.
@@ -73,9 +73,9 @@ pub fn decode_preferences(preferences: &str, date_of_birth: Option<&str>) -> Res
     Ok(sections)
 }
 
-/// Refuses nesting over [`MAX_DEPTH`] anywhere: serde_json itself knows no limit in what it skips.
+/// Refuses nesting over [`MAX_DEPTH`] anywhere: serde_json has no limit in values that it skips.
 fn check_depth(text: &[u8]) -> Result<(), Rejection> {
-    // Without that many openings there is no such depth; this settles nearly every record.
+    // Fewer openings cannot reach that depth; nearly every record ends here.
     let openings = |part: &[u8]| part.iter().map(|byte| u8::from(matches!(byte, b'{' | b'['))).sum::<u8>();
     if text.chunks(255).map(|part| usize::from(openings(part))).sum::<usize>() <= MAX_DEPTH {
         return Ok(());
@@ -106,7 +106,7 @@ fn read_with<'a, S: DeserializeSeed<'a>>(seed: S, text: &'a str, path: &str) -> 
         .map_err(|error| describe(&error, path))
 }
 
-/// Says what is wrong in our own words: serde_json's may repeat content.
+/// The error in our own words: serde_json's may quote content.
 fn describe(error: &serde_json::Error, path: &str) -> Rejection {
     let rule = match error.classify() {
         Category::Data => "has a key twice in one object",

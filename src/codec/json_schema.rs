@@ -1,7 +1,7 @@
-//! The JSON Schema of the two JSON events, made from the same shapes that decoding reads by.
+//! The JSON Schema of the two JSON events, made from the shapes that decoding uses.
 //!
-//! A schema cannot say everything: that `min` is at most `max`, that a date is one of the calendar and that an event is not
-//! dated ahead of its record remain to decoding (`segmenter check-events`).
+//! Only decoding (`segmenter check-events`) checks the rules that a schema cannot express: `min` is at most `max`, a date
+//! exists, an event is not dated ahead of its record.
 
 use serde_json::{Map, Value, json};
 
@@ -38,7 +38,7 @@ pub fn json_schema(kind: Kind) -> Value {
                 "properties": {
                     "eventId": {"type": ["string", "null"], "maxLength": 255},
                     "eventType": {"enum": [kind.event_type(), null]},
-                    "timestamp": {"description": "RFC 3339; judged only where the payload has no time of its own."},
+                    "timestamp": {"description": "RFC 3339; checked only where the payload has no time of its own."},
                     "correlationId": {"type": ["string", "null"]},
                     "payload": {"$ref": "#/$defs/payload"},
                 },

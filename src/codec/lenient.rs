@@ -1,8 +1,8 @@
-//! How serde reads the trees of [`super::tree`], whatever the format: a field that a shape names is kept as it was found,
-//! all others are skipped.
+//! Reads the trees of [`super::tree`] with serde, in any format: a field that a shape names is kept as it was found, all
+//! others are skipped.
 //!
-//! A wrong type is no error here. Errors are a key twice in an object that is read, and whatever the format itself cannot
-//! hold in a field that is read (in JSON a number beyond a double, or a string that is not Unicode).
+//! A wrong type is no error here. Errors are a duplicate key in an object that is read, and a value that the format cannot
+//! represent in a field that is read (in JSON a number beyond a double, or a string that is not Unicode).
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -40,7 +40,7 @@ impl<'de> Visitor<'de> for Shape {
         Ok(Node::Bool(value))
     }
 
-    // The nearest double of a large integer is what JSON's own readers make of it.
+    // A large integer becomes the nearest double, as in JavaScript.
     fn visit_i64<E>(self, value: i64) -> Result<Self::Value, E> {
         Ok(Node::number(value as f64))
     }
@@ -107,11 +107,11 @@ fn fields<'de, A: MapAccess<'de>>(names: &'static [Field], mut map: A) -> Result
 #[serde(transparent)]
 struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
-/// A key of an object that is not read. As bytes it need not be Unicode, as [`IgnoredAny`] would want of it.
+/// A key of an object that is not read. As bytes, since [`IgnoredAny`] would require Unicode.
 #[derive(Deserialize)]
 #[serde(transparent)]
 struct SkippedKey<'a>(
     #[serde(borrow)]
-    #[expect(dead_code, reason = "nobody reads it")]
+    #[expect(dead_code, reason = "only deserialised")]
     Cow<'a, [u8]>,
 );

@@ -1,4 +1,4 @@
-//! An event as it was written, whatever its encoding, before any of it is checked.
+//! An event as it was written, in any encoding, before its fields are checked.
 
 use super::tree::{Fields, Node};
 use crate::domain::event::{Kind, Rejection, Skip};
@@ -6,7 +6,7 @@ use crate::domain::event::{Kind, Rejection, Skip};
 /// The longest event id and the longest correlation id, in bytes.
 const MAX_ID_BYTES: usize = 255;
 
-/// What is read of a record's value. The fields of the envelope are null where there is none.
+/// The fields that are read of a record's value. Without an envelope, its fields are null.
 #[derive(Debug, PartialEq)]
 pub(super) struct Message<'a> {
     pub event_id: Node<'a>,
@@ -16,7 +16,7 @@ pub(super) struct Message<'a> {
     pub payload: Node<'a>,
 }
 
-/// Why a record is no event.
+/// Why a record gives no event.
 #[derive(Debug, PartialEq)]
 pub(super) enum Refusal {
     Skipped(Skip),
@@ -48,7 +48,8 @@ impl<'a> Message<'a> {
         }
     }
 
-    /// The message, unless its type names an event that is not the topic's. One that is no string is wrong, but names nothing.
+    /// The message, unless its event type names another kind of event. A type that is no string is an error of
+    /// [`check_event_type`](Self::check_event_type), not of this check.
     ///
     /// # Errors
     /// Skipped: an event of another type.
@@ -71,8 +72,8 @@ impl<'a> Message<'a> {
         }
     }
 
-    /// The correlation id, if it can be carried on: it ends in a header, so an empty or long one, or one with control
-    /// characters, is dropped.
+    /// The correlation id, if it can be carried through. An empty one, one longer than 255 bytes and one with control
+    /// characters are dropped.
     ///
     /// # Errors
     /// `bad_value` where it is no string.

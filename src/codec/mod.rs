@@ -4,15 +4,16 @@
 //! [`Rejected`](Decoded::Rejected).
 //!
 //! ```text
-//! decode           the order of the checks; the first that fails names the outcome
+//! decode           the checks in their order; the first that fails decides the outcome
 //!   json           bytes → message: syntax, depth
 //!   avro           bytes + writer's schema → message
 //!   lenient        which fields of either encoding are read, and duplicate keys
-//!   message        an event as it was written
+//!   message        an event as it was written, not checked yet
 //!   tree           the fields that are read, as a small borrowed tree, and their shapes
-//!   user, time     whose event it is and when it happened
+//!   traceparent    the W3C trace context of a record
+//!   user, time     the user and the time of an event
 //!   sections       tree → the sections of a profile: types and ranges
-//! framed           which schema a value names, where a registry has it
+//! framed           the registered schema that a value or its header names
 //! json_schema      the JSON Schema of the input events
 //! stored           states and outbox rows ↔ bytes
 //! segment_changed  a ranking change → the record on segment-changed
@@ -38,7 +39,7 @@ pub use json_schema::json_schema;
 
 use crate::domain::event::{Event, Kind, Rejection, Skip};
 
-/// A record as it lies in a topic.
+/// A record of an input topic.
 #[derive(Debug, Clone, Copy)]
 pub struct RawRecord<'a> {
     pub kind: Kind,
@@ -52,12 +53,12 @@ pub struct RawRecord<'a> {
     pub traceparent: Option<&'a [u8]>,
 }
 
-/// Limits that the configuration sets on a record.
+/// The configured limits of a record.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// The longest value, in bytes.
     pub max_value_bytes: usize,
-    /// How far an event may be dated after its own record, in milliseconds.
+    /// The most milliseconds by which an event's time may be later than its record's.
     pub max_future_ms: i64,
 }
 
@@ -67,7 +68,7 @@ impl Default for Limits {
     }
 }
 
-/// What a record turned out to be.
+/// The result of decoding a record.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Decoded {
     Event(Event),

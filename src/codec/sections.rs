@@ -1,7 +1,7 @@
-//! Trees to the sections of a profile: which are carried, and whether what they carry is valid.
+//! Trees to the sections of a profile: which sections are carried, and the checks of their content.
 //!
-//! Every encoding of an event ends here, so that all of them keep the same rules. An error names the field and the rule
-//! it breaks, never the value.
+//! Events of every encoding pass these checks, so that all of them keep the same rules. An error names the field and the
+//! rule, never the value.
 
 use super::time;
 use super::tree::Node;
@@ -181,7 +181,7 @@ fn tokens(node: &Node<'_>, path: &str) -> Result<Vec<Token>, Rejection> {
     for item in list(node, path)? {
         match item {
             Node::Text(text) => tokens.extend(word(text, path)?),
-            _ => return Err(Rejection::bad_value(path, "must have strings only")),
+            _ => return Err(Rejection::bad_value(path, "must contain only strings")),
         }
         at_most_max_items(&tokens, path)?;
     }
@@ -195,7 +195,7 @@ fn ages(node: &Node<'_>, path: &str) -> Result<Vec<u8>, Rejection> {
         match item {
             // In this range the conversion is exact.
             Node::Number(age) if age.fract() == 0.0 && (0.0..=MAX_CHILD_AGE).contains(age) => ages.push(*age as u8),
-            _ => return Err(Rejection::bad_value(path, "must have whole numbers between 0 and 25 only")),
+            _ => return Err(Rejection::bad_value(path, "must contain only whole numbers between 0 and 25")),
         }
         at_most_max_items(&ages, path)?;
     }

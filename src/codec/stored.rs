@@ -1,7 +1,7 @@
 //! The stored, binary form of a user's state and of an outbox row's changes: a version byte, then postcard.
 //!
-//! SQL has to see the revision, the kind of the last record, erasure, catalog version and job: these lie in columns of their
-//! own and are not repeated here. Stamps are stored once and referred to by number, since one event usually wrote most
+//! Revision, kind of the last published record, erasure, catalog version and job have columns of their own, since SQL reads
+//! them; they are not repeated here. Each stamp is stored once and referred to by number, since one event usually wrote most
 //! registers.
 
 use std::borrow::Cow;
@@ -18,10 +18,10 @@ use crate::domain::section::{Section, SectionKind};
 const STATE_VERSION: u8 = 1;
 const OUTBOX_VERSION: u8 = 1;
 
-/// The registers and the onboarding have one each, so that its number fits into a byte.
+/// Registers and onboarding have one each, so that a stamp's number fits into a byte.
 const MOST_STAMPS: usize = SectionKind::COUNT + 1;
 
-/// Why stored bytes could not be read. Names the version, never the content.
+/// Why stored bytes cannot be read. Names the version, never the content.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CodecError {
     #[error("written in format {found}, newer than the {known} known here")]
@@ -37,12 +37,12 @@ pub struct EncodingError {
     pub what: &'static str,
 }
 
-/// The part of a state that lies in its binary column.
+/// The part of a state that its binary column holds.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredState {
-    /// Registers and onboarding; the erasure lies in a column.
+    /// Registers and onboarding; the erasure has a column of its own.
     pub profile: Profile,
-    /// The ranking published last, if a ranking and no tombstone was.
+    /// The last published ranking; `None` if a tombstone was published last, or nothing.
     pub new_ranking: Option<Arc<NewRanking>>,
 }
 
@@ -50,7 +50,7 @@ pub struct StoredState {
 #[derive(Serialize, Deserialize)]
 struct StateBody<'a> {
     stamps: Vec<Cow<'a, Stamp>>,
-    /// Each behind the number of its stamp.
+    /// Each with the number of its stamp.
     sections: Vec<(u8, Cow<'a, Section>)>,
     /// The number of the onboarding's stamp.
     onboarded: Option<u8>,
@@ -60,7 +60,7 @@ struct StateBody<'a> {
 /// The binary column of a state.
 ///
 /// # Errors
-/// Only by a defect.
+/// Only a defect of this program.
 pub fn encode_state(profile: &Profile, last_published: Option<&ChangeBody>) -> Result<Vec<u8>, EncodingError> {
     let mut stamps = Vec::with_capacity(MOST_STAMPS);
     let sections = profile
@@ -72,7 +72,7 @@ pub fn encode_state(profile: &Profile, last_published: Option<&ChangeBody>) -> R
     encode(STATE_VERSION, &StateBody { stamps, sections, onboarded, new_ranking }, "a state")
 }
 
-/// The number of a stamp among those of a state, which takes it in if it is new.
+/// The number of `stamp` in `stamps`, to which it is added if it is new.
 fn number_among<'p>(stamps: &mut Vec<Cow<'p, Stamp>>, stamp: &'p Stamp) -> u8 {
     let number = stamps.iter().position(|held| **held == *stamp).unwrap_or_else(|| {
         stamps.push(Cow::Borrowed(stamp));
@@ -85,7 +85,7 @@ fn number_among<'p>(stamps: &mut Vec<Cow<'p, Stamp>>, stamp: &'p Stamp) -> u8 {
 /// Reads a state's binary column.
 ///
 /// # Errors
-/// The bytes are no state, or a newer version's.
+/// The bytes are not a state, or have a newer version.
 pub fn decode_state(bytes: &[u8]) -> Result<StoredState, CodecError> {
     const DAMAGED: CodecError = CodecError::Damaged { what: "state" };
     let StateBody { stamps, sections, onboarded, new_ranking } = decode(STATE_VERSION, bytes, "state")?;
@@ -105,7 +105,7 @@ pub fn decode_state(bytes: &[u8]) -> Result<StoredState, CodecError> {
 /// The body of an outbox row.
 ///
 /// # Errors
-/// Only by a defect.
+/// Only a defect of this program.
 pub fn encode_changes(changes: &[RankingChange]) -> Result<Vec<u8>, EncodingError> {
     encode(OUTBOX_VERSION, changes, "an outbox row")
 }
@@ -113,7 +113,7 @@ pub fn encode_changes(changes: &[RankingChange]) -> Result<Vec<u8>, EncodingErro
 /// Reads the body of an outbox row.
 ///
 /// # Errors
-/// The bytes are no outbox row, or a newer version's.
+/// The bytes are not an outbox row, or have a newer version.
 pub fn decode_changes(bytes: &[u8]) -> Result<Vec<RankingChange>, CodecError> {
     decode(OUTBOX_VERSION, bytes, "outbox row")
 }

@@ -1,4 +1,4 @@
-//! Times and dates as records write them: RFC 3339 to the letter, and nothing outside 1970 to 9999.
+//! Times and dates of records: strictly RFC 3339, and only 1970 to 9999.
 
 use ::time::{Date, Month, macros::date};
 
@@ -31,7 +31,7 @@ pub fn parse_rfc3339(text: &str) -> Option<Millis> {
     )
 }
 
-/// The date in the first ten characters of `text`, `YYYY-MM-DD`; what follows them is not looked at. `None` unless the
+/// The date in the first ten characters of `text`, `YYYY-MM-DD`; the rest is ignored. `None` unless the
 /// calendar has that day.
 pub fn parse_date(text: &str) -> Option<CalendarDate> {
     let date = parse_ymd(text.as_bytes().get(..10)?)?;
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_rfc_3339_to_the_letter_is_no_time() {
+    fn text_that_is_not_strictly_rfc_3339_is_no_time() {
         let wrong = [
             "",
             "2026-01-29",

@@ -1,8 +1,9 @@
-//! The W3C trace context of a record (<https://www.w3.org/TR/trace-context/#traceparent-header>): carried on, never used.
+//! The W3C trace context of a record (<https://www.w3.org/TR/trace-context/#traceparent-header>), which is carried
+//! through.
 
 /// Length of `version-traceid-parentid-flags`, the whole of version 00.
 const LENGTH: usize = 55;
-/// No more of a later version's header is carried than this, in bytes.
+/// The longest header of a later version that is carried through, in bytes.
 const MAX_LENGTH: usize = 255;
 
 /// The header's text if it is well-formed: versions 00 to fe, lower-case hex, ids that are not all zero.
@@ -31,7 +32,7 @@ fn is_zero(text: &str) -> bool {
     text.bytes().all(|byte| byte == b'0')
 }
 
-/// What a later version may append: nothing, or a dash and whatever it likes.
+/// Whether a later version may append `rest`: it is empty, or a dash and printable ASCII.
 fn is_extension(rest: &str) -> bool {
     rest.is_empty()
         || (rest.starts_with('-')

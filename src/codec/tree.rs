@@ -1,7 +1,7 @@
-//! The part of a record that is read, as a small borrowed tree, and the shapes that say which part that is.
+//! The part of a record that is read, as a small borrowed tree, and the shapes that define that part.
 //!
-//! A tree says what was written, not whether it is right: a field of the wrong type is in it as it was found, so that all
-//! checks can be made afterwards and in their documented order. A field that is absent and one that is null are the same.
+//! A tree holds the fields as they were written, unchecked: a field of a wrong type too, so that all checks can follow in
+//! their documented order. Absent and null fields are the same.
 
 use std::borrow::Cow;
 
@@ -20,43 +20,43 @@ pub(super) enum Node<'a> {
     Object(Fields<'a>),
     /// JSON text.
     Unread(&'a str),
-    /// A list or an object where none is expected, its content not read; or what only Avro has: bytes, and a number that
-    /// is not finite.
+    /// A list or an object where none is expected, its content not read; or a value that only Avro has: bytes, or a number
+    /// that is not finite.
     Other,
 }
 
-/// The fields read of one object: for every name of its shape the value, if it occurred.
+/// The fields that are read of one object: for each name of its shape the value, if it occurs.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Fields<'a> {
     pub names: &'static [Field],
     pub values: Vec<Option<Node<'a>>>,
 }
 
-/// A field that is read, and how.
+/// The name and the shape of a field that is read.
 pub(super) type Field = (&'static str, Shape);
 
-/// What is read of a value.
+/// The part of a value that is read.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Shape {
-    /// A scalar; of lists and objects nothing but that they are some.
+    /// A scalar; a list or an object becomes [`Node::Other`].
     Scalar,
     /// A list of scalars.
     List,
     /// An object's fields; all others are ignored.
     Object(&'static [Field]),
-    /// Nothing but whether it is an object: its content is not read.
+    /// Only whether it is an object; its content is not read.
     Presence,
     /// Any value of a JSON text, left as it is.
     Unread,
 }
 
 impl<'a> Node<'a> {
-    /// A number of a record: −0 is 0. JSON knows finite numbers only; all others are of no type that any field has.
+    /// A number of a record; −0 becomes 0. JSON has finite numbers only, so any other is a wrong type in every field.
     pub fn number(value: f64) -> Self {
         if value.is_finite() { Self::Number(if value == 0.0 { 0.0 } else { value }) } else { Self::Other }
     }
 
-    /// The field `name`; null where it is absent, where its shape does not name it, and of anything but an object.
+    /// The field `name`; null if it is absent, if the shape does not name it, or if the node is not an object.
     pub fn get(&self, name: &str) -> &Node<'a> {
         match self {
             Self::Object(fields) => fields.get(name),
@@ -71,7 +71,7 @@ impl<'a> Fields<'a> {
         index.and_then(|index| self.values.get(index)?.as_ref()).unwrap_or(&Node::Null)
     }
 
-    /// The field `name`, which is absent from then on.
+    /// Removes and returns the field `name`.
     pub fn take(&mut self, name: &str) -> Node<'a> {
         let index = self.names.iter().position(|(field, _)| *field == name);
         index.and_then(|index| self.values.get_mut(index)?.take()).unwrap_or(Node::Null)

@@ -1,4 +1,4 @@
-//! Whose event it is: the payload says so, else the record's key.
+//! The user of an event: the one that the payload names, else the one that the record's key names.
 
 use super::tree::Node;
 use crate::domain::event::{Reason, Rejection, UserId};
@@ -6,8 +6,8 @@ use crate::domain::event::{Reason, Rejection, UserId};
 /// The user of a payload, and whether the record's key names another one.
 ///
 /// # Errors
-/// `bad_user` for the first of `userId`, `profile.userId` and the key that is present and no user's id, `missing_user`
-/// when none is present.
+/// `bad_user` where the first present of `userId`, `profile.userId` and the key is not a user's id; `missing_user` where
+/// none is present.
 pub(super) fn of_payload(payload: &Node<'_>, key: Option<&[u8]>) -> Result<(UserId, bool), Rejection> {
     let user = match of_node(payload.get("userId"), "userId")? {
         Some(user) => Some(user),
@@ -26,7 +26,7 @@ pub(super) fn of_payload(payload: &Node<'_>, key: Option<&[u8]>) -> Result<(User
 /// The user that a record's key names.
 ///
 /// # Errors
-/// `bad_user` when the key is no user's id.
+/// `bad_user` where the key is not a user's id.
 pub(super) fn of_key(key: &[u8]) -> Result<UserId, Rejection> {
     std::str::from_utf8(key).ok().and_then(UserId::new).ok_or_else(|| bad("key"))
 }

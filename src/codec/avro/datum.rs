@@ -1,7 +1,7 @@
-//! Avro's binary encoding as serde knows formats, so that the visitor which reads JSON reads it too.
+//! Avro's binary encoding as a format of serde, so that it is read by the same visitor as JSON.
 //!
-//! Nothing is believed that the bytes cannot hold: lengths are bounded by what is left of them, every item of a list
-//! takes at least one, and nesting and the number of values are limited. All of it is checked in what is skipped too.
+//! The bytes are not trusted: a length is at most the rest of the bytes, each item of a list takes at least one byte, and
+//! nesting and the number of values are limited. Skipped values are checked in the same way.
 //! See <https://avro.apache.org/docs/1.12.0/specification/#binary-encoding>.
 
 use std::fmt::Display;
@@ -17,12 +17,12 @@ use super::schema::WriterSchema;
 
 /// The deepest nesting of records, arrays and maps that is accepted.
 const MAX_DEPTH: usize = 128;
-/// A schema may have values that take no bytes (records of nulls), even exponentially many. This many values are read
-/// at most, and so many more for each byte: far beyond any schema that means something.
+/// A schema may have values that take no bytes (records of nulls), even exponentially many. At most this many values
+/// are read, and [`VALUES_PER_BYTE`] more for each byte: far more than a sensible schema has.
 const MIN_VALUES: usize = 1024;
 const VALUES_PER_BYTE: usize = 16;
 
-/// Why bytes are no datum of their schema; never anything of the bytes themselves.
+/// Why bytes are not a datum of their schema. Never quotes the bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub(super) struct Fault(&'static str);
@@ -31,7 +31,7 @@ const TOO_SHORT: Fault = Fault("it ends too early, or has a length beyond its en
 const NO_BRANCH: Fault = Fault("a union or an enum has no such branch");
 
 impl de::Error for Fault {
-    /// The visitor refuses nothing else.
+    /// The visitor has no other error.
     fn custom<T: Display>(_: T) -> Self {
         Self("a map that is read has a key twice")
     }
@@ -47,17 +47,17 @@ pub(super) fn read<'a, S: DeserializeSeed<'a>>(
     let mut reader = Reader { writer, rest: datum, values_left };
     let root = Type { schema: writer.root(), namespace: None, depth: 0 };
     let value = seed.deserialize(Datum { reader: &mut reader, of: root })?;
-    if reader.rest.is_empty() { Ok(value) } else { Err(Fault("it goes on after its end")) }
+    if reader.rest.is_empty() { Ok(value) } else { Err(Fault("it has bytes after its end")) }
 }
 
-/// What is left of a datum.
+/// The rest of a datum.
 struct Reader<'a> {
     writer: &'a WriterSchema,
     rest: &'a [u8],
     values_left: usize,
 }
 
-/// What the next value is, and where it lies.
+/// The type of the next value, with its namespace and depth.
 #[derive(Clone, Copy)]
 struct Type<'a> {
     schema: &'a Schema,
@@ -87,11 +87,10 @@ struct Datum<'r, 'a> {
 impl<'de> Deserializer<'de> for Datum<'_, 'de> {
     type Error = Fault;
 
-    /// Logical types are what they are written as.
+    /// A logical type is read as the type that encodes it.
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
         let Self { reader, of } = self;
-        reader.values_left =
-            reader.values_left.checked_sub(1).ok_or(Fault("it has more values than its bytes can mean"))?;
+        reader.values_left = reader.values_left.checked_sub(1).ok_or(Fault("it has too many values for its length"))?;
         match of.schema {
             Schema::Null => visitor.visit_unit(),
             Schema::Boolean => visitor.visit_bool(reader.boolean()?),
@@ -166,9 +165,9 @@ impl<'de> MapAccess<'de> for Fields<'_, 'de> {
 struct Blocks<'r, 'a> {
     reader: &'r mut Reader<'a>,
     of: Type<'a>,
-    /// How many items of the present block are left.
+    /// The items left in the present block.
     items: u64,
-    /// How many bytes are left after the present block, where it says so.
+    /// The bytes that must be left after the present block, if the block states its size.
     left_after: Option<usize>,
 }
 
@@ -181,7 +180,7 @@ impl<'r, 'a> Blocks<'r, 'a> {
     fn has_next(&mut self) -> Result<bool, Fault> {
         if self.items == 0 {
             if self.left_after.take().is_some_and(|left_after| left_after != self.reader.rest.len()) {
-                return Err(Fault("a block of a list is not of the size it says"));
+                return Err(Fault("a block of a list does not have the size that it states"));
             }
             let count = self.reader.long()?;
             if count < 0 {
@@ -251,7 +250,7 @@ impl<'a> Reader<'a> {
         for shift in (0..64).step_by(7) {
             let [byte] = self.chunk()?;
             let bits = u64::from(byte & 0x7f);
-            // Of the tenth group one bit is left.
+            // The tenth group has one bit left.
             if shift == 63 && bits > 1 {
                 break;
             }

@@ -1,4 +1,4 @@
-//! A writer's schema with its named types at hand, and those that are known without a registry.
+//! A writer's schema with its named types, and the schemas that are known without a registry.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -7,7 +7,7 @@ use apache_avro::Schema;
 use apache_avro::rabin::Rabin;
 use apache_avro::schema::{Name, NamespaceRef, ResolvedSchema};
 
-/// The schema with which a datum was written; any Avro schema, its references to named types within itself.
+/// The schema with which a datum was written: any Avro schema, with the definitions of all types that it names.
 #[derive(Debug)]
 pub struct WriterSchema {
     root: Schema,
@@ -15,7 +15,7 @@ pub struct WriterSchema {
     fingerprint: u64,
 }
 
-/// Why a text is no schema that can be read with.
+/// Why a text cannot be used as a writer's schema.
 #[derive(Debug, thiserror::Error)]
 pub enum SchemaError {
     #[error("not an Avro schema")]
@@ -28,7 +28,7 @@ impl WriterSchema {
     /// Reads a schema written as JSON (an `.avsc`).
     ///
     /// # Errors
-    /// The text is no Avro schema, or not a complete one.
+    /// The text is not an Avro schema, or not a complete one.
     pub fn parse(json: &str) -> Result<Self, SchemaError> {
         Self::parse_with(json, &[])
     }
@@ -36,7 +36,7 @@ impl WriterSchema {
     /// As [`Self::parse`], for a schema that refers to named types of `others`, each after those that it refers to itself.
     ///
     /// # Errors
-    /// One of the texts is no Avro schema, or they are not complete.
+    /// One of the texts is not an Avro schema, or they are not complete.
     pub fn parse_with(json: &str, others: &[String]) -> Result<Self, SchemaError> {
         let invalid = |error| SchemaError::Invalid(Box::new(error));
         let undefined = |error| SchemaError::UndefinedName(Box::new(error));
@@ -47,7 +47,7 @@ impl WriterSchema {
         Ok(Self { root, named, fingerprint })
     }
 
-    /// The CRC-64-AVRO of the schema's parsing canonical form, as single-object encoding names it.
+    /// The CRC-64-AVRO of the schema's parsing canonical form, by which single-object encoding names the schema.
     pub fn fingerprint(&self) -> u64 {
         self.fingerprint
     }
@@ -61,15 +61,15 @@ impl WriterSchema {
         &self.root
     }
 
-    /// The type that is called `name` where names without a namespace are of `namespace`, with the namespace within it.
+    /// The type `name`, and the namespace inside it. `namespace` completes a name without one.
     pub(super) fn named(&self, name: &Name, namespace: NamespaceRef<'_>) -> Option<(&Schema, NamespaceRef<'_>)> {
         let (name, schema) = self.named.get_key_value(name.fully_qualified_name(namespace).as_ref())?;
         Some((schema, name.namespace()))
     }
 }
 
-/// Every schema of an event that we read, as it lies in `schemas/`. One that is replaced moves to `schemas/history/`
-/// and stays here: records written with it lie in topics for as long as these retain them.
+/// Every schema of an input event in `schemas/`. A replaced one moves to `schemas/history/` and stays in this list: topics
+/// retain records written with it.
 const KNOWN: [&str; 4] = [
     include_str!("../../../schemas/onboarding-completed.avsc"),
     include_str!("../../../schemas/profile-updated.avsc"),
@@ -77,7 +77,7 @@ const KNOWN: [&str; 4] = [
     include_str!("../../../schemas/history/profile-updated-1.avsc"),
 ];
 
-// All of them parse: a test holds this module to it.
+// A test below ensures that all of them parse.
 static BY_FINGERPRINT: LazyLock<HashMap<u64, WriterSchema>> = LazyLock::new(|| {
     let schemas = KNOWN.iter().filter_map(|json| WriterSchema::parse(json).ok());
     schemas.map(|schema| (schema.fingerprint(), schema)).collect()

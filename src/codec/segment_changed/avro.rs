@@ -1,7 +1,7 @@
 //! The value on segment-changed as Avro, with `schemas/segment-changed.avsc`: in single-object encoding, or in Confluent's
 //! framing.
 //!
-//! Written by hand, field after field in the schema's order, so that publishing a change cannot fail.
+//! Encoded by hand, field by field in the schema's order, so that encoding cannot fail.
 
 use super::{Envelope, Payload};
 use crate::domain::ranking_change::ScoredSegment;
@@ -30,7 +30,7 @@ pub(super) fn framed(envelope: &Envelope<'_>, schema_id: u32) -> Vec<u8> {
     datum(envelope, out)
 }
 
-/// Writes the datum after what `out` holds.
+/// Appends the datum to `out`.
 fn datum(envelope: &Envelope<'_>, out: Vec<u8>) -> Vec<u8> {
     let mut out = Datum(out);
     out.string(envelope.event_id);
@@ -44,10 +44,10 @@ fn datum(envelope: &Envelope<'_>, out: Vec<u8>) -> Vec<u8> {
     out.0
 }
 
-/// What a change commonly takes.
+/// The usual length of a change, in bytes.
 const CAPACITY: usize = 1024;
 
-/// A datum as far as it is written; see <https://avro.apache.org/docs/1.12.0/specification/#binary-encoding>.
+/// The part of a datum that is written; see <https://avro.apache.org/docs/1.12.0/specification/#binary-encoding>.
 struct Datum(Vec<u8>);
 
 impl Datum {
@@ -107,7 +107,7 @@ impl Datum {
         self.0.extend(value.to_le_bytes());
     }
 
-    /// Nothing in memory is longer than a long can say.
+    /// No length in memory exceeds a long.
     fn length(&mut self, length: usize) {
         self.long(i64::try_from(length).unwrap_or(i64::MAX));
     }

@@ -20,17 +20,17 @@ pub const EVENT_ID_NAMESPACE: Uuid = Uuid::from_u128(0x6f1c_3a52_8d0e_5b6a_9f47_
 /// The `eventType`, and the CloudEvents type.
 pub const EVENT_TYPE: &str = "user.segment.changed";
 
-/// The header that every record carries, null ones too.
+/// The header that every record carries, tombstones too.
 pub const REVISION_HEADER: &str = "segmenter.revision";
 
-/// How a record's value is written.
+/// The encoding of a record's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Encoding {
     #[default]
     Json,
     /// Single-object encoding with `schemas/segment-changed.avsc`.
     Avro,
-    /// Confluent's framing, with the id under which a registry has that schema.
+    /// Confluent's framing, with the id of that schema in a registry.
     Framed(u32),
 }
 
@@ -44,7 +44,7 @@ impl Encoding {
     }
 }
 
-/// The id of the event that says `revision` of `user`: the same for ever.
+/// The event id of the change with this `revision` of `user`. It never changes.
 pub fn event_id(user: &UserId, revision: i64) -> Uuid {
     Uuid::new_v5(&EVENT_ID_NAMESPACE, format!("{user}/{revision}").as_bytes())
 }
@@ -52,19 +52,19 @@ pub fn event_id(user: &UserId, revision: i64) -> Uuid {
 /// Names and values of a record's headers.
 pub type Headers = Vec<(&'static str, Cow<'static, str>)>;
 
-/// A record as it is produced, but for its key, which is the user.
+/// A record to produce, without its key, which is the user's id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
-    /// CloudEvents' binary mode, the trace context that came with the cause, and the revision.
+    /// CloudEvents' binary mode, the `traceparent` of the cause, and the revision.
     pub headers: Headers,
     /// `None` for a tombstone.
     pub value: Option<Vec<u8>>,
 }
 
-/// The record that says `change`.
+/// The record that publishes `change`.
 ///
 /// # Errors
-/// Only by a defect.
+/// Only a defect of this program.
 pub fn record(change: &RankingChange, catalog: &Catalog, encoding: Encoding) -> Result<Record, EncodingError> {
     let (event_id, published_at) =
         (event_id(&change.user, change.revision).to_string(), Millis(change.revision).to_string());
