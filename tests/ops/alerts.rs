@@ -1,4 +1,4 @@
-//! The alerts: what they ask exists, each fires and is quiet when it should, and the runbook says what to do.
+//! The alerts: their metrics and labels exist, each fires and stays silent when it should, and the runbook has a section for each.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::tools::{documents, list, named, printed, promtool, read, resources, root, text};
 
-/// Metrics of others: kube-state-metrics.
+/// Metrics of kube-state-metrics.
 const FOREIGN: [&str; 6] = [
     "kube_pod_container_info",
     "kube_pod_container_status_restarts_total",
@@ -18,17 +18,17 @@ const FOREIGN: [&str; 6] = [
     "kube_job_status_succeeded",
 ];
 
-/// What a histogram is stored as.
+/// The suffixes of a histogram's series.
 const PARTS: [&str; 3] = ["_bucket", "_sum", "_count"];
 
-/// Asserts that every metric in an expression is one of the program's (docs/metrics.md), or of Kubernetes.
+/// Asserts that every metric in an expression is in docs/metrics.md or one of Kubernetes.
 pub fn assert_metrics_exist(expression: &str, of: &str) {
     let known = read("docs/metrics.md");
     let words = expression.split(|char: char| !char.is_ascii_alphanumeric() && char != '_' && char != ':');
     for word in words.filter(|word| word.starts_with("segmenter_") || word.starts_with("kube_")) {
         let whole = PARTS.iter().find_map(|part| word.strip_suffix(part)).unwrap_or(word);
         let exists = |name: &str| known.contains(&format!("| `{name}` |"));
-        assert!(FOREIGN.contains(&word) || exists(word) || exists(whole), "{of} names {word}, which is no metric");
+        assert!(FOREIGN.contains(&word) || exists(word) || exists(whole), "{of} names {word}, which is not a metric");
     }
 }
 
@@ -41,7 +41,7 @@ fn alerts(rule: &Value) -> Vec<Value> {
 }
 
 #[test]
-fn prometheus_accepts_the_rules_and_each_alert_fires_and_is_quiet_as_its_cases_say() {
+fn prometheus_accepts_the_rules_and_each_alert_fires_and_stays_silent_in_its_cases() {
     let directory = tempfile::tempdir().unwrap();
     let rules = directory.path().join("rules.yaml");
     fs::write(&rules, rule()["spec"].to_string()).unwrap();
@@ -52,18 +52,18 @@ fn prometheus_accepts_the_rules_and_each_alert_fires_and_is_quiet_as_its_cases_s
 }
 
 #[test]
-fn every_alert_has_a_case_in_which_it_fires_and_one_in_which_it_is_quiet() {
+fn every_alert_has_a_case_in_which_it_fires_and_one_in_which_it_stays_silent() {
     let cases = documents(&read("tests/ops/alerts.test.yaml")).remove(0);
-    let (mut firing, mut quiet) = (BTreeSet::new(), BTreeSet::new());
+    let (mut firing, mut silent) = (BTreeSet::new(), BTreeSet::new());
     for case in list(&cases, "/tests").iter().flat_map(|test| list(test, "/alert_rule_test")) {
         let fires = !list(case, "/exp_alerts").is_empty();
-        (if fires { &mut firing } else { &mut quiet }).insert(text(case, "/alertname"));
+        (if fires { &mut firing } else { &mut silent }).insert(text(case, "/alertname"));
     }
     let rule = rule();
     let alerts = alerts(&rule);
     let names: BTreeSet<&str> = alerts.iter().map(|alert| text(alert, "/alert")).collect();
-    assert_eq!(names.len(), alerts.len(), "an alert is there twice");
-    assert_eq!((&firing, &quiet), (&names, &names));
+    assert_eq!(names.len(), alerts.len(), "an alert is defined twice");
+    assert_eq!((&firing, &silent), (&names, &names));
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn every_metric_in_a_rule_exists() {
     }
 }
 
-/// The labels that an expression groups, joins or selects by.
+/// The labels by which an expression groups, joins or selects.
 fn labels(expression: &str) -> BTreeSet<&str> {
     let after = |start: &str| -> Vec<&str> {
         expression.split(start).skip(1).filter_map(|rest| rest.split([')', '}']).next()).collect()
@@ -88,7 +88,7 @@ fn labels(expression: &str) -> BTreeSet<&str> {
 }
 
 #[test]
-fn every_label_that_a_rule_asks_for_is_one_of_its_metric_or_of_kubernetes() {
+fn every_label_in_a_rule_belongs_to_its_metric_or_to_kubernetes() {
     let page = read("docs/metrics.md");
     let rows = page.lines().filter(|line| line.starts_with("| `segmenter_"));
     let ours = rows.filter_map(|row| row.split('|').nth(3)).flat_map(|labels| labels.split(',')).map(str::trim);
@@ -115,7 +115,7 @@ fn every_class_of_database_errors_that_raises_an_alert_exists() {
 }
 
 #[test]
-fn every_alert_says_how_urgent_it_is_and_leads_to_a_section_of_the_runbook_that_names_it() {
+fn every_alert_has_a_severity_and_links_to_a_section_of_the_runbook_that_names_it() {
     let runbook = read("docs/runbook.md");
     let sections: Vec<&str> = runbook.split("\n## ").skip(1).collect();
     for alert in alerts(&rule()) {

@@ -1,4 +1,4 @@
-//! The dashboard shows metrics that exist, in panels that say what they show.
+//! The dashboard's metrics exist, and every panel has a title and a description.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,7 +14,7 @@ fn dashboard() -> Value {
     serde_json::from_str(&read(FILE)).unwrap()
 }
 
-/// The panels that show something; rows only divide.
+/// The panels without the rows that group them.
 fn panels(dashboard: &Value) -> Vec<&Value> {
     list(dashboard, "/panels").iter().filter(|panel| panel["type"] != "row").collect()
 }
@@ -29,12 +29,12 @@ fn every_metric_on_the_dashboard_exists() {
             expressions += 1;
         }
     }
-    assert!(expressions > 15, "the expressions are where this test looks");
+    assert!(expressions > 15, "the expressions are found");
     assert_metrics_exist(&dashboard["templating"].to_string(), "the variables");
 }
 
 #[test]
-fn prometheus_can_read_every_expression_of_the_dashboard() {
+fn prometheus_parses_every_expression_of_the_dashboard() {
     let dashboard = dashboard();
     let targets = panels(&dashboard).into_iter().flat_map(|panel| list(panel, "/targets"));
     let rules: Vec<Value> = targets
@@ -51,12 +51,12 @@ fn prometheus_can_read_every_expression_of_the_dashboard() {
 }
 
 #[test]
-fn every_panel_has_a_number_a_title_an_explanation_and_a_place_of_its_own() {
+fn every_panel_has_an_id_a_title_a_description_and_a_place_of_its_own() {
     let dashboard = dashboard();
     let mut numbers = BTreeSet::new();
     let mut taken = BTreeSet::new();
     for panel in list(&dashboard, "/panels") {
-        assert!(numbers.insert(panel["id"].as_u64().unwrap()), "{} is there twice", panel["id"]);
+        assert!(numbers.insert(panel["id"].as_u64().unwrap()), "the id {} occurs twice", panel["id"]);
         assert!(!text(panel, "/title").is_empty());
         let at = |name: &str| panel["gridPos"][name].as_u64().unwrap();
         for (x, y) in (at("x")..at("x") + at("w")).flat_map(|x| (at("y")..at("y") + at("h")).map(move |y| (x, y))) {
@@ -64,8 +64,8 @@ fn every_panel_has_a_number_a_title_an_explanation_and_a_place_of_its_own() {
         }
     }
     for panel in panels(&dashboard) {
-        assert!(!text(panel, "/description").is_empty(), "{} says nothing of itself", panel["title"]);
-        assert_eq!(panel["datasource"]["uid"], "${datasource}", "{} is bound to one Grafana", panel["title"]);
+        assert!(!text(panel, "/description").is_empty(), "{} has no description", panel["title"]);
+        assert_eq!(panel["datasource"]["uid"], "${datasource}", "{} is bound to one data source", panel["title"]);
         for target in list(panel, "/targets") {
             assert!(
                 text(target, "/expr").contains("namespace=~\"$namespace\""),
