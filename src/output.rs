@@ -4,14 +4,16 @@
 use std::future::Future;
 use std::time::Duration;
 
+use rdkafka::error::KafkaResult;
 use tokio::task::JoinHandle;
 
 use crate::codec::segment_changed::Encoding;
 use crate::ingest::dead_letter_batch::{self, PendingDeadLetter};
 use crate::ingest::record::Rejected;
 use crate::kafka::client::{Cluster, Topics};
+use crate::kafka::client_events::ClientEvents;
 use crate::kafka::producer::Producer;
-use crate::publish::handover::{Handover, handover};
+use crate::publish::handover::{Arrivals, Handover, handover};
 use crate::publish::output_schema;
 use crate::publish::publisher::Publisher;
 use crate::registry::{Failure, Registry};
@@ -25,20 +27,64 @@ use crate::store::leased_rows::LeasedRows;
 use crate::store::outbox::{Content, Publication};
 use crate::store::task::ItemOutcome;
 use crate::store::writer::Writer;
+use crate::telemetry::Shared;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::traces::Traces;
 
 /// How long Kafka or PostgreSQL may be unavailable during the work.
 const UNAVAILABLE_DEADLINE: Duration = Duration::from_secs(60);
 
-/// The settings of the output.
+/// Where changes and dead letters go.
 #[derive(Debug, Clone)]
-pub struct Output {
+pub struct Destination {
     pub cluster: Cluster,
     pub topics: Topics,
-    /// The configured encoding of segment-changed, with or without a registry.
+    /// The encoding of segment-changed, whether or not there is a registry.
     pub encoding: Encoding,
     pub registry: Option<Registry>,
+}
+
+/// The parts through which batches, changes and dead letters leave the process.
+pub struct Output {
+    pub writer: Writer,
+    /// From those who write to the publisher.
+    pub handover: Handover,
+    pub publisher: Publisher,
+    /// Ends when no handover is left.
+    pub handed_over: Arrivals,
+    pub dead_letters: Producer,
+}
+
+impl Output {
+    /// Puts writer, publisher and dead letters together. `events` are the events of the publisher's client.
+    ///
+    /// # Errors
+    /// A client cannot be made from its configuration.
+    pub fn new(
+        cluster: &Cluster,
+        topics: &Topics,
+        encoding: Encoding,
+        store: &Store,
+        shared: &Shared,
+        events: ClientEvents,
+    ) -> KafkaResult<Self> {
+        let Shared { metrics, health, stop, traces } = shared.clone();
+        let leased = LeasedRows::default();
+        let (handover, handed_over) = handover();
+        let publisher = Publisher {
+            store: store.clone(),
+            producer: cluster.producer(events)?,
+            topic: topics.segment_changed.clone(),
+            encoding,
+            leased: leased.clone(),
+            metrics: metrics.clone(),
+            stop: stop.clone(),
+            traces,
+        };
+        let writer = Writer { store: store.clone(), leased, metrics, health, stop };
+        let dead_letters = cluster.named_producer("dead letters")?;
+        Ok(Self { writer, handover, publisher, handed_over, dead_letters })
+    }
 }
 
 /// Writes batches, publishes their changes, and writes dead letters.
@@ -63,38 +109,22 @@ impl BatchWriter {
     /// Starts the publisher of this process.
     ///
     /// # Errors
-    /// The configuration of a client is invalid; the registry is unavailable or rejects the schema of segment-changed.
-    pub async fn start(store: Store, output: &Output, stop: Stop) -> Result<Self, Halt> {
-        let topic = &output.topics.segment_changed;
-        let encoding = output_schema::encoding(output.encoding, topic, output.registry.as_ref()).await;
+    /// The clients could not be made from their configuration; the registry is unavailable, or does not take the schema of
+    /// segment-changed.
+    pub async fn start(store: Store, to: &Destination, stop: Stop) -> Result<Self, Halt> {
+        let encoding = output_schema::encoding(to.encoding, &to.topics.segment_changed, to.registry.as_ref()).await;
         let encoding = encoding.map_err(|failure| match failure {
             Failure::Unavailable(why) => Halt::Unavailable(format!("the schema registry is unavailable: {why}")),
             failure => Halt::Refused(format!("the schema of segment-changed: {failure}")),
         })?;
-        let producer =
-            |name| output.cluster.named_producer(name).map_err(|error| Halt::Failed(format!("no producer: {error}")));
         let metrics = Metrics::new().map_err(|error| Halt::Failed(error.to_string()))?;
-        let leased = LeasedRows::default();
-        let (handover, handed_over) = handover();
-        let publisher = Publisher {
-            store: store.clone(),
-            producer: producer("publisher")?,
-            topic: topic.clone(),
-            encoding,
-            leased: leased.clone(),
-            metrics: metrics.clone(),
-            stop: stop.clone(),
-            traces: Traces::default(),
-        };
-        let writer = Writer { store, leased, metrics, health: Health::default(), stop: stop.clone() };
-        Ok(Self {
-            writer,
-            handover,
-            publishing: tokio::spawn(publisher.run(handed_over)),
-            dead_letters: producer("dead letters")?,
-            topics: output.topics.clone(),
-            stop,
-        })
+        let shared = Shared { metrics, health: Health::default(), stop: stop.clone(), traces: Traces::default() };
+        let events = ClientEvents::new("publisher");
+        let Output { writer, handover, publisher, handed_over, dead_letters } =
+            Output::new(&to.cluster, &to.topics, encoding, &store, &shared, events)
+                .map_err(|error| Halt::Failed(format!("no producer: {error}")))?;
+        let publishing = tokio::spawn(publisher.run(handed_over));
+        Ok(Self { writer, handover, publishing, dead_letters, topics: to.topics.clone(), stop })
     }
 
     /// Folds and writes a batch; returns the outcome of each item and the number of changes.

@@ -15,7 +15,7 @@ use segmenter::http;
 use segmenter::runtime::exit::Exit;
 use segmenter::runtime::health::Health;
 use segmenter::runtime::stop::{Stop, StopReason};
-use segmenter::service::Shared;
+use segmenter::telemetry::Shared;
 use segmenter::telemetry::metrics::{Metrics, RecordOutcome};
 use segmenter::telemetry::traces::Traces;
 use sqlx::PgConnection;

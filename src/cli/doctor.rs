@@ -9,6 +9,7 @@ use super::table::print;
 use super::{serve, settings};
 use crate::checks::doctor::{self, Finding, Status, Subject, count};
 use crate::config::Config;
+use crate::kafka::client::{Cluster, Topics};
 use crate::runtime::exit::Exit;
 
 /// Check topics, group, schema, rights and clocks; change nothing.
@@ -29,11 +30,10 @@ pub struct DoctorArgs {
 /// # Errors
 /// `out` cannot be written to, or a client cannot be made from the configuration.
 pub async fn run(args: &DoctorArgs, config: &Config, out: &mut impl Write) -> anyhow::Result<Exit> {
-    let settings = settings::settings(config);
     let subject = Subject {
         config,
-        cluster: settings.cluster,
-        topics: settings.topics,
+        cluster: Cluster::from(&config.kafka),
+        topics: Topics::from(&config.topics),
         connections: config.database.connections + serve::OTHER_CONNECTIONS,
         catalog: settings::catalog(&config.catalog),
     };

@@ -25,9 +25,10 @@ use crate::runtime::exit::Exit;
 use crate::runtime::health::Health;
 use crate::runtime::retry::Retry;
 use crate::runtime::stop::{Stop, StopReason};
-use crate::service::{self, Settings, Shared};
+use crate::service;
 use crate::store::error::{ErrorClass, classify};
 use crate::store::sql;
+use crate::telemetry::Shared;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::traces::Traces;
 
@@ -111,11 +112,10 @@ async fn serve(config: &Config, catalog: Arc<Catalog>, shared: &Shared, board: &
     let store = database::store(config, pool, catalog, has_users);
     board.store.get_or_init(|| store.clone());
     let registry = settings::registry(&config.registry)?;
-    let Some(output_encoding) = prepare_output(config, registry.as_ref(), shared).await else {
+    let Some(encoding) = prepare_output(config, registry.as_ref(), shared).await else {
         return Ok(ended(shared));
     };
-    let settings = Settings { output_encoding, registry, ..settings::settings(config) };
-    service::run(settings, store, shared.clone()).await?;
+    service::run(config, encoding, registry, store, shared.clone()).await?;
     Ok(ended(shared))
 }
 

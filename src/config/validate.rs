@@ -7,6 +7,15 @@ use super::table::{
     BatchConfig, CatalogConfig, Config, DatabaseConfig, HttpConfig, InFlightConfig, KafkaConfig, LimitsConfig,
     LogConfig, OutboxConfig, RegistryConfig, TopicsConfig,
 };
+use crate::codec::Limits;
+
+impl LimitsConfig {
+    /// The limits on one record.
+    pub fn of_a_record(&self) -> Limits {
+        let max_future_ms = i64::try_from(self.max_future.as_millis()).unwrap_or(i64::MAX);
+        Limits { max_value_bytes: self.max_value_bytes.0, max_future_ms }
+    }
+}
 
 impl Rules for BatchConfig {}
 impl Rules for InFlightConfig {}

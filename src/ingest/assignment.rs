@@ -6,6 +6,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::offset_tracker::{Finish, Flood, FloodLimit, OffsetTracker};
+use crate::config::InFlightConfig;
 use crate::kafka::partition::Partition;
 use crate::telemetry::metrics::Load;
 
@@ -36,6 +37,12 @@ pub struct Effects<R> {
 pub struct Budget {
     pub records: usize,
     pub bytes: usize,
+}
+
+impl From<&InFlightConfig> for Budget {
+    fn from(config: &InFlightConfig) -> Self {
+        Self { records: config.max_records as usize, bytes: config.max_bytes.0 }
+    }
 }
 
 impl Budget {

@@ -7,6 +7,8 @@
 
 use std::collections::VecDeque;
 
+use crate::config::LimitsConfig;
+
 /// When a rejection run is a poison flood.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FloodLimit {
@@ -14,6 +16,12 @@ pub struct FloodLimit {
     pub records: usize,
     /// Bytes of held rejections; bounds the memory of a run of large records.
     pub bytes: usize,
+}
+
+impl From<&LimitsConfig> for FloodLimit {
+    fn from(config: &LimitsConfig) -> Self {
+        Self { records: config.max_consecutive_rejections as usize, bytes: config.max_consecutive_rejection_bytes.0 }
+    }
 }
 
 /// How a record is finished.

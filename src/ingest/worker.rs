@@ -11,6 +11,7 @@ use tracing::debug;
 use super::assignment::{Assignment, Effects, FloodAt, Ticket};
 use super::offset_tracker::Finish;
 use super::record::{OriginalRecord, Rejected};
+use crate::config::BatchConfig;
 use crate::domain::event::{Event, Reason, UserId};
 use crate::domain::profile::Outcome;
 use crate::kafka::client::Topics;
@@ -48,6 +49,12 @@ pub struct BatchLimits {
     pub bytes: usize,
     /// How long to wait for more records after the first; zero does not wait.
     pub wait: std::time::Duration,
+}
+
+impl From<&BatchConfig> for BatchLimits {
+    fn from(config: &BatchConfig) -> Self {
+        Self { records: config.max_records as usize, bytes: config.max_bytes.0, wait: config.max_wait }
+    }
 }
 
 /// The queues of all workers.

@@ -41,7 +41,7 @@ pub mod users;
 mod write;
 
 use crate::kafka::topic_reader::Source;
-use crate::output::Output;
+use crate::output::Destination;
 use crate::registry::decoder::Decoder;
 use crate::runtime::stop::Stop;
 use crate::store::Store;
@@ -50,7 +50,7 @@ use crate::store::Store;
 #[derive(Debug, Clone)]
 pub struct Means {
     pub store: Store,
-    pub output: Output,
+    pub output: Destination,
     /// The live service's group: its lag is looked at, its offsets are never touched.
     pub live_group: String,
     pub decoder: Decoder,

@@ -9,3 +9,17 @@
 pub mod logs;
 pub mod metrics;
 pub mod traces;
+
+use crate::runtime::health::Health;
+use crate::runtime::stop::Stop;
+use metrics::Metrics;
+use traces::Traces;
+
+/// What all parts of a process share.
+#[derive(Debug, Clone)]
+pub struct Shared {
+    pub metrics: Metrics,
+    pub health: Health,
+    pub stop: Stop,
+    pub traces: Traces,
+}

@@ -9,7 +9,7 @@ use super::tombstone;
 use crate::domain::event::{Body, Cause, DECODER_VERSION, Event, Millis, Stamp, UserId};
 use crate::kafka::client::Topics;
 use crate::kafka::producer::Producer;
-use crate::output::{BatchWriter, Output};
+use crate::output::{BatchWriter, Destination};
 use crate::runtime::halt::Halt;
 use crate::runtime::stop::Stop;
 use crate::store::Store;
@@ -85,7 +85,7 @@ async fn apply(store: &Store, user: &UserId, at: Millis) -> anyhow::Result<Vec<P
 ///
 /// # Errors
 /// That was not possible in time; the change is in the outbox.
-pub async fn publish(store: Store, publications: Vec<Publication>, output: &Output) -> Result<(), Halt> {
+pub async fn publish(store: Store, publications: Vec<Publication>, output: &Destination) -> Result<(), Halt> {
     let publishing = async {
         let writer = BatchWriter::start(store, output, Stop::default()).await?;
         writer.publish(publications).await?;

@@ -12,9 +12,11 @@ use crate::cli::table::print;
 use crate::cli::{serve, settings};
 use crate::config::Config;
 use crate::domain::event::Millis;
+use crate::ingest::worker::BatchLimits;
 use crate::jobs::redrive::run::{RedriveOptions, Rules, run as redrive_all};
 use crate::jobs::redrive::selection::Selected;
 use crate::jobs::redrive::tally::{RedriveOutcome, Tally};
+use crate::kafka::client::Topics;
 use crate::registry::decoder::Decoder;
 use crate::runtime::exit::Exit;
 use crate::runtime::stop::Stop;
@@ -71,14 +73,15 @@ pub async fn run(
     serve::stop_on_signals(stop.clone())?;
     let database = database::open(&config.database, if args.execute { Access::Write } else { Access::Read }).await?;
     let store = database.store(config)?;
-    let (live, output) = (settings::settings(config), settings::output(config)?);
-    let decoder = Decoder { registry: output.registry.clone(), limits: live.limits, stop: stop.clone() };
+    let output = settings::output(config)?;
+    let decoder =
+        Decoder { registry: output.registry.clone(), limits: config.limits.of_a_record(), stop: stop.clone() };
     let settings = RedriveOptions {
         source: source(&config.kafka, &config.topics, stop.clone()),
         filter: args.filter.filter(now),
-        rules: Rules { topics: live.topics, decoder, max_attempts: args.max_attempts },
+        rules: Rules { topics: Topics::from(&config.topics), decoder, max_attempts: args.max_attempts },
         limit: args.limit.unwrap_or(u64::MAX),
-        batch: live.batch,
+        batch: BatchLimits::from(&config.batch),
         output,
         execute: args.execute,
     };

@@ -52,13 +52,13 @@ async fn open(config: &Config, access: Access) -> anyhow::Result<Means> {
     let database = database::open(&config.database, access).await?;
     let stop = Stop::default();
     serve::stop_on_signals(stop.clone())?;
-    let (live, output) = (settings::settings(config), settings::output(config)?);
+    let output = settings::output(config)?;
     let registry = output.registry.clone();
     Ok(Means {
         store: database.store(config)?,
         output,
-        live_group: live.group,
-        decoder: Decoder { registry, limits: live.limits, stop: stop.clone() },
+        live_group: config.kafka.group_id.as_str().to_owned(),
+        decoder: Decoder { registry, limits: config.limits.of_a_record(), stop: stop.clone() },
         stop,
     })
 }

@@ -16,7 +16,7 @@ use crate::domain::event::{Millis, UserId};
 use crate::domain::ranking_change::ChangeBody;
 use crate::domain::state::State;
 use crate::kafka::client::Topics;
-use crate::output::Output;
+use crate::output::Destination;
 use crate::runtime::exit::Exit;
 use crate::store::lookup::{self, clock};
 use crate::store::stored_row::StoredRow;
@@ -125,7 +125,7 @@ async fn erase(
     to_topics: bool,
     database: &Database,
     config: &Config,
-    output: &Output,
+    output: &Destination,
     out: &mut impl Write,
 ) -> anyhow::Result<Exit> {
     let store = database.store(config)?;

@@ -9,7 +9,7 @@ use crate::ingest::record::Rejected;
 use crate::ingest::worker::BatchLimits;
 use crate::kafka::client::Topics;
 use crate::kafka::topic_reader::{ReadError, Source};
-use crate::output::{BatchWriter, Output, Refused};
+use crate::output::{BatchWriter, Destination, Refused};
 use crate::registry::decoder::Decoder;
 use crate::runtime::halt::Halt;
 use crate::runtime::stop::Stop;
@@ -28,7 +28,7 @@ pub struct RedriveOptions {
     /// How many dead letters at most.
     pub limit: u64,
     pub batch: BatchLimits,
-    pub output: Output,
+    pub output: Destination,
     /// Whether to do it, not only to say what would be done.
     pub execute: bool,
 }
