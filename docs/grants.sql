@@ -1,14 +1,14 @@
--- The rights of a role that runs `segmenter serve` and nothing else (for jobs see grants_jobs.sql). Run it as the owner of
--- the tables, after `segmenter migrate run`, with the role's own name in the place of segmenter_service:
+-- The privileges of a role that runs `segmenter serve` and nothing else (for jobs see grants_jobs.sql). Run it as the owner
+-- of the tables, after `segmenter migrate run`, with segmenter_service replaced by the role's own name:
 --   create role segmenter_service login password '…';
 --   psql "$DATABASE_URL" -f docs/grants.sql
--- The role needs no right to create anything: migrate as the owner, and leave SEGMENTER_DATABASE_MIGRATE off.
--- Where the database has no public.users, leave out the statement that names it.
+-- The role needs no privilege to create objects: migrate as the owner, and leave SEGMENTER_DATABASE_MIGRATE off.
+-- Where the database has no public.users, leave out the statement on it.
 
--- Whether a user exists. UPDATE on one column, whichever, is what `for key share` asks for; nothing is ever updated.
+-- Checks whether a user exists. `for key share` requires UPDATE on some column; no column is ever updated.
 grant select (id), update ("updatedAt") on public.users to segmenter_service;
 
--- Only the columns that are ours, and what a new row needs. `version`, `usageCount` and `lastUsedAt` stay out of reach.
+-- Only our columns, and those that a new row needs. `version`, `usageCount` and `lastUsedAt` stay out of reach.
 grant select ("userId", vector, source, segments, "primarySegment", "segmentConfidence", "lastSegmentUpdate", "updatedAt"),
       insert (id, "userId", vector, source, segments, "primarySegment", "segmentConfidence", "lastSegmentUpdate", "createdAt", "updatedAt"),
       update (vector, segments, "primarySegment", "segmentConfidence", "lastSegmentUpdate", "updatedAt"),
@@ -17,14 +17,14 @@ grant select ("userId", vector, source, segments, "primarySegment", "segmentConf
 
 grant usage on schema segmenter to segmenter_service;
 
--- At the start it looks whether the schema is one that it knows.
+-- Read at the start, to check the version of the schema.
 grant select on segmenter._sqlx_migrations to segmenter_service;
 grant select on segmenter.schema_compatibility to segmenter_service;
 
--- States are never deleted by the service: they go with their user.
+-- The service never deletes a state: it is deleted with its user (foreign key).
 grant select, insert, update on segmenter.profile_states to segmenter_service;
 grant select, insert, update on segmenter.deleted_users to segmenter_service;
 grant select, insert, update, delete on segmenter.outbox to segmenter_service;
 
--- Only so that the page at / shows the jobs; without it the page says that it cannot:
+-- Optional, so that the page at / shows the jobs; without it the page reports that it cannot read them:
 --   grant select on segmenter.jobs, segmenter.job_parts to segmenter_service;

@@ -1,5 +1,5 @@
--- Takes away what the up migration added, and only that: the table if it created it, else the columns it added.
--- The index on "primarySegment" has gone before (migration 2); were it still there it would go with its column.
+-- Drops what the up migration added, and only that: the table if it created it, else the columns that it added.
+-- Migration 2 is reverted first and drops the index on "primarySegment"; dropping the column would drop it too.
 do $migration$
 declare
   removals text;

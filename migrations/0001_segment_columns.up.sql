@@ -1,9 +1,9 @@
 -- The four segment columns of public.user_vectors, which belongs to the platform.
 --
--- Three databases are met: one without the table (it is created as the platform's own migrations create it), one with
--- the table but without some of the columns (they are added), and one that has them all (nothing in public changes and
--- no lock on the table is taken). What was there before is remembered, so that the down migration takes away only what
--- this one added. Whether this may run at all beside Prisma's migrations is decided before it is run.
+-- There are three cases: a database without the table (it is created as the platform's own migrations create it), one with
+-- the table but without some of the columns (they are added), and one with all of them (nothing in public changes and no
+-- lock on the table is taken). Existing objects are recorded, so that the down migration drops only what this one added.
+-- The runner checks beforehand whether this may run beside Prisma's migrations.
 do $migration$
 declare
   wanted record;

@@ -1,4 +1,4 @@
 -- no-transaction
--- One statement, since a concurrent build allows no transaction. An invalid index that an interrupted build has left
--- is dropped before this is run: "if not exists" would take it for done.
+-- One statement, since a concurrent build allows no transaction. The runner first drops an invalid index that an
+-- interrupted build left: "if not exists" would accept it as built.
 create index concurrently if not exists "user_vectors_primarySegment_idx" on public.user_vectors ("primarySegment");

@@ -1,33 +1,33 @@
--- What the service knows of its users, what it has yet to publish, and whom it has to remember after they have gone.
+-- The states of users, the outbox of unpublished changes, and the deleted users.
 --
--- Times named *_at of type bigint and revisions are Unix milliseconds.
+-- Columns *_at of type bigint and revisions are Unix milliseconds.
 
 create table segmenter.profile_states (
   user_id text collate "C" primary key,
-  counter bigint not null,                     -- compare-and-set: every write moves it
-  revision bigint not null default 0,          -- of what was last published; 0: nothing yet
+  counter bigint not null,                     -- compare-and-set: every write changes it
+  revision bigint not null default 0,          -- of the last published change; 0: none yet
   published smallint not null default 0 check (published between 0 and 2), -- 0 nothing, 1 a ranking, 2 a tombstone
   erased_at bigint,                            -- events stamped at or before it are void
-  catalog_version integer not null default 0,  -- of the catalog that scored the row last; 0: never scored
-  job_id uuid,                                 -- of the last deferred write
+  catalog_version integer not null default 0,  -- of the catalog that last scored the row; 0: never scored
+  job_id uuid,                                 -- of the job whose deferred write is not published yet
   state bytea not null                         -- versioned binary
 ) with (
-  fillfactor = 70,         -- room for the next version of a row in its own page: updates stay HOT
-  toast_tuple_target = 4080 -- in line as long as two versions fit into a page
+  fillfactor = 70,         -- leaves room for the next row version in the page: updates stay HOT
+  toast_tuple_target = 4080 -- inline as long as two versions fit into a page
 );
--- Not compressed: pglz would cost more than the few bytes it saves on a compact binary value.
+-- Not compressed: pglz costs more CPU than the few bytes it saves on a compact binary value are worth.
 alter table segmenter.profile_states alter column state set storage external;
 
 create table segmenter.outbox (
   id bigint generated always as identity primary key,
-  owner uuid,                                  -- of the lease; null: nobody's
+  owner uuid,                                  -- of the lease; null: none
   leased_until timestamptz not null default 'epoch',
   created_at timestamptz not null default clock_timestamp(),
-  users text[],                                -- set by the triggers below: say what now holds of these users
+  users text[],                                -- set by the triggers below and by republish: publish their present state
   body bytea,                                  -- set by folds: encoded changes
   constraint outbox_users_or_body check (num_nonnulls(users, body) = 1)
 ) with (
-  -- A queue: nearly every row is dead soon, and its size says nothing about how many have died.
+  -- A queue: nearly every row is soon a dead tuple, and the table's size is no measure of their number.
   autovacuum_vacuum_scale_factor = 0,
   autovacuum_vacuum_threshold = 1000,
   autovacuum_vacuum_insert_scale_factor = 0,
@@ -41,11 +41,11 @@ create table segmenter.outbox (
 );
 alter table segmenter.outbox alter column body set storage external;
 
--- Outlives its user, therefore no foreign key.
+-- No foreign key: a row outlives its user.
 create table segmenter.deleted_users (
   user_id text collate "C" primary key,
   erased_at bigint,
-  revision bigint not null default 0,          -- the tombstone's; 0: never published, nothing to publish
+  revision bigint not null default 0,          -- of the tombstone; 0: never published, nothing to publish
   at timestamptz not null default clock_timestamp()
 );
 
@@ -54,8 +54,8 @@ create function segmenter.next_revision(previous bigint) returns bigint
   set search_path = pg_catalog, pg_temp
   return greatest(previous + 1, floor(extract(epoch from clock_timestamp()) * 1000)::bigint);
 
--- A user deleted on the platform takes the state along (foreign key). The triggers below are security definer: the
--- AFTER trigger of a cascade runs with the rights of whoever deletes from public.users, who needs none on this schema.
+-- Deleting a user on the platform deletes the state (foreign key). The triggers below are security definer: the AFTER
+-- trigger of a cascade runs with the privileges of the role that deletes from public.users, which has none on this schema.
 create function segmenter.remember_deleted_user() returns trigger
   language plpgsql security definer
   set search_path = pg_catalog, pg_temp
@@ -81,8 +81,9 @@ create trigger remember_deleted_user
   when (old.published = 1 or old.revision > 0 or old.erased_at is not null)
   execute function segmenter.remember_deleted_user();
 
--- A user renamed on the platform: the old key departs, and what holds of the user is published under the new key at a
--- revision above all that was ever published of either. Names the key only, so that no other update runs it.
+-- A user renamed on the platform: the old key becomes a deleted user, and the user's present ranking is published under the
+-- new key at a revision above every published revision of both keys. The trigger is limited to user_id, so that no other
+-- update fires it.
 create function segmenter.rename_user() returns trigger
   language plpgsql security definer
   set search_path = pg_catalog, pg_temp
@@ -112,7 +113,7 @@ begin
     new.revision := published_of_new_key + 1;
   end if;
   if new.revision > 0 then
-    -- Nothing or a tombstone of the old key, and a revision of the new one: what holds of the new key is a null.
+    -- No ranking was published of the old key, and the new key has a published revision: the new key is a tombstone.
     if new.published = 0 then
       new.published := 2;
     end if;
@@ -135,7 +136,7 @@ create trigger rename_user
 revoke all on function segmenter.next_revision(bigint), segmenter.remember_deleted_user(), segmenter.rename_user()
   from public;
 
--- Last, since it holds a lock on public.users until the end of the transaction; the table is empty, nothing is checked.
+-- Last, since it locks public.users until the end of the transaction; the table is empty, so no row is checked.
 do $migration$
 begin
   if to_regclass('public.users') is not null then

@@ -1,15 +1,15 @@
--- What the runner keeps about itself, in schema segmenter. Run in one transaction before the first migration, and
--- dropped with the last. The table of applied migrations beside these has the layout of sqlx's own.
+-- The runner's own tables, in schema segmenter. Created in one transaction before the first migration, and dropped with the
+-- last. The table of applied migrations beside these has sqlx's layout.
 
--- What was in the database before us: reverting leaves it alone.
+-- Objects that existed before the migrations: a revert leaves them.
 create table if not exists segmenter.provenance (
   object text primary key,
   existed boolean not null,
   at timestamptz not null default clock_timestamp()
 );
 
--- Per applied migration the newest migration that a binary must know to work with it. A binary that does not know
--- some of the applied migrations still works if it knows the highest one named here.
+-- For each applied migration, the newest migration that a binary must know to work with it. A binary that does not know
+-- some of the applied migrations still works if it knows the highest one listed here.
 create table if not exists segmenter.schema_compatibility (
   version bigint primary key,
   min_app_schema bigint not null

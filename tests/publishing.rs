@@ -71,7 +71,7 @@ async fn an_older_change_that_is_published_after_a_newer_one_is_followed_by_the_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_dead_process_left_is_published_by_another_once_the_lease_has_run_out() {
+async fn rows_of_a_dead_process_are_published_by_another_once_their_lease_has_run_out() {
     let scene = Scene::new(1).await;
     scene.database.add_users(["ann", "bob"]).await;
     let dead = store_on(scene.database.pool()).await;

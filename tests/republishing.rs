@@ -18,7 +18,7 @@ fn record(change: &RankingChange, encoding: Encoding) -> Said {
 }
 
 #[tokio::test]
-async fn what_is_published_again_from_the_stored_state_is_byte_for_byte_what_was_published_first() {
+async fn a_change_republished_from_the_stored_state_equals_the_first_record_byte_for_byte() {
     let database = migrated_database().await;
     database.add_users(["ann"]).await;
     let store = store_on(database.pool()).await;

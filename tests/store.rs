@@ -38,7 +38,7 @@ async fn a_batch_ends_as_rows_states_and_one_outbox_row() {
 }
 
 #[tokio::test]
-async fn events_given_again_touch_no_row_and_say_nothing() {
+async fn events_given_again_touch_no_row_and_publish_nothing() {
     let database = migrated_database().await;
     database.add_users(["ann"]).await;
     let store = store_on(database.pool()).await;
@@ -138,7 +138,7 @@ async fn a_tombstone_deletes_the_row_or_clears_only_our_columns_of_a_learned_one
 }
 
 #[tokio::test]
-async fn a_user_deleted_on_the_platform_leaves_a_tombstone_to_publish_and_may_come_back() {
+async fn a_user_deleted_on_the_platform_leaves_a_tombstone_to_publish_and_may_be_created_again() {
     let database = migrated_database().await;
     database.add_users(["ann"]).await;
     let store = store_on(database.pool()).await;
@@ -231,7 +231,7 @@ async fn times_are_utc_whatever_the_zone_of_the_database() {
 }
 
 #[tokio::test]
-async fn a_foreign_key_of_the_platforms_that_stays_broken_blocks_nobody_else() {
+async fn a_foreign_key_of_the_platforms_that_stays_violated_blocks_no_other_user() {
     let database = migrated_database().await;
     database.add_users(["ann", "bob"]).await;
     database

@@ -46,7 +46,7 @@ async fn run_then_info_then_revert_as_an_operator_sees_them() {
 }
 
 #[tokio::test]
-async fn a_refusal_is_exit_code_3_and_says_what_to_deploy() {
+async fn a_refusal_is_exit_code_3_and_names_the_migration_to_deploy() {
     let database = Database::shaped(PRISMA_BEFORE).await;
     for arguments in [&["run"][..], &["run", "--dry-run"]] {
         let (outcome, out) = segmenter_migrate(arguments, database.url()).await;

@@ -39,7 +39,7 @@ async fn a_database_that_lacks_a_migration_is_behind_and_refused() {
 }
 
 #[tokio::test]
-async fn a_newer_database_that_says_it_is_compatible_serves_an_application_rolled_back() {
+async fn a_newer_database_marked_as_compatible_serves_an_application_rolled_back() {
     let database = migrated_by_a_later_release(3).await;
     let newer = status(&database).await;
     assert_eq!(newer, SchemaStatus::NewerCompatible { newest: 99 });
@@ -69,7 +69,7 @@ async fn a_migration_applied_from_another_file_is_noticed() {
 }
 
 #[tokio::test]
-async fn columns_dropped_behind_our_back_are_noticed() {
+async fn columns_dropped_by_others_are_detected() {
     let database = Database::shaped(BEFORE).await;
     database.run().await.unwrap();
     database.execute("alter table user_vectors drop column segments").await;

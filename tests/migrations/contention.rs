@@ -47,7 +47,7 @@ async fn two_runs_at_once_both_succeed_and_each_migration_is_applied_once() {
 }
 
 #[tokio::test]
-async fn a_run_gives_up_at_the_deadline_and_says_who_migrates() {
+async fn a_run_fails_at_the_deadline_and_names_the_lock_holder() {
     let database = Database::shaped(BEFORE).await;
     let mut holder = database.connect().await;
     execute(&mut holder, &format!("set application_name to 'elder'; select pg_advisory_lock({LOCK_KEY})")).await;

@@ -73,7 +73,7 @@ async fn a_tombstones_revision_is_above_one_from_a_clock_that_was_ahead() {
 }
 
 #[tokio::test]
-async fn a_second_departure_keeps_the_greatest_of_each() {
+async fn a_second_deletion_keeps_the_greatest_of_each() {
     let (_database, mut conn) = platform().await;
     let ahead = now_ms(&mut conn).await + 3_600_000;
     execute(&mut conn, &format!("insert into segmenter.deleted_users values ('u1', 30, {ahead}), ('u3', 99, 1)")).await;
@@ -82,7 +82,7 @@ async fn a_second_departure_keeps_the_greatest_of_each() {
 }
 
 #[tokio::test]
-async fn a_renamed_user_is_published_as_null_under_the_old_key_and_anew_under_the_new() {
+async fn a_renamed_user_is_published_as_a_tombstone_under_the_old_key_and_anew_under_the_new() {
     let (_database, mut conn) = platform().await;
     let before = now_ms(&mut conn).await;
     execute(&mut conn, "update public.users set id = 'n1' where id = 'u1'").await;
@@ -119,7 +119,7 @@ async fn an_erasure_is_remembered_for_the_old_key_of_a_renamed_user() {
 }
 
 #[tokio::test]
-async fn a_key_that_departed_before_is_taken_over_above_its_tombstone() {
+async fn the_key_of_a_deleted_user_is_reused_above_its_tombstone() {
     let (_database, mut conn) = platform().await;
     let ahead = now_ms(&mut conn).await + 3_600_000;
     execute(&mut conn, &format!("insert into segmenter.deleted_users values ('n1', null, {ahead}), ('n2', null, 800)"))
@@ -182,7 +182,7 @@ async fn a_platform_role_without_rights_on_our_schema_deletes_and_renames_its_us
 }
 
 #[tokio::test]
-async fn an_outbox_row_says_either_users_or_a_body() {
+async fn an_outbox_row_has_either_users_or_a_body() {
     let (_database, mut conn) = platform().await;
     for bad in ["(users, body) values ('{a}', 'x')", "(owner) values (null)"] {
         let insert = format!("insert into segmenter.outbox {bad}");

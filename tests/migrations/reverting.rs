@@ -65,7 +65,7 @@ async fn a_table_that_we_created_goes() {
 }
 
 #[tokio::test]
-async fn one_step_is_the_default_and_a_version_says_what_stays() {
+async fn one_step_is_the_default_and_a_version_names_the_newest_that_stays() {
     let database = Database::shaped(BEFORE).await;
     database.run().await.unwrap();
     assert_eq!(database.revert(Target::OneStep).await.unwrap(), [4]);
@@ -132,7 +132,7 @@ async fn nothing_to_revert_needs_no_consent() {
 }
 
 #[tokio::test]
-async fn what_others_put_into_the_schema_keeps_it() {
+async fn an_object_of_others_in_the_schema_keeps_it() {
     let database = Database::shaped(BEFORE).await;
     database.run().await.unwrap();
     database.execute("create table segmenter.notes (text text)").await;

@@ -78,7 +78,7 @@ async fn prismas_database_without_the_table_is_refused_even_with_add_columns() {
 }
 
 #[tokio::test]
-async fn add_columns_overrides_says_so_and_equals_prismas_own_migration() {
+async fn add_columns_overrides_with_a_remark_and_equals_prismas_own_migration() {
     let database = Database::shaped(PRISMA_BEFORE).await;
     let (result, notices) = run(&mut database.connect().await, ADD_COLUMNS).await;
     assert_eq!(result.unwrap(), ALL);
@@ -123,7 +123,7 @@ async fn statements_that_do_not_know_the_columns_still_work() {
 }
 
 #[tokio::test]
-async fn a_dry_run_says_what_it_would_do_and_does_nothing() {
+async fn a_dry_run_reports_its_actions_and_changes_nothing() {
     let database = Database::shaped(BEFORE).await;
     let options = RunOptions { add_columns: false, dry_run: true };
     let (result, notices) = run(&mut database.connect().await, options).await;
@@ -137,7 +137,7 @@ async fn a_dry_run_says_what_it_would_do_and_does_nothing() {
 }
 
 #[tokio::test]
-async fn info_tells_what_is_applied_and_what_was_there_before() {
+async fn info_lists_applied_migrations_and_the_objects_before_them() {
     let database = Database::shaped(BEFORE).await;
     let mut conn = database.connect().await;
     let before = migrate::info(&mut conn).await.unwrap();
@@ -161,7 +161,7 @@ async fn info_tells_what_is_applied_and_what_was_there_before() {
 }
 
 #[tokio::test]
-async fn an_owner_of_the_tables_who_is_no_superuser_can_do_it_all() {
+async fn an_owner_of_the_tables_without_superuser_rights_can_run_and_revert_all() {
     let database = Database::shaped(BEFORE).await;
     let mut conn = database.connect().await;
     let role = Role::create(&mut conn).await;

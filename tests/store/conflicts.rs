@@ -7,7 +7,7 @@ use segmenter::domain::event::Event;
 use segmenter::store::compare_and_set::{StateWrite, compare_and_set};
 use segmenter::store::states::{self, UserCheck};
 
-use super::deleted_users::someone_waits_for_a_lock;
+use super::deleted_users::a_session_waits_for_a_lock;
 use super::stopped::Stopped;
 use super::*;
 use crate::support::{Database, eventually};
@@ -116,7 +116,7 @@ async fn a_first_state_that_another_process_writes_meanwhile_is_read_and_folded_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_user_who_goes_and_comes_back_meanwhile_gets_nothing_of_the_earlier_life() {
+async fn a_user_deleted_and_created_again_meanwhile_gets_nothing_of_the_earlier_life() {
     let database = migrated_database().await;
     let names = add_users(&database, 0..100).await;
     let store = store_on(database.pool()).await;
@@ -141,7 +141,7 @@ async fn a_user_who_goes_and_comes_back_meanwhile_gets_nothing_of_the_earlier_li
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_user_without_a_row_who_goes_meanwhile_is_unknown_and_the_others_are_written() {
+async fn a_user_without_a_row_deleted_meanwhile_is_unknown_and_the_others_are_written() {
     let database = migrated_database().await;
     let names = add_users(&database, 0..100).await;
     let store = store_on(database.pool()).await;
@@ -154,7 +154,7 @@ async fn a_user_without_a_row_who_goes_meanwhile_is_unknown_and_the_others_are_w
         let (store, events) = (store.clone(), after.clone());
         async move { apply(&store, &events).await }
     });
-    eventually(Duration::from_secs(30), "the fold to wait for the delete", || someone_waits_for_a_lock(&database))
+    eventually(Duration::from_secs(30), "the fold to wait for the delete", || a_session_waits_for_a_lock(&database))
         .await;
     leaving.commit().await.unwrap();
     let (outcomes, _) = applying.await.unwrap();

@@ -10,7 +10,7 @@ use sqlx::postgres::PgConnection;
 use super::*;
 use crate::support::{Database, eventually};
 
-pub async fn someone_waits_for_a_lock(database: &Database) -> bool {
+pub async fn a_session_waits_for_a_lock(database: &Database) -> bool {
     let waiting: i64 = sqlx::query_scalar(
         "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()",
     )
@@ -26,7 +26,7 @@ async fn read(connection: &mut PgConnection, user: &str) -> Current {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_user_who_goes_between_being_read_and_being_written_is_unknown_and_the_others_are_written() {
+async fn a_user_deleted_between_read_and_write_is_unknown_and_the_others_are_written() {
     let database = migrated_database().await;
     database.add_users(["ann", "bob"]).await;
     let store = store_on(database.pool()).await;
@@ -38,7 +38,7 @@ async fn a_user_who_goes_between_being_read_and_being_written_is_unknown_and_the
         let (store, events) = (store.clone(), events.clone());
         async move { apply(&store, &events).await }
     });
-    eventually(Duration::from_secs(30), "the fold to wait for the delete", || someone_waits_for_a_lock(&database))
+    eventually(Duration::from_secs(30), "the fold to wait for the delete", || a_session_waits_for_a_lock(&database))
         .await;
     leaving.commit().await.unwrap();
     let (outcomes, _) = applying.await.unwrap();
@@ -47,7 +47,7 @@ async fn a_user_who_goes_between_being_read_and_being_written_is_unknown_and_the
 }
 
 #[tokio::test]
-async fn a_user_who_went_and_came_back_since_being_read_gets_nothing_of_the_earlier_life() {
+async fn a_user_deleted_and_created_again_since_the_read_gets_nothing_of_the_earlier_life() {
     let database = migrated_database().await;
     database.add_users(["ann"]).await;
     let store = store_on(database.pool()).await;
@@ -83,7 +83,7 @@ async fn a_delete_that_waits_for_a_fold_which_waits_for_it_goes_through() {
     sqlx::query(r#"update user_vectors set version = 2 where "userId" = 'ann'"#).execute(&mut *leaving).await.unwrap();
     let events = [update("ann", 2, vec![group("FAMILY")]), update("bob", 2, vec![group("COUPLE")])];
     let applying = tokio::spawn(async move { apply(&store, &events).await });
-    eventually(Duration::from_secs(30), "the fold to wait for the row", || someone_waits_for_a_lock(&database)).await;
+    eventually(Duration::from_secs(30), "the fold to wait for the row", || a_session_waits_for_a_lock(&database)).await;
     // The fold holds her state, for which the delete's cascade has to wait.
     sqlx::query("delete from users where id = 'ann'").execute(&mut *leaving).await.unwrap();
     leaving.commit().await.unwrap();
@@ -92,7 +92,7 @@ async fn a_delete_that_waits_for_a_fold_which_waits_for_it_goes_through() {
 }
 
 #[tokio::test]
-async fn users_who_have_a_row_are_not_locked() {
+async fn users_with_a_row_are_not_locked() {
     let database = migrated_database().await;
     database.add_users(["ann", "bob"]).await;
     let store = store_on(database.pool()).await;
@@ -105,7 +105,7 @@ async fn users_who_have_a_row_are_not_locked() {
 }
 
 #[tokio::test]
-async fn a_state_that_outlived_its_user_keeps_nobody_waiting() {
+async fn a_state_that_outlived_its_user_blocks_no_other_user() {
     let database = migrated_database().await;
     database.add_users(["ann", "bob"]).await;
     let store = store_on(database.pool()).await;

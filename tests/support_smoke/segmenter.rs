@@ -7,7 +7,7 @@ use crate::support::{http_get, kafka, postgres, segmenter, segmenter_with_input}
 const SOON: Duration = Duration::from_secs(30);
 
 #[tokio::test]
-async fn a_command_of_the_binary_runs_to_its_end_and_is_heard() {
+async fn a_command_of_the_binary_runs_to_its_end_and_its_output_is_captured() {
     let finished = segmenter(&["--version"], &[]).finish(SOON).await;
     assert_eq!(finished.code, Some(0), "{finished:?}");
     assert!(finished.stdout.contains(env!("CARGO_PKG_VERSION")), "{finished:?}");
