@@ -1,4 +1,4 @@
-//! Avro: one event has one effect, however it is written; what is no Avro is refused; ours is read by others.
+//! Avro: an event has the same effect as in JSON, invalid Avro is refused, and other libraries read the published Avro.
 
 mod agreement;
 mod evolution;
@@ -28,7 +28,7 @@ const SEGMENT_CHANGED_EXAMPLE: &str = include_str!("../schemas/examples/segment-
 const INPUTS: [(Kind, &str, &str); 2] =
     [(Kind::OnboardingCompleted, ONBOARDING, ONBOARDING_EXAMPLE), (Kind::ProfileUpdated, UPDATE, UPDATE_EXAMPLE)];
 
-/// After everything in the examples.
+/// Later than every time in the examples.
 const NOW: i64 = 1_780_000_000_000;
 
 fn record(kind: Kind, value: &[u8]) -> RawRecord<'_> {
@@ -48,7 +48,7 @@ fn decode(kind: Kind, value: &[u8]) -> Decoded {
     codec::decode(&record(kind, value), &Limits::default())
 }
 
-/// Decodes a datum whose writer's schema came from elsewhere.
+/// Decodes a datum that was written with `schema`.
 fn decode_datum(kind: Kind, schema: &Schema, datum: &[u8]) -> Decoded {
     let writer = WriterSchema::parse(&serde_json::to_string(schema).unwrap()).unwrap();
     codec::decode_datum(&record(kind, datum), &writer, datum, &Limits::default())
@@ -57,14 +57,14 @@ fn decode_datum(kind: Kind, schema: &Schema, datum: &[u8]) -> Decoded {
 fn accepted(decoded: Decoded) -> Event {
     match decoded {
         Decoded::Event(event) => event,
-        other => panic!("no event but {other:?}"),
+        other => panic!("not an event: {other:?}"),
     }
 }
 
 fn reason(decoded: Decoded) -> Reason {
     match decoded {
         Decoded::Rejected(rejection) => rejection.reason,
-        other => panic!("not rejected but {other:?}"),
+        other => panic!("not rejected: {other:?}"),
     }
 }
 

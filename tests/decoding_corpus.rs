@@ -1,7 +1,7 @@
-//! Records and what each must turn out to be: the rules of decoding as a table, a case a sentence.
+//! Records with the outcome that each must have: the rules of decoding as a table, a case a sentence.
 //!
-//! [`corpus`] is plain data, so that a test with a real topic can produce the same records and look at where they end.
-//! Cases without a timestamp, and values over a topic's limit, cannot be produced everywhere: such a test leaves them out.
+//! [`corpus`] is plain data, so that a test with a real topic can produce the same records and check their outcomes.
+//! Such a test leaves out cases that a broker does not take: those without a timestamp or with a value over a topic's limit.
 
 mod framing;
 mod identity;
@@ -17,7 +17,7 @@ use segmenter::domain::section::Section;
 
 /// The time of the records and of most events in them.
 pub const NOW: i64 = 1_769_682_030_000;
-/// [`NOW`] as the records write it.
+/// [`NOW`] as text.
 pub const NOW_TEXT: &str = "2026-01-29T10:20:30Z";
 /// The user of most records.
 pub const USER: &str = "u-1";
@@ -37,7 +37,7 @@ pub struct Case {
 }
 
 impl Case {
-    /// The reason for which it has to end as a dead letter, if it has to.
+    /// The reason for which it must be dead-lettered, if it must be.
     pub fn rejected_for(&self) -> Option<Reason> {
         match self.expected {
             Expected::Rejected(reason) => Some(reason),
@@ -46,7 +46,7 @@ impl Case {
     }
 }
 
-/// What a record must turn out to be.
+/// The outcome that a record must have.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Expected {
     Event { user: String, time: i64, id: String, body: Body, key_differs: bool },
@@ -184,7 +184,7 @@ fn summary(decoded: Decoded) -> Expected {
 }
 
 #[test]
-fn every_record_of_the_corpus_turns_out_as_documented() {
+fn every_record_of_the_corpus_has_its_documented_outcome() {
     let wrong: Vec<_> = corpus()
         .into_iter()
         .filter_map(|case| {
@@ -204,7 +204,7 @@ fn the_corpus_has_every_outcome_a_decoder_can_give_and_no_name_twice() {
         assert!(cases.iter().any(|case| case.expected == Expected::Skipped(skip)), "{skip:?}");
     }
     for reason in Reason::ALL {
-        // These two are the database's to find.
+        // The database finds these two.
         let decidable = !matches!(reason, Reason::UnknownUser | Reason::RejectedByDatabase);
         assert_eq!(cases.iter().any(|case| case.expected == Expected::Rejected(reason)), decidable, "{reason:?}");
     }

@@ -1,4 +1,4 @@
-//! The engine against the cases that the recommenders agreed on: every number within 1e-9, and to the last bit where that
+//! The engine against the cases agreed with the recommenders: every number within 1e-9, or equal to the last bit where that
 //! decides the ranking; every ranking identical.
 
 use segmenter::cli::explain::explain_jsonl;
@@ -7,7 +7,7 @@ use segmenter::domain::scoring::Catalog;
 use serde_json::{Value, json};
 
 const CASES: &str = include_str!("golden/engine-cases.jsonl");
-/// Cases whose best scores differ in their last bits only.
+/// Cases whose best scores differ only in their last bits.
 const TIES: &str = include_str!("golden/tie-cases.jsonl");
 const TOLERANCE: f64 = 1e-9;
 
@@ -18,7 +18,7 @@ fn explain(input: &str) -> Vec<Value> {
     String::from_utf8(output).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// Where `found` differs from `expected`: numbers by more than `tolerance`, everything else at all.
+/// The places where `found` differs from `expected`; numbers may differ by `tolerance`.
 fn differences(path: &str, expected: &Value, found: &Value, tolerance: f64, into: &mut Vec<String>) {
     match (expected, found) {
         (Value::Number(one), Value::Number(other)) => {
@@ -44,7 +44,7 @@ fn differences(path: &str, expected: &Value, found: &Value, tolerance: f64, into
     }
 }
 
-/// Explains all `count` of `cases`; `stated` leaves of an answer the parts that a case states.
+/// Explains all `count` of `cases`; `stated` reduces an answer to the parts that a case states.
 fn assert_as_agreed(cases: &str, count: usize, tolerance: f64, stated: impl Fn(Value) -> Value) {
     let explained = explain(cases);
     let cases: Vec<Value> = cases.lines().map(|line| serde_json::from_str(line).unwrap()).collect();

@@ -1,4 +1,4 @@
-//! The JSON Schemas agree with the decoder on the whole corpus, as far as a schema can say it.
+//! The JSON Schemas agree with the decoder on the whole corpus, except for rules that a schema cannot express.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use crate::decoding_corpus::{Case, Expected, corpus};
 
-/// An independent validator's verdict on each value.
-fn verdicts(cases: &[(Kind, Value)]) -> Vec<bool> {
+/// Whether an independent validator accepts each value.
+fn validity(cases: &[(Kind, Value)]) -> Vec<bool> {
     const SCRIPT: &str = "\
 import json, sys
 from jsonschema import Draft202012Validator
@@ -49,30 +49,31 @@ fn json_cases() -> Vec<(Case, Value)> {
 }
 
 #[test]
-fn what_decoding_accepts_the_schema_accepts() {
+fn the_schema_accepts_every_value_that_decoding_accepts() {
     let accepted: Vec<(Case, Value)> =
         json_cases().into_iter().filter(|(case, _)| matches!(case.expected, Expected::Event { .. })).collect();
     assert!(accepted.len() > 50, "{} cases", accepted.len());
-    let verdicts = verdicts(&accepted.iter().map(|(case, value)| (case.kind, value.clone())).collect::<Vec<_>>());
+    let validity = validity(&accepted.iter().map(|(case, value)| (case.kind, value.clone())).collect::<Vec<_>>());
     let wrong: Vec<&str> =
-        accepted.iter().zip(verdicts).filter(|(_, valid)| !valid).map(|((case, _), _)| case.name.as_str()).collect();
+        accepted.iter().zip(validity).filter(|(_, valid)| !valid).map(|((case, _), _)| case.name.as_str()).collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 #[test]
-fn what_decoding_rejects_for_a_value_the_schema_rejects_but_for_what_it_cannot_say() {
+fn the_schema_rejects_every_bad_value_that_it_can_express() {
     let rejected: Vec<(Case, Value)> = json_cases()
         .into_iter()
         .filter(|(case, _)| matches!(case.rejected_for(), Some(Reason::BadValue | Reason::BadUser)))
         .collect();
     assert!(rejected.len() > 50, "{} cases", rejected.len());
-    let verdicts = verdicts(&rejected.iter().map(|(case, value)| (case.kind, value.clone())).collect::<Vec<_>>());
+    let validity = validity(&rejected.iter().map(|(case, value)| (case.kind, value.clone())).collect::<Vec<_>>());
     let passed: Vec<&str> =
-        rejected.iter().zip(verdicts).filter(|(_, valid)| *valid).map(|((case, _), _)| case.name.as_str()).collect();
-    let cannot_be_said = |name: &&&str| UNSAYABLE.iter().any(|part| name.contains(part));
-    let missed: Vec<&&str> = passed.iter().filter(|name| !cannot_be_said(name)).collect();
+        rejected.iter().zip(validity).filter(|(_, valid)| *valid).map(|((case, _), _)| case.name.as_str()).collect();
+    let is_inexpressible = |name: &&&str| INEXPRESSIBLE.iter().any(|part| name.contains(part));
+    let missed: Vec<&&str> = passed.iter().filter(|name| !is_inexpressible(name)).collect();
     assert!(missed.is_empty(), "{missed:#?}");
 }
 
-/// Rules between two fields, of the calendar, of bytes, and about the record's key.
-const UNSAYABLE: [&str; 5] = ["eventId of 256 bytes", "a key ", "an empty key", r#""min":2.0001"#, "1981-02-29"];
+/// Parts of the names of cases with a rule that no schema expresses: between two fields, of the calendar, of bytes, of the
+/// record's key.
+const INEXPRESSIBLE: [&str; 5] = ["eventId of 256 bytes", "a key ", "an empty key", r#""min":2.0001"#, "1981-02-29"];

@@ -1,5 +1,5 @@
-//! Merging and folding under random event sets: neither order, nor duplicates, nor batch boundaries show in the state
-//! or the row, and what is published forms a chain.
+//! Merging and folding of random event sets: order, duplicates and batch boundaries make no difference to the state or the
+//! row, and the published changes form a chain.
 
 use proptest::prelude::*;
 use segmenter::codec::segment_changed::{self, Encoding, Record};
@@ -49,7 +49,7 @@ fn section() -> impl Strategy<Value = Section> {
     ]
 }
 
-/// Events of one user with few different times and ids, so that they meet.
+/// Events of one user with few different times and ids, so that many are equal.
 fn event() -> impl Strategy<Value = Event> {
     let sections = || {
         prop::collection::vec(section(), 1..4).prop_map(|mut sections| {
@@ -76,7 +76,7 @@ fn user() -> UserId {
     UserId::new("traveller").unwrap()
 }
 
-/// What the database and a reader of segment-changed hold of the user.
+/// The user in the database and on segment-changed.
 #[derive(Debug, Default)]
 struct World {
     state: State,
@@ -87,7 +87,7 @@ struct World {
 
 impl World {
     fn apply(&mut self, batch: &[Event], catalog: &Catalog) -> Vec<Outcome> {
-        // The clock may stand still; revisions must grow all the same.
+        // The clock may stand still; revisions must still increase.
         self.clock_ms += i64::try_from(batch.len() % 2).unwrap();
         let events: Vec<&Event> = batch.iter().collect();
         let context = Context { catalog, clock_ms: self.clock_ms, publishing: Publishing::Immediate };
@@ -121,7 +121,7 @@ impl World {
     }
 }
 
-/// Writes and reads the state as the store does: what does not survive that must not matter.
+/// Writes and reads the state as the store does.
 fn through_storage(state: State) -> State {
     let bytes = stored::encode_state(&state.profile, state.last_published.as_ref()).unwrap();
     let stored = stored::decode_state(&bytes).unwrap();
@@ -140,7 +140,7 @@ fn segments_of(row: Option<&RowContent>) -> Vec<String> {
     row.segments.iter().map(|assignment| assignment.segment.to_string()).collect()
 }
 
-/// Each change says as previous what was published before it, and revisions grow.
+/// The previous ranking of each change is the one published before it, and revisions increase.
 fn assert_chain(published: &[RankingChange]) {
     let mut last: Vec<String> = Vec::new();
     let mut revision = 0;
@@ -155,7 +155,7 @@ fn assert_chain(published: &[RankingChange]) {
                 assert_eq!(previous, last);
                 let ranking: Vec<String> =
                     new_ranking.ranking.iter().map(|assigned| assigned.segment.to_string()).collect();
-                assert_ne!(ranking, last, "a change that changes nothing");
+                assert_ne!(ranking, last, "a change must change the ranking");
                 ranking
             }
         };
@@ -165,7 +165,7 @@ fn assert_chain(published: &[RankingChange]) {
 fn permuted() -> impl Strategy<Value = (Vec<Event>, Vec<Event>, Vec<usize>, Vec<usize>)> {
     let cuts = || prop::collection::btree_set(1_usize..16, 0..6).prop_map(|cuts| cuts.into_iter().collect::<Vec<_>>());
     prop::collection::vec(event(), 1..9).prop_flat_map(move |events| {
-        // The second order has some events twice.
+        // The second order contains some events twice.
         let mut with_duplicates = events.clone();
         with_duplicates.extend(events.iter().step_by(2).cloned());
         (Just(events).prop_shuffle(), Just(with_duplicates).prop_shuffle(), cuts(), cuts())
@@ -189,7 +189,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_published_forms_a_chain_that_ends_with_what_the_row_shows((events, _, cuts, _) in permuted()) {
+    fn published_changes_form_a_chain_that_ends_with_the_ranking_of_the_row((events, _, cuts, _) in permuted()) {
         let catalog = Catalog::builtin().unwrap();
         let world = World::run(&events, &cuts, &catalog);
         assert_chain(&world.published);
@@ -198,7 +198,7 @@ proptest! {
     }
 
     #[test]
-    fn events_given_again_in_any_order_write_nothing_and_say_nothing((events, again, cuts, _) in permuted()) {
+    fn events_repeated_in_any_order_write_nothing_and_publish_nothing((events, again, cuts, _) in permuted()) {
         let catalog = Catalog::builtin().unwrap();
         let mut world = World::run(&events, &cuts, &catalog);
         let (state, published) = (world.state.clone(), world.published.len());
@@ -209,7 +209,7 @@ proptest! {
     }
 
     #[test]
-    fn one_fold_says_at_most_the_net_change(events in prop::collection::vec(event(), 1..9)) {
+    fn one_fold_publishes_at_most_the_net_change(events in prop::collection::vec(event(), 1..9)) {
         let catalog = Catalog::builtin().unwrap();
         let mut world = World::default();
         world.apply(&events, &catalog);
@@ -231,7 +231,7 @@ proptest! {
     }
 
     #[test]
-    fn a_change_is_the_same_record_whether_its_own_process_says_it_or_who_finds_it_in_the_outbox(
+    fn a_change_is_the_same_record_published_from_memory_or_from_the_outbox(
         (events, _, cuts, _) in permuted(),
     ) {
         let catalog = Catalog::builtin().unwrap();
@@ -271,18 +271,18 @@ fn tombstone(time: i64) -> Event {
 }
 
 #[test]
-fn a_tombstone_and_the_same_onboarding_anew_in_one_fold_say_nothing() {
+fn a_tombstone_and_the_same_onboarding_in_one_fold_publish_nothing() {
     let catalog = Catalog::builtin().unwrap();
     let mut world = World::default();
     world.apply(&[onboarding(10, vec![])], &catalog);
     assert_eq!(world.published.len(), 1);
     world.apply(&[tombstone(20), onboarding(30, vec![])], &catalog);
-    assert_eq!(world.published.len(), 1, "the net is nothing");
+    assert_eq!(world.published.len(), 1, "there is no net change");
     assert_eq!(world.state.profile.erased_at(), Some(Millis(20)));
 }
 
 #[test]
-fn an_erased_user_is_published_as_null_once_and_older_events_do_not_come_back() {
+fn an_erased_user_is_published_as_a_tombstone_once_and_older_events_do_not_come_back() {
     let catalog = Catalog::builtin().unwrap();
     let mut world = World::default();
     world.apply(&[onboarding(10, vec![])], &catalog);
@@ -294,7 +294,7 @@ fn an_erased_user_is_published_as_null_once_and_older_events_do_not_come_back() 
 }
 
 #[test]
-fn a_user_of_whom_nothing_was_published_is_erased_without_a_record() {
+fn a_user_without_a_published_ranking_is_erased_without_a_tombstone() {
     let catalog = Catalog::builtin().unwrap();
     let mut world = World::default();
     let patch = Event {

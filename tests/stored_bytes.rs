@@ -1,4 +1,4 @@
-//! Stored states, outbox rows and published records keep their bytes: older ones are read, and written the same.
+//! Stored states, outbox rows and published records keep their bytes: old bytes can be read, and new ones are the same.
 
 use segmenter::codec::segment_changed::{self, Encoding};
 use segmenter::codec::stored;
@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 const STATE: &str = include_str!("golden/state.hex");
 const OUTBOX_ROW: &str = include_str!("golden/outbox-row.hex");
-/// One value a line, without the tombstone's.
+/// One value a line; the tombstone has none.
 const PUBLISHED: &str = include_str!("golden/segment-changed.jsonl");
 
 fn token(word: &str) -> Token {
@@ -62,7 +62,7 @@ fn event(time: i64, body: Body) -> Event {
     }
 }
 
-/// The state after an onboarding and an update, and the changes that these, an erasure and a job make.
+/// The state after an onboarding and an update, and the changes made by these, by an erasure and by a job.
 fn state_and_changes() -> (State, Vec<RankingChange>) {
     let catalog = Catalog::builtin().unwrap();
     let context = Context { catalog: &catalog, clock_ms: 1_800_000_000_000, publishing: Publishing::Immediate };
@@ -99,7 +99,7 @@ fn bytes(hex: &str) -> Vec<u8> {
 }
 
 #[test]
-fn a_state_is_written_as_the_same_bytes_for_ever_and_read_from_them() {
+fn a_state_keeps_its_bytes_and_is_read_from_them() {
     let (state, _) = state_and_changes();
     assert_eq!(hex(&stored::encode_state(&state.profile, state.last_published.as_ref()).unwrap()), STATE);
     let read = stored::decode_state(&bytes(STATE)).unwrap();
@@ -108,7 +108,7 @@ fn a_state_is_written_as_the_same_bytes_for_ever_and_read_from_them() {
 }
 
 #[test]
-fn an_outbox_row_is_written_as_the_same_bytes_for_ever_and_read_from_them() {
+fn an_outbox_row_keeps_its_bytes_and_is_read_from_them() {
     let (_, changes) = state_and_changes();
     assert_eq!(hex(&stored::encode_changes(&changes).unwrap()), OUTBOX_ROW);
     assert_eq!(stored::decode_changes(&bytes(OUTBOX_ROW)).unwrap(), changes);

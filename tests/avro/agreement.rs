@@ -1,4 +1,4 @@
-//! JSON and Avro of one event: the same event, the same state byte for byte, the same refusal.
+//! An event in JSON and in Avro: the same event, the same state byte for byte, the same rejection.
 
 use apache_avro::types::Value as Avro;
 use segmenter::codec;
@@ -12,7 +12,7 @@ use serde_json::Map;
 use super::*;
 use crate::decoding_corpus;
 
-/// What the store would hold after `event`.
+/// The stored state after `event`.
 fn stored(event: &Event) -> Vec<u8> {
     let catalog = Catalog::builtin().unwrap();
     let context = Context { catalog: &catalog, clock_ms: NOW, publishing: Publishing::Immediate };
@@ -49,7 +49,7 @@ fn the_examples_carry_every_section_and_come_back_from_avro_as_they_were() {
     assert_eq!(carried, 13);
 }
 
-/// JSON writes 4200 and 4200.0 as two numbers, Avro's doubles do not.
+/// In JSON 4200 and 4200.0 are different numbers, in Avro they are one double.
 fn as_doubles(value: &Value) -> Value {
     match value {
         Value::Number(number) => json!(number.as_f64().unwrap()),
@@ -115,7 +115,7 @@ fn replace_double(value: &mut Avro, field: &str, number: f64, found: &mut usize)
     }
 }
 
-/// The corpus is JSON; here each of its records is written once more, in Avro of a schema that is made to fit it.
+/// The corpus is JSON; this test writes each of its records in Avro too, with a schema made to fit it.
 #[test]
 fn every_record_of_the_corpus_that_avro_can_hold_turns_out_as_in_json() {
     let mut compared = 0;
@@ -126,7 +126,7 @@ fn every_record_of_the_corpus_that_avro_can_hold_turns_out_as_in_json() {
         let in_json = codec::decode(&of_case(case.value.as_deref().unwrap()), &Limits::default());
         let is_envelope_of_no_object = json.get("payload").is_some_and(|payload| !payload.is_object());
         match &in_json {
-            // Syntax and size are the encoding's own.
+            // Syntax and size depend on the encoding.
             Decoded::Rejected(Rejection { reason: Reason::TooLarge, .. }) => continue,
             Decoded::Rejected(Rejection { reason: Reason::Malformed, .. }) if !is_envelope_of_no_object => continue,
             _ => {}
@@ -142,7 +142,7 @@ fn every_record_of_the_corpus_that_avro_can_hold_turns_out_as_in_json() {
     assert!(compared > 150, "only {compared} records compared");
 }
 
-/// Details name a place, which may differ.
+/// Without the detail, whose place may differ.
 fn outcome(decoded: Decoded) -> Result<Decoded, Reason> {
     match decoded {
         Decoded::Rejected(rejection) => Err(rejection.reason),
@@ -150,7 +150,7 @@ fn outcome(decoded: Decoded) -> Result<Decoded, Reason> {
     }
 }
 
-/// A schema for `json`, with a record for each of its objects. What lies in lists is of no interest beyond its type.
+/// A schema for `json`, with a record for each of its objects. Items of lists keep only their type.
 fn fitting_schema(json: &Value, records: &mut usize) -> Value {
     match json {
         Value::Null => json!("null"),

@@ -1,4 +1,4 @@
-//! Earlier and later versions of a schema, and schemas that are written another way, are read.
+//! Events of earlier and later versions of a schema are read, and events of schemas with other types.
 
 use segmenter::domain::event::Body;
 use segmenter::domain::section::SectionKind;
@@ -21,7 +21,7 @@ fn fields<'a>(schema: &'a mut Value, record: &str) -> &'a mut Vec<Value> {
     record_called(schema, record).unwrap()["fields"].as_array_mut().unwrap()
 }
 
-/// Gives a field another type, to which its default may not belong.
+/// Gives a field another type, and drops its default, which may not fit.
 fn retype(schema: &mut Value, record: &str, name: &str, of: Value) {
     let field = fields(schema, record).iter_mut().find(|field| field["name"] == name).unwrap();
     *field = json!({"name": name, "type": of});
@@ -38,7 +38,7 @@ fn as_published() -> Decoded {
 }
 
 #[test]
-fn events_of_the_earlier_schemas_are_read_without_what_these_do_not_have() {
+fn events_of_earlier_schemas_are_read_without_the_fields_added_later() {
     let earlier = [(Kind::OnboardingCompleted, EARLIER_ONBOARDING), (Kind::ProfileUpdated, EARLIER_UPDATE)];
     for ((kind, text), (_, _, example)) in earlier.into_iter().zip(INPUTS) {
         let event = accepted(decode(kind, &writer::single_object(&schema(text), &parsed(example))));
@@ -82,7 +82,7 @@ fn an_event_of_a_later_schema_with_more_fields_in_another_order_is_read() {
 }
 
 #[test]
-fn numbers_are_read_in_whatever_type_they_were_written() {
+fn numbers_are_read_in_every_numeric_type() {
     for number in ["int", "long", "float", "double"] {
         let mut other = parsed(ONBOARDING);
         retype(&mut other, "BudgetRange", "min", json!(number));

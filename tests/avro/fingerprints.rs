@@ -1,4 +1,4 @@
-//! CRC-64-AVRO by the specification's own algorithm, and what the schemas say of themselves.
+//! CRC-64-AVRO by the specification's own algorithm, and the documentation in the schemas.
 
 use segmenter::codec::segment_changed;
 
@@ -33,7 +33,7 @@ fn fingerprints_are_those_of_the_specification() {
     }
 }
 
-/// Records lie in topics under these. A schema that has to change is kept as it is in `schemas/history/`, and known.
+/// Records in topics name these fingerprints. Before a schema changes, its present version is copied to `schemas/history/`.
 /// (Computed with fastavro 1.12, another implementation.)
 #[test]
 fn the_published_schemas_have_not_changed() {

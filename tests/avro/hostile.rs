@@ -1,4 +1,4 @@
-//! Bytes that are no Avro, or hardly: refused, without a panic and without believing them.
+//! Invalid and hostile Avro: rejected, without a panic and without trusting its lengths.
 
 use apache_avro::types::Value as Avro;
 use proptest::prelude::*;
@@ -77,7 +77,7 @@ fn a_datum_over_the_limit_is_too_large_before_anything_else() {
 }
 
 #[test]
-fn what_a_length_says_is_not_believed() {
+fn lengths_are_not_trusted() {
     let strings = || json!({"type": "array", "items": "string"});
     let huge = long(i64::MAX);
     let cases = [
@@ -90,7 +90,7 @@ fn what_a_length_says_is_not_believed() {
         (strings(), [long(-1), huge.clone()].concat()),
         (strings(), [long(-1), long(-5)].concat()),
         (json!({"type": "map", "values": "null"}), huge.clone()),
-        // Items that take no bytes could be counted for ever.
+        // Items without bytes could be counted without an end.
         (json!({"type": "array", "items": "null"}), [huge.clone(), long(0)].concat()),
         (
             json!({"type": "array", "items": {"type": "record", "name": "Nothing", "fields": []}}),
@@ -103,7 +103,7 @@ fn what_a_length_says_is_not_believed() {
 }
 
 #[test]
-fn what_no_writer_writes_is_malformed_in_fields_that_are_not_read_too() {
+fn bytes_that_no_writer_writes_are_malformed_in_unread_fields_too() {
     let strings = || json!({"type": "array", "items": "string"});
     let cases: [(Value, &[u8]); 10] = [
         (json!("boolean"), &[2]),
@@ -114,7 +114,7 @@ fn what_no_writer_writes_is_malformed_in_fields_that_are_not_read_too() {
         (json!(["null", "int"]), &[4]),
         (json!(["null", "int"]), &[1]),
         (json!({"type": "enum", "name": "Enum", "symbols": ["A"]}), &[2]),
-        // A block of one item in two bytes that says it has three, and one.
+        // A block of one item in two bytes that states a size of three, and of one.
         (strings(), &[1, 6, 2, b'a', 0]),
         (strings(), &[1, 2, 2, b'a', 0]),
     ];
@@ -200,7 +200,7 @@ proptest! {
     ) {
         let mut value = example(kind);
         for (at, bit) in flips {
-            // The marker and the fingerprint stay, so that the datum is what is read.
+            // The marker and the fingerprint stay, so that the datum is read.
             let at = 10 + at.index(value.len() - 10);
             value[at] ^= 1 << bit;
         }

@@ -1,4 +1,4 @@
-//! segment-changed in Avro says what it says in JSON, and others can read it.
+//! segment-changed has the same content in Avro as in JSON, and other libraries can read it.
 
 use apache_avro::reader::datum::GenericDatumReader;
 use segmenter::codec::segment_changed::{self, Encoding};
@@ -10,7 +10,7 @@ use segmenter::domain::state::State;
 
 use super::*;
 
-/// Reads what was published with apache-avro, checking the framing.
+/// Reads a published value with apache-avro, and checks its framing.
 fn read(value: &[u8]) -> Value {
     let schema = schema(SEGMENT_CHANGED);
     let framing = writer::framed(&schema, &[]);
@@ -20,7 +20,7 @@ fn read(value: &[u8]) -> Value {
     Value::try_from(read).unwrap()
 }
 
-/// The two encodings of one change as JSON. What JSON leaves out where there is none is null in Avro.
+/// The two encodings of one change as JSON. A field that JSON omits is null in Avro.
 fn both(change: &RankingChange) -> (Value, Value) {
     let catalog = Catalog::builtin().unwrap();
     let encoded = |encoding| segment_changed::record(change, &catalog, encoding).unwrap().value.unwrap();
@@ -48,7 +48,7 @@ fn new_ranking() -> NewRanking {
     }
 }
 
-/// What the example of onboarding-completed leads to.
+/// The change that the example of onboarding-completed causes.
 fn example_change() -> RankingChange {
     let event = accepted(decode(Kind::OnboardingCompleted, ONBOARDING_EXAMPLE.as_bytes()));
     let catalog = Catalog::builtin().unwrap();
@@ -57,7 +57,7 @@ fn example_change() -> RankingChange {
 }
 
 #[test]
-fn the_avro_of_a_change_is_read_by_others_as_what_the_json_says() {
+fn another_reader_reads_from_avro_the_content_of_the_json() {
     let empty = change(new_ranking());
     let full = change(NewRanking {
         previous: vec![
@@ -90,7 +90,7 @@ fn reasons() -> Reasons {
 }
 
 #[test]
-fn the_example_of_segment_changed_is_what_the_example_of_onboarding_completed_leads_to() {
+fn the_example_of_onboarding_completed_causes_the_example_of_segment_changed() {
     let (in_json, in_avro) = both(&example_change());
     let mut example = parsed(SEGMENT_CHANGED_EXAMPLE);
     example["payload"].as_object_mut().unwrap().entry("replayId").or_insert(Value::Null);
@@ -100,7 +100,7 @@ fn the_example_of_segment_changed_is_what_the_example_of_onboarding_completed_le
 }
 
 #[test]
-fn avro_written_by_others_is_byte_for_byte_ours() {
+fn another_writer_writes_the_same_avro_byte_for_byte() {
     let change = example_change();
     let ours = segment_changed::record(&change, &Catalog::builtin().unwrap(), Encoding::Avro).unwrap().value.unwrap();
     assert_eq!(ours, writer::single_object(&schema(SEGMENT_CHANGED), &both(&change).0));
@@ -110,9 +110,9 @@ fn avro_written_by_others_is_byte_for_byte_ours() {
 fn an_erasure_is_a_tombstone_in_every_encoding() {
     let erased = RankingChange { body: ChangeBody::Tombstone, ..example_change() };
     for encoding in [Encoding::Json, Encoding::Avro] {
-        let said = segment_changed::record(&erased, &Catalog::builtin().unwrap(), encoding).unwrap();
-        assert_eq!(said.value, None);
-        let headers = said.headers;
+        let produced = segment_changed::record(&erased, &Catalog::builtin().unwrap(), encoding).unwrap();
+        assert_eq!(produced.value, None);
+        let headers = produced.headers;
         assert!(headers.iter().all(|(key, _)| *key != "content-type"));
     }
 }

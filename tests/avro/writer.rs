@@ -1,4 +1,4 @@
-//! JSON to Avro with apache-avro's own writer: what a producer that is not ours would send.
+//! JSON to Avro with apache-avro's own writer, as another producer would encode it.
 
 use apache_avro::rabin::Rabin;
 use apache_avro::schema::{NamesRef, ResolvedSchema};

@@ -1,4 +1,4 @@
-//! Size, emptiness, encodings, JSON itself, envelopes, and the order of the checks.
+//! Sizes, empty values, encodings, JSON syntax, envelopes, and the order of the checks.
 
 use segmenter::domain::event::{Body, Reason, Rejection, Skip};
 
@@ -42,7 +42,11 @@ fn bytes() -> Vec<Case> {
         Case::rejected("a value of 20 MiB is too large", vec![b'x'; 20 * 1024 * 1024], Reason::TooLarge),
         Case::rejected("too large comes before a missing user", vec![0_u8; 2 * 1024 * 1024], Reason::TooLarge)
             .unkeyed(),
-        Case::rejected("Confluent's framing has no schema yet", [0, 0, 0, 0, 1, 2], Reason::UnknownSchema),
+        Case::rejected(
+            "Confluent's framing has no schema without a registry",
+            [0, 0, 0, 0, 1, 2],
+            Reason::UnknownSchema,
+        ),
         Case::rejected("a single zero byte is Confluent's framing", [0], Reason::UnknownSchema),
         Case::rejected("Avro without a whole fingerprint is malformed", [0xc3, 0x01, 9, 9], Reason::Malformed),
         Case::rejected(
@@ -267,7 +271,7 @@ fn order() -> Vec<Case> {
         Case::rejected("a foreign payload must be an object", foreign_envelope("[]"), Reason::Malformed),
         Case::rejected("a foreign payload must be JSON", foreign_envelope(r#"{"x":01}"#), Reason::Malformed),
         Case::onboarding(
-            "a foreign payload is not looked into",
+            "a foreign payload is not read",
             foreign_envelope(r#"{"userId":7,"userId":1e400,"completedAt":"never"}"#),
             foreign.clone(),
         ),
@@ -307,7 +311,7 @@ fn order() -> Vec<Case> {
 }
 
 #[test]
-fn a_payload_means_the_same_before_and_after_its_events_type_and_so_does_a_fault_in_it() {
+fn a_payload_has_the_same_outcome_before_and_after_its_event_type() {
     let payload = |inner: &str| format!(r#"{{"userId":"u-1","profile":{{"preferences":{inner}}}}}"#);
     let payloads = [
         payload(r#"{"climate":{"preferences":["cold"]}}"#),
@@ -325,7 +329,7 @@ fn a_payload_means_the_same_before_and_after_its_events_type_and_so_does_a_fault
             let event_type = format!(r#""eventType":"{event_type}""#);
             let before = decoded(format!(r#"{{{event_type},"eventId":"e-1","payload":{payload}}}"#));
             let after = decoded(format!(r#"{{"eventId":"e-1","payload":{payload},{event_type}}}"#));
-            // Where the object itself does not end, what follows makes another column of it.
+            // If the object itself does not end, the column of the error depends on the text after it.
             let without_place = |decoded: Decoded| match decoded {
                 Decoded::Rejected(rejection) if rejection.detail.starts_with("the value") => {
                     Decoded::Rejected(Rejection::new(rejection.reason, "the value"))

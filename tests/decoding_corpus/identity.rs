@@ -1,4 +1,4 @@
-//! Whose event, when, and whether it is one: users, times, tombstones, completions.
+//! Users, times, tombstones and completions.
 
 use segmenter::domain::event::{Body, Reason, Skip};
 
@@ -44,7 +44,7 @@ fn users() -> Vec<Case> {
             Expected::update(vec![Section::Climate(Default::default())]).user("u-9").key_differs(),
         ),
         Case::onboarding(
-            "a key that names another user is accepted and told",
+            "a key that names another user is accepted and counted",
             with(r#""userId":"u-1""#),
             completed().key_differs(),
         )
@@ -85,7 +85,7 @@ fn times() -> Vec<Case> {
     let mut cases = vec![
         Case::onboarding("the payload's time comes first", at(r#""2026-01-29T10:20:29Z""#), completed().at(NOW - 1000)),
         Case::onboarding(
-            "an unused envelope time is not judged",
+            "an unused envelope time is not checked",
             at(r#""2026-01-29T10:20:30Z""#).replace(r#""timestamp":"2026-01-29T10:20:30Z""#, r#""timestamp":7"#),
             completed(),
         ),
@@ -111,7 +111,7 @@ fn times() -> Vec<Case> {
             completed().at(NOW + 300_000)
         }),
         Case::rejected("a ms more is future-dated", at(r#""2026-01-29T10:25:30.001Z""#), Reason::FutureDated),
-        Case::onboarding("a record without a time cannot tell the future", at(r#""2990-01-01T00:00:00Z""#), {
+        Case::onboarding("a record without a time does not limit the event's time", at(r#""2990-01-01T00:00:00Z""#), {
             completed().at(32_188_147_200_000)
         })
         .stamped(Some(-1)),
@@ -145,14 +145,14 @@ fn tombstones() -> Vec<Case> {
     let bad_user = Expected::Rejected(Reason::BadUser);
     let bad_time = Expected::Rejected(Reason::BadTime);
     vec![
-        Case::tombstone("a null value erases at its record's time", erased.clone().at(NOW - 9)).stamped(Some(NOW - 9)),
-        Case { kind: Kind::ProfileUpdated, ..Case::tombstone("a null value erases among updates too", erased) },
-        Case::tombstone("a null value with an empty key is a bad user", bad_user.clone()).keyed(""),
-        Case::tombstone("a null value whose key is no text is a bad user", bad_user.clone()).keyed([0xc3, 0x28]),
-        Case::tombstone("a null value with NUL in its key is a bad user", bad_user).keyed("\0"),
-        Case::tombstone("a null value with a record time of -1 is a bad time", bad_time.clone()).stamped(Some(-1)),
-        Case::tombstone("a null value without a record time is a bad time", bad_time.clone()).stamped(None),
-        Case::tombstone("a null value beyond 9999 is a bad time", bad_time).stamped(Some(i64::MAX)),
+        Case::tombstone("a tombstone erases at its record's time", erased.clone().at(NOW - 9)).stamped(Some(NOW - 9)),
+        Case { kind: Kind::ProfileUpdated, ..Case::tombstone("a tombstone erases among updates too", erased) },
+        Case::tombstone("a tombstone with an empty key is a bad user", bad_user.clone()).keyed(""),
+        Case::tombstone("a tombstone whose key is no text is a bad user", bad_user.clone()).keyed([0xc3, 0x28]),
+        Case::tombstone("a tombstone with NUL in its key is a bad user", bad_user).keyed("\0"),
+        Case::tombstone("a tombstone with a record time of -1 is a bad time", bad_time.clone()).stamped(Some(-1)),
+        Case::tombstone("a tombstone without a record time is a bad time", bad_time.clone()).stamped(None),
+        Case::tombstone("a tombstone beyond 9999 is a bad time", bad_time).stamped(Some(i64::MAX)),
     ]
 }
 

@@ -1,4 +1,4 @@
-//! What is kept of each section, and which values are refused.
+//! The fields that are kept of each section, and the values that are refused.
 
 use segmenter::domain::event::Reason;
 use segmenter::domain::section::{
@@ -29,7 +29,7 @@ fn range(min: f64, max: f64, currency: Option<&str>) -> Vec<Section> {
     vec![Section::Budget(Budget { global_range: Some(BudgetRange { min, max, currency: currency.map(token) }) })]
 }
 
-/// A full record as the producers write it.
+/// A full payload as the producers write it.
 pub(super) const FULL: &str = r#"{"userId":"u-1","profile":{"userId":"u-1","isOnboardingCompleted":true,"preferences":{
     "destinations":{"regions":["EU"],"countries":[],"climates":[]},
     "budget":{"globalRange":{"min":50,"max":150.5,"currency":"usd"},"byCategory":{"food":1},"flexibility":"strict"},
@@ -97,7 +97,7 @@ fn kept() -> Vec<Case> {
     vec![
         Case::onboarding("a full completion is kept", onboarding_envelope(FULL), Expected::onboarding(with_quality)),
         case("empty sections are carried and clear", empty, cleared.clone()),
-        case("null fields are as absent ones", nulls, cleared),
+        case("null fields are absent", nulls, cleared),
         case("null sections are not carried", r#"{"budget":null,"destinations":null,"travel":null}"#, vec![]),
         case("a blank level is none", blanks, blank_sections),
         case(

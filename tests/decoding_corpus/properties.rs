@@ -1,4 +1,4 @@
-//! What holds for any record, good or bad.
+//! Properties of every record, valid or not.
 
 use proptest::prelude::*;
 use segmenter::codec::{Decoded, Limits, RawRecord};
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::*;
 
-/// Where in [`preferences::FULL`] something is read, and what a number beyond a double is refused for there.
+/// The fields of [`preferences::FULL`] that are read: a number beyond a double is refused there.
 const READ: [&str; 33] = [
     "",
     "/completedAt",
@@ -43,7 +43,7 @@ const READ: [&str; 33] = [
     "/profile/preferences/travel/travelWithChildren",
     "/profile/preferences/travel/types",
 ];
-/// Read too, but a second user is not: see the test.
+/// Read too, but of two users only the first is checked: see the test.
 const SHADOWED: [&str; 2] = ["/profile/userId", "/userId"];
 
 fn full() -> Value {
@@ -186,7 +186,7 @@ fn the_cause_is_the_event_or_else_its_coordinates() {
 }
 
 #[test]
-fn the_configured_limits_are_the_ones_that_hold() {
+fn the_configured_limits_apply() {
     let limits = Limits { max_value_bytes: 40, max_future_ms: 1 };
     let reason = |value: &str| {
         let record = RawRecord {
