@@ -40,6 +40,7 @@ bench: setup ## Measure everything, on servers that it starts itself: make bench
 	$(if $(filter paired,$(BENCH)),,cargo bench --locked --bench micro -- --noplot $(if $(filter quick,$(BENCH)),--quick))
 	BASE=$(abspath $(BASE)) cargo bench --locked --bench promises_of_speed -- $(BENCH)
 
-lint: setup ## Check the format and all lints
+lint: setup ## Check the format, the words and all lints
+	scripts/retired-words
 	cargo fmt --check
 	cargo clippy --locked --all-targets --all-features -- -D warnings

@@ -1,19 +1,26 @@
-//! Recomputes travellers' segments from Kafka events and keeps them in PostgreSQL.
+//! Keeps travellers' segments: Kafka events in, `user_vectors` rows in PostgreSQL and changes on `segment-changed` out.
 //!
-//! The data takes one straight road, and each module is one stretch of it:
+//! The rooms of the program lie along the road of an event, and each names only those below it:
 //!
 //! ```text
-//! Kafka record     bytes, key, headers, (topic, partition, offset, timestamp)
-//!   event::decode       → Event, Skipped or Rejected(reason)          pure
-//!   profile             Profile + Event → Profile                     pure, order-independent
-//!   scoring::segment     Profile × Catalog → Segmentation              pure, deterministic
-//!   pipeline::fold      events × current states → writes + changes    pure: the heart
-//!   store               one transaction: states, user_vectors, outbox
-//!   kafka::publisher    segment-changed, then the outbox row goes
-//!   kafka::consumer     offsets, only past finished work
+//! cli                    one file a command
+//! service                `serve` put together: poll → decode → dispatch → fold → write → publish, and the offset commit
+//! http                   health, metrics, read API, status page
+//! jobs, checks, users    replay, backfill, recompute, republish, redrive · verify, doctor · show, explain, erase
+//! output                 writer, publisher and dead letters put together
+//! ingest                 Kafka in: consumer, offset tracker, dispatcher, workers
+//! publish                Kafka out: publisher, leases
+//! migrate                migrations, preconditions, revert
+//! store                  PostgreSQL: one transaction for states, user_vectors and outbox
+//! kafka, registry        client settings, headers, look-ups · the schema registry's client
+//! telemetry              logs, metrics, traces
+//! config                 settings, their sources, their rules
+//! runtime                stop, retry, health, exit codes
+//! codec                  bytes ↔ domain                                  pure
+//! domain                 events × state → outcomes, state, row, change   pure
 //! ```
 //!
-//! Arrows point one way: `command` → sources (`dlq`, `jobs`, `kafka`, `store`) → `pipeline` → `engine`, `profile`, `event`.
+//! `docs/architecture.md` has the road, the words and the reasons.
 
 pub mod checks;
 pub mod cli;
