@@ -29,10 +29,10 @@ use segmenter::runtime::exit::Exit;
 use segmenter::telemetry::logs;
 use segmenter::telemetry::traces;
 
-/// Keeps travellers' segments: Kafka events in, PostgreSQL rows and changes out.
+/// Computes travellers' segments from Kafka events, stores and publishes them.
 ///
-/// Exit codes: 0 ok, 1 failure, 2 usage or configuration, 3 a precondition refused, 4 finished with findings, 5 flood of
-/// rejected records, 75 a dependency is unavailable, 130 interrupted.
+/// Exit codes: 0 ok; 1 failure; 2 usage or configuration; 3 refused: a precondition does not hold; 4 done, with
+/// findings; 5 poison flood: too many consecutive rejected records; 75 a dependency is unavailable; 130 interrupted.
 #[derive(Debug, Parser)]
 #[command(name = "segmenter", version = env!("SEGMENTER_VERSION"), arg_required_else_help = true, help_template = HELP)]
 #[command(disable_help_subcommand = true)]
@@ -44,7 +44,7 @@ struct Cli {
     command: Command,
 }
 
-/// Without the lines that clap leaves empty, the list of commands fits on one screen.
+/// Without clap's empty lines the list of commands fits on one screen.
 const HELP: &str = "{about}\n{usage-heading} {usage}\n\nCommands:\n{subcommands}\n\n{options}";
 
 #[derive(Debug, Subcommand)]
@@ -65,13 +65,13 @@ enum Command {
     Completions(CompletionsArgs),
 }
 
-/// Records are taken in on one thread and let go on others, which the system's allocator is slow at.
+/// Records are allocated on one thread and freed on others; the system's allocator is slow at that.
 #[cfg(feature = "jemalloc")]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
-    // In a test build the variable FAILPOINTS says where to pause; in any other there are no such points.
+    // In a test build the variable FAILPOINTS names the points to pause at; other builds have none.
     #[cfg(feature = "failpoints")]
     let _scenario = fail::FailScenario::setup();
     let cli = Cli::parse();
@@ -83,7 +83,7 @@ fn main() -> ExitCode {
             } else {
                 (format!("segmenter: {error:#}"), cli::exit_of(&error))
             };
-            // Standard error is the last resort; if it is closed there is nobody to tell.
+            // If standard error is closed, the exit code alone reports the failure.
             let _ = writeln!(io::stderr(), "{text}");
             exit.into()
         }
@@ -186,12 +186,12 @@ fn user(command: &UserCommand, resolved: &Resolved) -> anyhow::Result<ExitCode> 
     }
 }
 
-/// Arguments or settings that cannot be used; its text names all that is wrong with them.
+/// Arguments or settings that cannot be used; the text lists every problem.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct Unusable(String);
 
-/// The part of the configuration that a command needs; the log is configured too.
+/// Reads the part of the configuration that a command needs, and starts logging.
 fn configured<T: Section>(resolved: &Resolved) -> anyhow::Result<T> {
     let (config, log): (T, LogConfig) = resolved.read().map_err(|problems| Unusable(problems.to_string()))?;
     logs::init(log.filter.as_str(), log.format)?;

@@ -167,7 +167,7 @@ async fn a_role_with_the_documented_grants_can_verify_and_look_at_a_user() {
         (&["verify", "--deep", "all", "--json"][..], "\"completedProfiles\":null"),
         (&["user", "show", "ann"], "onboarding-5"),
         (&["user", "explain", "ann"], "CULTURAL_ENTHUSIAST"),
-        (&["user", "erase", "ann"], "the row goes"),
+        (&["user", "erase", "ann"], "the row is deleted"),
     ];
     for (command, expected) in commands {
         let finished = segmenter(command, &environment).finish(DEADLINE).await;

@@ -1,4 +1,4 @@
-//! `segmenter check-events`: what would become of events, before they are produced.
+//! `segmenter check-events`: the outcome that events would have, before they are produced.
 
 use std::fmt::{self, Display};
 use std::io::{BufRead, Write};
@@ -16,17 +16,19 @@ use crate::runtime::exit::Exit;
 
 /// Check events on standard input before they are produced.
 ///
-/// Each line is one JSON text. Whether the platform knows the user is not checked. No value of a profile is printed. Exit codes: 0 all would be applied
-/// or skipped; 4 some would end as dead letters.
+/// Each line is one JSON text. Its outcome is accepted, skipped or dead letter, with the reason. The platform's users
+/// are not looked up. Profile values are not printed.
+///
+/// Exit codes: 0 every event would be accepted or skipped; 4 some would be dead-lettered.
 #[derive(Debug, Args)]
 pub struct CheckEventsArgs {
-    /// The topic that the events are for. Without it each event's eventType decides, else its updatedAt.
+    /// Topic of the events. Default: by each event's eventType, else by the presence of updatedAt.
     #[arg(long, value_enum)]
     topic_kind: Option<TopicKind>,
-    /// The records' key, which names the user where the payload does not.
+    /// Key of the records; it names the user if the payload does not.
     #[arg(long)]
     key: Option<String>,
-    /// Write a JSON object a line.
+    /// Write one JSON object per line.
     #[arg(long)]
     json: bool,
 }
@@ -67,10 +69,10 @@ impl Display for Checked {
     }
 }
 
-/// Checks each line of `input`; `now` stands for the time at which the broker would stamp the records.
+/// Checks each line of `input`; `now` is the timestamp that the broker would give the records.
 ///
 /// # Errors
-/// What goes wrong in reading and writing.
+/// `input` cannot be read or `out` cannot be written to.
 pub fn run(args: &CheckEventsArgs, input: impl BufRead, mut out: impl Write, now: Millis) -> anyhow::Result<Exit> {
     let (mut accepted, mut skipped, mut rejected) = (0_u64, 0_u64, 0_u64);
     for (index, line) in input.split(b'\n').enumerate() {
@@ -138,7 +140,7 @@ fn kind(args: &CheckEventsArgs, line: &[u8]) -> Kind {
         Some(TopicKind::ProfileUpdated) => return Kind::ProfileUpdated,
         None => {}
     }
-    // What cannot be read is rejected by decoding, whatever its kind.
+    // Decoding rejects a line that is not JSON, whatever its kind.
     let value: Value = serde_json::from_slice(line).unwrap_or_default();
     let is_update = match value.get("eventType").and_then(Value::as_str) {
         Some(event_type) => event_type == Kind::ProfileUpdated.event_type(),

@@ -1,4 +1,4 @@
-//! `segmenter completions`: what a shell needs to complete commands and flags.
+//! `segmenter completions`: a script with which a shell completes commands and flags.
 
 use std::io::{self, Write};
 
@@ -7,9 +7,9 @@ use clap_complete::Shell;
 
 use crate::runtime::exit::Exit;
 
-/// Print the completions for a shell.
+/// Print the completion script of a shell.
 ///
-/// For example `segmenter completions bash > ~/.local/share/bash-completion/completions/segmenter`.
+/// Example: `segmenter completions bash > ~/.local/share/bash-completion/completions/segmenter`.
 #[derive(Debug, Args)]
 pub struct CompletionsArgs {
     /// The shell.
@@ -17,12 +17,12 @@ pub struct CompletionsArgs {
     pub shell: Shell,
 }
 
-/// Writes the completions of `program`.
+/// Writes the completion script of `program`.
 ///
 /// # Errors
 /// The output cannot be written.
 pub fn run(args: &CompletionsArgs, mut program: Command, out: &mut impl Write) -> io::Result<Exit> {
-    // The generator panics where it cannot write, so it writes to memory.
+    // The generator panics on a write error, so it writes to memory.
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut program, "segmenter", &mut script);
     out.write_all(&script)?;

@@ -1,4 +1,4 @@
-//! `segmenter config`: the settings with their origins and problems, and the pages made from the program.
+//! `segmenter config`: the settings with their origins and problems, and the generated pages.
 
 use std::io::Write;
 
@@ -21,13 +21,13 @@ pub struct ConfigCommand {
 enum Action {
     /// List every problem of the configuration.
     ///
-    /// Exit codes: 0 there is none; 2 there are some.
+    /// Exit codes: 0 no problems; 2 problems.
     Check,
     /// Show every setting with its value and origin, without secrets.
     ///
-    /// Exit codes: 0 the configuration is valid; 2 it has problems.
+    /// Exit codes: 0 no problems; 2 problems.
     Show,
-    /// Print a page made from the program.
+    /// Print a page that is generated from the program.
     ///
     /// The pages are docs/config.md, docs/metrics.md and the JSON Schemas of the input events.
     Docs {
@@ -44,7 +44,7 @@ enum Page {
     ProfileUpdated,
 }
 
-/// Runs the command: pages and settings go to `out`, problems to `complaints`.
+/// Runs the command: pages and settings go to `out`, problems to `errors`.
 ///
 /// # Errors
 /// One of the two cannot be written to.
@@ -52,7 +52,7 @@ pub fn run(
     command: &ConfigCommand,
     resolved: &Resolved,
     out: &mut impl Write,
-    complaints: &mut impl Write,
+    errors: &mut impl Write,
 ) -> anyhow::Result<Exit> {
     match &command.action {
         Action::Check => match resolved.config() {
@@ -60,13 +60,13 @@ pub fn run(
                 writeln!(out, "the configuration is valid")?;
                 Ok(Exit::Ok)
             }
-            Err(problems) => complain(complaints, &problems),
+            Err(problems) => list(&problems, errors),
         },
         Action::Show => {
             write!(out, "{}", resolved.show())?;
             match resolved.config() {
                 Ok(_) => Ok(Exit::Ok),
-                Err(problems) => complain(complaints, &problems),
+                Err(problems) => list(&problems, errors),
             }
         }
         Action::Docs { page } => {
@@ -82,15 +82,15 @@ pub fn run(
     }
 }
 
-/// The JSON Schema of an input event, as it lies in `schemas/json/`.
+/// The JSON Schema of an input event, as stored in `schemas/json/`.
 ///
 /// # Errors
-/// What serialising says; it has no reason to.
+/// The schema cannot be serialised, which does not happen.
 pub fn schema_page(kind: Kind) -> serde_json::Result<String> {
     serde_json::to_string_pretty(&json_schema(kind)).map(|text| text + "\n")
 }
 
-fn complain(complaints: &mut impl Write, problems: &Problems) -> anyhow::Result<Exit> {
-    writeln!(complaints, "{problems}")?;
+fn list(problems: &Problems, errors: &mut impl Write) -> anyhow::Result<Exit> {
+    writeln!(errors, "{problems}")?;
     Ok(Exit::Usage)
 }

@@ -1,4 +1,4 @@
-//! The database for a command that does one thing and ends: opened with its schema checked.
+//! The database of a one-shot command: opened, with its schema checked.
 
 use std::sync::Arc;
 
@@ -17,10 +17,10 @@ use crate::store::Store;
 use crate::store::apply::transaction_deadline;
 use crate::store::sql::{self, Connect};
 
-/// What the command may do to the database.
+/// The access that a command needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Access {
-    /// Nothing: PostgreSQL itself sees to it. A standby will do.
+    /// Read only, enforced by PostgreSQL. A standby suffices.
     Read,
     Write,
 }
@@ -33,27 +33,27 @@ pub(super) struct Database {
     pub schema: SchemaStatus,
 }
 
-/// A command's own work needs one connection, that of a publisher some more.
+/// A command needs one connection for its own work, its publisher the others.
 const CONNECTIONS: u32 = 3;
 
 /// Opens the database.
 ///
 /// # Errors
-/// The database does not answer or does not let us in, or this program cannot work with its schema.
+/// The database does not answer or refuses the connection, or this program cannot work with its schema.
 pub(super) async fn open(config: &DatabaseConfig, access: Access) -> anyhow::Result<Database> {
     let pool = sql::pool(&connect(config, CONNECTIONS, access)?);
     let mut transaction = sql::begin_in(&pool).await.context("the database does not answer")?;
     let connection = &mut *transaction;
-    let schema = schema::check(connection).await.context("could not look at the database's schema")?;
+    let schema = schema::check(connection).await.context("could not read the database's schema")?;
     if !schema.is_usable() {
         return Err(ends(Exit::Refused, format!("the database's schema is {schema}")));
     }
-    let platform = Platform::detect(connection).await.context("could not look at the platform's tables")?;
+    let platform = Platform::detect(connection).await.context("could not inspect the platform's tables")?;
     drop(transaction);
     Ok(Database { pool, platform, schema })
 }
 
-/// How to connect.
+/// The settings of the connections.
 ///
 /// # Errors
 /// The URL cannot be parsed.
@@ -70,7 +70,7 @@ pub(super) fn connect(config: &DatabaseConfig, connections: u32, access: Access)
     })
 }
 
-/// The store of a process of its own.
+/// A store under a new owner id.
 pub(super) fn store(config: &Config, pool: PgPool, catalog: Arc<Catalog>, has_users: bool) -> Store {
     Store {
         pool,
@@ -83,7 +83,7 @@ pub(super) fn store(config: &Config, pool: PgPool, catalog: Arc<Catalog>, has_us
 }
 
 impl Database {
-    /// The store of a process of its own on this database.
+    /// A store on this database, under a new owner id.
     ///
     /// # Errors
     /// The catalog cannot be read.

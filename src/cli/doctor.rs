@@ -1,4 +1,4 @@
-//! `segmenter doctor`: looks at everything that the service needs, and changes nothing.
+//! `segmenter doctor`: checks everything that the service needs, and changes nothing.
 
 use std::io::Write;
 
@@ -14,10 +14,12 @@ use crate::runtime::exit::Exit;
 
 /// Check topics, group, schema, rights and clocks; change nothing.
 ///
-/// Prints a table of checks, each ok, a warning, a problem or unchecked (nothing could be found out), with the remedy behind
-/// an arrow. Run it with the service's own configuration and user. Every question has a
-/// deadline; in all it takes some seconds, or a minute where something does not answer. Exit codes: 0 no problems (warnings
-/// are none); 1 failure; 2 wrong configuration; 4 problems; 75 Kafka or PostgreSQL is unavailable.
+/// Prints a table of checks, each ok, a warning, a problem or unchecked (no answer), with the remedy after an arrow.
+/// Run it with the service's own configuration and user. Every check has a deadline: a run takes some seconds, or a
+/// minute if a dependency does not answer.
+///
+/// Exit codes: 0 no problems (warnings are none); 1 failure; 2 wrong configuration; 4 problems; 75 Kafka or PostgreSQL
+/// is unavailable.
 #[derive(Debug, Args)]
 pub struct DoctorArgs {
     /// Write JSON instead of a table.
@@ -25,7 +27,7 @@ pub struct DoctorArgs {
     pub json: bool,
 }
 
-/// Makes all checks and prints their findings to `out`.
+/// Runs all checks and prints their findings to `out`.
 ///
 /// # Errors
 /// `out` cannot be written to, or a client cannot be made from the configuration.

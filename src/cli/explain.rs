@@ -1,4 +1,4 @@
-//! `segmenter explain`: what the engine makes of a profile, and why.
+//! `segmenter explain`: the segments of a profile, with their reasons.
 
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -19,9 +19,10 @@ pub use crate::users::explain_lines::{Summary, explain_jsonl};
 
 /// Show the segments of a profile, with their reasons.
 ///
-/// The profile is that of one event in a file, or one a line on standard input; `segmenter user explain` explains a stored
-/// one. Scored with the catalog that is compiled in. Exit codes: 0 explained; 1 failure; 2 usage; 4 some lines were refused
-/// (with --jsonl).
+/// The profile is read from one event in a file, or one per line from standard input, and scored with the built-in
+/// catalog. `segmenter user explain` explains a stored profile.
+///
+/// Exit codes: 0 explained; 1 failure; 2 usage; 4 some lines were refused (with --jsonl).
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
     #[command(flatten)]
@@ -31,14 +32,14 @@ pub struct ExplainArgs {
     pub json: bool,
 }
 
-/// Which profile.
+/// The profile to explain.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 pub struct ProfileSource {
     /// One JSON event, or one case with a member "preferences"; - is standard input.
     #[arg(long, value_name = "FILE")]
     pub file: Option<PathBuf>,
-    /// One case a line on standard input, one explanation a line on standard output.
+    /// Read one case per line from standard input, write one explanation per line.
     #[arg(long)]
     pub jsonl: bool,
 }
@@ -46,7 +47,7 @@ pub struct ProfileSource {
 /// Explains the profile in a file: one event, or one case.
 ///
 /// # Errors
-/// The file cannot be read, or holds neither.
+/// The file cannot be read, or holds neither of them.
 pub fn explain_file(
     path: &Path,
     catalog: &Catalog,

@@ -1,4 +1,4 @@
-//! The exit code of a command that could not do its work.
+//! The exit code of a command that fails.
 
 use crate::codec::stored::CodecError;
 use crate::kafka::topic_reader::ReadError;
@@ -19,7 +19,7 @@ pub fn ends(exit: Exit, why: impl Into<String>) -> anyhow::Error {
     Ends { exit, why: why.into() }.into()
 }
 
-/// The exit code that `error` means: that of the first of its causes that has one.
+/// The exit code of `error`: that of its first cause that has one.
 pub fn exit_of(error: &anyhow::Error) -> Exit {
     let of_cause = |cause: &(dyn std::error::Error + 'static)| {
         if let Some(ends) = cause.downcast_ref::<Ends>() {

@@ -1,4 +1,4 @@
-//! `segmenter migrate`: parses its arguments, prints what happens, maps the outcome to an exit code.
+//! `segmenter migrate`: parses its arguments, prints the steps, maps the result to an exit code.
 
 use std::io::Write;
 use std::str::FromStr;
@@ -15,14 +15,13 @@ use crate::runtime::exit::Exit;
 
 /// Apply, list or revert the migrations of the database.
 ///
-/// Everything of the service lives in schema `segmenter`; of the platform's tables only public.user_vectors is touched:
-/// four columns and an index, where they are missing. Run it as the owner of that table, with the right to create in
-/// schema public and in the database (or in an existing schema segmenter) and REFERENCES on public.users, over a direct
-/// connection (not through a pooler in transaction mode). Only one migration runs at a time: others wait up to 10
-/// minutes.
+/// All objects of the service are in schema `segmenter`. Of the platform's tables only public.user_vectors changes:
+/// four columns and an index are added where they are missing. Run it as the owner of that table, with CREATE on schema
+/// public and on the database (or on an existing schema segmenter) and REFERENCES on public.users, over a direct
+/// connection (not through a pooler in transaction mode). One migration runs at a time; others wait up to 10 minutes.
 ///
-/// Exit codes: 0 done or nothing to do; 1 failure; 2 usage; 3 refused, a precondition does not hold; 75 the database is
-/// away or a lock was not granted: try again.
+/// Exit codes: 0 done, or nothing to do; 1 failure; 2 usage; 3 refused: a precondition does not hold; 75 the database
+/// is unavailable or a lock was not granted: try again.
 #[derive(Debug, Args)]
 pub struct MigrateArgs {
     #[command(subcommand)]
@@ -31,42 +30,42 @@ pub struct MigrateArgs {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Apply what is pending, and rebuild the index on "primarySegment" if it is invalid.
+    /// Apply pending migrations, and rebuild the index on "primarySegment" if it is invalid.
     ///
-    /// Where Prisma's migrations govern the database and have not yet added the segment columns, this refuses and names
+    /// If Prisma manages the database and its migrations have not added the segment columns yet, this refuses and names
     /// the migration to deploy.
     Run {
-        /// Add the segment columns even where Prisma's migrations govern the database. Prisma's own migration
-        /// IA-002.1 then has to be marked as applied.
+        /// Add the segment columns even if Prisma manages the database. Then mark Prisma's own migration IA-002.1 as
+        /// applied.
         #[arg(long)]
         add_columns: bool,
-        /// Print the steps and do nothing.
+        /// Print the steps without executing them.
         #[arg(long)]
         dry_run: bool,
     },
-    /// List the migrations, applied or pending, and what was in the database before them.
+    /// List applied and pending migrations, and the objects that existed before them.
     Info,
-    /// Undo migrations, newest first: one, or those that --to or --all name. Dry run unless --execute.
+    /// Revert the newest migration, those after --to, or --all; dry run unless --execute.
     ///
-    /// Takes away what the migrations added and leaves what was there before them. Prints the steps and their losses. Stop
-    /// the service first.
+    /// Drops the objects that the migrations added, with their data, and keeps those that existed before. Prints the
+    /// steps and the data that they lose. Stop the service first.
     Revert {
-        /// Undo every migration newer than this one; 0 undoes all.
+        /// Revert every migration newer than this one; 0 reverts all.
         #[arg(long, value_name = "VERSION", conflicts_with = "all", value_parser = clap::value_parser!(i64).range(0..))]
         to: Option<i64>,
-        /// Undo all of them.
+        /// Revert all migrations.
         #[arg(long)]
         all: bool,
-        /// Do it, and lose what is listed.
+        /// Revert, and lose the listed data.
         #[arg(long)]
         execute: bool,
     },
 }
 
-/// Does what the arguments say on the database at `database_url` and prints to `out` what happens, as it happens.
+/// Runs the subcommand on the database at `database_url` and prints each step to `out` as it happens.
 ///
 /// # Errors
-/// A URL that cannot be parsed, or `out` that cannot be written to. What the database says is an [`Exit`].
+/// The URL cannot be parsed, or `out` cannot be written to. A refusal or failure of the database is an [`Exit`].
 pub async fn run(args: &MigrateArgs, database_url: &str, out: &mut (impl Write + Send)) -> anyhow::Result<Exit> {
     // Without the cause: it may repeat the URL, which holds a password.
     let options = PgConnectOptions::from_str(database_url)
@@ -83,7 +82,7 @@ pub async fn run(args: &MigrateArgs, database_url: &str, out: &mut (impl Write +
                 }
             })
             .await;
-            // The work is done or undone by now; a farewell that fails changes nothing.
+            // The work is committed or rolled back by now; an error in closing the connection does not matter.
             let _ = conn.close().await;
             result
         }
@@ -98,7 +97,7 @@ pub async fn run(args: &MigrateArgs, database_url: &str, out: &mut (impl Write +
     }
 }
 
-/// A database that does not answer is unavailable, not slow.
+/// A database that does not answer within this is unavailable.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 async fn act(

@@ -1,4 +1,4 @@
-//! One file a subcommand, each thin: parse, call the library, print, choose the exit code.
+//! The commands, one file each and thin: parse, call the library, print, choose the exit code.
 
 pub mod check_events;
 pub mod completions;

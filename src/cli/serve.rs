@@ -34,32 +34,33 @@ use crate::telemetry::traces::Traces;
 
 /// Read events from Kafka, write user_vectors, publish changes.
 ///
-/// Runs until SIGTERM or SIGINT, then finishes its work, commits and leaves the group.
+/// On SIGTERM or SIGINT it drains, publishes, commits and leaves the group. It waits while Kafka, PostgreSQL or the
+/// schema registry is unavailable.
 ///
-/// Exit codes: 0 stopped as asked; 1 failure; 2 wrong configuration; 3 refused: the schema is behind, or the data is newer
-/// than this program; 5 a flood of rejected records.
+/// Exit codes: 0 stopped by a signal; 1 failure; 2 wrong configuration; 3 refused: the schema is behind, or the data is
+/// newer than this program; 5 poison flood: too many consecutive rejected records.
 #[derive(Debug, Args)]
 pub struct ServeArgs {
     #[command(flatten)]
     pub settings: SettingFlags,
 }
 
-/// How many connections there are besides those for folds: publisher, outbox gate, takeover.
+/// The connections besides those for folds: publisher, outbox gate, takeover.
 pub(crate) const OTHER_CONNECTIONS: u32 = 3;
 
-/// The name under which the schema is reported as (not) ready.
+/// The name of the schema's component in readiness.
 const SCHEMA: &str = "schema";
 
-/// How long sending the last traces may take at most.
+/// The deadline for sending the last traces.
 const LAST_TRACES: std::time::Duration = std::time::Duration::from_secs(5);
 
-/// How long `--migrate` may take in all.
+/// The deadline for all of `--migrate`.
 const LONGEST_MIGRATION: std::time::Duration = std::time::Duration::from_secs(6 * 3600);
 
 /// Serves until stopped.
 ///
 /// # Errors
-/// What keeps it from starting, but for a database that is unavailable: that is waited for.
+/// A failure to start. An unavailable database is none: the service waits for it.
 pub async fn run(config: Config, shown: Vec<ShownSetting>) -> anyhow::Result<Exit> {
     let metrics = Metrics::new()?;
     let traces = Traces::start(&metrics)?;
@@ -69,7 +70,8 @@ pub async fn run(config: Config, shown: Vec<ShownSetting>) -> anyhow::Result<Exi
     run_until_stopped(config, shown, listener, shared).await
 }
 
-/// Serves until `shared` is asked to stop, with the HTTP pages on `listener`, which show the configuration as `shown`.
+/// Serves until a stop of `shared` is requested, with the HTTP pages on `listener`, which show `shown` as the
+/// configuration.
 ///
 /// # Errors
 /// As [`run`].
@@ -127,11 +129,11 @@ fn access(config: &Config) -> Access {
     }
 }
 
-/// Says why the process ends, and gives the exit code.
+/// Logs why the process ends; returns its exit code.
 fn ended(shared: &Shared) -> Exit {
     let reason = shared.stop.reason().cloned().unwrap_or(StopReason::Signal);
     match &reason {
-        StopReason::Signal => info!("stopped as asked"),
+        StopReason::Signal => info!("stopped by a signal"),
         StopReason::Failure(why) | StopReason::Refused(why) | StopReason::Flood(why) => {
             error!(exit = reason.exit() as u8, why, "segmenter ends");
         }
@@ -139,9 +141,9 @@ fn ended(shared: &Shared) -> Exit {
     reason.exit()
 }
 
-/// Migrates if asked to, and checks the schema; waits for a database that is unavailable.
+/// Migrates if configured to, and checks the schema; waits while the database is unavailable.
 ///
-/// Gives whether the platform's users are there; `None` when a stop was requested meanwhile.
+/// Returns whether the platform's `users` table exists; `None` if a stop was requested meanwhile.
 async fn prepare_database(
     config: &Config,
     options: &PgConnectOptions,
@@ -150,7 +152,7 @@ async fn prepare_database(
     let mut retry = Retry::forever();
     let mut reported = false;
     loop {
-        // A migration may build an index for as long as it takes; a look at the schema may not.
+        // A migration may take hours to build an index; reading the schema may not.
         let limit = if config.database.migrate { LONGEST_MIGRATION } else { config.database.connect_timeout * 6 };
         let prepared = tokio::time::timeout(limit, prepare_once(config, options, shared));
         match prepared.await.context("the database did not answer")? {
@@ -170,8 +172,8 @@ async fn prepare_database(
     }
 }
 
-/// Decides how segment-changed is written; waits for a registry that is unavailable. `None` when it refuses the schema, or a stop
-/// was requested meanwhile.
+/// Chooses the encoding of segment-changed; waits while the registry is unavailable. `None` if the registry refuses the
+/// schema, or a stop was requested meanwhile.
 async fn prepare_output(config: &Config, registry: Option<&Registry>, shared: &Shared) -> Option<Encoding> {
     let mut retry = Retry::forever();
     let mut reported = false;
@@ -224,7 +226,7 @@ async fn prepare_once(config: &Config, options: &PgConnectOptions, shared: &Shar
         match migrated {
             Ok(_) => {}
             Err(MigrateError::Busy { .. } | MigrateError::Locked { .. } | MigrateError::Unavailable { .. }) => {
-                // Somebody else is at it, or nobody is there: an outage like any other.
+                // Another process migrates, or the database does not answer: both are waited for like an outage.
                 return Err(sqlx::Error::Io(std::io::Error::other("the migrations have to wait")).into());
             }
             Err(MigrateError::Refused(refusal)) => {
@@ -242,13 +244,13 @@ async fn prepare_once(config: &Config, options: &PgConnectOptions, shared: &Shar
         return Ok(None);
     }
     if let SchemaStatus::NewerCompatible { .. } = &status {
-        warn!(%status, "the schema is newer than this program, and says that it is compatible");
+        warn!(%status, "the schema is newer than this program and declares itself compatible");
     }
     shared.health.set_ready(SCHEMA);
     Ok(Some(Platform::detect(&mut transaction).await?.has_users))
 }
 
-/// Connects; no answer in time is an outage like any other.
+/// Connects; a timeout is an outage.
 pub(super) async fn connect(
     options: &PgConnectOptions,
     timeout: std::time::Duration,
@@ -262,8 +264,8 @@ pub(super) fn stop_on_signals(stop: Stop) -> anyhow::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt()).context("could not listen for SIGINT")?;
     tokio::spawn(async move {
         tokio::select! {
-            _ = terminate.recv() => info!("SIGTERM: finishing what is begun"),
-            _ = interrupt.recv() => info!("SIGINT: finishing what is begun"),
+            _ = terminate.recv() => info!("SIGTERM: finishing the work in flight"),
+            _ = interrupt.recv() => info!("SIGINT: finishing the work in flight"),
         }
         stop.now(StopReason::Signal);
     });

@@ -1,4 +1,4 @@
-//! What a valid configuration means for the parts of the service.
+//! Turns a valid configuration into the settings of the service's parts.
 
 use anyhow::Context as _;
 
@@ -9,10 +9,10 @@ use crate::kafka::client::{Cluster, Topics};
 use crate::output::Destination;
 use crate::registry::{self, Client, ClientError, Registry};
 
-/// How a command that ends publishes changes and writes dead letters. Nothing is asked of the registry yet.
+/// The publisher and dead-letter settings of a one-shot command. Does not contact the registry.
 ///
 /// # Errors
-/// There can be no client for the registry.
+/// The registry's client cannot be built.
 pub(super) fn output(config: &Config) -> Result<Destination, ClientError> {
     Ok(Destination {
         cluster: Cluster::from(&config.kafka),
@@ -22,7 +22,7 @@ pub(super) fn output(config: &Config) -> Result<Destination, ClientError> {
     })
 }
 
-/// How segment-changed is to be written, whether or not there is a registry.
+/// The configured encoding of segment-changed.
 pub(super) fn encoding(topics: &TopicsConfig) -> Encoding {
     match topics.segment_changed_encoding {
         config::Encoding::Json => Encoding::Json,
@@ -30,10 +30,10 @@ pub(super) fn encoding(topics: &TopicsConfig) -> Encoding {
     }
 }
 
-/// The registry, if one is configured. Nothing is asked of it yet.
+/// The registry, if one is configured. Does not contact it.
 ///
 /// # Errors
-/// There can be no client for it.
+/// Its client cannot be built.
 pub(super) fn registry(config: &RegistryConfig) -> Result<Option<Registry>, ClientError> {
     let Some(url) = &config.url else { return Ok(None) };
     Ok(Some(Registry::new(registry_at(config, url.as_str())?)))
@@ -42,7 +42,7 @@ pub(super) fn registry(config: &RegistryConfig) -> Result<Option<Registry>, Clie
 /// A client of the registry at `url`, with the configured credentials.
 ///
 /// # Errors
-/// There can be no client for it.
+/// It cannot be built.
 pub(super) fn registry_at(config: &RegistryConfig, url: &str) -> Result<Client, ClientError> {
     let login = config.username.as_ref().zip(config.password.as_ref());
     Client::new(&registry::ClientSettings {
@@ -53,10 +53,10 @@ pub(super) fn registry_at(config: &RegistryConfig, url: &str) -> Result<Client, 
     })
 }
 
-/// The catalog of the configured file, else the one that is compiled in.
+/// The catalog of the configured file, else the built-in one.
 ///
 /// # Errors
-/// The file cannot be read, or holds no valid catalog.
+/// The file cannot be read or does not hold a valid catalog.
 pub(super) fn catalog(config: &CatalogConfig) -> anyhow::Result<Catalog> {
     let Some(file) = &config.file else { return Ok(Catalog::builtin()?) };
     let text =

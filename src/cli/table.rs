@@ -1,7 +1,7 @@
-//! The one renderer of reports on the terminal: any report that serialises is written as JSON, or as tables.
+//! The renderer of all reports: writes any serialisable report as JSON, or as tables.
 //!
-//! An object becomes a table of names and values, its larger members follow under their names; a list of objects becomes a
-//! table with a heading. Names lose their camel case. Fractions have three digits.
+//! An object becomes a table of names and values; its larger members follow under their names. A list of objects
+//! becomes a table with a heading. Camel-case names become words. Fractions have three digits.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -11,14 +11,14 @@ use serde::Serialize;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use terminal_size::{Width, terminal_size_of};
 
-/// A narrower terminal wraps by itself, and longer lines are hard to read.
+/// A narrower terminal wraps by itself; longer lines are hard to read.
 const LEAST_WIDTH: u16 = 60;
 const GREATEST_WIDTH: u16 = 120;
-/// The columns between two cells, and those by which a member is indented.
+/// The columns between two cells, and the indent of a member.
 const GAP: u16 = 2;
 
-/// Writes a report: as a line of JSON, or as tables. On a terminal long cells are wrapped; elsewhere a row is one line, for
-/// grep and for files.
+/// Writes a report: as a line of JSON, or as tables. On a terminal long cells wrap; elsewhere a row is one line, for
+/// grep.
 ///
 /// # Errors
 /// It cannot be written.
@@ -35,7 +35,7 @@ pub fn print(report: &impl Serialize, json: bool, out: &mut impl Write) -> anyho
     Ok(())
 }
 
-/// The text with its control characters escaped: data must not move the cursor.
+/// The text with its control characters escaped: data must not control the terminal.
 pub fn printable(text: &str) -> String {
     let escaped = |char: char| if char.is_control() { char.escape_default().to_string() } else { char.to_string() };
     text.chars().map(escaped).collect()
@@ -149,7 +149,7 @@ fn write_table(heading: Option<Vec<String>>, rows: Vec<Vec<Cell>>, indent: u16, 
     out.push('\n');
 }
 
-/// `camelCase` as words; any other name, a code or a segment, as it is.
+/// `camelCase` as words; any other name, such as a code or a segment, unchanged.
 fn words(name: &str) -> String {
     if !name.starts_with(|first: char| first.is_ascii_lowercase())
         || !name.chars().all(|one| one.is_ascii_alphanumeric())

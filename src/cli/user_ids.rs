@@ -1,4 +1,4 @@
-//! Users as arguments: by id, or in a file with an id a line.
+//! Users as arguments: by id, or in a file with one id per line.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use crate::domain::event::UserId;
 /// Reads an id.
 ///
 /// # Errors
-/// It is none that a user can have.
+/// No user can have it.
 pub(super) fn parse(text: &str) -> Result<UserId, String> {
     UserId::new(text).ok_or_else(|| "must be 1 to 191 characters without NUL".to_owned())
 }
@@ -17,11 +17,11 @@ pub(super) fn parse(text: &str) -> Result<UserId, String> {
 pub(super) struct UserList(pub Vec<UserId>);
 
 impl UserList {
-    /// Reads the file; empty lines are left out.
+    /// Reads the file; empty lines are ignored.
     ///
     /// # Errors
-    /// It cannot be read, it names no user, or lines are no ids: each by its number. Such a line may hold anything, so it is
-    /// not repeated.
+    /// The file cannot be read, it names no user, or lines are not ids. The text names such lines by number only,
+    /// because they may hold anything.
     pub fn read(path: &str) -> Result<Self, String> {
         let unusable = |why: &str| format!("the list of users {path} cannot be used: {why}");
         let bytes = std::fs::read(path).map_err(|error| unusable(&error.to_string()))?;
@@ -30,7 +30,7 @@ impl UserList {
         for (number, line) in (1..).zip(lines).filter(|(_, line)| !line.is_empty()) {
             match std::str::from_utf8(line).ok().and_then(UserId::new) {
                 Some(user) => drop(users.insert(user)),
-                None => problems.push(format!("line {number}: no id of a user")),
+                None => problems.push(format!("line {number}: not a user id")),
             }
         }
         match (problems.is_empty(), users.is_empty()) {
@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_list_has_each_user_once_in_bytewise_order_and_every_line_that_is_no_id_is_named() {
+    fn a_list_has_each_user_once_in_bytewise_order_and_every_line_that_is_not_an_id_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("users");
         let read = |text: &[u8]| {
@@ -58,6 +58,6 @@ mod tests {
         assert_eq!(read(b"b\n\na\r\nB\nb\n").unwrap(), ["B", "a", "b"]);
         assert_eq!(read(b"\n\n").unwrap_err(), "it names no user");
         let text = [b"a\n\xff\n".as_slice(), "x".repeat(192).as_bytes(), b"\nb"].concat();
-        assert_eq!(read(&text).unwrap_err(), "line 2: no id of a user; line 3: no id of a user");
+        assert_eq!(read(&text).unwrap_err(), "line 2: not a user id; line 3: not a user id");
     }
 }

@@ -1,4 +1,4 @@
-//! `segmenter verify`: whether rows, states and the output topic are as they should be. Reads only.
+//! `segmenter verify`: checks rows, states and the output topic. Reads only.
 
 use std::io::Write;
 
@@ -13,31 +13,31 @@ use crate::checks::verify::{self, Depth, Verified};
 use crate::config::{CatalogConfig, Config, DatabaseConfig};
 use crate::runtime::exit::Exit;
 
-/// Check segments, states and, if asked to, segment-changed.
+/// Check rows, states and, with --topic, segment-changed.
 ///
-/// Reads only, in short statements, page by page, beside the live service. A user whose change is still in the outbox is
-/// in flight, not a finding. While changes come in, counts of different tables may differ by what came in meanwhile.
+/// Safe beside the live service: it only reads, page by page, in short statements. A user whose change is still in the
+/// outbox is in flight, not a finding. While events arrive, the counts of different tables may differ by those events.
 ///
-/// It costs one pass by key over each of profile_states, user_vectors and travel_onboarding_profiles, and counts of users
-/// and states from their indexes. --deep also transfers and scores every user it looks at.
+/// Cost: one pass by key over each of profile_states, user_vectors and travel_onboarding_profiles, and counts of users
+/// and states from their indexes. --deep also transfers and scores every checked user.
 ///
-/// Exit codes: 0 nothing found; 1 failure; 2 usage; 3 the schema is not migrated, or the topic does not exist; 4 there are
+/// Exit codes: 0 no findings; 1 failure; 2 usage; 3 the schema is not migrated, or the topic does not exist; 4
 /// findings; 75 the database or Kafka is unavailable.
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
-    /// Also compare the last record of each user on segment-changed with the change published last.
+    /// Also compare each user's last record on segment-changed with the state.
     ///
-    /// Reads the whole topic, from its beginning to its end at the call, without joining the group. Compares revisions,
-    /// not scores or times. Takes about 150 bytes of memory a user.
+    /// Reads the whole topic, up to its end at the start, without joining the group. Compares the revision with that of
+    /// the last published change, not scores or times. Memory: about 150 bytes per user.
     #[arg(long)]
     topic: bool,
-    /// Also score the stored profiles with the configured catalog and compare the rows.
+    /// Also score stored profiles with the configured catalog and compare the rows.
     ///
-    /// About so many users, chosen at random at each run, or all of them. Users scored with another catalog version are
-    /// left out; they are findings of their own. Vectors that others learned are not compared.
+    /// About this many users, chosen at random at each run, or all. Users that were scored with another catalog version
+    /// are omitted; they are findings of their own. Learned vectors are not compared.
     #[arg(long, value_name = "USERS|all", num_args = 0..=1, default_missing_value = "10000")]
     deep: Option<Depth>,
-    /// How many findings of a kind are listed. All are counted.
+    /// Maximum number of findings listed of each kind; all are counted.
     #[arg(long, value_name = "N", default_value_t = 20)]
     list: usize,
     /// Write JSON instead of tables.
@@ -46,13 +46,13 @@ pub struct VerifyArgs {
 }
 
 impl VerifyArgs {
-    /// Whether the configuration has to name the brokers.
+    /// Whether the configuration must name the brokers.
     pub fn needs_kafka(&self) -> bool {
         self.topic
     }
 }
 
-/// What is to be looked at.
+/// The scope of a verification.
 #[derive(Debug, Clone, Copy)]
 pub enum Scope<'c> {
     Database(&'c DatabaseConfig, &'c CatalogConfig),
@@ -60,10 +60,10 @@ pub enum Scope<'c> {
     Topic(&'c Config),
 }
 
-/// Looks, and writes the report to `out`.
+/// Verifies, and writes the report to `out`.
 ///
 /// # Errors
-/// The catalog cannot be read, the database or a topic refuses us, or `out` cannot be written to.
+/// The catalog cannot be read, the database or a topic cannot be read, or `out` cannot be written to.
 pub async fn run(args: &VerifyArgs, scope: Scope<'_>, out: &mut impl Write) -> anyhow::Result<Exit> {
     let (database, catalog) = match scope {
         Scope::Database(database, catalog) => (database, catalog),

@@ -1,4 +1,4 @@
-//! The platform's onboarding profiles as events: for users who onboarded before there was anybody to listen.
+//! The platform's onboarding profiles as events, for users who onboarded before Kafka events existed.
 
 use super::batch::{Batch, Failure, Work};
 use super::spec::BackfillUsers;
@@ -19,7 +19,7 @@ pub struct Backfill {
     pub users: Users,
     pub which: BackfillUsers,
     pub has_births: bool,
-    /// How far after the database's clock a profile may be dated, in ms: a later one would win every merge to come.
+    /// How far after the database's clock a profile may be dated, in ms: a later one would win every merge until then.
     pub max_future_ms: i64,
 }
 
@@ -68,7 +68,7 @@ impl Backfill {
 /// A profile as the event that writes every section but quality, stamped with the profile's time.
 ///
 /// # Errors
-/// The user, the time or a value breaks a rule that events have to keep.
+/// The user id, the time or a value is invalid for an event.
 pub fn event(profile: &OnboardingProfile, max_future_ms: i64) -> Result<Event, Rejection> {
     let user = UserId::new(&profile.user)
         .ok_or_else(|| Rejection::new(Reason::BadUser, "userId: must have 1 to 191 code points, and no NUL"))?;
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_value_of_any_kind_is_named_without_the_value() {
+    fn the_error_names_the_field_and_not_the_value() {
         let broken = [
             (OnboardingProfile { updated_at: None, ..profile() }, "updatedAt"),
             (OnboardingProfile { updated_at: Some(-5), ..profile() }, "updatedAt"),

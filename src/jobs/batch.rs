@@ -10,44 +10,46 @@ use crate::output::Refused;
 use crate::store::jobs::Counts;
 use crate::store::task::{Rescoring, Task};
 
-/// Some of a job's items, and where the job is after them.
+/// Some of a job's items, and the job's position after them.
 #[derive(Debug)]
 pub struct Batch {
-    /// Which part of the job they are of.
+    /// The part of the job that they belong to.
     pub part: Arc<str>,
-    /// After them.
+    /// The part's position after them.
     pub position: String,
     /// Whether the part ends with them.
     pub done: bool,
-    /// How much of the source it passes, in what the spec's `expected` counts.
+    /// How much of the source the batch covers, in the unit of the spec's `expected`.
     pub passed: u64,
-    /// Those that need no fold.
+    /// The outcomes of the items that need no fold.
     pub counts: Counts,
     pub work: Work,
-    /// Those that could not be decoded, where they are to become dead letters.
+    /// Records that could not be decoded, if the job writes dead letters.
     pub refused: Vec<Refused>,
-    /// Users whose data break a rule; each is counted as rejected.
+    /// Users with invalid data; each is counted as rejected.
     pub failures: Vec<Failure>,
 }
 
-/// A user whose data break a rule.
+/// A user with invalid data.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Failure {
     pub user: String,
-    /// Field and rule, never a value.
+    /// The field and the rule that it breaks, never the value.
     pub why: String,
 }
 
-/// What is to be done.
+/// The work of a batch.
 #[derive(Debug)]
 pub enum Work {
-    /// Merge the events. Their records are kept where those that the database rejects are to become dead letters.
+    /// Merge the events. `records` holds their records if the job writes dead letters for those that the database
+    /// rejects.
     Merge {
         events: Vec<Event>,
         records: Vec<OriginalRecord>,
     },
     Rescore(Vec<Rescoring>),
-    /// Say what was published last of some, who are counted already, and score those anew, aloud, of whom a publishing is owed.
+    /// Publish the last published change of `again` once more (they are counted already); rescore `anew`, whose
+    /// deferred change is unpublished, with immediate publishing.
     Republish {
         again: Vec<UserId>,
         anew: Vec<Rescoring>,
@@ -64,7 +66,7 @@ impl Work {
 }
 
 impl Batch {
-    /// How many items it has.
+    /// The number of its items.
     pub fn items(&self) -> u64 {
         self.counts.items + self.work.task().len() as u64
     }

@@ -1,4 +1,4 @@
-//! Entering a job, and taking one up: a new one, or one that was left.
+//! Creates a job, and takes the lease on a new or an abandoned one.
 
 use std::time::{Duration, Instant};
 
@@ -13,13 +13,13 @@ use crate::domain::event::UserId;
 use crate::runtime::halt::Halt;
 use crate::store::jobs::{self, JobRecord, NewJob};
 
-/// How often to look whether a lease has run out.
-const LOOK: Duration = Duration::from_millis(250);
+/// How often to check whether a lease has expired.
+const POLL: Duration = Duration::from_millis(250);
 
-/// Enters a new job, which has no owner yet. `users` is its list, where it has one.
+/// Creates a job without an owner. `users` is its list, if it has one.
 ///
 /// # Errors
-/// The database does not answer, or there is a job of that id.
+/// The database does not answer, or a job with that id exists.
 pub async fn enter(
     means: &Means,
     id: Uuid,
@@ -27,7 +27,7 @@ pub async fn enter(
     throttle: Throttle,
     users: &[UserId],
 ) -> Result<JobRecord, Halt> {
-    let to_json = |error: serde_json::Error| Halt::Failed(format!("the job cannot be entered: {error}"));
+    let to_json = |error: serde_json::Error| Halt::Failed(format!("the job cannot be created: {error}"));
     let job = NewJob {
         id,
         kind: spec.what.kind(),
@@ -40,10 +40,10 @@ pub async fn enter(
     record(means, id).await
 }
 
-/// Takes the lease on a job, or waits for as long as that of a dead owner may last.
+/// Takes the lease on a job; waits for as long as the lease of a dead owner can last.
 ///
 /// # Errors
-/// Another process owns it, or the database does not answer.
+/// Another process owns the job, or the database does not answer.
 pub async fn claim(means: &Means, id: Uuid, take_over: bool) -> Result<JobRecord, Halt> {
     let store = &means.store;
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname");
@@ -54,14 +54,14 @@ pub async fn claim(means: &Means, id: Uuid, take_over: bool) -> Result<JobRecord
         if Instant::now() > deadline || means.stop.is_requested() {
             let owner = record(means, id).await?.owner_name;
             return Err(Halt::Refused(format!(
-                "{} is at the job {id}; it can be resumed elsewhere once that is gone, or now with --take-over",
+                "{} owns the job {id}; resume it when that process is gone, or now with --take-over",
                 owner.as_deref().unwrap_or("another process"),
             )));
         }
         if !std::mem::replace(&mut reported, true) {
-            info!("waiting for the lease of the job's last owner to run out, at most {LEASE:?}");
+            info!("waiting for the lease of the job's last owner to expire, at most {LEASE:?}");
         }
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(POLL).await;
     }
     record(means, id).await
 }

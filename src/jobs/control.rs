@@ -1,4 +1,4 @@
-//! The lease on a job, what the people in charge want of it, and when it is its turn.
+//! Renews a job's lease, reads the operator's requests, and decides when the next batch may start.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -17,26 +17,26 @@ use crate::runtime::stop::Stop;
 use crate::store::jobs::{self, Requested};
 use crate::store::outbox;
 
-/// How long a job is its owner's without a sign of life.
+/// How long a lease on a job lasts unless it is renewed.
 pub const LEASE: Duration = Duration::from_secs(10);
-/// How often the owner gives one, and looks at what is requested.
+/// How often the owner renews the lease and reads the requests.
 const BEAT: Duration = Duration::from_secs(1);
-/// How long to wait at most before looking again at what holds the job up.
-const LOOK: Duration = Duration::from_millis(100);
+/// The longest pause before the limits are checked again.
+const POLL: Duration = Duration::from_millis(100);
 
-/// What holds now.
+/// The requests and limits as of the last heartbeat.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Orders {
     requested: Requested,
     throttle: Throttle,
     live_lag: Option<u64>,
-    /// The limit that is passed.
+    /// The limit that is exceeded.
     cause: Option<Cause>,
-    /// Somebody else owns the job.
+    /// Another process owns the job.
     lost: bool,
 }
 
-/// Whose turn it is.
+/// Whether the job goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Turn {
     /// The next batch may start.
@@ -45,7 +45,7 @@ pub enum Turn {
     Cancel,
 }
 
-/// The job's row, kept alive and read.
+/// The heartbeat on the job's row, and what it reads there.
 pub struct Control {
     orders: watch::Receiver<Orders>,
     report: Arc<Mutex<JobReport>>,
@@ -55,14 +55,14 @@ pub struct Control {
 }
 
 impl Control {
-    /// Starts to give signs of life.
+    /// Starts the heartbeat.
     ///
     /// # Errors
-    /// The client that asks for the live group's lag could not be made from its configuration.
+    /// The client that measures the live group's lag cannot be built from its configuration.
     pub fn start(means: &Means, id: Uuid, requested: Requested, throttle: Throttle) -> Result<Self, Halt> {
         let output = &means.output;
         let lag = LiveLag::new(&output.cluster, &means.live_group, output.topics.clone())
-            .map_err(|error| Halt::Failed(format!("no client to ask for the live lag: {error}")))?;
+            .map_err(|error| Halt::Failed(format!("no client to measure the live lag: {error}")))?;
         let (sender, orders) = watch::channel(Orders { requested, throttle, live_lag: None, cause: None, lost: false });
         let report = Arc::new(Mutex::new(JobReport::default()));
         let heartbeat =
@@ -71,30 +71,30 @@ impl Control {
         Ok(Self { orders, report, beating: tokio::spawn(heartbeat.beat()), pace, stop: means.stop.clone() })
     }
 
-    /// The limits that hold now.
+    /// The current limits.
     pub fn throttle(&self) -> Throttle {
         self.orders.borrow().throttle
     }
 
-    /// Whether the job is to end early.
+    /// Whether a cancel is requested.
     pub fn is_cancelled(&self) -> bool {
         self.orders.borrow().requested == Requested::Cancel
     }
 
-    /// What was told of the job last.
+    /// The current report.
     pub fn report(&self) -> JobReport {
         self.report.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Leaves a new rate for the next sign of life.
-    pub fn tell_rate(&self, rate: f64) {
-        self.tell(|report| report.rate = rate);
+    /// Puts a new rate into the report; the next heartbeat stores it.
+    pub fn report_rate(&self, rate: f64) {
+        self.update_report(|report| report.rate = rate);
     }
 
-    /// Waits until a batch of so many items may start; `shown` is called when what holds it up changes.
+    /// Waits until a batch of so many items may start; calls `shown` when the reason for waiting changes.
     ///
     /// # Errors
-    /// A stop was requested, or somebody else owns the job.
+    /// A stop was requested, or another process owns the job.
     pub async fn turn(
         &mut self,
         items: u64,
@@ -118,7 +118,7 @@ impl Control {
                 (Requested::Run | Requested::Cancel, None) => None,
             };
             let is_held = held.is_some();
-            if self.tell(|report| (report.held, report.live_lag) = (held, orders.live_lag)) {
+            if self.update_report(|report| (report.held, report.live_lag) = (held, orders.live_lag)) {
                 shown(&self.report());
             }
             if !is_held {
@@ -126,15 +126,15 @@ impl Control {
                 return Ok(Turn::Go);
             }
             tokio::select! {
-                () = tokio::time::sleep(if wait.is_zero() { LOOK } else { wait.min(LOOK) }) => {}
+                () = tokio::time::sleep(if wait.is_zero() { POLL } else { wait.min(POLL) }) => {}
                 _ = self.orders.changed() => {}
                 () = self.stop.requested() => {}
             }
         }
     }
 
-    /// Changes the report; whether that made a difference to what holds the job up.
-    fn tell(&self, change: impl FnOnce(&mut JobReport)) -> bool {
+    /// Changes the report; returns whether the reason for waiting changed.
+    fn update_report(&self, change: impl FnOnce(&mut JobReport)) -> bool {
         let mut report = self.report.lock().unwrap_or_else(PoisonError::into_inner);
         let before = report.held.clone();
         change(&mut report);
@@ -148,7 +148,7 @@ impl Drop for Control {
     }
 }
 
-/// Gives the signs of life.
+/// Renews the lease, once a second.
 struct Heartbeat {
     means: Means,
     id: Uuid,
@@ -180,26 +180,26 @@ impl Heartbeat {
         }
     }
 
-    /// False once somebody else owns the job.
+    /// Returns false once another process owns the job.
     async fn beat_once(&self) -> Result<bool, sqlx::Error> {
         let store = &self.means.store;
         let report = self.report.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let report = serde_json::to_value(report).unwrap_or_default();
         let started = Instant::now();
-        let told = jobs::beat(&store.pool, self.id, store.owner, LEASE, &report).await?;
+        let row = jobs::beat(&store.pool, self.id, store.owner, LEASE, &report).await?;
         let db_latency = Some(started.elapsed());
-        let Some(told) = told else {
+        let Some(row) = row else {
             self.orders.send_modify(|orders| orders.lost = true);
             return Ok(false);
         };
-        let throttle: Throttle = serde_json::from_value(told.throttle).unwrap_or_default();
+        let throttle: Throttle = serde_json::from_value(row.throttle).unwrap_or_default();
         let outbox_rows = match throttle.max_outbox {
             Some(_) => u64::try_from(outbox::depth(&store.pool).await?.rows).ok(),
             None => None,
         };
         let pressure = Pressure { live_lag: self.live_lag().await, outbox_rows, db_latency };
         self.orders.send_modify(|orders| {
-            orders.requested = told.requested;
+            orders.requested = row.requested;
             orders.throttle = throttle;
             orders.live_lag = pressure.live_lag;
             orders.cause = pressure.against(&throttle);

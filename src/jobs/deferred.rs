@@ -1,4 +1,4 @@
-//! The end of a job: users whom it changed deferred, to be published.
+//! The publishing phase of a job: the users whose deferred changes are to be published.
 
 use std::sync::Arc;
 
@@ -12,15 +12,15 @@ use crate::store::jobs::Counts;
 use crate::store::states;
 use crate::store::task::Rescoring;
 
-/// The name of the part of a job that its end is.
+/// The name of the part that is a job's publishing phase.
 pub const PART: &str = "publishing";
 
-/// Walks over all states by key, for those that still hold the job's id.
+/// Reads all states by key and selects those that still hold the job's id.
 #[derive(Debug)]
 pub struct Deferred {
     pub store: Store,
     pub cause: JobCause,
-    /// The user after whom to go on.
+    /// The key after which the next page starts.
     pub after: String,
     pub is_done: bool,
 }

@@ -1,4 +1,4 @@
-//! A job without writing: the same batches against the database as it is, read only.
+//! The dry run of a job: folds the same batches over the stored states, read only.
 
 use std::time::Instant;
 
@@ -14,23 +14,23 @@ use crate::runtime::halt::Halt;
 use crate::store::dry_run::{DryRun, Flow};
 use crate::store::jobs::{Counts, Phase};
 
-/// What a job would come to.
+/// The result of a dry run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Forecast {
     pub counts: Counts,
     /// Users whose ranking would change.
     pub flow: Flow,
-    /// The first users whose data break a rule.
+    /// The first users with invalid data.
     pub failures: Vec<Failure>,
 }
 
 /// How many failures are kept; all are counted.
 const KEPT_FAILURES: usize = 10_000;
 
-/// Goes through `source` without writing anything, with at most about `memory` bytes for the users that would change.
+/// Folds `source` without writing, with at most about `memory` bytes for the users that would change.
 ///
 /// # Errors
-/// It was interrupted, a dependency is unavailable, or the memory does not suffice.
+/// It was interrupted, a dependency is unavailable, or it needs more memory.
 pub async fn run(
     means: &Means,
     mut source: Source,
@@ -54,12 +54,12 @@ pub async fn run(
         tokio::time::sleep(pace.wait(Instant::now())).await;
         pace.start(batch.items(), throttle.rate, Instant::now());
         counts = counts.plus(batch.counts);
-        let endings = retry_until_deadline("PostgreSQL", async || dry_run.advance(batch.work.task()).await).await?;
-        endings.iter().for_each(|ending| counts.count(ending));
+        let outcomes = retry_until_deadline("PostgreSQL", async || dry_run.advance(batch.work.task()).await).await?;
+        outcomes.iter().for_each(|outcome| counts.count(outcome));
         if !dry_run.is_exact {
             return Err(Halt::Refused(format!(
-                "so many users would change that a dry run needs more than its {} MiB of memory; allow it more with \
-                 --memory, or look at fewer partitions, users or hours",
+                "the dry run needs more than its {} MiB of memory for the users that would change; raise --memory, or \
+                 select fewer partitions, users or hours",
                 memory / (1024 * 1024)
             )));
         }

@@ -1,25 +1,29 @@
-//! Jobs: replay, backfill, recompute and republish. Each is one more source of the same fold, beside the live service.
+//! Jobs: replay, backfill, recompute, republish and redrive. Each is one more source of the same fold, beside the live
+//! service.
 //!
 //! ```text
-//! spec        what was asked for, as it is kept in the job's row
+//! spec        the parameters of a job, as stored in its row
+//! claim       creates a job, and takes the lease on it
+//! run         batch after batch: wait, write with the position, at the end publish
+//! control     renews the lease, reads the operator's requests, decides when a batch may start
+//! throttle    the limits of a job, and the pace that keeps to a rate
+//! pressure    live lag, outbox and database latency, compared with the limits
 //! source      the batches of a job, each with the position after it
-//!   replay    records of input topics between frozen offsets
-//!   backfill  onboarding profiles of the platform, as events
-//!   recompute states to be scored anew
-//!   republish states to be published again
-//!   publishing    users whom the job changed deferred
-//! claim       entering a job, and the lease that makes a process its owner
-//! throttle    its limits, and the pace that keeps to a rate
-//! pressure    what the live service and the database are under, and whether a limit is passed
-//! control     the lease, what the people in charge want, and whose turn it is
-//! snapshot    how far it has come, for whoever looks
-//! run         batch after batch: wait for a turn, write with the position, until the end is published
-//! write       a batch, what has to be kept besides, and the position after it
-//! dry_run     the same batches, only read
+//!   replay    records of input topics between fixed offsets
+//!   backfill  the platform's onboarding profiles, as events
+//!   recompute states to score again
+//!   republish states to publish again
+//!   deferred  users with deferred changes, for the publishing phase
+//!   users     the pages of users that backfill, recompute and republish read
+//! batch       some items of a job, and the position after them
+//! write       writes a batch: the fold, failures, dead letters, the position
+//! snapshot    the progress of a job, for the terminal, the log and its row
+//! dry_run     the same batches, read only
+//! redrive     dead letters, which need no job row: they are processed once more in one run
 //! ```
 //!
-//! Jobs write deferred: a new ranking is not published until the job's end, which says the net change of each user once. A live
-//! event in between says it itself.
+//! Changes are stored immediately and published once, when the job ends: the net change of each user. A live event of
+//! the user in between publishes it earlier. A republish publishes immediately.
 
 mod backfill;
 pub mod batch;
@@ -46,19 +50,19 @@ use crate::registry::decoder::Decoder;
 use crate::runtime::stop::Stop;
 use crate::store::Store;
 
-/// What a job works with.
+/// The clients and settings that a job works with.
 #[derive(Debug, Clone)]
 pub struct Means {
     pub store: Store,
     pub output: Destination,
-    /// The live service's group: its lag is looked at, its offsets are never touched.
+    /// The live service's group: its lag is measured, its offsets are never touched.
     pub live_group: String,
     pub decoder: Decoder,
     pub stop: Stop,
 }
 
 impl Means {
-    /// A topic to replay. The group is named to the brokers and never joined.
+    /// The reader of a topic to replay. The brokers see the name of its group, which is never joined.
     pub fn replay_source(&self, topic: String) -> Source {
         let group = format!("{}-replay", self.live_group);
         Source { cluster: self.output.cluster.clone(), group, topic, stop: self.stop.clone() }

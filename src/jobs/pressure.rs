@@ -1,4 +1,4 @@
-//! What the live service and the database are under, and whether a limit of a job is passed.
+//! Measures the load of the live service and the database, and compares it with the limits of a job.
 
 use std::fmt;
 use std::time::Duration;
@@ -13,19 +13,19 @@ use super::throttle::Throttle;
 use crate::kafka::client::{Cluster, Topics};
 use crate::kafka::client_events::ClientEvents;
 
-/// How long the brokers may take to answer.
+/// The deadline of a request to the brokers.
 const ANSWER: Duration = Duration::from_secs(5);
 
-/// What is measured while a job runs; what could not be measured is absent.
+/// The measurements beside a running job; a failed one is absent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Pressure {
-    /// Records that the live group has not read yet, of both topics.
+    /// Records of both topics that the live group has not committed yet.
     pub live_lag: Option<u64>,
     pub outbox_rows: Option<u64>,
     pub db_latency: Option<Duration>,
 }
 
-/// Which limit is passed.
+/// The limit that is exceeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Cause {
@@ -51,13 +51,13 @@ impl fmt::Display for Cause {
             Self::LiveLag { records, limit } => write!(out, "live lag {records} > {limit} records"),
             Self::Outbox { rows, limit } => write!(out, "outbox {rows} > {limit} rows"),
             Self::DbLatency { ms, limit } => write!(out, "database latency {ms} > {limit} ms"),
-            Self::LiveLagUnknown => out.write_str("live lag unknown: the brokers do not say"),
+            Self::LiveLagUnknown => out.write_str("live lag unknown: the brokers do not answer"),
         }
     }
 }
 
 impl Pressure {
-    /// The first limit that is passed.
+    /// The first limit that is exceeded.
     pub fn against(&self, throttle: &Throttle) -> Option<Cause> {
         let ms = self.db_latency.map(|latency| u64::try_from(latency.as_millis()).unwrap_or(u64::MAX));
         let lag = throttle.max_live_lag.and_then(|limit| match self.live_lag {
@@ -76,7 +76,7 @@ impl Pressure {
     }
 }
 
-/// Asks the brokers how far the live group is behind. Its calls block; it never joins the group.
+/// Measures the lag of the live group. Its calls block; it never joins the group.
 pub struct LiveLag {
     consumer: BaseConsumer<ClientEvents>,
     topics: Topics,
@@ -84,15 +84,15 @@ pub struct LiveLag {
 
 impl LiveLag {
     /// # Errors
-    /// The client could not be made from its configuration.
+    /// The client cannot be built from its configuration.
     pub fn new(cluster: &Cluster, group: &str, topics: Topics) -> KafkaResult<Self> {
         let config = cluster.reader(group);
         let consumer = BaseConsumer::from_config_and_context(&config, ClientEvents::new("live lag"))?;
         Ok(Self { consumer, topics })
     }
 
-    /// Records between what the group has committed and the ends of the input topics. A partition without a commit counts
-    /// whole.
+    /// Records between the group's committed offsets and the ends of the input topics. A partition without a committed
+    /// offset counts in full.
     ///
     /// # Errors
     /// The brokers do not answer.
@@ -125,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_limit_holds_a_job_up_only_once_it_is_passed() {
+    fn a_limit_stops_a_job_only_when_it_is_exceeded() {
         let throttle =
             Throttle { max_live_lag: Some(10), max_outbox: Some(5), max_db_latency_ms: Some(20), rate: None };
         let calm = Pressure { live_lag: Some(10), outbox_rows: Some(5), db_latency: Some(Duration::from_millis(20)) };
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lag_that_cannot_be_measured_does_not_count_as_none() {
+    fn a_lag_that_cannot_be_measured_stops_a_job_with_a_lag_limit() {
         let throttle = Throttle { max_live_lag: Some(10), ..Throttle::default() };
         assert_eq!(Pressure::default().against(&throttle), Some(Cause::LiveLagUnknown));
         assert_eq!(Pressure::default().against(&Throttle::default()), None);

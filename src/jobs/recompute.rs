@@ -1,4 +1,4 @@
-//! Stored profiles scored anew: after a change of the catalog, or where rows are not what the states say.
+//! Stored profiles to score again: after a change of the catalog, or where rows differ from the states.
 
 use super::batch::{Batch, Work};
 use super::spec::RecomputeUsers;
@@ -48,7 +48,7 @@ impl Recompute {
         let catalog = &self.users.store.catalog;
         let pairs = retry_until_deadline("PostgreSQL", || user_status::read_pairs(self.users.pool(), users)).await?;
         let is_wrong = |pair: &Pair| match (&pair.state, &pair.row) {
-            // What cannot be read cannot be repaired; writing it fails, and says so.
+            // An unreadable state cannot be repaired; it is kept so that the fold reports it.
             (Err(_), _) => true,
             (Ok(state), Some(row)) => !differences(state, row, catalog).is_empty(),
             (Ok(state), None) => state.profile.onboarded().is_some(),

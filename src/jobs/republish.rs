@@ -1,4 +1,4 @@
-//! ChangeBody the present assignment of users once more: for a new recommender, or a topic that was lost.
+//! Publishes the current rankings of users once more: for a new consumer, or after the topic was lost.
 
 use uuid::Uuid;
 
@@ -26,7 +26,7 @@ impl Republish {
         let statuses = retry_until_deadline("PostgreSQL", || user_status::read(self.users.pool(), &page.users)).await?;
         for status in statuses {
             let Some(user) = UserId::new(&status.user) else { continue };
-            match owed(&status) {
+            match unpublished(&status) {
                 Some(cause) => anew.push(Rescoring { user, cause, repair: false }),
                 None if status.is_published => again.push(user),
                 None => {}
@@ -38,8 +38,8 @@ impl Republish {
     }
 }
 
-/// What a change that was made deferred and never published is put down to.
-fn owed(status: &UserStatus) -> Option<JobCause> {
+/// The cause of a deferred change that is still unpublished.
+fn unpublished(status: &UserStatus) -> Option<JobCause> {
     let id: Uuid = status.job?;
     let trigger = match status.job_kind.as_deref() {
         Some("replay") => Trigger::Replay,

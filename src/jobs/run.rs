@@ -1,4 +1,4 @@
-//! A job from where it is to its end: batch after batch, each waiting for its turn and written with the position after it.
+//! Runs a job from its checkpoint to its end: each batch waits for its turn and is written with the position after it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,14 +21,14 @@ use crate::output::{BatchWriter, retry_until_deadline};
 use crate::runtime::halt::Halt;
 use crate::store::jobs::{self, Counts, JobRecord, Part, Phase};
 
-/// How a job that was not interrupted ended.
+/// The end of a job that was not interrupted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
     Done,
     Cancelled,
 }
 
-/// Runs a job that this process has claimed; `shown` always holds how far it has come.
+/// Runs a job that this process has claimed; `shown` always holds its progress.
 ///
 /// # Errors
 /// It was interrupted, a dependency is unavailable, or another process has taken it over. The job can be resumed.
@@ -37,15 +37,15 @@ pub async fn run(means: &Means, record: &JobRecord, shown: &watch::Sender<Option
     if ended.is_err()
         && let Err(error) = jobs::release(&means.store.pool, record.id, means.store.owner).await
     {
-        warn!(%error, "could not give up the lease on the job; it runs out by itself");
+        warn!(%error, "could not release the lease on the job; it expires by itself");
     }
     ended
 }
 
-/// What the job's row says was asked for.
+/// The parameters in the job's row.
 ///
 /// # Errors
-/// Another version of this program has written it, which knows more.
+/// A newer version of this program has written them.
 pub fn spec(record: &JobRecord) -> Result<Spec, Halt> {
     serde_json::from_value(record.spec.clone())
         .map_err(|error| Halt::Refused(format!("this version of segmenter does not understand the job: {error}")))
@@ -72,7 +72,7 @@ async fn take_up(means: &Means, record: &JobRecord, shown: &watch::Sender<Option
     };
     let walked = runner.walk(&parts).await;
     let Runner { writer, control, .. } = runner;
-    // What was stored is published, whatever came after.
+    // Stored changes are published even after a halt.
     let finished = writer.finish().await;
     let ended = walked.and_then(|ended| finished.map(|()| ended))?;
     let phase = match ended {
@@ -85,7 +85,7 @@ async fn take_up(means: &Means, record: &JobRecord, shown: &watch::Sender<Option
             snapshot.phase = phase;
         }
     });
-    // Only now may the lease go.
+    // The phase is stored, so the lease may end.
     drop(control);
     Ok(ended)
 }
@@ -98,7 +98,7 @@ async fn enter(means: &Means, id: Uuid, phase: Phase) -> Result<(), Halt> {
     Err(Halt::Refused("another process has taken the job over".to_owned()))
 }
 
-/// How much of the source earlier owners have passed, in what the spec's `expected` counts.
+/// How much of the source earlier owners have processed, in the unit of the spec's `expected`.
 pub fn passed(what: &What, parts: &[Part]) -> u64 {
     match what {
         What::Replay(replay) => replay
@@ -116,13 +116,13 @@ pub fn passed(what: &What, parts: &[Part]) -> u64 {
     }
 }
 
-/// The counts of the work, all parts together.
+/// The counts of all parts, without the publishing phase.
 pub fn total(parts: &[Part]) -> Counts {
     let work = parts.iter().filter(|part| part.name != deferred::PART);
     work.map(|part| part.counts).fold(Counts::default(), Counts::plus)
 }
 
-/// A job that is being run.
+/// A running job.
 pub(super) struct Runner<'a> {
     pub(super) means: &'a Means,
     pub(super) id: Uuid,
@@ -134,7 +134,7 @@ pub(super) struct Runner<'a> {
     pub(super) shown: &'a watch::Sender<Option<Snapshot>>,
 }
 
-/// How far this owner has come.
+/// The progress of a job.
 pub(super) struct Walked {
     pub(super) phase: Phase,
     pub(super) passed: u64,
@@ -143,7 +143,7 @@ pub(super) struct Walked {
 }
 
 impl Runner<'_> {
-    /// Works through what is left, then says what the job changed.
+    /// Works through the remaining parts, then publishes the job's deferred changes.
     async fn walk(&mut self, parts: &[Part]) -> Result<Ended, Halt> {
         let mut work = parts.iter().filter(|part| part.name != deferred::PART);
         let mut is_complete = work.all(|part| part.done);
@@ -171,7 +171,7 @@ impl Runner<'_> {
         Ok(if is_complete { Ended::Done } else { Ended::Cancelled })
     }
 
-    /// Writes the batches of a source until it ends, or the job is cancelled: its end cannot be.
+    /// Writes the batches of a source until it ends or the job is cancelled. The publishing phase cannot be cancelled.
     async fn exhaust(&mut self, source: &mut Source, publishing: Publishing) -> Result<Turn, Halt> {
         loop {
             self.show();

@@ -1,4 +1,4 @@
-//! How far a job has come: for the terminal, for the log, and in the job's row for whoever asks.
+//! The progress of a job: for the terminal, the log and the job's row.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -8,14 +8,14 @@ use serde::{Deserialize, Serialize};
 use super::pressure::Cause;
 use crate::store::jobs::{Counts, Phase};
 
-/// What holds a job up.
+/// The reason why a job waits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Held {
     Paused,
-    /// It keeps to its rate.
+    /// Its rate is limited.
     Rate,
-    /// A limit of its throttle is passed.
+    /// A limit of its throttle is exceeded.
     Limit(Cause),
 }
 
@@ -33,30 +33,30 @@ impl fmt::Display for Held {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Snapshot {
     pub phase: Phase,
-    /// Of all owners so far.
+    /// The counts of all owners so far.
     pub counts: Counts,
-    /// How much of the source has been passed, in what `expected` counts.
+    /// How much of the source has been processed, in the unit of `expected`.
     pub passed: u64,
     pub expected: u64,
-    /// Users published at the end so far.
+    /// Users published in the publishing phase so far.
     pub published: u64,
     #[serde(flatten)]
     pub report: JobReport,
 }
 
-/// What an owner tells of a job in its row.
+/// The owner's report in the job's row.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct JobReport {
-    /// Items a second, lately.
+    /// The recent rate, in items per second.
     pub rate: f64,
-    /// Records that the live group has not read yet.
+    /// Records that the live group has not committed yet.
     pub live_lag: Option<u64>,
     pub held: Option<Held>,
 }
 
 impl Snapshot {
-    /// How long the rest takes at the present rate.
+    /// The remaining time at the current rate.
     pub fn remaining(&self) -> Option<Duration> {
         let left = self.expected.saturating_sub(self.passed) as f64;
         (self.report.rate > 0.0).then(|| Duration::from_secs_f64((left / self.report.rate).min(1e9)))
@@ -71,7 +71,7 @@ pub struct Speed {
     rate: f64,
 }
 
-/// How long a measurement is.
+/// The length of a measurement.
 const WINDOW: Duration = Duration::from_secs(2);
 
 impl Speed {
@@ -79,7 +79,7 @@ impl Speed {
         Self { since: now, items: 0, rate: 0.0 }
     }
 
-    /// Counts items; gives the rate of the last whole window, of the present one while there is none.
+    /// Counts items; returns the rate of the last complete window, or of the current one if none is complete.
     pub fn count(&mut self, items: u64, now: Instant) -> f64 {
         self.items += items;
         let elapsed = now.saturating_duration_since(self.since);

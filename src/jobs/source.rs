@@ -1,4 +1,4 @@
-//! Where a job's batches come from.
+//! The source of a job's batches.
 
 use uuid::Uuid;
 
@@ -17,7 +17,7 @@ use crate::store::jobs::Part;
 use crate::store::keys::Keys;
 use crate::store::onboarding_profiles;
 
-/// The batches of a job, one after the other.
+/// The batches of a job, in order.
 pub enum Source {
     Replay(ReplaySource),
     Backfill(Backfill),
@@ -27,11 +27,11 @@ pub enum Source {
 }
 
 impl Source {
-    /// What is left of a job: those of its `parts` that are not done, from their positions on. `keys` are its users, where
-    /// it works through users.
+    /// Opens the `parts` of a job that are not done, at their positions. `keys` are its users, if it works through
+    /// users.
     ///
     /// # Errors
-    /// The database does not answer, or the job is for another catalog.
+    /// The database does not answer, or the job was started with another catalog.
     pub async fn open(means: &Means, what: &What, id: Uuid, parts: &[Part], keys: Option<Keys>) -> Result<Self, Halt> {
         let left: Vec<Part> = parts.iter().filter(|part| !part.done).cloned().collect();
         let users = |keys: Option<Keys>| {
@@ -53,7 +53,7 @@ impl Source {
                 let ours = means.store.catalog.version();
                 if ours != *catalog_version {
                     return Err(Halt::Refused(format!(
-                        "the job scores with version {catalog_version} of the catalog, and version {ours} is configured here"
+                        "the job scores with version {catalog_version} of the catalog, but version {ours} is configured"
                     )));
                 }
                 let cause = JobCause { id, trigger: what.trigger() };
@@ -66,7 +66,7 @@ impl Source {
     /// The next batch, of about `most` items at most; `None` after the last.
     ///
     /// # Errors
-    /// What it reads from is unavailable, or a stop was requested.
+    /// A dependency is unavailable, or a stop was requested.
     pub async fn next(&mut self, most: usize) -> Result<Option<Batch>, Halt> {
         match self {
             Self::Replay(replay) => replay.next(most).await,

@@ -1,4 +1,4 @@
-//! What was asked for: kept in the job's row, so that any process can take the job up.
+//! The parameters of a job, stored in its row, so that any process can resume it.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -8,23 +8,23 @@ use crate::domain::ranking_change::Trigger;
 use crate::store::jobs::{Counts, Part};
 use crate::store::keys::Keys;
 
-/// A job as it was asked for.
+/// The parameters of a job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Spec {
     pub emit: Emit,
-    /// About how many items there were to work through at the start; none may turn out to be left.
+    /// The approximate number of items at the start.
     pub expected: u64,
     pub what: What,
 }
 
-/// Whether the end of a job says what the job has changed.
+/// Whether a job publishes its changes when it ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "camelCase")]
 pub enum Emit {
-    /// The net change of each user whose ranking is not the one published last.
+    /// Publishes the net change of each user whose ranking differs from the last published one.
     Changed,
-    /// Nothing: a later republish does.
+    /// Publishes nothing; a later republish does.
     None,
 }
 
@@ -37,40 +37,40 @@ pub enum What {
     #[serde(rename_all = "camelCase")]
     Recompute {
         which: RecomputeUsers,
-        /// The catalog to score with; a process that has another one may not take the job up.
+        /// The catalog to score with; a process with another one cannot resume the job.
         catalog_version: u32,
     },
     Republish(RepublishUsers),
 }
 
-/// Which onboarding profiles; only completed ones.
+/// The onboarding profiles to fold; always only completed ones.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum BackfillUsers {
     /// Of users without segments or without a primary segment.
     Missing,
-    /// Of users who have a vector.
+    /// Of users with a row in user_vectors.
     Existing,
     All,
-    /// Of those on the job's list.
+    /// Of the users on the job's list.
     Listed,
 }
 
-/// Which stored profiles.
+/// The stored profiles to score again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum RecomputeUsers {
-    /// Scored with another version of the catalog.
+    /// Those that were scored with another version of the catalog.
     Stale,
-    /// Those whose primary segment is this.
+    /// Those with this primary segment.
     Segment(String),
     Listed,
     All,
-    /// Those whose row is not what the state gives.
+    /// Those whose row differs from the one that the state gives.
     Repair,
 }
 
-/// Of whom to publish again.
+/// The users to publish again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum RepublishUsers {
@@ -79,20 +79,20 @@ pub enum RepublishUsers {
     Listed,
 }
 
-/// Records of input topics once more.
+/// The records to replay.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Replay {
     pub ranges: Vec<Range>,
-    /// Only events of these users; all, if there are none.
+    /// Only events of these users; empty means all.
     pub users: Vec<String>,
-    /// Whether rejected records become dead letters, not only numbers.
+    /// Whether rejected records are dead-lettered, or only counted.
     pub dead_letters: bool,
-    /// Whether to go on where retention has cut into what was asked for.
+    /// Whether to continue if retention has removed records of the range.
     pub accept_gap: bool,
 }
 
-/// Offsets of one partition, from `first` on, before `end`.
+/// Offsets of one partition, from `first` up to `end`, exclusive.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Range {
@@ -103,12 +103,12 @@ pub struct Range {
 }
 
 impl Range {
-    /// The name of the part of the job that this is.
+    /// The name of its part of the job.
     pub fn part(&self) -> String {
         format!("{}/{}", self.topic, self.partition)
     }
 
-    /// How many offsets it has; records may be fewer.
+    /// The number of its offsets; it may hold fewer records.
     pub fn len(&self) -> u64 {
         u64::try_from(self.end.saturating_sub(self.first)).unwrap_or(0)
     }
@@ -119,7 +119,7 @@ impl Range {
 }
 
 impl Spec {
-    /// The parts that a job starts with: those of its work, and its end.
+    /// The parts of a new job: those of its work, and the publishing phase.
     pub fn parts(&self) -> Vec<Part> {
         let part = |name: &str, position: String, until| Part {
             name: name.to_owned(),
@@ -153,7 +153,7 @@ impl What {
         }
     }
 
-    /// What a change that comes of it is put down to.
+    /// The trigger of its changes.
     pub fn trigger(&self) -> Trigger {
         match self {
             Self::Replay(_) => Trigger::Replay,
@@ -162,12 +162,12 @@ impl What {
         }
     }
 
-    /// Whether what it changes is published at once: what asks to publish again does.
+    /// Whether its changes are published immediately, as those of a republish are.
     pub fn is_immediate(&self) -> bool {
         matches!(self, Self::Republish(_))
     }
 
-    /// The users that the job works through, `job` being its id; nothing for a job on topics.
+    /// The users that the job works through; `job` is its id. `None` for a job on topics.
     pub fn keys(&self, job: Uuid) -> Option<Keys> {
         match self {
             Self::Replay(_) => None,

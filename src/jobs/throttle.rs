@@ -4,29 +4,29 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-/// Limits; those that are absent do not limit. They may change while the job runs.
+/// The limits of a job; an absent one does not limit. They may change while the job runs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Throttle {
-    /// Items a second.
+    /// Items per second.
     pub rate: Option<u32>,
     /// The live group's lag, in records, above which the job waits.
     pub max_live_lag: Option<u64>,
     /// The rows in the outbox above which the job waits.
     pub max_outbox: Option<u64>,
-    /// How long the database may take for a small write, in ms, before the job waits.
+    /// The duration of a small write, in ms, above which the job waits.
     pub max_db_latency_ms: Option<u64>,
 }
 
-/// The most items a batch has.
+/// The maximum number of items in a batch.
 const MOST_ITEMS: u32 = 2000;
-/// The most users that a batch says: the publisher holds several batches in memory, with all that is published of each user.
+/// The maximum number of users that a batch publishes: the publisher holds the changes of several batches in memory.
 pub const MOST_PUBLISHED: usize = 500;
-/// How many batches a second keep to a low rate evenly.
+/// The number of batches per second that keeps a low rate even.
 const BATCHES_A_SECOND: u32 = 5;
 
 impl Throttle {
-    /// How many items a batch may have: fewer at a low rate, so that it is kept evenly.
+    /// The maximum number of items in a batch: fewer at a low rate, which keeps the rate even.
     pub fn batch_items(&self) -> usize {
         let most = self.rate.map_or(MOST_ITEMS, |rate| (rate / BATCHES_A_SECOND).clamp(1, MOST_ITEMS));
         most as usize
@@ -39,7 +39,7 @@ pub struct Pace {
     next: Instant,
 }
 
-/// How much of a delay may be made up for afterwards.
+/// How much of a delay is made up for afterwards.
 const CATCH_UP: Duration = Duration::from_millis(250);
 
 impl Pace {
@@ -47,12 +47,12 @@ impl Pace {
         Self { next: now }
     }
 
-    /// How long to wait before the next batch.
+    /// The pause before the next batch.
     pub fn wait(&self, now: Instant) -> Duration {
         self.next.saturating_duration_since(now)
     }
 
-    /// A batch of so many items starts.
+    /// Records the start of a batch of `items`.
     pub fn start(&mut self, items: u64, rate: Option<u32>, now: Instant) {
         let earliest = now.checked_sub(CATCH_UP).unwrap_or(now);
         let takes = rate.map_or(Duration::ZERO, |rate| Duration::from_secs_f64(items as f64 / f64::from(rate.max(1))));

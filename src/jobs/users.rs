@@ -1,4 +1,4 @@
-//! Users by key, for the jobs whose source is the database.
+//! Pages of users by key, for the jobs that read the database.
 
 use std::sync::Arc;
 
@@ -14,17 +14,17 @@ use crate::store::keys::Keys;
 /// The name of the one part of such a job.
 pub const PART: &str = "users";
 
-/// A walk over users.
+/// Reads users page by page.
 #[derive(Debug)]
 pub struct Users {
     pub store: Store,
     pub keys: Keys,
-    /// The user after whom to go on.
+    /// The key after which the next page starts.
     pub after: String,
     pub is_done: bool,
 }
 
-/// Some users, and whether they are the last.
+/// A page of users.
 #[derive(Debug)]
 pub struct Page {
     pub users: Vec<String>,
@@ -41,7 +41,7 @@ impl Users {
         &self.store.pool
     }
 
-    /// The next users, the last page being empty; `None` after it.
+    /// The next page; the last one is empty, and `None` follows it.
     pub async fn next(&mut self, most: usize) -> Result<Option<Page>, Halt> {
         if self.is_done {
             return Ok(None);
@@ -56,7 +56,7 @@ impl Users {
 }
 
 impl Page {
-    /// The batch that these users make.
+    /// The batch of these users.
     pub fn batch(self, counts: Counts, work: Work, failures: Vec<Failure>) -> Batch {
         Batch {
             part: Arc::from(PART),

@@ -1,4 +1,4 @@
-//! Writing a job's batch: the fold, what has to be kept besides, and the position after it.
+//! Writes a job's batch: the fold, failures, dead letters, and the position after it.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -48,11 +48,11 @@ impl Runner<'_> {
             self.progress.passed += passed;
         }
         let rate = self.progress.speed.count(items, Instant::now());
-        self.control.tell_rate(rate);
+        self.control.report_rate(rate);
         Ok(())
     }
 
-    /// Folds and stores, and keeps who failed.
+    /// Folds and stores, and records failed users.
     async fn fold(
         &self,
         task: Task<'_>,
@@ -64,7 +64,8 @@ impl Runner<'_> {
         Ok((outcomes, changes))
     }
 
-    /// Says those again, and those anew of whom a publishing is owed; the position goes with the last of it.
+    /// Publishes the last published change of `again`, and rescores `anew`, whose change is unpublished. The position
+    /// is stored with the last of these writes.
     async fn republish(
         &self,
         again: &[UserId],
@@ -78,8 +79,8 @@ impl Runner<'_> {
         Ok((checkpoint.counts, changes))
     }
 
-    /// Keeps who failed, and why. What fails before the fold is kept before the position passes it; of what the database
-    /// refuses in the fold itself, a death in between leaves the number only.
+    /// Records failed users, with the reasons. Failures before the fold are recorded before the position passes them.
+    /// Of those that the database rejects in the fold, a crash in between leaves only the count.
     async fn note(&self, failures: &[Failure]) -> Result<(), Halt> {
         let failures: Vec<(&str, &str)> =
             failures.iter().map(|failure| (failure.user.as_str(), failure.why.as_str())).collect();
@@ -89,7 +90,7 @@ impl Runner<'_> {
         retry_until_deadline("PostgreSQL", || jobs::note_failures(&self.means.store.pool, self.id, &failures)).await
     }
 
-    /// Merges the events that make a difference; an unchanged history writes nothing but its position.
+    /// Merges the events that change a state; if none does, only the position is written.
     async fn merge(
         &self,
         events: Vec<Event>,
@@ -117,7 +118,7 @@ impl Runner<'_> {
             let (outcomes, changes) = self.fold(Task::Merge(&open), publishing, Some(checkpoint)).await?;
             return Ok((count(before, &outcomes), changes));
         }
-        // Dead letters come before the position: a death in between repeats them and loses nothing.
+        // Dead letters are written before the position: a crash in between repeats them and loses nothing.
         let (outcomes, changes) = self.fold(Task::Merge(&open), publishing, None).await?;
         checkpoint.counts = count(checkpoint.counts, &outcomes);
         self.writer.reject(refused_by_database(open_records, &outcomes)).await?;
@@ -127,7 +128,7 @@ impl Runner<'_> {
     }
 }
 
-/// Users whose items the database refused, and why.
+/// The users whose items the database rejected, with the reasons.
 fn failed<'e>(task: Task<'_>, outcomes: impl IntoIterator<Item = Option<&'e ItemOutcome>>) -> Vec<Failure> {
     let failure = |(index, outcome): (usize, Option<&ItemOutcome>)| match outcome? {
         Err(rejection) if rejection.reason == Reason::RejectedByDatabase => {

@@ -77,7 +77,7 @@ async fn a_job_pauses_goes_on_and_changes_its_limits_while_it_runs() {
     assert!(finished.stdout.contains("none"), "{}", finished.stdout);
     assert_eq!(items(&scene, id).await, paused_at, "paused is paused");
     let finished = run(&scene, &["job", "resume", &name]).await;
-    assert!(finished.stdout.contains("goes on in"), "{}", finished.stdout);
+    assert!(finished.stdout.contains("continues in"), "{}", finished.stdout);
     let began = Instant::now();
     let finished = job.finish(DEADLINE).await;
     assert_eq!(finished.code, Some(0), "{}", finished.log);

@@ -76,7 +76,7 @@ async fn a_job_that_somebody_is_at_is_not_run_twice() {
     eventually(DEADLINE, "some progress", || async { items(&scene, id).await > 0 }).await;
     let finished = run(&scene, &["job", "resume", &name]).await;
     assert_eq!(finished.code, Some(3), "{}", finished.log);
-    assert!(finished.log.contains("is at the job"), "{}", finished.log);
+    assert!(finished.log.contains("owns the job"), "{}", finished.log);
     job.kill();
     job.wait(DEADLINE).await;
 }

@@ -1,4 +1,4 @@
-//! A dead letter as it is reported. Its bytes may be anything: none of them may move the cursor of a terminal.
+//! A dead letter in a report. Its bytes are arbitrary, so none may reach a terminal as control characters.
 
 use serde::Serialize;
 
@@ -7,7 +7,7 @@ use crate::ingest::dead_letter_reader::{Content, DeadLetter};
 use crate::jobs::redrive::selection::Selected;
 use crate::jobs::redrive::tally::RedriveOutcome;
 
-/// All of a dead letter but its value and its original headers, which only `show` adds.
+/// A dead letter without its value and original headers, which only `show` adds.
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ShownDeadLetter {
@@ -20,7 +20,7 @@ pub(super) struct ShownDeadLetter {
     attempts: u32,
     length: Option<u64>,
     truncated: bool,
-    /// How many there are of the record.
+    /// Number of dead letters of the same record.
     #[serde(skip_serializing_if = "Option::is_none")]
     dead_letters: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -101,14 +101,14 @@ impl ShownDeadLetter {
         shown
     }
 
-    /// Where the original is: `topic/partition/offset`.
+    /// The place of the original: `topic/partition/offset`.
     fn original(&self) -> String {
         format!("{}/{}/{}", printable(&self.original.topic), self.original.partition, self.original.offset)
     }
 
     pub const HEADING: &str = "PLACE      FAILED AT                REASON               TRIES     BYTES  ORIGINAL";
 
-    /// One line of a list, which may be too long for a table in memory.
+    /// One line of a list; the list may be too long for a table in memory.
     pub fn line(&self) -> String {
         let place = format!("{}:{}", self.partition, self.offset);
         let length = self.length.map_or_else(|| "null".to_owned(), |length| length.to_string());
@@ -126,7 +126,7 @@ impl ShownDeadLetter {
     }
 }
 
-/// The value as `show --payload` shows it: as it is if it is text, else hexadecimal.
+/// The value as `show --payload` shows it: text unchanged, other bytes in hexadecimal.
 pub(super) fn payload(bytes: &[u8]) -> String {
     match std::str::from_utf8(bytes) {
         Ok(text) if !text.chars().any(|char| char.is_control() && !"\n\r\t".contains(char)) => text.to_owned(),
@@ -134,7 +134,7 @@ pub(super) fn payload(bytes: &[u8]) -> String {
     }
 }
 
-/// Bytes as text if they are UTF-8 in one line, else hexadecimal after `0x`.
+/// Bytes as text if they are UTF-8 on one line, else in hexadecimal after `0x`.
 fn line(bytes: &[u8]) -> String {
     match std::str::from_utf8(bytes) {
         Ok(text) if !text.chars().any(char::is_control) => text.to_owned(),
@@ -151,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_that_is_shown_moves_the_cursor() {
+    fn bytes_with_control_characters_are_shown_in_hexadecimal() {
         assert_eq!(line(b"user-1"), "user-1");
         assert_eq!(line(b"a\x1b"), "0x611b");
         assert_eq!(line(b"\xff"), "0xff");

@@ -1,4 +1,4 @@
-//! `segmenter dlq`: the dead letters, looked at and given another try.
+//! `segmenter dlq`: lists, shows and redrives dead letters.
 
 mod dead_letter;
 mod redrive;
@@ -24,9 +24,9 @@ pub use redrive::{RedriveArgs, run as redrive};
 
 /// List, show or redrive dead letters.
 ///
-/// Every record that could not be applied is in the dead-letter topic with its original bytes. After a crash, or after a
-/// try that failed again, there are several dead letters of one record: they count once, at the newest. About 100 bytes
-/// of memory are needed for each record that has dead letters.
+/// A record that cannot be applied is written to the dead-letter topic with its original bytes. A crash or a redrive
+/// that fails again leaves several dead letters of one record; the newest counts. Memory: about 100 bytes per
+/// dead-lettered record.
 #[derive(Debug, Args)]
 pub struct DlqArgs {
     #[command(subcommand)]
@@ -42,55 +42,59 @@ pub enum Action {
 
 /// List dead letters, with counts by reason and original topic.
 ///
-/// A line a record: its place in the dead-letter topic (for `dlq show`), when it failed, why, how often it has been tried,
-/// the length of its value in bytes, and where the original is. No value of a record is shown. Nothing is committed. Exit
-/// codes: 0 listed; 1 failure; 2 usage; 3 there is no such topic; 75 Kafka is unavailable.
+/// One line per record: its place in the dead-letter topic (for `dlq show`), the time and the reason of the failure,
+/// the number of attempts, the length of its value in bytes, and the place of the original. Values are not shown.
+/// Offsets are not committed.
+///
+/// Exit codes: 0 listed; 1 failure; 2 usage; 3 the topic does not exist; 75 Kafka is unavailable.
 #[derive(Debug, Args)]
 pub struct ListArgs {
     #[command(flatten)]
     filter: FilterArgs,
-    /// The most lines; the counts are of all.
+    /// Maximum number of lines; the counts include all records.
     #[arg(long, value_name = "COUNT")]
     limit: Option<u64>,
-    /// Write a JSON object a line; the last one has the counts, under `summary`.
+    /// Write one JSON object per line; the last has the counts, under `summary`.
     #[arg(long)]
     json: bool,
 }
 
 /// Show one dead letter: its reason, place, key and original headers.
 ///
-/// Its value is shown only with --payload: it is the raw record with all that its producer sent, names and phone numbers
-/// among it. Exit codes: 0 shown; 1 failure, or there is no dead letter at that place; 2 usage; 3 there is no such topic;
-/// 75 Kafka is unavailable.
+/// The value is shown only with --payload: it is the record as it was produced and may hold personal data such as names
+/// and phone numbers.
+///
+/// Exit codes: 0 shown; 1 failure, or no dead letter at that place; 2 usage; 3 the topic does not exist; 75 Kafka is
+/// unavailable.
 #[derive(Debug, Args)]
 pub struct ShowArgs {
-    /// Where it is in the dead-letter topic: the place that `dlq list` shows.
+    /// Place in the dead-letter topic, as `dlq list` shows it.
     #[arg(value_name = "PARTITION:OFFSET", value_parser = parse_place)]
     place: DeadLetterPosition,
-    /// Show the value too: raw personal data. As it is if it is text, else hexadecimal.
+    /// Also show the value (personal data): as text, or in hexadecimal if it is not text.
     #[arg(long)]
     payload: bool,
-    /// Write a JSON object.
+    /// Write JSON.
     #[arg(long)]
     json: bool,
 }
 
-/// Which dead letters.
+/// The dead letters to select.
 #[derive(Debug, Args)]
 struct FilterArgs {
-    /// Only those with this reason; may be given several times.
+    /// Only dead letters with this reason; repeatable.
     #[arg(long = "reason", value_name = "CODE", value_parser = parse_reason)]
     reasons: Vec<Reason>,
-    /// Only those that failed at this time or later: RFC 3339, or so long ago as in -2h or PT2H.
+    /// Only failures at or after this time: RFC 3339, or an age as -2h or PT2H.
     #[arg(long, value_name = "TIME", value_parser = Moment::parse, allow_hyphen_values = true)]
     from: Option<Moment>,
-    /// Only those that failed before this time.
+    /// Only failures before this time.
     #[arg(long, value_name = "TIME", value_parser = Moment::parse, allow_hyphen_values = true)]
     to: Option<Moment>,
-    /// Only those of records of this topic.
+    /// Only records of this original topic.
     #[arg(long, value_name = "TOPIC")]
     topic: Option<String>,
-    /// Only those whose key is this user's id.
+    /// Only records whose key is this user's id.
     #[arg(long, value_name = "ID")]
     user: Option<String>,
 }
@@ -152,13 +156,13 @@ fn source(kafka: &KafkaConfig, topics: &TopicsConfig, stop: Stop) -> Source {
     }
 }
 
-/// The last line of a report that has one line a record.
+/// The last line of a report with one line per record.
 #[derive(Debug, Serialize)]
 struct Last<S> {
     summary: S,
 }
 
-/// The dead letters in numbers.
+/// The counts of a list.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Listed {
@@ -166,7 +170,7 @@ struct Listed {
     shown: u64,
     by_reason_and_topic: Vec<Group>,
     topic_holds: u64,
-    /// Records that are no dead letters of this program.
+    /// Records that are not dead letters of this program.
     foreign: u64,
     first_foreign: Option<String>,
 }
@@ -212,7 +216,7 @@ fn list(args: &ListArgs, source: &Source, now: Millis, out: &mut impl Write) -> 
     print(&Last { summary }, args.json, out)
 }
 
-/// The first record that is no dead letter of this program, and by what it shows.
+/// The place of the first record that is not a dead letter of this program, and the reason.
 fn first_foreign(seen: &Seen) -> Option<String> {
     seen.first_foreign.as_ref().map(|first| format!("{}: {}", first.place, first.why))
 }
@@ -227,7 +231,7 @@ fn show(args: &ShowArgs, source: &Source, out: &mut impl Write) -> anyhow::Resul
         anyhow::bail!("{} holds no record at {}", source.topic, args.place);
     };
     let dead_letter = DeadLetter::parse(&message).map_err(|foreign| {
-        anyhow::anyhow!("the record at {} is no dead letter of this program: {}", foreign.place, foreign.why)
+        anyhow::anyhow!("the record at {} is not a dead letter of this program: {}", foreign.place, foreign.why)
     })?;
     print(&ShownDeadLetter::shown(&dead_letter, args.payload && args.json), args.json, out)?;
     match dead_letter.content.bytes() {

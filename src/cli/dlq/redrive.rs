@@ -1,4 +1,4 @@
-//! `segmenter dlq redrive`: dead letters given another try.
+//! `segmenter dlq redrive`: processes dead letters once more.
 
 use std::io::Write;
 
@@ -21,45 +21,44 @@ use crate::registry::decoder::Decoder;
 use crate::runtime::exit::Exit;
 use crate::runtime::stop::Stop;
 
-/// Give dead letters another try. Dry run unless --execute.
+/// Process dead letters once more; dry run unless --execute.
 ///
-/// Each is decoded as if it came from its original topic, under its original coordinates and at its original time, and
-/// folded into the user's state as a live event is: an event that is older than what is there changes nothing (stale),
-/// one that is there already changes nothing (unchanged). So it is safe beside a running service, and safe to repeat: what
-/// was redriven before is unchanged or stale. Changes are published on segment-changed. The input topics, which others
-/// read too, are never written to.
+/// Each dead letter is decoded with its original topic, coordinates and time, and folded like a live event: an event
+/// that is older than the stored one is stale, one that is already stored is unchanged, and neither writes anything. So
+/// a redrive is safe beside a running service, and safe to repeat. Changes are published on segment-changed. The input
+/// topics are never written to, because other groups read them.
 ///
-/// What is rejected again gets a new dead letter with one more attempt, which takes the place of the old one; what has
-/// been tried --max-attempts times is not tried again. Truncated dead letters and those of topics that are not configured
-/// cannot be redriven.
+/// A record that is rejected again gets a new dead letter with one more attempt, which supersedes the old one. A record
+/// that has been tried --max-attempts times is not tried again. Truncated dead letters and those of topics that are not
+/// configured cannot be redriven.
 ///
-/// A rejection by a rule of the database itself shows only with --execute.
+/// Rejections by a constraint of the database are found only with --execute.
 ///
-/// Exit codes: 0 all done; 1 failure; 2 usage; 3 refused: the schema is behind, newer data, no such topic; 4 some are
-/// still rejected or cannot be redriven; 75 Kafka or PostgreSQL is unavailable; 130 interrupted: the batch in work
-/// is finished and published.
+/// Exit codes: 0 all redriven; 1 failure; 2 usage; 3 refused: the schema is behind, the data is newer than this
+/// program, or the topic does not exist; 4 some are still rejected or cannot be redriven; 75 Kafka or PostgreSQL is
+/// unavailable; 130 interrupted: the current batch is finished and published.
 #[derive(Debug, Args)]
 pub struct RedriveArgs {
     #[command(flatten)]
     filter: FilterArgs,
-    /// All of them: needed where nothing else says which.
+    /// All dead letters; required without another filter.
     #[arg(long, required_unless_present_any = ["reasons", "from", "to", "topic", "user"])]
     all: bool,
-    /// The most records.
+    /// Maximum number of records.
     #[arg(long, value_name = "COUNT")]
     limit: Option<u64>,
-    /// Do it. Without this nothing is written anywhere.
+    /// Redrive; without this, nothing is written.
     #[arg(long)]
     execute: bool,
-    /// Leave alone what has been tried this often.
+    /// Skip records that have been tried this often.
     #[arg(long, value_name = "COUNT", default_value_t = 3, value_parser = clap::value_parser!(u32).range(2..))]
     max_attempts: u32,
-    /// Write a JSON object a record, and the counts last, under `summary`.
+    /// Write one JSON object per record; the last has the counts, under `summary`.
     #[arg(long)]
     json: bool,
 }
 
-/// Redrives, or reports what that would do.
+/// Redrives, or without --execute reports the outcomes that a redrive would have.
 ///
 /// # Errors
 /// `out` cannot be written to, or the redrive was halted.
@@ -109,7 +108,7 @@ pub async fn run(
     }
 }
 
-/// A line for each with --json, else only for those that an operator has to see to otherwise.
+/// With --json one line per dead letter, else only for those that cannot be redriven.
 fn report_one(selected: &Selected, outcome: RedriveOutcome, json: bool, out: &mut impl Write) -> anyhow::Result<()> {
     match outcome {
         _ if json => writeln!(out, "{}", serde_json::to_string(&ShownDeadLetter::redriven(selected, outcome))?)?,
@@ -121,7 +120,7 @@ fn report_one(selected: &Selected, outcome: RedriveOutcome, json: bool, out: &mu
     Ok(())
 }
 
-/// The end of a redrive.
+/// The counts of a redrive.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Summary<'r> {
@@ -130,7 +129,7 @@ struct Summary<'r> {
     tally: &'r Tally,
     foreign: u64,
     first_foreign: Option<String>,
-    /// False where too many users have several dead letters to follow them all.
+    /// False if too many users have several dead letters to track all of them.
     exact: bool,
     complete: bool,
 }

@@ -1,4 +1,4 @@
-//! `segmenter job`: jobs of any kind, watched and controlled.
+//! `segmenter job`: watches and controls jobs of every kind.
 
 use std::io::Write;
 
@@ -18,11 +18,13 @@ use crate::store::jobs::{self, JobRecord, Requested};
 
 /// List, watch, pause, resume, cancel or throttle jobs.
 ///
-/// A job is kept in PostgreSQL with its position. One process at a time owns it, by a lease of ten seconds that it renews
-/// every second; `resume` takes up a job whose process is gone, on any machine, and nothing is lost or done twice.
+/// A job and its checkpoints are stored in PostgreSQL. One process at a time owns a job, by a lease of ten seconds that
+/// it renews every second. If that process is gone, `resume` continues the job on any machine; no work is lost or done
+/// twice.
 ///
-/// Exit codes: 0 done; 1 failure; 2 usage; 3 refused: no such job, it has ended, another process owns it; 4 finished with
-/// rejected records; 75 Kafka or PostgreSQL is unavailable: resume it later; 130 interrupted: resume it later.
+/// Exit codes: 0 done; 1 failure; 2 usage; 3 refused: the job does not exist, has ended, or is owned by another
+/// process; 4 done, with rejected records; 75 Kafka or PostgreSQL is unavailable: resume the job later; 130
+/// interrupted: resume the job later.
 #[derive(Debug, Args)]
 pub struct JobCommand {
     #[command(subcommand)]
@@ -31,13 +33,13 @@ pub struct JobCommand {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// List the jobs, the newest first.
+    /// List the jobs, newest first.
     List {
         /// Write JSON.
         #[arg(long)]
         json: bool,
     },
-    /// Show a job: the position of each part, its limits, and the one that holds it up.
+    /// Show a job: its positions, its limits, and the limit it waits for.
     Status {
         /// The job's id, as `list` shows it.
         id: Uuid,
@@ -45,31 +47,31 @@ enum Action {
         #[arg(long)]
         json: bool,
     },
-    /// Let a job wait where it is. Its process stays, and waits for `resume`.
+    /// Pause a job; its process keeps running and waits for `resume`.
     Pause {
         /// The job's id, as `list` shows it.
         id: Uuid,
     },
-    /// Let a paused job go on; one without an owner is taken up by this process, from where it was left.
+    /// Resume a paused job; without an owner, it continues in this process.
     Resume {
         /// The job's id, as `list` shows it.
         id: Uuid,
-        /// Take the job even from an owner whose lease has not run out. Safe: that one can write nothing more.
+        /// Take over the job before its owner's lease expires. Safe: the old owner can no longer write.
         #[arg(long)]
         take_over: bool,
-        /// Write a JSON object a line.
+        /// Write one JSON object per line.
         #[arg(long)]
         json: bool,
     },
-    /// End a job early. Its changes are published all the same; nothing is undone.
+    /// End a job early; changes made so far are kept and published.
     Cancel {
         /// The job's id, as `list` shows it.
         id: Uuid,
-        /// Write a JSON object a line.
+        /// Write one JSON object per line.
         #[arg(long)]
         json: bool,
     },
-    /// Set the limits of a job, also of one that runs; a limit that is not given no longer limits.
+    /// Set the limits of a job, running or not; omitted limits are removed.
     Throttle {
         /// The job's id, as `list` shows it.
         id: Uuid,
@@ -106,7 +108,7 @@ pub async fn run(command: &JobCommand, config: &Config, out: &mut (impl Write + 
             if record.requested == Requested::Pause {
                 jobs::ask(pool, *id, Requested::Run).await.context("could not resume the job")?;
                 if record.is_owned() && !take_over {
-                    writeln!(out, "The job goes on in {}.", owner(&record))?;
+                    writeln!(out, "The job continues in {}.", owner(&record))?;
                     return Ok(Exit::Ok);
                 }
             }

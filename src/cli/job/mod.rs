@@ -1,4 +1,4 @@
-//! Jobs: started, watched and controlled.
+//! The commands that start, watch and control jobs.
 
 mod manage;
 mod progress;
@@ -19,13 +19,13 @@ use crate::runtime::stop::Stop;
 pub use manage::{JobCommand, run as manage};
 pub use start::{StartJob, run as start};
 
-/// The limits of a job. All may be changed while it runs.
+/// The limits of a job. All may change while it runs.
 #[derive(Debug, Clone, Copy, Args)]
 struct ThrottleArgs {
-    /// Records, rows or users a second, at most.
+    /// Maximum records, rows or users per second.
     #[arg(long, value_name = "PER_SECOND", value_parser = clap::value_parser!(u32).range(1..))]
     rate: Option<u32>,
-    /// Wait while the live lag is larger.
+    /// Wait while the live group's lag is larger.
     #[arg(long, value_name = "RECORDS")]
     max_live_lag: Option<u64>,
     /// Wait while the outbox holds more rows.

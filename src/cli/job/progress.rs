@@ -1,5 +1,5 @@
-//! The progress of a job: a bar on a terminal, elsewhere a line every ten seconds, on standard error, so that the report can
-//! be kept in a file; as JSON on standard output, with the rest.
+//! The progress of a job: on standard error a bar on a terminal, elsewhere a line every ten seconds, so that the report
+//! can be redirected to a file; with --json a line on standard output.
 
 use std::io::{self, Write as _};
 use std::time::{Duration, Instant};
@@ -16,12 +16,12 @@ use crate::store::jobs::Phase;
 const REDRAW: Duration = Duration::from_millis(200);
 const LINE: Duration = Duration::from_secs(10);
 
-/// Shows what `shown` holds until its sender is gone.
+/// Shows the snapshots in `shown` until its sender is dropped.
 pub(super) fn show(kind: &str, shown: watch::Receiver<Option<Snapshot>>, json: bool) -> JoinHandle<()> {
-    // Draws nothing where standard error is no terminal.
+    // Draws nothing if standard error is not a terminal.
     let target = if json { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
     let bar = ProgressBar::with_draw_target(None, target).with_prefix(kind.to_owned());
-    // The template is ours; if it were wrong, the bar's own look would do.
+    // The template is a constant; if it were wrong, the bar would keep its default style.
     if let Ok(style) = ProgressStyle::with_template("{prefix} {bar:24} {percent:>3} %  {wide_msg}") {
         bar.set_style(style);
     }
@@ -44,7 +44,7 @@ async fn draw(bar: ProgressBar, shown: watch::Receiver<Option<Snapshot>>, json: 
             continue;
         }
         last = Instant::now();
-        // Where it cannot be written to, nobody looks.
+        // A closed stream does not stop the job.
         let _ = if json {
             writeln!(io::stdout(), "{}", json!({"progress": snapshot}))
         } else {
@@ -59,7 +59,7 @@ fn text(snapshot: &Snapshot) -> String {
     if *phase != Phase::Work {
         return format!("publishing the changes: {published} users, {:.0}/s", report.rate);
     }
-    // A narrow terminal cuts the end.
+    // A narrow terminal truncates the end.
     let pace = match (&report.held, snapshot.remaining()) {
         (Some(held), _) => format!("  waits: {held}"),
         (None, Some(remaining)) => format!("  {:#} left", HumanDuration(remaining)),

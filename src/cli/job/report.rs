@@ -16,7 +16,7 @@ use crate::store::{lookup, onboarding_profiles};
 /// How many failures are kept; all are counted.
 const KEPT_FAILURES: i64 = 10_000;
 
-/// The lines of a job that runs, or of its dry run.
+/// One section of the output of a job, or of its dry run.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) enum Report {
@@ -32,28 +32,28 @@ pub(super) enum Report {
     End(Box<End>),
 }
 
-/// The offsets that a replay is going to read.
+/// The offsets that a replay will read.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Plan {
     ranges: Vec<PlannedRange>,
-    /// At most.
+    /// An upper bound: compaction leaves gaps.
     records: u64,
     estimated_seconds: u64,
 }
 
-/// A replay's rate where none is set, in records a second: a guess that its progress corrects.
-const GUESSED_RATE: u32 = 5_000;
+/// The assumed rate of a replay without a limit, in records per second; its progress shows the real one.
+const ASSUMED_RATE: u32 = 5_000;
 
 impl Plan {
     pub fn of(ranges: Vec<PlannedRange>, rate: Option<u32>) -> Self {
-        let rate = rate.unwrap_or(GUESSED_RATE);
+        let rate = rate.unwrap_or(ASSUMED_RATE);
         let records: u64 = ranges.iter().map(|planned| planned.range.len()).sum();
         Self { ranges, records, estimated_seconds: records.div_ceil(u64::from(rate)) }
     }
 }
 
-/// What a job would do.
+/// The changes that a job would make.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct DryRun {
@@ -63,7 +63,8 @@ pub(super) struct DryRun {
     failures: Vec<Failure>,
 }
 
-/// Users whose primary segment would change from one to the other; the same where only the rest of the ranking changes.
+/// Users whose primary segment would change from one to the other; both are the same if only the rest of the ranking
+/// changes.
 #[derive(Debug, Serialize)]
 struct Step {
     from: Option<Box<str>>,
@@ -75,7 +76,7 @@ impl DryRun {
     pub fn of(forecast: Forecast) -> Self {
         let Forecast { counts, flow, failures } = forecast;
         let mut flow: Vec<Step> = flow.into_iter().map(|((from, to), users)| Step { from, to, users }).collect();
-        // Stable: equal numbers stay in the order of the segments' names.
+        // The sort is stable: equal numbers stay in the order of the segments' names.
         flow.sort_by_key(|step| std::cmp::Reverse(step.users));
         Self { counts, users_changed: flow.iter().map(|step| step.users).sum(), flow, failures }
     }
@@ -94,7 +95,7 @@ pub(super) struct Listed {
     state: &'static str,
     started_at: String,
     ended_at: Option<String>,
-    /// The last one.
+    /// The last owner.
     owner: Option<String>,
 }
 
@@ -116,7 +117,7 @@ impl Listed {
 struct Job {
     #[serde(flatten)]
     listed: Listed,
-    /// How much of the source has been passed, of about how much.
+    /// Items of the source that have been processed, out of about `expected`.
     passed: u64,
     expected: u64,
     counts: Counts,
@@ -138,13 +139,13 @@ async fn parts(means: &Means, id: Uuid) -> anyhow::Result<Vec<Part>> {
     jobs::parts(&means.store.pool, id).await.context("could not read the job's parts")
 }
 
-/// All of a job.
+/// A job in full.
 #[derive(Debug, Serialize)]
 pub(super) struct Status {
     #[serde(flatten)]
     job: Job,
     throttle: Value,
-    /// The owner's last report: its rate, and the limit that holds it up.
+    /// The owner's last report: its rate, and the limit that the job waits for.
     report: Value,
     spec: Value,
     parts: Vec<Part>,
@@ -158,16 +159,16 @@ impl Status {
     }
 }
 
-/// The end of a job, or where it was left.
+/// A job after it has ended or was interrupted.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct End {
     #[serde(flatten)]
     job: Job,
-    /// Of the items that were meant, those that could be taken, in percent; absent where none was meant.
+    /// Percentage of the selected items that were not rejected; absent if none was selected.
     success_rate: Option<f64>,
     failures: Vec<Failure>,
-    /// The table as a backfill left it.
+    /// The table after a backfill.
     #[serde(skip_serializing_if = "Option::is_none")]
     backfill: Option<Backfilled>,
 }
@@ -197,10 +198,10 @@ impl End {
         } else {
             None
         };
-        let taken = job.counts.applied + job.counts.unchanged + job.counts.stale;
-        let meant = taken + job.counts.rejected;
+        let accepted = job.counts.applied + job.counts.unchanged + job.counts.stale;
+        let selected = accepted + job.counts.rejected;
         Ok(Self {
-            success_rate: (meant > 0).then(|| (taken as f64 / meant as f64 * 10_000.0).round() / 100.0),
+            success_rate: (selected > 0).then(|| (accepted as f64 / selected as f64 * 10_000.0).round() / 100.0),
             failures: failures.into_iter().map(|(user, why)| Failure { user, why }).collect(),
             job,
             backfill,

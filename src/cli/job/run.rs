@@ -1,4 +1,4 @@
-//! Running a job with its progress shown, for good or as a dry run.
+//! Runs a job, or its dry run, and shows its progress.
 
 use std::io::Write;
 
@@ -18,12 +18,13 @@ use crate::runtime::exit::Exit;
 use crate::store::jobs::{self, JobRecord};
 use crate::store::keys::Keys;
 
-/// The job of that id, if there is one.
+/// The job with that id, if it exists.
 pub(super) async fn find(means: &Means, id: Uuid) -> anyhow::Result<Option<JobRecord>> {
-    jobs::find(&means.store.pool, id).await.context("could not look for the job")
+    jobs::find(&means.store.pool, id).await.context("could not read the job")
 }
 
-/// Runs a job from where it is, once its last owner's lease has run out or at once, and reports its end.
+/// Continues a job from its checkpoint and reports its end. Waits for the last owner's lease to expire, unless
+/// `take_over`.
 pub(super) async fn resume(
     means: &Means,
     record: JobRecord,
@@ -44,7 +45,7 @@ pub(super) async fn resume(
         drop(sender);
         showing.await.context("the progress display panicked")?;
         if let Err(halt) = ended {
-            // Where the database cannot be read either, the halt alone is reported.
+            // If the database cannot be read either, only the halt is reported.
             if let Ok(end) = End::of(means, id).await {
                 print(&Report::End(Box::new(end)), json, out)?;
             }
@@ -57,7 +58,7 @@ pub(super) async fn resume(
     Ok(exit)
 }
 
-/// Reports what a job would do. `users` is its list, where it has one.
+/// Reports the changes that a job would make. `users` is its list, if it has one.
 pub(super) async fn dry_run(
     means: &Means,
     spec: &Spec,

@@ -1,4 +1,4 @@
-//! `segmenter replay`, `backfill`, `recompute` and `republish`: their differences are the users or records that they choose.
+//! `segmenter replay`, `backfill`, `recompute` and `republish`, which differ in the users or records that they select.
 
 use std::io::Write;
 
@@ -36,39 +36,40 @@ pub enum StartJob {
 
 /// Fold the input topics again; dry run unless --execute.
 ///
-/// The ends are fixed at the start; later records are the live service's. Every record goes through the same decoding and
-/// the same fold: a stored one is unchanged, an older one is stale, and both write nothing. So it is safe beside the live
-/// service, and safe to repeat. The live group's offsets are never touched.
+/// The range is fixed at the start; later records are left to the live service. Each record is decoded and folded like
+/// a live record: one that is already stored is unchanged, an older one is stale, and neither writes anything. So a
+/// replay is safe beside the live service, and safe to repeat. The live group's offsets are never touched.
 ///
-/// The job's end publishes the net change of each user once, with trigger REPLAY; a live event in between publishes it
-/// itself. Rejected records are counted; users whom the platform does not have are skipped.
+/// Changes are stored immediately and published once, when the job ends: the net change of each user, with trigger
+/// REPLAY. A live event of the user publishes the change earlier. Rejected records are counted. Events of users that
+/// the platform does not have are skipped.
 ///
-/// Exit codes: 0 done; 1 failure; 2 usage; 3 refused: retention has cut into the range, the schema is behind, the dry run's
-/// memory does not suffice; 4 done, and records were rejected; 75 Kafka or PostgreSQL is unavailable; 130 interrupted. After
-/// 75 and 130 `segmenter job resume ID` goes on from there, on any machine.
+/// Exit codes: 0 done; 1 failure; 2 usage; 3 refused: retention has removed records of the range, the schema is behind,
+/// or the dry run needs more memory; 4 done, with rejected records; 75 Kafka or PostgreSQL is unavailable; 130
+/// interrupted. After 75 and 130, `segmenter job resume ID` continues the job, on any machine.
 #[derive(Debug, Args)]
 pub struct ReplayArgs {
-    /// An input topic; both where none is given.
+    /// An input topic; repeatable. Default: both.
     #[arg(long = "topic", value_name = "TOPIC")]
     topics: Vec<String>,
     /// Start: a time, -2h, earliest or 0:1500,3:200.
     ///
-    /// RFC 3339, how long ago as -2h or PT2H, earliest, latest, or offsets by partition as 0:1500,3:200.
+    /// RFC 3339, an age as -2h or PT2H, earliest, latest, or offsets by partition as 0:1500,3:200.
     #[arg(long, value_name = "T", value_parser = Bound::parse, allow_hyphen_values = true)]
     from: Bound,
-    /// End, itself not read; written as the start.
+    /// End, exclusive; same forms.
     #[arg(long, value_name = "T", value_parser = Bound::parse, allow_hyphen_values = true, default_value = "latest")]
     to: Bound,
     /// Only these partitions, as 0,3.
     #[arg(long = "partition", value_name = "N", value_delimiter = ',', value_parser = clap::value_parser!(i32).range(0..))]
     partitions: Vec<i32>,
-    /// Only events of this user; may be repeated.
+    /// Only events of this user; repeatable.
     #[arg(long = "user", value_name = "ID", value_parser = user_ids::parse)]
     users: Vec<UserId>,
     /// Write a dead letter for each rejected record.
     #[arg(long)]
     dead_letter: bool,
-    /// Go on where retention has cut into the range.
+    /// Continue although retention removed records.
     #[arg(long)]
     accept_gap: bool,
     #[command(flatten)]
@@ -79,25 +80,27 @@ pub struct ReplayArgs {
 
 /// Fold onboarding profiles; dry run unless --execute.
 ///
-/// The profiles are the platform's. Without an option only users without a row in user_vectors, or whose row has no segments or no primary segment. Each
-/// completed profile is folded like an onboarding event with all its sections, at the time of its last update: a newer event
-/// wins, folded before or later. So it is safe beside the live service, and safe to repeat. Profiles that are not completed
-/// are skipped; one with a value that an event may not have is counted as rejected and listed.
+/// Reads the platform's travel_onboarding_profiles. Without an option it selects users without a row in user_vectors,
+/// or whose row has no segments or no primary segment. A completed profile is folded like an onboarding event with all
+/// its sections, at the time of its last update: a newer event wins, whichever is folded first. So a backfill is safe
+/// beside the live service, and safe to repeat. Profiles that are not completed are skipped. A profile with a value
+/// that is invalid in an event is counted as rejected and listed.
 ///
-/// The job's end publishes the net change of each user once, with trigger BACKFILL.
+/// Changes are stored immediately and published once, when the job ends: the net change of each user, with trigger
+/// BACKFILL.
 ///
-/// Exit codes: 0 done; 1 failure; 2 usage; 3 refused: the table is not there or cannot be read; 4 done, and profiles were
-/// rejected; 75 Kafka or PostgreSQL is unavailable; 130 interrupted. After 75 and 130 `segmenter job resume ID` goes on from
-/// there.
+/// Exit codes: 0 done; 1 failure; 2 usage; 3 refused: the table is missing or may not be read; 4 done, with rejected
+/// profiles; 75 Kafka or PostgreSQL is unavailable; 130 interrupted. After 75 and 130, `segmenter job resume ID`
+/// continues the job.
 #[derive(Debug, Args)]
 pub struct BackfillArgs {
-    /// Only users who have a row in user_vectors.
+    /// Only users with a row in user_vectors.
     #[arg(long, group = "which")]
     existing_only: bool,
     /// All profiles.
     #[arg(long, group = "which")]
     all: bool,
-    /// Only the users in this file, an id a line.
+    /// Only the users in this file, one id per line.
     #[arg(long, value_name = "FILE", group = "which", value_parser = UserList::read)]
     users_file: Option<UserList>,
     #[command(flatten)]
@@ -108,28 +111,30 @@ pub struct BackfillArgs {
 
 /// Score stored profiles again; dry run unless --execute.
 ///
-/// Without an option only users who were scored with another version of the catalog than the configured one. No event is needed and no register
-/// changes; times stay those of the profiles. The job's end publishes the net change of each user once, with trigger
+/// Without an option it selects users that were scored with another version of the catalog than the configured one. It
+/// reads no events; registers and times stay unchanged.
+///
+/// Changes are stored immediately and published once, when the job ends: the net change of each user, with trigger
 /// RECOMPUTE.
 ///
-/// Exit codes: 0 done; 1 failure; 2 usage; 3 refused: a user was scored with a newer catalog than the configured one, or the
-/// job that is resumed was started with another one; 75 Kafka or PostgreSQL is unavailable; 130 interrupted. After 75 and 130
-/// `segmenter job resume ID` goes on from there.
+/// Exit codes: 0 done; 1 failure; 2 usage; 3 refused: a user was scored with a newer catalog than the configured one,
+/// or the resumed job was started with another catalog; 75 Kafka or PostgreSQL is unavailable; 130 interrupted. After
+/// 75 and 130, `segmenter job resume ID` continues the job.
 #[derive(Debug, Args)]
 pub struct RecomputeArgs {
-    /// Only users whose primary segment is this.
+    /// Only users with this primary segment.
     #[arg(long, value_name = "SEGMENT", group = "which")]
     segment: Option<String>,
-    /// Only the users in this file, an id a line.
+    /// Only the users in this file, one id per line.
     #[arg(long, value_name = "FILE", group = "which", value_parser = UserList::read)]
     users_file: Option<UserList>,
-    /// All users who have a stored profile.
+    /// All users with a stored profile.
     #[arg(long, group = "which")]
     all: bool,
     /// Only users whose row is missing or wrong.
     ///
-    /// The row is not the one that the stored profile gives: after a revert and a new migration, or where another program
-    /// wrote it.
+    /// The row differs from the one that the stored profile gives: after a revert and a new migration, or if another
+    /// program has written it.
     #[arg(long, group = "which")]
     repair: bool,
     #[command(flatten)]
@@ -138,24 +143,24 @@ pub struct RecomputeArgs {
     run: RunArgs,
 }
 
-/// Publish present rankings again; dry run unless --execute.
+/// Publish current rankings again; dry run unless --execute.
 ///
-/// For a new recommender, or a lost topic.
-/// The last published change is published once more, with the same eventId and revision: a reader that has seen it can drop
-/// it. A ranking that a job changed with --emit none, and that nothing has published since, is published now, with a new
-/// revision. Erased users are published as null again. Users who are no longer on the platform are not published.
+/// For a new consumer, or after the topic was lost. The last published change of each user is published once more, with
+/// the same eventId and revision, so that a consumer that has seen it can drop it. A ranking that a job changed with
+/// --emit none is published with a new revision, unless it has been published since. The tombstones of erased users are
+/// published again. Deleted users are not published.
 ///
-/// Exit codes: 0 done; 1 failure; 2 usage; 3 refused; 75 Kafka or PostgreSQL is unavailable; 130 interrupted. After 75 and
-/// 130 `segmenter job resume ID` goes on from there.
+/// Exit codes: 0 done; 1 failure; 2 usage; 3 refused; 75 Kafka or PostgreSQL is unavailable; 130 interrupted. After 75
+/// and 130, `segmenter job resume ID` continues the job.
 #[derive(Debug, Args)]
 pub struct RepublishArgs {
-    /// All users of whom anything was published.
+    /// All users with a published change.
     #[arg(long, group = "which", required_unless_present_any = ["segment", "users_file"])]
     all: bool,
-    /// Only users whose primary segment is this.
+    /// Only users with this primary segment.
     #[arg(long, value_name = "SEGMENT", group = "which")]
     segment: Option<String>,
-    /// Only the users in this file, an id a line.
+    /// Only the users in this file, one id per line.
     #[arg(long, value_name = "FILE", group = "which", value_parser = UserList::read)]
     users_file: Option<UserList>,
     #[command(flatten)]
@@ -171,25 +176,25 @@ struct EmitArgs {
     emit: Emit,
 }
 
-/// How a job is run, whatever its kind.
+/// The options of every kind of job.
 #[derive(Debug, Args)]
 struct RunArgs {
-    /// Do it, as a job; else nothing is written.
+    /// Run the job; without this, nothing is written.
     #[arg(long)]
     execute: bool,
     /// The job's id; an existing job is resumed.
     ///
-    /// So a restarted process does not begin anew.
+    /// A process that is restarted with the same id continues its job.
     #[arg(long, value_name = "UUID", requires = "execute")]
     id: Option<Uuid>,
-    /// Memory of a dry run.
+    /// Memory limit of a dry run.
     ///
-    /// For the users that would change, about 4 KiB each.
+    /// It holds the users that would change, about 4 KiB each.
     #[arg(long, value_name = "SIZE", default_value = "512MiB", value_parser = parse_memory)]
     memory: usize,
     #[command(flatten)]
     limits: ThrottleArgs,
-    /// Write a JSON object a line: progress, the end.
+    /// Write JSON, one object per line.
     #[arg(long)]
     json: bool,
 }
@@ -217,18 +222,19 @@ impl StartJob {
         }
     }
 
-    /// What the job works through; nothing where there is nothing to work through.
+    /// The work of the job; `None` if there is none.
     async fn what(&self, means: &Means, out: &mut (impl Write + Send)) -> anyhow::Result<Option<What>> {
         Ok(Some(match self {
             Self::Replay(args) => return replay(args, means, out).await,
             Self::Backfill(args) => {
                 let pool = &means.store.pool;
-                let unreadable = onboarding_profiles::unreadable(pool).await.context("could not look at the table")?;
+                let unreadable =
+                    onboarding_profiles::unreadable(pool).await.context("could not check the rights on the table")?;
                 if !unreadable.is_empty() {
                     let columns = unreadable.join(", ");
                     let why = format!(
-                        "permission denied, or not there: of travel_onboarding_profiles the columns {columns}; \
-                         docs/grants_jobs.sql has the rights"
+                        "permission denied on, or missing from, travel_onboarding_profiles: the columns {columns}; \
+                         docs/grants_jobs.sql grants the rights"
                     );
                     return Err(ends(Exit::Refused, why));
                 }
@@ -269,7 +275,7 @@ impl StartJob {
     }
 }
 
-/// Reports what the job would do, or with --execute does it.
+/// Runs the job with --execute, else reports the changes that it would make.
 ///
 /// # Errors
 /// `out` cannot be written to, the job is refused or was halted.
@@ -292,7 +298,7 @@ pub async fn run(job: &StartJob, config: &Config, out: &mut (impl Write + Send))
     resume(&means, record, false, args.json, out).await
 }
 
-/// About how many items the job has to look at.
+/// The approximate number of items of the job.
 async fn expected(means: &Means, what: &What, users: &[UserId]) -> anyhow::Result<u64> {
     match (what, what.keys(Uuid::nil())) {
         (What::Replay(replay), _) => Ok(replay.ranges.iter().map(Range::len).sum()),
@@ -301,7 +307,7 @@ async fn expected(means: &Means, what: &What, users: &[UserId]) -> anyhow::Resul
     }
 }
 
-/// Fixes the offsets, and reports them.
+/// Fixes the range of offsets and reports it.
 async fn replay(args: &ReplayArgs, means: &Means, out: &mut (impl Write + Send)) -> anyhow::Result<Option<What>> {
     let input = [&means.output.topics.onboarding_completed, &means.output.topics.profile_updated];
     if let Some(other) = args.topics.iter().find(|topic| !input.contains(topic)) {
@@ -320,7 +326,7 @@ async fn replay(args: &ReplayArgs, means: &Means, out: &mut (impl Write + Send))
         tokio::task::spawn_blocking(move || plan(&sources, &wish)).await.context("the planner panicked")??;
     print(&Report::Plan(Plan::of(planned.clone(), args.run.limits.rate)), args.run.json, out)?;
     if planned.iter().any(|planned| planned.gap.is_some()) && !args.accept_gap {
-        let why = "retention has cut into the range: --accept-gap goes on without the records that are gone";
+        let why = "retention has removed records of the range: --accept-gap continues without them";
         return Err(ends(Exit::Refused, why));
     }
     let ranges: Vec<Range> =

@@ -1,4 +1,4 @@
-//! `segmenter schema check`.
+//! `segmenter schema check`: compares registered schemas with those of this program.
 
 use std::io::Write;
 use std::path::Path;
@@ -16,10 +16,10 @@ use crate::config::{RegistryConfig, TopicsConfig};
 use crate::registry::{Client, Failure};
 use crate::runtime::exit::Exit;
 
-/// A version of a subject as others have it.
+/// A version of a subject, as registered or in a folder.
 struct Theirs {
     version: String,
-    /// Why it is none that can be compared, or the schema.
+    /// The schema, or the reason why it cannot be compared.
     schema: Result<Schema, String>,
 }
 
@@ -36,7 +36,7 @@ pub(super) async fn run(
     let client = match &against {
         Against::Registry(url) => Some(settings::registry_at(config, url.as_str())?),
         Against::Folder(folder) if !folder.is_dir() => {
-            return Err(ends(Exit::Usage, format!("{} is no folder", folder.display())));
+            return Err(ends(Exit::Usage, format!("{} is not a folder", folder.display())));
         }
         Against::Folder(_) => None,
     };
@@ -64,14 +64,14 @@ async fn in_registry(client: &Client, subject: &str) -> Result<Vec<Theirs>, Fail
                 let parsed = Schema::parse_str_with_list(&registered.schema, others);
                 parsed.map(|(schema, _)| schema).map_err(|error| error.to_string())
             }
-            _ => Err("it is not of Avro".to_owned()),
+            _ => Err("it is not an Avro schema".to_owned()),
         };
         versions.push(Theirs { version: version.to_string(), schema });
     }
     Ok(versions)
 }
 
-/// The files `SUBJECT.avsc` and `SUBJECT-VERSION.avsc`; the subject may stand without its `-value`.
+/// The files `SUBJECT.avsc` and `SUBJECT-VERSION.avsc`; the subject's suffix `-value` is optional.
 fn in_folder(folder: &Path, subject: &str) -> anyhow::Result<Vec<Theirs>> {
     let cannot_read = || format!("cannot read {}", folder.display());
     let bare = subject.strip_suffix("-value").unwrap_or(subject);
@@ -97,9 +97,9 @@ fn in_folder(folder: &Path, subject: &str) -> anyhow::Result<Vec<Theirs>> {
     Ok(versions)
 }
 
-/// Reports on one subject; whether all of its versions are compatible.
+/// Reports on one subject; returns whether all of its versions are compatible.
 fn report(ours: &Ours, versions: &[Theirs], json: bool, out: &mut impl Write) -> anyhow::Result<bool> {
-    let schema = Schema::parse_str(ours.schema).context("our own schema")?;
+    let schema = Schema::parse_str(ours.schema).context("this program's own schema")?;
     if versions.is_empty() && !json {
         writeln!(out, "{}: nothing is registered yet", ours.subject)?;
     }
@@ -125,16 +125,16 @@ fn report(ours: &Ours, versions: &[Theirs], json: bool, out: &mut impl Write) ->
     Ok(compatible)
 }
 
-/// What keeps a version of others and ours from living together, one line each; nothing where they do.
+/// The incompatibilities of a version with ours, one line each; empty if they are compatible.
 fn problems(ours: &Schema, theirs: &Schema, used: Use) -> Vec<String> {
     let mut problems = Vec::new();
     if let Err(error) = SchemaCompatibility::can_read(theirs, ours) {
-        problems.push(format!("what was written with it cannot be read with ours: {error}"));
+        problems.push(format!("records written with it cannot be read with ours: {error}"));
     }
     if used == Use::Writes
         && let Err(error) = SchemaCompatibility::can_read(ours, theirs)
     {
-        problems.push(format!("who reads with it cannot read what we write: {error}"));
+        problems.push(format!("consumers that use it cannot read our records: {error}"));
     }
     problems
 }

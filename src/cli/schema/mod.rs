@@ -1,4 +1,4 @@
-//! `segmenter schema`: the schemas of this program and those of a registry.
+//! `segmenter schema`: checks this program's schemas against a registry, and registers them.
 
 mod check;
 
@@ -29,36 +29,38 @@ pub enum SchemaAction {
 
 /// Check before a deploy that the registered schemas are compatible.
 ///
-/// For the topics that are read, every registered version must be readable with the schema of this program; for
-/// segment-changed, every registered version must be readable with it and be able to read it. Subjects are the topics'
-/// names with -value. Nothing is changed.
+/// For the input topics, this program's schema must read records of every registered version. For segment-changed it
+/// must, and every registered version must read this program's records. A subject is the topic's name with -value.
+/// Nothing is changed.
 ///
-/// Exit codes: 0 compatible, or nothing registered yet; 2 usage; 4 not compatible, each finding on its line; 75 the
+/// Exit codes: 0 compatible, or nothing registered yet; 2 usage; 4 not compatible, one finding per line; 75 the
 /// registry is unavailable.
 #[derive(Debug, Args)]
 pub struct CheckArgs {
-    /// A registry's address, with the configured credentials, or a folder with a file SUBJECT.avsc or SUBJECT-VERSION.avsc
-    /// for each version. Without it, the configured registry.
+    /// Address of a registry, or a folder of schemas. Default: the configured registry.
+    ///
+    /// The registry is asked with the configured credentials. The folder has a file SUBJECT.avsc or
+    /// SUBJECT-VERSION.avsc for each version.
     #[arg(long, value_name = "URL|DIR")]
     against: Option<Against>,
-    /// Write a JSON object a line.
+    /// Write one JSON object per line.
     #[arg(long)]
     json: bool,
 }
 
-/// Register this program's schemas, each unless it is there already.
+/// Register this program's schemas where they are missing.
 ///
-/// Without --inputs only that of segment-changed: what is read belongs to its producers.
+/// Without --inputs only that of segment-changed: the schemas of the input topics belong to their producers.
 ///
-/// Exit codes: 0 registered, or there already; 2 usage; 3 the registry refuses one; 75 it is unavailable.
+/// Exit codes: 0 all are registered; 2 usage; 3 the registry refuses one; 75 the registry is unavailable.
 #[derive(Debug, Args)]
 pub struct RegisterArgs {
-    /// Register the schemas of the topics that are read, too.
+    /// Also register the schemas of the input topics.
     #[arg(long)]
     inputs: bool,
 }
 
-/// Where the others' schemas are.
+/// The place of the schemas to compare with.
 #[derive(Debug, Clone)]
 enum Against {
     Registry(RegistryUrl),
@@ -73,7 +75,7 @@ impl std::str::FromStr for Against {
     }
 }
 
-/// What this program does with the records of a subject.
+/// Whether this program reads or writes the records of a subject.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Use {
     Reads,

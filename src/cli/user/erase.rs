@@ -1,4 +1,4 @@
-//! `segmenter user erase`: the erasure that a tombstone makes, made by hand.
+//! `segmenter user erase`: erases a user as a tombstone does.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -22,44 +22,46 @@ use crate::store::lookup::{self, clock};
 use crate::store::stored_row::StoredRow;
 use crate::users::erase;
 
-/// Erase a user: state and row go, a tombstone is published on segment-changed. Dry run unless --execute.
+/// Erase a user: delete state and row, publish a tombstone; dry run unless --execute.
 ///
-/// Does what a tombstone in an input topic does, at the database's present time, also to a user of whom nothing is
-/// known: events older than the erasure cannot bring the user back. If a register is dated into the future (up to
-/// limits.max_future), it is waited for, since an earlier erasure would not reach it.
+/// Has the effect of a tombstone on an input topic, at the database's current time. Older events cannot bring the user
+/// back, even if nothing is stored of the user yet. If a register is dated in the future (up to limits.max_future), the
+/// command waits for that time, because an earlier erasure would not cover it.
 ///
-/// Learned vectors are not touched; neither is what the platform itself stores. The input topics still hold the user's
-/// events: a new database built from them brings the user back, unless --to-topics was given.
+/// Learned vectors and the platform's own data stay. The input topics still hold the user's events: a new database that
+/// is built from them brings the user back, unless --to-topics was given.
 ///
 /// Exit codes: 0 erased and published (or shown, without --execute); 1 failure; 2 usage; 3 refused: the schema is not
-/// migrated, newer data, a register too far in the future; 75 PostgreSQL or Kafka is unavailable: run it again, that is safe.
+/// migrated, the data is newer than this program, or a register is too far in the future; 75 PostgreSQL or Kafka is
+/// unavailable: run it again, which is safe.
 #[derive(Debug, Args)]
 pub struct EraseArgs {
     /// The user's id.
     #[arg(value_parser = user_ids::parse)]
     id: UserId,
-    /// Also produce a tombstone under the user's id to both input topics. Every group that reads them sees it, other
-    /// services' too: be sure that they take it for an erasure.
+    /// Also produce a tombstone to both input topics; every consumer group receives it.
+    ///
+    /// Its key is the user's id. Other services read these topics: make sure that they treat a tombstone as an erasure.
     #[arg(long)]
     to_topics: bool,
-    /// Do it.
+    /// Erase; without this, nothing is written.
     #[arg(long)]
     execute: bool,
 }
 
-/// Shows what goes, and with --execute erases it.
+/// Shows the effect of the erasure, and with --execute erases.
 ///
 /// # Errors
-/// What is stored cannot be read, a register is too far in the future, or database or brokers refuse us.
+/// The user's data cannot be read, a register is too far in the future, or the database or the brokers refuse us.
 pub async fn run(args: &EraseArgs, config: &Config, out: &mut impl Write) -> anyhow::Result<Exit> {
     let user = &args.id;
     let database = database::open(&config.database, if args.execute { Access::Write } else { Access::Read }).await?;
     let output = output(config)?;
-    let unread = "could not read what is stored of the user";
+    let unread = "could not read the user's data";
     let record = lookup::record(&database.pool, user, database.platform.has_users).await.context(unread)?;
     let state = record.state.transpose().context("the stored state of the user")?;
     let now = clock(&database.pool).await.context(unread)?;
-    // The erasure has to be later than the newest register.
+    // The erasure must be later than the newest register.
     let newest = state.as_ref().and_then(|state| state.profile.logical_time());
     writeln!(out, "Erasing user {user}")?;
     write_plan(state.as_ref(), record.row.as_ref(), &output.topics, args.to_topics, out)?;
@@ -68,8 +70,8 @@ pub async fn run(args: &EraseArgs, config: &Config, out: &mut impl Write) -> any
         writeln!(out, "  First wait for {seconds:.1} s: the newest register is stamped {newest}.")?;
     }
     if is_too_far(newest, now, config.limits.max_future) {
-        let why = "a register is stamped further into the future than limits.max_future; with that as long, this command \
-                   waits. Nothing was changed";
+        let why = "a register is stamped further in the future than limits.max_future; raise that setting, and this command \
+                   waits for it. Nothing was changed";
         return Err(ends(Exit::Refused, why));
     }
     if !args.execute {
@@ -90,19 +92,19 @@ fn write_plan(
         Some(state) => {
             let sections = state.profile.registers().count();
             let onboarding = if state.profile.onboarded().is_some() { " and the onboarding" } else { "" };
-            format!("{sections} sections{onboarding} go; the time of the erasure stays")
+            format!("{sections} sections{onboarding} are deleted; the time of the erasure is kept")
         }
-        None => "none; the time of the erasure is remembered, so that older events cannot create one".to_owned(),
+        None => "none; the time of the erasure is stored, so that older events cannot create one".to_owned(),
     };
     let of_row = match row {
         None => "no row",
-        Some(row) if row.vector_is_ours() => "the row goes",
+        Some(row) if row.vector_is_ours() => "the row is deleted",
         Some(_) => "the four columns become null; the learned vector stays",
     };
     let of_change = match state.and_then(|state| state.last_published.as_ref()) {
         Some(ChangeBody::Ranking(_)) => "a tombstone",
-        Some(ChangeBody::Tombstone) => "nothing: a tombstone was published already",
-        None => "nothing: no ranking was ever published",
+        Some(ChangeBody::Tombstone) => "nothing: a tombstone has already been published",
+        None => "nothing: no ranking has been published",
     };
     let Topics { onboarding_completed, profile_updated, segment_changed, dead_letter } = topics;
     writeln!(out, "  state: {of_state}\n  user_vectors: {of_row}\n  {segment_changed}: {of_change}")?;
@@ -112,11 +114,11 @@ fn write_plan(
     if !to_topics {
         writeln!(
             out,
-            "  {onboarding_completed} and {profile_updated} are left as they are. The user comes back if a new database\n  \
+            "  {onboarding_completed} and {profile_updated} stay unchanged. The user comes back if a new database\n  \
              is built from them; --to-topics produces the tombstones that prevent it."
         )?;
     }
-    writeln!(out, "  What the input topics and {dead_letter} hold of the user stays there until their retention.")
+    writeln!(out, "  Records of the user on the input topics and {dead_letter} stay until retention deletes them.")
 }
 
 async fn erase(
@@ -145,7 +147,7 @@ async fn erase(
     } else {
         writeln!(out, "Published the tombstone on {}.", topics.segment_changed)?;
     }
-    if let Some(rows @ 1..) = outbox_rows(&database.pool, user).await.context("could not look into the outbox")? {
+    if let Some(rows @ 1..) = outbox_rows(&database.pool, user).await.context("could not read the outbox")? {
         writeln!(out, "Outbox rows that wait for this user: {rows}.")?;
     }
     if to_topics {
@@ -172,7 +174,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_register_further_ahead_than_events_may_be_is_not_waited_for() {
+    fn a_register_is_too_far_only_beyond_the_limit_of_future_events() {
         let (now, furthest) = (Millis(1_000_000), Duration::from_secs(300));
         for (newest, too_far) in [(0, false), (1_000_000, false), (1_300_000, false), (1_300_001, true)] {
             assert_eq!(is_too_far(Some(Millis(newest)), now, furthest), too_far, "{newest}");

@@ -1,4 +1,4 @@
-//! `segmenter user explain`: what the engine makes of a stored profile, and why.
+//! `segmenter user explain`: the segments of a stored profile, with their reasons.
 
 use std::io::Write;
 
@@ -14,9 +14,11 @@ use crate::domain::event::UserId;
 use crate::runtime::exit::Exit;
 use crate::store::lookup;
 
-/// Show what the engine makes of the user's stored profile, and why. Scored with the configured catalog.
+/// Show the segments of a user's stored profile, with their reasons.
 ///
-/// Exit codes: 0 explained; 1 there is no such profile; 2 usage; 3 the schema is not migrated; 75 PostgreSQL is unavailable.
+/// The profile is scored with the configured catalog.
+///
+/// Exit codes: 0 explained; 1 no such profile; 2 usage; 3 the schema is not migrated; 75 PostgreSQL is unavailable.
 #[derive(Debug, Args)]
 pub struct ExplainUserArgs {
     /// The user's id.
@@ -30,7 +32,7 @@ pub struct ExplainUserArgs {
 /// Explains the stored profile of a user with the configured catalog.
 ///
 /// # Errors
-/// The database refuses us, the catalog cannot be read, or the user has no profile or is not onboarded.
+/// The database refuses the query, the catalog cannot be read, or the user has no profile or is not onboarded.
 pub async fn run(
     args: &ExplainUserArgs,
     database: &DatabaseConfig,
@@ -42,7 +44,7 @@ pub async fn run(
     let state = lookup::state(&database.pool, &args.id).await.context("could not read the user's state")??;
     let profile = &state.profile;
     let (Some(_), Some(at)) = (profile.onboarded(), profile.logical_time()) else {
-        bail!("nothing is known of this user, or the onboarding is not completed");
+        bail!("nothing is stored of this user, or the onboarding is not completed");
     };
     print(&ExplainReport::of(profile, at, &catalog), args.json, out)?;
     Ok(Exit::Ok)

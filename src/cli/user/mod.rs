@@ -1,4 +1,4 @@
-//! `segmenter user`: what is stored of one user, why the user has these segments, and erasing the user.
+//! `segmenter user`: shows the stored data of one user, explains the segments, erases the user.
 
 mod erase;
 mod explain;

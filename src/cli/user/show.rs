@@ -1,4 +1,4 @@
-//! `segmenter user show`: everything that is stored of one user.
+//! `segmenter user show`: the stored data of one user.
 
 use std::io::Write;
 
@@ -22,16 +22,18 @@ use crate::store::outbox;
 use crate::store::outbox::each_waiting_user;
 use crate::store::stored_row::StoredRow;
 
-/// Show what is stored of a user: registers with their stamps, the last published change, the row, the outbox.
+/// Show the stored data of a user: registers, last published change, row, outbox.
 ///
-/// Exit codes: 0 shown; 1 nothing is known of the user; 2 usage; 3 the schema is not migrated; 75 PostgreSQL is unavailable.
+/// Exit codes: 0 shown; 1 nothing is stored of the user; 2 usage; 3 the schema is not migrated; 75 PostgreSQL is
+/// unavailable.
 #[derive(Debug, Args)]
 pub struct ShowArgs {
     /// The user's id.
     #[arg(value_parser = user_ids::parse)]
     id: UserId,
-    /// Also show what the sections hold: budget, company, children's ages, date of birth. These are personal data: mind who
-    /// reads along, and where the output is kept.
+    /// Also show the content of the sections, which is personal data.
+    ///
+    /// It includes budget, company, children's ages and date of birth. Restrict who can read the output.
     #[arg(long)]
     content: bool,
     /// Write JSON instead of tables.
@@ -39,7 +41,7 @@ pub struct ShowArgs {
     json: bool,
 }
 
-/// A deeper outbox is not looked through for one user.
+/// A deeper outbox is not searched for one user.
 const OUTBOX_ROWS: i64 = 2_000;
 
 #[derive(Serialize)]
@@ -51,7 +53,7 @@ struct Shown {
     state: Option<ShownState>,
     row: Option<ShownRow>,
     departed: Option<ShownDeletedUser>,
-    /// Outbox rows that wait for the user; `null` where the outbox is too deep to look through.
+    /// Outbox rows with changes of the user; `null` if the outbox is too deep to search.
     outbox_rows: Option<u64>,
 }
 
@@ -104,22 +106,22 @@ struct ShownDeletedUser {
     revision: i64,
 }
 
-/// Reads what is stored of the user and writes it to `out`.
+/// Reads the user's data and writes it to `out`.
 ///
 /// # Errors
-/// Nothing is known of the user, what is stored cannot be read, or the database refuses us.
+/// Nothing is stored of the user, the data cannot be read, or the database refuses the query.
 pub async fn run(args: &ShowArgs, database: &DatabaseConfig, out: &mut impl Write) -> anyhow::Result<Exit> {
     let user = &args.id;
     let database = database::open(database, Access::Read).await?;
-    let unread = "could not read what is stored of the user";
+    let unread = "could not read the user's data";
     let record = lookup::record(&database.pool, user, database.platform.has_users).await.context(unread)?;
     let outbox_rows = outbox_rows(&database.pool, user).await.context(unread)?;
     if record.is_empty() && outbox_rows.is_none_or(|rows| rows == 0) {
         bail!(
-            "nothing is known of this user{}",
+            "nothing is stored of this user{}",
             match record.on_platform {
-                Some(true) => ", whom the platform has",
-                Some(false) => ", and the platform does not have the user either",
+                Some(true) => ", who is on the platform",
+                Some(false) => ", who is not on the platform either",
                 None => "",
             }
         );
@@ -128,7 +130,7 @@ pub async fn run(args: &ShowArgs, database: &DatabaseConfig, out: &mut impl Writ
     Ok(Exit::Ok)
 }
 
-/// How many outbox rows wait for the user, unless looking would take long.
+/// The number of outbox rows with changes of the user; `None` if the outbox is too deep to search.
 pub(super) async fn outbox_rows(pool: &PgPool, user: &UserId) -> Result<Option<u64>, sqlx::Error> {
     if outbox::depth(pool).await?.rows > OUTBOX_ROWS {
         return Ok(None);
@@ -178,7 +180,7 @@ fn shown_state(state: &State, with_content: bool) -> ShownState {
     }
 }
 
-/// What is kept of the section, with fields named as in events.
+/// The content of the section, with fields named as in events.
 fn content(section: &Section) -> Option<Value> {
     // The variant is the section's name.
     match serde_json::to_value(section).ok()? {
@@ -188,7 +190,7 @@ fn content(section: &Section) -> Option<Value> {
 }
 
 fn shown_row(row: StoredRow) -> ShownRow {
-    // What jsonb holds is JSON.
+    // A jsonb value always parses.
     let segments = row.segments.and_then(|segments| serde_json::from_str(&segments).ok()).unwrap_or(Value::Null);
     ShownRow {
         source: row.source,

@@ -1,4 +1,4 @@
-//! Which dead letters there are of one record, and which of them is the newest.
+//! Finds the newest of several dead letters of one record.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::domain::event::Millis;
 use crate::ingest::dead_letter_reader::{DeadLetter, DeadLetterPosition, Origin};
 
-/// About 100 bytes a record that has dead letters; no key and no value is held.
+/// The dead letters by record. Takes about 100 bytes per dead-lettered record; holds no keys and no values.
 #[derive(Debug, Default)]
 pub struct Index {
     newest: HashMap<Origin, Newest>,
@@ -19,7 +19,8 @@ struct Newest {
     times: u32,
 }
 
-/// The newest has been tried most often; between equals one that is whole is better, then a later one.
+/// Orders dead letters of one record: by attempts, then complete before truncated, then by time and place. The highest
+/// is the newest.
 type Rank = (u32, bool, Millis, DeadLetterPosition);
 
 impl Index {
@@ -34,7 +35,7 @@ impl Index {
         self.newest.insert(origin, Newest { rank, times: 1 });
     }
 
-    /// How many dead letters there are of the same record, if this is the newest of them.
+    /// The number of dead letters of the same record, if this is the newest of them.
     pub fn times_if_newest(&self, dead_letter: &DeadLetter) -> Option<u32> {
         self.newest
             .get(&dead_letter.origin)
@@ -42,7 +43,7 @@ impl Index {
             .map(|newest| newest.times)
     }
 
-    /// One copy of each topic's name.
+    /// The topic's name, allocated once.
     fn shared(&mut self, topic: &Arc<str>) -> Arc<str> {
         if let Some(shared) = self.topics.get(topic) {
             return Arc::clone(shared);

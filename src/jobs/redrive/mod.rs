@@ -1,13 +1,14 @@
-//! The dead-letter topic read back: which dead letters there are, and giving them another try.
+//! Reads the dead-letter topic, and processes dead letters once more.
 //!
 //! ```text
-//! index       every dead letter's coordinates → which of its repeats is the newest
-//! selection   two passes over the topic: index it, then give the newest of each that the operator's filter takes
-//! redrive     batches of them into the fold: a dry_run that only reads, or for good
-//! tally       what became of them
+//! selection   two passes over the topic: index it, then yield each record's newest dead letter that the filter selects
+//! index       the newest of several dead letters of one record
+//! run         batches of dead letters into the fold, or into a dry run that only reads
+//! tally       their outcomes, one by one and counted
 //! ```
 //!
-//! Redriving is one more source of the same fold: input topics are never written to, since other groups read them.
+//! Redriving is one more source of the same fold. The input topics are never written to, because other groups read
+//! them.
 
 mod index;
 pub mod run;

@@ -1,4 +1,4 @@
-//! Redriving: dead letters decoded as from their original topics and folded, in batches.
+//! Redrives dead letters: decodes them as from their original topics and folds them, in batches.
 
 use super::selection::{Filter, Seen, Selected, Selection};
 use super::tally::{NotRedrivable, RedriveOutcome, Tally};
@@ -19,26 +19,26 @@ use crate::store::dry_run::DryRun;
 use crate::store::task::ItemOutcome;
 use crate::store::task::Task;
 
-/// What a redrive needs to know.
+/// The settings of a redrive.
 #[derive(Debug, Clone)]
 pub struct RedriveOptions {
     pub source: Source,
     pub filter: Filter,
     pub rules: Rules,
-    /// How many dead letters at most.
+    /// The maximum number of dead letters.
     pub limit: u64,
     pub batch: BatchLimits,
     pub output: Destination,
-    /// Whether to do it, not only to say what would be done.
+    /// Whether to write; otherwise it is a dry run.
     pub execute: bool,
 }
 
-/// What holds for every dead letter of a run.
+/// The rules by which a dead letter is decoded or left.
 #[derive(Debug, Clone)]
 pub struct Rules {
     pub topics: Topics,
     pub decoder: Decoder,
-    /// What has been tried this often is not tried again.
+    /// A dead letter with this many attempts is not tried again.
     pub max_attempts: u32,
 }
 
@@ -46,8 +46,9 @@ impl Rules {
     /// Decodes the original under its own coordinates and at its own time.
     ///
     /// # Errors
-    /// The schema registry, which has to be asked for its schema, is unavailable. Inside: it cannot or must not be tried again.
-    pub async fn judge(&self, dead_letter: &DeadLetter) -> Result<Result<(Kind, Decoded), NotRedrivable>, Halt> {
+    /// Outer: the schema registry, which has the value's schema, is unavailable. Inner: the dead letter cannot or must
+    /// not be tried again.
+    pub async fn decode(&self, dead_letter: &DeadLetter) -> Result<Result<(Kind, Decoded), NotRedrivable>, Halt> {
         let Some(kind) = self.topics.kind_of(&dead_letter.origin.topic) else {
             return Ok(Err(NotRedrivable::UnknownTopic));
         };
@@ -60,7 +61,7 @@ impl Rules {
     }
 }
 
-/// What a redrive came to, also where it was cut short.
+/// The result of a redrive, also of one that was halted.
 #[derive(Debug, Default)]
 pub struct RedriveReport {
     pub seen: Seen,
@@ -70,18 +71,18 @@ pub struct RedriveReport {
     pub halted: Option<Halt>,
 }
 
-/// What a dry run may remember of users, in bytes.
-const REHEARSAL_MEMORY: usize = 200 * 1024 * 1024;
+/// The memory of a dry run for users, in bytes.
+const DRY_RUN_MEMORY: usize = 200 * 1024 * 1024;
 
-/// Redrives; tells `told` of each dead letter and what became of it.
+/// Redrives; calls `each` with each dead letter and its outcome.
 pub async fn run(
     settings: &RedriveOptions,
     store: Store,
     stop: &Stop,
-    told: &mut (dyn FnMut(&Selected, RedriveOutcome) + Send),
+    each: &mut (dyn FnMut(&Selected, RedriveOutcome) + Send),
 ) -> RedriveReport {
     let mut report = RedriveReport { is_exact: true, ..RedriveReport::default() };
-    if let Err(halt) = redrive(settings, store, stop, told, &mut report).await {
+    if let Err(halt) = redrive(settings, store, stop, each, &mut report).await {
         report.halted = Some(halt);
     }
     report
@@ -91,16 +92,16 @@ async fn redrive(
     settings: &RedriveOptions,
     store: Store,
     stop: &Stop,
-    told: &mut (dyn FnMut(&Selected, RedriveOutcome) + Send),
+    each: &mut (dyn FnMut(&Selected, RedriveOutcome) + Send),
     report: &mut RedriveReport,
 ) -> Result<(), Halt> {
     let (source, filter) = (settings.source.clone(), settings.filter.clone());
     let mut selection = blocking(move || Selection::open(&source, filter)).await??;
     report.seen = selection.seen().clone();
-    let mut way = if settings.execute {
-        Way::Execute(Box::new(BatchWriter::start(store, &settings.output, stop.clone()).await?))
+    let mut mode = if settings.execute {
+        Mode::Execute(Box::new(BatchWriter::start(store, &settings.output, stop.clone()).await?))
     } else {
-        Way::DryRun(DryRun::new(store, REHEARSAL_MEMORY))
+        Mode::DryRun(DryRun::new(store, DRY_RUN_MEMORY))
     };
     let mut ended = Ok(());
     loop {
@@ -113,15 +114,15 @@ async fn redrive(
         selection = given_back;
         ended = match next {
             Ok(dead_letters) if dead_letters.is_empty() => break,
-            Ok(dead_letters) => way.redrive(dead_letters, &settings.rules, told, &mut report.tally).await,
+            Ok(dead_letters) => mode.redrive(dead_letters, &settings.rules, each, &mut report.tally).await,
             Err(error) => Err(error.into()),
         };
         if ended.is_err() || stop.is_requested() {
             break;
         }
     }
-    // What was stored is published, whatever came after.
-    ended.and(way.finish(stop, report).await)
+    // Stored changes are published even after a halt.
+    ended.and(mode.finish(stop, report).await)
 }
 
 /// The next dead letters, within the limits of a batch.
@@ -140,23 +141,23 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
     tokio::task::spawn_blocking(work).await.map_err(|error| Halt::Failed(error.to_string()))
 }
 
-/// For good, or not.
-enum Way {
+/// Whether a redrive writes.
+enum Mode {
     DryRun(DryRun),
     Execute(Box<BatchWriter>),
 }
 
-impl Way {
+impl Mode {
     async fn redrive(
         &mut self,
         dead_letters: Vec<Selected>,
         rules: &Rules,
-        told: &mut (dyn FnMut(&Selected, RedriveOutcome) + Send),
+        each: &mut (dyn FnMut(&Selected, RedriveOutcome) + Send),
         tally: &mut Tally,
     ) -> Result<(), Halt> {
         let (mut events, mut folding, mut ended) = (Vec::new(), Vec::new(), Vec::with_capacity(dead_letters.len()));
         for selected in dead_letters {
-            match rules.judge(&selected.dead_letter).await? {
+            match rules.decode(&selected.dead_letter).await? {
                 Err(why) => ended.push((selected, End::RedriveOutcome(RedriveOutcome::NotRedrivable(why)))),
                 Ok((_, Decoded::Skipped(skip))) => {
                     ended.push((selected, End::RedriveOutcome(RedriveOutcome::Skipped(skip))))
@@ -185,7 +186,7 @@ impl Way {
             tally.considered += 1;
             tally.superseded += u64::from(selected.times.saturating_sub(1));
             tally.count(outcome);
-            told(&selected, outcome);
+            each(&selected, outcome);
             if let End::Rejected(kind, rejection) = end {
                 again.extend(rejected_again(selected, kind, rejection));
             }
@@ -223,7 +224,7 @@ impl Way {
     }
 }
 
-/// What became of a dead letter in its batch.
+/// The end of a dead letter in its batch.
 enum End {
     RedriveOutcome(RedriveOutcome),
     Rejected(Kind, Rejection),

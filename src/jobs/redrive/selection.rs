@@ -1,15 +1,15 @@
-//! The dead letters that a filter takes, each record's newest once. Two passes over the topic, so that only the
-//! coordinates are held in memory.
+//! Selects dead letters: of each record the newest, if the filter selects it. Two passes over the topic, so that memory
+//! holds only the coordinates.
 
 use super::index::Index;
 use crate::domain::event::{Millis, Reason};
 use crate::ingest::dead_letter_reader::{DeadLetter, Foreign};
 use crate::kafka::topic_reader::{ReadError, Source, TopicReader};
 
-/// What a dead letter must be like; what is empty or absent takes all.
+/// The conditions on a dead letter; an empty or absent one selects all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// Any of these.
+    /// One of these.
     pub reasons: Vec<Reason>,
     /// Failed at this time or later.
     pub from: Option<Millis>,
@@ -32,7 +32,7 @@ impl Filter {
     }
 }
 
-/// The dead-letter topic, indexed, and being read for the second time. Its calls block.
+/// The dead-letter topic, indexed by a first pass, in its second pass. Its calls block.
 pub struct Selection {
     reader: TopicReader,
     index: Index,
@@ -40,12 +40,12 @@ pub struct Selection {
     seen: Seen,
 }
 
-/// What the topic holds.
+/// The content of the topic.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Seen {
     /// Records in all.
     pub records: u64,
-    /// Those that are no dead letters of ours.
+    /// Those that are not dead letters of this program.
     pub foreign: u64,
     pub first_foreign: Option<Foreign>,
 }
@@ -54,12 +54,12 @@ pub struct Seen {
 #[derive(Debug)]
 pub struct Selected {
     pub dead_letter: DeadLetter,
-    /// How many dead letters there are of the record.
+    /// The number of dead letters of the record.
     pub times: u32,
 }
 
 impl Selection {
-    /// Reads the topic once, up to its present end.
+    /// Indexes the topic, up to its current end.
     ///
     /// # Errors
     /// It cannot be read.
@@ -80,7 +80,7 @@ impl Selection {
         Ok(Self { reader: source.read(&spans)?, index, filter, seen })
     }
 
-    /// The next dead letter that the filter takes, in the order of the topic.
+    /// The next dead letter that the filter selects, in the order of the topic.
     ///
     /// # Errors
     /// The topic cannot be read.

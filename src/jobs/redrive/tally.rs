@@ -1,4 +1,4 @@
-//! What became of redriven dead letters, one by one and in numbers.
+//! The outcomes of redriven dead letters, one by one and counted.
 
 use std::collections::BTreeMap;
 
@@ -10,11 +10,11 @@ use crate::domain::profile;
 /// Why a dead letter is not tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NotRedrivable {
-    /// Its value is not all there.
+    /// Its value is incomplete.
     Truncated,
-    /// It has been tried as often as is allowed.
+    /// It has been tried the maximum number of times.
     AttemptsExhausted,
-    /// Its original topic is none of the configured input topics.
+    /// Its original topic is not a configured input topic.
     UnknownTopic,
 }
 
@@ -29,7 +29,7 @@ impl NotRedrivable {
     }
 }
 
-/// What became, or would become, of one dead letter.
+/// The outcome of one dead letter, or in a dry run the outcome that it would have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RedriveOutcome {
     Merged(profile::Outcome),
@@ -39,7 +39,7 @@ pub enum RedriveOutcome {
 }
 
 impl RedriveOutcome {
-    /// The outcome and, where there is one, the reason for it.
+    /// The outcome and its reason, if it has one.
     pub fn names(self) -> (&'static str, Option<&'static str>) {
         match self {
             Self::Merged(profile::Outcome::Applied) => ("applied", None),
@@ -52,14 +52,14 @@ impl RedriveOutcome {
     }
 }
 
-/// How many ended how.
+/// The counts by outcome.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Tally {
-    /// Distinct records that the filter took.
+    /// Distinct records that the filter selected.
     #[serde(rename = "records")]
     pub considered: u64,
-    /// Their older dead letters, superseded by the one considered.
+    /// Their older dead letters, which the considered one supersedes.
     #[serde(rename = "supersededDeadLetters")]
     pub superseded: u64,
     pub applied: u64,
@@ -69,7 +69,7 @@ pub struct Tally {
     /// By reason.
     pub still_rejected: BTreeMap<&'static str, u64>,
     pub not_redrivable: BTreeMap<&'static str, u64>,
-    /// Changes of segments that were made, or would be.
+    /// Ranking changes that were made, or would be.
     #[serde(rename = "segmentChanges")]
     pub changes: u64,
 }
@@ -86,7 +86,7 @@ impl Tally {
         }
     }
 
-    /// Whether every dead letter considered is one no more.
+    /// Whether every considered dead letter is resolved.
     pub fn is_clean(&self) -> bool {
         self.still_rejected.is_empty() && self.not_redrivable.is_empty()
     }

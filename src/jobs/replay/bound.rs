@@ -1,4 +1,4 @@
-//! Where a replay starts or ends, as an operator gives it.
+//! The start or the end of a replay, as an operator gives it.
 
 use std::collections::BTreeMap;
 
@@ -19,13 +19,13 @@ impl Bound {
     /// Reads RFC 3339, `-2h`, `PT2H`, `earliest`, `latest` or `0:1500,3:200`.
     ///
     /// # Errors
-    /// What it must be.
+    /// The text has none of these forms; the error lists them.
     pub fn parse(text: &str) -> Result<Self, String> {
         match text {
             "earliest" => Ok(Self::Earliest),
             "latest" => Ok(Self::Latest),
             _ => parse_offsets(text).or_else(|| Moment::parse(text).ok().map(Self::At)).ok_or_else(|| {
-                "must be a time in RFC 3339 with an offset, how long ago as -2h or PT2H, earliest, latest, or \
+                "must be a time in RFC 3339 with an offset, an age as -2h or PT2H, earliest, latest, or \
                  partition:offset, as 0:1500 or 0:1500,3:200"
                     .to_owned()
             }),

@@ -1,4 +1,4 @@
-//! Which offsets a replay reads, fixed at its start: what comes later is not its business.
+//! The offsets that a replay reads, fixed at its start: later records are left to the live service.
 
 use std::collections::BTreeMap;
 
@@ -10,14 +10,14 @@ use crate::jobs::spec::Range;
 use crate::kafka::topic_reader::{Source, Span};
 use crate::runtime::halt::Halt;
 
-/// What to replay.
+/// The range that an operator requests.
 #[derive(Debug, Clone)]
 pub struct Wish {
     pub from: Bound,
     pub to: Bound,
-    /// The present, from which how long ago is taken.
+    /// The current time, from which ages are subtracted.
     pub now: Millis,
-    /// Only these; all, if there are none.
+    /// Only these partitions; empty means all.
     pub partitions: Vec<i32>,
 }
 
@@ -31,20 +31,20 @@ pub struct PlannedRange {
     pub gap: Option<Gap>,
 }
 
-/// What was asked for and is, or may be, gone.
+/// Requested records that are, or may be, deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Gap {
-    /// So many offsets from the start on are gone.
+    /// This many offsets, from the start on, are deleted.
     Offsets(u64),
-    /// The oldest record that is left is younger than the start, and older ones have gone: nobody knows how young those were.
+    /// The oldest remaining record is younger than the start, and older ones are deleted; their times are unknown.
     OlderRecordsGone,
 }
 
-/// The offsets that `wish` means now, in the topic of each source. Blocks.
+/// Resolves `wish` to offsets in the topic of each source. Blocks.
 ///
 /// # Errors
-/// The brokers are unavailable, a topic or partition is not there, or the bounds make no sense.
+/// The brokers are unavailable, or a topic or partition does not exist.
 pub fn plan(sources: &[Source], wish: &Wish) -> Result<Vec<PlannedRange>, Halt> {
     let mut planned = Vec::new();
     for source in sources {
@@ -72,7 +72,7 @@ pub fn plan(sources: &[Source], wish: &Wish) -> Result<Vec<PlannedRange>, Halt> 
     Ok(planned)
 }
 
-/// Those that the wish names, or all.
+/// The partitions that the wish names, or all.
 fn chosen(existing: Vec<Span>, wish: &Wish, topic: &str) -> Result<Vec<Span>, Halt> {
     let in_bound = |bound: &Bound| match bound {
         Bound::Offsets(offsets) => Some(offsets.keys().copied().collect::<Vec<i32>>()),
@@ -101,14 +101,14 @@ mod tests {
     use crate::config::Moment;
 
     #[test]
-    fn a_gap_is_what_was_asked_for_and_has_gone() {
+    fn a_gap_is_a_requested_range_that_was_deleted() {
         let offsets = Bound::Offsets(BTreeMap::from([(0, 5)]));
         assert_eq!(gap(&offsets, 5, 8), Some(Gap::Offsets(3)));
         assert_eq!(gap(&offsets, 5, 5), None);
         let time = Bound::At(Moment::At(Millis(0)));
         assert_eq!(gap(&time, 8, 8), Some(Gap::OlderRecordsGone));
         assert_eq!(gap(&time, 9, 8), None, "an older record is still there");
-        assert_eq!(gap(&time, 0, 0), None, "nothing has gone");
-        assert_eq!(gap(&Bound::Earliest, 8, 8), None, "whatever is there was asked for");
+        assert_eq!(gap(&time, 0, 0), None, "nothing was deleted");
+        assert_eq!(gap(&Bound::Earliest, 8, 8), None, "earliest requests the existing records only");
     }
 }

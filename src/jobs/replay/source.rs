@@ -1,4 +1,4 @@
-//! The records of a replay, decoded, in batches: partition after partition, up to the ends fixed at the start.
+//! The records of a replay, decoded, in batches: partition after partition, up to the ends that the plan fixed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -24,21 +24,21 @@ use crate::registry::decoder::Decoder;
 use crate::runtime::halt::Halt;
 use crate::store::jobs::{Counts, Part};
 
-/// How many batches are read ahead.
+/// The number of batches to read ahead.
 const AHEAD: usize = 2;
-/// How large a batch may become, in bytes of values.
+/// The maximum size of a batch, in bytes of values.
 const MOST_BYTES: usize = 8 * 1024 * 1024;
 /// A replayed record is tried once.
 const FIRST_ATTEMPT: u32 = 1;
 
-/// The batches of a replay, read ahead by a thread.
+/// The batches of a replay, which a thread reads ahead.
 pub struct ReplaySource {
     batches: mpsc::Receiver<Result<Batch, Halt>>,
     most: Arc<AtomicUsize>,
 }
 
 impl ReplaySource {
-    /// Starts to read `parts`, from their positions on.
+    /// Starts to read `parts` from their positions.
     pub fn open(means: &Means, replay: &Replay, parts: &[Part]) -> Self {
         let (sender, batches) = mpsc::channel(AHEAD);
         let most = Arc::new(AtomicUsize::new(1));
@@ -59,7 +59,7 @@ impl ReplaySource {
             most: Arc::clone(&most),
             sender,
         };
-        // Ends by itself: when all is read, when nobody receives any more, or when a stop is requested.
+        // The thread ends by itself: when all is read, when the receiver is dropped, or when a stop is requested.
         drop(tokio::task::spawn_blocking(move || reading.run()));
         Self { batches, most }
     }
@@ -67,7 +67,8 @@ impl ReplaySource {
     /// The next batch, of about `most` records.
     ///
     /// # Errors
-    /// The brokers are unavailable, a topic is gone, retention has cut into what is left, or a stop was requested.
+    /// The brokers are unavailable, a topic no longer exists, retention has removed records of the range, or a stop was
+    /// requested.
     pub async fn next(&mut self, most: usize) -> Result<Option<Batch>, Halt> {
         self.most.store(most, Ordering::Relaxed);
         self.batches.recv().await.transpose()
@@ -91,7 +92,7 @@ impl Reading {
                 Ok(true) => {}
                 Ok(false) => return,
                 Err(halt) => {
-                    // Nobody to tell: the job has ended before its source.
+                    // Fails if the job has ended before its source.
                     let _ = self.sender.blocking_send(Err(halt));
                     return;
                 }
@@ -99,7 +100,7 @@ impl Reading {
         }
     }
 
-    /// Reads one partition; false once nobody receives any more.
+    /// Reads one partition; returns false once the receiver is dropped.
     fn read(&self, range: &Range) -> Result<bool, Halt> {
         let source = self.means.replay_source(range.topic.clone());
         self.refuse_gap(&source, range)?;
@@ -119,14 +120,14 @@ impl Reading {
         }
     }
 
-    /// Since the plan was made, or the job was interrupted, retention may have passed.
+    /// Retention may have removed records since the plan was made or the job was interrupted.
     fn refuse_gap(&self, source: &Source, range: &Range) -> Result<(), Halt> {
         let spans = source.spans()?;
         let earliest = spans.iter().find(|span| span.partition == range.partition).map_or(range.end, |span| span.first);
         if earliest > range.first && range.first < range.end && !self.accept_gap {
             return Err(Halt::Refused(format!(
-                "retention has taken offsets {} to {} of {} since the replay was planned; start one that accepts the \
-                 gap, or one that begins later",
+                "retention has removed offsets {} to {} of {} since the replay was planned; start a replay with \
+                 --accept-gap, or one that begins later",
                 range.first,
                 earliest.min(range.end) - 1,
                 range.part(),
@@ -166,7 +167,7 @@ impl Reading {
     }
 }
 
-/// What is taken of the records, and how.
+/// The rules by which records are decoded and selected.
 struct Rules {
     topics: Topics,
     decoder: Decoder,
@@ -174,18 +175,18 @@ struct Rules {
     dead_letters: bool,
 }
 
-/// Records by what is to become of them.
+/// Decoded records by their further processing.
 #[derive(Default)]
 struct Sorted {
     counts: Counts,
     events: Vec<Event>,
-    /// Those of the events, where the database may refuse them into the dead letters.
+    /// The records of the events, if the job writes dead letters for those that the database rejects.
     records: Vec<OriginalRecord>,
     refused: Vec<Refused>,
 }
 
 impl Rules {
-    /// Decides what a record is; waits for its schema, on a thread that may.
+    /// Decodes a record and adds it to `sorted`; blocks while it waits for the record's schema.
     fn sort(&self, message: &OwnedMessage, kind: Kind, sorted: &mut Sorted) -> Result<(), Halt> {
         let schema = message.headers().and_then(|headers| headers::header(headers.as_borrowed(), SCHEMA_HEADER));
         match Handle::current().block_on(self.decoder.decode(&raw(message, kind), schema))? {

@@ -83,7 +83,7 @@ async fn schema_check_names_each_version_that_does_not_fit_and_in_which_directio
     assert!(line(&format!("{} version 2: compatible", names.subject(0))).len() == 1, "{lines:?}");
     let refused = line(&format!("{} version 1: not compatible", names.subject(2)));
     assert_eq!(refused.len(), 2, "{lines:?}");
-    assert!(refused[1].contains("who reads with it cannot read what we write"), "{refused:?}");
+    assert!(refused[1].contains("consumers that use it cannot read our records"), "{refused:?}");
     assert!(line(&format!("{} version 2: compatible", names.subject(2))).len() == 1, "{lines:?}");
 }
 
