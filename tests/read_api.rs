@@ -1,4 +1,4 @@
-//! The read API: its documentation runs, and nobody reads about users who may not.
+//! The read API: its documentation runs, and users' data need a token or the explicit switch.
 
 use std::process::Command;
 
@@ -37,7 +37,7 @@ async fn every_curl_line_of_the_documentation_runs() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_users_page_shows_the_assignments_their_reasons_the_profile_and_what_was_last_published() {
+async fn a_users_page_shows_the_assignments_their_reasons_the_profile_and_the_last_published_change() {
     let scene = Scene::new(1).await;
     scene.add_users(1).await;
     let mut numbers = Numbers(3);
@@ -57,7 +57,7 @@ async fn a_users_page_shows_the_assignments_their_reasons_the_profile_and_what_w
     let demographics = page["sections"].as_array().unwrap().iter().find(|section| section["section"] == "demographics");
     assert_eq!(demographics.unwrap()["eventId"], update["eventId"]);
     let last = scene.kafka.read_all(&scene.changes).await.pop().unwrap().json();
-    assert_eq!((&page["said"]["eventId"], &page["said"]["revision"]), (&last["eventId"], &last["payload"]["revision"]));
+    assert_eq!((&page["lastPublished"]["eventId"], &page["lastPublished"]["revision"]), (&last["eventId"], &last["payload"]["revision"]));
     let environment = [("DATABASE_URL", scene.database.url())];
     let explained = segmenter(&["user", "explain", "user-0"], &environment).finish(DEADLINE).await;
     let first = row.primary_segment.clone().unwrap();
@@ -68,13 +68,13 @@ async fn a_users_page_shows_the_assignments_their_reasons_the_profile_and_what_w
     scene.settled().await;
     let page = http_get(address, "/v1/users/user-0/segments").await.json();
     assert_eq!(
-        (&page["segments"], &page["said"]["segments"], &page["onboardedAt"]),
+        (&page["segments"], &page["lastPublished"]["segments"], &page["onboardedAt"]),
         (&json!([]), &json!(null), &json!(null))
     );
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_reads_about_users_without_a_token_or_the_explicit_switch() {
+async fn users_data_cannot_be_read_without_a_token_or_the_explicit_switch() {
     let scene = Scene::new(1).await;
     let closed = scene.serve();
     let address = closed.http_address().await;
