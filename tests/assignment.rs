@@ -14,7 +14,7 @@ fn assignment() -> Assignment<&'static str> {
 }
 
 #[test]
-fn what_finishes_after_its_partition_was_given_up_commits_nothing() {
+fn a_record_finished_after_its_partition_was_given_up_commits_nothing() {
     let assignment = assignment();
     let ticket = assignment.charge(PARTITION, 7, 10, None).unwrap();
     assignment.give_up(&[PARTITION]);

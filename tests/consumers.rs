@@ -69,13 +69,13 @@ fn kafkajs() -> Command {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_kafkajs_consumer_takes_each_news_once_and_is_not_misled_by_old_revisions() {
+async fn the_kafkajs_consumer_applies_each_revision_once_and_ignores_older_ones() {
     let topic = topic_with_repeats_and_late_records().await;
     assert_eq!(consume(kafkajs(), &topic, &format!("js-{topic}")).await, news());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_kafkajs_consumer_reads_what_the_service_itself_says() {
+async fn the_kafkajs_consumer_reads_the_services_own_records() {
     let scene = Scene::new(1).await;
     scene.add_users(10).await;
     scene.produce(&history(10, 40, 5)).await;
@@ -90,7 +90,7 @@ async fn the_kafkajs_consumer_reads_what_the_service_itself_says() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_python_consumer_takes_each_news_once_and_is_not_misled_by_old_revisions() {
+async fn the_python_consumer_applies_each_revision_once_and_ignores_older_ones() {
     let topic = topic_with_repeats_and_late_records().await;
     let root = env!("CARGO_MANIFEST_DIR");
     let mut python = limited("python3");

@@ -42,12 +42,12 @@ async fn a_kill_after_the_commit_and_before_publishing_loses_no_change() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_kill_after_the_acks_and_before_looking_again_leaves_the_newest_last() {
+async fn a_kill_after_the_acks_and_before_the_revision_check_leaves_the_newest_last() {
     killed_at("after-acks").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_kill_before_the_outbox_row_goes_repeats_what_was_published() {
+async fn a_kill_before_the_outbox_row_is_deleted_repeats_the_published_change() {
     killed_at("before-outbox-delete").await;
 }
 

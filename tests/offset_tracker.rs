@@ -98,7 +98,7 @@ proptest! {
     }
 
     #[test]
-    fn every_rejection_is_given_out_exactly_once_and_the_budget_returns_to_zero((records, order) in schedule()) {
+    fn every_rejection_is_returned_exactly_once_and_the_budget_returns_to_zero((records, order) in schedule()) {
         let offsets = offsets(&records);
         let mut ledger = OffsetTracker::new(GENEROUS);
         let sequences: Vec<u64> =

@@ -12,7 +12,7 @@ use crate::support::{Postgres, Record, eventually, http_get, kafkajs_produce, se
 use crate::world::{migrate, table};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn events_become_rows_and_records_with_all_that_the_contract_says() {
+async fn events_become_rows_and_records_as_the_contract_specifies() {
     let scene = Scene::new(2).await;
     scene.add_users(1).await;
     let event = onboarding_event("user-0", 7, &mut Numbers(1));
@@ -93,7 +93,7 @@ async fn sigterm_drains_publishes_commits_leaves_the_group_and_exits_with_0() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_missing_topic_is_a_reason_not_to_be_ready_and_reading_begins_when_it_appears() {
+async fn a_missing_topic_makes_the_process_not_ready_and_is_read_once_it_exists() {
     let mut scene = Scene::new(1).await;
     scene.add_users(1).await;
     scene.updates = format!("{}-late", scene.updates);
@@ -171,7 +171,7 @@ async fn every_bad_record_ends_in_its_documented_outcome_and_the_next_good_one_i
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_flood_of_poison_ends_with_exit_code_5_and_every_restart_stops_at_the_same_record() {
+async fn a_poison_flood_ends_with_exit_code_5_and_every_restart_stops_at_the_same_record() {
     let scene = Scene::new(1).await;
     scene.add_users(50).await;
     scene.produce(&history(50, 100, 9)).await;
@@ -193,7 +193,7 @@ async fn a_flood_of_poison_ends_with_exit_code_5_and_every_restart_stops_at_the_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_of_rejections_at_the_end_of_a_partition_is_written_after_a_quiet_second() {
+async fn a_rejection_run_at_the_end_of_a_partition_is_dead_lettered_after_an_idle_second() {
     let scene = Scene::new(1).await;
     scene.kafka.produce_all(&scene.onboarding, (0..5).map(|_| Record::new("user-0", "{"))).await;
     let _process = scene.serve();

@@ -115,7 +115,7 @@ async fn a_command_that_reads_a_damaged_batch_names_it_and_ends() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_header_whose_name_is_no_text_is_carried_to_the_dead_letters_and_stops_nothing() {
+async fn a_header_name_that_is_not_utf_8_reaches_the_dead_letters_and_stops_nothing() {
     const TEXT: &[u8] = b"x-of-producer";
     let name = [b"x-\xff".as_slice(), &TEXT[3..]].concat();
     let scene = Scene::new(1).await;

@@ -84,7 +84,7 @@ async fn nothing_is_committed_past_a_dead_letter_that_cannot_be_written_and_all_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_what_is_too_large_for_the_dead_letter_topic_is_cut_and_goes_with_length_and_hash() {
+async fn only_a_value_too_large_for_the_dead_letter_topic_is_truncated_and_carries_length_and_hash() {
     let mut scene = Scene::new(1).await;
     scene.dead = scene.kafka.create_topic("dead", 1, &[("max.message.bytes", "20000")]).await;
     let mut values: Vec<Vec<u8>> = (0..30).map(|seed| malformed(3_000, seed)).collect();

@@ -26,7 +26,7 @@ async fn said_of(scene: &Scene, user: &str) -> Vec<OwnedRecord> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_user_deleted_on_the_platform_is_forgotten_published_as_null_last_and_may_come_back() {
+async fn a_user_deleted_on_the_platform_loses_row_and_state_gets_a_tombstone_and_may_come_back() {
     let scene = Scene::new(1).await;
     scene.add_users(2).await;
     let _process = scene.serve();

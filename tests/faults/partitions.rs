@@ -26,7 +26,7 @@ async fn partitions_added_while_it_runs_are_read_from_their_beginning() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_committed_offset_that_is_gone_stops_it_with_exit_code_3_unless_told_to_go_on() {
+async fn a_committed_offset_out_of_range_stops_the_process_with_exit_code_3_unless_the_policy_allows_it() {
     let scene = Scene::new(1).await;
     scene.add_users(20).await;
     scene.produce(&history(20, 60, 83)).await;
@@ -85,7 +85,7 @@ async fn records_deleted_under_a_running_process_stop_it_with_exit_code_3() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn records_deleted_before_anything_was_committed_are_no_less_lost() {
+async fn records_deleted_before_the_first_commit_stop_the_process_with_exit_code_3() {
     let scene = Scene::new(1).await;
     scene.add_users(20).await;
     // Nothing of the partition can be committed while the dead letter of its first record cannot be written.

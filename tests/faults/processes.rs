@@ -44,7 +44,7 @@ async fn a_process_that_wakes_after_its_session_overwrites_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_process_frozen_within_a_transaction_holds_up_nobody_for_long_and_overwrites_nothing() {
+async fn a_process_frozen_within_a_transaction_blocks_others_only_briefly_and_overwrites_nothing() {
     let scene = Scene::new(1).await;
     scene.add_users(20).await;
     let failpoints = failpoint("before-commit", "1*sleep(5000)");

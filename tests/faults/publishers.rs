@@ -38,7 +38,7 @@ async fn frozen_before_publishing(scene: &Scene, then: &str) -> Segmenter {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_publisher_that_wakes_after_its_lease_says_the_newer_change_again_last() {
+async fn a_publisher_that_wakes_after_its_lease_publishes_the_newer_change_again_last() {
     let scene = Scene::new(1).await;
     scene.add_users(1).await;
     let late = frozen_before_publishing(&scene, "").await;
@@ -57,7 +57,7 @@ async fn a_publisher_that_wakes_after_its_lease_says_the_newer_change_again_last
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_kill_after_a_newer_change_was_published_again_and_before_the_outbox_row_goes_leaves_the_newest_last() {
+async fn a_kill_after_a_newer_change_was_published_again_and_before_the_outbox_row_is_deleted_leaves_the_newest_last() {
     let scene = Scene::new(1).await;
     scene.add_users(1).await;
     let mut late = frozen_before_publishing(&scene, &failpoint("before-outbox-delete", "pause")).await;
@@ -77,7 +77,7 @@ async fn a_kill_after_a_newer_change_was_published_again_and_before_the_outbox_r
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_processes_say_what_the_dead_left_in_the_outbox() {
+async fn two_processes_publish_the_outbox_rows_of_a_dead_one() {
     let scene = Scene::new(2).await;
     scene.add_users(100).await;
     scene.produce(&history(100, 600, 61)).await;

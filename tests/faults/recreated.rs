@@ -61,7 +61,7 @@ fn committed(scene: &Scene) -> (BaseConsumer, TopicPartitionList) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_offset_of_a_deleted_topic_is_known_even_where_its_successor_has_grown_past_it() {
+async fn an_offset_of_a_deleted_topic_is_detected_even_where_its_successor_has_grown_past_it() {
     let (scene, mut before, read) = read_scene(&[]).await;
     before.terminate();
     before.wait(DEADLINE).await;

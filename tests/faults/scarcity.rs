@@ -44,23 +44,23 @@ async fn assert_memory_is_bounded_behind(latency: Duration, events: u64) -> (Seg
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_half_a_second_away_slows_intake_and_memory_stays_bounded() {
+async fn a_database_at_500_ms_latency_slows_intake_and_memory_stays_bounded() {
     let (process, _scene) = assert_memory_is_bounded_behind(Duration::from_millis(500), 700).await;
     assert!(process.log().iter().any(|line| line.contains("intake paused")));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_100_ms_away_is_no_trouble_and_memory_stays_bounded() {
+async fn a_database_at_100_ms_latency_loses_nothing_and_memory_stays_bounded() {
     assert_memory_is_bounded_behind(Duration::from_millis(100), 2_000).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_5_ms_away_is_no_trouble_and_memory_stays_bounded() {
+async fn a_database_at_5_ms_latency_loses_nothing_and_memory_stays_bounded() {
     assert_memory_is_bounded_behind(Duration::from_millis(5), 5_000).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn away_for_longer_than_the_longest_time_between_polls_the_member_keeps_its_partitions() {
+async fn an_outage_longer_than_the_max_poll_interval_does_not_cost_the_member_its_partitions() {
     let postgres = Postgres::dedicated().await;
     let scene = scene_on(&postgres).await;
     scene.add_users(100).await;

@@ -59,7 +59,7 @@ fn every_pod_is_as_powerless_as_it_can_be() {
 }
 
 #[test]
-fn the_grace_period_is_longer_than_draining_and_the_last_words_take() {
+fn the_grace_period_exceeds_the_shutdown_time() {
     for overlay in OVERLAYS {
         let all = resources(overlay);
         let drain = duration(&named(all, "ConfigMap", "segmenter-settings")["data"], "SEGMENTER_KAFKA_DRAIN_DEADLINE");
