@@ -1,4 +1,4 @@
-//! What one call takes on one core, on the events of the measurements: `cargo bench --bench micro`.
+//! The time of one call on one core, with the events of the measurements: `cargo bench --bench micro`.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -29,17 +29,17 @@ use segmenter::domain::state::State;
 use history::{History, Planned, user_id};
 use wire::{Encoding, Writer, decode, raw};
 
-/// Calls go through so many users in turn, so that no branch learns one of them by heart.
+/// Calls go through this many users in turn, so that branch prediction cannot learn one of them.
 const USERS: u64 = 1000;
 
-/// A user who has onboarded, and an update that comes then.
+/// An onboarded user and the next update.
 struct Case {
     user: UserId,
     prior: State,
     update: Event,
-    /// After the update.
+    /// The state after the update.
     state: State,
-    /// What the onboarding said.
+    /// The change of the onboarding.
     change: RankingChange,
 }
 

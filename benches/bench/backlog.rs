@@ -1,4 +1,4 @@
-//! A backlog: planned events as records of the two input topics, from some offsets to their ends.
+//! A backlog: planned events as records of the two input topics, from start offsets to the ends.
 
 use std::time::Duration;
 
@@ -43,7 +43,7 @@ pub fn input(kind: Kind) -> &'static str {
 
 /// Records at the end of the input topics.
 pub struct Backlog {
-    /// Where it begins in each partition.
+    /// The offset of its first record in each partition.
     starts: TopicPartitionList,
     pub records: u64,
     /// The mean length of a record's value, bytes.
@@ -82,7 +82,7 @@ impl Backlog {
         &self.starts
     }
 
-    /// Commits its beginning for the group that programs have by default, none of which may be running.
+    /// Commits its start offsets for the default consumer group, which must have no members.
     pub fn rewind(&self, kafka: &Kafka) {
         let mut config = kafka.client();
         config.set("group.id", GROUP).set("enable.auto.commit", "false");
@@ -115,7 +115,7 @@ fn send(producer: &ThreadedProducer<DefaultProducerContext>, event: &Planned, va
             Ok(()) => return,
             Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) => {
                 record = back;
-                // An error here is that time ran out before the queue was empty, which is not needed.
+                // An error means that the queue is not empty yet, which is not required.
                 let _ = producer.flush(Duration::from_millis(20));
             }
             Err((error, _)) => panic!("{error}"),

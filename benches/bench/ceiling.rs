@@ -1,5 +1,4 @@
-//! The ceiling: bare upserts of `user_vectors` rows by the service's own statement, from two connections, with nothing
-//! before and nothing after them.
+//! The ceiling: only the upserts of `user_vectors` rows, with the service's own statement, from two connections.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -18,11 +17,11 @@ use crate::support::Database;
 use crate::wire::{Encoding, Writer, decode};
 use crate::world::{World, connect, settle};
 
-/// Rows in a statement, as the service has records in a batch.
+/// Rows in a statement: as many as the service's records in a batch.
 const BATCH: usize = 500;
 const CONNECTIONS: usize = 2;
 
-/// What a bare row takes.
+/// The cost of a bare row.
 #[derive(Debug, Clone, Copy)]
 pub struct BareRow {
     pub rows_per_second: f64,
@@ -32,14 +31,14 @@ pub struct BareRow {
     pub own_cpu: f64,
 }
 
-/// What updates and inserts take, in the shares in which a mixed backlog has them.
+/// The costs of updates and inserts, to be weighted as in a mixed backlog.
 #[derive(Debug, Clone, Copy)]
 pub struct Ceiling {
     pub updates: BareRow,
     pub inserts: BareRow,
 }
 
-/// Of nine events of a mixed backlog that write, eight update.
+/// The share of updates among the writing events of a mixed backlog.
 const UPDATES: f64 = 8.0 / 9.0;
 
 impl Ceiling {
@@ -59,7 +58,7 @@ impl Ceiling {
     }
 }
 
-/// A database with nothing but users and their rows.
+/// A database with only users and their rows.
 pub struct Bare {
     pub database: Database,
     history: History,
@@ -81,7 +80,7 @@ impl Bare {
         let planned = self.history.mixed(events);
         let (inserts, mut updates): (Vec<_>, Vec<_>) =
             planned.into_iter().partition(|event| event.kind == Kind::OnboardingCompleted);
-        // A duplicate would write nothing.
+        // A duplicate writes nothing.
         let mut seen = BTreeSet::new();
         updates.retain(|event| seen.insert(event.id));
         Ceiling {
@@ -160,7 +159,7 @@ fn batches(planned: &[Planned]) -> Vec<Vec<Vec<Row>>> {
     connections
 }
 
-/// The row of a user of whom only this event is known.
+/// The row of a user with this event alone.
 pub fn row(event: &Event, catalog: &Catalog) -> RowContent {
     let mut profile = Profile::default();
     profile.merge(event);

@@ -1,4 +1,5 @@
-//! The events of a measurement: travellers who onboard, change their minds, say the same again. Decided by a seed.
+//! The events of a measurement, generated from a seed: onboardings, updates that change something, updates that do not,
+//! duplicates.
 
 use segmenter::domain::event::{Kind, Millis};
 use uuid::{Builder, Uuid};
@@ -13,10 +14,10 @@ const BEGIN: i64 = 1_735_689_600_000;
 /// How far apart two events and two backlogs are, ms.
 const STEP: i64 = 5;
 const BACKLOG: i64 = 24 * 60 * 60 * 1000;
-/// How many events back the original of a duplicate may lie.
+/// The most events between a duplicate and its original.
 const DUPLICATE_REACH: u64 = 1000;
 
-/// One event. What it carries is decided by its user and version alone.
+/// One event. Its content depends only on its user and version.
 #[derive(Debug, Clone, Copy)]
 pub struct Planned {
     pub kind: Kind,
@@ -29,10 +30,10 @@ pub struct Planned {
     pub time: Millis,
 }
 
-/// What has happened to whom so far.
+/// The events so far.
 pub struct History {
     random: Random,
-    /// Of each user who may be updated.
+    /// The version of each user that may be updated.
     versions: Vec<u32>,
     next_user: u64,
     next_id: u64,
@@ -44,7 +45,7 @@ impl History {
         Self { random: Random::new(seed), versions: Vec::new(), next_user: 0, next_id: 0, backlogs: 0 }
     }
 
-    /// `count` users onboard, and may be updated from then on.
+    /// Onboardings of `count` users, which may be updated from then on.
     pub fn onboardings(&mut self, count: u64) -> Vec<Planned> {
         let planned = (0..count).map(|place| self.onboarding(place)).collect();
         self.versions.resize(usize::try_from(self.next_user).expect("they fit into memory"), 0);
@@ -94,7 +95,7 @@ impl History {
     }
 }
 
-/// The id of the user of this number, as the platform makes them.
+/// The id of the user with this number, in the platform's form.
 pub fn user_id(user: u64) -> Uuid {
     random_uuid(&mut Random::new(user ^ 0x7573_6572))
 }
@@ -163,7 +164,7 @@ const TRAVEL_TYPES: [&str; 16] = [
 const ACTIVITIES: [&str; 10] =
     ["MUSEUMS", "ART", "HISTORY", "HIKING", "BEACH", "OUTDOOR", "COOKING", "SPA", "DIVING", "CONCERTS"];
 
-/// What an update changes: how much, how and with whom, what.
+/// The sections that an update changes: budget, travel, activities.
 fn changing_sections(user: u64, version: u32) -> String {
     let random = &mut Random::new((user << 20) ^ u64::from(version));
     let least = 50 * random.between(2, 60);
@@ -180,7 +181,7 @@ fn changing_sections(user: u64, version: u32) -> String {
     )
 }
 
-/// What a traveller never changes here, but every form sends along.
+/// The sections that every event carries and none changes.
 fn lasting_sections(user: u64) -> String {
     let random = &mut Random::new(user ^ 0x6c61_7374);
     let comfort = random.pick(&["BASIC", "STANDARD", "PREMIUM", "LUXURY"]);

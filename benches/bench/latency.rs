@@ -1,5 +1,5 @@
-//! From an event to its change, at a steady rate: each event counts from the moment at which it was due, whenever it was
-//! sent, so that a stall does not hide those that it delays.
+//! The latency from an event to its change, at a steady rate. It counts from the moment at which an event is due, not from
+//! the moment at which it is sent, so that a stall does not hide the events that it delays.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -23,12 +23,12 @@ use crate::world::{World, settle};
 
 /// Events a second.
 pub const RATE: u64 = 1000;
-/// Travellers who change their minds in turn.
+/// Travellers, updated in turn.
 pub const TRAVELLERS: u64 = 2000;
 /// How long the last changes may take to arrive.
 const ARRIVAL_DEADLINE: Duration = Duration::from_secs(30);
 
-/// What was seen.
+/// The measured latencies.
 #[derive(Debug, Clone, Copy)]
 pub struct Latency {
     /// Milliseconds.
@@ -47,9 +47,9 @@ struct Due {
     value: Vec<u8>,
 }
 
-/// Sends events of the travellers from `first` on, who are on the platform; every one changes a ranking. Those of the first
-/// `warm_up` seconds do not count: until then a broker that has just been started compiles what it needs for many small
-/// requests and answers late.
+/// Sends events of the travellers from `first` on, which the platform has; each event changes a ranking. Those of the first
+/// `warm_up` seconds do not count: a broker that has just started is slow until its JIT compiler has the code for many small
+/// requests.
 pub async fn measure(
     program: &Path,
     world: &World,
@@ -101,7 +101,7 @@ fn due_at(started: Instant, number: u64) -> Instant {
 fn plan(first: u64, count: u64, beginning: i64) -> (Vec<Planned>, Vec<Due>) {
     let catalog = Catalog::builtin().expect("the catalog that is compiled in is valid");
     let writer = Writer::new(Encoding::Json);
-    // Event ids are not those of any backlog, nor of another round.
+    // Event ids differ from those of any backlog and of other rounds.
     let first_id = u64::try_from(beginning).expect("after 1970") << 20;
     let event = |kind, traveller: u64, version, id: u64| Planned {
         kind,
@@ -121,7 +121,7 @@ fn plan(first: u64, count: u64, beginning: i64) -> (Vec<Planned>, Vec<Due>) {
                 let segmentation = scoring::segment(&engine_input(&profile, Millis(beginning)), &catalog);
                 segmentation.ranking.into_iter().map(|ranked| ranked.segment).collect::<Vec<_>>()
             };
-            // The onboarding has no date of birth: the first update has to differ from it as well.
+            // The onboarding has no date of birth: the first update must change the ranking as well.
             let mut onboarded = Profile::default();
             onboarded.merge(&decode(Kind::OnboardingCompleted, &writer.value(&onboarding(traveller))));
             let first = scoring::segment(&engine_input(&onboarded, Millis(beginning)), &catalog);
@@ -146,7 +146,7 @@ fn plan(first: u64, count: u64, beginning: i64) -> (Vec<Planned>, Vec<Due>) {
     (onboardings, events)
 }
 
-/// Reads `count` changes; gives when the change of each event, by its id, arrived first.
+/// Reads `count` changes; returns when the change of each event, by its id, arrived first.
 fn listen(kafka: &Kafka, from: Vec<i64>, count: u64) -> tokio::task::JoinHandle<HashMap<String, Instant>> {
     let mut config = kafka.client();
     config.set("group.id", "bench").set("enable.auto.commit", "false");
@@ -165,7 +165,7 @@ fn listen(kafka: &Kafka, from: Vec<i64>, count: u64) -> tokio::task::JoinHandle<
             });
             let message = message.expect("the topic can be read");
             let arrived = Instant::now();
-            arrivals.entry(causation_id(message.payload().expect("nobody is erased"))).or_insert(arrived);
+            arrivals.entry(causation_id(message.payload().expect("no change is a tombstone"))).or_insert(arrived);
         }
         arrivals
     })
@@ -178,7 +178,7 @@ fn causation_id(value: &[u8]) -> String {
     rest.split('"').next().unwrap_or_default().to_owned()
 }
 
-/// Sends each event when it is due, or as soon after as can be; gives when the first was due.
+/// Sends each event when it is due, or as soon as possible after; returns when the first was due.
 async fn send_on_schedule(kafka: &Kafka, events: Vec<Due>) -> Instant {
     let mut config = kafka.client();
     config.set("acks", "all").set("enable.idempotence", "true").set("partitioner", "murmur2_random");

@@ -1,6 +1,6 @@
-//! The low mark: a consumer that does one record at a time, as one written with an ORM does. It reads a record, looks the
-//! row up, scores, writes with the statements that Prisma's `upsert` makes, publishes the change, waits, commits, waits.
-//! It keeps no registers and no outbox, so it does less than the service and promises less.
+//! The low mark: a consumer that processes one record at a time, as consumers with an ORM do. It reads a record, looks the
+//! row up, scores, writes with the statements of Prisma's `upsert`, publishes the change, waits for the ack and commits. It
+//! keeps no registers and no outbox, so it does less than the service and guarantees less.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -24,7 +24,7 @@ use crate::support::Database;
 use crate::wire::decode;
 use crate::world::{World, connect, settle};
 
-/// What a row at a time takes.
+/// The cost of an event, one at a time.
 #[derive(Debug, Clone, Copy)]
 pub struct OneByOne {
     pub events_per_second: f64,
@@ -34,7 +34,7 @@ pub struct OneByOne {
     pub postgres_cpu: f64,
 }
 
-/// Works through the first `events` onboardings of the backlog, whose users have a row already.
+/// Processes the first `events` onboardings of the backlog, whose users already have a row.
 pub async fn measure(world: &World, database: &Database, backlog: &Backlog, events: u64) -> OneByOne {
     settle(database).await;
     let mut config = world.kafka.client();
@@ -74,7 +74,7 @@ async fn one(
     let row = row(&event, catalog);
     upsert(connection, &event.user, &row).await.expect("the row can be written");
     let value = segment_changed::record(&change(&event, &row), catalog, segment_changed::Encoding::Json);
-    let value = value.expect("changes can be encoded").value.expect("nobody is erased");
+    let value = value.expect("changes can be encoded").value.expect("no change is a tombstone");
     let record: FutureRecord<'_, str, [u8]> = FutureRecord::to(changes).key(event.user.as_str()).payload(&value);
     producer.send(record, Duration::from_secs(30)).await.unwrap_or_else(|(error, _)| panic!("{error}"));
     tokio::task::block_in_place(|| consumer.commit_message(&message, CommitMode::Sync))
@@ -105,7 +105,7 @@ const FIND: &str = r#"SELECT "public"."user_vectors"."id", "public"."user_vector
 "public"."user_vectors"."createdAt", "public"."user_vectors"."updatedAt"
 FROM "public"."user_vectors" WHERE ("public"."user_vectors"."userId" = $1 AND 1=1) LIMIT 1 OFFSET 0"#;
 
-/// What Prisma sends for `findUnique`, and then for `upsert` of a row that is there.
+/// Prisma's statements for `findUnique`, and then for `upsert` of an existing row.
 async fn upsert(connection: &mut PgConnection, user: &UserId, row: &RowContent) -> Result<(), sqlx::Error> {
     sqlx::query(FIND).bind(user.as_str()).fetch_optional(&mut *connection).await?;
     let mut transaction = connection.begin().await?;

@@ -1,10 +1,11 @@
-//! What is promised of speed, measured on a real Kafka and a real PostgreSQL and held against its bars: `make bench`.
+//! Throughput, CPU, memory and latency, measured on a real Kafka and a real PostgreSQL and compared with their bars:
+//! `make bench`.
 //!
 //! ```text
-//! size, report       how much is measured; figures, bars, the table
-//! world, processes   the servers with fixed settings; what processes use
+//! size, report       the sizes of a run; figures, bars, the table
+//! world, processes   the servers with fixed settings; CPU and memory of processes
 //! history, wire      seeded events, in JSON and Avro
-//! backlog, service   events in the input topics; a program at work on them
+//! backlog, service   events in the input topics; a program that processes them
 //! ceiling            the database alone
 //! latency, low_mark  a steady rate; a row at a time
 //! scale              from few users to many
@@ -18,7 +19,7 @@
     clippy::unreachable,
     clippy::print_stdout,
     clippy::print_stderr,
-    reason = "a measurement fails by panicking, and tells by printing"
+    reason = "a measurement fails by panicking, and reports by printing"
 )]
 #![allow(unreachable_pub, reason = "shares files with the tests")]
 
@@ -58,7 +59,7 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let asks_for = |word: &str| arguments.iter().any(|argument| argument == word);
-    // Cargo passes it when it is to be measured; `cargo test --benches` is not to wait for it.
+    // `cargo bench` passes it. Without it, as in `cargo test --benches`, there is nothing to do.
     if !asks_for("--bench") {
         return;
     }
@@ -72,12 +73,12 @@ fn main() {
     print!("{}", report.table());
 }
 
-/// The program as it is now.
+/// The program of this build.
 fn program() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_segmenter"))
 }
 
-/// Keeps what has been measured so far, whatever comes after.
+/// Writes the figures so far, so that a later failure does not lose them.
 fn keep(report: &Report) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bench");
     std::fs::create_dir_all(&folder).expect("target/ is writable");
@@ -114,16 +115,16 @@ async fn measure(size: &Size, base: Option<&Path>, with_scale: bool) -> Report {
     report
 }
 
-/// What all rounds share.
+/// The databases, topics and events that all rounds share.
 struct Scene<'w> {
     world: &'w World,
     size: &'w Size,
     bare: Bare,
-    /// The service's.
+    /// The service's database.
     database: Database,
     history: History,
     onboardings: Backlog,
-    /// Of the travellers whose changes are timed.
+    /// The number of the next traveller whose changes are timed.
     next_traveller: u64,
 }
 
@@ -133,7 +134,7 @@ impl<'w> Scene<'w> {
         let rounds = size.rounds as u64;
         eprintln!("bench: {} users get a bare row", size.users);
         let bare = Bare::create(program(), world, size.users, rounds * size.events / 5).await;
-        // A round has two backlogs, of whose events a tenth are onboardings; there are twice as many users.
+        // A round has two backlogs, and a tenth of their events are onboardings; the platform has twice that many users.
         let next_traveller = size.users + 2 * rounds * size.events / 5;
         let database = world.platform(program(), next_traveller + rounds * latency::TRAVELLERS).await;
         let mut history = History::new(2);
@@ -190,7 +191,7 @@ impl<'w> Scene<'w> {
             .figure("PostgreSQL CPU an event", "µs", low.postgres_cpu);
     }
 
-    /// A new backlog: written, and read again when nothing in it is new.
+    /// A new backlog: processed once, and once more when all its events are old.
     async fn backlog_of(&mut self, encoding: Encoding, ceiling: &Ceiling, report: &mut Report) {
         let (world, name) = (self.world, encoding.name());
         eprintln!("bench: backlog in {name}");
@@ -221,7 +222,7 @@ impl<'w> Scene<'w> {
     }
 }
 
-/// The figures that every backlog has.
+/// The figures of every backlog.
 fn add(report: &mut Report, section: &str, cost: &Cost) {
     report
         .section(section)

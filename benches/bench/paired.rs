@@ -1,7 +1,7 @@
-//! Two programs in turn on one backlog, each on databases of its own: what a change costs or gains.
+//! Two programs in turn on one backlog, each on databases of its own: the cost or gain of a change.
 //!
-//! Both are configured by `DATABASE_URL` and `KAFKA_BROKERS` alone, so a program of any age will do whose metrics count
-//! records and whose outbox is `segmenter.outbox`. Every round starts from a copy of the same database, in which the same
+//! Both are configured by `DATABASE_URL` and `KAFKA_BROKERS` alone, so the other program may be of any version that counts
+//! records in its metrics and has the table `segmenter.outbox`. Every round starts from a copy of the same database, in which the same
 //! program has onboarded the users.
 
 use std::path::Path;
@@ -17,7 +17,7 @@ use crate::wire::Encoding;
 use crate::world::World;
 use crate::{latency, processes};
 
-/// How long an idle process is watched.
+/// How long an idle process is measured.
 const IDLE: Duration = Duration::from_secs(20);
 /// How long a process is given to become idle.
 const BEFORE_IDLE: Duration = Duration::from_secs(5);
@@ -80,7 +80,7 @@ fn in_turn<'a, 'b>(candidates: &'a [Candidate<'b>], round: usize) -> Vec<&'a Can
     order
 }
 
-/// One round of a backlog: each program works through it, and then reads it once more.
+/// One round of a backlog: each program processes it twice.
 async fn backlogs(
     candidates: &[Candidate<'_>],
     round: usize,
@@ -119,7 +119,7 @@ async fn backlogs(
         .hold("whole CPU", Bar::AtMost(1.15));
 }
 
-/// The share of a core that a process takes which has nothing to do, %.
+/// The share of a core that an idle process takes, %.
 async fn idle(candidate: &Candidate<'_>, world: &World, database: &Database) -> f64 {
     let service = service::start(candidate.program, world, database).await;
     tokio::time::sleep(BEFORE_IDLE).await;

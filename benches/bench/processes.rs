@@ -1,4 +1,4 @@
-//! What processes have used, by the kernel's own accounting.
+//! CPU and memory of processes, by the kernel's own accounting.
 
 use std::path::Path;
 use std::process::Command;
@@ -15,7 +15,7 @@ pub fn cpu_seconds(pid: u32) -> f64 {
     times(pid, &OWN_TIMES)
 }
 
-/// CPU seconds that the process, its children and those of them that have ended have used.
+/// CPU seconds that the process and its children, ended ones included, have used.
 pub fn cpu_seconds_with_children(pid: u32) -> f64 {
     let own = times(pid, &OWN_TIMES) + times(pid, &ENDED_CHILDRENS_TIMES);
     own + children_of(pid).into_iter().map(cpu_seconds).sum::<f64>()
@@ -26,7 +26,7 @@ pub fn own_cpu_seconds() -> f64 {
     cpu_seconds(std::process::id())
 }
 
-/// What a process that has ended between two looks used is in its parent's sum.
+/// 0 for a process that has ended; its times are in its parent's sum.
 fn times(pid: u32, fields: &[usize]) -> f64 {
     let Some(found) = stat_fields(pid) else { return 0.0 };
     let ticks = |field: &usize| -> f64 { found[*field].parse().expect("times are numbers") };
@@ -35,7 +35,7 @@ fn times(pid: u32, fields: &[usize]) -> f64 {
 
 fn ticks_per_second() -> f64 {
     static TICKS: OnceLock<f64> = OnceLock::new();
-    *TICKS.get_or_init(|| said_by("getconf", &["CLK_TCK"]).parse().expect("getconf names a number"))
+    *TICKS.get_or_init(|| output_of("getconf", &["CLK_TCK"]).parse().expect("getconf names a number"))
 }
 
 /// The memory of a process, MiB.
@@ -47,7 +47,7 @@ pub struct Memory {
 
 pub fn memory(pid: u32) -> Memory {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("the process runs");
-    let mebibytes = |name| number_of(&status, name).expect("the kernel says so") as f64 / 1024.0;
+    let mebibytes = |name| number_of(&status, name).expect("the kernel reports it") as f64 / 1024.0;
     Memory { resident: mebibytes("VmRSS:"), peak: mebibytes("VmHWM:") }
 }
 
@@ -56,12 +56,12 @@ fn number_of(table: &str, name: &str) -> Option<u64> {
     table.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next()?.parse().ok())
 }
 
-/// How many cores all of it shares.
+/// The cores that programs and servers share.
 pub fn cores() -> f64 {
-    std::thread::available_parallelism().expect("the machine says so").get() as f64
+    std::thread::available_parallelism().expect("the number of cores is known").get() as f64
 }
 
-/// The machine, in words.
+/// The machine, as names and values.
 pub fn machine() -> Vec<(String, String)> {
     let cpus = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model =
@@ -74,19 +74,19 @@ pub fn machine() -> Vec<(String, String)> {
         ("processor".to_owned(), model.to_owned()),
         ("cores".to_owned(), cores().to_string()),
         ("memory".to_owned(), format!("{} GiB", total / 1024 / 1024)),
-        // PostgreSQL takes them if they are there, and is a tenth faster.
+        // PostgreSQL uses them where they exist, and is a tenth faster.
         ("huge pages".to_owned(), huge_pages.to_string()),
-        ("kernel".to_owned(), said_by("uname", &["-r"])),
+        ("kernel".to_owned(), output_of("uname", &["-r"])),
         ("file system of the servers' data".to_owned(), file_system(&std::env::temp_dir())),
         ("load average at the start".to_owned(), words),
     ]
 }
 
 fn file_system(folder: &Path) -> String {
-    said_by("stat", &["--file-system", "--format=%T", &folder.display().to_string()])
+    output_of("stat", &["--file-system", "--format=%T", &folder.display().to_string()])
 }
 
-fn said_by(program: &str, arguments: &[&str]) -> String {
+fn output_of(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program).args(arguments).output().expect("the program is there");
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }

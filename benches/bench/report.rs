@@ -1,10 +1,10 @@
-//! Figures, what they are held against, and how they are told: a table for people, JSON for programs.
+//! Figures, the bars that they must meet, and the report: a table and JSON.
 
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-/// What a figure must be.
+/// The bound that a figure must meet.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Bar {
     AtLeast(f64),
@@ -45,7 +45,7 @@ impl Figure {
     }
 }
 
-/// All figures of a run, in the order in which they were first told.
+/// All figures of a run, in the order in which they were first added.
 #[derive(Default)]
 pub struct Report {
     /// The machine, the servers' settings, and the sizes.
@@ -128,7 +128,7 @@ impl Section<'_> {
         self
     }
 
-    /// Holds a figure that was told before against a bar.
+    /// Sets the bar of a figure that was added before.
     pub fn hold(&mut self, name: &str, bar: Bar) -> &mut Self {
         let known = self.report.figures.iter_mut().find(|figure| figure.section == self.name && figure.name == name);
         known.expect("a bar is for a figure").bar = Some(bar);
@@ -136,7 +136,7 @@ impl Section<'_> {
     }
 }
 
-/// Three digits at least, and thousands apart.
+/// At least three digits, with thousands separated.
 fn number(value: f64) -> String {
     if value.abs() < 9.995 {
         return format!("{value:.2}");

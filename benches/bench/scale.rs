@@ -1,4 +1,4 @@
-//! What an event costs among few users and among many.
+//! The cost of an event with few users and with many.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! A program as a process, and what it uses while it works through a backlog.
+//! A program as a process, and its cost of processing a backlog.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -9,18 +9,18 @@ use crate::processes;
 use crate::support::{Database, Segmenter, eventually, http, http_get};
 use crate::world::{World, Written, settle};
 
-/// Between two looks at the process: often enough for its memory, seldom enough not to be part of its work.
-const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
-/// Between two looks while its start or its end is waited for.
-const BETWEEN_CLOSE_LOOKS: Duration = Duration::from_millis(10);
-/// How long a backlog may take before something must be wrong.
+/// The interval of reading the process's figures: short enough for its memory, long enough not to add to its work.
+const INTERVAL: Duration = Duration::from_millis(200);
+/// The interval while the first or the last records are processed.
+const SHORT_INTERVAL: Duration = Duration::from_millis(10);
+/// The deadline of a backlog.
 const BACKLOG_DEADLINE: Duration = Duration::from_secs(1800);
 /// The share of the backlog after which the process counts as warm.
 const WARM: f64 = 0.1;
-/// Where every program serves HTTP by default.
+/// The default HTTP address of a program.
 const ADDRESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 
-/// What a backlog took.
+/// The cost of a backlog.
 #[derive(Debug, Clone, Copy)]
 pub struct Cost {
     pub events_per_second: f64,
@@ -45,14 +45,14 @@ impl Cost {
         self.own_cpu + self.postgres_cpu + self.kafka_cpu
     }
 
-    /// How far the warm process's memory strays from its middle, %.
+    /// How far the warm process's memory is from the middle of its range, at most, %.
     pub fn memory_swing(&self) -> f64 {
         let (least, most) = self.warm_memory;
         100.0 * (most - least) / (most + least)
     }
 }
 
-/// Starts `serve` of a program, which is told its two addresses and nothing else; returns when it serves HTTP.
+/// Starts `serve` of a program with only its two addresses set; returns when it serves HTTP.
 pub async fn start(program: &Path, world: &World, database: &Database) -> Segmenter {
     let environment = [("KAFKA_BROKERS", world.kafka.brokers()), ("DATABASE_URL", database.url())];
     let service = crate::support::program(program, &["serve"], &environment, "");
@@ -61,7 +61,7 @@ pub async fn start(program: &Path, world: &World, database: &Database) -> Segmen
     service
 }
 
-/// Asks the process to stop and waits until it has ended well.
+/// Sends SIGTERM and waits for the process to end with exit code 0.
 pub async fn stop(mut service: Segmenter) {
     service.terminate();
     let status = service.wait(Duration::from_secs(60)).await;
@@ -80,7 +80,7 @@ pub async fn everything_is_published(database: &Database) {
     eventually(Duration::from_secs(120), "every change to be published", waiting).await;
 }
 
-/// Lets a program work through the backlog until every row is written and every change published; measured from its first record on.
+/// Runs a program until every row of the backlog is written and every change is published; measures from the first record.
 pub async fn work_through(program: &Path, world: &World, database: &Database, backlog: &Backlog) -> Cost {
     settle(database).await;
     let before = Written::by(database).await;
@@ -98,8 +98,7 @@ pub async fn work_through(program: &Path, world: &World, database: &Database, ba
             counts.records
         );
         assert!(service.is_running(), "the service ended: {}", service.log().join("\n"));
-        tokio::time::sleep(if total - counts.records < 0.03 * total { BETWEEN_CLOSE_LOOKS } else { BETWEEN_LOOKS })
-            .await;
+        tokio::time::sleep(if total - counts.records < 0.03 * total { SHORT_INTERVAL } else { INTERVAL }).await;
         counts = Counts::now().await;
         if counts.records > WARM * total {
             let resident = processes::memory(service.pid()).resident;
@@ -108,7 +107,7 @@ pub async fn work_through(program: &Path, world: &World, database: &Database, ba
         }
     }
     everything_is_published(database).await;
-    let last = Look::at(world, &service).await;
+    let last = Sample::at(world, &service).await;
     let peak_memory = processes::memory(service.pid()).peak;
     assert_eq!(last.counts.dead_letters, 0.0, "no event is refused");
     stop(service).await;
@@ -116,15 +115,15 @@ pub async fn work_through(program: &Path, world: &World, database: &Database, ba
     let written = Written::by(database).await.since(before);
     let seconds = (last.at - first.at).as_secs_f64();
     let events = last.counts.records - first.counts.records;
-    let cpu = |of: fn(&Look) -> f64| 1e6 * (of(&last) - of(&first)) / events;
+    let cpu = |of: fn(&Sample) -> f64| 1e6 * (of(&last) - of(&first)) / events;
     Cost {
         events_per_second: events / seconds,
-        // Rows are counted from the start of the process on; the few before the first look are not in the time.
+        // Rows are counted from the start of the process; the few before the first sample are not in the time.
         rows_per_second: written.rows * (events / total) / seconds,
         changes_per_event: last.counts.changes / total,
-        own_cpu: cpu(|look| look.own_cpu),
-        postgres_cpu: cpu(|look| look.postgres_cpu),
-        kafka_cpu: cpu(|look| look.kafka_cpu),
+        own_cpu: cpu(|sample| sample.own_cpu),
+        postgres_cpu: cpu(|sample| sample.postgres_cpu),
+        kafka_cpu: cpu(|sample| sample.kafka_cpu),
         wal_bytes_per_event: written.wal_bytes / total,
         full_pages_per_event: written.full_pages / total,
         peak_memory,
@@ -132,19 +131,19 @@ pub async fn work_through(program: &Path, world: &World, database: &Database, ba
     }
 }
 
-async fn first_records(world: &World, service: &mut Segmenter) -> Look {
+async fn first_records(world: &World, service: &mut Segmenter) -> Sample {
     loop {
-        let look = Look::at(world, service).await;
-        if look.counts.records > 0.0 {
-            return look;
+        let sample = Sample::at(world, service).await;
+        if sample.counts.records > 0.0 {
+            return sample;
         }
         assert!(service.is_running(), "the service ended: {}", service.log().join("\n"));
-        tokio::time::sleep(BETWEEN_CLOSE_LOOKS).await;
+        tokio::time::sleep(SHORT_INTERVAL).await;
     }
 }
 
-/// All that is read at one moment.
-struct Look {
+/// The figures at one moment.
+struct Sample {
     at: Instant,
     counts: Counts,
     own_cpu: f64,
@@ -152,7 +151,7 @@ struct Look {
     kafka_cpu: f64,
 }
 
-impl Look {
+impl Sample {
     async fn at(world: &World, service: &Segmenter) -> Self {
         Self {
             counts: Counts::now().await,
@@ -164,10 +163,10 @@ impl Look {
     }
 }
 
-/// The process's own counts.
+/// The process's own counters.
 #[derive(Clone, Copy)]
 struct Counts {
-    /// With any outcome.
+    /// Records with any outcome.
     records: f64,
     dead_letters: f64,
     changes: f64,

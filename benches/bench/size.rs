@@ -1,17 +1,17 @@
-//! How much is measured.
+//! The sizes of a run.
 
 /// The sizes of one run.
 pub struct Size {
     pub name: &'static str,
-    /// Each section is measured so often, the sections in turn; medians are shown.
+    /// How often each section is measured, the sections in turn; the report shows medians.
     pub rounds: usize,
     /// Known users, each with a row and a state.
     pub users: u64,
-    /// In a backlog.
+    /// Events in a backlog.
     pub events: u64,
-    /// Seconds of the steady rate before those that count, and of those.
+    /// Seconds of the steady rate: the warm-up, which does not count, and the measurement.
     pub latency_seconds: (u64, u64),
-    /// Worked through one by one.
+    /// Events processed one at a time.
     pub low_mark_events: u64,
     pub scale_users: &'static [u64],
     pub scale_events: u64,

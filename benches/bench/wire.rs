@@ -1,4 +1,4 @@
-//! How a planned event is written into a record's value.
+//! A planned event as the value of a record.
 
 use std::sync::LazyLock;
 
@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::history::Planned;
 
-#[allow(dead_code, reason = "the tests need more of it")]
+#[allow(dead_code, reason = "the tests use more of it")]
 #[path = "../../tests/avro/writer.rs"]
 mod writer;
 
@@ -65,7 +65,7 @@ impl Writer {
     }
 }
 
-/// Of one schema; what is the same for every value is made once.
+/// Writes values of one schema; the parts that all values share are made once.
 struct AvroWriter {
     schema: &'static Schema,
     datum: GenericDatumWriter<'static>,
@@ -74,13 +74,13 @@ struct AvroWriter {
 
 impl AvroWriter {
     fn new(schema: &'static Schema) -> Self {
-        // Values are made after the schema, and the service refuses those that are not.
+        // Values are made to fit the schema, and the service rejects any that does not.
         let datum = GenericDatumWriter::builder(schema).validate(false).build().expect("our schemas are valid");
         Self { schema, datum, header: writer::framed(schema, &[]) }
     }
 
     fn value(&self, json: &str) -> Vec<u8> {
-        let json: Value = serde_json::from_str(json).expect("what was just written is JSON");
+        let json: Value = serde_json::from_str(json).expect("a planned event is JSON");
         let mut value = self.header.clone();
         let datum = writer::value(self.schema, &json);
         self.datum.write_value_ref(&mut value, &datum).expect("a value of the schema can be written");
@@ -88,7 +88,7 @@ impl AvroWriter {
     }
 }
 
-/// The record of a value, as if it lay in a topic.
+/// The record of a value.
 pub fn raw(kind: Kind, value: &[u8]) -> RawRecord<'_> {
     RawRecord {
         kind,
@@ -102,10 +102,10 @@ pub fn raw(kind: Kind, value: &[u8]) -> RawRecord<'_> {
     }
 }
 
-/// The event that the service reads out of a value.
+/// The event that the service decodes from a value.
 pub fn decode(kind: Kind, value: &[u8]) -> Event {
     match codec::decode(&raw(kind, value), &Limits::default()) {
         Decoded::Event(event) => event,
-        other => panic!("no event but {other:?}"),
+        other => panic!("not an event: {other:?}"),
     }
 }

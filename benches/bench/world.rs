@@ -1,4 +1,4 @@
-//! The servers that are measured against, with their settings fixed, and databases of the platform on them.
+//! The servers of a measurement, with fixed settings, and databases of the platform on them.
 
 use std::path::Path;
 
@@ -10,8 +10,8 @@ use crate::history::user_id;
 use crate::processes;
 use crate::support::{Database, Kafka, Life, Postgres, program};
 
-/// PostgreSQL as in production: durable in every way. Checkpoints come before a measurement, not within it, and the
-/// whole of what is measured fits into memory.
+/// PostgreSQL as in production: fully durable. Checkpoints run before a measurement, not within it, and all its data fits
+/// into memory.
 const POSTGRES: &str = "\
 shared_buffers = 2GB
 max_wal_size = 16GB
@@ -24,7 +24,7 @@ wal_compression = off
 autovacuum = on
 ";
 
-/// What is read back and reported, besides the version.
+/// The settings in the report, besides the version.
 const REPORTED: [&str; 9] = [
     "shared_buffers",
     "max_wal_size",
@@ -37,10 +37,10 @@ const REPORTED: [&str; 9] = [
     "autovacuum",
 ];
 
-/// Users copied in one go.
+/// Users in one COPY.
 const COPIED_AT_ONCE: u64 = 50_000;
 
-/// One broker and one database server, started by us and gone with us.
+/// One broker and one database server, which end with this process.
 pub struct World {
     pub kafka: Kafka,
     pub postgres: Postgres,
@@ -86,8 +86,8 @@ impl World {
     }
 }
 
-/// The same start for every measurement: no dead rows, nothing left to write out, every first touch of a page a full
-/// image of it in the log.
+/// The same start for every measurement: no dead rows, no dirty pages, and a full-page image in the log for the first write
+/// to a page.
 pub async fn settle(database: &Database) {
     database.run("vacuum").await;
     database.run("checkpoint").await;
@@ -121,7 +121,7 @@ pub async fn connect(database: &Database) -> PgConnection {
     PgConnection::connect(database.url()).await.expect("the server accepts connections")
 }
 
-/// What the rows and the states of all users take, with their indexes.
+/// The size of all rows and states with their indexes.
 pub async fn bytes_on_disk(database: &Database) -> f64 {
     sqlx::query_scalar(
         "select (pg_total_relation_size('public.user_vectors') + pg_total_relation_size('segmenter.profile_states'))::float8",
@@ -131,19 +131,19 @@ pub async fn bytes_on_disk(database: &Database) -> f64 {
     .expect("the tables are there")
 }
 
-/// What the server has written since it was set up.
+/// The server's writes since it started.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Written {
-    /// Of `user_vectors`, inserted or updated.
+    /// Rows of `user_vectors` that were inserted or updated.
     pub rows: f64,
     /// Bytes of write-ahead log, of all databases.
     pub wal_bytes: f64,
-    /// Full images of pages in it.
+    /// Full-page images in it.
     pub full_pages: f64,
 }
 
 impl Written {
-    /// Complete once those who wrote have disconnected.
+    /// Complete once the writing sessions have disconnected.
     pub async fn by(database: &Database) -> Self {
         let (rows, wal_bytes, full_pages) = sqlx::query_as(
             "select (t.n_tup_ins + t.n_tup_upd)::float8, w.wal_bytes::float8, w.wal_fpi::float8
