@@ -1,10 +1,14 @@
 //! The publisher on a real broker: leases, looking again, taking over; whatever publishers do, the newest is last.
 
+use std::sync::{Arc, Mutex};
+
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use segmenter::codec::segment_changed;
 use segmenter::domain::event::Event;
 use segmenter::kafka::client::Cluster;
+use segmenter::kafka::producer::Outgoing;
 use segmenter::publish::handover::handover;
-use segmenter::publish::publisher::Publisher;
+use segmenter::publish::publisher::{Produce, Publisher};
 use segmenter::runtime::stop::Stop;
 use segmenter::store::Store;
 use segmenter::store::apply::Progress;
@@ -15,7 +19,7 @@ use segmenter::telemetry::traces::Traces;
 
 use crate::scene::{DEADLINE, Scene};
 use crate::support::eventually;
-use crate::world::{group, onboarding, store_on, tombstone};
+use crate::world::{group, migrated_database, onboarding, store_on, tombstone};
 
 fn publisher(scene: &Scene, store: &Store) -> Publisher {
     let cluster = Cluster { properties: vec![("bootstrap.servers".to_owned(), scene.kafka.brokers().to_owned())] };
@@ -123,4 +127,57 @@ async fn a_user_deleted_on_the_platform_is_published_as_a_tombstone() {
     running.await.unwrap();
     let records = scene.kafka.read_all(&scene.changes).await;
     assert!(records.len() == 2 && records[1].value.is_none() && records[1].key_text() == "ann");
+}
+
+/// Records keys, with the number of outbox rows at that time. Refuses the records of its first attempt.
+#[derive(Clone)]
+struct Recorder {
+    pool: sqlx::PgPool,
+    attempts: Arc<Mutex<Vec<(Vec<String>, i64)>>>,
+}
+
+impl Produce for Recorder {
+    async fn produce_all(&self, _: &str, records: Vec<Outgoing>) -> Vec<KafkaResult<()>> {
+        let rows = sqlx::query_scalar("select count(*) from segmenter.outbox").fetch_one(&self.pool).await.unwrap();
+        let keys = records.iter().map(|record| String::from_utf8(record.key.clone().unwrap()).unwrap()).collect();
+        let mut attempts = self.attempts.lock().unwrap();
+        attempts.push((keys, rows));
+        let refused = || KafkaError::MessageProduction(RDKafkaErrorCode::MessageTimedOut);
+        records.iter().map(|_| if attempts.len() == 1 { Err(refused()) } else { Ok(()) }).collect()
+    }
+
+    fn fatal_reason(&self) -> Option<String> {
+        None
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_attempt_is_repeated_in_order_and_the_row_stays_until_every_change_is_acknowledged() {
+    let database = migrated_database().await;
+    let store = store_on(database.pool()).await;
+    let users = ["ann", "bob", "cyd"];
+    let events: Vec<Event> = users.iter().map(|user| onboarding(user, 1, vec![group("FAMILY")])).collect();
+    let publications = commit(&store, &events).await;
+    let recorder = Recorder { pool: database.pool().clone(), attempts: Arc::default() };
+    let publisher = Publisher {
+        store: store.clone(),
+        producer: recorder.clone(),
+        topic: "segment-changed".to_owned(),
+        encoding: segment_changed::Encoding::Json,
+        leased: LeasedRows::default(),
+        metrics: Metrics::new().unwrap(),
+        stop: Stop::default(),
+        traces: Traces::default(),
+    };
+    let (handover, handed_over) = handover();
+    for publication in publications {
+        handover.send(publication).await.unwrap();
+    }
+    drop(handover);
+    publisher.run(handed_over).await;
+    let attempt = (users.map(str::to_owned).to_vec(), 1);
+    assert_eq!(*recorder.attempts.lock().unwrap(), [attempt.clone(), attempt]);
+    let left: i64 =
+        sqlx::query_scalar("select count(*) from segmenter.outbox").fetch_one(database.pool()).await.unwrap();
+    assert_eq!(left, 0);
 }

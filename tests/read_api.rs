@@ -57,7 +57,10 @@ async fn a_users_page_shows_the_assignments_their_reasons_the_profile_and_the_la
     let demographics = page["sections"].as_array().unwrap().iter().find(|section| section["section"] == "demographics");
     assert_eq!(demographics.unwrap()["eventId"], update["eventId"]);
     let last = scene.kafka.read_all(&scene.changes).await.pop().unwrap().json();
-    assert_eq!((&page["lastPublished"]["eventId"], &page["lastPublished"]["revision"]), (&last["eventId"], &last["payload"]["revision"]));
+    assert_eq!(
+        (&page["lastPublished"]["eventId"], &page["lastPublished"]["revision"]),
+        (&last["eventId"], &last["payload"]["revision"])
+    );
     let environment = [("DATABASE_URL", scene.database.url())];
     let explained = segmenter(&["user", "explain", "user-0"], &environment).finish(DEADLINE).await;
     let first = row.primary_segment.clone().unwrap();

@@ -9,7 +9,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::{Header, OwnedHeaders};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::{self, UnboundedSender};
@@ -40,10 +40,29 @@ const TAKEOVER_ROWS: usize = 8;
 /// How often rows without a lease are looked for.
 const TAKEOVER_INTERVAL: Duration = Duration::from_secs(1);
 
+/// A producer as the publisher needs it: the Kafka client, or one that records.
+pub trait Produce: Send + Sync + 'static {
+    /// Hands all records over in their order, then waits for the acknowledgement of each.
+    fn produce_all(&self, topic: &str, records: Vec<Outgoing>) -> impl Future<Output = Vec<KafkaResult<()>>> + Send;
+
+    /// The reason, if the producer has failed for good and only a new process helps.
+    fn fatal_reason(&self) -> Option<String>;
+}
+
+impl Produce for Producer {
+    async fn produce_all(&self, topic: &str, records: Vec<Outgoing>) -> Vec<KafkaResult<()>> {
+        Self::produce_all(self, topic, records).await
+    }
+
+    fn fatal_reason(&self) -> Option<String> {
+        Self::fatal_reason(self)
+    }
+}
+
 /// Publishes the rows that are handed over, and those that it takes over.
-pub struct Publisher {
+pub struct Publisher<P = Producer> {
     pub store: Store,
-    pub producer: Producer,
+    pub producer: P,
     pub topic: String,
     pub encoding: Encoding,
     pub leased: LeasedRows,
@@ -71,7 +90,7 @@ impl Round {
     }
 }
 
-impl Publisher {
+impl<P: Produce> Publisher<P> {
     /// Publishes until the channel is closed and empty, or the process stops.
     pub async fn run(self, mut handed_over: Arrivals) {
         let renewing = tokio::spawn(leases::renew_leases(self.store.clone(), self.leased.clone()));
