@@ -1,4 +1,4 @@
-//! A process that lost its partitions cannot move their offsets, whenever it wakes.
+//! A process that lost its partitions cannot commit their offsets, whenever it wakes.
 
 use segmenter::domain::event::Kind;
 use segmenter::ingest::assignment::Assignment;
@@ -20,7 +20,7 @@ fn a_record_finished_after_its_partition_was_given_up_commits_nothing() {
     assignment.give_up(&[PARTITION]);
     assert_eq!(assignment.are_current([ticket].into_iter()), [false]);
     let effects = assignment.finish([(ticket, Finish::Neutral("unknown user"))]);
-    assert!(effects.to_write.is_empty(), "nor does it write dead letters");
+    assert!(effects.to_write.is_empty(), "it writes no dead letters either");
     assert_eq!(assignment.take_committable(None), []);
 }
 
@@ -32,7 +32,7 @@ fn a_ticket_of_an_earlier_assignment_of_the_same_partition_is_void() {
     assignment.assign(&[PARTITION]);
     let new = assignment.charge(PARTITION, 5, 10, None).unwrap();
     assignment.finish([(old, Finish::Accepted)]);
-    assert_eq!(assignment.take_committable(None), [], "offset 5 is still on its way");
+    assert_eq!(assignment.take_committable(None), [], "offset 5 is still in flight");
     assignment.finish([(new, Finish::Accepted)]);
     assert_eq!(assignment.take_committable(None), [(PARTITION, 6)]);
 }

@@ -1,4 +1,4 @@
-//! What can go wrong around a process, done to real processes: every scene ends with everything right.
+//! Fault injection into real processes: every scene ends with the right rows and records.
 
 mod broker;
 mod clock;
@@ -14,12 +14,12 @@ mod recreated;
 mod scarcity;
 mod soak;
 
-/// How often something is repeated: `short` in the usual run, `long` under `make soak`.
+/// The number of repetitions: `short` in the usual run, `long` under `make soak`.
 pub fn rounds(short: u64, long: u64) -> u64 {
     if std::env::var_os("SOAK_SECONDS").is_some() { long } else { short }
 }
 
-/// What goes into a process's `FAILPOINTS` so that it logs `<point> reached` and then does `action` there.
+/// The `FAILPOINTS` value that makes a process log `<point> reached` and then do `action` there.
 pub fn failpoint(point: &str, action: &str) -> String {
     format!("{point}-reached=print({point} reached);{point}={action}")
 }

@@ -1,4 +1,4 @@
-//! What the documents promise is proved by tests that exist.
+//! The documents' promises name tests, settings, metrics and links that exist.
 
 use std::collections::HashSet;
 use std::fs;
@@ -19,19 +19,19 @@ fn documents() -> Vec<PathBuf> {
     pages.chain([root("README.md"), root("CONTRIBUTING.md"), root("CHANGELOG.md"), root("k8s/README.md")]).collect()
 }
 
-/// What stands in backticks.
+/// The text in backticks.
 fn code_spans(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
 }
 
-/// The names of tests: a path of modules and a sentence.
+/// The names of tests: a module path and a function name of at least five words.
 fn test_names(text: &str) -> Vec<&str> {
-    let is_sentence = |name: &str| name.rsplit("::").next().is_some_and(|last| last.matches('_').count() >= 4);
+    let is_test_like = |name: &str| name.rsplit("::").next().is_some_and(|last| last.matches('_').count() >= 4);
     let is_path = |span: &str| {
         span.contains("::")
             && span.chars().all(|char| char.is_ascii_lowercase() || char.is_ascii_digit() || "_:".contains(char))
     };
-    code_spans(text).filter(|span| is_path(span) && is_sentence(span)).collect()
+    code_spans(text).filter(|span| is_path(span) && is_test_like(span)).collect()
 }
 
 /// Whether `name` is a test in `tests/`.
@@ -66,7 +66,7 @@ fn every_promise_has_a_test() {
         let spans: Vec<&str> = code_spans(row[3]).collect();
         assert!(!spans.is_empty(), "promise {} has no test", row[0]);
         for name in spans {
-            assert!(is_test(name), "{name}, which is to prove promise {}, is no test", row[0]);
+            assert!(is_test(name), "promise {} names {name}, which is not a test", row[0]);
         }
     }
 }
@@ -77,14 +77,14 @@ fn every_test_that_a_document_names_exists() {
     for path in documents() {
         let text = fs::read_to_string(&path).unwrap();
         for name in test_names(&text) {
-            assert!(is_test(name), "{} names {name}, which is no test", path.display());
+            assert!(is_test(name), "{} names {name}, which is not a test", path.display());
             named += 1;
         }
     }
-    assert!(named > 20, "the names are where this test looks");
+    assert!(named > 20, "the names are found");
 }
 
-/// The words in `text` that begin with `prefix`, but for those that only begin a name.
+/// The words in `text` with this prefix, except those that end with `_`.
 fn names<'t>(text: &'t str, prefix: &'t str) -> impl Iterator<Item = &'t str> {
     text.split(|char: char| !char.is_ascii_alphanumeric() && char != '_')
         .filter(move |word| word.starts_with(prefix) && !word.ends_with('_'))
@@ -104,7 +104,7 @@ fn every_setting_and_every_metric_that_a_document_names_exists() {
     }
 }
 
-/// The environments with which the runbook starts the service.
+/// The environments of the runbook's `segmenter serve` commands.
 fn environments(text: &str) -> Vec<Vec<(&str, &str)>> {
     let commands = text.split("\n\n").filter(|block| block.starts_with("    ") && block.contains("segmenter serve"));
     commands.map(|block| block.split_whitespace().filter_map(|word| word.split_once('=')).collect()).collect()
@@ -122,7 +122,7 @@ async fn every_environment_that_the_runbook_starts_the_service_with_is_valid() {
     }
 }
 
-/// The targets of the links in a page, without those that lead elsewhere.
+/// The targets of the links in a page, except external ones.
 fn links(text: &str) -> impl Iterator<Item = &str> {
     let targets = text.split("](").skip(1).filter_map(|rest| Some(rest.split_once(')')?.0));
     targets.filter(|target| !target.contains("://"))
@@ -139,7 +139,7 @@ fn every_link_of_a_document_leads_somewhere() {
             let slug = |line: &str| line.trim_start_matches(['#', ' ']).to_lowercase().replace(' ', "-");
             let is_heading = |line: &str| line.starts_with('#') && slug(line) == heading;
             let found = heading.is_empty() || fs::read_to_string(&target).unwrap().lines().any(is_heading);
-            assert!(found, "{} links to a heading that is not there: {link}", path.display());
+            assert!(found, "{} links to a heading that does not exist: {link}", path.display());
         }
     }
 }
@@ -157,7 +157,7 @@ fn every_decision_is_in_the_index_and_has_context_choice_and_consequence() {
     for name in &files {
         let number = name.split('-').next().unwrap();
         let is_number = number.len() == 4 && number.bytes().all(|byte| byte.is_ascii_digit());
-        assert!(is_number && numbers.insert(number), "{name} has no number of its own");
+        assert!(is_number && numbers.insert(number), "{name} has no unique number");
         let text = fs::read_to_string(root("docs/decisions").join(name)).unwrap();
         let title = text.lines().next().and_then(|line| line.strip_prefix("# ")).unwrap();
         assert!(index.contains(&format!("[{title}]({name})")), "{name} is not in the index under its title");
@@ -165,5 +165,5 @@ fn every_decision_is_in_the_index_and_has_context_choice_and_consequence() {
             assert!(text.contains(heading), "{name} has no {heading}");
         }
     }
-    assert_eq!(index.matches("](0").count(), files.len(), "the index names files that are not there");
+    assert_eq!(index.matches("](0").count(), files.len(), "the index names files that do not exist");
 }

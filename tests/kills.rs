@@ -1,11 +1,11 @@
-//! Real processes killed at the worst moments: nothing is lost, nothing is published that was not committed.
+//! Real processes killed at the worst moments: no change is lost, and none is published that was not committed.
 
 use crate::faults::failpoint;
 use crate::scene::{DEADLINE, Scene, history};
 use crate::support::eventually;
 use crate::world::table;
 
-/// Kills a process with SIGKILL when it has come to `point` with work under way, then lets another finish.
+/// Kills a process with SIGKILL at `point` with records in flight, then lets another finish.
 async fn killed_at(point: &str) {
     let scene = Scene::new(1).await;
     scene.add_users(40).await;
@@ -14,7 +14,7 @@ async fn killed_at(point: &str) {
     let failpoints = failpoint(point, "pause");
     let mut doomed = scene.serve_with(&[("FAILPOINTS", &failpoints), ("SEGMENTER_OUTBOX_LEASE", "15s")]);
     doomed.wait_for_log(&format!("{point} reached")).await;
-    // What it does besides, it does now; more comes in meanwhile.
+    // Its other tasks continue, and more records arrive.
     scene.produce(&late).await;
     doomed.kill();
     doomed.wait(DEADLINE).await;

@@ -1,12 +1,12 @@
-//! The offset offset tracker under random schedules: nothing is committed past unfinished work, nothing is lost, nothing of a
-//! flood is written.
+//! The offset tracker under random schedules: no offset is committable past an unfinished record, no rejection is lost, and no
+//! dead letter of a poison flood is written.
 
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use segmenter::ingest::offset_tracker::{Finish, FloodLimit, OffsetTracker};
 
-/// How a record of a schedule ends.
+/// How a record of a schedule is finished.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
     Accepted,
@@ -27,7 +27,7 @@ fn planned() -> impl Strategy<Value = Planned> {
     (0_i64..3, end, 1_usize..100).prop_map(|(gap, end, bytes)| Planned { gap, end, bytes })
 }
 
-/// A schedule: records in delivery order, and the order in which they end.
+/// A schedule: records in delivery order, and the order in which they finish.
 fn schedule() -> impl Strategy<Value = (Vec<Planned>, Vec<usize>)> {
     prop::collection::vec(planned(), 1..60).prop_flat_map(|records| {
         let order: Vec<usize> = (0..records.len()).collect();
@@ -47,7 +47,7 @@ fn offsets(records: &[Planned]) -> Vec<i64> {
         .collect()
 }
 
-/// The longest run of rejections in delivery order; unknown users neither lengthen nor end it.
+/// The longest rejection run in delivery order; unknown users neither lengthen nor end it.
 fn longest_run(records: &[Planned]) -> usize {
     let (mut run, mut longest) = (0, 0);
     for record in records {
@@ -61,7 +61,7 @@ fn longest_run(records: &[Planned]) -> usize {
     longest
 }
 
-fn verdict(end: End, index: usize) -> Finish<usize> {
+fn finish(end: End, index: usize) -> Finish<usize> {
     match end {
         End::Accepted => Finish::Accepted,
         End::Rejected => Finish::Rejected(index),
@@ -75,49 +75,49 @@ proptest! {
     #[test]
     fn only_a_contiguous_prefix_of_finished_records_may_be_committed((records, order) in schedule()) {
         let offsets = offsets(&records);
-        let mut ledger = OffsetTracker::new(GENEROUS);
+        let mut tracker = OffsetTracker::new(GENEROUS);
         let sequences: Vec<u64> =
-            records.iter().zip(&offsets).map(|(record, offset)| ledger.charge(*offset, record.bytes, None)).collect();
+            records.iter().zip(&offsets).map(|(record, offset)| tracker.charge(*offset, record.bytes, None)).collect();
         let mut finished = BTreeSet::new();
         for index in order {
-            let ended = ledger.finish(sequences[index], verdict(records[index].end, index));
+            let ended = tracker.finish(sequences[index], finish(records[index].end, index));
             if records[index].end == End::Accepted {
                 finished.insert(offsets[index]);
             }
             for (sequence, written) in ended.to_write {
-                ledger.written(sequence);
+                tracker.written(sequence);
                 finished.insert(offsets[written]);
             }
             let prefix = offsets.iter().take_while(|offset| finished.contains(offset)).last().map(|offset| offset + 1);
-            prop_assert!(ledger.committable() <= prefix, "{:?} past {:?}", ledger.committable(), prefix);
+            prop_assert!(tracker.committable() <= prefix, "{:?} past {:?}", tracker.committable(), prefix);
         }
-        for (sequence, _) in ledger.flush_run() {
-            ledger.written(sequence);
+        for (sequence, _) in tracker.flush_run() {
+            tracker.written(sequence);
         }
-        prop_assert_eq!(ledger.committable(), offsets.last().map(|offset| offset + 1));
+        prop_assert_eq!(tracker.committable(), offsets.last().map(|offset| offset + 1));
     }
 
     #[test]
     fn every_rejection_is_returned_exactly_once_and_the_budget_returns_to_zero((records, order) in schedule()) {
         let offsets = offsets(&records);
-        let mut ledger = OffsetTracker::new(GENEROUS);
+        let mut tracker = OffsetTracker::new(GENEROUS);
         let sequences: Vec<u64> =
-            records.iter().zip(&offsets).map(|(record, offset)| ledger.charge(*offset, record.bytes, None)).collect();
-        prop_assert_eq!(ledger.open_records(), records.len());
+            records.iter().zip(&offsets).map(|(record, offset)| tracker.charge(*offset, record.bytes, None)).collect();
+        prop_assert_eq!(tracker.open_records(), records.len());
         let mut given = Vec::new();
         for index in order {
-            given.extend(ledger.finish(sequences[index], verdict(records[index].end, index)).to_write);
+            given.extend(tracker.finish(sequences[index], finish(records[index].end, index)).to_write);
         }
-        given.extend(ledger.flush_run());
+        given.extend(tracker.flush_run());
         for (sequence, _) in &given {
-            ledger.written(*sequence);
+            tracker.written(*sequence);
         }
         let mut indexes: Vec<usize> = given.into_iter().map(|(_, index)| index).collect();
         indexes.sort_unstable();
         let rejected: Vec<usize> =
             (0..records.len()).filter(|index| records[*index].end != End::Accepted).collect();
         prop_assert_eq!(indexes, rejected);
-        prop_assert_eq!((ledger.open_records(), ledger.open_bytes(), ledger.len()), (0, 0, 0));
+        prop_assert_eq!((tracker.open_records(), tracker.open_bytes(), tracker.len()), (0, 0, 0));
     }
 
     #[test]
@@ -126,23 +126,23 @@ proptest! {
         limit in 1_usize..6,
     ) {
         let offsets = offsets(&records);
-        let mut ledger = OffsetTracker::new(FloodLimit { records: limit, bytes: usize::MAX });
+        let mut tracker = OffsetTracker::new(FloodLimit { records: limit, bytes: usize::MAX });
         let sequences: Vec<u64> =
-            records.iter().zip(&offsets).map(|(record, offset)| ledger.charge(*offset, record.bytes, None)).collect();
+            records.iter().zip(&offsets).map(|(record, offset)| tracker.charge(*offset, record.bytes, None)).collect();
         let mut flood = None;
         let mut written = Vec::new();
         for index in order {
-            let ended = ledger.finish(sequences[index], verdict(records[index].end, index));
+            let ended = tracker.finish(sequences[index], finish(records[index].end, index));
             flood = flood.or(ended.flood);
             for (sequence, index) in ended.to_write {
-                ledger.written(sequence);
+                tracker.written(sequence);
                 written.push(index);
             }
         }
         prop_assert_eq!(flood.is_some(), longest_run(&records) >= limit);
         if let Some(flood) = flood {
-            prop_assert!(ledger.flush_run().is_empty());
-            prop_assert!(ledger.committable().is_none_or(|offset| offset <= flood.first_offset));
+            prop_assert!(tracker.flush_run().is_empty());
+            prop_assert!(tracker.committable().is_none_or(|offset| offset <= flood.first_offset));
             let run_written = written.iter().any(|index| {
                 records[*index].end == End::Rejected
                     && (flood.first_offset..=flood.last_offset).contains(&offsets[*index])
@@ -154,47 +154,47 @@ proptest! {
 
 #[test]
 fn a_run_of_few_but_large_rejections_is_a_flood_too() {
-    let mut ledger = OffsetTracker::new(FloodLimit { records: 200, bytes: 1_000 });
-    let first = ledger.charge(7, 600, None);
-    let second = ledger.charge(8, 600, None);
-    assert!(ledger.finish(first, Finish::Rejected(())).flood.is_none());
-    let flood = ledger.finish(second, Finish::Rejected(())).flood.expect("a flood");
+    let mut tracker = OffsetTracker::new(FloodLimit { records: 200, bytes: 1_000 });
+    let first = tracker.charge(7, 600, None);
+    let second = tracker.charge(8, 600, None);
+    assert!(tracker.finish(first, Finish::Rejected(())).flood.is_none());
+    let flood = tracker.finish(second, Finish::Rejected(())).flood.expect("a flood");
     assert_eq!((flood.first_offset, flood.last_offset, flood.records), (7, 8, 2));
 }
 
 #[test]
 fn after_a_run_was_flushed_at_the_end_of_the_partition_the_count_starts_anew() {
-    let mut ledger = OffsetTracker::new(FloodLimit { records: 2, bytes: usize::MAX });
-    let first = ledger.charge(0, 1, None);
-    ledger.finish(first, Finish::Rejected(()));
-    for (sequence, ()) in ledger.flush_run() {
-        ledger.written(sequence);
+    let mut tracker = OffsetTracker::new(FloodLimit { records: 2, bytes: usize::MAX });
+    let first = tracker.charge(0, 1, None);
+    tracker.finish(first, Finish::Rejected(()));
+    for (sequence, ()) in tracker.flush_run() {
+        tracker.written(sequence);
     }
-    let second = ledger.charge(1, 1, None);
-    assert!(ledger.finish(second, Finish::Rejected(())).flood.is_none());
-    assert_eq!(ledger.committable(), Some(1));
+    let second = tracker.charge(1, 1, None);
+    assert!(tracker.finish(second, Finish::Rejected(())).flood.is_none());
+    assert_eq!(tracker.committable(), Some(1));
 }
 
 #[test]
 fn finishing_a_record_twice_changes_nothing() {
-    let mut ledger = OffsetTracker::<()>::new(GENEROUS);
-    let first = ledger.charge(0, 10, None);
-    let _second = ledger.charge(1, 10, None);
-    ledger.finish(first, Finish::Accepted);
-    ledger.finish(first, Finish::Accepted);
-    assert_eq!((ledger.open_records(), ledger.open_bytes(), ledger.committable()), (1, 10, Some(1)));
+    let mut tracker = OffsetTracker::<()>::new(GENEROUS);
+    let first = tracker.charge(0, 10, None);
+    let _second = tracker.charge(1, 10, None);
+    tracker.finish(first, Finish::Accepted);
+    tracker.finish(first, Finish::Accepted);
+    assert_eq!((tracker.open_records(), tracker.open_bytes(), tracker.committable()), (1, 10, Some(1)));
 }
 
 #[test]
 fn the_oldest_record_is_the_first_that_is_not_finished() {
-    let mut ledger: OffsetTracker<()> = OffsetTracker::new(FloodLimit { records: 9, bytes: usize::MAX });
-    assert_eq!(ledger.oldest(), None);
-    let sequences: Vec<u64> = (0..3).map(|offset| ledger.charge(offset, 1, Some(100 - offset))).collect();
-    assert_eq!(ledger.oldest(), Some(100));
-    ledger.finish(sequences[1], Finish::Accepted);
-    assert_eq!(ledger.oldest(), Some(100));
-    ledger.finish(sequences[0], Finish::Accepted);
-    assert_eq!(ledger.oldest(), Some(98));
-    ledger.finish(sequences[2], Finish::Accepted);
-    assert_eq!(ledger.oldest(), None);
+    let mut tracker: OffsetTracker<()> = OffsetTracker::new(FloodLimit { records: 9, bytes: usize::MAX });
+    assert_eq!(tracker.oldest(), None);
+    let sequences: Vec<u64> = (0..3).map(|offset| tracker.charge(offset, 1, Some(100 - offset))).collect();
+    assert_eq!(tracker.oldest(), Some(100));
+    tracker.finish(sequences[1], Finish::Accepted);
+    assert_eq!(tracker.oldest(), Some(100));
+    tracker.finish(sequences[0], Finish::Accepted);
+    assert_eq!(tracker.oldest(), Some(98));
+    tracker.finish(sequences[2], Finish::Accepted);
+    assert_eq!(tracker.oldest(), None);
 }

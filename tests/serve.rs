@@ -21,13 +21,13 @@ async fn events_become_rows_and_records_as_the_contract_specifies() {
     let mut process = scene.serve();
     scene.settled().await;
     scene.assert_right().await;
-    let said = scene.kafka.read_all(&scene.changes).await;
-    assert_eq!(said.len(), 1);
-    let value = said[0].json();
+    let changes = scene.kafka.read_all(&scene.changes).await;
+    assert_eq!(changes.len(), 1);
+    let value = changes[0].json();
     let row = &table(scene.database.pool()).await["user-0"];
-    assert_eq!(said[0].header("traceparent"), Some(trace));
-    assert_eq!(said[0].header("ce_id"), value["eventId"].as_str());
-    assert_eq!(said[0].header("ce_type"), Some("user.segment.changed"));
+    assert_eq!(changes[0].header("traceparent"), Some(trace));
+    assert_eq!(changes[0].header("ce_id"), value["eventId"].as_str());
+    assert_eq!(changes[0].header("ce_type"), Some("user.segment.changed"));
     assert_eq!(value["source"], "segmenter");
     assert_eq!(value["causationId"], event["eventId"]);
     assert_eq!(value["correlationId"], event["correlationId"]);
@@ -62,7 +62,8 @@ async fn two_processes_fed_by_kafkajs_with_one_killed_under_way_leave_everything
     let started = Instant::now();
     let producing = kafkajs_produce(scene.kafka.brokers(), &lines);
     let killing = async {
-        eventually(DEADLINE, "some rows are there", || async { !table(scene.database.pool()).await.is_empty() }).await;
+        eventually(DEADLINE, "some rows are written", || async { !table(scene.database.pool()).await.is_empty() })
+            .await;
         doomed.kill();
     };
     tokio::join!(producing, killing);
@@ -79,15 +80,18 @@ async fn sigterm_drains_publishes_commits_leaves_the_group_and_exits_with_0() {
     scene.add_users(300).await;
     scene.produce(&history(300, 3_000, 3)).await;
     let mut first = scene.serve();
-    eventually(DEADLINE, "some rows are there", || async { !table(scene.database.pool()).await.is_empty() }).await;
+    eventually(DEADLINE, "some rows are written", || async { !table(scene.database.pool()).await.is_empty() }).await;
     first.terminate();
     assert_eq!(first.wait(DEADLINE).await.code(), Some(0));
     assert!(first.log().iter().any(|line| line.contains("left the group")), "{:#?}", first.log());
-    assert_eq!(scene.outbox().await, 0, "all that was written was published");
+    assert_eq!(scene.outbox().await, 0, "all committed changes are published");
     let started = Instant::now();
     let second = scene.serve();
     second.wait_for_log("partitions assigned").await;
-    assert!(started.elapsed() < Duration::from_secs(6), "nobody waits for the session of one who has left");
+    assert!(
+        started.elapsed() < Duration::from_secs(6),
+        "the group does not wait for the session timeout of a member that left"
+    );
     scene.settled().await;
     scene.assert_right().await;
 }
@@ -99,7 +103,7 @@ async fn a_missing_topic_makes_the_process_not_ready_and_is_read_once_it_exists(
     scene.updates = format!("{}-late", scene.updates);
     let process = scene.serve();
     let address = process.http_address().await;
-    eventually(DEADLINE, "the missing topic is named", || async {
+    eventually(DEADLINE, "readiness names the missing topic", || async {
         let response = http_get(address, "/health/ready").await;
         response.status == 503 && response.body.contains(&format!("topics do not exist: {}", scene.updates))
     })
@@ -111,7 +115,8 @@ async fn a_missing_topic_makes_the_process_not_ready_and_is_read_once_it_exists(
     scene.kafka.produce(&scene.updates, record("user-0", &update_event("user-0", 2, &mut numbers))).await;
     scene.settled().await;
     scene.assert_right().await;
-    eventually(DEADLINE, "it is ready", || async { http_get(address, "/health/ready").await.status == 200 }).await;
+    eventually(DEADLINE, "the process is ready", || async { http_get(address, "/health/ready").await.status == 200 })
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -121,7 +126,7 @@ async fn every_bad_record_ends_in_its_documented_outcome_and_the_next_good_one_i
     let good = |id: usize| record("user-0", &onboarding_event("user-0", id as u64, &mut Numbers(id as u64)));
     let mut expected = Vec::new();
     for (topic, kind) in [(&scene.onboarding, Kind::OnboardingCompleted), (&scene.updates, Kind::ProfileUpdated)] {
-        // The others cannot be published to a broker, which stamps every record.
+        // The other cases cannot be produced: the broker gives every record a timestamp.
         let is_producible = |case: &Case| case.kind == kind && case.timestamp.is_some_and(|timestamp| timestamp >= 0);
         let cases: Vec<Case> = decoding_corpus::corpus().into_iter().filter(is_producible).collect();
         let records = cases.iter().enumerate().flat_map(|(number, case)| {
@@ -152,17 +157,19 @@ async fn every_bad_record_ends_in_its_documented_outcome_and_the_next_good_one_i
     expected.sort();
     assert_eq!(reasons, expected);
     let original = scene.kafka.read_all(&scene.onboarding).await;
-    for letter in found.iter().filter(|letter| letter.header("__connect.errors.topic") == Some(&scene.onboarding)) {
-        let offset: i64 = letter.header("__connect.errors.offset").unwrap().parse().unwrap();
+    for dead_letter in
+        found.iter().filter(|dead_letter| dead_letter.header("__connect.errors.topic") == Some(&scene.onboarding))
+    {
+        let offset: i64 = dead_letter.header("__connect.errors.offset").unwrap().parse().unwrap();
         let source = original.iter().find(|record| record.offset == offset).unwrap();
-        let is_whole = letter.header("segmenter.sha256").is_none();
-        assert_eq!(letter.key, source.key);
-        assert_eq!(letter.header("segmenter.timestamp"), source.timestamp.map(|time| time.to_string()).as_deref());
+        let is_whole = dead_letter.header("segmenter.sha256").is_none();
+        assert_eq!(dead_letter.key, source.key);
+        assert_eq!(dead_letter.header("segmenter.timestamp"), source.timestamp.map(|time| time.to_string()).as_deref());
         if is_whole {
-            assert_eq!(letter.value, source.value);
+            assert_eq!(dead_letter.value, source.value);
         } else {
             let length = source.value.as_ref().unwrap().len().to_string();
-            assert_eq!(letter.header("segmenter.length"), Some(length.as_str()));
+            assert_eq!(dead_letter.header("segmenter.length"), Some(length.as_str()));
         }
     }
     assert!(table(scene.database.pool()).await.contains_key("user-0"));
@@ -188,7 +195,7 @@ async fn a_poison_flood_ends_with_exit_code_5_and_every_restart_stops_at_the_sam
     assert!(scene.dead_letters().await.is_empty());
     let _process = scene.serve();
     scene.settled().await;
-    assert_eq!(scene.dead_letters().await.len(), 40, "with a higher limit the run is written");
+    assert_eq!(scene.dead_letters().await.len(), 40, "with a higher limit the run is dead-lettered");
     scene.assert_right().await;
 }
 
@@ -211,11 +218,13 @@ async fn an_outage_of_the_database_dead_letters_nothing_and_is_waited_out() {
     scene.produce(&history(200, 1_000, 11)).await;
     let process = scene.serve();
     let address = process.http_address().await;
-    eventually(DEADLINE, "some rows are there", || async { !table(scene.database.pool()).await.is_empty() }).await;
+    eventually(DEADLINE, "some rows are written", || async { !table(scene.database.pool()).await.is_empty() }).await;
     server.stop_immediate();
     scene.produce(&history(200, 2_000, 12)).await;
-    eventually(DEADLINE, "the outage is seen", || async { http_get(address, "/health/ready").await.status == 503 })
-        .await;
+    eventually(DEADLINE, "readiness reports the outage", || async {
+        http_get(address, "/health/ready").await.status == 503
+    })
+    .await;
     assert_eq!(http_get(address, "/health/live").await.status, 200);
     server.start();
     scene.settled().await;
@@ -233,7 +242,8 @@ async fn a_schema_that_is_behind_is_refused_with_exit_code_3_unless_asked_to_mig
     assert!(process.log().join("\n").contains("segmenter migrate run"));
     let process = scene.serve_with(&[("SEGMENTER_DATABASE_MIGRATE", "true")]);
     let address = process.http_address().await;
-    eventually(DEADLINE, "it is ready", || async { http_get(address, "/health/ready").await.status == 200 }).await;
+    eventually(DEADLINE, "the process is ready", || async { http_get(address, "/health/ready").await.status == 200 })
+        .await;
     let metrics = http_get(address, "/metrics").await.body;
     let build = format!(
         "segmenter_build_info{{commit=\"{}\",version=\"{}\"}} 1",
@@ -262,7 +272,7 @@ async fn changes_are_published_in_avro_where_the_configuration_asks_for_it() {
     scene.kafka.produce(&scene.onboarding, record("user-0", &onboarding_event("user-0", 7, &mut Numbers(1)))).await;
     let _process = scene.serve_with(&[("SEGMENTER_TOPICS_SEGMENT_CHANGED_ENCODING", "avro")]);
     scene.settled().await;
-    let said = scene.kafka.read_all(&scene.changes).await;
-    assert_eq!(said[0].header("content-type"), Some("application/avro"));
-    assert_eq!(said[0].value.as_ref().unwrap()[..2], [0xC3, 0x01]);
+    let changes = scene.kafka.read_all(&scene.changes).await;
+    assert_eq!(changes[0].header("content-type"), Some("application/avro"));
+    assert_eq!(changes[0].value.as_ref().unwrap()[..2], [0xC3, 0x01]);
 }

@@ -13,7 +13,7 @@ fn serve(scene: &Scene, clock: &ShiftedClock, more: &[(&str, &str)]) -> Segmente
     scene.serve_with(&all)
 }
 
-/// Nobody took a lease for expired.
+/// No process took over a lease.
 fn assert_nothing_was_taken_over(process: &Segmenter) {
     assert!(!process.log().iter().any(|line| line.contains("took over outbox rows")), "{:#?}", process.log());
 }
@@ -29,7 +29,7 @@ async fn a_clock_that_jumps_an_hour_ahead_and_back_shows_in_nothing_that_is_writ
         let history = history(100, 300, 141 + round);
         let (before, after) = history.split_at(150);
         scene.produce(before).await;
-        // While it works on those.
+        // While it processes the first half.
         clock.shift(jump);
         scene.produce(after).await;
         scene.settled().await;
@@ -39,12 +39,12 @@ async fn a_clock_that_jumps_an_hour_ahead_and_back_shows_in_nothing_that_is_writ
     assert!(scene.dead_letters().await.is_empty());
     assert_nothing_was_taken_over(&process);
     let log = process.log();
-    let count = |what: &str| log.iter().filter(|line| line.contains(what)).count();
+    let count = |text: &str| log.iter().filter(|line| line.contains(text)).count();
     assert_eq!((count("partitions assigned"), count("partitions lost"), count("partitions revoked")), (1, 0, 0));
     let records = scene.kafka.read_all(&scene.changes).await;
     let times = || records.iter().filter_map(|record| record.timestamp);
     let span = times().max().unwrap() - times().min().unwrap();
-    assert!(span >= HOUR * 1000, "the clock did jump: what is published bears its time, and all within {span} ms");
+    assert!(span >= HOUR * 1000, "the clock jumped, but the records published span only {span} ms");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -59,12 +59,12 @@ async fn a_clock_that_jumps_neither_ends_nor_lengthens_a_publishers_lease() {
         scene.produce(&history(20, 60, 151)).await;
         publisher.wait_for_log("before-publish reached").await;
         clock.shift(jump);
-        // Would take the row over if its lease had run out.
+        // Takes the row over if its lease has expired.
         let other = scene.serve();
         other.wait_for_log("http listening").await;
         let within = "select count(*) from segmenter.outbox where leased_until \
                       not between clock_timestamp() and clock_timestamp() + interval '1 minute'";
-        eventually(crate::scene::DEADLINE, "everything is published, all of it under lease", || async {
+        eventually(crate::scene::DEADLINE, "everything is published, and every lease ends within a minute", || async {
             let outside: i64 = sqlx::query_scalar(within).fetch_one(scene.database.pool()).await.unwrap();
             assert_eq!(outside, 0, "a lease was moved by {jump} s");
             scene.outbox().await == 0

@@ -1,18 +1,18 @@
-//! Batches that are damaged in the broker's log, and names of headers that are no text.
+//! Batches that are damaged in the broker's log, and header names that are not UTF-8.
 
 use std::time::{Duration, Instant};
 
 use crate::scene::{DEADLINE, Numbers, Scene, history, onboarding_event, record};
 use crate::support::{Record, Segmenter, eventually, http_get, segmenter};
 
-/// How a gzip member begins.
+/// The magic bytes of a gzip member.
 const GZIP: [u8; 3] = [0x1f, 0x8b, 8];
-/// The length of its header.
+/// The length of a gzip header.
 const GZIP_HEADER: u64 = 10;
-/// The header of a last block that claims to hold 65,535 bytes as they are: more than come.
+/// The header of a stored block that claims more bytes (65,535) than follow.
 const ENDLESS: [u8; 5] = [1, 0xff, 0xff, 0, 0];
 
-/// What a pod may take for everything from the signal on, at most.
+/// A pod's grace period after SIGTERM.
 const GRACE_PERIOD: Duration = Duration::from_secs(45);
 
 /// Onboardings of twenty users for one partition.
@@ -27,7 +27,7 @@ fn onboardings(partition: i32, seed: u64) -> Vec<Record> {
 
 async fn is_named(process: &Segmenter, place: &str) {
     let address = process.http_address().await;
-    eventually(DEADLINE, "the partition is named", || async {
+    eventually(DEADLINE, "readiness names the partition", || async {
         let ready = http_get(address, "/health/ready").await;
         ready.status == 503 && ready.body.contains(place)
     })
@@ -51,7 +51,7 @@ async fn a_batch_that_cannot_be_decompressed_stops_its_partition_alone_is_counte
     scene
         .produce(&history(20, 100, 4).into_iter().filter(|(is_onboarding, ..)| !is_onboarding).collect::<Vec<_>>())
         .await;
-    eventually(DEADLINE, "the others are read to their ends", || async {
+    eventually(DEADLINE, "the other partitions are read to their end", || async {
         scene.kafka.committed(&scene.group, &scene.onboarding).await == [Some(40), Some(40)]
             && scene
                 .kafka
@@ -71,8 +71,10 @@ async fn a_batch_that_cannot_be_decompressed_stops_its_partition_alone_is_counte
     scene.kafka.overwrite_log(&scene.onboarding, 0, place, &GZIP);
     scene.settled().await;
     scene.assert_right().await;
-    eventually(DEADLINE, "it is ready again", || async { http_get(address, "/health/ready").await.status == 200 })
-        .await;
+    eventually(DEADLINE, "the process is ready again", || async {
+        http_get(address, "/health/ready").await.status == 200
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -84,7 +86,7 @@ async fn a_gzip_stream_that_ends_early_is_named_and_does_not_outlast_sigterm() {
     let place = scene.kafka.find_in_log(&scene.onboarding, 0, &GZIP) + GZIP_HEADER;
     let before = scene.kafka.overwrite_log(&scene.onboarding, 0, place, &ENDLESS);
     let mut process = scene.serve();
-    // A fetch that brings both batches is not handed over before the second one is decompressed.
+    // A fetch that returns both batches is delivered only once the second one is decompressed.
     let named = format!("{}[0] at offset ", scene.onboarding);
     is_named(&process, &named).await;
 

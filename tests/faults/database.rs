@@ -1,4 +1,4 @@
-//! The way to the database breaks.
+//! Connections to the database break.
 
 use crate::scene::DEADLINE;
 use crate::scene::{Scene, history};
@@ -16,7 +16,7 @@ async fn cut_at_the_commit(cut: Cut) {
     eventually(DEADLINE, "three connections are cut", || async { proxy.cuts_to_come() == 0 }).await;
     scene.produce(&history(30, 200, 32)).await;
     scene.read().await;
-    // What was committed without an answer is in the outbox, and its writer does not know.
+    // The outbox holds rows whose writer does not know that they are committed.
     scene.expire_leases().await;
     scene.settled().await;
     scene.assert_right().await;

@@ -1,4 +1,4 @@
-//! Bad records, and a dead-letter topic that does not take them.
+//! Rejected records, and a dead-letter topic that does not accept them.
 
 use sha2::{Digest, Sha256};
 
@@ -10,14 +10,14 @@ fn good(user: &str, id: u64) -> Record {
     record(user, &onboarding_event(user, id, &mut Numbers(id)))
 }
 
-/// Malformed, of that length, and nothing that compression makes shorter than half of it.
+/// Malformed, of this length, and incompressible to less than half of it.
 fn malformed(length: usize, seed: u64) -> Vec<u8> {
     let mut numbers = Numbers(seed);
     (0..length).map(|_| b'a' + u8::try_from(numbers.below(26)).unwrap()).collect()
 }
 
-fn reasons(letters: &[OwnedRecord], reason: &str) -> usize {
-    letters.iter().filter(|letter| letter.header("segmenter.reason") == Some(reason)).count()
+fn reasons(dead_letters: &[OwnedRecord], reason: &str) -> usize {
+    dead_letters.iter().filter(|dead_letter| dead_letter.header("segmenter.reason") == Some(reason)).count()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -33,8 +33,8 @@ async fn a_trickle_of_bad_records_and_a_thousand_unknown_users_do_not_stop_it() 
     let mut process = scene.serve_with(&[("SEGMENTER_LIMITS_MAX_CONSECUTIVE_REJECTIONS", "30")]);
     scene.settled().await;
     assert!(process.is_running());
-    let letters = scene.dead_letters().await;
-    assert_eq!((reasons(&letters, "malformed"), reasons(&letters, "unknown_user")), (4 * 29, 1_000));
+    let dead_letters = scene.dead_letters().await;
+    assert_eq!((reasons(&dead_letters, "malformed"), reasons(&dead_letters, "unknown_user")), (4 * 29, 1_000));
     assert_eq!(table(scene.database.pool()).await.len(), 1);
 }
 
@@ -49,9 +49,9 @@ async fn one_unknown_user_among_a_thousand_is_the_only_dead_letter() {
     let _process = scene.serve();
     scene.settled().await;
     assert_eq!(table(scene.database.pool()).await.len(), 999);
-    let letters = scene.dead_letters().await;
-    assert_eq!((letters.len(), reasons(&letters, "unknown_user")), (1, 1));
-    assert_eq!(letters[0].header("__connect.errors.offset"), Some(places[500].1.to_string().as_str()));
+    let dead_letters = scene.dead_letters().await;
+    assert_eq!((dead_letters.len(), reasons(&dead_letters, "unknown_user")), (1, 1));
+    assert_eq!(dead_letters[0].header("__connect.errors.offset"), Some(places[500].1.to_string().as_str()));
     scene.assert_changes_form_chains().await;
 }
 
@@ -66,12 +66,12 @@ async fn nothing_is_committed_past_a_dead_letter_that_cannot_be_written_and_all_
     scene.produce(&history(50, 100, 72)).await;
     let process = scene.serve();
     let address = process.http_address().await;
-    eventually(DEADLINE, "the missing topic is named", || async {
+    eventually(DEADLINE, "readiness names the missing topic", || async {
         let ready = http_get(address, "/health/ready").await;
         ready.status == 503 && ready.body.contains(&scene.dead)
     })
     .await;
-    eventually(DEADLINE, "what lies before is committed", || async {
+    eventually(DEADLINE, "the records before it are committed", || async {
         scene.kafka.committed(&scene.group, &scene.onboarding).await == [Some(first_bad)]
     })
     .await;
@@ -93,18 +93,19 @@ async fn only_a_value_too_large_for_the_dead_letter_topic_is_truncated_and_carri
     scene.kafka.produce_all(&scene.onboarding, records.collect::<Vec<_>>()).await;
     let _process = scene.serve();
     scene.settled().await;
-    let mut letters = scene.dead_letters().await;
-    letters.sort_by_key(|letter| letter.header("__connect.errors.offset").unwrap().parse::<i64>().unwrap());
-    assert_eq!(letters.len(), values.len());
-    let large = letters.remove(10);
+    let mut dead_letters = scene.dead_letters().await;
+    dead_letters
+        .sort_by_key(|dead_letter| dead_letter.header("__connect.errors.offset").unwrap().parse::<i64>().unwrap());
+    assert_eq!(dead_letters.len(), values.len());
+    let large = dead_letters.remove(10);
     let original = values.remove(10);
     let hash: String = Sha256::digest(&original).iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(large.header("segmenter.length"), Some("100000"));
     assert_eq!(large.header("segmenter.sha256"), Some(hash.as_str()));
     let kept = large.value.unwrap();
     assert!(!kept.is_empty() && original.starts_with(&kept));
-    for (letter, value) in letters.iter().zip(&values) {
-        assert_eq!(letter.header("segmenter.sha256"), None, "what fits is not cut for its neighbours' sake");
-        assert_eq!(letter.value.as_ref(), Some(value));
+    for (dead_letter, value) in dead_letters.iter().zip(&values) {
+        assert_eq!(dead_letter.header("segmenter.sha256"), None, "a value that fits is not truncated");
+        assert_eq!(dead_letter.value.as_ref(), Some(value));
     }
 }

@@ -1,4 +1,4 @@
-//! Users who go: by a tombstone in a topic, or from the platform.
+//! Erased and deleted users: by a tombstone in a topic, or on the platform.
 
 use serde_json::Value;
 
@@ -20,7 +20,7 @@ fn onboarding(user: &str, id: u64, time: &str) -> Record {
     record(user, &at(onboarding_event(user, id, &mut Numbers(id)), time))
 }
 
-async fn said_of(scene: &Scene, user: &str) -> Vec<OwnedRecord> {
+async fn records_of(scene: &Scene, user: &str) -> Vec<OwnedRecord> {
     let all = scene.kafka.read_all(&scene.changes).await;
     all.into_iter().filter(|record| record.key_text() == user).collect()
 }
@@ -36,7 +36,7 @@ async fn a_user_deleted_on_the_platform_loses_row_and_state_gets_a_tombstone_and
     scene.settled().await;
     scene.database.run("delete from users where id = 'user-0'").await;
     eventually(DEADLINE, "the tombstone", || async {
-        said_of(&scene, "user-0").await.last().is_some_and(|last| last.value.is_none())
+        records_of(&scene, "user-0").await.last().is_some_and(|last| last.value.is_none())
     })
     .await;
     scene.settled().await;
@@ -46,7 +46,7 @@ async fn a_user_deleted_on_the_platform_loses_row_and_state_gets_a_tombstone_and
         .unwrap();
     assert_eq!(states, ["user-1"]);
     assert_eq!(table(scene.database.pool()).await.into_keys().collect::<Vec<_>>(), ["user-1"]);
-    assert_eq!(said_of(&scene, "user-0").await.len(), 2);
+    assert_eq!(records_of(&scene, "user-0").await.len(), 2);
 
     scene.database.add_users(["user-0"]).await;
     scene.kafka.produce(&scene.onboarding, onboarding("user-0", 2, "2026-03-01T12:00:00Z")).await;
@@ -97,6 +97,6 @@ async fn a_tombstone_erases_what_is_older_in_whatever_order_it_comes() {
     scene.settled().await;
     scene.assert_right().await;
     let present = table(scene.database.pool()).await;
-    assert_eq!(present.len(), orders.len(), "all who onboarded anew, and nobody else");
+    assert_eq!(present.len(), orders.len(), "exactly the users who onboarded again after the erasure");
     assert!(scene.dead_letters().await.is_empty());
 }

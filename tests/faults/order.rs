@@ -1,4 +1,4 @@
-//! Order does not show: the same events in random orders, with duplicates, leave the same table.
+//! Convergence: the same events in random orders, with duplicates, leave the same table.
 
 use segmenter::codec::Decoded;
 use segmenter::domain::event::{Event, Kind};
@@ -45,11 +45,11 @@ fn ten_thousand_events_in_twenty_orders_merge_to_the_same_rows() {
     let mut numbers = Numbers(92);
     for _ in 0..20 {
         shuffle(&mut events, &mut numbers);
-        assert!(oracle(&events) == expected, "an order shows");
+        assert!(oracle(&events) == expected, "the result depends on the order");
     }
 }
 
-/// The table after these events in batches of random sizes.
+/// The table after folding these events in batches of random sizes.
 async fn table_after(events: &[Event], numbers: &mut Numbers) -> std::collections::BTreeMap<String, ExpectedRow> {
     let database = migrated_database().await;
     let names: Vec<String> = (0..USERS).map(|number| format!("user-{number}")).collect();
@@ -72,7 +72,7 @@ async fn thousands_of_events_in_many_orders_and_batches_leave_the_same_table() {
     assert!(!first.is_empty());
     for _ in 1..rounds(5, 20) {
         shuffle(&mut events, &mut numbers);
-        assert!(table_after(&events, &mut numbers).await == first, "an order or a batch shows");
+        assert!(table_after(&events, &mut numbers).await == first, "the result depends on order or batches");
     }
 }
 

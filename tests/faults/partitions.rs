@@ -1,4 +1,4 @@
-//! Partitions that are added, and records that are gone before they were read.
+//! Partitions that are added, and records that are deleted before they are read.
 
 use crate::scene::{DEADLINE, Scene, history, record};
 use crate::support::{Segmenter, eventually, http_get};
@@ -47,17 +47,17 @@ async fn a_committed_offset_out_of_range_stops_the_process_with_exit_code_3_unle
     assert!(refusing.log().iter().any(|line| line.contains(&message)), "{:#?}", refusing.log());
     assert_eq!(scene.kafka.committed(&scene.group, &scene.onboarding).await, [Some(committed)]);
 
-    let going_on = scene.serve_with(&[("SEGMENTER_KAFKA_OUT_OF_RANGE", "earliest")]);
+    let continuing = scene.serve_with(&[("SEGMENTER_KAFKA_OUT_OF_RANGE", "earliest")]);
     scene.settled().await;
-    let metrics = http_get(going_on.http_address().await, "/metrics").await.body;
+    let metrics = http_get(continuing.http_address().await, "/metrics").await.body;
     assert!(metrics.contains("segmenter_offset_out_of_range_total{policy=\"earliest\"} 1"), "{metrics}");
-    assert!(going_on.log().iter().any(|line| line.contains("10 records were deleted before they were read")));
+    assert!(continuing.log().iter().any(|line| line.contains("10 records were deleted before they were read")));
     let left = scene.accepted().await;
     assert_table_equals_oracle(scene.database.pool(), read.iter().chain(&left)).await;
     scene.assert_changes_form_chains().await;
 }
 
-/// Deletes records that the process has not read: while its writes wait for a lock it is paused, and fetches nothing.
+/// Deletes records that the process has not read: while its writes wait for a lock, its intake is paused and fetches nothing.
 async fn delete_unread_records_under(process: &Segmenter, scene: &Scene) {
     let mut lock = scene.database.pool().begin().await.unwrap();
     sqlx::query("lock table segmenter.profile_states in exclusive mode").execute(&mut *lock).await.unwrap();
@@ -69,7 +69,7 @@ async fn delete_unread_records_under(process: &Segmenter, scene: &Scene) {
     lock.rollback().await.unwrap();
 }
 
-/// Few records in flight, so that a process is soon paused.
+/// A small in-flight budget, so that the intake soon pauses.
 const FEW: [(&str, &str); 2] = [("SEGMENTER_IN_FLIGHT_MAX_RECORDS", "100"), ("SEGMENTER_BATCH_MAX_RECORDS", "100")];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -88,7 +88,7 @@ async fn records_deleted_under_a_running_process_stop_it_with_exit_code_3() {
 async fn records_deleted_before_the_first_commit_stop_the_process_with_exit_code_3() {
     let scene = Scene::new(1).await;
     scene.add_users(20).await;
-    // Nothing of the partition can be committed while the dead letter of its first record cannot be written.
+    // No offset of the partition is committable while the dead letter of its first record cannot be written.
     let mut scene = scene;
     scene.dead = format!("{}-never", scene.dead);
     scene.kafka.produce(&scene.onboarding, crate::support::Record::new("user-0", "{")).await;

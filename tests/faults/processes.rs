@@ -1,4 +1,4 @@
-//! Several processes: frozen ones that wake, ones at work on the same users, ones that come and go.
+//! Several processes: zombies that wake, concurrent folds of the same users, processes that start and stop.
 
 use crate::faults::{failpoint, rounds};
 use crate::scene::{DEADLINE, Scene, history};
@@ -11,7 +11,7 @@ async fn committed(scene: &Scene) -> Vec<i64> {
     offsets.into_iter().map(|offset| offset.unwrap_or(0)).collect()
 }
 
-/// The zombie wakes after everything newer was done, works for a while among the others and ends as asked.
+/// The zombie wakes after all newer records are processed, runs for a while beside the others and ends on SIGTERM.
 async fn assert_the_zombie_harms_nothing(scene: &Scene, mut zombie: Segmenter) {
     scene.read().await;
     scene.expire_leases().await;
@@ -32,11 +32,11 @@ async fn assert_the_zombie_harms_nothing(scene: &Scene, mut zombie: Segmenter) {
 async fn a_process_that_wakes_after_its_session_overwrites_nothing() {
     let scene = Scene::new(2).await;
     scene.add_users(100).await;
-    // It may be frozen within a transaction; the database gives its locks to others after this time.
+    // It may be frozen within a transaction; the database releases its locks after this time.
     let zombie = scene.serve_with(&[("SEGMENTER_DATABASE_STATEMENT_TIMEOUT", "3s")]);
     zombie.wait_for_log("partitions assigned").await;
     scene.produce(&history(100, 1_000, 41)).await;
-    eventually(DEADLINE, "some rows are there", || async { !table(scene.database.pool()).await.is_empty() }).await;
+    eventually(DEADLINE, "some rows are written", || async { !table(scene.database.pool()).await.is_empty() }).await;
     zombie.pause();
     let _survivor = scene.serve();
     scene.produce(&history(100, 1_000, 42)).await;
@@ -73,7 +73,7 @@ async fn two_processes_at_full_speed_on_the_same_users_lose_nothing() {
     for process in &processes {
         let metrics = http_get(process.http_address().await, "/metrics").await.body;
         let batches = metrics.lines().find_map(|line| line.strip_prefix("segmenter_batch_records_count ")).unwrap();
-        assert!(batches.parse::<u64>().unwrap() > 0, "both had work");
+        assert!(batches.parse::<u64>().unwrap() > 0, "both had records to process");
     }
     assert!(scene.dead_letters().await.is_empty());
 }

@@ -1,4 +1,4 @@
-//! Publishers that are late: the newest revision is the last record of its user, whoever speaks when.
+//! Late publishers: the last record of a user is the newest revision, whichever process publishes last.
 
 use serde_json::Value;
 
@@ -7,7 +7,7 @@ use crate::scene::{DEADLINE, Numbers, Scene, history, onboarding_event, record};
 use crate::support::{Segmenter, eventually};
 use crate::world::table;
 
-/// An onboarding at that second, of a group and a budget so that each gives another ranking.
+/// An onboarding at this second; different groups and budgets give different rankings.
 fn onboarding_at(second: u64, group: &str, budget: u64) -> Value {
     let mut event = onboarding_event("user-0", second, &mut Numbers(second));
     event["payload"]["completedAt"] = format!("2026-03-01T11:00:{second:02}.000Z").into();
@@ -26,7 +26,7 @@ async fn revisions(scene: &Scene) -> Vec<i64> {
     records.iter().map(|record| record.header("segmenter.revision").unwrap().parse().unwrap()).collect()
 }
 
-/// A process that has committed an older change and is frozen before it says it, and the failpoints it goes on with.
+/// A process that is frozen after committing an older change and before publishing it; `then` are its further failpoints.
 async fn frozen_before_publishing(scene: &Scene, then: &str) -> Segmenter {
     let failpoints = format!("{};{then}", failpoint("before-publish", "1*sleep(3000)"));
     let late = scene.serve_with(&[("FAILPOINTS", &failpoints)]);
@@ -48,11 +48,11 @@ async fn a_publisher_that_wakes_after_its_lease_publishes_the_newer_change_again
     produce(&scene, &onboarding_at(2, "FAMILY", 400)).await;
     scene.settled().await;
     late.resume();
-    eventually(DEADLINE, "the late one has spoken", || async { revisions(&scene).await.len() >= 4 }).await;
+    eventually(DEADLINE, "the late process has published", || async { revisions(&scene).await.len() >= 4 }).await;
     scene.settled().await;
-    let said = revisions(&scene).await;
-    assert!(said.len() == 4 && said[0] < said[1], "{said:?}");
-    assert_eq!(said[..2], said[2..], "the older one is published late, and the newer one again");
+    let published = revisions(&scene).await;
+    assert!(published.len() == 4 && published[0] < published[1], "{published:?}");
+    assert_eq!(published[..2], published[2..], "the older change is published late, then the newer one again");
     scene.assert_right().await;
 }
 
@@ -64,13 +64,13 @@ async fn a_kill_after_a_newer_change_was_published_again_and_before_the_outbox_r
     let _prompt = scene.serve();
     produce(&scene, &onboarding_at(2, "FAMILY", 400)).await;
     scene.read().await;
-    eventually(DEADLINE, "the newer one is published", || async { scene.outbox().await == 1 }).await;
+    eventually(DEADLINE, "the newer change is published", || async { scene.outbox().await == 1 }).await;
     late.resume();
     late.wait_for_log("before-outbox-delete reached").await;
     late.kill();
     late.wait(DEADLINE).await;
-    let said = revisions(&scene).await;
-    assert!(said.len() == 3 && said[1] < said[0] && said[2] == said[0], "{said:?}");
+    let published = revisions(&scene).await;
+    assert!(published.len() == 3 && published[1] < published[0] && published[2] == published[0], "{published:?}");
     scene.expire_leases().await;
     scene.settled().await;
     scene.assert_right().await;
@@ -83,11 +83,11 @@ async fn two_processes_publish_the_outbox_rows_of_a_dead_one() {
     scene.produce(&history(100, 600, 61)).await;
     let mut dead = scene.serve_with(&[("FAILPOINTS", &failpoint("before-publish", "pause"))]);
     dead.wait_for_log("before-publish reached").await;
-    eventually(DEADLINE, "several rows are left", || async { scene.outbox().await >= 2 }).await;
+    eventually(DEADLINE, "several rows are in the outbox", || async { scene.outbox().await >= 2 }).await;
     dead.kill();
     dead.wait(DEADLINE).await;
     assert!(!table(scene.database.pool()).await.is_empty());
-    let _heirs = [scene.serve(), scene.serve()];
+    let _survivors = [scene.serve(), scene.serve()];
     scene.expire_leases().await;
     scene.settled().await;
     scene.assert_right().await;

@@ -8,7 +8,7 @@ use crate::scene::{DEADLINE, Scene, history, record};
 use crate::support::{Segmenter, http_get};
 use crate::world::assert_table_equals_oracle;
 
-/// A scene of which all is read, and what was read.
+/// A scene whose records are all read, and the accepted events.
 async fn read_scene(more: &[(&str, &str)]) -> (Scene, Segmenter, Vec<Event>) {
     let scene = Scene::new(1).await;
     scene.add_users(20).await;
@@ -25,14 +25,14 @@ async fn recreate(scene: &Scene) {
     scene.kafka.create_topic_named(&scene.onboarding, 1, &[("retention.ms", "-1")]).await;
 }
 
-/// Fills it beyond where the old one ended.
+/// Fills the new topic beyond the end of the old one.
 async fn grow(scene: &Scene) {
     let newer: Vec<_> = history(20, 200, 90).into_iter().filter(|(is_onboarding, ..)| *is_onboarding).collect();
     let records = newer.iter().map(|(_, user, event)| record(user, event));
     scene.kafka.produce_by_new_client(&scene.onboarding, records).await;
 }
 
-/// All of the old topic and all of the new one shows.
+/// The table contains all events of the old and of the new topic.
 async fn assert_all_was_read(scene: &Scene, read: &[Event]) {
     scene.settled().await;
     let left = scene.accepted().await;
@@ -48,10 +48,10 @@ async fn assert_moved(process: &Segmenter) {
 
 const ANEW: &str = "the topic was deleted and created anew";
 const EARLIEST: (&str, &str) = ("SEGMENTER_KAFKA_OUT_OF_RANGE", "earliest");
-/// It keeps its partitions while it is frozen.
+/// Keeps the partitions assigned to a frozen process.
 const LONG_SESSION: (&str, &str) = ("SEGMENTER_KAFKA_SESSION_TIMEOUT", "45s");
 
-/// The group's committed offset of onboardings, with the metadata it was committed with.
+/// The group's committed offset of the onboarding topic, with its metadata.
 fn committed(scene: &Scene) -> (BaseConsumer, TopicPartitionList) {
     let client: BaseConsumer = scene.kafka.client().set("group.id", &scene.group).create().unwrap();
     let mut wanted = TopicPartitionList::new();
@@ -68,23 +68,23 @@ async fn an_offset_of_a_deleted_topic_is_detected_even_where_its_successor_has_g
     let (client, old) = tokio::task::block_in_place(|| committed(&scene));
     recreate(&scene).await;
     grow(&scene).await;
-    // As a process does that had not noticed, or as brokers have it that do not forget the offsets with the topic.
+    // As a process that has not noticed commits it, or as brokers keep it that do not delete offsets with the topic.
     tokio::task::block_in_place(|| client.commit(&old, CommitMode::Sync)).unwrap();
 
     let mut refusing = scene.serve();
     assert_eq!(refusing.wait(DEADLINE).await.code(), Some(3));
     assert!(refusing.log().iter().any(|line| line.contains(ANEW)), "{:#?}", refusing.log());
 
-    let mut going_on = scene.serve_with(&[EARLIEST]);
-    assert_moved(&going_on).await;
+    let mut continuing = scene.serve_with(&[EARLIEST]);
+    assert_moved(&continuing).await;
     assert_all_was_read(&scene, &read).await;
-    going_on.terminate();
-    going_on.wait(DEADLINE).await;
+    continuing.terminate();
+    continuing.wait(DEADLINE).await;
 
     let after = scene.serve();
     scene.produce(&history(20, 60, 91)).await;
     assert_all_was_read(&scene, &read).await;
-    assert!(!after.log().iter().any(|line| line.contains(ANEW)), "it was committed under the new id");
+    assert!(!after.log().iter().any(|line| line.contains(ANEW)), "the offset was committed with the new id");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -142,7 +142,7 @@ async fn a_topic_deleted_and_created_anew_is_read_from_its_beginning() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_topic_recreated_under_a_running_process_is_read_from_its_beginning_once_it_has_seen_the_gap() {
+async fn a_topic_recreated_under_a_running_process_is_read_from_its_beginning_once_the_gap_is_seen() {
     let (scene, mut process, read) = read_scene(&[EARLIEST]).await;
     recreate(&scene).await;
     process.wait_for_log("Offset out of range").await;

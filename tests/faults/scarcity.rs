@@ -1,4 +1,4 @@
-//! A database that is slow, away for long, or has no space left.
+//! A database that is slow, unavailable for long, or out of disk space.
 
 use std::path::Path;
 use std::process::Command;
@@ -8,7 +8,7 @@ use crate::scene::{DEADLINE, Scene, history};
 use crate::support::{Postgres, Proxy, Segmenter, eventually, http_get};
 use crate::world::migrate;
 
-/// The most memory that the process has had, in MiB.
+/// The peak memory of the process, in MiB.
 fn peak_memory(process: &Segmenter) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", process.pid())).unwrap();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
@@ -23,8 +23,8 @@ async fn scene_on(postgres: &Postgres) -> Scene {
     scene
 }
 
-/// More records than may be in flight, over a database that is this far away; gives the process and the scene.
-async fn assert_memory_is_bounded_behind(latency: Duration, events: u64) -> (Segmenter, Scene) {
+/// Processes more records than may be in flight against a database with this latency; returns the process and the scene.
+async fn assert_memory_is_bounded_at(latency: Duration, events: u64) -> (Segmenter, Scene) {
     let scene = Scene::new(1).await;
     scene.add_users(200).await;
     let proxy = Proxy::to(scene.database.url());
@@ -39,24 +39,24 @@ async fn assert_memory_is_bounded_behind(latency: Duration, events: u64) -> (Seg
     scene.settled().await;
     scene.assert_right().await;
     assert!(scene.dead_letters().await.is_empty());
-    assert!(peak_memory(&process) < 128, "{} MiB behind {latency:?}", peak_memory(&process));
+    assert!(peak_memory(&process) < 128, "{} MiB at {latency:?}", peak_memory(&process));
     (process, scene)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_at_500_ms_latency_slows_intake_and_memory_stays_bounded() {
-    let (process, _scene) = assert_memory_is_bounded_behind(Duration::from_millis(500), 700).await;
+    let (process, _scene) = assert_memory_is_bounded_at(Duration::from_millis(500), 700).await;
     assert!(process.log().iter().any(|line| line.contains("intake paused")));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_at_100_ms_latency_loses_nothing_and_memory_stays_bounded() {
-    assert_memory_is_bounded_behind(Duration::from_millis(100), 2_000).await;
+    assert_memory_is_bounded_at(Duration::from_millis(100), 2_000).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_at_5_ms_latency_loses_nothing_and_memory_stays_bounded() {
-    assert_memory_is_bounded_behind(Duration::from_millis(5), 5_000).await;
+    assert_memory_is_bounded_at(Duration::from_millis(5), 5_000).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -72,21 +72,22 @@ async fn an_outage_longer_than_the_max_poll_interval_does_not_cost_the_member_it
     ]);
     process.wait_for_log("partitions assigned").await;
     tokio::task::block_in_place(|| postgres.stop_immediate());
-    let away = Instant::now();
+    let stopped = Instant::now();
     scene.produce(&history(100, 400, 121)).await;
     process.wait_for_log("intake paused").await;
-    eventually(DEADLINE, "the time between polls is over", || async { away.elapsed() > Duration::from_secs(12) }).await;
+    eventually(DEADLINE, "the max poll interval is over", || async { stopped.elapsed() > Duration::from_secs(12) })
+        .await;
     assert_eq!(http_get(process.http_address().await, "/health/live").await.status, 200);
     tokio::task::block_in_place(|| postgres.start());
     scene.settled().await;
     scene.assert_right().await;
     assert!(scene.dead_letters().await.is_empty());
     let log = process.log();
-    let count = |what: &str| log.iter().filter(|line| line.contains(what)).count();
+    let count = |text: &str| log.iter().filter(|line| line.contains(text)).count();
     assert_eq!((count("partitions assigned"), count("partitions lost"), count("partitions revoked")), (1, 0, 0));
 }
 
-/// A small file system in memory. Mounting it takes the rights of root.
+/// A small file system in memory. Mounting it needs root.
 struct SmallDisk {
     folder: tempfile::TempDir,
 }
@@ -95,7 +96,7 @@ impl SmallDisk {
     fn new(megabytes: u32) -> Self {
         let folder = tempfile::tempdir().unwrap();
         run("mount", &["-t", "tmpfs", "-o", &format!("size={megabytes}m,mode=0777"), "tmpfs", text(folder.path())]);
-        // The server, which runs as another user, has to come this far.
+        // The server runs as another user and needs access to the folder.
         run("chmod", &["a+rx", text(folder.path())]);
         let disk = Self { folder };
         run("mkdir", &["-m", "700", text(&disk.tablespace())]);
@@ -120,7 +121,7 @@ fn text(path: &Path) -> &str {
 
 fn run(program: &str, arguments: &[&str]) {
     let status = Command::new(program).args(arguments).status().unwrap();
-    assert!(status.success(), "{program} {arguments:?} failed; it needs the rights of root");
+    assert!(status.success(), "{program} {arguments:?} failed; it needs root");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,5 @@
-//! A random schedule of faults under load. Short in the usual run; `make soak` makes it an hour. `SOAK_SEED` repeats a
-//! schedule that `SOAK_SECONDS` bounds.
+//! A random schedule of faults under load. Short in the usual run; `make soak` runs it for an hour. `SOAK_SEED` repeats a
+//! schedule, `SOAK_SECONDS` sets its length.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -17,7 +17,7 @@ fn number_from(variable: &str) -> Option<u64> {
     std::env::var(variable).ok().map(|text| text.parse().expect("a number"))
 }
 
-/// What the schedule acts on.
+/// The processes and servers that the schedule acts on.
 struct Stage {
     scene: Scene,
     postgres: Postgres,
@@ -41,7 +41,7 @@ impl Stage {
         self.processes.push(process);
     }
 
-    /// Replaces processes that have ended by themselves, as a supervisor would.
+    /// Replaces processes that have ended, as a supervisor does.
     async fn replace_the_ended(&mut self) {
         for at in (0..self.processes.len()).rev() {
             if !self.processes[at].is_running() {
@@ -68,7 +68,7 @@ impl Stage {
                 let at = self.random(PROCESSES);
                 let mut leaver = self.processes.remove(at);
                 leaver.terminate();
-                // A frozen process hears of it when it wakes.
+                // A frozen process receives SIGTERM when it wakes.
                 leaver.resume();
                 leaver.wait(DEADLINE).await;
                 "SIGTERM"
@@ -120,7 +120,7 @@ async fn a_random_schedule_of_faults_leaves_everything_right() {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let seed = number_from("SOAK_SEED").unwrap_or(now.as_secs());
     println!("SOAK_SEED={seed}");
-    // Kept for the rest of the run, for a scene's broker outlives every test.
+    // Leaked, because a scene's broker outlives every test.
     let kafka: &'static Kafka = Box::leak(Box::new(Kafka::dedicated().await));
     let postgres = Postgres::dedicated().await;
     let mut scene = Scene::on(kafka, 4).await;

@@ -77,7 +77,7 @@ async fn fails(scene: &Scene, environment: &Environment) -> Finished {
     finished
 }
 
-fn last_words(finished: &Finished) -> &str {
+fn last_line(finished: &Finished) -> &str {
     finished.log.lines().rfind(|line| line.contains("segmenter ends")).unwrap_or_else(|| panic!("{}", finished.log))
 }
 
@@ -110,8 +110,8 @@ async fn a_certificate_of_another_authority_ends_the_process_with_what_is_wrong(
     environment[2].1 = certificates().foreign.ca.display().to_string();
     let door = Door::to(&secured_kafka().brokers(Listener::SaslSsl)).await;
     let finished = is_refused(&scene, &door, environment).await;
-    for said in ["is for this name; its authority", "certificate verify failed", "ssl.ca.location"] {
-        assert!(last_words(&finished).contains(said), "{}", finished.log);
+    for expected in ["is for this name; its authority", "certificate verify failed", "ssl.ca.location"] {
+        assert!(last_line(&finished).contains(expected), "{}", finished.log);
     }
 }
 
@@ -125,8 +125,8 @@ async fn a_certificate_for_another_name_ends_the_process_with_both_names() {
         ("KAFKA_SSL_CA", certificates().ours.ca.display().to_string()),
     ];
     let finished = is_refused(&scene, &door, environment).await;
-    for said in [format!("{} is for another name", door.address()), "broker.example".to_owned()] {
-        assert!(last_words(&finished).contains(&said), "{}", finished.log);
+    for expected in [format!("{} is for another name", door.address()), "broker.example".to_owned()] {
+        assert!(last_line(&finished).contains(&expected), "{}", finished.log);
     }
 }
 
@@ -137,7 +137,7 @@ async fn the_doctor_names_what_is_wrong_with_a_certificate() {
         (&certificates().foreign.server, "is for this name; its authority is not trusted"),
         (&certificates().ours.elsewhere, "is for another name"),
     ];
-    for (certificate, said) in cases {
+    for (certificate, expected) in cases {
         let door = Door::with_certificate(scene.kafka.brokers(), certificate).await;
         let mut more = tls();
         more[0].1 = door.address();
@@ -146,7 +146,7 @@ async fn the_doctor_names_what_is_wrong_with_a_certificate() {
         let finished = segmenter(&["doctor"], &environment).finish(DEADLINE).await;
         assert_eq!(finished.code, Some(4), "{}", finished.stdout);
         let words: Vec<&str> = finished.stdout.split_whitespace().collect();
-        assert!(words.join(" ").contains(said), "{}", finished.stdout);
+        assert!(words.join(" ").contains(expected), "{}", finished.stdout);
         assert!(door.knocks() <= 2 * KNOCKS, "{} knocks", door.knocks());
     }
 }
@@ -157,7 +157,7 @@ async fn a_wrong_password_ends_the_process_with_what_is_wrong() {
     for mechanism in ["SCRAM-SHA-512", "PLAIN"] {
         let door = Door::to(&secured_kafka().brokers(Listener::SaslSsl)).await;
         let finished = is_refused(&scene, &door, sasl(mechanism, "segmenter", "wrong-password")).await;
-        assert!(last_words(&finished).contains("Authentication failed"), "{}", finished.log);
+        assert!(last_line(&finished).contains("Authentication failed"), "{}", finished.log);
     }
 }
 
@@ -173,10 +173,10 @@ async fn a_right_that_is_missing_ends_the_process_with_the_name_of_the_topic_or_
         ("without-changes", &scene.changes, "not allowed to"),
         ("without-dead", &scene.dead, "not allowed to"),
     ];
-    for (user, named, said) in cases {
+    for (user, named, expected) in cases {
         let finished = fails(&scene, &sasl("SCRAM-SHA-256", user, SecuredKafka::PASSWORD)).await;
         assert!(
-            last_words(&finished).contains(said) && last_words(&finished).contains(named),
+            last_line(&finished).contains(expected) && last_line(&finished).contains(named),
             "{user}: {}",
             finished.log
         );

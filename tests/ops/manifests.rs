@@ -33,8 +33,8 @@ fn every_overlay_is_valid_for_the_oldest_and_the_newest_kubernetes() {
         assert!(own.len() >= 7, "{overlay} has only {}", own.len());
         for version in KUBERNETES {
             let judged = judged(&own, version);
-            let said = String::from_utf8_lossy(&judged.stdout) + String::from_utf8_lossy(&judged.stderr);
-            assert!(judged.status.success() && !said.contains("WARN"), "{overlay}, {version}: {said}");
+            let output = String::from_utf8_lossy(&judged.stdout) + String::from_utf8_lossy(&judged.stderr);
+            assert!(judged.status.success() && !output.contains("WARN"), "{overlay}, {version}: {output}");
         }
     }
 }

@@ -42,9 +42,9 @@ pub fn ran(command: &mut Command, input: &str) -> Output {
 /// What `command` prints; it has to succeed.
 pub fn printed(command: &mut Command, input: &str) -> String {
     let output = ran(command, input);
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{command:?}\n{said}\n{}", String::from_utf8_lossy(&output.stderr));
-    said
+    let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{command:?}\n{stdout}\n{}", String::from_utf8_lossy(&output.stderr));
+    stdout
 }
 
 /// Python with the packages of `tests/ops/requirements.txt`.

@@ -20,10 +20,13 @@ fn segment_changed_keeps_the_newest_record_of_a_user_for_good_and_dead_letters_g
         let all = resources(overlay);
         let topics = topics(all);
         assert_eq!(topics.len(), 4);
-        let said = &topics["segment-changed"]["config"];
-        assert_eq!((&said["cleanup.policy"], &said["retention.ms"]), (&json!("compact"), &json!(-1)));
-        let aside = &topics["segmenter-dead-letter"]["config"];
-        assert_eq!((&aside["cleanup.policy"], &aside["retention.ms"]), (&json!("delete"), &json!(2_592_000_000_i64)));
+        let changes = &topics["segment-changed"]["config"];
+        assert_eq!((&changes["cleanup.policy"], &changes["retention.ms"]), (&json!("compact"), &json!(-1)));
+        let dead_letters = &topics["segmenter-dead-letter"]["config"];
+        assert_eq!(
+            (&dead_letters["cleanup.policy"], &dead_letters["retention.ms"]),
+            (&json!("delete"), &json!(2_592_000_000_i64))
+        );
         for input in ["onboarding-completed", "profile-updated"] {
             assert_eq!(topics[input]["config"]["cleanup.policy"], "delete", "compacting an input loses events");
         }

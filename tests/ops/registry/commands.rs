@@ -106,9 +106,9 @@ async fn schema_check_reads_a_folder_and_says_75_of_a_registry_that_is_unavailab
     assert_eq!(names.schema("http://127.0.0.1:1", &["check", "--against", path]).await.code, Some(4));
 
     for command in ["check", "register"] {
-        let away = names.schema("http://127.0.0.1:1", &[command]).await;
-        assert_eq!(away.code, Some(75), "{}", away.log);
-        assert!(away.log.contains("the schema registry is unavailable"), "{}", away.log);
+        let failed = names.schema("http://127.0.0.1:1", &[command]).await;
+        assert_eq!(failed.code, Some(75), "{}", failed.log);
+        assert!(failed.log.contains("the schema registry is unavailable"), "{}", failed.log);
     }
     let unset = segmenter(&["schema", "check"], &[]).finish(DEADLINE).await;
     assert_eq!(unset.code, Some(2), "{}", unset.log);
@@ -129,9 +129,9 @@ async fn a_replay_asks_the_registry_too_and_says_75_where_it_is_unavailable() {
         let arguments = [&["replay", "--from", "earliest"], execute].concat();
         segmenter(&arguments, &environment).finish(DEADLINE).await
     };
-    let away = replay("http://127.0.0.1:1", &[]).await;
-    assert_eq!(away.code, Some(75), "{}", away.log);
-    assert!(away.log.contains("the schema registry is unavailable"), "{}", away.log);
+    let failed = replay("http://127.0.0.1:1", &[]).await;
+    assert_eq!(failed.code, Some(75), "{}", failed.log);
+    assert!(failed.log.contains("the schema registry is unavailable"), "{}", failed.log);
     let done = replay(&registry.url(), &["--execute"]).await;
     assert_eq!(done.code, Some(0), "{}{}", done.stdout, done.log);
     assert_table_equals_oracle(scene.database.pool(), [&event_of(Kind::OnboardingCompleted, &event)]).await;

@@ -53,9 +53,9 @@ async fn segment_changed_is_registered_once_as_the_next_compatible_version_and_r
     let records = scene.kafka.read_all(&scene.changes).await;
     assert_eq!(records.len(), 2);
     for record in &records {
-        let said = read(record).await;
-        assert_eq!(said["payload"]["userId"], json!(record.key_text()));
-        assert_eq!(said["eventType"], "user.segment.changed");
+        let change = read(record).await;
+        assert_eq!(change["payload"]["userId"], json!(record.key_text()));
+        assert_eq!(change["eventType"], "user.segment.changed");
         assert_eq!(record.header("content-type"), Some("application/avro"));
     }
 }
