@@ -51,7 +51,7 @@ use support::Database;
 use wire::Encoding;
 use world::World;
 
-/// As the service's, so that what it does costs here what it costs there.
+/// The service's allocator, so that its code costs the same here.
 #[cfg(feature = "jemalloc")]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;

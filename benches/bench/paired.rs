@@ -1,7 +1,7 @@
 //! Two programs in turn on one backlog, each on databases of its own: the cost or gain of a change.
 //!
-//! Both are configured by `DATABASE_URL` and `KAFKA_BROKERS` alone, so the other program may be of any version that counts
-//! records in its metrics and has the table `segmenter.outbox`. Every round starts from a copy of the same database, in which the same
+//! Both are configured by `DATABASE_URL` and `KAFKA_BROKERS` alone. The base may have any version that counts records in its
+//! metrics and has the table `segmenter.outbox`. Every round starts from a copy of the same database, in which the same
 //! program has onboarded the users.
 
 use std::path::Path;

@@ -1,7 +1,7 @@
 //! The canonical form of a section and its hash: the last comparator between two writes of one register.
 //!
 //! The form is a JSON array: the section's name, then its kept fields in the order in which
-//! [`section`](super::section) declares them; tokens as normalised there; what is absent is `null`. It is
+//! [`section`](super::section) declares them; tokens as normalised there; absent fields are `null`. It is
 //! computed only when two writes carry the same time, event id and decoder version, so that even a reused event id cannot
 //! make the order of arrival show.
 

@@ -18,7 +18,7 @@ pub struct Millis(pub i64);
 pub struct UserId(Arc<str>);
 
 impl UserId {
-    /// The most code points an id may have: what an upstream `VARCHAR(191)` holds.
+    /// The most code points an id may have: the length of an upstream `VARCHAR(191)`.
     pub const MAX_CODE_POINTS: usize = 191;
 
     /// `None` when `raw` is empty, too long or contains NUL.

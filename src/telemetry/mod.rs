@@ -15,7 +15,7 @@ use crate::runtime::stop::Stop;
 use metrics::Metrics;
 use traces::Traces;
 
-/// What all parts of a process share.
+/// The handles that all parts of a process share. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Shared {
     pub metrics: Metrics,

@@ -208,7 +208,7 @@ impl Reader {
         })
     }
 
-    /// The text if it `fits`; else empty, and the error says what it `must` be.
+    /// The text if it `fits`; else an empty one, and the error is `must`.
     fn text(&mut self, place: &str, table: &Table, key: &str, fits: impl Fn(&str) -> bool, must: &str) -> Arc<str> {
         let Some(value) = self.present(place, table, key) else { return "".into() };
         value.as_str().filter(|text| fits(text)).map_or_else(
