@@ -1,4 +1,4 @@
-//! The SQL that the documents give to operators runs as it stands, and says and permits what they say.
+//! The SQL of the operators' documents runs unchanged, and gives the documented results and privileges.
 
 use segmenter::domain::event::UserId;
 use segmenter::migrate::schema;
@@ -23,7 +23,7 @@ pub fn statements(file: &str) -> Vec<String> {
     code.join("\n").split(';').map(|statement| statement.trim().to_owned()).filter(|one| !one.is_empty()).collect()
 }
 
-/// What each query of the validation answers, a JSON array of rows each.
+/// The results of the validation's queries, a JSON array of rows each.
 pub async fn validate(pool: &PgPool) -> Vec<serde_json::Value> {
     let mut answers = Vec::new();
     for statement in statements(VALIDATION) {
@@ -57,14 +57,14 @@ async fn the_validation_counts_users_and_segments_and_finds_rows_that_contradict
     assert_eq!(answers[1], serde_json::json!([{"total": 3, "with_segments": 2, "percentage": 66.67}]));
     assert_eq!(answers[2][0]["count"], 2);
     assert!(answers[2][0]["avg_confidence"].as_f64().is_some_and(|average| (0.0..=1.0).contains(&average)));
-    assert_eq!(answers[3], serde_json::json!([]), "what the service writes does not contradict itself");
+    assert_eq!(answers[3], serde_json::json!([]), "the rows that the service writes are consistent");
     assert_eq!(answers[4][0]["rows"], 1, "one fold, one outbox row");
-    database.run(r#"update user_vectors set "primarySegment" = 'NOBODY' where "userId" = 'bob'"#).await;
+    database.run(r#"update user_vectors set "primarySegment" = 'UNKNOWN_SEGMENT' where "userId" = 'bob'"#).await;
     assert_eq!(validate(database.pool()).await[3].as_array().unwrap().len(), 1);
 }
 
-/// A role with the rights of some of the statements in `docs/grants.sql`. Roles belong to the whole server, so it is
-/// named by chance and dropped again.
+/// A role with the privileges of some statements of `docs/grants.sql`. Roles belong to the whole server, so it has a random
+/// name and is dropped at the end.
 pub struct Role {
     pub name: String,
     pool: PgPool,
@@ -88,7 +88,7 @@ impl Role {
     }
 }
 
-/// All that `serve` asks of the database, on users of whom nothing is known yet.
+/// The statements of `serve`, on users without a state.
 async fn serve(pool: &PgPool, names: [&str; 2]) -> Result<(), String> {
     let text = |error: sqlx::Error| error.to_string();
     let mut connection = pool.acquire().await.map_err(text)?;
@@ -101,8 +101,8 @@ async fn serve(pool: &PgPool, names: [&str; 2]) -> Result<(), String> {
     let [one, learned] = names;
     fold(&store, &[onboarding(one, 5, vec![group("SOLO")]), onboarding(learned, 5, vec![group("COUPLE")])]).await?;
     fold(&store, &[update(one, 6, vec![pace("LOW"), budget(300.0, 900.0)])]).await?;
-    fold(&store, &[tombstone(one, 9), tombstone(learned, 9), tombstone("nobody", 9)]).await?;
-    say(&store, &user(one)).await.map_err(text)?;
+    fold(&store, &[tombstone(one, 9), tombstone(learned, 9), tombstone("unknown", 9)]).await?;
+    publish(&store, &user(one)).await.map_err(text)?;
     lookup::distribution(pool).await.map_err(text)?;
     lookup::state(pool, &user(one)).await.map_err(text)?.map(drop).map_err(|error| error.to_string())
 }
@@ -111,8 +111,8 @@ async fn fold(store: &Store, events: &[segmenter::domain::event::Event]) -> Resu
     store.advance(&mut Progress::new(events)).await.map_err(|error| error.to_string())
 }
 
-/// What publisher and outbox gate do.
-async fn say(store: &Store, user: &UserId) -> Result<(), sqlx::Error> {
+/// The statements of the publisher and the outbox gate.
+async fn publish(store: &Store, user: &UserId) -> Result<(), sqlx::Error> {
     outbox::depth(&store.pool).await?;
     outbox::users_with_newer_revisions(&store.pool, &[user.as_str()], &[0]).await?;
     outbox::last_published(&store.pool, &[user.to_string()]).await?;

@@ -1,4 +1,4 @@
-//! The database schema: it comes and goes beside the platform's own, and says when it does not fit.
+//! Migrations: run, revert and info beside the platform's own schema, and the check of a schema that does not fit.
 
 mod command;
 mod compatibility;

@@ -1,4 +1,4 @@
-//! The publisher on a real broker: leases, looking again, taking over; whatever publishers do, the newest is last.
+//! The publisher on a real broker: leases, takeover, self-correction; the last record of a user is the newest revision.
 
 use std::sync::{Arc, Mutex};
 
@@ -35,14 +35,14 @@ fn publisher(scene: &Scene, store: &Store) -> Publisher {
     }
 }
 
-/// Applies events and keeps what would be handed to the publisher.
+/// Applies events and returns the outbox rows without publishing them.
 async fn commit(store: &Store, events: &[Event]) -> Vec<Publication> {
     let mut progress = Progress::new(events);
     store.advance(&mut progress).await.unwrap();
     progress.publications
 }
 
-/// Publishes what is handed over, to the end.
+/// Publishes all of `publications`.
 async fn publish(scene: &Scene, store: &Store, publications: Vec<Publication>) {
     let (handover, handed_over) = handover();
     for publication in publications {
@@ -67,9 +67,9 @@ async fn an_older_change_that_is_published_after_a_newer_one_is_followed_by_the_
     assert_eq!((older.len(), newer.len()), (1, 1));
     publish(&scene, &prompt, newer).await;
     publish(&scene, &late, older).await;
-    let said = revisions(&scene).await;
-    assert_eq!(said.len(), 3, "{said:?}");
-    assert!(said[0] == said[2] && said[1] < said[0], "{said:?}");
+    let published = revisions(&scene).await;
+    assert_eq!(published.len(), 3, "{published:?}");
+    assert!(published[0] == published[2] && published[1] < published[0], "{published:?}");
     assert_eq!(scene.outbox().await, 0);
     scene.assert_changes_form_chains().await;
 }
@@ -84,14 +84,14 @@ async fn rows_of_a_dead_process_are_published_by_another_once_their_lease_has_ru
     let alive = store_on(scene.database.pool()).await;
     let (handover, handed_over) = handover();
     let running = tokio::spawn(publisher(&scene, &alive).run(handed_over));
-    // A row of the living process shows that its publisher is at work and leaves leased rows alone.
+    // A row of the running process shows that its publisher works and does not take over leased rows.
     let own = commit(&alive, &[onboarding("ann", 2, vec![group("FAMILY")])]).await;
     for publication in own {
         handover.send(publication).await.unwrap();
     }
     eventually(DEADLINE, "the own row is published", || async { scene.outbox().await == 2 }).await;
     scene.database.run("update segmenter.outbox set leased_until = 'epoch'").await;
-    eventually(DEADLINE, "the rows of the dead are published", || async { scene.outbox().await == 0 }).await;
+    eventually(DEADLINE, "the rows of the dead process are published", || async { scene.outbox().await == 0 }).await;
     drop(handover);
     running.await.unwrap();
     scene.assert_changes_form_chains().await;
@@ -108,7 +108,7 @@ async fn an_erasure_that_overtakes_a_change_is_published_again_last_as_a_tombsto
     publish(&scene, &store, change).await;
     let records = scene.kafka.read_all(&scene.changes).await;
     assert_eq!(records.len(), 3);
-    assert!(records[2].value.is_none(), "the last record is the null one");
+    assert!(records[2].value.is_none(), "the last record is the tombstone");
     scene.assert_changes_form_chains().await;
 }
 

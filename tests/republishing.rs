@@ -1,4 +1,4 @@
-//! A change published again is the same record, byte for byte, whoever says it.
+//! A republished change is the same record, byte for byte, from any process.
 
 use segmenter::codec::segment_changed::{self, Encoding};
 use segmenter::domain::ranking_change::RankingChange;
@@ -7,14 +7,12 @@ use segmenter::store::outbox;
 
 use crate::world::{apply, budget, group, migrated_database, onboarding, store_on, tombstone, user};
 
-type Said = (Option<Vec<u8>>, segment_changed::Headers);
+type Published = (Option<Vec<u8>>, segment_changed::Headers);
 
-fn record(change: &RankingChange, encoding: Encoding) -> Said {
+fn record(change: &RankingChange, encoding: Encoding) -> Published {
     let catalog = Catalog::builtin().unwrap();
-    {
-        let said = segment_changed::record(change, &catalog, encoding).unwrap();
-        (said.value, said.headers)
-    }
+    let record = segment_changed::record(change, &catalog, encoding).unwrap();
+    (record.value, record.headers)
 }
 
 #[tokio::test]
@@ -28,10 +26,10 @@ async fn a_change_republished_from_the_stored_state_equals_the_first_record_byte
         onboarding("ann", 6, vec![group("SOLO"), budget(10.0, 20.0)]),
         tombstone("ann", 9),
     ] {
-        let (_, said) = apply(&store, &[event]).await;
+        let (_, published) = apply(&store, &[event]).await;
         let again = outbox::last_published(database.pool(), &[ann.to_string()]).await.unwrap();
         for encoding in [Encoding::Json, Encoding::Avro] {
-            assert_eq!(record(&said[0], encoding), record(&again[0], encoding));
+            assert_eq!(record(&published[0], encoding), record(&again[0], encoding));
         }
     }
 }

@@ -1,5 +1,5 @@
-//! A scene for the live service: topics and a database of its own, processes of the real binary, and the checks that
-//! every scene ends with.
+//! A scene for the live service: topics and a database of its own, processes of the real binary, and the final checks of every
+//! scene.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -68,16 +68,16 @@ impl Scene {
         self.serve_with(&[])
     }
 
-    /// Starts `segmenter serve` with more variables, which win.
+    /// Starts `segmenter serve` with more variables, which take precedence.
     pub fn serve_with(&self, more: &[(&str, &str)]) -> Segmenter {
         let mut environment = self.environment();
         environment.extend(more);
         segmenter(&["serve"], &environment)
     }
 
-    /// Waits until the group has committed all of both topics and nothing is left to be published.
+    /// Waits until the group has committed all of both topics and every change is published.
     pub async fn settled(&self) {
-        eventually(DEADLINE, "everything is committed and said", || async {
+        eventually(DEADLINE, "everything is committed and published", || async {
             self.is_read().await && self.outbox().await == 0
         })
         .await;
@@ -92,14 +92,14 @@ impl Scene {
         self.is_committed(&self.onboarding).await && self.is_committed(&self.updates).await
     }
 
-    /// Nobody waits here for what a process had leased that is dead or frozen, or has forgotten it.
+    /// Expires all leases, so that a test does not wait for those of a dead or paused process.
     pub async fn expire_leases(&self) {
         self.database.run("update segmenter.outbox set leased_until = 'epoch'").await;
     }
 
     async fn is_committed(&self, topic: &str) -> bool {
         let (committed, ends) = (self.kafka.committed(&self.group, topic).await, self.kafka.end_offsets(topic).await);
-        // A topic that was just created may have no partition that is led yet: of none, nothing is committed.
+        // The partitions of a new topic may have no leader yet: then the topic is not fully committed.
         let is_whole = !ends.is_empty() && committed.len() == ends.len();
         is_whole && committed.iter().zip(&ends).all(|(committed, end)| committed.unwrap_or(0) == *end)
     }
@@ -109,7 +109,7 @@ impl Scene {
         sqlx::query_scalar("select count(*) from segmenter.outbox").fetch_one(self.database.pool()).await.unwrap()
     }
 
-    /// The events of both topics that decoding accepts.
+    /// The decoded events of both topics.
     pub async fn accepted(&self) -> Vec<Event> {
         let mut events = Vec::new();
         for (topic, kind) in [(&self.onboarding, Kind::OnboardingCompleted), (&self.updates, Kind::ProfileUpdated)] {
@@ -122,30 +122,30 @@ impl Scene {
         events
     }
 
-    /// The end of every scene: the table is the oracle's, and a recommender saw every change, the newest last.
+    /// The final check of every scene: the table equals the oracle, and a recommender reads every change, the newest last.
     pub async fn assert_right(&self) {
         let events = self.accepted().await;
         assert_table_equals_oracle(self.database.pool(), &events).await;
         self.assert_changes_form_chains().await;
     }
 
-    /// What a recommender sees that keeps the highest revision: an unbroken chain per user that ends with the row, and
-    /// the last record of each user is the newest revision.
+    /// A recommender that keeps the highest revision reads an unbroken chain per user that ends with the row, and the last
+    /// record of each user is the newest revision.
     pub async fn assert_changes_form_chains(&self) {
         let records = self.kafka.read_all(&self.changes).await;
         let mut users: BTreeMap<String, Vec<&OwnedRecord>> = BTreeMap::new();
         for record in &records {
             users.entry(record.key_text().to_owned()).or_default().push(record);
         }
-        let said: Vec<(String, i64, Option<String>)> = sqlx::query_as(
+        let published: Vec<(String, i64, Option<String>)> = sqlx::query_as(
             r#"select s.user_id, s.revision, v.segments::text from segmenter.profile_states s
                left join user_vectors v on v."userId" = s.user_id where s.revision > 0"#,
         )
         .fetch_all(self.database.pool())
         .await
         .unwrap();
-        assert_eq!(said.len(), users.len(), "as many users were published as the database says");
-        for (user, revision, segments) in said {
+        assert_eq!(published.len(), users.len(), "as many published users as in the database");
+        for (user, revision, segments) in published {
             let records = &users[&user];
             let last = records.last().unwrap();
             assert_eq!(revision_of(last), revision, "the last record of {user} is the newest revision");
@@ -168,7 +168,7 @@ impl Scene {
         }
     }
 
-    /// How many records each of the two topics and the dead letters hold.
+    /// The dead letters.
     pub async fn dead_letters(&self) -> Vec<OwnedRecord> {
         self.kafka.read_all(&self.dead).await
     }
@@ -197,7 +197,7 @@ pub fn decode(record: &OwnedRecord, topic: &str, kind: Kind) -> Decoded {
     codec::decode(&raw, &Limits::default())
 }
 
-/// Numbers that look random and are the same in every run.
+/// Pseudo-random numbers, the same in every run.
 pub struct Numbers(pub u64);
 
 impl Numbers {
@@ -211,7 +211,7 @@ impl Numbers {
     }
 }
 
-/// The time of an event, some seconds before the present of the tests.
+/// The time of an event, within a fixed hour.
 fn instant(numbers: &mut Numbers) -> String {
     let (minute, second, milli) = (numbers.below(60), numbers.below(60), numbers.below(1000));
     format!("2026-03-01T10:{minute:02}:{second:02}.{milli:03}Z")
@@ -286,7 +286,7 @@ pub fn history(users: u64, events: u64, seed: u64) -> Vec<(bool, String, Value)>
 }
 
 impl Scene {
-    /// Makes `user-0` to `user-<count - 1>` exist on the platform.
+    /// Adds `user-0` to `user-<count - 1>` to `users`.
     pub async fn add_users(&self, count: u64) {
         let names: Vec<String> = (0..count).map(|number| format!("user-{number}")).collect();
         self.database.add_users(names.iter().map(String::as_str)).await;

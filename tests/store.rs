@@ -1,4 +1,4 @@
-//! The store on a real PostgreSQL: one transaction a fold, nobody else's columns, no user's poison for others.
+//! The store on a real PostgreSQL: one transaction a fold, only our columns, and a rejected record blocks no other user.
 
 mod conflicts;
 mod deleted_users;
@@ -60,7 +60,7 @@ async fn one_unknown_user_among_a_thousand_events_is_the_only_one_refused() {
     database.add_users(names.iter().map(String::as_str)).await;
     let store = store_on(database.pool()).await;
     let mut events: Vec<_> = names.iter().map(|name| onboarding(name, 5, vec![group("SOLO")])).collect();
-    events.insert(500, onboarding("nobody", 5, vec![group("SOLO")]));
+    events.insert(500, onboarding("unknown", 5, vec![group("SOLO")]));
     let (outcomes, changes) = apply(&store, &events).await;
     let refused: Vec<usize> = (0..1000).filter(|index| outcomes[*index] == Err(Rejection::unknown_user())).collect();
     assert_eq!((refused, changes.len()), (vec![500], 999));
@@ -125,8 +125,8 @@ async fn a_tombstone_deletes_the_row_or_clears_only_our_columns_of_a_learned_one
         .await;
     let (outcomes, changes) = apply(&store, &["ann", "bob", "cy"].map(|name| tombstone(name, 9))).await;
     assert_eq!(outcomes, vec![APPLIED; 3]);
-    let said: Vec<&str> = changes.iter().map(|change| change.user.as_str()).collect();
-    assert_eq!(said, ["ann", "bob"], "of cy nothing had been published");
+    let published: Vec<&str> = changes.iter().map(|change| change.user.as_str()).collect();
+    assert_eq!(published, ["ann", "bob"], "of cy no change was published");
     assert!(changes.iter().all(|change| change.body == ChangeBody::Tombstone));
     let rows: Vec<(String, bool)> = sqlx::query_as(r#"select "userId", segments is null from user_vectors"#)
         .fetch_all(database.pool())
@@ -134,7 +134,7 @@ async fn a_tombstone_deletes_the_row_or_clears_only_our_columns_of_a_learned_one
         .unwrap();
     assert_eq!(rows, [("bob".to_owned(), true)]);
     let (outcomes, _) = apply(&store, &events).await;
-    assert_eq!(outcomes, vec![Ok(Outcome::Stale); 2], "older events do not bring anyone back");
+    assert_eq!(outcomes, vec![Ok(Outcome::Stale); 2], "older events do not bring a user back");
 }
 
 #[tokio::test]
@@ -144,7 +144,7 @@ async fn a_user_deleted_on_the_platform_leaves_a_tombstone_to_publish_and_may_be
     let store = store_on(database.pool()).await;
     let event = onboarding("ann", 5, vec![group("SOLO")]);
     let (_, changes) = apply(&store, std::slice::from_ref(&event)).await;
-    let said = changes[0].revision;
+    let published = changes[0].revision;
     database.run("delete from users").await;
     let (taken, unreadable) = outbox::take_over(database.pool(), store.owner, store.lease, 10).await.unwrap();
     assert!(unreadable.is_empty());
@@ -153,16 +153,16 @@ async fn a_user_deleted_on_the_platform_leaves_a_tombstone_to_publish_and_may_be
     let now = outbox::last_published(database.pool(), &users.iter().map(ToString::to_string).collect::<Vec<_>>())
         .await
         .unwrap();
-    assert!(now[0].body == ChangeBody::Tombstone && now[0].revision > said);
+    assert!(now[0].body == ChangeBody::Tombstone && now[0].revision > published);
     let (outcomes, _) = apply(&store, std::slice::from_ref(&event)).await;
     assert_eq!(outcomes, [Err(Rejection::unknown_user())]);
     let (outcomes, _) = apply(&store, &[tombstone("ann", 7)]).await;
-    assert_eq!(outcomes, [APPLIED], "a tombstone of a user who is gone is applied");
+    assert_eq!(outcomes, [APPLIED], "a tombstone of a deleted user is applied");
     database.add_users(["ann"]).await;
     let later = onboarding("ann", 9, vec![group("SOLO")]);
     let (outcomes, changes) = apply(&store, &[event, later.clone()]).await;
     assert_eq!(outcomes, [Ok(Outcome::Stale), APPLIED]);
-    assert!(changes[0].revision > now[0].revision, "revisions grow across the departure");
+    assert!(changes[0].revision > now[0].revision, "revisions grow across the deletion");
     assert_table_equals_oracle(database.pool(), [&later]).await;
 }
 
@@ -207,7 +207,7 @@ async fn without_the_platforms_users_everyone_is_known() {
     let database = crate::support::postgres().fresh_database().await;
     crate::world::migrate(&database).await;
     let store = store_on(database.pool()).await;
-    let events = [onboarding("whoever", 5, vec![group("SOLO")])];
+    let events = [onboarding("unknown", 5, vec![group("SOLO")])];
     let (outcomes, _) = apply(&store, &events).await;
     assert_eq!(outcomes, [APPLIED]);
     assert_table_equals_oracle(database.pool(), &events).await;

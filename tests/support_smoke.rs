@@ -1,4 +1,4 @@
-//! The support itself keeps what it promises to the other tests.
+//! The test support itself works as the other tests need it.
 
 mod kafka;
 mod kafkajs;

@@ -1,4 +1,4 @@
-//! What many tests share: a migrated database, a store on it, events, and the oracle that says what must come of them.
+//! Shared by many tests: a migrated database, a store on it, events, and the oracle of the expected rows.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -36,7 +36,7 @@ pub async fn migrate(database: &Database) {
     connection.close().await.unwrap();
 }
 
-/// A store as one process has it.
+/// A store, as of one process.
 pub async fn store_on(pool: &PgPool) -> Store {
     Store {
         pool: pool.clone(),
@@ -48,7 +48,7 @@ pub async fn store_on(pool: &PgPool) -> Store {
     }
 }
 
-/// Applies a batch; gives the outcomes and the changes said.
+/// Applies a batch; returns the outcomes and the changes of its outbox rows.
 pub async fn apply(store: &Store, events: &[Event]) -> (Vec<ItemOutcome>, Vec<RankingChange>) {
     let mut progress = Progress::new(events);
     store.advance(&mut progress).await.unwrap();
@@ -71,7 +71,7 @@ pub fn token(word: &str) -> Token {
     Token::new(word).unwrap()
 }
 
-/// A time in ms that is some milliseconds into the year 2026.
+/// The time `offset` ms into the year 2026.
 pub fn time(offset: i64) -> Millis {
     Millis(1_767_225_600_000 + offset)
 }
@@ -107,7 +107,7 @@ pub fn tombstone(name: &str, at: i64) -> Event {
     Event { body: Body::Tombstone, stamp, ..onboarding(name, at, Vec::new()) }
 }
 
-/// What the four columns and the vector of a user must be.
+/// The expected four columns and vector of a user.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ExpectedRow {
     pub segments: serde_json::Value,
@@ -140,7 +140,7 @@ pub fn oracle<'e>(events: impl IntoIterator<Item = &'e Event>) -> BTreeMap<Strin
     profiles.iter().filter_map(|(user, profile)| Some((user.clone(), expected(profile)?))).collect()
 }
 
-/// What the table holds of users who have segments.
+/// The rows of the users that have segments.
 pub async fn table(pool: &PgPool) -> BTreeMap<String, ExpectedRow> {
     type Row = (String, String, Option<String>, Option<f64>, String, String);
     let rows: Vec<Row> = sqlx::query_as(
@@ -165,7 +165,7 @@ pub async fn table(pool: &PgPool) -> BTreeMap<String, ExpectedRow> {
         .collect()
 }
 
-/// Compares table and oracle and names the first users that differ.
+/// Compares table and oracle; panics with the first user that differs.
 pub async fn assert_table_equals_oracle<'e>(pool: &PgPool, events: impl IntoIterator<Item = &'e Event>) {
     let (found, expected) = (table(pool).await, oracle(events));
     let users: std::collections::BTreeSet<&String> = found.keys().chain(expected.keys()).collect();

@@ -1,4 +1,4 @@
-//! `segmenter migrate` as a deployment calls it: what it prints, and which exit code it means.
+//! `segmenter migrate` as a deployment calls it: output and exit codes.
 
 use clap::Parser;
 use segmenter::cli::migrate::{self, MigrateArgs};
@@ -12,7 +12,7 @@ struct Cli {
     migrate: MigrateArgs,
 }
 
-/// Parses and runs it, and returns the outcome and what was printed.
+/// Parses and runs it; returns the exit code and the output.
 async fn segmenter_migrate(arguments: &[&str], url: &str) -> (Exit, String) {
     let cli = Cli::try_parse_from([&["migrate"], arguments].concat()).unwrap_or_else(|error| panic!("{error}"));
     let mut out = Vec::new();

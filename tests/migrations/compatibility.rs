@@ -1,4 +1,4 @@
-//! What `serve` makes of a database that is older, newer or other than it expects.
+//! The schema check of `serve` on a database that is older, newer or otherwise different.
 
 use segmenter::migrate::schema::{self, SchemaStatus};
 use segmenter::migrate::{MigrateError, Refusal, RunOptions, Target};
@@ -9,7 +9,7 @@ async fn status(database: &Database) -> SchemaStatus {
     schema::check(&mut database.connect().await).await.unwrap()
 }
 
-/// As a later release would leave it: one more migration, and what it asks of binaries.
+/// A database as a later release leaves it: one more migration, which requires a binary with migration `requires`.
 async fn migrated_by_a_later_release(requires: i64) -> Database {
     let database = Database::shaped(BEFORE).await;
     database.run().await.unwrap();

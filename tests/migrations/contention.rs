@@ -1,4 +1,4 @@
-//! Migrations beside others: a second migration, a session that holds a lock, a build that was interrupted.
+//! Migrations under contention: a second migration, a session that holds a lock, an interrupted build.
 
 use segmenter::migrate::{self, IndexState, LOCK_KEY, Limits, MigrateError, Notice, RunOptions};
 use tokio::sync::oneshot;
@@ -16,7 +16,7 @@ async fn a_second_run_asks_again_until_the_first_has_finished() {
 
     let (waits, waiting) = oneshot::channel();
     let mut waits = Some(waits);
-    let mut told = |notice: Notice| {
+    let mut on_notice = |notice: Notice| {
         if let Notice::Waiting { holder } = notice
             && let Some(waits) = waits.take()
         {
@@ -24,7 +24,7 @@ async fn a_second_run_asks_again_until_the_first_has_finished() {
         }
     };
     let mut conn = database.connect().await;
-    let second = migrate::run(&mut conn, RunOptions::default(), &LIMITS, &mut told);
+    let second = migrate::run(&mut conn, RunOptions::default(), &LIMITS, &mut on_notice);
     let first_finishes = async {
         let named = waiting.await.unwrap();
         let pid = super::database::value(&mut holder, "pg_backend_pid()").await.unwrap();
@@ -85,7 +85,7 @@ async fn a_retry_succeeds_once_the_lock_is_gone() {
     execute(&mut holder, "begin; select * from user_vectors").await;
     let (retries, retrying) = oneshot::channel();
     let mut retries = Some(retries);
-    let mut told = |notice: Notice| {
+    let mut on_notice = |notice: Notice| {
         if let Notice::Retrying { .. } = notice
             && let Some(retries) = retries.take()
         {
@@ -94,7 +94,7 @@ async fn a_retry_succeeds_once_the_lock_is_gone() {
     };
     let limits = Limits { attempts: 100, ..LIMITS };
     let mut conn = database.connect().await;
-    let migration = migrate::run(&mut conn, RunOptions::default(), &limits, &mut told);
+    let migration = migrate::run(&mut conn, RunOptions::default(), &limits, &mut on_notice);
     let release = async {
         retrying.await.unwrap();
         execute(&mut holder, "rollback").await;
@@ -103,7 +103,7 @@ async fn a_retry_succeeds_once_the_lock_is_gone() {
     assert_eq!(result.unwrap(), [1, 2, 3, 4]);
 }
 
-/// Leaves an invalid index, as a build that is interrupted while it waits for an older transaction does.
+/// Leaves an invalid index, as a build does that is interrupted while it waits for an older transaction.
 async fn leave_an_invalid_index(database: &Database) {
     let mut older = database.connect().await;
     execute(&mut older, "begin isolation level repeatable read; select 1 from users; update users set email = email")
@@ -150,14 +150,14 @@ async fn writers_are_not_stopped_by_the_build() {
     // A transaction that has written the table: a plain CREATE INDEX would queue behind it, and all writers after that.
     execute(&mut writer, "drop index \"user_vectors_primarySegment_idx\"").await;
     execute(&mut writer, "begin; update user_vectors set version = 2").await;
-    let mut told = |notice: Notice| {
+    let mut on_notice = |notice: Notice| {
         if let Notice::Done { .. } = notice
             && let Some(waits) = waits.take()
         {
             waits.send(()).unwrap();
         }
     };
-    let migration = migrate::run(&mut conn, RunOptions::default(), &LIMITS, &mut told);
+    let migration = migrate::run(&mut conn, RunOptions::default(), &LIMITS, &mut on_notice);
     let others = async {
         waiting.await.unwrap();
         let building = "select count(*) from pg_stat_progress_create_index where datname = current_database()";

@@ -1,4 +1,4 @@
-//! A fresh database in one of the shapes the platform's may have, and short ways to ask it things.
+//! A fresh database in one of the platform's shapes, with helpers for statements and dumps.
 
 use std::process::Command;
 use std::time::Duration;
@@ -14,7 +14,7 @@ const IA: &str = include_str!("../fixtures/upstream/ia_002_1.sql");
 const ROWS: &str = include_str!("rows.sql");
 const WITHOUT_PRISMA: &str = "drop table _prisma_migrations";
 
-/// What a database holds before we come, as statements that make it so.
+/// The content of a database before our migrations, as statements.
 pub(super) type Shape = &'static [&'static str];
 
 pub(super) const EMPTY: Shape = &[];
@@ -27,7 +27,7 @@ pub(super) const BEFORE: Shape = &[BEFORE_IA, ROWS, WITHOUT_PRISMA];
 /// The platform's tables with IA-002.1, without Prisma.
 pub(super) const AFTER: Shape = &[BEFORE_IA, IA, ROWS, WITHOUT_PRISMA];
 
-/// Short, so that a test which waits for a refusal does not take long.
+/// Short, so that a test that waits for a refusal is fast.
 pub(super) const LIMITS: Limits = Limits {
     lock_timeout: Duration::from_millis(200),
     build_timeout: Duration::from_secs(30),
@@ -58,12 +58,12 @@ impl Database {
         options.connect().await.unwrap()
     }
 
-    /// What `pg_dump` says of the platform's schema.
+    /// The `pg_dump` of the platform's schema.
     pub(super) fn public_schema(&self) -> String {
         self.dump("--schema=public")
     }
 
-    /// What `pg_dump` says of `public.user_vectors` alone.
+    /// The `pg_dump` of `public.user_vectors` alone.
     pub(super) fn user_vectors(&self) -> String {
         self.dump("--table=public.user_vectors")
     }
@@ -72,7 +72,7 @@ impl Database {
         let dump = Command::new("pg_dump").args(["--schema-only", "--no-owner", part, self.url()]).output().unwrap();
         assert!(dump.status.success(), "{}", String::from_utf8_lossy(&dump.stderr));
         let text = String::from_utf8(dump.stdout).unwrap();
-        // Newer versions of pg_dump fence its output with a random word.
+        // Newer versions of pg_dump put a random token at both ends of the output.
         let same_every_time = |line: &&str| !line.starts_with("\\restrict") && !line.starts_with("\\unrestrict");
         text.lines().filter(same_every_time).collect::<Vec<_>>().join("\n")
     }
@@ -96,14 +96,14 @@ impl Database {
     }
 }
 
-/// Runs with short limits and returns what was told on the way.
+/// Runs with short limits and returns the notices too.
 pub(super) async fn run(conn: &mut PgConnection, options: RunOptions) -> (Result<Vec<i64>, MigrateError>, Vec<Notice>) {
     let mut notices = Vec::new();
     let result = migrate::run(conn, options, &LIMITS, &mut |notice| notices.push(notice)).await;
     (result, notices)
 }
 
-/// Reverts with short limits and returns what was told on the way.
+/// Reverts with short limits and returns the notices too.
 pub(super) async fn revert(
     conn: &mut PgConnection,
     options: RevertOptions,

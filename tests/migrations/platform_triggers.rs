@@ -1,4 +1,4 @@
-//! What the platform does to its users reaches our states: a deletion is remembered and said, a renaming too.
+//! The triggers on our states: a user deleted or renamed on the platform is remembered and published.
 
 use segmenter::migrate::RunOptions;
 use sqlx::PgConnection;
@@ -14,7 +14,7 @@ async fn platform() -> (Database, PgConnection) {
     execute(
         &mut conn,
         "insert into public.users (id, email, \"updatedAt\") values ('u3', 'u3', now()), ('u4', 'u4', now());
-         insert into segmenter.profile_states (user_id, counter, revision, said, erased_at, state) values
+         insert into segmenter.profile_states (user_id, counter, revision, published, erased_at, state) values
            ('u1', 5, 700, 1, null, 'x'), ('u2', 5, 0, 0, null, 'x'), ('u3', 5, 600, 2, 50, 'x'), ('u4', 5, 0, 0, 40, 'x')",
     )
     .await;
@@ -36,7 +36,7 @@ async fn to_publish(conn: &mut PgConnection) -> Vec<Vec<String>> {
 }
 
 async fn state(conn: &mut PgConnection, user: &str) -> (i64, i64, i16) {
-    sqlx::query_as("select counter, revision, said from segmenter.profile_states where user_id = $1")
+    sqlx::query_as("select counter, revision, published from segmenter.profile_states where user_id = $1")
         .bind(user)
         .fetch_one(conn)
         .await
@@ -87,8 +87,8 @@ async fn a_renamed_user_is_published_as_a_tombstone_under_the_old_key_and_anew_u
     let before = now_ms(&mut conn).await;
     execute(&mut conn, "update public.users set id = 'n1' where id = 'u1'").await;
 
-    let (counter, revision, said) = state(&mut conn, "n1").await;
-    assert_eq!((counter, said), (6, 1));
+    let (counter, revision, published) = state(&mut conn, "n1").await;
+    assert_eq!((counter, published), (6, 1));
     assert!(revision >= before);
     let deleted = deleted(&mut conn).await;
     assert_eq!(deleted[0].0, "u1");
@@ -138,8 +138,8 @@ async fn a_user_renamed_and_renamed_back_is_published_above_the_tombstone_betwee
     execute(&mut conn, "update public.users set id = 'u1' where id = 'n1'; commit").await;
     let (_, revision, _) = state(&mut conn, "u1").await;
     let deleted = deleted(&mut conn).await;
-    let (_, _, said_of_u1) = deleted.iter().find(|(user, ..)| user == "u1").unwrap();
-    assert!(revision > *said_of_u1, "{revision} {deleted:?}");
+    let (_, _, tombstone_revision) = deleted.iter().find(|(user, ..)| user == "u1").unwrap();
+    assert!(revision > *tombstone_revision, "{revision} {deleted:?}");
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! `migrate revert`: what was there before us stays, what we added goes, and nothing goes unpublished.
+//! `migrate revert`: objects that existed before stay, ours are dropped, and every loss is reported first.
 
 use segmenter::migrate::schema::{self, SchemaStatus};
 use segmenter::migrate::{self, MigrateError, Notice, Refusal, RevertOptions, RunOptions, Target};
@@ -114,12 +114,12 @@ async fn without_consent_it_lists_the_losses_and_changes_nothing() {
     let database = with_something_to_lose().await;
     let mut conn = database.connect().await;
     let before = migrate::info(&mut conn).await.unwrap();
-    let departed = database.value("select count(*) from segmenter.deleted_users").await;
+    let deleted = database.value("select count(*) from segmenter.deleted_users").await;
     let (result, notices) = revert(&mut conn, RevertOptions { execute: false, ..ALL_WITH_CONSENT }).await;
     assert_eq!(result.unwrap(), Vec::<i64>::new());
     assert_eq!(losses(&notices), [0, 2, 1, 3, 1]);
     assert_eq!(migrate::info(&mut conn).await.unwrap(), before);
-    assert_eq!(database.value("select count(*) from segmenter.deleted_users").await, departed);
+    assert_eq!(database.value("select count(*) from segmenter.deleted_users").await, deleted);
 }
 
 #[tokio::test]

@@ -82,8 +82,9 @@ async fn add_columns_overrides_with_a_remark_and_equals_prismas_own_migration() 
     let database = Database::shaped(PRISMA_BEFORE).await;
     let (result, notices) = run(&mut database.connect().await, ADD_COLUMNS).await;
     assert_eq!(result.unwrap(), ALL);
-    let says_so = |notice: &Notice| matches!(notice, Notice::Remark(text) if text.contains("prisma migrate resolve"));
-    assert!(notices.iter().any(says_so), "{notices:?}");
+    let is_the_remark =
+        |notice: &Notice| matches!(notice, Notice::Remark(text) if text.contains("prisma migrate resolve"));
+    assert!(notices.iter().any(is_the_remark), "{notices:?}");
     assert_eq!(database.public_schema(), upstream_schema(PRISMA_AFTER).await);
 }
 
@@ -128,10 +129,10 @@ async fn a_dry_run_reports_its_actions_and_changes_nothing() {
     let options = RunOptions { add_columns: false, dry_run: true };
     let (result, notices) = run(&mut database.connect().await, options).await;
     assert_eq!(result.unwrap(), Vec::<i64>::new());
-    let told: Vec<_> = notices.iter().map(Notice::to_string).collect();
-    assert_eq!(told.len(), 4);
-    assert!(told[0].contains("add to public.user_vectors: segments, primarySegment"), "{told:?}");
-    assert!(told[1].contains("concurrently"), "{told:?}");
+    let reported: Vec<_> = notices.iter().map(Notice::to_string).collect();
+    assert_eq!(reported.len(), 4);
+    assert!(reported[0].contains("add to public.user_vectors: segments, primarySegment"), "{reported:?}");
+    assert!(reported[1].contains("concurrently"), "{reported:?}");
     assert_eq!(database.value("to_regnamespace('segmenter')").await, None);
     assert_eq!(database.public_schema(), upstream_schema(BEFORE).await);
 }

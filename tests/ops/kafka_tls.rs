@@ -99,7 +99,7 @@ async fn the_documented_rights_suffice_with_scram_and_with_plain_over_tls() {
 async fn is_refused(scene: &Scene, door: &Door, mut environment: Environment) -> Finished {
     environment[0].1 = door.address();
     let finished = fails(scene, &environment).await;
-    assert!(door.knocks() <= KNOCKS, "{} knocks: {}", door.knocks(), finished.log);
+    assert!(door.connections() <= KNOCKS, "{} knocks: {}", door.connections(), finished.log);
     finished
 }
 
@@ -147,7 +147,7 @@ async fn the_doctor_names_what_is_wrong_with_a_certificate() {
         assert_eq!(finished.code, Some(4), "{}", finished.stdout);
         let words: Vec<&str> = finished.stdout.split_whitespace().collect();
         assert!(words.join(" ").contains(expected), "{}", finished.stdout);
-        assert!(door.knocks() <= 2 * KNOCKS, "{} knocks", door.knocks());
+        assert!(door.connections() <= 2 * KNOCKS, "{} knocks", door.connections());
     }
 }
 

@@ -1,4 +1,4 @@
-//! What may happen to users between being read and being written.
+//! Conflicts: states that change, and users that are deleted, between the read and the write of a fold.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use super::stopped::Stopped;
 use super::*;
 use crate::support::{Database, eventually};
 
-/// Makes users with these numbers exist on the platform; gives their names, in bytewise order.
+/// Adds users with these numbers to `users`; returns their names, in bytewise order.
 pub async fn add_users(database: &Database, numbers: std::ops::Range<usize>) -> Vec<String> {
     let names: Vec<String> = numbers.map(|number| format!("user-{number:03}")).collect();
     database.add_users(names.iter().map(String::as_str)).await;
@@ -46,7 +46,7 @@ async fn first_states_and_known_ones_are_written_together_and_every_write_moves_
     let before = counters(&database).await;
     let later = onboardings(&names, 2);
     let (outcomes, changes) = apply(&store, &later).await;
-    assert_eq!((outcomes, changes.len()), (vec![APPLIED; 120], 60), "of the others the ranking stays");
+    assert_eq!((outcomes, changes.len()), (vec![APPLIED; 120], 60), "the ranking of the others stays");
     events.extend(later);
     assert_table_equals_oracle(database.pool(), &events).await;
     let after = counters(&database).await;
@@ -71,7 +71,7 @@ async fn a_state_that_was_changed_since_being_read_is_not_written_and_the_others
         .collect();
 
     apply(&store, &[update("user-010", 2, vec![pace("LOW")])]).await;
-    // A second life in which as much was written as in the first.
+    // A second life with as many writes as the first.
     database.run("delete from users where id = 'user-030'").await;
     database.add_users(["user-030"]).await;
     apply(&store, &[onboarding("user-030", 3, vec![group("COUPLE")])]).await;
@@ -127,7 +127,7 @@ async fn a_user_deleted_and_created_again_meanwhile_gets_nothing_of_the_earlier_
     database.run("delete from users where id = 'user-050'").await;
     database.add_users(["user-050"]).await;
     let (outcomes, tally) = stopped.go_on().await;
-    assert_eq!((outcomes, tally.retries), (vec![APPLIED; 100], 1), "all of the fold is done again");
+    assert_eq!((outcomes, tally.retries), (vec![APPLIED; 100], 1), "the whole fold is repeated");
     let of_this_life = before.iter().filter(|event| event.user.as_str() != "user-050");
     assert_table_equals_oracle(database.pool(), of_this_life.chain(&after)).await;
     let moved_on = |(user, counter): (&String, &i64)| first_life[user] + 1 == *counter;
@@ -145,7 +145,7 @@ async fn a_user_without_a_row_deleted_meanwhile_is_unknown_and_the_others_are_wr
     let database = migrated_database().await;
     let names = add_users(&database, 0..100).await;
     let store = store_on(database.pool()).await;
-    // Whoever is not onboarded has a state and no row.
+    // A user that is not onboarded has a state and no row.
     let (before, after) = (updates(&names, 1), onboardings(&names, 3));
     apply(&store, &before).await;
     let mut leaving = database.pool().begin().await.unwrap();

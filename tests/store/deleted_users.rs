@@ -1,4 +1,4 @@
-//! Users of the platform who go at the worst moments.
+//! Users that the platform deletes while a fold of theirs is in flight.
 
 use std::time::Duration;
 
@@ -57,7 +57,7 @@ async fn a_user_deleted_and_created_again_since_the_read_gets_nothing_of_the_ear
     assert!(known.counter.is_some());
     database.run("delete from users").await;
     database.add_users(["ann"]).await;
-    assert!(read(&mut connection, "ann").await.known, "the platform knows her again");
+    assert!(read(&mut connection, "ann").await.known, "the user exists again");
     let user = crate::world::user("ann");
     let write = StateWrite { user: &user, over: known.counter, may_insert: false, state: &known.state };
     for has_users in [true, false] {
@@ -84,7 +84,7 @@ async fn a_delete_that_waits_for_a_fold_which_waits_for_it_goes_through() {
     let events = [update("ann", 2, vec![group("FAMILY")]), update("bob", 2, vec![group("COUPLE")])];
     let applying = tokio::spawn(async move { apply(&store, &events).await });
     eventually(Duration::from_secs(30), "the fold to wait for the row", || a_session_waits_for_a_lock(&database)).await;
-    // The fold holds her state, for which the delete's cascade has to wait.
+    // The fold holds the user's state, for which the delete's cascade waits.
     sqlx::query("delete from users where id = 'ann'").execute(&mut *leaving).await.unwrap();
     leaving.commit().await.unwrap();
     let (outcomes, _) = applying.await.unwrap();

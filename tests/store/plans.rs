@@ -1,4 +1,4 @@
-//! A process that started on empty tables looks many users up by their keys once the tables are large.
+//! Plans: a process that started on empty tables looks many users up by key once the tables are large.
 
 use segmenter::store::Store;
 use sqlx::PgPool;
@@ -9,7 +9,7 @@ use super::*;
 
 const TABLES: &str = "segmenter.profile_states, segmenter.deleted_users, public.users, public.user_vectors";
 
-/// How many rows of those tables scans of a whole table have read so far.
+/// The number of rows that sequential scans of those tables have read so far.
 async fn rows_scanned(pool: &PgPool) -> i64 {
     sqlx::query("select pg_stat_force_next_flush()").execute(pool).await.unwrap();
     let scanned = "select sum(seq_tup_read)::bigint from pg_stat_user_tables
@@ -30,7 +30,7 @@ async fn a_process_that_started_on_empty_tables_reads_none_of_them_whole_for_man
         let options: PgConnectOptions = database.url().parse().unwrap();
         let options = options.options([("plan_cache_mode", mode)]);
         let store = store_on(&PgPoolOptions::new().max_connections(1).connect_lazy_with(options)).await;
-        // From the sixth time on PostgreSQL may keep the plan of a statement that has a name.
+        // From the sixth execution on PostgreSQL may cache the plan of a named statement.
         for _ in 0..10 {
             at += 2;
             work(&store, &known, at).await;
@@ -44,7 +44,7 @@ async fn a_process_that_started_on_empty_tables_reads_none_of_them_whole_for_man
         insert into user_vectors (id, \"userId\", vector, \"updatedAt\")
         select id, id, '[]', now() from users on conflict do nothing; commit";
     database.run(many).await;
-    // By the keys' own checks PostgreSQL reads `users` as it likes; the table is the platform's, and analysed in time.
+    // The foreign keys' own checks may scan `users` before it is analysed; on the platform autovacuum analyses it in time.
     database.run("analyze users").await;
     for (store, first) in stores.iter().zip([100, 400]) {
         let before = rows_scanned(&store.pool).await;
@@ -55,10 +55,10 @@ async fn a_process_that_started_on_empty_tables_reads_none_of_them_whole_for_man
     }
 }
 
-/// What is asked of the tables while users are onboarded, published and erased.
+/// The statements of onboarding, publishing and erasing users.
 async fn work(store: &Store, names: &[String], at: i64) {
-    let (endings, _) = apply(store, &onboardings(names, at)).await;
-    assert_eq!(endings, vec![APPLIED; names.len()]);
+    let (outcomes, _) = apply(store, &onboardings(names, at)).await;
+    assert_eq!(outcomes, vec![APPLIED; names.len()]);
     let users: Vec<_> = names.iter().map(|name| crate::world::user(name)).collect();
     let keys: Vec<&str> = names.iter().map(String::as_str).collect();
     outbox::users_with_newer_revisions(&store.pool, &keys, &vec![0; keys.len()]).await.unwrap();

@@ -9,7 +9,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use super::*;
 use crate::support::{Database, eventually};
 
-/// A fold that has stopped: the statement that writes its states has begun, and waits for the gate to open.
+/// A stopped fold: the statement that writes its states has begun and waits for the gate to open.
 pub struct Stopped<'d> {
     database: &'d Database,
     folding: tokio::task::JoinHandle<(Vec<ItemOutcome>, Tally)>,
@@ -38,14 +38,14 @@ impl<'d> Stopped<'d> {
         });
         let waits = "select exists (select from pg_stat_activity
             where application_name = 'stopped' and wait_event = 'PgSleep' and datname = current_database())";
-        eventually(Duration::from_secs(30), "the fold to stand at the gate", || async {
+        eventually(Duration::from_secs(30), "the fold to wait at the gate", || async {
             sqlx::query_scalar(waits).fetch_one(database.pool()).await.unwrap()
         })
         .await;
         Self { database, folding }
     }
 
-    /// Lets the fold go on; gives the outcomes, and what it took.
+    /// Opens the gate; returns the outcomes and the tally of the fold.
     pub async fn go_on(self) -> (Vec<ItemOutcome>, Tally) {
         self.database.run("insert into gate default values").await;
         self.folding.await.unwrap()

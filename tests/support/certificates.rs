@@ -1,11 +1,11 @@
-//! Certificates made for one run: an authority that everybody trusts, and one that nobody should.
+//! Certificates made for one run: a trusted authority, and a foreign one of the same name.
 
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 
-/// Files of PEM, in a folder that is removed at the end of the run.
+/// PEM files, in a folder that is removed at the end of the run.
 pub struct Certificates {
     _folder: tempfile::TempDir,
     /// The authority that has signed the servers' certificates.
@@ -14,13 +14,13 @@ pub struct Certificates {
     pub foreign: Authority,
 }
 
-/// An authority and what it has signed.
+/// An authority and the certificates that it has signed.
 pub struct Authority {
     /// Its certificate.
     pub ca: PathBuf,
     /// A server's certificate for `localhost` and 127.0.0.1.
     pub server: Signed,
-    /// A server's certificate for a name that leads nowhere.
+    /// A server's certificate for another host name.
     pub elsewhere: Signed,
     /// A client's certificate for `segmenter`.
     pub client: Signed,

@@ -1,4 +1,4 @@
-//! A wall clock that a test moves, for a process of its own.
+//! A wall clock that a test moves, for the processes that it starts.
 
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-/// The clock of the processes that are started with its environment.
+/// The clock of the processes started with its environment.
 pub struct ShiftedClock {
     folder: TempDir,
 }
@@ -28,7 +28,7 @@ impl ShiftedClock {
         clock
     }
 
-    /// Moves the clock to `seconds` from the right time, for every process that has it.
+    /// Sets the clock to the right time plus `seconds`, for every process that has it.
     pub fn shift(&self, seconds: i64) {
         let file = std::fs::OpenOptions::new().write(true).open(self.file()).expect("the file is there");
         file.write_all_at(&seconds.to_ne_bytes(), 0).expect("the file takes a number");

@@ -14,12 +14,12 @@ pub struct Database {
 }
 
 impl Database {
-    /// Creates a database on the server that `server_url` leads to.
+    /// Creates a database on the server at `server_url`.
     pub(super) async fn create(server_url: &str) -> Self {
         Self::create_from(server_url, "template1").await
     }
 
-    /// Creates a database with the content of this one, which no session may use meanwhile.
+    /// Creates a copy of this database; no session may use this one meanwhile.
     pub async fn copy(&self) -> Self {
         Self::create_from(&self.server_url, &self.name).await
     }
@@ -60,7 +60,7 @@ impl Database {
         sqlx::raw_sql(AssertSqlSafe(statements.into())).execute(&self.pool).await.expect("the statements run");
     }
 
-    /// Makes users exist on the platform.
+    /// Adds users to `users`.
     pub async fn add_users<'a>(&self, ids: impl IntoIterator<Item = &'a str>) {
         let ids: Vec<&str> = ids.into_iter().collect();
         sqlx::query(
@@ -76,8 +76,8 @@ impl Database {
 impl Drop for Database {
     fn drop(&mut self) {
         let (server_url, name) = (self.server_url.clone(), self.name.clone());
-        // On a thread of its own: a value is also dropped where a runtime runs, which cannot be entered again. Best
-        // effort: the server may be stopped, and it does not outlive the run.
+        // On a thread of its own: the drop may happen within a runtime, which cannot be entered again. Best effort: the
+        // server may be stopped, and it does not outlive the run.
         let dropping = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(async {

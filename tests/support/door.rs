@@ -1,4 +1,4 @@
-//! A way to a server that counts who comes, and speaks TLS where it was given a certificate.
+//! A TCP proxy that counts connections, and serves TLS where it has a certificate.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,20 +13,20 @@ use tokio_rustls::TlsAcceptor;
 
 use super::certificates::Signed;
 
-/// A listener that passes everything on; closed when dropped.
+/// A listener that forwards everything; closed when dropped.
 pub struct Door {
     port: u16,
-    knocks: Arc<AtomicUsize>,
+    connections: Arc<AtomicUsize>,
     serving: JoinHandle<()>,
 }
 
 impl Door {
-    /// A way to `server`, given as `host:port`.
+    /// A proxy to `server`, given as `host:port`.
     pub async fn to(server: &str) -> Self {
         Self::open(server, None).await
     }
 
-    /// A way to `server` that shows this certificate.
+    /// A proxy to `server` that presents this certificate.
     pub async fn with_certificate(server: &str, shown: &Signed) -> Self {
         let certificates = CertificateDer::pem_file_iter(&shown.certificate).expect("it was written");
         let key = PrivateKeyDer::from_pem_file(&shown.key).expect("it was written");
@@ -42,15 +42,15 @@ impl Door {
     async fn open(server: &str, tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let port = listener.local_addr().expect("it is bound").port();
-        let knocks = Arc::new(AtomicUsize::new(0));
-        let (counted, server) = (Arc::clone(&knocks), server.to_owned());
+        let connections = Arc::new(AtomicUsize::new(0));
+        let (counted, server) = (Arc::clone(&connections), server.to_owned());
         let serving = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 counted.fetch_add(1, Ordering::SeqCst);
                 tokio::spawn(pass_on(client, server.clone(), tls.clone()));
             }
         });
-        Self { port, knocks, serving }
+        Self { port, connections, serving }
     }
 
     pub fn port(&self) -> u16 {
@@ -62,9 +62,9 @@ impl Door {
         format!("localhost:{}", self.port)
     }
 
-    /// How many connections there have been.
-    pub fn knocks(&self) -> usize {
-        self.knocks.load(Ordering::SeqCst)
+    /// The number of accepted connections.
+    pub fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
     }
 }
 
@@ -74,7 +74,7 @@ impl Drop for Door {
     }
 }
 
-/// A connection that fails on either side is closed on both: the client sees what it would see without this door.
+/// A connection that fails on either side is closed on both: the client observes the same as without this proxy.
 async fn pass_on(mut client: TcpStream, server: String, tls: Option<TlsAcceptor>) {
     let Ok(mut server) = TcpStream::connect(server).await else { return };
     let _ = match tls {

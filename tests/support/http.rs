@@ -1,10 +1,10 @@
-//! The least of an HTTP client: one request, one answer, no connection kept.
+//! A minimal HTTP client: one request, one response, no connection kept.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// An answer.
+/// A response.
 #[derive(Clone, Debug)]
 pub struct Response {
     pub status: u16,
@@ -24,22 +24,22 @@ impl Response {
     }
 }
 
-/// Asks with GET; panics if there is no answer in ten seconds.
+/// Sends a GET request; panics if there is no response within ten seconds.
 pub async fn http_get(address: SocketAddr, path: &str) -> Response {
     http(address, "GET", path, &[]).await.unwrap_or_else(|error| panic!("no answer from {address} to {path}: {error}"))
 }
 
-/// Asks with any method and headers, without a body.
+/// Sends a request with any method and headers, without a body.
 ///
 /// # Errors
-/// Nobody listens, or the answer does not come in ten seconds: for tests in which that may be.
+/// The connection is refused, or there is no response within ten seconds.
 pub async fn http(
     address: SocketAddr,
     method: &str,
     path: &str,
     headers: &[(&str, &str)],
 ) -> std::io::Result<Response> {
-    // HTTP/1.0: the answer comes unchunked and ends with the connection.
+    // HTTP/1.0: the response is not chunked and ends with the connection.
     let mut request = format!("{method} {path} HTTP/1.0\r\nhost: {address}\r\ncontent-length: 0\r\n");
     for (name, value) in headers {
         request.push_str(&format!("{name}: {value}\r\n"));
@@ -49,7 +49,7 @@ pub async fn http(
     parse(&answer).ok_or_else(|| std::io::Error::other("not an HTTP answer"))
 }
 
-/// Whether an answer to GET comes, and is a 200: outside of a runtime.
+/// Whether a GET request is answered with 200; for use outside of a runtime.
 pub fn is_ok(address: SocketAddr, path: &str) -> bool {
     let request = format!("GET {path} HTTP/1.0\r\nhost: {address}\r\n\r\n");
     let answer = exchange(address, &request).ok().and_then(|answer| parse(&answer));

@@ -1,4 +1,4 @@
-//! A real Kafka broker: the server itself. What is published to it stands in `records` and `topics`.
+//! A real Kafka broker: the server itself. `records` and `topics` hold the client side.
 
 mod secured;
 
@@ -23,17 +23,17 @@ pub use secured::{Listener, SecuredKafka, secured_kafka};
 
 const PROPERTIES: &str = include_str!("kafka/server.properties");
 
-/// Any 16 bytes in base64: no two clusters of a run know of each other.
+/// Any 16 bytes in base64: the clusters of a run are not connected.
 const CLUSTER_ID: &str = "c2VnbWVudGVyLXRlc3RzIQ";
 
-/// Long enough for a machine whose cores are all in use.
+/// Long enough for a fully loaded machine.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A broker: the run's own, or one that a test may kill.
+/// A broker: the shared one of the run, or a dedicated one that a test may kill.
 pub struct Kafka {
     brokers: String,
     own: Option<Supervisor>,
-    /// Made on first use and kept: a new idempotent producer waits half a second for its identity.
+    /// Created on first use and kept: a new idempotent producer waits half a second for its producer id.
     pub(super) producer: OnceLock<FutureProducer>,
 }
 
@@ -47,12 +47,12 @@ pub fn kafka() -> &'static Kafka {
 }
 
 impl Kafka {
-    /// A broker of the test's own, which it may kill and pause. Gone when dropped.
+    /// A dedicated broker, which the test may kill and pause. Stopped when dropped.
     pub async fn dedicated() -> Self {
         Self::with_life(Life::Short).await
     }
 
-    /// [`Self::dedicated`], made for a short or a long life.
+    /// [`Self::dedicated`], for a short or a long run.
     pub async fn with_life(life: Life) -> Self {
         tokio::task::spawn_blocking(move || Self::start_new(life)).await.expect("the broker starts")
     }
@@ -67,7 +67,7 @@ impl Kafka {
         &self.brokers
     }
 
-    /// Kills the broker (SIGKILL). Its data stay.
+    /// Kills the broker (SIGKILL). Its data stays.
     pub fn kill(&self) {
         self.own().stop("KILL");
     }
@@ -86,7 +86,7 @@ impl Kafka {
         });
     }
 
-    /// Freezes the broker (SIGSTOP): connections stay open and nothing answers.
+    /// Pauses the broker (SIGSTOP): connections stay open and unanswered.
     pub fn pause(&self) {
         self.own().signal("STOP", Children::No);
     }
@@ -96,14 +96,14 @@ impl Kafka {
         self.own().signal("CONT", Children::No);
     }
 
-    /// Where these bytes first lie in the log of a partition whose records are all in its first segment.
+    /// The first position of these bytes in the log of a partition whose records are all in its first segment.
     pub fn find_in_log(&self, topic: &str, partition: i32, bytes: &[u8]) -> u64 {
         let log = std::fs::read(self.log_of(topic, partition)).expect("the partition has a log");
         let place = log.windows(bytes.len()).position(|found| found == bytes);
         place.expect("the bytes are in the log").try_into().expect("a short log")
     }
 
-    /// Overwrites bytes of a partition's log as a broken disk would, and returns those that were there.
+    /// Overwrites bytes of a partition's log, as a broken disk would; returns the previous ones.
     pub fn overwrite_log(&self, topic: &str, partition: i32, place: u64, bytes: &[u8]) -> Vec<u8> {
         let log = File::options().read(true).write(true).open(self.log_of(topic, partition));
         let log = log.expect("the partition has a log");
@@ -117,7 +117,7 @@ impl Kafka {
         self.own().folder().join(format!("data/{topic}-{partition}/{:020}.log", 0))
     }
 
-    /// A client's configuration that leads to this broker. An outage that a test makes is no news for its output.
+    /// A client's configuration for this broker. It logs emergencies only, so that an outage in a test does not fill its output.
     pub fn client(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", &self.brokers).set("broker.address.family", "v4");
@@ -137,7 +137,7 @@ impl Kafka {
         Self::start_with(life, |_| Extra::default())
     }
 
-    /// Starts a broker with what `extra` adds, given its folder.
+    /// Starts a broker with the extra listeners and properties of `extra`, given its folder.
     fn start_with(life: Life, extra: impl FnOnce(&Path) -> Extra) -> Self {
         let jars = jars();
         let (port, controller_port) = (free_port(), free_port());
@@ -169,12 +169,12 @@ fn jars() -> PathBuf {
     jars
 }
 
-/// What the Java machine is set up for.
+/// The tuning of the JVM.
 #[derive(Clone, Copy)]
 pub enum Life {
-    /// Some seconds on cores that it shares: no second compiler, no parallel collector.
+    /// For seconds on shared cores: no C2 compiler, the serial collector.
     Short,
-    /// Minutes under load, as in production.
+    /// For minutes under load, as in production.
     Long,
 }
 
@@ -192,13 +192,13 @@ fn class_path(jars: &Path) -> [OsString; 2] {
     ["-cp".into(), format!("{}/*", jars.display()).into()]
 }
 
-/// What a broker has beside the listener without security that all have.
+/// Listeners and settings beside the plaintext listener that every broker has.
 #[derive(Default)]
 struct Extra {
-    /// Each as `NAME://host:port`, listened on and advertised.
+    /// Each as `NAME://host:port`, bound and advertised.
     listeners: Vec<String>,
     properties: String,
-    /// For the tool that formats the storage.
+    /// Arguments of the storage tool's `format`.
     format: Vec<String>,
 }
 

@@ -1,12 +1,12 @@
-//! Producing as the platform's own services do.
+//! Produces as the platform's own services do.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
 
 use super::source;
 
-/// Produces `lines` with KafkaJS, gzip-compressed, partitioned by its default partitioner; `tests/kafkajs/producer.mjs`
-/// says what a line holds. Panics unless the broker acknowledges all of them.
+/// Produces `lines` with KafkaJS, gzip-compressed, partitioned by its default partitioner; `tests/kafkajs/producer.mjs` documents
+/// the format of a line. Panics unless the broker acknowledges all of them.
 pub async fn kafkajs_produce(brokers: &str, lines: &[serde_json::Value]) {
     let input: String = lines.iter().map(|line| format!("{line}\n")).collect();
     let (brokers, count) = (brokers.to_owned(), lines.len());
@@ -28,12 +28,12 @@ fn produce(brokers: &str, input: &str, count: usize) {
         .spawn()
         .expect("node starts");
     let mut stdin = node.stdin.take().expect("stdin is piped");
-    // It reads all before it says anything: this cannot block for ever. If it died, its output tells why.
+    // It reads all input before it writes: this cannot block for ever. If it died, its output has the reason.
     let _ = stdin.write_all(input.as_bytes());
     drop(stdin);
     let output = node.wait_with_output().expect("node can be waited for");
-    let said = String::from_utf8_lossy(&output.stdout);
-    let complained = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "KafkaJS failed: {complained}");
-    assert_eq!(said.trim(), count.to_string(), "KafkaJS produced fewer: {complained}");
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "KafkaJS failed: {stderr}");
+    assert_eq!(stdout.trim(), count.to_string(), "KafkaJS produced fewer: {stderr}");
 }

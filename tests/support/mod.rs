@@ -1,9 +1,29 @@
-//! What tests need of the world: a real Kafka, a real PostgreSQL, the real binary, and a way to wait on what they show.
+//! The environment of tests: a real Kafka, a real PostgreSQL, a schema registry, the real binary, and waiting on their state.
 //!
-//! Servers start on first use and serve the whole run, on free ports and on data of their own; they and their data are
-//! gone when the test process is gone, however it ends. `DATABASE_URL` and `KAFKA_BROKERS`, if set, name servers to use
-//! instead.
-#![allow(unused_imports, dead_code, reason = "a toolbox: not every tool is in use at every moment")]
+//! Servers start on first use and serve the whole run, on free ports and on data of their own. They and their data are removed
+//! when the test process ends, even if it is killed. `DATABASE_URL` and `KAFKA_BROKERS`, if set, name servers to use instead.
+//!
+//! ```text
+//! kafka          a broker, shared or dedicated, and one with TLS and SASL
+//! topics         creating topics, watermarks, committed offsets
+//! records        producing and reading records
+//! kafkajs        producing with KafkaJS, as the platform does
+//! postgres       a PostgreSQL server, shared or dedicated
+//! database       a database of one test
+//! pgbouncer      a pooler in transaction mode
+//! registry       a schema registry
+//! segmenter      the binary as a child process
+//! supervisor     server processes that do not outlive the tests
+//! ports          free ports
+//! proxy          a PostgreSQL proxy that cuts connections at a commit
+//! door           a TCP proxy that counts connections and serves TLS
+//! registry_gate  a registry proxy with faults
+//! certificates   certificates of one run
+//! clock          a wall clock that a test moves
+//! http           an HTTP client
+//! wait           waiting on observed state
+//! ```
+#![allow(unused_imports, dead_code, reason = "shared helpers: not every one is always in use")]
 
 mod certificates;
 mod clock;

@@ -1,4 +1,4 @@
-//! A real PgBouncer before a test's database.
+//! A real PgBouncer in front of a test's database.
 
 use std::net::TcpStream;
 use std::path::PathBuf;
@@ -11,20 +11,20 @@ use super::postgres::ServerUser;
 use super::supervisor::Supervisor;
 use super::wait::eventually_blocking;
 
-/// A pooler in transaction mode; gone when dropped.
+/// A pooler in transaction mode; stopped when dropped.
 pub struct PgBouncer {
     supervisor: Supervisor,
     url: String,
 }
 
 impl PgBouncer {
-    /// Before the database at `url`, with so many server sessions for all its clients.
+    /// In front of the database at `url`, with this number of server sessions for all clients.
     pub async fn before(url: &str, sessions: u32) -> Self {
         let url = Url::parse(url).expect("a database's URL");
         tokio::task::spawn_blocking(move || Self::start(&url, sessions)).await.expect("the pooler starts")
     }
 
-    /// Where the same database is reached through it.
+    /// The URL of the same database through the pooler.
     pub fn url(&self) -> &str {
         &self.url
     }
@@ -71,7 +71,7 @@ impl Drop for PgBouncer {
     }
 }
 
-/// Debian puts it where only root's PATH leads.
+/// Debian installs it in a folder that is only in root's PATH.
 fn binary() -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)

@@ -3,15 +3,14 @@
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Below the range from which the kernel takes the ports of outgoing connections, so that a server that was killed finds
-/// its port still free.
+/// Below the kernel's range of ephemeral ports, so that the port of a killed server is still free at its restart.
 const FIRST: u32 = 12_000;
 const COUNT: u32 = 20_000;
 
-/// A port of 127.0.0.1 that nobody listens on, given to nobody else in this process.
+/// A free port of 127.0.0.1, returned only once in this process.
 pub fn free_port() -> u16 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
-    // Test processes that run at the same time start far from each other.
+    // Concurrent test processes start at distant ports.
     let start = std::process::id().wrapping_mul(7919);
     (0..COUNT)
         .map(|_| {

@@ -17,17 +17,17 @@ use super::wait::eventually_blocking;
 const FIXTURE_BEFORE_IA: &str = include_str!("../fixtures/upstream/before_ia.sql");
 const FIXTURE_IA: &str = include_str!("../fixtures/upstream/ia_002_1.sql");
 
-/// Of the superuser `postgres`. A test may look for it in logs, where it must not be.
+/// The password of the superuser `postgres`. Tests check that no log contains it.
 pub const PASSWORD: &str = "s3cret-of-the-tests";
 
-/// A server: the run's own, or one that a test may stop.
+/// A server: the shared one of the run, or a dedicated one that a test may stop.
 pub struct Postgres {
     /// Without a database.
     url: String,
     own: Option<Own>,
 }
 
-/// What the servers of the tests have: their data need not survive the machine.
+/// The settings of test servers: their data need not survive a crash of the machine.
 const FAST: &str = "fsync = off\n";
 
 struct Own {
@@ -46,12 +46,12 @@ pub fn postgres() -> &'static Postgres {
 }
 
 impl Postgres {
-    /// A server of the test's own, which it may stop and pause. Gone when dropped.
+    /// A dedicated server, which the test may stop and pause. Stopped when dropped.
     pub async fn dedicated() -> Self {
         Self::with_settings(FAST).await
     }
 
-    /// [`Self::dedicated`] with these lines of configuration instead of those of the tests.
+    /// [`Self::dedicated`] with these lines of configuration instead of the test settings.
     pub async fn with_settings(settings: &'static str) -> Self {
         tokio::task::spawn_blocking(|| Self::start_new(settings, &[])).await.expect("the server starts")
     }
@@ -66,12 +66,12 @@ impl Postgres {
         tokio::task::spawn_blocking(start).await.expect("the server starts")
     }
 
-    /// The process id of the postmaster, of which all other processes of the server are children.
+    /// The process id of the postmaster, the parent of all other processes of the server.
     pub fn pid(&self) -> u32 {
         self.own().supervisor.pid().expect("the server was started")
     }
 
-    /// A new database with nothing in it.
+    /// A new empty database.
     pub async fn fresh_database(&self) -> Database {
         Database::create(&self.url).await
     }
@@ -90,7 +90,7 @@ impl Postgres {
         database
     }
 
-    /// Stops the server as a crash would: no checkpoint, sessions cut. Its data stay.
+    /// Stops the server like a crash: no checkpoint, sessions are cut. Its data stays.
     pub fn stop_immediate(&self) {
         self.own().supervisor.stop("QUIT");
     }
@@ -100,7 +100,7 @@ impl Postgres {
         self.own().start();
     }
 
-    /// Freezes every process of the server: connections stay open and nothing answers.
+    /// Pauses every process of the server (SIGSTOP): connections stay open and unanswered.
     pub fn pause(&self) {
         self.own().supervisor.signal("STOP", Children::After);
     }
@@ -114,7 +114,7 @@ impl Postgres {
         self.own.as_ref().expect("a server that DATABASE_URL names is not ours to stop")
     }
 
-    /// `files` lie beside the data, readable for the server alone.
+    /// `files` are written beside the data, readable for the server alone.
     fn start_new(settings: &str, files: &[(&str, String)]) -> Self {
         let binaries = find_binaries();
         let port = free_port();
@@ -152,7 +152,7 @@ impl Own {
     }
 }
 
-/// Who runs the server: PostgreSQL refuses to run as root.
+/// The operating system user of the server: PostgreSQL refuses to run as root.
 pub(super) enum ServerUser {
     Ourselves,
     Other { name: &'static str, uid: u32, gid: u32 },
@@ -206,11 +206,11 @@ fn init_data(binaries: &Path, server_user: &ServerUser, folder: &Path, port: u16
     let output = Command::new(program)
         .args(arguments)
         .args(["--no-sync", "--encoding=UTF8", "--username=postgres"])
-        // Sent in clear, so that the hashing that guards a real password does not cost each connection of a debug build.
+        // A clear-text password, since SCRAM's hashing is slow in a debug build, at every connection.
         .arg("--auth=password")
         .arg("--pwfile")
         .arg(&password_file)
-        // A linguistic order, as a server in production has: one that relies on bytewise order must ask for it.
+        // A linguistic collation, as in production: a statement that relies on bytewise order must ask for it.
         .args(["--locale=C.UTF-8", "--locale-provider=icu", "--icu-locale=en-US"])
         .arg("-D")
         .arg(&data)
@@ -219,7 +219,7 @@ fn init_data(binaries: &Path, server_user: &ServerUser, folder: &Path, port: u16
         .expect("initdb runs");
     assert!(output.status.success(), "initdb failed: {}", String::from_utf8_lossy(&output.stderr));
 
-    // No socket in the file system: its path may be no longer than 107 bytes, and a temporary folder's may.
+    // No Unix socket: its path is limited to 107 bytes, and that of a temporary folder may be longer.
     let settings = format!(
         "listen_addresses = '127.0.0.1'\nport = {port}\nunix_socket_directories = ''\nmax_connections = 200\n{settings}"
     );

@@ -1,4 +1,4 @@
-//! A way to PostgreSQL that breaks when a test says so.
+//! A PostgreSQL proxy that cuts connections at a commit, and delays requests.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
@@ -11,16 +11,16 @@ use url::Url;
 /// Where a connection breaks.
 #[derive(Clone, Copy, Debug)]
 pub enum Cut {
-    /// The COMMIT does not reach the server.
+    /// Before the COMMIT reaches the server.
     BeforeCommit,
-    /// The server has committed, and its answer does not come back.
+    /// After the server has committed, before its response is forwarded.
     AfterCommit,
 }
 
-/// The end of a simple query: how the driver asks for a commit.
+/// The end of a simple query, as the driver sends a commit.
 const COMMIT: &[u8] = b"COMMIT\0";
 
-/// A listener that passes everything on, until it is told to cut.
+/// A listener that forwards everything, except for the cuts.
 pub struct Proxy {
     url: Url,
     cuts: Arc<Mutex<Vec<Cut>>>,
@@ -28,11 +28,11 @@ pub struct Proxy {
     latency: Latency,
 }
 
-/// How long what a client sends is under way, in ms.
+/// The delay of a client's requests, in ms.
 type Latency = Arc<AtomicU64>;
 
 impl Proxy {
-    /// A way to the server of `database_url`.
+    /// A proxy to the server of `database_url`.
     pub fn to(database_url: &str) -> Self {
         let mut url = Url::parse(database_url).expect("a URL");
         let server = (url.host_str().expect("a host").to_owned(), url.port().unwrap_or(5432));
@@ -47,7 +47,7 @@ impl Proxy {
                 if is_closed.load(Ordering::Relaxed) {
                     return;
                 }
-                // Without a server the client is dropped: it sees what it would see without this proxy.
+                // Without a server the client is dropped: it observes the same as without this proxy.
                 if let Ok(server) = TcpStream::connect(&server) {
                     connect(client, server, &next_cuts, &its_latency);
                 }
@@ -61,7 +61,7 @@ impl Proxy {
         self.url.as_str()
     }
 
-    /// From now on, what a client sends takes this long.
+    /// Delays clients' requests by this from now on.
     pub fn set_latency(&self, latency: Duration) {
         self.latency.store(u64::try_from(latency.as_millis()).expect("a short time"), Ordering::SeqCst);
     }
@@ -71,7 +71,7 @@ impl Proxy {
         self.cuts.lock().expect("no thread panics").extend(vec![cut; times]);
     }
 
-    /// How many of the cuts asked for have not come yet.
+    /// The number of requested cuts that have not happened yet.
     pub fn cuts_to_come(&self) -> usize {
         self.cuts.lock().expect("no thread panics").len()
     }
@@ -81,7 +81,7 @@ impl Drop for Proxy {
     fn drop(&mut self) {
         self.closed.store(true, Ordering::Relaxed);
         let address = (Ipv4Addr::LOCALHOST, self.url.port().unwrap_or_default());
-        // Only to wake the listener.
+        // Wakes the listener.
         drop(TcpStream::connect(address));
     }
 }
@@ -99,7 +99,7 @@ fn connect(client: TcpStream, server: TcpStream, cuts: &Arc<Mutex<Vec<Cut>>>, la
             !matches!(cut, Some(Cut::BeforeCommit))
         });
     });
-    // What comes from the server after a doomed COMMIT is the answer to it.
+    // The server's bytes after a doomed COMMIT are the response to it.
     std::thread::spawn(move || pass_on(&server, &from_server, |_| !is_doomed.load(Ordering::SeqCst)));
 }
 
@@ -108,7 +108,7 @@ fn delay(latency: &Latency) {
     std::thread::sleep(Duration::from_millis(latency.load(Ordering::SeqCst)));
 }
 
-/// Copies until an end is closed or `may_pass` refuses; then both ends are closed.
+/// Copies until an end is closed or `may_pass` is false; then closes both ends.
 fn pass_on(mut from: &TcpStream, mut to: &TcpStream, mut may_pass: impl FnMut(&[u8]) -> bool) {
     let mut buffer = vec![0; 64 * 1024];
     while let Ok(count @ 1..) = from.read(&mut buffer) {

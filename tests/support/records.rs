@@ -1,4 +1,4 @@
-//! Records: producing them and reading them back.
+//! Produces records and reads them back.
 
 use std::collections::BTreeSet;
 use std::ffi::CStr;
@@ -15,10 +15,10 @@ use super::Kafka;
 use super::kafka::TIMEOUT;
 use super::topics::watermarks;
 
-/// Handed over at once; far below what librdkafka queues.
+/// Records enqueued at once; far below the limit of librdkafka's queue.
 const BATCH: usize = 10_000;
 
-/// A record to produce. Without a partition, the key's hash decides as Java's clients compute it.
+/// A record to produce. Without a partition, the murmur2 hash of the key selects one, as in Java clients.
 #[derive(Clone, Debug, Default)]
 pub struct Record {
     pub partition: Option<i32>,
@@ -57,7 +57,7 @@ impl Record {
     }
 }
 
-/// A record as the broker has it.
+/// A record as read from the broker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OwnedRecord {
     pub partition: i32,
@@ -87,7 +87,7 @@ impl OwnedRecord {
     }
 }
 
-/// What becomes of a transaction.
+/// The end of a transaction.
 #[derive(Clone, Copy)]
 pub enum Transaction {
     Committed,
@@ -95,18 +95,17 @@ pub enum Transaction {
 }
 
 impl Kafka {
-    /// Produces one record and returns its partition and offset once the broker has it.
+    /// Produces one record and returns its partition and offset once it is acknowledged.
     pub async fn produce(&self, topic: &str, record: Record) -> (i32, i64) {
         self.produce_all(topic, [record]).await[0]
     }
 
-    /// Produces many records, in order within a partition, and returns partition and offset of each once the broker has
-    /// them all.
+    /// Produces many records, in order within a partition, and returns partition and offset of each once all are acknowledged.
     pub async fn produce_all(&self, topic: &str, records: impl IntoIterator<Item = Record>) -> Vec<(i32, i64)> {
         send(self.producer.get_or_init(|| self.new_producer(None)), topic, records).await
     }
 
-    /// [`Self::produce_all`] by a client that knows nothing yet, so that it finds partitions that were just added.
+    /// [`Self::produce_all`] by a client without cached metadata, so that it finds partitions that were just added.
     pub async fn produce_by_new_client(&self, topic: &str, records: impl IntoIterator<Item = Record>) {
         send(&self.new_producer(None), topic, records).await;
     }
@@ -175,7 +174,7 @@ fn enqueue(producer: &FutureProducer, topic: &str, record: &Record) -> rdkafka::
     producer.send_result(message).unwrap_or_else(|(error, _)| panic!("{error}"))
 }
 
-/// Runs a call that blocks where that harms nobody.
+/// Runs a blocking call on a thread for blocking calls.
 async fn blocking(
     producer: FutureProducer,
     call: impl FnOnce(&FutureProducer) -> Result<(), KafkaError> + Send + 'static,
@@ -205,7 +204,7 @@ fn read_all(client: &BaseConsumer, topic: &str) -> Vec<OwnedRecord> {
         assert!(started.elapsed() < TIMEOUT, "{topic} could not be read to its end in {TIMEOUT:?}");
         match client.poll(TIMEOUT) {
             None => {}
-            // The last record may be a control record or compacted away: then only this tells.
+            // The last offset may be a control record or a compaction gap: then only this event marks the end.
             Some(Err(KafkaError::PartitionEOF(partition))) => drop(unfinished.remove(&partition)),
             Some(Err(error)) => panic!("{topic} cannot be read: {error}"),
             Some(Ok(message)) => {

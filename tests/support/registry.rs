@@ -1,4 +1,4 @@
-//! A real schema registry: Apicurio, which has Confluent's API, keeping everything in memory.
+//! A real schema registry: Apicurio with Confluent's API, in memory.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -12,23 +12,23 @@ use super::ports::free_port;
 use super::supervisor::Supervisor;
 use super::wait::eventually_blocking;
 
-/// Where Apicurio has Confluent's API.
+/// The path of Confluent's API in Apicurio.
 pub(super) const API: &str = "/apis/ccompat/v7";
 
-/// A registry: the run's own, or one that a test may kill. Gone when dropped.
+/// A registry: the shared one of the run, or a dedicated one that a test may kill. Stopped when dropped.
 pub struct SchemaRegistry {
     port: u16,
     supervisor: Supervisor,
 }
 
-/// The registry that all tests share, started on first use. Subjects belong to topics, so tests do not meet.
+/// The registry that all tests share, started on first use. Subjects belong to topics, so tests do not interfere.
 pub fn schema_registry() -> &'static SchemaRegistry {
     static SHARED: OnceLock<SchemaRegistry> = OnceLock::new();
     SHARED.get_or_init(SchemaRegistry::start)
 }
 
 impl SchemaRegistry {
-    /// A registry of the test's own.
+    /// A dedicated registry.
     pub async fn dedicated() -> Self {
         tokio::task::spawn_blocking(Self::start).await.expect("the registry starts")
     }
@@ -42,7 +42,7 @@ impl SchemaRegistry {
         ([127, 0, 0, 1], self.port).into()
     }
 
-    /// Kills the registry (SIGKILL). What it had is gone with it.
+    /// Kills the registry (SIGKILL). Its data is lost.
     pub fn kill(&self) {
         self.supervisor.stop("KILL");
     }
@@ -53,19 +53,19 @@ impl SchemaRegistry {
         self.wait_until_ready();
     }
 
-    /// Registers an Avro schema and gives its id.
+    /// Registers an Avro schema and returns its id.
     pub async fn register(&self, subject: &str, schema: &str) -> u32 {
         self.register_as(subject, &json!({"schema": schema, "schemaType": "AVRO"})).await
     }
 
-    /// [`Self::register`] with a request of one's own.
+    /// [`Self::register`] with a given request.
     pub async fn register_as(&self, subject: &str, request: &Value) -> u32 {
         let (status, answer) = self.ask(Method::POST, &format!("/subjects/{subject}/versions"), request).await;
         assert_eq!(status, 200, "{answer}");
         u32::try_from(answer["id"].as_u64().expect("an id")).expect("a small id")
     }
 
-    /// Sets what the registry demands of the versions of a subject that exists.
+    /// Sets the compatibility level of an existing subject.
     pub async fn demand(&self, subject: &str, compatibility: &str) {
         let wanted = json!({"compatibility": compatibility});
         let (status, answer) = self.ask(Method::PUT, &format!("/config/{subject}"), &wanted).await;
@@ -121,9 +121,9 @@ impl SchemaRegistry {
     }
 }
 
-/// Asks a registry; gives the status and the body of the answer.
+/// Sends a request to a registry; returns status and body of the response.
 pub(super) async fn ask(address: SocketAddr, method: Method, path: &str, body: String) -> (u16, String) {
-    // The client wants one, also where nothing is encrypted; refused only where there is one already.
+    // The client needs a crypto provider even without TLS; the call fails only where one is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::builder().no_proxy().build().expect("a valid client");
     let request = client.request(method, format!("http://{address}{path}")).body(body);
@@ -138,6 +138,6 @@ fn jar() -> PathBuf {
     let entries = std::fs::read_dir(&folder).into_iter().flatten().filter_map(Result::ok);
     let runner = entries.map(|entry| entry.path()).find(|path| path.to_string_lossy().ends_with("-runner.jar"));
     runner.unwrap_or_else(|| {
-        panic!("the schema registry is missing in {}: `scripts/setup ops` brings it", folder.display())
+        panic!("the schema registry is missing in {}: `scripts/setup ops` installs it", folder.display())
     })
 }

@@ -1,4 +1,4 @@
-//! A way to the schema registry that fails as a test says.
+//! A proxy to the schema registry with faults that a test sets.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,19 +15,19 @@ use tokio::task::JoinHandle;
 
 use super::registry::{API, SchemaRegistry, ask};
 
-/// What becomes of a question.
+/// The fault of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
     None,
-    /// This status, and a page that is not the registry's.
+    /// This status, with a page that is not the registry's.
     Status(u16),
-    /// No answer ever comes.
+    /// No response at all.
     Silence,
-    /// The answer is the registry's, and takes so long.
+    /// The registry's response, delayed by this.
     Late(Duration),
 }
 
-/// A listener in front of a real registry. It also knows GUIDs, which Apicurio does not.
+/// A listener in front of a real registry. It also resolves GUIDs, which Apicurio does not.
 pub struct RegistryGate {
     address: SocketAddr,
     state: Arc<Inner>,
@@ -43,7 +43,7 @@ struct Inner {
 }
 
 impl RegistryGate {
-    /// A way to `registry` without faults.
+    /// A proxy to `registry` without faults.
     pub async fn to(registry: &SchemaRegistry) -> Self {
         let state = Arc::new(Inner {
             registry: registry.address(),
@@ -64,22 +64,22 @@ impl RegistryGate {
         format!("http://{}{API}", self.address)
     }
 
-    /// From now on.
+    /// Sets the fault of the requests from now on.
     pub fn set(&self, fault: Fault) {
         *self.state.fault.lock().expect("no thread panics") = fault;
     }
 
-    /// Makes a GUID another name of a schema.
+    /// Maps a GUID to the id of a schema.
     pub fn name(&self, guid: &str, id: u32) {
         self.state.guids.lock().expect("no thread panics").push((guid.to_owned(), id));
     }
 
-    /// How many questions there were.
+    /// The number of requests.
     pub fn asked(&self) -> u64 {
         self.state.asked.load(Ordering::SeqCst)
     }
 
-    /// The credentials of the last question.
+    /// The credentials of the last request.
     pub fn last_authorization(&self) -> Option<String> {
         self.state.authorizations.lock().expect("no thread panics").last().cloned().flatten()
     }
@@ -118,7 +118,7 @@ async fn answer(
 }
 
 impl Inner {
-    /// The question that the registry understands.
+    /// The path of the request, with a GUID replaced by the schema's id.
     fn path(&self, asked: &str) -> String {
         let guids = self.guids.lock().expect("no thread panics");
         let known = guids.iter().find(|(guid, _)| asked.contains(&format!("/schemas/guids/{guid}")));

@@ -11,10 +11,10 @@ use std::time::Duration;
 
 use super::wait::eventually_some;
 
-/// Kills the child if our end of the pipe closes without a word: only then has this process died without reaping it.
+/// Kills the child if our end of the pipe closes without a line: only then has this process died without reaping it.
 const WATCHDOG: &str = r#"read -r word || kill -s KILL "$1""#;
 
-/// A running or ended child; killed when dropped. What it wrote is shown if its test fails.
+/// A running or ended child; killed when dropped. Its output is shown if the test fails.
 pub struct Segmenter {
     child: Child,
     watchdog: Child,
@@ -22,7 +22,7 @@ pub struct Segmenter {
     stderr: Output,
 }
 
-/// Starts the binary with these arguments and, of the environment, these variables only (and where programs are found).
+/// Starts the binary with these arguments and with these environment variables only (beside `PATH` and `TMPDIR`).
 pub fn segmenter(arguments: &[&str], environment: &[(&str, &str)]) -> Segmenter {
     segmenter_with_input(arguments, environment, "")
 }
@@ -81,13 +81,13 @@ impl Segmenter {
         .await
     }
 
-    /// Where it serves HTTP, once its log says so. For `SEGMENTER_HTTP_ADDR=127.0.0.1:0`.
+    /// The address that it serves HTTP on, once logged. For `SEGMENTER_HTTP_ADDR=127.0.0.1:0`.
     pub async fn http_address(&self) -> SocketAddr {
         let line = self.wait_for_log("http listening").await;
         address_in(&line).unwrap_or_else(|| panic!("no address in {line}"))
     }
 
-    /// Asks it to stop (SIGTERM).
+    /// Requests a stop (SIGTERM).
     pub fn terminate(&self) {
         self.signal("TERM");
     }
@@ -97,7 +97,7 @@ impl Segmenter {
         self.signal("KILL");
     }
 
-    /// Freezes it (SIGSTOP).
+    /// Pauses it (SIGSTOP).
     pub fn pause(&self) {
         self.signal("STOP");
     }
@@ -112,7 +112,7 @@ impl Segmenter {
         self.child.try_wait().expect("the child can be waited for").is_none()
     }
 
-    /// Waits until it has ended by itself or by a signal sent before; what it wrote is complete then.
+    /// Waits until it has ended by itself or by a signal sent before; its output is complete then.
     pub async fn wait(&mut self, within: Duration) -> ExitStatus {
         let child = &mut self.child;
         let status = eventually_some(within, "segmenter to end", || {
@@ -132,21 +132,21 @@ impl Segmenter {
     }
 
     fn signal(&self, signal: &str) {
-        // Not reaped yet or reaped by us: the process id cannot be another's while a test runs that asks for this.
+        // Not reaped yet, or reaped by us: the process id is not reused while the test holds this value.
         let sent =
             Command::new("sh").args(["-c", r#"kill -s "$0" "$1""#, signal, &self.child.id().to_string()]).status();
         assert!(sent.expect("sh runs").success(), "segmenter has ended already");
     }
 }
 
-/// Writes on a thread, since a pipe holds little and the child may answer before it has read all.
+/// Writes on a thread, since a pipe's buffer is small and the child may write before it has read all input.
 fn feed(mut stdin: impl Write + Send + 'static, input: &str) {
     let input = input.to_owned();
-    // It may end without having read everything; that is for its test to judge.
+    // The child may end before it has read everything; the test decides whether that is an error.
     std::thread::spawn(move || drop(stdin.write_all(input.as_bytes())));
 }
 
-/// What a command left.
+/// The result of a command.
 #[derive(Debug)]
 pub struct Finished {
     /// `None` if a signal ended it.
@@ -172,7 +172,7 @@ impl Drop for Segmenter {
     }
 }
 
-/// One of its streams, read by a thread so that it never waits for us.
+/// One of its streams, read by a thread so that the child never blocks on it.
 struct Output {
     lines: Arc<Mutex<Vec<String>>>,
     reader: Option<JoinHandle<()>>,

@@ -1,6 +1,6 @@
-//! A server process that cannot outlive the test process, with a folder that cannot either.
+//! A server process and its folder that do not outlive the test process.
 //!
-//! Between us and the server stands a shell that reads our orders from a pipe. However we end, kill −9 included, the
+//! A shell between the test process and the server reads commands from a pipe. When the test process ends, kill −9 included, the
 //! kernel closes the pipe, and the shell kills the server and removes the folder.
 
 use std::ffi::OsString;
@@ -28,8 +28,8 @@ struct Conversation {
 }
 
 impl Supervisor {
-    /// A supervisor over a new empty folder; the server's command line may name paths in it. `end_signal` is how the
-    /// server is killed at the end. Nothing is started yet.
+    /// A supervisor with a new empty folder; the server's command line may contain paths in it. `end_signal` ends the server at
+    /// the end of the run. Nothing is started yet.
     pub fn new(end_signal: &str, command_line: impl FnOnce(&Path) -> Vec<OsString>) -> Self {
         let folder = new_folder();
         let mut shell = Command::new("sh")
@@ -40,7 +40,7 @@ impl Supervisor {
             .current_dir(&folder)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            // Ctrl-C and a time limit's kill go to our process group; the shell has to see the pipe close instead.
+            // Ctrl-C and the kill of a time limit go to our process group; the shell must end by the closed pipe instead.
             .process_group(0)
             .spawn()
             .expect("sh starts");
@@ -63,14 +63,14 @@ impl Supervisor {
         pid
     }
 
-    /// Ends the server with `signal` and waits until it has ended. Does nothing if it does not run.
+    /// Ends the server with `signal` and waits until it has ended. A no-op if it does not run.
     pub fn stop(&self, signal: &str) {
         let mut conversation = self.conversation.lock().expect("no test panicked in an order");
         conversation.order(&format!("stop {signal}"));
         conversation.server = None;
     }
 
-    /// Sends `signal` to the server and, as `children` says, to its child processes.
+    /// Sends `signal` to the server and, depending on `children`, to its child processes.
     pub fn signal(&self, signal: &str, children: Children) {
         let mut conversation = self.conversation.lock().expect("no test panicked in an order");
         let server = conversation.server.expect("the server runs");
@@ -84,7 +84,7 @@ impl Supervisor {
         }
     }
 
-    /// Whether the server runs (paused is running).
+    /// Whether the server runs; a paused one does.
     pub fn is_running(&self) -> bool {
         let conversation = self.conversation.lock().expect("no test panicked in an order");
         conversation.server.and_then(process_state).is_some_and(|state| state != 'Z')
@@ -104,8 +104,8 @@ impl Supervisor {
     }
 }
 
-/// Whether a signal goes to the child processes too, and when: to pause a server, after it, so that it bears none in
-/// between; to continue, before it.
+/// Whether a signal goes to the child processes too, and when: a pause after the server, so that it forks none in between; a
+/// continue before it.
 #[derive(Clone, Copy)]
 pub enum Children {
     No,
@@ -128,7 +128,7 @@ impl Drop for Supervisor {
         if let Ok(conversation) = self.conversation.get_mut() {
             conversation.orders = None;
         }
-        // Best effort: a test that ends waits until its own server is gone.
+        // Best effort: a test waits at its end until its own server has ended.
         let _ = self.shell.wait();
     }
 }

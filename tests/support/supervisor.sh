@@ -1,5 +1,5 @@
-# Runs one server for a test process and outlives neither: when standard input ends, because the test process closed it
-# or died in whatever way, the server is killed and its folder removed.
+# Runs one server for a test process: when standard input ends, because the test process closed it or died in any way, the
+# server is killed and its folder removed.
 #
 # arguments: FOLDER END-SIGNAL COMMAND [ARGUMENT...]; the server's output goes to FOLDER/log.
 # standard input: start | stop SIGNAL | signal SIGNAL PID; each is answered with one line.
@@ -11,7 +11,7 @@ pid=
 stop() {
     [ -n "$pid" ] || return 0
     kill -s "$1" "$pid"
-    # One that is paused would never see the signal.
+    # A paused process does not handle the signal.
     kill -s CONT "$pid"
     wait "$pid"
     pid=
@@ -20,7 +20,7 @@ stop() {
 while read -r order arguments; do
     case $order in
     start)
-        # A session of its own: a Ctrl-C meant for the tests must not reach it before its clients are done.
+        # A session of its own: a Ctrl-C for the tests must not reach the server before its clients have ended.
         setsid "$@" </dev/null >>"$folder/log" 2>&1 &
         pid=$!
         echo "$pid"

@@ -1,4 +1,4 @@
-//! Topics of one test, and what the broker says of them.
+//! Topics of one test: creation, deletion, watermarks, committed offsets.
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
@@ -10,15 +10,14 @@ use super::kafka::TIMEOUT;
 use super::wait::{eventually, eventually_blocking};
 
 impl Kafka {
-    /// Creates a topic whose name begins with `prefix` and is used by no other test; returns the name once the broker
-    /// leads every partition.
+    /// Creates a topic with a unique name that begins with `prefix`; returns the name once every partition has a leader.
     pub async fn create_topic(&self, prefix: &str, partitions: i32, config: &[(&str, &str)]) -> String {
         let name = format!("{prefix}-{}", uuid::Uuid::new_v4().simple());
         self.create_topic_named(&name, partitions, config).await;
         name
     }
 
-    /// [`Self::create_topic`] with a name of the test's choice: on a dedicated broker.
+    /// [`Self::create_topic`] with a given name, for a dedicated broker.
     pub async fn create_topic_named(&self, name: &str, partitions: i32, config: &[(&str, &str)]) {
         let mut topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
         for (key, value) in config {
@@ -29,14 +28,14 @@ impl Kafka {
         self.wait_for_partitions(name, partitions).await;
     }
 
-    /// Deletes the topic; returns once the broker does not know it.
+    /// Deletes the topic; returns once the broker reports it as unknown.
     pub async fn delete_topic(&self, topic: &str) {
         let deleted = self.admin().delete_topics(&[topic], &AdminOptions::new()).await.expect("the broker answers");
         deleted.into_iter().for_each(|result| drop(result.expect("a topic can be deleted")));
         eventually(TIMEOUT, "the topic to be gone", || async { self.partitions(topic).await == 0 }).await;
     }
 
-    /// Raises the number of partitions to `total`; returns once the broker leads them.
+    /// Raises the number of partitions to `total`; returns once all have a leader.
     pub async fn add_partitions(&self, topic: &str, total: i32) {
         let new = NewPartitions::new(topic, usize::try_from(total).expect("not negative"));
         let added = self.admin().create_partitions([&new], &AdminOptions::new()).await.expect("the broker answers");
@@ -44,30 +43,30 @@ impl Kafka {
         self.wait_for_partitions(topic, total).await;
     }
 
-    /// Makes the broker forget the records before `offset`, as retention does.
+    /// Deletes the records before `offset`, as retention does.
     pub async fn delete_records_before(&self, topic: &str, partition: i32, offset: i64) {
         let mut offsets = TopicPartitionList::new();
         offsets.add_partition_offset(topic, partition, Offset::Offset(offset)).expect("a valid offset");
         self.admin().delete_records(&offsets, &AdminOptions::new()).await.expect("records can be deleted");
     }
 
-    /// The number of partitions that the broker leads; 0 if there is no such topic.
+    /// The number of partitions with a leader; 0 if the topic does not exist.
     pub async fn partitions(&self, topic: &str) -> i32 {
         let topic = topic.to_owned();
         self.ask("segmenter-tests", move |client| led_partitions(client, &topic)).await
     }
 
-    /// The first offset that each partition still has.
+    /// The low watermark of each partition.
     pub async fn start_offsets(&self, topic: &str) -> Vec<i64> {
         self.watermarks(topic).await.into_iter().map(|(low, _)| low).collect()
     }
 
-    /// The offset that the next record of each partition gets.
+    /// The high watermark of each partition.
     pub async fn end_offsets(&self, topic: &str) -> Vec<i64> {
         self.watermarks(topic).await.into_iter().map(|(_, high)| high).collect()
     }
 
-    /// What `group` has committed, a partition each; `None` if nothing.
+    /// The committed offset of `group` for each partition; `None` where there is none.
     pub async fn committed(&self, group: &str, topic: &str) -> Vec<Option<i64>> {
         let topic = topic.to_owned();
         self.ask(group, move |client| {
@@ -91,7 +90,7 @@ impl Kafka {
         eventually(TIMEOUT, &what, || async { self.partitions(topic).await == partitions }).await;
     }
 
-    /// Asks with a client of `group` that never joins it, on a thread where waiting harms nobody.
+    /// Calls `question` with a client that has the id of `group` but never joins it, on a thread for blocking calls.
     pub(super) async fn ask<T: Send + 'static>(
         &self,
         group: &str,
@@ -99,7 +98,7 @@ impl Kafka {
     ) -> T {
         let mut config = self.client();
         config.set("group.id", group).set("enable.auto.commit", "false").set("enable.partition.eof", "true");
-        // An end is noticed only when a fetch returns.
+        // The end of a partition is reported only when a fetch returns.
         config.set("fetch.wait.max.ms", "20").set("fetch.message.max.bytes", "33554432");
         tokio::task::spawn_blocking(move || question(&config.create().expect("a valid client")))
             .await
@@ -111,14 +110,14 @@ impl Kafka {
     }
 }
 
-/// The first and the next offset of each partition.
+/// The low and the high watermark of each partition.
 pub(super) fn watermarks(client: &BaseConsumer, topic: &str) -> Vec<(i64, i64)> {
     (0..led_partitions(client, topic))
         .map(|partition| retry_until_deadline(|| client.fetch_watermarks(topic, partition, TIMEOUT).ok()))
         .collect()
 }
 
-/// How many partitions the topic has, once all of them are led.
+/// The number of partitions of the topic, once all of them have a leader.
 fn led_partitions(client: &BaseConsumer, topic: &str) -> i32 {
     let led = retry_until_deadline(|| {
         let metadata = client.fetch_metadata(Some(topic), TIMEOUT).ok()?;
@@ -134,7 +133,7 @@ fn led_partitions(client: &BaseConsumer, topic: &str) -> i32 {
     i32::try_from(led).expect("few partitions")
 }
 
-/// Asks until there is an answer: a broker that has just started does not know all of its duties yet.
+/// Repeats a request until it succeeds: a broker that has just started does not serve every request yet.
 fn retry_until_deadline<T>(mut ask: impl FnMut() -> Option<T>) -> T {
     let mut answer = None;
     eventually_blocking(TIMEOUT, "the broker to answer", || {

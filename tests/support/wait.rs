@@ -3,12 +3,12 @@
 use std::future::Future;
 use std::time::{Duration, Instant};
 
-/// Between two looks. Short enough not to show in a run's time, long enough to leave the cores to what is waited for.
+/// The polling interval: short against a run's time, long enough to leave the cores to the processes under test.
 const INTERVAL: Duration = Duration::from_millis(20);
 
-/// Waits until `condition` holds; panics, naming `what`, if it does not within `within`.
+/// Waits until `condition` holds; panics with `what` if it does not within `within`.
 ///
-/// `what` says what is waited for, as in "the offset to be committed".
+/// `what` is the awaited condition, as in "the offset to be committed".
 pub async fn eventually<F, Fut>(within: Duration, what: &str, mut condition: F)
 where
     F: FnMut() -> Fut,
@@ -21,7 +21,7 @@ where
     .await;
 }
 
-/// Waits until `look` finds something and returns it; panics, naming `what`, if it does not within `within`.
+/// Waits until `look` returns a value and returns it; panics with `what` if it does not within `within`.
 pub async fn eventually_some<T, F, Fut>(within: Duration, what: &str, mut look: F) -> T
 where
     F: FnMut() -> Fut,
@@ -29,19 +29,19 @@ where
 {
     let started = Instant::now();
     loop {
-        // A look that hangs (a paused server) must not hang the test.
+        // A call that hangs (a paused server) must not hang the test.
         let left = within.saturating_sub(started.elapsed());
         match tokio::time::timeout(left.max(INTERVAL), look()).await {
             Ok(Some(found)) => return found,
             Ok(None) if started.elapsed() < within => tokio::time::sleep(INTERVAL).await,
             Ok(None) => panic!("waited {within:?} in vain for {what}"),
-            Err(_) => panic!("waited {within:?} in vain for {what}: the last look did not return"),
+            Err(_) => panic!("waited {within:?} in vain for {what}: the last check did not return"),
         }
     }
 }
 
 /// [`eventually`] outside of a runtime.
-#[expect(clippy::disallowed_methods, reason = "between two looks, as everywhere here")]
+#[expect(clippy::disallowed_methods, reason = "the polling interval")]
 pub fn eventually_blocking(within: Duration, what: &str, mut condition: impl FnMut() -> bool) {
     let started = Instant::now();
     while !condition() {

@@ -1,4 +1,4 @@
-//! Kafka starts, keeps what it is given, dies, freezes and comes back.
+//! Kafka starts, stores records, is killed, is paused and comes back.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ async fn a_record_comes_back_as_it_was_given() {
     assert_eq!((records[1].key_text(), records[1].json()), ("ada", serde_json::json!({})));
     assert_eq!((records[1].header("source"), records[1].timestamp), (Some("test"), Some(1_700_000_000_000)));
     assert_eq!(kafka().end_offsets(&topic).await, [1, 1]);
-    assert_eq!(kafka().committed("nobody", &topic).await, [None, None]);
+    assert_eq!(kafka().committed("no-such-group", &topic).await, [None, None]);
 }
 
 #[tokio::test]

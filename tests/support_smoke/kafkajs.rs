@@ -1,4 +1,4 @@
-//! What the platform's KafkaJS producers send is what the tests read.
+//! The tests read the records of KafkaJS producers, as on the platform.
 
 use serde_json::json;
 

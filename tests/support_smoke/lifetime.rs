@@ -1,4 +1,4 @@
-//! Servers and their data do not outlive the process that started them, however it ends.
+//! Servers and their data do not outlive the process that started them, even if it is killed.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -32,7 +32,7 @@ async fn a_killed_test_process_leaves_neither_servers_nor_data() {
 
     std::fs::remove_file(started).unwrap();
     eventually(DEADLINE, "the server's data to be gone", || async { entries(&folder) == 0 }).await;
-    // The supervisor removes the folder, and ends a little later itself.
+    // The supervisor ends shortly after it has removed the folder.
     eventually(DEADLINE, "no process to be left", || async { !is_named_by_a_process(&folder) }).await;
     std::fs::remove_dir(folder).unwrap();
 }

@@ -1,4 +1,4 @@
-//! PostgreSQL starts, gives out fresh databases, stops, freezes and comes back.
+//! PostgreSQL starts, creates fresh databases, stops, is paused and comes back.
 
 use std::time::Duration;
 

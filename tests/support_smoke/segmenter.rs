@@ -1,4 +1,4 @@
-//! The real binary starts, is heard and ends.
+//! The real binary starts, its output is captured, and it ends.
 
 use std::time::Duration;
 

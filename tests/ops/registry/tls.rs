@@ -34,7 +34,7 @@ async fn a_registry_behind_https_is_trusted_by_its_authority() {
     assert_table_equals_oracle(scene.database.pool(), [&event_of(Kind::OnboardingCompleted, &event)]).await;
     assert!(scene.dead_letters().await.is_empty());
     assert_eq!(registry.versions(&format!("{}-value", scene.changes)).await, 1);
-    assert!(door.knocks() > 0);
+    assert!(door.connections() > 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,6 @@
-/* Preloaded into a process, moves its wall clock by the seconds that the file named by CLOCK_SHIFT_FILE holds at the moment
- * (an int64 in the machine's order). Deadlines by the wall clock are moved back before the system sees them, so that only what
- * is read of the clock changes, as when an administrator sets it. The monotonic clock is left alone. */
+/* Preloaded into a process, shifts its wall clock by the seconds in the file named by CLOCK_SHIFT_FILE (an int64 in native byte
+ * order), read at each call. Wall clock deadlines are shifted back before the system call, so that only the readings change, as
+ * when an administrator sets the clock. The monotonic clock is unchanged. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 static volatile int64_t *shift;
-/* By how much the clock was moved when this thread last read it: a deadline is made from that reading. */
+/* The shift at this thread's last reading of the clock: deadlines are computed from that reading. */
 static __thread int64_t last_read;
 
 __attribute__((constructor)) static void begin(void) {
@@ -57,14 +57,14 @@ int timespec_get(struct timespec *at, int base) {
     return base == TIME_UTC && clock_gettime(CLOCK_REALTIME, at) == 0 ? base : 0;
 }
 
-/* A condition may go by the monotonic clock, which is far from the year 2001. */
+/* A condition may use the monotonic clock, whose values are far below the year 2001. */
 static struct timespec real(const struct timespec *deadline) {
     struct timespec moved = *deadline;
     if (moved.tv_sec > 1000000000) moved.tv_sec -= last_read;
     return moved;
 }
 
-/* An unversioned look-up finds the conditions of a glibc of 2002, whose layout is another. */
+/* An unversioned look-up finds the condition variables of a glibc of 2002, with another layout. */
 static void *next(const char *name, const char *version) {
     void *found = version ? dlvsym(RTLD_NEXT, name, version) : NULL;
     return found ? found : dlsym(RTLD_NEXT, name);

@@ -1,4 +1,4 @@
-//! A broker that wants to know who comes: TLS, SASL, and rights.
+//! A broker with TLS, SASL and ACLs.
 
 use std::path::Path;
 use std::process::Command;
@@ -10,19 +10,19 @@ use crate::support::certificates::certificates;
 /// The password of every user.
 const PASSWORD: &str = "s3cret-of-the-tests";
 
-/// The users who may do everything but one thing; each is named after it.
+/// The users with all ACLs but one; each is named after the missing one.
 const LACKING: [&str; 4] = ["onboarding", "group", "changes", "dead"];
 
-/// A way in.
+/// A listener of the broker.
 #[derive(Clone, Copy, Debug)]
 pub enum Listener {
-    /// TLS, with a client's certificate where the client has one.
+    /// TLS, with an optional client certificate.
     Ssl,
-    /// TLS, then a name and a password.
+    /// TLS, with user name and password.
     SaslSsl,
 }
 
-/// Without security one may do everything; through the other listeners, `segmenter` may do what it is documented to need.
+/// On the plaintext listener every operation is allowed; on the others, `segmenter` has the documented ACLs.
 pub struct SecuredKafka {
     pub kafka: Kafka,
     ssl: u16,
@@ -46,7 +46,7 @@ impl SecuredKafka {
         }
     }
 
-    /// How often the broker has denied this user something.
+    /// How many operations the broker has denied this user.
     pub fn denials(&self, user: &str) -> usize {
         let log = std::fs::read(self.kafka.own().folder().join("log")).expect("the broker writes a log");
         let of_user = format!("Principal = User:{user} is Denied");
@@ -92,12 +92,12 @@ fn extra(folder: &Path, ssl: u16, sasl_ssl: u16) -> Extra {
     }
 }
 
-/// The user who may do everything that the service does, but for this.
+/// The user with all ACLs of the service but this one.
 fn without(lacking: &str) -> String {
     format!("without-{lacking}")
 }
 
-/// Gives the users the rights that `docs/security.md` lists, by the beginnings of the names that scenes use.
+/// Grants the users the ACLs that `docs/security.md` lists, by the prefixes of the scenes' names.
 fn grant(brokers: &str) {
     const SCRIPT: &str = r#"
 import sys
@@ -119,5 +119,5 @@ sys.exit(1 if result["failed"] else 0)
         .env("PYTHONPATH", crate::support::source("target/python"))
         .output()
         .expect("python3 runs");
-    assert!(output.status.success(), "no rights: {}", String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "no ACLs: {}", String::from_utf8_lossy(&output.stderr));
 }
