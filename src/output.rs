@@ -1,5 +1,5 @@
-//! The output of a command that writes batches: batch writer, publisher and dead letter producer, put together once. An outage
-//! is waited for up to a deadline, not for ever, since an operator runs the command.
+//! Writer, publisher and dead letters, put together once: [`Output`] for `serve`, [`BatchWriter`] for commands. A command waits
+//! for the end of an outage up to a deadline, not for ever, since an operator runs it.
 
 use std::future::Future;
 use std::time::Duration;
@@ -47,10 +47,10 @@ pub struct Destination {
 /// The parts through which batches, changes and dead letters leave the process.
 pub struct Output {
     pub writer: Writer,
-    /// From those who write to the publisher.
+    /// From the writers to the publisher.
     pub handover: Handover,
     pub publisher: Publisher,
-    /// Ends when no handover is left.
+    /// Ends when the last handover is dropped.
     pub handed_over: Arrivals,
     pub dead_letters: Producer,
 }

@@ -3,10 +3,10 @@
 use sqlx::PgConnection;
 use sqlx::migrate::Migrate;
 
+use super::bookkeeping;
 use super::error::{MigrateError, Refusal};
 use super::facts::{IndexState, index_state};
 use super::files::VersionedFile;
-use super::ledger;
 use super::session::{Limits, set_lock_timeout};
 
 /// The name of the index in `segmenter.provenance`.
@@ -21,10 +21,10 @@ pub(super) async fn apply(conn: &mut PgConnection, limits: &Limits, file: &Versi
         .bind(state != IndexState::Missing)
         .execute(&mut *conn)
         .await?;
-    ledger::record_compatibility(conn, file).await?;
+    bookkeeping::record_compatibility(conn, file).await?;
     retry_until_deadline(conn, limits, async |conn| {
         drop_invalid(conn, state).await?;
-        conn.apply(ledger::TABLE, &file.up()).await?;
+        conn.apply(bookkeeping::TABLE, &file.up()).await?;
         Ok(())
     })
     .await
@@ -52,7 +52,7 @@ pub(super) async fn revert(conn: &mut PgConnection, limits: &Limits, file: &Vers
     }
     // After the drop, so that an interrupted revert repeats it.
     sqlx::query("delete from segmenter.provenance where object = $1").bind(OBJECT).execute(&mut *conn).await?;
-    ledger::forget(conn, file.version).await
+    bookkeeping::forget(conn, file.version).await
 }
 
 /// Whether the index was not there before us.

@@ -8,7 +8,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::facts::{INDEX, IndexState, PlatformSchema, invalid_indexes};
 use super::schema::{self, Platform, SchemaStatus};
-use super::{files, ledger};
+use super::{bookkeeping, files};
 
 /// One migration, known to this binary, applied to this database, or both.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,10 +45,10 @@ pub async fn info(conn: &mut PgConnection) -> Result<Info, sqlx::Error> {
     let facts = PlatformSchema::read(&mut transaction).await?;
     let info = Info {
         status,
-        migrations: migrations(ledger::applied(&mut transaction).await?),
+        migrations: migrations(bookkeeping::applied(&mut transaction).await?),
         index: facts.index,
         invalid_indexes: invalid_indexes(&mut transaction).await?,
-        provenance: ledger::provenance(&mut transaction).await?,
+        provenance: bookkeeping::provenance(&mut transaction).await?,
         platform: Platform::detect(&mut transaction).await?,
         prisma: facts.prisma,
     };
@@ -56,7 +56,7 @@ pub async fn info(conn: &mut PgConnection) -> Result<Info, sqlx::Error> {
     Ok(info)
 }
 
-fn migrations(applied: Vec<ledger::Applied>) -> Vec<MigrationInfo> {
+fn migrations(applied: Vec<bookkeeping::Applied>) -> Vec<MigrationInfo> {
     let pending =
         files::ALL.iter().filter(|file| !applied.iter().any(|applied| applied.version == file.version)).map(|file| {
             MigrationInfo {

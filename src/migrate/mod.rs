@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! files          the migrations, embedded
-//! ledger         the tables of applied migrations, in schema segmenter
+//! bookkeeping    the tables of applied migrations, in schema segmenter
 //! schema         whether this binary can work with the applied migrations
 //! status         the result of that check, and its text
 //! facts          the platform's schema, as found
@@ -19,12 +19,12 @@
 //! The migrations use the given connection as one dedicated session and change its settings. It must not come from a pooler in
 //! transaction mode (PgBouncer), since the migration lock belongs to the session.
 
+pub(crate) mod bookkeeping;
 mod error;
 mod facts;
 pub(crate) mod files;
 mod index;
 mod info;
-pub(crate) mod ledger;
 mod preconditions;
 mod progress;
 mod revert;

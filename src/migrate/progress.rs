@@ -8,7 +8,7 @@ pub type Progress<'a> = &'a mut (dyn FnMut(Notice) + Send);
 /// A notice about a step, before or after it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notice {
-    /// Another session migrates; this one asks again until the deadline.
+    /// Another session migrates; this one polls until the deadline.
     Waiting { holder: String },
     /// A step did not get its locks and is tried again.
     Retrying { step: String, attempt: u32 },

@@ -10,7 +10,7 @@ use super::progress::{Notice, Progress};
 use super::run::step;
 use super::schema::{self, SchemaStatus};
 use super::session::{self, Limits};
-use super::{index, ledger};
+use super::{bookkeeping, index};
 
 /// How far to revert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,8 +67,8 @@ async fn revert_applied(
         progress(Notice::Done { step: step.name });
         reverted.push(file.version);
     }
-    if !reverted.is_empty() && ledger::applied(conn).await?.is_empty() {
-        ledger::close(conn).await?;
+    if !reverted.is_empty() && bookkeeping::applied(conn).await?.is_empty() {
+        bookkeeping::drop_tables(conn).await?;
     }
     Ok(reverted)
 }
@@ -78,8 +78,8 @@ async fn undo(conn: &mut PgConnection, limits: &Limits, file: &VersionedFile) ->
         Kind::ConcurrentIndex => index::revert(conn, limits, file).await,
         Kind::Transaction => {
             let mut transaction = conn.begin().await?;
-            transaction.revert(ledger::TABLE, &file.down()).await?;
-            ledger::forget(&mut transaction, file.version).await?;
+            transaction.revert(bookkeeping::TABLE, &file.down()).await?;
+            bookkeeping::forget(&mut transaction, file.version).await?;
             Ok(transaction.commit().await?)
         }
     }
@@ -91,7 +91,7 @@ async fn plan(
     target: Target,
     progress: Progress<'_>,
 ) -> Result<Vec<&'static VersionedFile>, MigrateError> {
-    ledger::cede_to_prisma(conn).await?;
+    bookkeeping::cede_to_prisma(conn).await?;
     let status = schema::check(conn).await?;
     match status {
         // A migration of another file, or an unknown one, cannot be reverted by this binary.
@@ -101,8 +101,12 @@ async fn plan(
         | SchemaStatus::Foreign { .. } => return Err(Refusal::Schema(status).into()),
         SchemaStatus::Missing | SchemaStatus::Current | SchemaStatus::Behind { .. } | SchemaStatus::Damaged { .. } => {}
     }
-    let applied: Vec<_> =
-        ledger::applied(conn).await?.into_iter().rev().filter_map(|applied| files::find(applied.version)).collect();
+    let applied: Vec<_> = bookkeeping::applied(conn)
+        .await?
+        .into_iter()
+        .rev()
+        .filter_map(|applied| files::find(applied.version))
+        .collect();
     let steps: Vec<_> = match target {
         Target::OneStep => applied.into_iter().take(1).collect(),
         Target::All => applied,
@@ -168,7 +172,7 @@ async fn consequences(conn: &mut PgConnection, version: i64) -> Result<Consequen
 }
 
 async fn columns_consequences(conn: &mut PgConnection) -> Result<Consequences, MigrateError> {
-    let provenance = ledger::provenance(conn).await?;
+    let provenance = bookkeeping::provenance(conn).await?;
     let is_ours = |object: &str| provenance.iter().any(|(known, existed)| known == object && !existed);
     if is_ours("table public.user_vectors") {
         let rows = sqlx::query_scalar("select count(*) from public.user_vectors").fetch_one(conn).await?;

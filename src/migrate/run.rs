@@ -9,7 +9,7 @@ use super::files::{self, Kind, VersionedFile};
 use super::progress::{Notice, Progress};
 use super::schema::{self, SchemaStatus};
 use super::session::{self, Limits, Step};
-use super::{index, ledger, preconditions};
+use super::{bookkeeping, index, preconditions};
 
 /// How to run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -56,7 +56,7 @@ async fn apply_pending(
     let plan = Plan::make(conn, options.add_columns, progress).await?;
     plan.report(progress);
     if !plan.pending.is_empty() {
-        ledger::open(conn).await?;
+        bookkeeping::create_tables(conn).await?;
     }
     let mut applied = Vec::new();
     for file in &plan.pending {
@@ -78,8 +78,8 @@ async fn apply(conn: &mut PgConnection, limits: &Limits, file: &VersionedFile) -
         Kind::ConcurrentIndex => index::apply(conn, limits, file).await,
         Kind::Transaction => {
             let mut transaction = conn.begin().await?;
-            transaction.apply(ledger::TABLE, &file.up()).await?;
-            ledger::record_compatibility(&mut transaction, file).await?;
+            transaction.apply(bookkeeping::TABLE, &file.up()).await?;
+            bookkeeping::record_compatibility(&mut transaction, file).await?;
             Ok(transaction.commit().await?)
         }
     }

@@ -2,7 +2,7 @@
 
 use sqlx::PgConnection;
 
-use super::ledger::{self, Applied};
+use super::bookkeeping::{self, Applied};
 pub use super::status::SchemaStatus;
 use super::{SEGMENT_COLUMNS, files};
 use crate::store::sql;
@@ -12,8 +12,8 @@ use crate::store::sql;
 /// # Errors
 /// Any error of the database, missing privileges on schema `segmenter` included.
 pub async fn check(conn: &mut PgConnection) -> Result<SchemaStatus, sqlx::Error> {
-    let applied = ledger::applied(conn).await?;
-    let compatibility = ledger::compatibility(conn).await?;
+    let applied = bookkeeping::applied(conn).await?;
+    let compatibility = bookkeeping::compatibility(conn).await?;
     let missing_columns: Vec<String> = sql::query_scalar(
         "select name from unnest($1::text[]) with ordinality as wanted(name, place)
           where not exists (select from pg_attribute

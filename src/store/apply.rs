@@ -163,7 +163,7 @@ impl Store {
         Ok(committed)
     }
 
-    /// A conflict may mean that the user was deleted and the state was not. Unless `users` is asked then, the conflict repeats
+    /// A conflict may mean that the user was deleted and the state was not. Unless `users` is read then, the conflict repeats
     /// for ever.
     pub(super) fn user_check(&self, was_lost: bool) -> UserCheck {
         match (self.has_users, was_lost) {

@@ -58,7 +58,7 @@ pub async fn insert(
     Ok(id)
 }
 
-/// Inserts a row that asks for republishing the last change of `users`, leased to `owner` from the start; returns its id.
+/// Inserts a row that has the last change of `users` published again, leased to `owner` from the start; returns its id.
 pub async fn insert_users(
     connection: &mut PgConnection,
     owner: Uuid,
@@ -169,7 +169,7 @@ pub async fn delete(pool: &PgPool, owner: Uuid, ids: &[i64]) -> Result<(), sqlx:
     Ok(())
 }
 
-/// Those of `users` whose published revision is higher than the one given beside each.
+/// The users of `users` with a higher published revision than the one at the same index of `revisions`.
 pub async fn users_with_newer_revisions(
     pool: &PgPool,
     users: &[&str],

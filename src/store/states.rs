@@ -14,7 +14,7 @@ use crate::domain::state::State;
 /// The stored data of a user before a fold.
 #[derive(Debug)]
 pub struct Current {
-    /// Whether the user is in `users`; true where `users` was not asked.
+    /// Whether the user is in `users`; true where that was not checked.
     pub known: bool,
     /// The compare-and-set counter of the version that was read. `None` where the user has no state yet.
     pub counter: Option<i64>,

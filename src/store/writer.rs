@@ -15,8 +15,8 @@ use crate::runtime::retry::Retry;
 use crate::runtime::stop::{Stop, StopReason};
 use crate::telemetry::metrics::{Metrics, Stage};
 
-/// The health component of failing writes. The outbox gate reports whether the database answers at all, since it also asks
-/// while there is nothing to write.
+/// The health component of failing writes. The outbox gate reports whether the database answers at all, since it also
+/// polls while there is nothing to write.
 const COMPONENT: &str = "database writes";
 
 /// Writes batches and retries without a limit. Cheap to clone.

@@ -147,7 +147,7 @@ async fn writers_are_not_stopped_by_the_build() {
     let mut conn = database.connect().await;
     let (waits, waiting) = oneshot::channel();
     let mut waits = Some(waits);
-    // A transaction that has written the table: a plain CREATE INDEX would queue behind it, and all writers after that.
+    // A transaction that has written the table: a plain CREATE INDEX would queue behind it, and all later writers behind that.
     execute(&mut writer, "drop index \"user_vectors_primarySegment_idx\"").await;
     execute(&mut writer, "begin; update user_vectors set version = 2").await;
     let mut on_notice = |notice: Notice| {

@@ -184,7 +184,7 @@ impl ServerUser {
 
     pub(super) fn own(&self, path: &Path) {
         if let Self::Other { uid, gid, .. } = self {
-            chown(path, Some(*uid), Some(*gid)).expect("root gives files away");
+            chown(path, Some(*uid), Some(*gid)).expect("root may change owners");
         }
     }
 }

@@ -55,7 +55,7 @@ pub(crate) async fn provenance(conn: &mut PgConnection) -> Result<Vec<(String, b
 }
 
 /// Creates the schema and the tables of applied migrations where they are missing.
-pub(super) async fn open(conn: &mut PgConnection) -> Result<(), MigrateError> {
+pub(super) async fn create_tables(conn: &mut PgConnection) -> Result<(), MigrateError> {
     let mut transaction = conn.begin().await?;
     let existed: bool =
         sql::query_scalar("select to_regnamespace('segmenter') is not null").fetch_one(&mut *transaction).await?;
@@ -75,7 +75,7 @@ pub(super) async fn open(conn: &mut PgConnection) -> Result<(), MigrateError> {
 }
 
 /// Drops the tables when no migration is left, and the schema if it was created with them and is empty.
-pub(super) async fn close(conn: &mut PgConnection) -> Result<(), MigrateError> {
+pub(super) async fn drop_tables(conn: &mut PgConnection) -> Result<(), MigrateError> {
     let mut transaction = conn.begin().await?;
     let existed: Option<bool> =
         sql::query_scalar("select existed from segmenter.provenance where object = 'schema segmenter'")
