@@ -7,10 +7,10 @@ use std::process::{Command, Output};
 use clap::{Args, FromArgMatches};
 use segmenter::config::{Config, DatabaseConfig, OutOfRange, Problems, Resolved, SettingFlags, Sources};
 
-/// What must never be seen.
-const HUSH: &str = "hush-hush";
+/// A secret that must never be shown.
+const SECRET: &str = "hush-hush";
 
-/// A directory that goes with the test.
+/// A directory that is removed with the test.
 struct Directory(PathBuf);
 
 impl Directory {
@@ -33,7 +33,7 @@ impl Drop for Directory {
     }
 }
 
-/// The layers of a process that has what is required, and these.
+/// The layers of a process: the required settings, and these.
 fn sources(file: Option<&Path>, env: &[(&str, &str)], flags: &[&str]) -> Sources {
     let required = [("KAFKA_BROKERS", "kafka:9092"), ("DATABASE_URL", "postgres://u:hush-hush@db/segments")];
     let env = required.iter().filter(|(name, _)| !env.iter().any(|(other, _)| other.starts_with(name))).chain(env);
@@ -96,7 +96,7 @@ fn every_error_is_reported_at_once_with_its_key_its_origin_and_its_rule() {
     );
     let env = [("KAFKA_BROKERS", "kafka"), ("SEGMENTER_LOG_FILTR", "debug"), ("SEGMENTER_OUTBOX_LEASE", "30")];
     let problems = problems(Some(&file), &env, &["--http-addr", "8080"]);
-    let said = problems.to_string();
+    let text = problems.to_string();
     let path = file.display();
     for expected in [
         "SEGMENTER_LOG_FILTR (environment): is not a setting; did you mean SEGMENTER_LOG_FILTER?".to_owned(),
@@ -109,9 +109,9 @@ fn every_error_is_reported_at_once_with_its_key_its_origin_and_its_rule() {
         "outbox.lease (env SEGMENTER_OUTBOX_LEASE): must be a duration such as 250ms, 30s, 5m or 1h30m".to_owned(),
         "http.addr (flag --http-addr): must be an IP address and a port such as 0.0.0.0:8080 or [::]:8080".to_owned(),
     ] {
-        assert!(said.contains(&expected), "{expected}\nin\n{said}");
+        assert!(text.contains(&expected), "{expected}\nin\n{text}");
     }
-    assert_eq!(problems.iter().count(), 9, "{said}");
+    assert_eq!(problems.iter().count(), 9, "{text}");
 }
 
 #[test]
@@ -176,40 +176,41 @@ fn a_secret_may_come_from_a_file_but_not_twice_in_one_layer() {
 }
 
 #[test]
-fn no_secret_is_in_what_is_shown_debugged_or_complained_of() {
+fn no_secret_is_shown_debugged_or_repeated_in_an_error() {
     let directory = Directory::new();
     let file = directory.write(
         "all.toml",
         format!(
-            "[kafka]\nsecurity_protocol = 'sasl_ssl'\nsasl_mechanism = 'plain'\nsasl_username = 'me'\nsasl_password = '{HUSH}'\n\
-             [kafka.properties]\n'ssl.key.pem' = '{HUSH}'\n'sasl.oauthbearer.client.secret' = '{HUSH}'\n"
+            "[kafka]\nsecurity_protocol = 'sasl_ssl'\nsasl_mechanism = 'plain'\nsasl_username = 'me'\nsasl_password = '{SECRET}'\n\
+             [kafka.properties]\n'ssl.key.pem' = '{SECRET}'\n'sasl.oauthbearer.client.secret' = '{SECRET}'\n"
         ),
     );
     let resolved = sources(Some(&file), &[], &[]).resolve();
     let shown = resolved.show();
     assert!(shown.contains("postgres://u:***@db/segments"), "{shown}");
-    assert!(!shown.contains(HUSH), "{shown}");
-    assert_silent(&resolved);
+    assert!(!shown.contains(SECRET), "{shown}");
+    assert_hidden(&resolved);
 
     // A secret in the wrong place, in a wrong form, beside a broken rule or in a line that is no TOML.
-    let broken =
-        directory.write("broken.toml", format!("[kafka]\nsasl_password = {HUSH}\nbrokers = '{HUSH}'\nx = '{HUSH}'"));
-    for env in [("DATABASE_URL", HUSH), ("KAFKA_BROKERS", "postgres://u:hush-hush@db/x"), ("SEGMENTER_PASSWORD", HUSH)]
+    let broken = directory
+        .write("broken.toml", format!("[kafka]\nsasl_password = {SECRET}\nbrokers = '{SECRET}'\nx = '{SECRET}'"));
+    for env in
+        [("DATABASE_URL", SECRET), ("KAFKA_BROKERS", "postgres://u:hush-hush@db/x"), ("SEGMENTER_PASSWORD", SECRET)]
     {
-        assert_silent(&sources(None, &[env], &[]).resolve());
-        assert_silent(&sources(Some(&broken), &[env], &[]).resolve());
-        assert_silent(&sources(Some(&file), &[env], &[]).resolve());
+        assert_hidden(&sources(None, &[env], &[]).resolve());
+        assert_hidden(&sources(Some(&broken), &[env], &[]).resolve());
+        assert_hidden(&sources(Some(&file), &[env], &[]).resolve());
     }
 }
 
-/// Nothing that people read of a configuration, right or wrong, has the secret in it.
-fn assert_silent(resolved: &Resolved) {
-    let said = match resolved.config() {
+/// No text of a configuration, valid or not, contains the secret.
+fn assert_hidden(resolved: &Resolved) {
+    let text = match resolved.config() {
         Ok(config) => format!("{config:?}"),
         Err(problems) => format!("{problems} {problems:?}"),
     };
-    assert!(!said.contains(HUSH), "{said}");
-    assert!(!resolved.show().contains(HUSH), "{}", resolved.show());
+    assert!(!text.contains(SECRET), "{text}");
+    assert!(!resolved.show().contains(SECRET), "{}", resolved.show());
 }
 
 #[test]
@@ -230,16 +231,16 @@ fn a_hostile_file_is_refused_without_a_panic_and_in_bounded_space() {
     ];
     for content in contents {
         let file = directory.write("hostile.toml", content);
-        let said = problems(Some(&file), &[], &[]).to_string();
-        assert!(said.len() < 64 * 1024, "{} bytes", said.len());
-        assert!(!said.contains('\u{1b}'), "{said}");
+        let text = problems(Some(&file), &[], &[]).to_string();
+        assert!(text.len() < 64 * 1024, "{} bytes", text.len());
+        assert!(!text.contains('\u{1b}'), "{text}");
     }
     let missing = problems(Some(&directory.0.join("missing.toml")), &[], &[]);
     assert_eq!(keys(&missing), ["config"]);
 }
 
 #[test]
-fn a_command_that_uses_only_the_database_needs_nothing_of_kafka() {
+fn a_command_that_uses_only_the_database_needs_no_setting_of_kafka() {
     let mut sources = sources(None, &[], &[]);
     sources.env.retain(|(name, _)| name != "KAFKA_BROKERS");
     assert!(sources.resolve().read::<DatabaseConfig>().is_ok());
@@ -253,15 +254,15 @@ fn segmenter(arguments: &[&str], env: &[(&str, &str)]) -> Output {
 }
 
 #[test]
-fn config_check_exits_with_0_or_2_and_config_show_says_where_values_come_from() {
+fn config_check_exits_with_0_or_2_and_config_show_names_the_origins_of_values() {
     let env = [("KAFKA_BROKERS", "kafka:9092"), ("DATABASE_URL", "postgres://u:hush-hush@db/segments")];
     let good = segmenter(&["config", "check"], &env);
     assert_eq!(good.status.code(), Some(0), "{good:?}");
 
     let bad = segmenter(&["config", "check"], &[("SEGMENTER_BATCH_MAX_RECORDS", "none")]);
     assert_eq!(bad.status.code(), Some(2));
-    let complaints = String::from_utf8(bad.stderr).unwrap();
-    assert!(complaints.starts_with("the configuration has 3 errors:\n"), "{complaints}");
+    let errors = String::from_utf8(bad.stderr).unwrap();
+    assert!(errors.starts_with("the configuration has 3 errors:\n"), "{errors}");
 
     let show = segmenter(&["config", "show"], &env);
     assert_eq!(show.status.code(), Some(0));
@@ -269,7 +270,7 @@ fn config_check_exits_with_0_or_2_and_config_show_says_where_values_come_from() 
     let line = |key: &str| table.lines().find(|line| line.starts_with(key)).unwrap_or_default().to_owned();
     assert!(line("kafka.brokers").ends_with("env KAFKA_BROKERS"), "{table}");
     assert!(line("kafka.group_id").ends_with("default"), "{table}");
-    assert!(!table.contains(HUSH));
+    assert!(!table.contains(SECRET));
 
     let flagged = sources(None, &[], &["--log-filter=debug"]).resolve().show();
     assert!(flagged.lines().any(|line| line.starts_with("log.filter") && line.ends_with("flag --log-filter")));
@@ -300,17 +301,17 @@ fn a_wrong_command_line_exits_with_2_and_help_with_0() {
 }
 
 #[test]
-fn the_page_about_users_needs_somebody_who_may_read_about_users() {
-    let asked = [("SEGMENTER_HTTP_USER_PAGE", "true")];
-    assert_eq!(keys(&problems(None, &asked, &[])), ["http.user_page"]);
+fn the_user_page_needs_a_token_or_anonymous_access() {
+    let enabled = [("SEGMENTER_HTTP_USER_PAGE", "true")];
+    assert_eq!(keys(&problems(None, &enabled, &[])), ["http.user_page"]);
     for (name, value) in [("SEGMENTER_HTTP_TOKEN", "token"), ("SEGMENTER_HTTP_ALLOW_ANONYMOUS", "true")] {
-        assert!(config(None, &[asked[0], (name, value)], &[]).http.user_page);
+        assert!(config(None, &[enabled[0], (name, value)], &[]).http.user_page);
     }
 }
 
 #[test]
 fn the_settings_that_the_page_shows_hold_no_secret() {
-    let env = [("SEGMENTER_HTTP_TOKEN", HUSH), ("KAFKA_SASL_PASSWORD", HUSH)];
+    let env = [("SEGMENTER_HTTP_TOKEN", SECRET), ("KAFKA_SASL_PASSWORD", SECRET)];
     let shown = serde_json::to_string(&sources(None, &env, &[]).resolve().shown_settings()).unwrap();
-    assert!(shown.contains("http.token") && shown.contains("***") && !shown.contains(HUSH), "{shown}");
+    assert!(shown.contains("http.token") && shown.contains("***") && !shown.contains(SECRET), "{shown}");
 }

@@ -15,7 +15,7 @@ use super::value::Shape;
 /// The longest configuration file, in bytes.
 const MAX_BYTES: u64 = 256 * 1024;
 
-/// Puts the file at `path` over the layers below it. Its problems are noted.
+/// Applies the file at `path` over the layers below it. Its problems are noted.
 pub(super) fn apply(path: &Path, resolved: &mut Resolved) {
     let text = match read_text(path, MAX_BYTES) {
         Ok(text) => text,

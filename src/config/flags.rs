@@ -6,7 +6,7 @@ use super::setting::Setting;
 use super::table::SETTINGS;
 use super::value::Shape;
 
-/// The flags of `serve` as they were given: the text of a setting, or, for a secret, the path of the file that holds it.
+/// The flags given to `serve`: the text of a setting, or, for a secret, the path of its file.
 #[derive(Debug, Clone, Default)]
 pub struct SettingFlags(pub Vec<(&'static Setting, String)>);
 

@@ -31,7 +31,7 @@ impl SecurityProtocol {
 }
 
 choice! {
-    /// How the client logs in.
+    /// The SASL mechanism.
     pub enum SaslMechanism {
         Plain = "PLAIN",
         ScramSha256 = "SCRAM-SHA-256",
@@ -40,7 +40,7 @@ choice! {
 }
 
 choice! {
-    /// Where a group without committed offsets starts.
+    /// The start position of a group without committed offsets.
     pub enum InitialOffset {
         Earliest = "earliest",
         Latest = "latest",
@@ -48,9 +48,9 @@ choice! {
 }
 
 choice! {
-    /// What happens when a committed offset is no longer in its partition.
+    /// The policy for a committed offset that is no longer in its partition.
     pub enum OutOfRange {
-        /// The process ends: records are lost, and somebody should know.
+        /// The process ends: records are lost, which needs an operator.
         Stop = "stop",
         Earliest = "earliest",
         Latest = "latest",
@@ -58,7 +58,7 @@ choice! {
 }
 
 choice! {
-    /// How the values of records on segment-changed are written.
+    /// The encoding of values on segment-changed.
     pub enum Encoding {
         Json = "json",
         /// Single-object encoding with `schemas/segment-changed.avsc`.
@@ -71,7 +71,7 @@ choice! {
 pub struct Brokers(Vec<String>);
 
 impl Brokers {
-    /// As librdkafka's `bootstrap.servers` wants them.
+    /// In the form of librdkafka's `bootstrap.servers`.
     pub fn joined(&self) -> String {
         self.0.join(",")
     }
@@ -91,7 +91,7 @@ impl Value for Brokers {
     }
 
     fn show(text: &str) -> String {
-        // What is not a list of brokers may be a URL with a password in it.
+        // Any other text may be a URL with a password in it.
         if Self::parse(text).is_ok() { text.into() } else { REDACTED.into() }
     }
 }
@@ -132,7 +132,7 @@ impl Value for TopicName {
     }
 }
 
-/// Properties that would break a promise, by the reason why they may not be set here.
+/// Properties that would break a promise, by the reason for refusing them.
 const REFUSED: &[(&str, &str)] = &[
     (
         "it has a setting of its own",
@@ -146,23 +146,23 @@ const REFUSED: &[(&str, &str)] = &[
          message.send.max.retries request.required.acks retries",
     ),
     (
-        "offsets are committed only past finished work",
+        "offsets are committed only past finished records",
         "auto.commit.enable auto.commit.interval.ms enable.auto.commit enable.auto.offset.store",
     ),
     (
         "partitions are handed over by the classic protocol's cooperative-sticky assignor",
         "group.instance.id group.protocol group.protocol.type group.remote.assignor partition.assignment.strategy",
     ),
-    ("records of one user must go where Java and KafkaJS clients would put them", "partitioner"),
+    ("records of one user must go to the same partition as those of Java and KafkaJS clients", "partitioner"),
     ("start positions are decided by kafka.initial_offset and kafka.out_of_range", "auto.offset.reset"),
     ("the outbox's lease must outlast it", "delivery.timeout.ms message.timeout.ms"),
-    ("the end of a partition ends a run of rejections", "enable.partition.eof"),
-    ("records of aborted transactions never happened", "isolation.level"),
+    ("the end of a partition ends a rejection run", "enable.partition.eof"),
+    ("records of aborted transactions must not be read", "isolation.level"),
     ("one idempotent producer publishes the changes, without transactions", "transactional.id"),
     ("it is set by segmenter itself", "builtin.features consume.callback.max.messages"),
     ("it accepts any token", "enable.sasl.oauthbearer.unsecure.jwt"),
-    ("any server that answers would be believed", "enable.ssl.certificate.verification"),
-    ("librdkafka loses its place behind a damaged batch (docs/decisions/0028)", "check.crcs"),
+    ("the identity of the broker would not be verified", "enable.ssl.certificate.verification"),
+    ("librdkafka loses its position behind a damaged batch (docs/decisions/0028)", "check.crcs"),
     ("it loads foreign code", "plugin.library.paths"),
 ];
 
@@ -176,7 +176,7 @@ impl KafkaProperties {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// What is wrong with each property that may not stand here: its name and the rule.
+    /// The name of each refused property, with the rule that it breaks.
     pub fn problems(&self) -> Vec<(String, String)> {
         self.0.iter().filter_map(|(name, value)| Some((name.clone(), problem(name, value)?))).collect()
     }

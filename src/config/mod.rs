@@ -1,4 +1,4 @@
-//! The configuration, and how it comes together: defaults, then the file, then the environment, then flags.
+//! The configuration in layers: defaults, then the file, then the environment, then flags.
 //!
 //! ```text
 //! table        the declarations: key, type, default, bounds, help      the only place that names a setting

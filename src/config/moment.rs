@@ -1,4 +1,4 @@
-//! A time as an operator gives it: an instant, or how long ago.
+//! A time given by an operator: an instant, or a distance before the present.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ impl Moment {
     /// Reads RFC 3339, `-2h`, `-1d12h`, `PT2H` or `P1DT12H`.
     ///
     /// # Errors
-    /// What it must be.
+    /// The rule that `text` breaks.
     pub fn parse(text: &str) -> Result<Self, String> {
         let ago = match text.strip_prefix('-') {
             Some(duration) => Duration::parse(duration).ok(),

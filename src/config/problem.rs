@@ -1,18 +1,18 @@
-//! What is wrong with a configuration: all of it, published at once, without a value in it.
+//! The errors of a configuration: all of them, reported at once, without a value in them.
 
 use std::fmt;
 
-/// The most problems that are listed; a hostile file may have one a line.
+/// The most problems that are listed; a hostile file may have one in each line.
 const MOST_LISTED: usize = 100;
 
-/// One thing that is wrong.
+/// One error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// The setting's key, or the name of what is not a setting.
+    /// The setting's key, or the unknown name.
     pub key: String,
-    /// Where the value came from; `None` where nobody set one.
+    /// The layer of the value; `None` where it is not set.
     pub origin: Option<String>,
-    /// The rule that is broken. It never repeats the value.
+    /// The broken rule. It never repeats the value.
     pub rule: String,
 }
 
@@ -32,7 +32,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Everything that is wrong; never empty.
+/// All errors; never empty.
 #[derive(Debug, Clone, thiserror::Error)]
 pub struct Problems(pub(super) Vec<Problem>);
 
@@ -66,9 +66,9 @@ pub(super) fn printable(name: &str) -> String {
     shown
 }
 
-/// The known name that `name` was probably meant to be.
+/// The known name most similar to `name`, if it is similar enough for a misspelling.
 pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    // Farther than this is another word, not a slip.
+    // Less similar names are different words, not misspellings.
     const LIKENESS: f64 = 0.8;
     let name: String = name.chars().take(80).collect();
     known
@@ -78,7 +78,7 @@ pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> O
         .map(|(_, candidate)| candidate)
 }
 
-/// The rule an unknown name breaks, with what it was probably meant to be.
+/// The rule that an unknown name breaks, with a suggestion.
 pub(super) fn unknown<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
     match nearest(name, known) {
         Some(suggestion) => format!("is not a setting; did you mean {suggestion}?"),

@@ -7,7 +7,7 @@ use super::value::Value;
 
 /// A part of the configuration that a command may need by itself.
 pub trait Section: Sized {
-    /// `None` if it has problems, which the reader has then noted.
+    /// `None` if it has problems; the reader has noted them.
     fn read(reader: &mut Reader<'_>) -> Option<Self>;
 }
 
@@ -87,13 +87,13 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Whether the setting has another value than its default.
+    /// Whether a layer above the defaults sets it.
     pub(super) fn is_chosen(&self, key: &str) -> bool {
         self.resolved.origin(key).is_some_and(|origin| *origin != Origin::Default)
     }
 }
 
-/// How a setting can be set, in words.
+/// The ways to set a setting, in words.
 fn ways(setting: &Setting) -> String {
     let env = setting.env.as_ref().map(|name| format!("the variable {name}"));
     let env_file = setting.env_file.as_ref().map(|name| format!("{name} (the path of a file)"));

@@ -8,7 +8,7 @@ use super::problem::Problem;
 use super::setting::Setting;
 use super::text_file::read_secret;
 
-/// Where a value came from.
+/// The layer of a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
     Default,
@@ -40,17 +40,17 @@ pub struct Resolved {
 }
 
 impl Resolved {
-    /// The text of the setting with this key; nothing where it is not set.
+    /// The text of the setting with this key; `None` where it is not set.
     pub(super) fn text(&self, key: &str) -> Option<&str> {
         self.values.get(key).map(|(text, _)| text.as_str())
     }
 
-    /// Whether a problem of the setting's value is noted already.
+    /// Whether a problem of the setting's value has been noted.
     pub(super) fn is_faulty(&self, key: &str) -> bool {
         self.faulty.contains(key)
     }
 
-    /// A setting's text, fit to be shown, and its origin.
+    /// A setting's text with secrets masked, and its origin.
     pub(super) fn shown(&self, setting: &Setting) -> Option<(String, &Origin)> {
         self.values.get(setting.key).map(|(text, origin)| ((setting.show)(text), origin))
     }

@@ -2,7 +2,7 @@
 
 use super::value::{Shape, Value};
 
-/// The prefix of the environment variables that are ours alone; unknown ones are errors.
+/// The prefix of segmenter's own environment variables; unknown ones are errors.
 pub(super) const ENV_PREFIX: &str = "SEGMENTER_";
 
 /// A declaration's facts about a setting besides its name, type and help.
@@ -47,7 +47,7 @@ impl Spec {
     }
 }
 
-/// One setting, with all that the flags, the variables, the file, the documentation and `config show` need to know of it.
+/// One setting, as the flags, the variables, the file, the documentation and `config show` need it.
 #[derive(Debug)]
 pub struct Setting {
     /// The path in the configuration file, `section.name`.
@@ -71,7 +71,7 @@ pub struct Setting {
     /// The flag of `serve`, without its dashes; a table has none. That of a secret is the path of a file that holds it: a
     /// command line is public.
     pub flag: Option<String>,
-    /// The text as people may see it.
+    /// The text with secrets masked.
     pub show: fn(&str) -> String,
 }
 
@@ -113,7 +113,7 @@ macro_rules! settings {
 
             impl Section for $Section {
                 fn read(reader: &mut Reader<'_>) -> Option<Self> {
-                    // All are read before any is missed, so that every error is found.
+                    // All are read before the first missing one returns, so that every error is found.
                     $( let $field = reader.read(concat!(stringify!($section), ".", stringify!($field))); )+
                     let section = Self { $( $field: $field?, )+ };
                     section.check(reader);

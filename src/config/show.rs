@@ -1,4 +1,4 @@
-//! The settings as people read them: `config show` and docs/config.md.
+//! The settings as text: `config show` and docs/config.md.
 
 use std::fmt::Write;
 
@@ -8,25 +8,25 @@ use super::resolved::Resolved;
 use super::setting::Setting;
 use super::table::{SECTIONS, SETTINGS};
 
-/// A setting as people may see it.
+/// A setting with its secrets masked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ShownSetting {
     pub key: &'static str,
     /// Without secrets; `None` where it is not set.
     pub value: Option<String>,
-    /// Where the value came from.
+    /// The layer of the value.
     pub origin: String,
 }
 
 impl ShownSetting {
-    /// Whether the value is another than the default.
+    /// Whether a layer above the defaults sets it.
     pub fn is_chosen(&self) -> bool {
         !matches!(self.origin.as_str(), "default" | "not set")
     }
 }
 
 impl Resolved {
-    /// Every setting as people may see it.
+    /// Every setting with its secrets masked.
     pub fn shown_settings(&self) -> Vec<ShownSetting> {
         let show = |setting: &Setting| {
             let (value, origin) = self.shown(setting).unzip();
@@ -73,8 +73,8 @@ brokers = [\"kafka-1:9092\", \"kafka-2:9092\"]
 max_bytes = \"4MiB\"
 ```
 
-A secret is never a flag, for command lines are public. Besides its variable there is one with `_FILE` that names a file to read
-it from (the line's end is dropped), and so are there the key with `_file` and the flag with `-file`; to set both in one layer is
+A secret is never a flag, since command lines are public. Besides its variable there is one with `_FILE` that names a file with the
+secret (the line end is dropped), and likewise a key with `_file` and a flag with `-file`; setting both in one layer is
 an error.
 
 Durations are whole numbers with `ms`, `s`, `m`, `h` or `d` (`250ms`, `1h30m`). Sizes are bytes, or whole numbers with `KiB`,
@@ -82,7 +82,7 @@ Durations are whole numbers with `ms`, `s`, `m`, `h` or `d` (`250ms`, `1h30m`). 
 
 Unknown keys in the file and unknown variables that begin with `SEGMENTER_` are errors (but for those that Kubernetes sets for a
 service of that name). `segmenter config check` lists every problem at once and exits with 2;
-`segmenter config show` prints every effective value and where it came from, without secrets.
+`segmenter config show` prints every effective value and its origin, without secrets.
 ";
 
 /// `docs/config.md`.

@@ -1,4 +1,4 @@
-//! The layers put together: every setting's text and its origin; and typed values read from these texts.
+//! Combines the layers: every setting's text and its origin, and typed values read from these texts.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -31,7 +31,7 @@ impl Sources {
         Self { file, env: std::env::vars_os().collect(), flags }
     }
 
-    /// Puts the layers together. Problems are kept for [`Resolved::read`].
+    /// Combines the layers. Problems are kept for [`Resolved::read`].
     pub fn resolve(&self) -> Resolved {
         let mut resolved = Resolved::default();
         for setting in SETTINGS.iter() {
@@ -66,7 +66,7 @@ impl Resolved {
         self.read()
     }
 
-    /// The part of the configuration that a command needs; the other parts may be absent or wrong.
+    /// The part of the configuration that a command needs; the other parts may be absent or invalid.
     ///
     /// # Errors
     /// Every problem of the file, the environment and that part.
@@ -78,7 +78,7 @@ impl Resolved {
         }
     }
 
-    /// The variables that concern us, by name; an empty one counts as not set. Notes those that are ours by name and unknown.
+    /// The variables of settings, by name; an empty one counts as not set. Notes unknown ones with segmenter's prefix.
     fn read_variables(&mut self, env: &[(OsString, OsString)]) -> BTreeMap<String, String> {
         let known = SETTINGS.iter().flat_map(|setting| [setting.env.as_deref(), setting.env_file.as_deref()]);
         let known: BTreeSet<&str> = known.flatten().chain([CONFIG_ENV]).collect();
@@ -117,7 +117,7 @@ impl Resolved {
     }
 }
 
-/// Whether Kubernetes sets such a variable in every pod beside a service called `segmenter…`
+/// Whether Kubernetes sets this variable in every pod beside a Service named `segmenter…`
 /// (`SEGMENTER_SERVICE_HOST`, `SEGMENTER_PORT_8080_TCP_ADDR` …).
 fn is_service_link(name: &str) -> bool {
     let is_of_port = |after: &str| after.starts_with(|first: char| first.is_ascii_digit());
@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_kubernetes_service_of_our_name_does_not_break_the_start() {
+    fn the_variables_of_a_kubernetes_service_named_segmenter_are_accepted() {
         let links = "SERVICE_HOST SERVICE_PORT SERVICE_PORT_HTTP PORT PORT_8080_TCP PORT_8080_TCP_PROTO \
                      PORT_8080_TCP_PORT PORT_8080_TCP_ADDR HTTP_PORT_8080_TCP_ADDR";
         for name in links.split(' ') {

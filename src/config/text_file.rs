@@ -1,9 +1,9 @@
-//! Text files of a bounded length: the configuration file, and those that hold a secret.
+//! Text files of a bounded length: the configuration file, and files with a secret.
 
 use std::io::Read;
 use std::path::Path;
 
-/// The longest file that holds a secret, in bytes.
+/// The longest file with a secret, in bytes.
 const MAX_SECRET_BYTES: u64 = 64 * 1024;
 
 /// The secret in the file at `path`, without the line's end that editors and `kubectl` leave.

@@ -12,7 +12,7 @@ use super::value::{REDACTED, Shape, Value};
 const UNDERSTOOD: &str = "sslmode ssl-mode sslrootcert ssl-root-cert ssl-ca sslcert ssl-cert sslkey ssl-key \
      statement-cache-capacity host hostaddr port dbname user password application_name options";
 
-/// Parameters of Prisma's own that mean nothing to us: its pool and its timeouts. The platform's URL can be used as it is.
+/// Prisma's own parameters, which are ignored: its pool and its timeouts. The platform's URL works unchanged.
 const PRISMAS: [&str; 4] = ["connection_limit", "pool_timeout", "connect_timeout", "socket_timeout"];
 
 /// A `postgres://` URL that names a database. Its `Debug` and `Display` have `***` in place of the password.
@@ -38,7 +38,7 @@ impl fmt::Debug for DatabaseUrl {
     }
 }
 
-/// The URL without its password, wherever that stands; `None` if it cannot be taken out.
+/// The URL without its password, in any of its places; `None` if the password cannot be removed.
 fn redact(url: &Url) -> Option<String> {
     let mut shown = url.clone();
     shown.set_fragment(None);
@@ -89,7 +89,8 @@ impl Value for DatabaseUrl {
     }
 }
 
-/// The query parameters that go to the driver; an error for one that neither knows (the driver would log its value).
+/// The query parameters for the driver; an error for one that neither the driver nor Prisma knows (the driver would log its
+/// value).
 fn driver_parameters(url: &Url) -> Result<Vec<(String, String)>, String> {
     let mut kept = Vec::new();
     for (name, value) in url.query_pairs() {
@@ -109,7 +110,7 @@ fn driver_parameters(url: &Url) -> Result<Vec<(String, String)>, String> {
     Ok(kept)
 }
 
-/// Where a registry's API begins: `http` or `https`, without credentials, and without a slash at its end.
+/// The base URL of a registry's API: `http` or `https`, without credentials, and without a trailing slash.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RegistryUrl(String);
 
@@ -156,7 +157,7 @@ impl Value for RegistryUrl {
     }
 
     fn show(text: &str) -> String {
-        // What is refused may hold a password.
+        // A refused text may contain a password.
         if Self::parse(text).is_ok() { text.into() } else { REDACTED.into() }
     }
 }
@@ -166,7 +167,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_password_is_never_shown_wherever_it_stands() {
+    fn the_password_is_never_shown() {
         for (text, shown) in [
             ("postgres://user:hush@host/db", "postgres://user:***@host/db"),
             (
@@ -185,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn the_platforms_prisma_url_can_be_used_as_it_is() {
+    fn the_platforms_prisma_url_works_unchanged() {
         let url =
             DatabaseUrl::parse("postgresql://u:p@h:5432/db?schema=public&connection_limit=5&sslmode=disable").unwrap();
         assert_eq!(url.expose(), "postgresql://u:p@h:5432/db?sslmode=disable");

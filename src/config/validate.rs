@@ -23,7 +23,7 @@ impl Rules for OutboxConfig {}
 impl Rules for LogConfig {}
 
 impl Rules for Config {
-    /// One record must fit in a batch, and a batch in the room for records in flight; else the process would stand still.
+    /// A record must fit into a batch, and a batch into the in-flight budget; else the process would make no progress.
     /// Rejections held back do not count as in flight.
     fn check(&self, reader: &mut Reader<'_>) {
         let (batch, in_flight, longest) = (&self.batch, &self.in_flight, self.limits.max_value_bytes);
@@ -52,7 +52,7 @@ impl Rules for HttpConfig {
     fn check(&self, reader: &mut Reader<'_>) {
         let rule = "must not be true beside http.token: the token would protect nothing";
         reader.must(!self.allow_anonymous || self.token.is_none(), "http.allow_anonymous", rule);
-        let rule = "needs http.token or http.allow_anonymous: without them nobody may read about users";
+        let rule = "needs http.token or http.allow_anonymous: without them users' data are closed";
         reader.must(!self.user_page || self.token.is_some() || self.allow_anonymous, "http.user_page", rule);
     }
 }
@@ -134,7 +134,7 @@ impl Rules for TopicsConfig {
         ];
         for (index, (key, topic)) in named.iter().enumerate() {
             if let Some((first, _)) = named.iter().take(index).find(|(_, other)| other == topic) {
-                // Where only one of the two was chosen, that one is to blame.
+                // Where only one of the two is set, the error names that one.
                 let (blamed, other) =
                     if !reader.is_chosen(key) && reader.is_chosen(first) { (first, key) } else { (key, first) };
                 reader.refuse(blamed, format!("must not be the topic of {other}"));

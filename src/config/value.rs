@@ -9,7 +9,7 @@ use bytesize::ByteSize;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
-/// What stands in the place of a secret wherever one would be shown.
+/// The text shown in place of a secret.
 pub(super) const REDACTED: &str = "***";
 
 /// How the text of a setting is given.
@@ -36,17 +36,17 @@ pub trait Value: Sized {
     /// which may be a secret in the wrong place.
     fn parse(text: &str) -> Result<Self, String>;
 
-    /// The value of a setting that has no text and no default; `None` if it must be set.
+    /// The value of a setting without a text and a default; `None` if it must be set.
     fn absent() -> Option<Self> {
         None
     }
 
-    /// Where the value lies between the bounds of its setting; `None` for a type without order.
+    /// A measure comparable with the bounds of the setting; `None` for a type without order.
     fn measure(&self) -> Option<u128> {
         None
     }
 
-    /// The text as people may see it.
+    /// The text with secrets masked.
     fn show(text: &str) -> String {
         text.into()
     }
@@ -139,7 +139,7 @@ impl Value for Bytes {
     }
 }
 
-/// A short name that goes to another system: 1 to 249 printable ASCII characters.
+/// A short name passed to another system: 1 to 249 printable ASCII characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Name(String);
 
@@ -220,7 +220,7 @@ macro_rules! choice {
 pub(super) use choice;
 
 choice! {
-    /// How a line of the log looks.
+    /// The format of a line of the log.
     pub enum LogFormat {
         /// One JSON object a line, for machines.
         Json = "json",
@@ -243,7 +243,7 @@ impl Value for LogFilter {
     const KIND: &'static str = "log directives";
 
     fn parse(text: &str) -> Result<Self, String> {
-        // A word alone is a target to the parser; here it is far more often a misspelt level.
+        // The parser takes a single word as a target; here it is far more often a misspelt level.
         let bare_words_are_levels = text
             .split(',')
             .filter(|directive| !directive.contains(['=', ':', '[']))
