@@ -42,7 +42,7 @@ fn assert_strict(response: &Response) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn readiness_says_which_component_is_not_ready_and_why_and_an_outage_is_no_reason_to_restart() {
+async fn readiness_names_the_component_and_the_reason_and_an_outage_leaves_liveness_ok() {
     let served = served().await;
     served.health.expect(&["kafka"]);
     served.health.set_not_ready("kafka", "topics do not exist: segment-changed");
@@ -72,7 +72,7 @@ async fn errors_are_problem_details_and_every_answer_has_strict_headers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_page_says_why_it_is_not_ready_and_nothing_in_a_reason_becomes_markup() {
+async fn the_page_shows_the_reason_of_not_being_ready_and_escapes_it() {
     let served = served().await;
     served.health.expect(&["kafka"]);
     served.health.set_not_ready("kafka", "topics do not exist: <script>alert(\"1\")</script>");
@@ -84,11 +84,11 @@ async fn the_page_says_why_it_is_not_ready_and_nothing_in_a_reason_becomes_marku
     assert_strict(&page);
     let status = http_get(served.address, "/api/status").await.json();
     assert_eq!((&status["health"]["ready"], &status["segments"]), (&json!(false), &json!(null)));
-    assert_eq!(http_get(served.address, "/users?id=somebody").await.status, 404);
+    assert_eq!(http_get(served.address, "/users?id=user-1").await.status, 404);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_browser_keeps_the_pages_files_for_as_long_as_they_are_the_same() {
+async fn a_browser_keeps_the_pages_files_while_their_etag_is_unchanged() {
     let served = served().await;
     for (name, kind) in [("page.css", "text/css"), ("page.js", "text/javascript"), ("icon.svg", "image/svg+xml")] {
         let path = format!("/assets/{name}");
@@ -105,7 +105,7 @@ async fn a_browser_keeps_the_pages_files_for_as_long_as_they_are_the_same() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_server_ends_when_all_else_has_ended() {
+async fn the_server_ends_after_all_other_parts() {
     let served = served().await;
     served.stop.abandon();
     served.task.await.unwrap();
@@ -131,7 +131,7 @@ async fn a_body_is_never_waited_for_and_nothing_but_reading_is_answered() {
             assert_eq!(answer.status, 405, "{method} {path}");
             assert_strict(&answer);
         }
-        // A body that is published and never sent.
+        // A body that the head declares and that is never sent.
         for (method, chunked) in [("GET", false), ("POST", false), ("GET", true), ("POST", true)] {
             let body = if chunked { "transfer-encoding: chunked" } else { "content-length: 10000000000" };
             let head = format!("{method} {path} HTTP/1.1\r\nhost: a\r\n{body}\r\n\r\n");
@@ -151,7 +151,7 @@ async fn a_request_that_can_be_read_in_two_ways_is_refused() {
     assert_eq!(http_get(served.address, "/health/live").await.status, 200);
 }
 
-/// Whether an answer comes to what is sent, on a connection that stays open.
+/// Whether a request is answered on a connection that stays open.
 async fn answers(address: SocketAddr, request: &str) -> bool {
     first_line(address, request).await.starts_with("HTTP/1.1 ")
 }

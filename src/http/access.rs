@@ -1,4 +1,4 @@
-//! Who may read about users: nobody unless a token or an explicit switch says so.
+//! Access to users' data: closed unless a token or an explicit switch is configured.
 
 use std::fmt;
 
@@ -16,7 +16,7 @@ pub enum Access {
     Closed,
     /// A bearer token; only its hash is kept.
     Token([u8; 32]),
-    /// Everybody who reaches the port.
+    /// Open to every client that reaches the port.
     Open,
 }
 
@@ -36,16 +36,16 @@ impl Access {
         Self::Token(Sha256::digest(token.as_bytes()).into())
     }
 
-    /// Lets the request through or says why not.
+    /// Accepts the request, or returns the reason of its refusal.
     pub(super) fn check(&self, headers: &HeaderMap) -> Result<(), Problem> {
         match self {
             Self::Open => Ok(()),
             Self::Closed => Err(Problem::new(
                 StatusCode::FORBIDDEN,
-                "reading about users is off; set http.token, or http.allow_anonymous to let everybody read",
+                "users' data are closed; set http.token, or http.allow_anonymous to open them to every client",
             )),
             Self::Token(expected) => {
-                // Hashes are compared, so how long it takes tells nothing about the token.
+                // Hashes are compared, so the duration of the comparison reveals nothing about the token.
                 let presented: [u8; 32] = Sha256::digest(presented(headers).unwrap_or_default()).into();
                 if presented == *expected {
                     Ok(())
@@ -57,7 +57,7 @@ impl Access {
     }
 }
 
-/// The token as programs present it, or as browsers do: as the password of whatever name.
+/// The token: a bearer token, or the password of Basic authentication with any name, as browsers send it.
 fn presented(headers: &HeaderMap) -> Option<Vec<u8>> {
     let text = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     if let Some(token) = text.strip_prefix("Bearer ") {

@@ -24,15 +24,15 @@ use status::Board;
 pub use access::Access;
 pub use server::{listen, serve};
 
-/// How long a request may take.
+/// The deadline of a request.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What the routes show, and to whom.
+/// The data of the routes, and the access to them.
 #[derive(Debug, Clone)]
 pub struct Pages {
     pub board: Board,
     pub access: Access,
-    /// Whether there is a page about users.
+    /// Whether the user page is served.
     pub has_user_page: bool,
 }
 
@@ -63,7 +63,7 @@ pub fn router(pages: Pages) -> Router {
         .with_state(pages)
 }
 
-/// What is not the page loads nothing and is framed by nobody.
+/// The policy of every answer except the page: it loads nothing and cannot be framed.
 const NOTHING: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
 
 /// Bounds the time of a request and sets the headers that every answer has.
@@ -98,7 +98,7 @@ async fn metrics(State(pages): State<Pages>) -> Response {
 async fn not_found() -> Problem {
     Problem::new(
         StatusCode::NOT_FOUND,
-        "there is nothing here; see /, /api/status, /health, /metrics, /v1/segments, /v1/users/{id}/segments",
+        "no such path; see /, /api/status, /health, /metrics, /v1/segments, /v1/users/{id}/segments",
     )
 }
 

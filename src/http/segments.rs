@@ -1,4 +1,4 @@
-//! `GET /v1/segments`: the catalog, and how many users each segment has.
+//! `GET /v1/segments`: the catalog, and the number of users of each segment.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::{Pages, Problem};
 use crate::domain::scoring::{Dimensions, ReasonCode};
 
-/// How long to wait for the users to be counted.
+/// How long to wait for the count of users.
 const COUNT_REUSED_FOR: Duration = Duration::from_secs(5);
 /// The oldest count that is shown, in seconds; an older one means that the database is unavailable.
 const OLDEST: u64 = 60;

@@ -25,28 +25,28 @@ const MAX_HEAD_BYTES: usize = 16 * 1024;
 /// Connections served at once; further ones wait in the system's queue.
 const MAX_CONNECTIONS: usize = 128;
 
-/// How long a connection may live: a client that reads its answer too slowly gives its place to others.
+/// The longest life of a connection: a client that reads its answer too slowly must free its place.
 const CONNECTION_LIFETIME: Duration = Duration::from_secs(120);
 
 /// How long open requests may take once the process stops.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// How long to wait after an accept that failed, for it is most often for want of file descriptors.
+/// The pause after a failed accept; the cause is mostly a lack of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Opens the port and says which one it is.
+/// Opens the port and logs the address.
 ///
 /// # Errors
 /// The address cannot be listened on.
 pub async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
     let listener = TcpListener::bind(address).await.with_context(|| format!("could not listen on {address}"))?;
-    let address = listener.local_addr().context("could not learn the address listened on")?;
+    let address = listener.local_addr().context("could not determine the listen address")?;
     tracing::info!(%address, "http listening");
     Ok(listener)
 }
 
-/// Serves `router` until everything else has ended, so that a stop can be watched; open requests are answered, or cut off
-/// after a grace.
+/// Serves `router` until everything else has ended, so that a stop can be observed; open requests are answered, or cut off
+/// after a grace period.
 pub async fn serve(listener: TcpListener, router: Router, stop: Stop) {
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut connections = JoinSet::new();
@@ -73,7 +73,7 @@ pub async fn serve(listener: TcpListener, router: Router, stop: Stop) {
     }
 }
 
-/// The next connection, once there is a place for it.
+/// The next connection, once a place is free.
 async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
     let place = places.clone().acquire_owned().await.map_err(io::Error::other)?;
     let (stream, _) = listener.accept().await?;

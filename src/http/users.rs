@@ -1,4 +1,4 @@
-//! `GET /v1/users/{id}/segments`: what is known of a user, why, and what was last published.
+//! `GET /v1/users/{id}/segments`: a user's profile, segments with reasons, and last published change.
 
 use std::sync::Arc;
 
@@ -21,15 +21,15 @@ use crate::store::{Store, lookup};
 #[serde(rename_all = "camelCase")]
 pub(super) struct UserReport<'a> {
     pub(super) user_id: &'a str,
-    /// When the onboarding that holds happened; absent while the user is not onboarded.
+    /// The time of the onboarding in effect; absent while the user is not onboarded.
     pub(super) onboarded_at: Option<String>,
     pub(super) erased_at: Option<String>,
     pub(super) logical_time: Option<String>,
     pub(super) catalog_version: u32,
     pub(super) segments: Vec<SegmentReport>,
-    /// The traveller, each from 0 to 1.
+    /// The traveller's dimensions, each from 0 to 1.
     pub(super) dimensions: Vec<Named<'a>>,
-    /// How close every segment is, the closest first.
+    /// The closeness of every segment, the closest first.
     pub(super) scores: Vec<Named<'a>>,
     pub(super) vector: Option<[f64; 8]>,
     pub(super) sections: Vec<SectionReport<'a>>,
@@ -88,18 +88,18 @@ pub(super) async fn segments(
     Ok(axum::Json(report(&found, &store.catalog)).into_response())
 }
 
-/// A user of whom something is stored.
+/// A user with a stored state.
 pub(super) struct Found {
     user: UserId,
     state: UserState,
 }
 
-/// Reads what is stored of a user.
+/// Reads the stored state of a user.
 pub(super) async fn find(store: &Store, id: &str) -> Result<Found, Problem> {
     let user = UserId::new(id)
         .ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, "a user's id has 1 to 191 characters and no NUL"))?;
-    let away = |_| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the database does not answer");
-    let found = lookup::state(&store.pool, &user).await.map_err(away)?;
+    let unavailable = |_| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the database does not answer");
+    let found = lookup::state(&store.pool, &user).await.map_err(unavailable)?;
     let unreadable =
         |_: CodecError| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the user's stored state cannot be read");
     let state = found.map_err(unreadable)?;

@@ -1,7 +1,7 @@
-// Looks at the service's page in a headless Chromium, as a person would.
+// Checks the service's page in a headless Chromium.
 //
 // Usage, in a folder with playwright-core and axe-core: node --input-type=module --eval "$(cat look.mjs)" CHECK BASE [MORE…]
-// Prints what Rust waits for, a line each; ends with 0 if the check holds, else says what does not.
+// Prints the lines for which the Rust test waits; ends with 0 if the check holds, else with the failed assertion.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -14,7 +14,7 @@ const AXE = readFileSync(createRequire(`${process.cwd()}/`).resolve('axe-core/ax
 
 async function open(path, options = {}) {
   const { token, ...context } = options;
-  const credentials = token ? { httpCredentials: { username: 'anybody', password: token } } : {};
+  const credentials = token ? { httpCredentials: { username: 'any', password: token } } : {};
   const page = await (await browser.newContext({ viewport: DESKTOP, ...credentials, ...context })).newPage();
   const complaints = [];
   page.on('console', (line) => ['error', 'warning'].includes(line.type()) && complaints.push(line.text()));
@@ -74,7 +74,7 @@ async function poll(holds) {
     if (await holds()) return;
     await new Promise((later) => { setTimeout(later, 50); });
   }
-  assert.fail(`in vain: ${holds}`);
+  assert.fail(`did not become true: ${holds}`);
 }
 
 async function job() {
@@ -95,14 +95,14 @@ async function policy() {
     assert.equal(headers['referrer-policy'], 'no-referrer');
     assert.equal(headers['cache-control'], 'no-store');
     await page.waitForTimeout(2500);
-    assert.deepEqual(complaints, [], `${path} complains of nothing while it runs`);
+    assert.deepEqual(complaints, [], `${path} logs no error while it runs`);
     const ran = await page.evaluate(() => {
       const script = document.createElement('script');
       script.textContent = 'window.injected = true';
       document.body.append(script);
       return window.injected === true;
     });
-    assert.equal(ran, false, 'what is injected does not run');
+    assert.equal(ran, false, 'an injected script does not run');
     assert.match(complaints.join(), /Content Security Policy/);
   }
 }
@@ -142,7 +142,7 @@ async function keyboard() {
 async function accessible() {
   for (const colorScheme of ['light', 'dark']) {
     for (const viewport of [PHONE, DESKTOP]) {
-      for (const path of ['/', '/users?id=user-0', '/users?id=nobody']) {
+      for (const path of ['/', '/users?id=user-0', '/users?id=unknown']) {
         const { page } = await open(path, { colorScheme, viewport, token: more[0] });
         await assertFits(page);
         if (path === '/') await page.locator('summary').click();
@@ -150,8 +150,8 @@ async function accessible() {
         const { violations } = await page.evaluate(() => window.axe.run(document, {
           runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
         }));
-        const told = violations.map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map((node) => node.html).join(' | ')}`);
-        assert.deepEqual(told, [], `${path} in ${colorScheme}, ${viewport.width} wide`);
+        const found = violations.map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map((node) => node.html).join(' | ')}`);
+        assert.deepEqual(found, [], `${path} in ${colorScheme}, ${viewport.width} wide`);
         await assertFits(page);
         await page.context().close();
       }
@@ -161,16 +161,16 @@ async function accessible() {
 
 async function userPage() {
   const refused = await open('/users?id=user-0').catch((error) => error);
-  assert.ok(refused instanceof Error || refused.answer.status() === 401, 'nobody looks without the token');
+  assert.ok(refused instanceof Error || refused.answer.status() === 401, 'the page is closed without the token');
   const { page, answer } = await open('/users?id=user-0', { token: more[0], javaScriptEnabled: false });
   assert.equal(answer.status(), 200);
   assert.match(await text(page, '.assigned > li:first-child'), new RegExp(more[1]));
   assert.ok((await page.locator('.assigned > li:first-child li').count()) > 0, 'there are reasons');
-  assert.match(await text(page, 'main'), /How close each segment is/);
-  await page.locator('#id').fill('nobody <b>"\'&');
+  assert.match(await text(page, 'main'), /Closeness of each segment/);
+  await page.locator('#id').fill('unknown <b>"\'&');
   await page.getByRole('button', { name: 'Explain' }).click();
   assert.match(await text(page, 'main'), /nothing is known of this user/);
-  assert.equal(await page.locator('#id').inputValue(), 'nobody <b>"\'&');
+  assert.equal(await page.locator('#id').inputValue(), 'unknown <b>"\'&');
 }
 
 async function pictures() {

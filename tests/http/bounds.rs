@@ -1,4 +1,4 @@
-//! What a client may not do to the HTTP server: change something, make it read for ever, or make it wait for ever.
+//! A client of the HTTP server can neither change anything nor make it read or wait without end.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -8,7 +8,7 @@ use super::{assert_strict, served};
 use crate::support::{http as ask, http_get};
 
 const PATHS: [&str; 6] =
-    ["/health", "/health/live", "/health/ready", "/metrics", "/v1/segments", "/v1/users/somebody/segments"];
+    ["/health", "/health/live", "/health/ready", "/metrics", "/v1/segments", "/v1/users/user-1/segments"];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_path_takes_a_method_that_could_change_something() {
@@ -33,7 +33,7 @@ async fn every_path_answers_with_headers_that_forbid_content_frames_and_caches()
             "{path}"
         );
         assert_eq!(response.header("referrer-policy"), Some("no-referrer"), "{path}");
-        assert_eq!(response.header("server"), None, "{path} does not say what runs here");
+        assert_eq!(response.header("server"), None, "{path} does not reveal the server");
     }
 }
 
@@ -43,7 +43,7 @@ async fn a_body_without_an_end_is_not_read() {
     let head = "POST /metrics HTTP/1.1\r\nhost: x\r\ncontent-length: 1099511627776\r\n\r\n";
     let (answer, sent) = tokio::task::spawn_blocking(move || flood(served.address, head)).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 405"), "{answer}");
-    assert!(sent < 64 * 1024 * 1024, "it took {sent} bytes of a body that it has no use for");
+    assert!(sent < 64 * 1024 * 1024, "it read {sent} bytes of a body that it does not use");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -63,7 +63,7 @@ async fn a_head_that_never_ends_frees_its_connection_in_time() {
     assert_eq!(http_get(served.address, "/health/live").await.status, 200);
 }
 
-/// Sends a head and then bytes for as long as somebody takes them; gives what came back, and how many were taken.
+/// Sends a head and then bytes for as long as the server reads them; returns the start of the answer and the number of bytes.
 fn flood(address: SocketAddr, head: &str) -> (String, usize) {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_write_timeout(Some(Duration::from_secs(2))).unwrap();

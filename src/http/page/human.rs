@@ -1,4 +1,4 @@
-//! Numbers as people read them. Units are set off by a space that does not break.
+//! Numbers for people. A no-break space separates number and unit.
 
 const DIGITS_IN_A_GROUP: usize = 3;
 const MINUTE: u64 = 60;
@@ -18,7 +18,7 @@ pub(super) fn whole(number: f64) -> String {
     if number <= -0.5 { format!("−{text}") } else { text }
 }
 
-/// A rate: `1,234`, `56.7`, `0.25`, with what it is of left to the caller.
+/// A rate: `1,234`, `56.7`, `0.25`; the caller adds the unit.
 pub(super) fn rate(number: f64) -> String {
     match number {
         number if number >= 99.95 => whole(number),
@@ -63,7 +63,7 @@ pub(super) fn bytes(number: f64) -> String {
     format!("{scaled:.1}\u{a0}TiB")
 }
 
-/// A share of 1 as `12.3 %`; what is there but less than that shows as `< 0.1 %`.
+/// A share of 1 as `12.3 %`; a smaller one than 0.05 % but above 0 is `< 0.1 %`.
 pub(super) fn percent(share: f64) -> String {
     match share * 100.0 {
         percent if percent > 0.0 && percent < 0.05 => "<\u{a0}0.1\u{a0}%".to_owned(),
@@ -71,7 +71,7 @@ pub(super) fn percent(share: f64) -> String {
     }
 }
 
-/// A name made for machines, as people write it: `dead_lettered` is `dead lettered`.
+/// A name for programs in words: `dead_lettered` is `dead lettered`.
 pub(super) fn words(name: &str) -> String {
     name.replace('_', " ")
 }

@@ -1,5 +1,5 @@
-//! The page: what the process is doing, for people; and `/api/status`, the same for programs. Made on the server; a small
-//! script only takes over what has changed.
+//! The page with the status of the process, and `/api/status`, the same for programs. Rendered on the server; a small
+//! script only replaces changed parts.
 
 mod human;
 mod overview;
@@ -20,7 +20,7 @@ use super::{Pages, Problem};
 
 pub(super) use user::look_up;
 
-/// Nothing but the page's own files is loaded or run, and nobody may frame it.
+/// Only the page's own files are loaded and run, and the page cannot be framed.
 const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; \
      base-uri 'none'; frame-ancestors 'none'",
@@ -45,8 +45,8 @@ fn response(page: Markup) -> Response {
     (headers, page.into_string()).into_response()
 }
 
-/// A page around `main`. With `live` the script keeps its numbers new. Addresses are relative, so that it also works behind
-/// `kubectl proxy` and the like.
+/// A page around `main`. With `live` the script updates its numbers. Addresses are relative, so that it also works behind
+/// `kubectl proxy` and similar proxies.
 fn frame(title: &str, header: &Markup, main: &Markup, live: bool) -> Markup {
     html! {
         (DOCTYPE)
@@ -78,7 +78,7 @@ fn frame(title: &str, header: &Markup, main: &Markup, live: bool) -> Markup {
     }
 }
 
-/// The name of the program, which leads to the overview.
+/// The name of the program, a link to the overview.
 fn brand() -> Markup {
     html! {
         a.brand href="./" {
@@ -92,7 +92,7 @@ fn brand() -> Markup {
     }
 }
 
-/// A file of the page, compiled in, with the hash by which a browser asks whether its copy still holds.
+/// A file of the page, compiled in, with the hash by which a browser validates its copy.
 struct Asset {
     name: &'static str,
     content_type: &'static str,
@@ -118,7 +118,7 @@ fn embedded(name: &'static str, content_type: &'static str, text: &'static str) 
 pub(super) async fn asset(Path(name): Path<String>, request: HeaderMap) -> Result<Response, Problem> {
     let found = ASSETS.iter().find(|asset| asset.name == name);
     let asset = found.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "there is no such file"))?;
-    // The copy is asked about each time: two versions of the program may serve behind one name.
+    // Browsers validate their copy each time: two versions of the program may serve behind one name.
     let headers = [
         (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
         (header::ETAG, asset.etag.clone()),

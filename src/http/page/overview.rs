@@ -1,4 +1,4 @@
-//! The overview: how it is, how fast it goes, what waits, what failed.
+//! The overview: health, throughput, lag and outbox, dead letters.
 
 use maud::{Markup, html};
 
@@ -29,7 +29,7 @@ fn header(status: &Status) -> Markup {
                 span title=(format!("Hash {}", catalog.hash)) { "catalog " b { (catalog.version) } }
             }
         }
-        // The script puts here how it keeps the numbers new; without it they are of the moment the page was loaded.
+        // The script shows here whether it updates the numbers; without it they are those of the moment of loading.
         p.live #live {}
     }
 }
@@ -37,10 +37,10 @@ fn header(status: &Status) -> Markup {
 fn main(status: &Status, has_user_page: bool) -> Markup {
     let has_open_job = status.jobs.iter().flatten().any(|job| job.ended_at.is_none());
     html! {
-        h1.hidden { "What this process is doing" }
+        h1.hidden { "Status of this process" }
         (health(&status.health))
         (tiles(status))
-        // What is under way comes first, what has been comes later.
+        // Open jobs come first, ended ones last.
         @if has_open_job { (tables::jobs(status)) }
         div.columns {
             div {
@@ -61,11 +61,11 @@ fn main(status: &Status, has_user_page: bool) -> Markup {
     }
 }
 
-/// One sentence, and the reasons where it is not well. Announced when it changes.
+/// One sentence, and the reasons where it is not ready. A live region: a screen reader reads its changes.
 fn health(report: &HealthReport) -> Markup {
     let reasons = report.components.iter().filter_map(|part| Some((part.component, part.reason.as_ref()?)));
     let (state, sentence) = match (report.live, report.ready) {
-        (false, _) => ("bad", "Stalled: a loop has gone silent"),
+        (false, _) => ("bad", "Stalled: a loop makes no progress"),
         (true, false) => ("warn", "Not ready"),
         (true, true) => ("good", "Ready"),
     };
@@ -111,14 +111,14 @@ fn mark(state: &str) -> Markup {
     }
 }
 
-/// A number that matters, with what it is and one line more.
+/// A number with its label and a note.
 struct Tile<'t> {
     id: &'t str,
     label: &'t str,
     value: String,
     unit: &'t str,
     note: String,
-    /// Whether it needs somebody's attention.
+    /// `warn` where it needs attention, else empty.
     state: &'static str,
 }
 
@@ -142,7 +142,7 @@ fn tiles(status: &Status) -> Markup {
             label: "Oldest unprocessed",
             value: if lag.oldest_seconds > 0.0 { duration(lag.oldest_seconds) } else { "none".to_owned() },
             unit: "",
-            note: format!("{} records in work, {}", whole(intake.records), bytes(intake.bytes)),
+            note: format!("{} records in flight, {}", whole(intake.records), bytes(intake.bytes)),
             state: "",
         },
         Tile {
@@ -195,7 +195,7 @@ fn throughput(status: &Status) -> Markup {
             h2 { "Throughput" }
             p.value { (rate(throughput.records_per_second)) " " small { "records/s" } }
             p.note {
-                @if most > 0.0 { "at most " (rate(most)) "/s in five minutes" } @else { "nothing in five minutes" }
+                @if most > 0.0 { "at most " (rate(most)) "/s in five minutes" } @else { "no records in five minutes" }
             }
             (sparkline(&throughput.history, most))
         }

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::human::{bytes, duration, percent, rate, whole, words};
 use crate::http::status::{Count, Status};
 
-/// A table with a heading; its body is kept new by the script. `columns` are headings, those of numbers marked by true.
+/// A table with a heading; the script updates its body. `columns` are headings, with true for columns of numbers.
 pub(super) struct Table<'t> {
     pub id: &'t str,
     pub title: &'t str,
@@ -22,7 +22,7 @@ impl Table<'_> {
             section.card aria-labelledby=(self.id) {
                 h2 #(self.id) { (self.title) @if !self.note.is_empty() { " " small { (self.note) } } }
                 table #(format!("{}-rows", self.id)) data-live {
-                    // Above nothing there is nothing to head.
+                    // An empty table has no head.
                     @if !self.rows.is_empty() { thead {
                         tr {
                             @for (name, is_number) in self.columns {
@@ -82,7 +82,7 @@ pub(super) fn lag(status: &Status) -> Markup {
 }
 
 pub(super) fn outcomes(status: &Status) -> Markup {
-    counts("outcomes", "Records by outcome", "Outcome", "Nothing has been read yet.", &status.throughput.outcomes)
+    counts("outcomes", "Records by outcome", "Outcome", "No records have been read yet.", &status.throughput.outcomes)
 }
 
 pub(super) fn dead_letters(status: &Status) -> Markup {
@@ -208,12 +208,12 @@ pub(super) fn jobs(status: &Status) -> Markup {
     Table {
         id: "jobs",
         title: "Jobs",
-        note: "the newest; beside the service, of all processes",
-        columns: &[("Job", false), ("Passed", true), ("Items", true), ("Per second", true), ("", false)],
+        note: "the newest, of all processes",
+        columns: &[("Job", false), ("Done", true), ("Items", true), ("Per second", true), ("", false)],
         empty: if status.jobs.is_some() {
             "No replay or other job has been started."
         } else {
-            "Not known: the database does not answer, or the service's role may not read segmenter.jobs."
+            "Unknown: the database does not answer, or the service's role may not read segmenter.jobs."
         },
         rows: rows.collect(),
     }
@@ -227,7 +227,7 @@ pub(super) fn resources(status: &Status) -> Markup {
         ("Memory", bytes(process.resident_bytes)),
         ("CPU, on average", format!("{} of a core", percent(busy))),
         (
-            "Said on segment-changed",
+            "Published on segment-changed",
             format!(
                 "{}, {} a second",
                 whole(status.throughput.published as f64),
@@ -240,7 +240,7 @@ pub(super) fn resources(status: &Status) -> Markup {
         id: "resources",
         title: "This process",
         note: "",
-        columns: &[("What", false), ("Value", true)],
+        columns: &[("Figure", false), ("Value", true)],
         empty: "",
         rows: rows.collect(),
     }

@@ -1,5 +1,5 @@
-//! `GET /users?id=…`: one user, and why the segments are what they are. There only where a setting asks for it, and only
-//! for those who may read about users.
+//! `GET /users?id=…`: one user, with the explanation of the segments. Served only where `http.user_page` is set, with the
+//! access of the read API.
 
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -12,7 +12,7 @@ use super::{brand, frame};
 use crate::http::users::{self, Named, UserReport};
 use crate::http::{Pages, Problem};
 
-/// Makes a browser ask for a name, which does not matter, and a password, which is the token.
+/// A browser asks for a name, which does not matter, and a password, which is the token.
 const ASK: HeaderValue =
     HeaderValue::from_static("Basic realm=\"segmenter: any name, the token as password\", charset=\"UTF-8\"");
 
@@ -37,7 +37,7 @@ pub(in crate::http) async fn look_up(
     }
     let id = wanted.id.trim();
     if id.is_empty() {
-        return page(id, &html! { p.muted { "The id is the one the platform gives its users." } });
+        return page(id, &html! { p.muted { "The id is the platform's user id." } });
     }
     match explained(&pages, id).await {
         Ok(found) => page(id, &found),
@@ -81,7 +81,7 @@ fn report(of: &UserReport<'_>) -> Markup {
         div.columns {
             div {
                 (assigned(of))
-                (named("closeness", "How close each segment is", "Segment", &of.scores))
+                (named("closeness", "Closeness of each segment", "Segment", &of.scores))
             }
             div {
                 (facts(of))
@@ -125,13 +125,13 @@ fn facts(of: &UserReport<'_>) -> Markup {
     ];
     html! {
         section.card aria-labelledby="facts" {
-            h2 #facts { "What is known" }
+            h2 #facts { "Stored data" }
             dl { @for (name, value) in &facts { div { dt { (name) } dd { (value) } } } }
         }
     }
 }
 
-/// An RFC 3339 time in UTC with milliseconds, as people read it.
+/// An RFC 3339 time in UTC with milliseconds, for people.
 fn time(text: &str) -> Markup {
     let shown = text.split_once('T').map(|(day, rest)| format!("{day}\u{a0}{}", rest.trim_end_matches('Z')));
     html! { time datetime=(text) { (shown.as_deref().unwrap_or(text)) } }
@@ -161,7 +161,7 @@ fn named(id: &str, title: &str, of: &str, values: &[Named<'_>]) -> Markup {
 fn sections(of: &UserReport<'_>) -> Markup {
     html! {
         section.card aria-labelledby="sections" {
-            h2 #sections { "Sections " small { "when last written (UTC), and by which event" } }
+            h2 #sections { "Sections " small { "time (UTC) and event of the last write" } }
             table.stack {
                 thead { tr { th scope="col" { "Section" } th scope="col" { "Written" } th scope="col" { "Event" } } }
                 tbody {

@@ -1,4 +1,4 @@
-//! Where the snapshot comes from.
+//! Makes the snapshot from health, metrics and the database.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -15,19 +15,19 @@ use crate::store::Store;
 use crate::store::lookup::{self, Share};
 use crate::telemetry::metrics::{Metrics, RecordOutcome};
 
-/// How long the snapshot waits for what is read from the database for it.
+/// The deadline of the snapshot's reads from the database.
 const READ_DEADLINE: Duration = Duration::from_secs(1);
 /// How long a count of all users is shown: it reads the whole table.
 const FRESH_COUNT: Duration = Duration::from_secs(30);
 /// How long a reading of the jobs is shown.
 const FRESH_JOBS: Duration = Duration::from_secs(2);
 
-/// All that is known of the process. Cheap to clone.
+/// The sources of the snapshot. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Board {
     pub health: Health,
     pub metrics: Metrics,
-    /// Set once the database has been found in order.
+    /// Set once the database's schema has been checked.
     pub store: Arc<OnceLock<Store>>,
     counted: Cached<Vec<Share>>,
     jobs: Cached<Vec<JobStatus>>,
@@ -53,7 +53,7 @@ impl Board {
         }
     }
 
-    /// Looks at the totals once a second until the process ends, so that the pace is known when somebody asks.
+    /// Samples the totals once a second until the process ends, so that a request finds the pace known.
     pub async fn watch(self, stop: Stop) {
         let mut interval = tokio::time::interval(pace::INTERVAL);
         interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -110,11 +110,11 @@ impl Board {
         }
     }
 
-    /// Users by segment, at most half a minute old where the database answers; `None` where it never has. A count that is
-    /// under way is waited for, no longer than `patience`.
-    pub async fn distribution(&self, patience: Duration) -> Option<Distribution> {
+    /// Users by segment, at most half a minute old where the database answers; `None` where it never has. Waits for a
+    /// running count until `deadline` has passed.
+    pub async fn distribution(&self, deadline: Duration) -> Option<Distribution> {
         let pool = self.store.get()?.pool.clone();
-        let (age, shares) = self.counted.get(patience, async move { lookup::distribution(&pool).await }).await?;
+        let (age, shares) = self.counted.get(deadline, async move { lookup::distribution(&pool).await }).await?;
         let users = shares.iter().map(|share| share.users).sum();
         Some(Distribution { counted_seconds_ago: age.as_secs(), users, shares })
     }

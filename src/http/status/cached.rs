@@ -1,4 +1,4 @@
-//! A reading of the database that all askers share: made seldom, one at a time, and never longer waited for than wanted.
+//! A reading of the database that all requests share: made at an interval, one at a time, with a deadline for the request.
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,17 +6,17 @@ use std::time::{Duration, Instant};
 
 use tracing::debug;
 
-/// How long after a reading that failed the next is tried.
+/// The pause after a failed reading.
 const AFTER_A_FAILURE: Duration = Duration::from_secs(30);
 
 /// The last reading. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(super) struct Cached<T> {
-    /// For the log.
+    /// The name in the log.
     what: &'static str,
     /// How long a reading is shown before the next.
     fresh: Duration,
-    /// When the next reading may begin; held by the one that is under way.
+    /// When the next reading may begin; locked by the running one.
     due: Arc<tokio::sync::Mutex<Option<Instant>>>,
     last: Arc<Mutex<Option<(Instant, T)>>>,
 }
@@ -26,14 +26,14 @@ impl<T: Clone + Send + 'static> Cached<T> {
         Self { what, fresh, due: Arc::default(), last: Arc::default() }
     }
 
-    /// The last reading and its age; `None` where none has succeeded. A reading that is under way is waited for, no longer
-    /// than `patience`; it goes on, and until it ends the one before is given.
+    /// The last reading and its age; `None` where none has succeeded. Waits for a running reading until
+    /// `deadline` has passed; the reading goes on, and until it ends the one before is returned.
     pub(super) async fn get(
         &self,
-        patience: Duration,
+        deadline: Duration,
         read: impl Future<Output = Result<T, sqlx::Error>> + Send + 'static,
     ) -> Option<(Duration, T)> {
-        let _ = tokio::time::timeout(patience, tokio::spawn(self.clone().refresh(read))).await;
+        let _ = tokio::time::timeout(deadline, tokio::spawn(self.clone().refresh(read))).await;
         // It is never left half-changed, so a panic elsewhere does not spoil it.
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         last.as_ref().map(|(at, value)| (at.elapsed(), value.clone()))

@@ -1,5 +1,5 @@
-//! The jobs beside the service, for the page and as metrics of this process, since jobs end and are not scraped: how far each
-//! has come, and the cause that holds it up. Users that a job is about are not shown.
+//! Progress and throttling of the jobs, for the page and as metrics of this process, since jobs end and are not scraped.
+//! The users of a job are not shown.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -29,21 +29,21 @@ pub struct JobStatus {
     pub kind: String,
     /// `running`, `publishing`, `paused`, `interrupted`, `cancelling`, `cancelled` or `done`.
     pub state: &'static str,
-    /// How much of its source it has passed, of about how much; `null` for a job of a newer version.
+    /// Items of its source processed, of about `expected`; `null` for a job of a newer version.
     pub passed: Option<u64>,
     pub expected: Option<u64>,
-    /// Its items by what became of them.
+    /// Its items by outcome.
     pub counts: Counts,
-    /// Items a second, lately; 0 unless somebody is at it.
+    /// Items a second, lately; 0 where no process runs it.
     pub items_per_second: f64,
-    /// What it waits for, if it does.
+    /// The limit that holds it up, if any.
     pub held_by: Option<String>,
     pub started_at: String,
     pub ended_at: Option<String>,
 }
 
 impl JobStatus {
-    /// The share of its source that it has passed, 0 to 1.
+    /// The share of its source that it has processed, 0 to 1.
     pub fn progress(&self) -> Option<f64> {
         let (passed, expected) = (self.passed?, self.expected?);
         Some(if expected == 0 { 1.0 } else { passed as f64 / expected as f64 })
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn jobs_that_have_ended_do_not_count_and_the_least_advanced_shows() {
+    fn ended_jobs_do_not_count_and_the_least_advanced_one_gives_the_progress() {
         let jobs = [job("done", 200, None), job("running", 150, Some("its rate")), job("interrupted", 50, None)];
         let replays = of_a_kind(&jobs, "replay");
         assert_eq!((replays.states["running"], replays.states["interrupted"], replays.held), (1, 1, 1));

@@ -1,5 +1,5 @@
-//! What the process is doing, in one snapshot: the page and `/api/status` show the same one. The numbers are those of the
-//! metrics; nothing is counted twice, and nothing names a user.
+//! The status of the process in one snapshot, which the page and `/api/status` share. The numbers are those of the
+//! metrics; none is counted twice, and none names a user.
 
 mod board;
 mod cached;
@@ -43,7 +43,7 @@ pub struct Status {
     pub config: Vec<ShownSetting>,
 }
 
-/// Which process this is.
+/// The identity of the process.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Process {
@@ -55,7 +55,7 @@ pub struct Process {
     pub resident_bytes: f64,
 }
 
-/// How much is done.
+/// Rates and totals.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Throughput {
@@ -70,7 +70,7 @@ pub struct Throughput {
     pub published: u64,
 }
 
-/// What was taken in and is not finished.
+/// Records in flight.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Intake {
@@ -81,7 +81,7 @@ pub struct Intake {
     pub held: f64,
 }
 
-/// What is not read yet, of the partitions assigned to this process.
+/// Records not read yet, of the partitions assigned to this process.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Lag {
@@ -111,14 +111,14 @@ pub struct Outbox {
     pub oldest_seconds: f64,
 }
 
-/// How often something occurred.
+/// A name and its number of occurrences.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Count {
     pub name: String,
     pub count: u64,
 }
 
-/// How often the primary segment changed from one to another.
+/// Changes of the primary segment from one to another.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ChangeCount {
     pub from: String,
@@ -126,7 +126,7 @@ pub struct ChangeCount {
     pub count: u64,
 }
 
-/// Which segments there are.
+/// The catalog in use.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CatalogStatus {
     pub version: u32,

@@ -1,15 +1,15 @@
-//! How fast things go: totals looked at once a second, and what they grew by. Pure: the caller has the clock.
+//! Rates from totals that are sampled once a second. Pure: the caller has the clock.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// Between two looks at the totals.
+/// Between two samples.
 pub const INTERVAL: Duration = Duration::from_secs(1);
-/// How far back the present pace looks.
+/// The window of the present rate.
 const PRESENT: Duration = Duration::from_secs(10);
-/// How long one stretch of the history is, in looks.
+/// The length of a stretch of the history, in samples.
 const STRETCH: usize = 5;
-/// How many stretches are kept.
+/// The number of stretches kept.
 const STRETCHES: usize = 60;
 
 /// Totals at one moment.
@@ -27,7 +27,7 @@ pub struct Sample {
 pub struct Pace(VecDeque<Sample>);
 
 impl Pace {
-    /// Remembers a look, and forgets those that are too old.
+    /// Adds a sample, and drops those that are too old.
     pub fn note(&mut self, sample: Sample) {
         self.0.push_back(sample);
         while self.0.len() > STRETCH * STRETCHES + 1 {
@@ -35,7 +35,7 @@ impl Pace {
         }
     }
 
-    /// Records finished and said a second, over the last ten seconds or as long as there is.
+    /// Records finished and published a second, over the last ten seconds or the time since the first sample.
     pub fn present(&self) -> (f64, f64) {
         let Some(last) = self.0.back() else { return (0.0, 0.0) };
         let is_recent = |sample: &&Sample| last.at.saturating_duration_since(sample.at) <= PRESENT;
@@ -43,7 +43,7 @@ impl Pace {
         (rate(first, last, |sample| sample.records), rate(first, last, |sample| sample.published))
     }
 
-    /// Records finished a second in each stretch of five looks, the newest last.
+    /// Records finished a second in each stretch of five samples, the newest last.
     pub fn history(&self) -> Vec<f64> {
         // The oldest stretch may be a short one.
         let oldest = self.0.front().filter(|_| self.0.len() % STRETCH != 1);
@@ -65,17 +65,17 @@ fn rate(first: &Sample, last: &Sample, total: impl Fn(&Sample) -> u64) -> f64 {
 mod tests {
     use super::*;
 
-    fn pace(looks: u64, a_second: u64) -> Pace {
+    fn pace(samples: u64, a_second: u64) -> Pace {
         let (start, mut pace) = (Instant::now(), Pace::default());
-        for look in 0..looks {
-            let at = start + INTERVAL * u32::try_from(look).unwrap();
-            pace.note(Sample { at, records: look * a_second, published: look });
+        for second in 0..samples {
+            let at = start + INTERVAL * u32::try_from(second).unwrap();
+            pace.note(Sample { at, records: second * a_second, published: second });
         }
         pace
     }
 
     #[test]
-    fn a_steady_pace_is_told_as_it_is() {
+    fn a_steady_pace_has_its_rate() {
         assert_eq!(pace(0, 7).present(), (0.0, 0.0));
         assert_eq!(pace(1, 7).present(), (0.0, 0.0));
         assert_eq!(pace(2, 7).present(), (7.0, 1.0));
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn the_history_is_bounded_and_what_ended_ten_seconds_ago_is_not_the_present() {
+    fn the_history_is_bounded_and_the_present_rate_ignores_samples_older_than_ten_seconds() {
         let mut pace = pace(1000, 7);
         let last = *pace.0.back().unwrap();
         for second in 1..=11 {

@@ -1,4 +1,4 @@
-//! Values out of what the metrics' registry gathers.
+//! Values from a gathering of the metrics' registry.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
@@ -7,7 +7,7 @@ use prometheus::proto::{Metric, MetricFamily};
 
 use super::{ChangeCount, Count, PartitionLag};
 
-/// What was gathered at one moment, by name.
+/// The metrics gathered at one moment, by name.
 pub(super) struct Reading(HashMap<String, MetricFamily>);
 
 impl Reading {
@@ -15,7 +15,7 @@ impl Reading {
         Self(families.into_iter().map(|family| (family.name().to_owned(), family)).collect())
     }
 
-    /// A gauge or counter without labels; 0 where it is not there.
+    /// A gauge or counter without labels; 0 where it does not exist.
     pub(super) fn value(&self, name: &str) -> f64 {
         self.metrics(name).first().map_or(0.0, value)
     }

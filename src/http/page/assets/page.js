@@ -1,23 +1,23 @@
-// Keeps the numbers new: asks for the page again and takes over the parts that have changed. Without it the page shows the
-// numbers of the moment it was loaded.
+// Updates the numbers: fetches the page again and replaces the changed parts. Without it the page shows the numbers of the
+// moment of loading.
 'use strict';
 
 const EVERY_MS = 2000;
 const TIMEOUT_MS = 8000;
 
 const note = document.getElementById('live');
-const words = document.createElement('span');
+const label = document.createElement('span');
 const button = document.createElement('button');
 let paused = false;
 let newest = new Date();
 let timer;
 
-function say(state, text) {
+function showState(state, text) {
   note.dataset.state = state;
-  if (words.textContent !== text) words.textContent = text;
+  if (label.textContent !== text) label.textContent = text;
 }
 
-function takeOver(page) {
+function replaceChanged(page) {
   for (const part of document.querySelectorAll('[data-live]')) {
     const fresh = page.getElementById(part.id);
     if (!fresh) continue;
@@ -31,11 +31,11 @@ async function refresh() {
   try {
     const answer = await fetch('./', { cache: 'no-store', signal: AbortSignal.timeout(TIMEOUT_MS) });
     if (!answer.ok) throw new Error(`answered ${answer.status}`);
-    takeOver(new DOMParser().parseFromString(await answer.text(), 'text/html'));
+    replaceChanged(new DOMParser().parseFromString(await answer.text(), 'text/html'));
     newest = new Date();
-    if (!paused) say('on', 'Live');
+    if (!paused) showState('on', 'Live');
   } catch {
-    say('lost', `No answer since ${newest.toLocaleTimeString()}`);
+    showState('lost', `No answer since ${newest.toLocaleTimeString()}`);
   }
 }
 
@@ -47,17 +47,17 @@ async function run() {
   if (!paused) timer = setTimeout(run, EVERY_MS);
 }
 
-// Told once when it changes.
-words.setAttribute('role', 'status');
+// A live region: a screen reader reads each change once.
+label.setAttribute('role', 'status');
 button.type = 'button';
 button.textContent = 'Pause';
 button.addEventListener('click', () => {
   paused = !paused;
   button.textContent = paused ? 'Resume' : 'Pause';
-  if (paused) say('off', 'Paused');
+  if (paused) showState('off', 'Paused');
   run();
 });
 document.addEventListener('visibilitychange', () => { if (!document.hidden) run(); });
-say('on', 'Live');
-note.append(words, button);
+showState('on', 'Live');
+note.append(label, button);
 timer = setTimeout(run, EVERY_MS);
