@@ -109,8 +109,7 @@ impl BatchWriter {
     /// Starts the publisher of this process.
     ///
     /// # Errors
-    /// The clients could not be made from their configuration; the registry is unavailable, or does not take the schema of
-    /// segment-changed.
+    /// The configuration of a client is invalid; the registry is unavailable or rejects the schema of segment-changed.
     pub async fn start(store: Store, to: &Destination, stop: Stop) -> Result<Self, Halt> {
         let encoding = output_schema::encoding(to.encoding, &to.topics.segment_changed, to.registry.as_ref()).await;
         let encoding = encoding.map_err(|failure| match failure {

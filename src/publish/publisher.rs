@@ -37,7 +37,7 @@ const ROWS_AT_ONCE: usize = 64;
 /// How many rows are taken over together at most; each may hold the changes of a whole batch.
 const TAKEOVER_ROWS: usize = 8;
 
-/// How often rows without a lease are looked for.
+/// The interval between two look-ups of rows to take over.
 const TAKEOVER_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A producer as the publisher needs it: the Kafka client, or one that records.

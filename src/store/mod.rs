@@ -3,7 +3,7 @@
 //! ```text
 //! writer               writes a batch, retrying through outages
 //! apply                the transaction: read, fold, compare-and-set, upsert, outbox row
-//! progress             a batch on its way: open chunks, outcomes, bisecting
+//! progress             the progress of a batch: open chunks, outcomes, bisecting
 //! task                 items grouped by user, and the fold of one user
 //! states               segmenter.profile_states and segmenter.deleted_users: reading
 //! compare_and_set      segmenter.profile_states: writing over the version that was read
@@ -13,7 +13,7 @@
 //! jobs                 segmenter.jobs: leases, phases, checkpoints, failures
 //! keys                 pages of users for jobs
 //! onboarding_profiles  public.travel_onboarding_profiles: reading, for backfill
-//! user_status          revision, job, state and row of users, for republish and verify
+//! user_status          publishing status, state and row of users, for republish and verify
 //! stored_row           a stored row, compared with the row that the fold writes
 //! lookup               reads for the HTTP API and commands
 //! dry_run              the fold without a write

@@ -63,7 +63,7 @@ impl<'e> Progress<'e> {
         Some(checkpoint)
     }
 
-    /// The outcome of each event, once [`Store::advance`](super::Store::advance) has succeeded.
+    /// The outcome of each item, once [`Store::advance`](super::Store::advance) has succeeded.
     pub fn into_outcomes(self) -> impl Iterator<Item = ItemOutcome> {
         // After success no chunk is open, and each item of a closed chunk has its outcome.
         self.outcomes.into_iter().flatten()

@@ -34,7 +34,7 @@ pub struct Connect {
     pub statement_timeout: Duration,
     /// Whether connections go through a pooler in transaction mode.
     pub pooled: bool,
-    /// Whether the database is to refuse every write.
+    /// Whether sessions are read-only, so that the database rejects every write.
     pub read_only: bool,
 }
 
@@ -62,12 +62,12 @@ impl Connect {
     }
 }
 
-/// A pool that connects when it is first used, so that a database that is unavailable does not stop the process from starting.
+/// A pool that connects on first use, so that the process starts while the database is unavailable.
 pub fn pool(connect: &Connect) -> PgPool {
     PgPoolOptions::new()
         .max_connections(connect.max_connections)
         .acquire_timeout(connect.timeout)
-        // A broken connection shows at its next statement, which is retried anyway; asking first costs a round trip a fold.
+        // A broken connection fails at its next statement, which is retried anyway; a ping first costs a round trip a fold.
         .test_before_acquire(false)
         .connect_lazy_with(connect.session_options())
 }
