@@ -90,7 +90,7 @@ async fn a_record_that_the_database_refuses_is_isolated_and_its_users_other_even
 }
 
 #[tokio::test]
-async fn learned_vectors_stay_and_a_row_of_the_platform_keeps_what_is_not_ours() {
+async fn learned_vectors_stay_and_a_row_of_the_platform_keeps_columns_that_are_not_ours() {
     let database = migrated_database().await;
     database.add_users(["ann", "bob"]).await;
     database
@@ -203,7 +203,7 @@ async fn a_derived_row_id_that_is_taken_gives_way_to_a_random_one() {
 }
 
 #[tokio::test]
-async fn without_the_platforms_users_everyone_is_known() {
+async fn without_the_platforms_users_table_every_user_is_accepted() {
     let database = crate::support::postgres().fresh_database().await;
     crate::world::migrate(&database).await;
     let store = store_on(database.pool()).await;
@@ -214,7 +214,7 @@ async fn without_the_platforms_users_everyone_is_known() {
 }
 
 #[tokio::test]
-async fn times_are_utc_whatever_the_zone_of_the_database() {
+async fn times_are_utc_in_every_time_zone_of_the_database() {
     let database = migrated_database().await;
     database.add_users(["ann"]).await;
     database.run(format!("alter database {} set timezone = 'Pacific/Auckland'", database.name())).await;

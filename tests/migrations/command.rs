@@ -21,7 +21,7 @@ async fn segmenter_migrate(arguments: &[&str], url: &str) -> (Exit, String) {
 }
 
 #[tokio::test]
-async fn run_then_info_then_revert_as_an_operator_sees_them() {
+async fn run_then_info_then_revert_print_their_results() {
     let database = Database::shaped(BEFORE).await;
     let (outcome, out) = segmenter_migrate(&["run"], database.url()).await;
     assert_eq!(outcome, Exit::Ok);

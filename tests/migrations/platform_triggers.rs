@@ -101,7 +101,7 @@ async fn a_renamed_user_is_published_as_a_tombstone_under_the_old_key_and_anew_u
 }
 
 #[tokio::test]
-async fn a_renamed_user_of_whom_nothing_was_published_leaves_no_trace_but_the_counter() {
+async fn a_renamed_user_without_a_published_change_changes_only_the_counter() {
     let (_database, mut conn) = platform().await;
     execute(&mut conn, "update public.users set id = 'n2' where id = 'u2'").await;
     assert_eq!(state(&mut conn, "n2").await, (6, 0, 0));

@@ -8,7 +8,7 @@ use super::database::{BEFORE, Database, EMPTY, PRISMA_AFTER, PRISMA_BEFORE, reve
 const ALL_WITH_CONSENT: RevertOptions = RevertOptions { target: Target::All, execute: true };
 
 #[tokio::test]
-async fn columns_that_were_there_before_us_stay() {
+async fn columns_that_existed_before_stay() {
     let database = Database::shaped(PRISMA_AFTER).await;
     let before = database.public_schema();
     database.run().await.unwrap();
@@ -20,7 +20,7 @@ async fn columns_that_were_there_before_us_stay() {
 }
 
 #[tokio::test]
-async fn columns_and_index_that_we_added_go() {
+async fn columns_and_index_added_by_a_migration_are_dropped() {
     let database = Database::shaped(BEFORE).await;
     let before = database.public_schema();
     database.run().await.unwrap();
@@ -30,7 +30,7 @@ async fn columns_and_index_that_we_added_go() {
 }
 
 #[tokio::test]
-async fn a_column_that_was_there_stays_beside_those_that_go() {
+async fn a_column_that_existed_before_stays_beside_dropped_ones() {
     let database = Database::shaped(BEFORE).await;
     database.execute("alter table user_vectors add column segments jsonb").await;
     let before = database.public_schema();
@@ -56,7 +56,7 @@ async fn columns_that_prisma_has_adopted_since_stay() {
 }
 
 #[tokio::test]
-async fn a_table_that_we_created_goes() {
+async fn a_table_created_by_a_migration_is_dropped() {
     let database = Database::shaped(EMPTY).await;
     let before = database.public_schema();
     database.run().await.unwrap();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::support::{Kafka, Record, Transaction, eventually_some, kafka};
 
 #[tokio::test]
-async fn a_record_comes_back_as_it_was_given() {
+async fn a_record_is_read_back_unchanged() {
     let topic = kafka().create_topic("smoke", 2, &[]).await;
     let record = Record::new("ada", "{}").partition(1).timestamp(1_700_000_000_000).header("source", "test");
     assert_eq!(kafka().produce(&topic, record).await, (1, 0));
@@ -42,7 +42,7 @@ async fn a_topic_may_allow_records_of_25_mib() {
 }
 
 #[tokio::test]
-async fn partitions_come_and_topics_and_records_go() {
+async fn partitions_are_added_and_topics_and_records_are_deleted() {
     let topic = kafka().create_topic("smoke-changing", 1, &[]).await;
     kafka().produce_all(&topic, (0..5).map(|_| Record::without_key("x"))).await;
     kafka().delete_records_before(&topic, 0, 3).await;

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::support::{Record, kafka, kafkajs_produce};
 
 #[tokio::test]
-async fn what_kafkajs_sends_compressed_is_read_back_from_the_partition_that_java_clients_choose() {
+async fn compressed_kafkajs_records_are_read_back_from_the_partition_that_java_clients_choose() {
     let kafkajs_topic = kafka().create_topic("smoke-kafkajs", 3, &[]).await;
     let ours = kafka().create_topic("smoke-ours", 3, &[]).await;
     let users: Vec<String> = (0..20).map(|n| format!("user-{n}")).collect();

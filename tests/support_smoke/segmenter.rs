@@ -21,7 +21,7 @@ async fn a_command_is_fed_more_than_a_pipe_holds() {
 }
 
 #[tokio::test]
-async fn the_service_is_found_by_its_log_and_ends_when_it_is_asked_to() {
+async fn the_service_logs_its_address_and_ends_on_sigterm() {
     let database = postgres().upstream_after_ia().await;
     let environment = [
         ("DATABASE_URL", database.url()),
