@@ -1,4 +1,4 @@
-//! What runs around the program, tested by `make test-ops`: its servers and tools are heavier than those of `make test`.
+//! Deployment and operations, tested by `make test-ops`: its servers and tools are heavier than those of `make test`.
 
 mod alerts;
 #[cfg(feature = "otlp")]

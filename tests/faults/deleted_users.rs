@@ -97,6 +97,6 @@ async fn a_tombstone_erases_what_is_older_in_whatever_order_it_comes() {
     scene.settled().await;
     scene.assert_right().await;
     let present = table(scene.database.pool()).await;
-    assert_eq!(present.len(), orders.len(), "exactly the users who onboarded again after the erasure");
+    assert_eq!(present.len(), orders.len(), "exactly the users with an onboarding after the erasure");
     assert!(scene.dead_letters().await.is_empty());
 }

@@ -1,4 +1,4 @@
-//! The least of an OpenTelemetry collector: takes spans over HTTP and reads them from the wire, field by field
+//! A minimal OpenTelemetry collector: receives spans over HTTP and decodes them field by field
 //! (<https://github.com/open-telemetry/opentelemetry-proto/blob/main/opentelemetry/proto/trace/v1/trace.proto>).
 
 use std::collections::BTreeMap;
@@ -10,7 +10,7 @@ use axum::routing::post;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-/// A span as it arrived.
+/// A received span.
 #[derive(Debug, Clone, Default)]
 pub struct Span {
     pub trace: String,
@@ -23,11 +23,11 @@ pub struct Span {
     /// The span ids that it links to.
     pub links: Vec<String>,
     pub is_error: bool,
-    /// Of whoever sent it.
+    /// The sender's resource attributes.
     pub resource: BTreeMap<String, String>,
 }
 
-/// A collector on a free port; ended when dropped.
+/// A collector on a free port; stopped when dropped.
 pub struct Collector {
     pub address: String,
     pub endpoint: String,
@@ -49,7 +49,7 @@ impl Collector {
         Self::serve(Router::new().route("/v1/traces", post(take)), spans).await
     }
 
-    /// One that takes requests and never answers.
+    /// A collector that accepts requests and never answers.
     pub async fn silent() -> Self {
         let router = Router::new().route("/v1/traces", post(std::future::pending::<()>));
         Self::serve(router, Arc::default()).await

@@ -1,4 +1,4 @@
-//! docker-compose.yml is read by the real Compose, is what its specification wants, and names only settings that exist.
+//! docker-compose.yml is valid for the real Compose and its specification, and names only existing settings.
 
 use std::process::Command;
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::tools::{documents, list, printed, promtool, python, read, root};
 
-/// What Compose makes of the file.
+/// The output of `docker compose config`.
 fn composed(arguments: &[&str]) -> String {
     let mut compose = Command::new(root("target/python/bin/docker-compose"));
     compose.arg("-f").arg(root("docker-compose.yml")).arg("config").args(arguments);
@@ -27,7 +27,7 @@ fn compose_accepts_the_file_and_the_service_accepts_its_configuration() {
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
 }
 
-/// The hosts that a setting, or a file, leads to.
+/// The hosts in an address or a list of addresses.
 fn hosts(text: &str) -> Vec<&str> {
     let behind_scheme = text.split_once("://").map_or(text, |(_, behind)| behind);
     let places = behind_scheme.split('/').next().unwrap_or_default().split(',');
@@ -53,7 +53,7 @@ fn the_service_uses_every_server_of_the_file_and_prometheus_and_grafana_find_the
 }
 
 #[test]
-fn the_file_is_what_the_compose_specification_wants() {
+fn the_file_matches_the_compose_specification() {
     const VALIDATE: &str = "
 import json, sys
 from jsonschema import Draft202012Validator

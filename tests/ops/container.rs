@@ -1,4 +1,4 @@
-//! The Dockerfile, as far as it can be judged without a container engine.
+//! The Dockerfile, as far as it can be checked without a container engine.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -6,7 +6,7 @@ use std::process::Command;
 use super::tools::{printed, ran, read, root};
 use crate::packaging::build_inputs;
 
-/// Hadolint, which fails for the least that it finds.
+/// Hadolint, which fails for every finding.
 fn hadolint(file: &Path) -> Command {
     let mut hadolint = Command::new(root("target/ops-python/bin/hadolint"));
     hadolint.args(["--failure-threshold", "style", "--config", "/dev/null"]).arg(file);
@@ -19,7 +19,7 @@ fn the_dockerfile_has_no_findings_and_one_with_faults_has() {
     let directory = tempfile::tempdir().unwrap();
     let faulty = directory.path().join("Dockerfile");
     std::fs::write(&faulty, "FROM debian:latest\nRUN cd /tmp && apt-get install curl\n").unwrap();
-    assert!(!ran(&mut hadolint(&faulty), "").status.success(), "nothing is judged");
+    assert!(!ran(&mut hadolint(&faulty), "").status.success(), "hadolint finds nothing");
 }
 
 /// The instructions of the Dockerfile's last stage, and those before.
@@ -34,7 +34,7 @@ fn the_image_has_no_shell_no_root_and_nothing_but_the_program() {
     let (_, last) = stages();
     assert!(last.starts_with("FROM gcr.io/distroless/"));
     assert!(last.lines().next().unwrap().contains(":nonroot"));
-    assert!(last.contains("USER 65532"), "Kubernetes knows a number to be another than root, a name it does not");
+    assert!(last.contains("USER 65532"), "runAsNonRoot accepts a number, not a name");
     assert!(!last.contains("RUN "), "there is no shell");
 }
 
@@ -45,7 +45,7 @@ fn the_image_can_send_traces_and_has_no_points_at_which_tests_kill_it() {
     assert!(cargo.contains("--features otlp ") && !cargo.contains("failpoints"), "{cargo}");
 }
 
-/// What the first stage copies from the tree.
+/// The paths that the first stage copies from the tree.
 fn copied() -> Vec<String> {
     let (build, _) = stages();
     let lines = build.lines().filter_map(|line| line.strip_prefix("COPY ")).filter(|rest| !rest.starts_with("--"));
@@ -75,7 +75,7 @@ fn everything_that_the_build_reads_is_copied() {
     for input in build_inputs() {
         assert!(is_copied(&root("").join(&input)), "the image's build does not have {}", input.display());
     }
-    // Cargo reads the manifest of a tree without tests, benches and demo: it gets as far as looking for the program.
+    // Cargo has to accept the manifest without tests, benches and demo: it fails only at the missing binary.
     let tree = tempfile::tempdir().unwrap();
     for source in ["Cargo.toml", "Cargo.lock", "build.rs", "src"] {
         std::os::unix::fs::symlink(root(source), tree.path().join(source)).unwrap();

@@ -1,11 +1,11 @@
-//! The resources of Prometheus' operator, KEDA and Strimzi, against the definitions that these projects make.
+//! The custom resources of the Prometheus operator, KEDA and Strimzi, against the definitions of these projects.
 
 use serde_json::Value;
 
 use super::manifests::is_custom;
 use super::tools::{OVERLAYS, of_kind, printed, python, ran, read, resources, root};
 
-/// Reads [[schema, instance], …] and says what is wrong.
+/// Reads [[schema, instance], …] and prints the violations.
 const VALIDATE: &str = "
 import json, sys
 from jsonschema import Draft202012Validator
@@ -28,7 +28,7 @@ fn pairs(resources: &[Value]) -> String {
 }
 
 #[test]
-fn every_custom_resource_is_what_its_definition_wants() {
+fn every_custom_resource_matches_its_definition() {
     for overlay in OVERLAYS {
         let custom: Vec<Value> = resources(overlay).iter().filter(|resource| is_custom(resource)).cloned().collect();
         assert!(custom.len() >= 2, "{overlay}");
@@ -55,7 +55,7 @@ fn a_field_that_a_definition_does_not_have_is_found() {
         let mut resource = of_kind(all, kind)[0].clone();
         resource["spec"]["mistyped"] = true.into();
         let judged = ran(&mut python(&["-c", VALIDATE]), &pairs(&[resource]));
-        assert!(!judged.status.success(), "{kind} is judged by nothing");
+        assert!(!judged.status.success(), "no schema rejects the {kind}");
     }
     assert!(read("tests/ops/schemas/README.md").contains("from_crd.py"));
 }

@@ -1,4 +1,4 @@
-//! Kafka with TLS, SASL and rights: what works, and what is published where it does not.
+//! Kafka with TLS, SASL and ACLs: the working set-ups, and the error messages of the others.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use crate::support::{
     Door, Finished, Listener, SecuredKafka, Segmenter, certificates, kafka, secured_kafka, segmenter,
 };
 
-/// Variables, by name.
+/// Environment variables, by name.
 type Environment = Vec<(&'static str, String)>;
 
 async fn scene() -> Scene {
@@ -52,7 +52,7 @@ async fn works(environment: &Environment) {
     scene.add_users(10).await;
     let mut process = serve(&scene, environment);
     scene.produce(&history(10, 60, 71)).await;
-    // One that ends among the dead letters.
+    // A record to be dead-lettered.
     scene.kafka.produce(&scene.onboarding, crate::support::Record::new("user-1", "{")).await;
     scene.settled().await;
     scene.assert_right().await;
@@ -61,13 +61,13 @@ async fn works(environment: &Environment) {
     assert_eq!(process.wait(DEADLINE).await.code(), Some(0), "{:?}", process.log());
 }
 
-/// How often a process that is refused may knock until it has ended: its three clients, and a few more times.
-const KNOCKS: usize = 20;
+/// The most connections that a refused process may open before it ends: three clients with a few attempts each.
+const CONNECTIONS: usize = 20;
 
-/// How often a process may be denied what it lacks until it has ended.
+/// The most denials that a process without a right may cause before it ends.
 const DENIALS: usize = 40;
 
-/// What a process says that ends by itself, and soon.
+/// The output of a process that has to end soon with exit code 1.
 async fn fails(scene: &Scene, environment: &Environment) -> Finished {
     let began = std::time::Instant::now();
     let finished = serve(scene, environment).finish(DEADLINE).await;
@@ -95,11 +95,11 @@ async fn the_documented_rights_suffice_with_scram_and_with_plain_over_tls() {
     }
 }
 
-/// What a process says that is refused, after having knocked a few times only.
+/// The output of a process that is refused; it may open only a few connections.
 async fn is_refused(scene: &Scene, door: &Door, mut environment: Environment) -> Finished {
     environment[0].1 = door.address();
     let finished = fails(scene, &environment).await;
-    assert!(door.connections() <= KNOCKS, "{} knocks: {}", door.connections(), finished.log);
+    assert!(door.connections() <= CONNECTIONS, "{} connections: {}", door.connections(), finished.log);
     finished
 }
 
@@ -147,7 +147,7 @@ async fn the_doctor_names_what_is_wrong_with_a_certificate() {
         assert_eq!(finished.code, Some(4), "{}", finished.stdout);
         let words: Vec<&str> = finished.stdout.split_whitespace().collect();
         assert!(words.join(" ").contains(expected), "{}", finished.stdout);
-        assert!(door.connections() <= 2 * KNOCKS, "{} knocks", door.connections());
+        assert!(door.connections() <= 2 * CONNECTIONS, "{} connections", door.connections());
     }
 }
 
@@ -183,7 +183,7 @@ async fn a_right_that_is_missing_ends_the_process_with_the_name_of_the_topic_or_
         let denials = secured_kafka().denials(user);
         assert!((1..=DENIALS).contains(&denials), "{user}: {denials} denials");
     }
-    // With the rights nothing is missing: what could not be published or written is now.
+    // With all rights the unpublished changes and unwritten dead letters are produced.
     let _process = serve(&scene, &sasl("SCRAM-SHA-256", "segmenter", SecuredKafka::PASSWORD));
     scene.expire_leases().await;
     scene.settled().await;
@@ -191,7 +191,7 @@ async fn a_right_that_is_missing_ends_the_process_with_the_name_of_the_topic_or_
     assert_eq!(scene.dead_letters().await.len(), 1);
 }
 
-/// Brokers that are unavailable are an outage, also where they would want a password.
+/// Unavailable brokers are an outage, also where they require a password.
 #[tokio::test(flavor = "multi_thread")]
 async fn brokers_that_are_unavailable_are_waited_for_also_where_they_are_secured() {
     let scene = scene().await;
@@ -200,7 +200,7 @@ async fn brokers_that_are_unavailable_are_waited_for_also_where_they_are_secured
     let mut process = serve(&scene, &environment);
     process.wait_for_log("Kafka is not ready").await;
     let began = std::time::Instant::now();
-    crate::support::eventually(DEADLINE, "longer than a refusal would be borne", || async {
+    crate::support::eventually(DEADLINE, "longer than refusals are tolerated", || async {
         began.elapsed() > Duration::from_secs(25)
     })
     .await;

@@ -1,4 +1,4 @@
-//! The manifests as a cluster would take them.
+//! The manifests, validated for every overlay.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,15 +8,15 @@ use serde_json::{Value, json};
 
 use super::tools::{OVERLAYS, list, named, of_kind, python, ran, read, rendered, resources, root, text};
 
-/// The oldest version that is supported, and the newest there is a schema of.
+/// The oldest supported version, and the newest one with a schema.
 const KUBERNETES: [&str; 2] = ["1.28", "1.37"];
 
-/// The kinds whose definitions are not Kubernetes' own.
+/// Whether the resource's kind is not defined by Kubernetes itself.
 pub fn is_custom(resource: &Value) -> bool {
     !["v1", "apps/v1", "batch/v1", "policy/v1", "networking.k8s.io/v1"].contains(&text(resource, "/apiVersion"))
 }
 
-/// What the schemas of one version of Kubernetes make of resources.
+/// The validation of resources against the schemas of one version of Kubernetes.
 fn judged(resources: &[&Value], version: &str) -> Output {
     let stream: Vec<String> = resources.iter().map(ToString::to_string).collect();
     let directory = tempfile::tempdir().unwrap();
@@ -48,10 +48,10 @@ fn a_field_that_kubernetes_does_not_have_or_has_later_is_found() {
         let part = if resource["spec"].is_object() { &mut resource["spec"] } else { &mut resource };
         part["mistyped"] = true.into();
         for version in KUBERNETES {
-            assert!(!judged(&[&resource], version).status.success(), "{kind} is judged by nothing in {version}");
+            assert!(!judged(&[&resource], version).status.success(), "no schema of {version} rejects the {kind}");
         }
     }
-    // The action that the platform's Kubernetes lacks.
+    // The `sleep` action is newer than the platform's Kubernetes.
     let mut sleeping = named(all, "Deployment", "segmenter").clone();
     sleeping["spec"]["template"]["spec"]["containers"][0]["lifecycle"] = json!({"preStop": {"sleep": {"seconds": 5}}});
     assert!(!judged(&[&sleeping], KUBERNETES[0]).status.success());
@@ -67,11 +67,11 @@ fn the_list_of_overlays_and_the_page_about_them_are_complete() {
     assert_eq!(overlays, OVERLAYS.map(str::to_owned).into());
     let page = read("k8s/README.md");
     for name in overlays.iter().chain(&directories("k8s/components")) {
-        assert!(page.contains(&format!("`{name}`")), "k8s/README.md says nothing of {name}");
+        assert!(page.contains(&format!("`{name}`")), "k8s/README.md does not name {name}");
     }
 }
 
-/// What a workload's pods are labelled with.
+/// The labels of a workload's pods.
 fn pod_labels(workload: &Value) -> &Value {
     &workload["spec"]["template"]["metadata"]["labels"]
 }

@@ -14,7 +14,7 @@ fn folder(name: &str) -> std::path::PathBuf {
     std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target").join(name)
 }
 
-/// A check of `tests/browser/look.mjs` that has begun.
+/// A running check of `tests/browser/look.mjs`.
 struct Look(Child);
 
 impl Look {
@@ -43,7 +43,7 @@ impl Look {
         tokio::task::spawn_blocking(read).await.expect("it does not panic")
     }
 
-    /// Waits for its end; panics with what it says if the check does not hold.
+    /// Waits for its end; panics with its output if the check fails.
     async fn holds(mut self) {
         let ended = tokio::task::spawn_blocking(move || {
             let mut complaint = String::new();
@@ -55,14 +55,14 @@ impl Look {
     }
 }
 
-/// Where pictures go for people to look at; nothing is compared.
+/// The folder of screenshots for manual review; no test compares them.
 fn screenshots() -> String {
     let folder = folder("screenshots");
     std::fs::create_dir_all(&folder).unwrap();
     folder.display().to_string()
 }
 
-/// A service that has done something of everything.
+/// A service that has processed records with every outcome.
 struct Served {
     scene: Scene,
     process: Segmenter,
@@ -103,7 +103,7 @@ async fn numbers_change_as_events_flow_and_can_be_paused_and_a_lost_service_show
     for id in 0..3 {
         let user = format!("user-{id}");
         let mut event = onboarding_event(&user, 990_000 + id, &mut Numbers(id));
-        // Later than all before, so that it is applied.
+        // Later than all earlier events, so that it is applied.
         let at = format!("2026-11-01T00:00:0{id}.000Z");
         event["payload"]["completedAt"] = at.clone().into();
         event["timestamp"] = at.into();
@@ -113,16 +113,16 @@ async fn numbers_change_as_events_flow_and_can_be_paused_and_a_lost_service_show
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_job_shows_with_its_progress_and_what_holds_it_up() {
+async fn a_job_shows_its_progress_and_the_reason_why_it_waits() {
     let served = served(&[]).await;
     let id = uuid::Uuid::new_v4().to_string();
     let arguments = ["replay", "--from", "earliest", "--execute", "--id", &id, "--max-outbox", "0", "--rate", "1000"];
-    // Something is in the outbox that is another process's to publish, so the job waits.
+    // The outbox holds a row that another process has leased, so the job waits.
     let full = "insert into segmenter.outbox (owner, leased_until, users) values (gen_random_uuid(), 'infinity', '{}')";
     served.scene.database.run(full).await;
     let job = segmenter(&arguments, &served.scene.environment());
     let address = served.process.http_address().await;
-    eventually(DEADLINE, "the cause is told", || async {
+    eventually(DEADLINE, "the status names the reason", || async {
         let status = http_get(address, "/api/status").await.json();
         let job = &status["jobs"][0];
         job["id"] == id && job["state"] == "running" && job["heldBy"] == "outbox 1 > 0 rows"
@@ -139,7 +139,7 @@ async fn a_job_shows_with_its_progress_and_what_holds_it_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_breaks_the_strict_policy_and_what_is_injected_does_not_run() {
+async fn the_strict_content_security_policy_holds_and_injected_markup_does_not_run() {
     let served = served_with_users().await;
     Look::begin("policy", &served.base, &[TOKEN]).holds().await;
 }
@@ -158,7 +158,7 @@ async fn axe_finds_nothing_in_light_and_dark_on_phone_and_desktop() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_look_up_of_users_is_not_there_unless_enabled_and_asks_for_the_token() {
+async fn the_user_page_is_absent_unless_enabled_and_requires_the_token() {
     let closed = served(&[("SEGMENTER_HTTP_TOKEN", TOKEN)]).await;
     let address = closed.process.http_address().await;
     assert_eq!(http_get(address, "/users?id=user-0").await.status, 404);

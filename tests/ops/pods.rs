@@ -1,4 +1,4 @@
-//! The pods: what they may do, how they are watched and how they end.
+//! The pods: privileges, probes, grace period, configuration and commands.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -15,10 +15,10 @@ use super::setting_names::{duration, environment};
 use super::tools::{OVERLAYS, list, named, of_kind, read, resources, text};
 use crate::support::http_get;
 
-/// The Secrets that are made outside: k8s/README.md says how.
+/// The Secrets that are created outside the repository (k8s/README.md).
 const SECRETS: [&str; 4] = ["segmenter-database", "segmenter-migrate", "segmenter", "kafka-cluster-ca-cert"];
 
-/// What `serve` may take beyond the drain until it has ended (the last words of its publisher, and leaving the group).
+/// The shutdown time of `serve` after the drain: publishing stored changes, and leaving the group.
 const AFTER_THE_DRAIN: Duration = Duration::from_secs(15);
 
 fn workloads(resources: &[Value]) -> Vec<&Value> {
@@ -28,7 +28,7 @@ fn workloads(resources: &[Value]) -> Vec<&Value> {
 }
 
 #[test]
-fn every_pod_is_as_powerless_as_it_can_be() {
+fn every_pod_has_the_least_privileges() {
     for overlay in OVERLAYS {
         let all = resources(overlay);
         assert_eq!(named(all, "ServiceAccount", "segmenter")["automountServiceAccountToken"], false);
@@ -72,7 +72,7 @@ fn the_grace_period_exceeds_the_shutdown_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_probe_and_every_scrape_asks_a_page_that_is_there() {
+async fn every_probe_and_every_scrape_requests_an_existing_page() {
     let health = Health::default();
     health.expect(&["kafka"]);
     health.set_ready("kafka");
@@ -85,14 +85,14 @@ async fn every_probe_and_every_scrape_asks_a_page_that_is_there() {
     for overlay in OVERLAYS {
         let all = resources(overlay);
         let container = &named(all, "Deployment", "segmenter")["spec"]["template"]["spec"]["containers"][0];
-        let asked = [
+        let requested = [
             (text(container, "/startupProbe/httpGet/path"), "/health/live"),
             (text(container, "/livenessProbe/httpGet/path"), "/health/live"),
             (text(container, "/readinessProbe/httpGet/path"), "/health/ready"),
             (text(named(all, "PodMonitor", "segmenter"), "/spec/podMetricsEndpoints/0/path"), "/metrics"),
         ];
-        for (path, meant) in asked {
-            assert_eq!(path, meant, "{overlay}");
+        for (path, expected) in requested {
+            assert_eq!(path, expected, "{overlay}");
             assert_eq!(http_get(address, path).await.status, 200, "{overlay}: {path}");
         }
     }
@@ -120,7 +120,7 @@ fn every_configmap_and_secret_that_a_pod_uses_is_made_here_or_named_in_the_docs(
             let used = used.chain(volumes.iter().map(|volume| text(volume, "/secret/secretName")));
             for secret in used.filter(|name| !name.is_empty()) {
                 assert!(secrets.contains(secret) || SECRETS.contains(&secret), "{overlay}: {secret}");
-                assert!(page.contains(&format!("`{secret}`")), "k8s/README.md does not say what is in {secret}");
+                assert!(page.contains(&format!("`{secret}`")), "k8s/README.md does not describe {secret}");
             }
         }
     }
@@ -137,7 +137,7 @@ fn every_container_runs_a_command_that_the_program_has_with_arguments_that_it_ta
                 let word = word.as_str().unwrap().to_owned();
                 variables.iter().fold(word, |word, (name, value)| word.replace(&format!("$({name})"), value))
             };
-            // The last word keeps the program from doing anything; those before it are read all the same.
+            // With `--help` the program only parses the arguments before it.
             let arguments = list(container, "/args").iter().map(argument).chain(["--help".to_owned()]);
             let parsed = Command::new(env!("CARGO_BIN_EXE_segmenter")).args(arguments).output().unwrap();
             assert!(parsed.status.success(), "{overlay}: {}", String::from_utf8_lossy(&parsed.stderr));

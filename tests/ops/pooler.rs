@@ -58,7 +58,7 @@ async fn a_statement_that_takes_too_long_is_given_up_behind_a_pooler_too() {
 }
 
 #[tokio::test]
-async fn a_lock_that_somebody_else_holds_is_waited_for_in_short_turns_behind_a_pooler_too() {
+async fn a_lock_held_by_another_session_is_waited_for_in_short_turns_behind_a_pooler_too() {
     let scene = Scene::new(1).await;
     scene.add_users(1).await;
     let mut blocker = scene.database.pool().begin().await.unwrap();
@@ -67,7 +67,7 @@ async fn a_lock_that_somebody_else_holds_is_waited_for_in_short_turns_behind_a_p
     assert!(reason.contains("55P03"), "{reason}");
 }
 
-/// What a service behind a pooler says when a write does not get through; it does once the obstacle is gone.
+/// The reason that a service behind a pooler logs while a write fails; the write succeeds once the obstacle is removed.
 async fn reason_of_waiting(scene: &Scene, remove: impl AsyncFnOnce()) -> String {
     let pooler = PgBouncer::before(scene.database.url(), 2).await;
     let mut environment = pooled(scene, &pooler);

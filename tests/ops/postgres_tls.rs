@@ -1,4 +1,4 @@
-//! PostgreSQL with TLS: `verify-full` with the right authority, the wrong one, the wrong name, and a server without TLS.
+//! PostgreSQL with TLS: `verify-full` with the right authority, a wrong one, a wrong name, and a server without TLS.
 
 use std::path::Path;
 
@@ -52,7 +52,7 @@ async fn with_verify_full_and_the_right_authority_every_session_is_encrypted() {
     assert!(info.stdout.contains("invalid peer certificate"), "{}", info.stdout);
 }
 
-/// The authority alone is not enough: whoever it has signed anything for could stand in the way.
+/// A trusted authority alone is not enough: any holder of one of its certificates could impersonate the server.
 #[tokio::test(flavor = "multi_thread")]
 async fn with_verify_full_a_certificate_for_another_name_ends_the_process_with_what_is_wrong() {
     let server = Postgres::with_tls(&certificates().ours.elsewhere).await;
@@ -64,14 +64,14 @@ async fn with_verify_full_a_certificate_for_another_name_ends_the_process_with_w
     assert_eq!(finished.code, Some(1), "{}", finished.log);
     assert!(finished.log.contains("invalid peer certificate"), "{}", finished.log);
     assert!(finished.log.contains("broker.example"), "{}", finished.log);
-    // Nothing else is wrong with it.
+    // Without the check of the name the connection works.
     let lenient = url.replace("verify-full", "verify-ca");
     let info = segmenter(&["migrate", "info"], &[("DATABASE_URL", lenient.as_str())]).finish(DEADLINE).await;
     assert_eq!(info.code, Some(0), "{}{}", info.stdout, info.log);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_without_tls_is_not_talked_to_where_tls_is_wanted() {
+async fn a_server_without_tls_is_refused_where_tls_is_required() {
     let scene = Scene::new(1).await;
     let database = postgres().upstream_after_ia().await;
     let finished = serve(&scene, &verified(database.url(), &certificates().ours.ca)).await;

@@ -1,4 +1,4 @@
-//! A schema registry beside the service: a real Apicurio, at times behind a gate that fails.
+//! The service with a real schema registry (Apicurio), at times behind a gate that injects faults.
 
 mod commands;
 mod faults;
@@ -67,7 +67,7 @@ async fn records_of_every_registered_version_of_a_schema_are_read_as_the_same_ev
     let mut numbers = Numbers(8);
     let mut onboarding: Vec<Value> =
         (0..5_u64).map(|id| onboarding_event(&format!("user-{id}"), id, &mut numbers)).collect();
-    // What the earlier schema does not have.
+    // Fields that the earlier schema does not have.
     onboarding[0]["payload"]["profile"].as_object_mut().unwrap().remove("metadata");
     onboarding[0].as_object_mut().unwrap().remove("correlationId");
     let changed = update_event("user-1", 10, &mut numbers);
@@ -95,7 +95,7 @@ async fn records_of_every_registered_version_of_a_schema_are_read_as_the_same_ev
     scene.assert_changes_form_chains().await;
     assert!(scene.dead_letters().await.is_empty());
 
-    // Each schema was asked for once.
+    // Each schema was requested once.
     let asked = gate.asked();
     assert_eq!(asked, 5);
     let again = framed(present, ONBOARDING, &onboarding_event("user-5", 12, &mut numbers));
@@ -106,7 +106,7 @@ async fn records_of_every_registered_version_of_a_schema_are_read_as_the_same_ev
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_datum_of_its_registered_schema_is_a_dead_letter_with_the_reason() {
+async fn a_value_that_does_not_match_its_registered_schema_is_dead_lettered_with_the_reason() {
     let (registry, scene) = (schema_registry(), Scene::new(1).await);
     scene.add_users(1).await;
     let id = registry.register(&format!("{}-value", scene.onboarding), ONBOARDING).await;
@@ -172,10 +172,10 @@ fn taken_out(schema: &mut Value, record: &str) -> Option<(String, Value)> {
     }
 }
 
-/// Waits until the process has published that it waits for the registry.
+/// Waits until readiness reports that the process waits for the registry.
 async fn waits_for_the_registry(process: &Segmenter) {
     let address = process.http_address().await;
-    eventually(DEADLINE, "the registry to be reported as away", || async {
+    eventually(DEADLINE, "the registry to be reported as unavailable", || async {
         let ready = crate::support::http_get(address, "/health/ready").await;
         ready.status == 503 && ready.body.contains("schema registry")
     })

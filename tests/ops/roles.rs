@@ -1,4 +1,4 @@
-//! The documented roles as an operator makes them: a login of its own, with a password, and the real program.
+//! The documented roles with the real program: a dedicated login with a password.
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, PgPool};
@@ -7,7 +7,7 @@ use crate::docs_sql::{GRANTS, statements};
 use crate::scene::{DEADLINE, Scene, history};
 use crate::support::{Database, segmenter};
 
-/// A role that logs in with the rights of `docs/grants.sql`. Roles belong to the whole server, so it is named by chance.
+/// A role that logs in with the rights of `docs/grants.sql`. Roles are global to the server, so the name is random.
 struct Login {
     name: String,
     url: String,

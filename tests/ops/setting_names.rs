@@ -1,4 +1,4 @@
-//! What the manifests and Compose set is what the program can read.
+//! The settings in the manifests and in Compose exist and are valid.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,7 +14,7 @@ use super::tools::{OVERLAYS, list, named, of_kind, read, resources, text};
 pub fn duration(settings: &Value, name: &str) -> Duration {
     let seconds =
         settings[name].as_str().and_then(|value| value.strip_suffix('s')).and_then(|value| value.parse().ok());
-    Duration::from_secs(seconds.unwrap_or_else(|| panic!("{name} is no number of seconds")))
+    Duration::from_secs(seconds.unwrap_or_else(|| panic!("{name} is not a number of seconds")))
 }
 
 /// The environment of a container, from its ConfigMaps and its own list.
@@ -30,7 +30,7 @@ pub fn environment(resources: &[Value], container: &Value) -> BTreeMap<String, S
     environment
 }
 
-/// Puts what would be mounted under /etc/segmenter into a directory, and points the environment there.
+/// Writes the files that a pod mounts under /etc/segmenter into a directory, and points the environment there.
 fn mounted(environment: &mut BTreeMap<String, String>, directory: &Path) {
     for (name, value) in environment.iter_mut().filter(|(_, value)| value.starts_with("/etc/segmenter/")) {
         let file = directory.join(value.trim_start_matches('/'));
@@ -65,13 +65,13 @@ fn every_variable_that_a_container_gets_is_a_setting() {
             let own_arguments = container["args"].to_string();
             for name in environment(all, container).into_keys() {
                 let is_argument = own_arguments.contains(&format!("$({name})"));
-                assert!(is_argument || settings.contains(&format!("`{name}`")), "{overlay}: {name} is no setting");
+                assert!(is_argument || settings.contains(&format!("`{name}`")), "{overlay}: {name} is not a setting");
             }
         }
     }
 }
 
-/// The ports that a setting leads to, without those that are a default of its scheme.
+/// The ports in a setting's addresses; default ports of the scheme are not expanded.
 fn ports(setting: &str) -> Vec<u64> {
     let places = setting.split(',').map(|place| place.split_once("://").map_or(place, |(_, behind)| behind));
     let hosts = places.map(|place| place.split('/').next().unwrap_or_default());
@@ -79,7 +79,7 @@ fn ports(setting: &str) -> Vec<u64> {
 }
 
 #[test]
-fn the_way_to_everything_that_is_set_is_open_and_to_what_is_not_set_it_is_closed() {
+fn egress_is_open_to_every_configured_server_and_closed_to_all_others() {
     const OPTIONAL: [(&str, u64); 2] = [("SCHEMA_REGISTRY_URL", 8081), ("OTEL_EXPORTER_OTLP_ENDPOINT", 4318)];
     let mut switched_on = 0;
     for overlay in OVERLAYS {
@@ -92,17 +92,17 @@ fn the_way_to_everything_that_is_set_is_open_and_to_what_is_not_set_it_is_closed
             .map(|port| port["port"].as_u64().expect("egress is by number"))
             .collect();
         for port in ports(&environment["KAFKA_BROKERS"]) {
-            assert!(open.contains(&port), "{overlay}: no way to Kafka's {port}");
+            assert!(open.contains(&port), "{overlay}: no egress to Kafka's {port}");
         }
         for (name, usual) in OPTIONAL {
             match environment.get(name) {
                 Some(address) => {
-                    assert!(ports(address).iter().all(|port| open.contains(port)), "{overlay}: no way to {address}");
+                    assert!(ports(address).iter().all(|port| open.contains(port)), "{overlay}: no egress to {address}");
                     switched_on += 1;
                 }
-                None => assert!(!open.contains(&usual), "{overlay}: {usual} is open for nobody"),
+                None => assert!(!open.contains(&usual), "{overlay}: {usual} is open without a setting"),
             }
         }
     }
-    assert!(switched_on >= OPTIONAL.len(), "no overlay shows how they are switched on");
+    assert!(switched_on >= OPTIONAL.len(), "no overlay enables the optional servers");
 }

@@ -1,4 +1,4 @@
-//! The tools that judge what is not Rust; `scripts/setup ops` brings them into `target/`.
+//! The tools that check manifests, rules and other files; `scripts/setup ops` installs them into `target/`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 use serde_json::Value;
 
-/// Every overlay, each something that is applied to a cluster.
+/// Every overlay.
 pub const OVERLAYS: [&str; 5] = ["dev", "staging", "prod", "prod-replay", "dreamscape"];
 
 /// A path in the tree.
@@ -22,24 +22,24 @@ pub fn read(path: &str) -> String {
     fs::read_to_string(root(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// What `command` says with this on its standard input, whether it likes it or not.
+/// The output of `command` with this standard input, whatever its exit code.
 pub fn ran(command: &mut Command, input: &str) -> Output {
     let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .unwrap_or_else(|error| panic!("{command:?}: {error}; `scripts/setup ops` brings it"));
+        .unwrap_or_else(|error| panic!("{command:?}: {error}; `scripts/setup ops` installs it"));
     let mut stdin = child.stdin.take().unwrap();
     let input = input.to_owned();
     let feeder = std::thread::spawn(move || stdin.write_all(input.as_bytes()));
     let output = child.wait_with_output().unwrap();
-    // A tool that does not read all of its input has published why.
+    // A tool that does not read all of its input reports the reason in its output.
     let _ = feeder.join();
     output
 }
 
-/// What `command` prints; it has to succeed.
+/// The standard output of `command`, which has to succeed.
 pub fn printed(command: &mut Command, input: &str) -> String {
     let output = ran(command, input);
     let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -77,12 +77,12 @@ static RENDERED: LazyLock<BTreeMap<&str, (String, Vec<Value>)>> = LazyLock::new(
     OVERLAYS.into_iter().map(render).collect()
 });
 
-/// What an overlay puts into a cluster, as YAML.
+/// An overlay's rendered YAML.
 pub fn rendered(overlay: &str) -> &'static str {
     &RENDERED[overlay].0
 }
 
-/// What an overlay puts into a cluster.
+/// An overlay's resources.
 pub fn resources(overlay: &str) -> &'static [Value] {
     &RENDERED[overlay].1
 }
@@ -102,7 +102,7 @@ pub fn of_kind<'v>(resources: &'v [Value], kind: &str) -> Vec<&'v Value> {
     resources.iter().filter(|resource| resource["kind"] == kind).collect()
 }
 
-/// The one resource of a kind whose name begins so (generated ones end with a hash).
+/// The resource of a kind whose name has this prefix (generated names end with a hash).
 pub fn named<'v>(resources: &'v [Value], kind: &str, name: &str) -> &'v Value {
     let found = of_kind(resources, kind).into_iter().find(|one| text(one, "/metadata/name").starts_with(name));
     found.unwrap_or_else(|| panic!("there is no {kind} {name}"))

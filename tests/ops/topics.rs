@@ -1,4 +1,4 @@
-//! The topics, the rights on them and the replicas that read them agree with what the service is told.
+//! The topics, their ACLs and the number of replicas agree with the service's settings.
 
 use std::collections::{BTreeMap, BTreeSet};
 

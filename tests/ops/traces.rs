@@ -1,4 +1,4 @@
-//! Traces: from the producer's span through the fold to segment-changed, and never in the way.
+//! Traces: from the producer's span through the fold to segment-changed, without delaying the service.
 
 use std::time::{Duration, Instant};
 
@@ -31,7 +31,7 @@ async fn a_sampled_record_is_traced_through_the_fold_to_segment_changed_and_no_o
     scene.kafka.produce(&scene.onboarding, traced("user-0", 1, &format!("00-{TRACE}-{PRODUCER}-01"))).await;
     scene.kafka.produce(&scene.onboarding, traced("user-1", 2, &unsampled)).await;
     scene.kafka.produce(&scene.onboarding, record("user-2", &onboarding_event("user-2", 3, &mut Numbers(3)))).await;
-    scene.kafka.produce(&scene.onboarding, traced("nobody", 4, &format!("00-{TRACE}-{PRODUCER}-01"))).await;
+    scene.kafka.produce(&scene.onboarding, traced("unknown", 4, &format!("00-{TRACE}-{PRODUCER}-01"))).await;
     let process =
         scene.serve_with(&[("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.endpoint), ("OTEL_BSP_SCHEDULE_DELAY", "100")]);
     scene.settled().await;
@@ -44,9 +44,9 @@ async fn a_sampled_record_is_traced_through_the_fold_to_segment_changed_and_no_o
     .await;
     let spans = collector.spans();
     let folds = named(&spans, &format!("process {}", scene.onboarding));
-    let said: Vec<OwnedRecord> = scene.kafka.read_all(&scene.changes).await;
+    let records: Vec<OwnedRecord> = scene.kafka.read_all(&scene.changes).await;
     let carried = |user: &str| {
-        said.iter().find(|record| record.key_text() == user).unwrap().header("traceparent").map(str::to_owned)
+        records.iter().find(|record| record.key_text() == user).unwrap().header("traceparent").map(str::to_owned)
     };
 
     let fold = folds.iter().find(|span| span.attributes["segmenter.outcome"] == "applied").unwrap();
@@ -84,7 +84,7 @@ async fn the_last_spans_are_sent_before_the_process_ends() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_collector_that_does_not_answer_holds_nobody_up_and_what_is_dropped_is_counted() {
+async fn a_collector_that_does_not_answer_delays_nothing_and_dropped_spans_are_counted() {
     let (scene, collector) = (Scene::new(2).await, Collector::silent().await);
     scene.add_users(300).await;
     let records = history(300, 3_000, 5).into_iter().enumerate().map(|(number, (_, user, event))| {
@@ -102,7 +102,7 @@ async fn a_collector_that_does_not_answer_holds_nobody_up_and_what_is_dropped_is
     ]);
     let started = Instant::now();
     scene.settled().await;
-    assert!(started.elapsed() < Duration::from_secs(30), "nobody waits for the collector: {:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(30), "publishing waits for the collector: {:?}", started.elapsed());
     let address = process.http_address().await;
     let dropped = metric(address, "dropped").await;
     assert!(dropped > 1_000.0, "{dropped}");
@@ -110,11 +110,11 @@ async fn a_collector_that_does_not_answer_holds_nobody_up_and_what_is_dropped_is
     let asked = Instant::now();
     process.terminate();
     assert_eq!(process.wait(DEADLINE).await.code(), Some(0));
-    assert!(asked.elapsed() < Duration::from_secs(15), "the end waits for the collector: {:?}", asked.elapsed());
+    assert!(asked.elapsed() < Duration::from_secs(15), "the shutdown waits for the collector: {:?}", asked.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_collector_that_is_unavailable_does_not_take_is_counted_and_published_once() {
+async fn spans_for_an_unavailable_collector_are_counted_and_logged_once() {
     for endpoint in ["http://127.0.0.1:9", "https://127.0.0.1:9"] {
         let scene = Scene::new(1).await;
         scene.add_users(1).await;
@@ -127,12 +127,12 @@ async fn what_a_collector_that_is_unavailable_does_not_take_is_counted_and_publi
         scene.kafka.produce(&scene.onboarding, traced("user-0", 1, &format!("00-{TRACE}-{PRODUCER}-01"))).await;
         scene.settled().await;
         eventually(DEADLINE, "all spans have failed", || async { metric(address, "failed").await == 3.0 }).await;
-        let said = process
+        let count = process
             .log()
             .into_iter()
             .filter(|line| line.contains("traces are lost: the collector does not accept them"))
             .count();
-        assert_eq!(said, 1);
+        assert_eq!(count, 1);
     }
 }
 
@@ -152,7 +152,7 @@ async fn a_collector_behind_https_is_trusted_by_its_authority() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_collector_with_a_certificate_of_another_authority_is_named_once_and_holds_nobody_up() {
+async fn a_collector_with_a_certificate_of_another_authority_is_logged_once_and_delays_nothing() {
     let (scene, collector) = (Scene::new(2).await, Collector::start().await);
     let door = Door::with_certificate(&collector.address, &certificates().foreign.server).await;
     scene.add_users(100).await;
@@ -167,16 +167,16 @@ async fn a_collector_with_a_certificate_of_another_authority_is_named_once_and_h
         ("OTEL_BSP_SCHEDULE_DELAY", "50"),
     ]);
     scene.settled().await;
-    assert!(started.elapsed() < Duration::from_secs(30), "nobody waits for the collector: {:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(30), "publishing waits for the collector: {:?}", started.elapsed());
     scene.assert_right().await;
     let address = process.http_address().await;
     eventually(DEADLINE, "spans have failed", || async { metric(address, "failed").await > 100.0 }).await;
     process.terminate();
     assert_eq!(process.wait(DEADLINE).await.code(), Some(0));
     let log = process.log();
-    let said: Vec<&String> =
+    let lines: Vec<&String> =
         log.iter().filter(|line| line.contains("traces are lost: the collector does not accept them")).collect();
-    assert!(said.len() == 1 && said[0].contains("invalid peer certificate"), "{said:?}");
+    assert!(lines.len() == 1 && lines[0].contains("invalid peer certificate"), "{lines:?}");
     assert!(collector.spans().is_empty());
 }
 

@@ -9,7 +9,7 @@ use crate::support::{Finished, Record, schema_registry, segmenter};
 use crate::world::assert_table_equals_oracle;
 use segmenter::domain::event::Kind;
 
-/// Topics of a test's own, which need not exist.
+/// Topic names of one test; the topics need not exist.
 struct Names([String; 3]);
 
 impl Names {
@@ -68,10 +68,10 @@ async fn schema_check_names_each_version_that_does_not_fit_and_in_which_directio
     let (registry, names) = (schema_registry(), Names::new());
     registry.register(&names.subject(0), EARLIER_ONBOARDING).await;
     registry.register(&names.subject(0), ONBOARDING).await;
-    // A consumer that takes the revision for a text.
+    // A consumer schema with the revision as a string.
     registry.register(&names.subject(2), &with_payload_field("revision", &json!("string"))).await;
     registry.register(&names.subject(2), SEGMENT_CHANGED).await;
-    // What is configured is another registry, which is not asked.
+    // The configured registry is another one, which receives no request.
     let checked = names.schema("http://127.0.0.1:1", &["check", "--against", &registry.url()]).await;
     assert_eq!(checked.code, Some(4), "{}{}", checked.stdout, checked.log);
     let lines: Vec<&str> = checked.stdout.lines().collect();
@@ -88,7 +88,7 @@ async fn schema_check_names_each_version_that_does_not_fit_and_in_which_directio
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn schema_check_reads_a_folder_and_says_75_of_a_registry_that_is_unavailable() {
+async fn schema_check_reads_a_folder_and_ends_with_75_when_the_registry_is_unavailable() {
     let names = Names::new();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().to_str().unwrap();
@@ -117,7 +117,7 @@ async fn schema_check_reads_a_folder_and_says_75_of_a_registry_that_is_unavailab
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_replay_asks_the_registry_too_and_says_75_where_it_is_unavailable() {
+async fn a_replay_requests_schemas_too_and_ends_with_75_when_the_registry_is_unavailable() {
     let (registry, scene) = (schema_registry(), Scene::new(1).await);
     scene.add_users(1).await;
     let id = registry.register(&format!("{}-value", scene.onboarding), ONBOARDING).await;

@@ -1,4 +1,4 @@
-//! The registry is unavailable, slow, wrong, or late.
+//! A registry that is unavailable, slow, wrong or late.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use crate::scene::{DEADLINE, Numbers, Scene, onboarding_event, record};
 use crate::support::{Fault, Record, RegistryGate, SchemaRegistry, eventually, schema_registry};
 use crate::world::assert_table_equals_oracle;
 
-/// Produces framed events of users `from` to `to - 1`, and gives them.
+/// Produces framed events of these users and returns them.
 async fn produce_framed(scene: &Scene, id: u32, users: std::ops::Range<u64>) -> Vec<Event> {
     let mut numbers = Numbers(users.start + 1);
     let mut events = Vec::new();
@@ -32,18 +32,19 @@ async fn a_registry_that_fails_in_any_way_is_waited_for_and_nothing_is_skipped_o
     let faults = [Fault::Status(500), Fault::Silence, Fault::Status(404), Fault::Status(401), Fault::Status(302)];
     let mut events = Vec::new();
     for (number, fault) in (0..).zip(faults) {
-        // A schema of its own, that is not known yet.
+        // A different schema, which is not cached yet.
         let schema = ONBOARDING.replacen("\"doc\": \"", &format!("\"doc\": \"{number} "), 1);
         let id = registry.register(&format!("{}-value-{number}", scene.onboarding), &schema).await;
         gate.set(fault.clone());
         events.extend(produce_framed(&scene, id, number * 8..number * 8 + 4).await);
         waits_for_the_registry(&process).await;
-        eventually(DEADLINE, "the intake to stop", || async { metric(&process, "segmenter_paused").await > 0.5 }).await;
-        // What comes meanwhile stays in the topic, whatever its encoding.
+        eventually(DEADLINE, "the intake to pause", || async { metric(&process, "segmenter_paused").await > 0.5 })
+            .await;
+        // Later records stay in the topic, whatever their encoding.
         let committed = scene.kafka.committed(&scene.group, &scene.onboarding).await;
         events.extend(produce_framed(&scene, id, number * 8 + 4..number * 8 + 8).await);
         let asked = gate.asked();
-        eventually(DEADLINE, "three more questions", || async { gate.asked() >= asked + 3 }).await;
+        eventually(DEADLINE, "three more requests", || async { gate.asked() >= asked + 3 }).await;
         assert_eq!(scene.kafka.committed(&scene.group, &scene.onboarding).await, committed, "{fault:?}");
         assert!(scene.dead_letters().await.is_empty(), "{fault:?}");
 
@@ -52,12 +53,12 @@ async fn a_registry_that_fails_in_any_way_is_waited_for_and_nothing_is_skipped_o
         assert_table_equals_oracle(scene.database.pool(), &events).await;
     }
     assert!(scene.dead_letters().await.is_empty());
-    eventually(DEADLINE, "the intake to go on", || async { metric(&process, "segmenter_paused").await < 0.5 }).await;
+    eventually(DEADLINE, "the intake to resume", || async { metric(&process, "segmenter_paused").await < 0.5 }).await;
     assert!(metric(&process, "segmenter_registry_answers_total{answer=\"unavailable\"}").await > 10.0);
     assert!(metric(&process, "segmenter_registry_waiting_records").await < 0.5);
 }
 
-/// Slow is not away: whoever asked waits for the answer and asks once, and others are not held up meanwhile.
+/// A slow registry is not unavailable: a record waits for one request, and other records are processed meanwhile.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slow_registry_is_waited_for_and_asked_once_while_others_go_on() {
     let (registry, scene) = (schema_registry(), Scene::new(1).await);
@@ -86,7 +87,7 @@ async fn a_slow_registry_is_waited_for_and_asked_once_while_others_go_on() {
     assert!(metric(&process, "segmenter_registry_answers_total{answer=\"unavailable\"}").await < 0.5);
 }
 
-/// The schema is registered only when its record has been waiting; the registry is not even there at first.
+/// The schema is registered while its record waits; the registry itself starts after the service.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_registry_that_comes_after_the_service_and_a_schema_that_comes_after_its_record_are_waited_for() {
     let (registry, scene) = (SchemaRegistry::dedicated().await, Scene::new(2).await);
@@ -104,11 +105,11 @@ async fn a_registry_that_comes_after_the_service_and_a_schema_that_comes_after_i
     })
     .await
     .unwrap();
-    eventually(DEADLINE, "the registry to say that it has no such schema", || async {
+    eventually(DEADLINE, "the registry to answer that it has no such schema", || async {
         metric(&process, "segmenter_registry_answers_total{answer=\"unknown\"}").await > 1.5
     })
     .await;
-    // Others do not wait.
+    // Records of other schemas do not wait.
     let other = onboarding_event("user-2", 20, &mut Numbers(5));
     scene.kafka.produce(&scene.onboarding, record("user-2", &other)).await;
     let other = event_of(Kind::OnboardingCompleted, &other);
@@ -123,7 +124,7 @@ async fn a_registry_that_comes_after_the_service_and_a_schema_that_comes_after_i
     assert_table_equals_oracle(scene.database.pool(), &events).await;
     assert!(scene.dead_letters().await.is_empty());
 
-    // Unavailable in mid-run: what is known needs no registry.
+    // An outage of the registry: known schemas do not need it.
     registry.kill();
     events.extend(produce_framed(&scene, 1, 3..4).await);
     scene.settled().await;
@@ -131,7 +132,7 @@ async fn a_registry_that_comes_after_the_service_and_a_schema_that_comes_after_i
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_schema_that_the_registry_does_not_have_is_a_dead_letter_after_half_a_minute_then_at_once_and_not_for_ever() {
+async fn a_record_of_an_unknown_schema_is_dead_lettered_after_half_a_minute_then_at_once_and_not_for_ever() {
     let (registry, scene) = (SchemaRegistry::dedicated().await, Scene::new(1).await);
     scene.add_users(2).await;
     let gate = RegistryGate::to(&registry).await;
@@ -151,19 +152,16 @@ async fn a_schema_that_the_registry_does_not_have_is_a_dead_letter_after_half_a_
     assert_eq!(dead[0].value.as_deref(), Some(value.as_slice()));
     scene.settled().await;
     assert_table_equals_oracle(scene.database.pool(), [&event_of(Kind::OnboardingCompleted, &other)]).await;
-    assert!(metric(&process, "segmenter_paused").await < 0.5, "an answer is no outage");
+    assert!(metric(&process, "segmenter_paused").await < 0.5, "an unknown schema is not an outage");
 
     let decided = Instant::now();
     scene.kafka.produce(&scene.onboarding, Record::new("user-0", value.clone())).await;
     eventually(DEADLINE, "another one", || async { scene.dead_letters().await.len() == 2 }).await;
-    assert_eq!(gate.asked(), asked, "it is remembered");
+    assert_eq!(gate.asked(), asked, "the answer is cached");
 
-    // Not for ever, as the client that it is built on would: a schema that is registered late is used.
+    // The underlying client would cache the answer for ever; here a schema that is registered late is used.
     assert_eq!(registry.register("late-value", ONBOARDING).await, 1);
-    eventually(DEADLINE, "what was remembered to be forgotten", || async {
-        decided.elapsed() > Duration::from_secs(61)
-    })
-    .await;
+    eventually(DEADLINE, "the cached answer to expire", || async { decided.elapsed() > Duration::from_secs(61) }).await;
     scene.kafka.produce(&scene.onboarding, Record::new("user-0", value)).await;
     scene.settled().await;
     let events = [&event, &other].map(|json| event_of(Kind::OnboardingCompleted, json));

@@ -17,7 +17,7 @@ fn serve(scene: &Scene, url: &str) -> Segmenter {
     ])
 }
 
-/// What a consumer reads that asks the registry for the writer's schema.
+/// The record as a consumer reads it, with the writer's schema from the registry.
 async fn read(record: &OwnedRecord) -> Value {
     let value = record.value.as_deref().unwrap();
     assert_eq!(value[0], 0);
@@ -27,7 +27,7 @@ async fn read(record: &OwnedRecord) -> Value {
     Value::try_from(reader.read_value(&mut &value[5..]).unwrap()).unwrap()
 }
 
-/// `segment-changed.avsc` without its field `causationId`: as an earlier version of it could have been.
+/// `segment-changed.avsc` without the field `causationId`, as an earlier version could have been.
 fn earlier() -> String {
     let mut schema: Value = serde_json::from_str(SEGMENT_CHANGED).unwrap();
     schema["fields"].as_array_mut().unwrap().retain(|field| field["name"] != "causationId");
@@ -49,7 +49,11 @@ async fn segment_changed_is_registered_once_as_the_next_compatible_version_and_r
         process.terminate();
         assert!(process.wait(DEADLINE).await.success());
     }
-    assert_eq!(registry.versions(&subject).await, 2, "the second process finds what the first has registered");
+    assert_eq!(
+        registry.versions(&subject).await,
+        2,
+        "the second process finds the version that the first has registered"
+    );
     let records = scene.kafka.read_all(&scene.changes).await;
     assert_eq!(records.len(), 2);
     for record in &records {
@@ -75,7 +79,7 @@ async fn a_registry_that_refuses_the_schema_of_segment_changed_stops_the_start_w
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_read_before_it_is_known_under_which_id_to_publish_it() {
+async fn nothing_is_read_before_the_schema_id_for_publishing_is_known() {
     let (registry, scene) = (schema_registry(), Scene::new(1).await);
     scene.add_users(1).await;
     let gate = RegistryGate::to(registry).await;
@@ -84,7 +88,7 @@ async fn nothing_is_read_before_it_is_known_under_which_id_to_publish_it() {
     scene.kafka.produce(&scene.onboarding, record("user-0", &event)).await;
     let process = serve(&scene, &gate.url());
     waits_for_the_registry(&process).await;
-    eventually(DEADLINE, "three questions", || async { gate.asked() >= 3 }).await;
+    eventually(DEADLINE, "three requests", || async { gate.asked() >= 3 }).await;
     assert!(crate::world::table(scene.database.pool()).await.is_empty());
     gate.set(Fault::None);
     scene.settled().await;

@@ -1,4 +1,4 @@
-//! The registry behind https.
+//! The registry with TLS.
 
 use segmenter::domain::event::Kind;
 

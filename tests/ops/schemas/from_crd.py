@@ -1,5 +1,5 @@
-"""Makes a JSON Schema of each version of a custom resource out of its definition (CRD), as strict as an API server that
-rejects unknown fields:  python3 from_crd.py CRD.yaml  writes KIND-VERSION.json beside this file. Needs PyYAML."""
+"""Makes a JSON Schema for each version of a custom resource definition (CRD), as strict as an API server that rejects
+unknown fields:  python3 from_crd.py CRD.yaml  writes KIND-VERSION.json beside this file. Needs PyYAML."""
 
 import json
 import pathlib
@@ -12,7 +12,7 @@ KEPT = ("type", "properties", "items", "required", "enum", "minimum", "maximum",
 
 
 def strict(schema, of_properties=False):
-    """`schema` without what only explains, and closed where the definition names the properties."""
+    """`schema` without descriptions, closed where the definition names the properties."""
     if of_properties:
         return {name: strict(one) for name, one in schema.items()}
     if not isinstance(schema, dict):
