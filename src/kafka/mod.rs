@@ -1,16 +1,16 @@
 //! Shared by both directions of Kafka: client settings, errors, headers, topic look-ups, and calls into librdkafka.
 //!
 //! ```text
-//! client        the properties of every client
-//! client_events the events that clients report
-//!   producer    the client that produces, and its delivery reports
-//! topic_reader  reads a topic up to a fixed end, outside any consumer group
-//! topics        watches that the topics exist and the brokers admit this process
-//!   certificate explains a broker certificate that fails verification
-//! topic_id      the ids of the input topics, and their form in committed metadata
-//! partition     a partition of an input topic
-//! headers       a record's headers by name
-//! ffi           calls that the `rdkafka` crate does not wrap; the only `unsafe`
+//! client          the properties of every client
+//!   client_events the events that clients report
+//!   producer      the client that produces, and its delivery reports
+//! topic_reader    reads a topic up to a fixed end, outside any consumer group
+//! topics          watches that the topics exist and the brokers admit this process
+//!   certificate   explains a broker certificate that fails verification
+//! topic_id        the ids of the input topics, and their form in committed metadata
+//! partition       a partition of an input topic
+//! headers         a record's headers by name
+//! ffi             calls that the `rdkafka` crate does not wrap; the only `unsafe`
 //! ```
 
 pub mod certificate;
