@@ -1,4 +1,5 @@
-//! `segmenter doctor` finds what is wrong with a real Kafka and a real PostgreSQL, names the remedy, and changes nothing.
+//! `segmenter doctor` finds what is wrong with a real Kafka and a real PostgreSQL, names the remedy, and changes
+//! nothing.
 
 use std::net::TcpListener;
 use std::time::Duration;
@@ -12,11 +13,11 @@ use crate::world::migrated_database;
 
 const WITHIN: Duration = Duration::from_secs(90);
 
-/// As the documents ask for it, but for the number of brokers.
+/// The documented settings, except for the number of brokers.
 const KEPT: [(&str, &str); 2] = [("retention.ms", "604800000"), ("message.timestamp.after.max.ms", "3600000")];
 const COMPACTED: [(&str, &str); 1] = [("cleanup.policy", "compact")];
 
-/// A scene whose two input topics have these partitions and settings.
+/// A scene whose two input topics have the given partitions and settings.
 async fn scene_with(inputs: [(i32, &[(&str, &str)]); 2]) -> Scene {
     let kafka = kafka();
     let [(partitions, settings), (partitions_of_updates, settings_of_updates)] = inputs;
@@ -34,7 +35,7 @@ async fn healthy_scene() -> Scene {
     scene_with([(3, &KEPT), (3, &KEPT)]).await
 }
 
-/// Runs the doctor in the scene, with more variables, which win.
+/// Runs the doctor in the scene; the variables in `more` win.
 async fn doctor(scene: &Scene, arguments: &[&str], more: &[(&str, &str)]) -> Finished {
     let mut environment = scene.environment();
     environment.extend(more);
@@ -42,8 +43,8 @@ async fn doctor(scene: &Scene, arguments: &[&str], more: &[(&str, &str)]) -> Fin
     segmenter(&arguments, &environment).finish(WITHIN).await
 }
 
-/// What the doctor finds besides what is ok: `status area check: finding`. Of one broker there is always one copy only,
-/// and the tests' own user is a superuser.
+/// The findings that are not ok: `status area check: finding`. Without those that every test has: a single broker keeps
+/// one replica, and the tests' user is a superuser.
 fn found(finished: &Finished) -> Vec<String> {
     let report: Value = serde_json::from_str(&finished.stdout).unwrap();
     let checks = report["checks"].as_array().unwrap().iter();
@@ -61,21 +62,21 @@ fn found(finished: &Finished) -> Vec<String> {
         .collect()
 }
 
-/// The words of the table, with one space between them, however wide it is.
+/// The words of the table with single spaces, independent of its width.
 fn words(finished: &Finished) -> String {
     finished.stdout.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Runs the doctor; it ends with `code`, and finds one thing, which begins so.
+/// Runs the doctor; asserts its exit code, and one finding, which starts with `beginning`.
 async fn assert_finds(scene: &Scene, code: i32, beginning: &str) -> String {
     let finished = doctor(scene, &["--json"], &[]).await;
     let mut found = found(&finished);
     assert_eq!(finished.code, Some(code), "{found:#?} {}", finished.log);
-    assert!(found.len() == 1 && found[0].starts_with(beginning), "{beginning} is to be found in {found:#?}");
+    assert!(found.len() == 1 && found[0].starts_with(beginning), "{beginning} is not in {found:#?}");
     found.remove(0)
 }
 
-/// Has `count` events read and committed by a process that is gone then.
+/// Lets a process read and commit `count` events, then stops it.
 async fn read_events(scene: &Scene, count: u64) {
     scene.add_users(count).await;
     for number in 0..count {
@@ -90,7 +91,7 @@ async fn read_events(scene: &Scene, count: u64) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_healthy_setup_is_all_ok_and_nothing_is_changed_by_looking() {
+async fn a_healthy_setup_is_all_ok_and_stays_unchanged() {
     let scene = healthy_scene().await;
     read_events(&scene, 4).await;
     let role = Role::granted(&scene.database, &statements(GRANTS)).await;
@@ -101,7 +102,7 @@ async fn a_healthy_setup_is_all_ok_and_nothing_is_changed_by_looking() {
     assert_eq!((finished.code, finished.log.as_str()), (Some(0), ""), "{table}");
     assert!(table.contains(" ok database reachable it answers. "), "{table}");
     assert!(table.ends_with(" 33 ok, 1 warning, 0 problems, 0 unchecked"), "{table}");
-    assert!(table.contains(" warning kafka replication there is only one copy of"), "{table}");
+    assert!(table.contains(" warning kafka replication there is only one replica of"), "{table}");
     assert_eq!(scene.kafka.committed(&scene.group, &scene.onboarding).await, committed);
     let again = doctor(&scene, &["--json"], &[("DATABASE_URL", &url)]).await;
     assert_eq!((again.code, found(&again)), (Some(0), Vec::new()));
@@ -109,7 +110,7 @@ async fn a_healthy_setup_is_all_ok_and_nothing_is_changed_by_looking() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_topic_that_is_missing_is_a_problem_and_is_not_created() {
+async fn a_missing_topic_is_a_problem_and_is_not_created() {
     let mut scene = healthy_scene().await;
     scene.changes = format!("{}-missing", scene.changes);
     assert_finds(&scene, 4, &format!("problem kafka topics: topic {} does not exist.", scene.changes)).await;
@@ -117,23 +118,23 @@ async fn a_topic_that_is_missing_is_a_problem_and_is_not_created() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn input_topics_of_different_sizes_are_warned_of() {
+async fn input_topics_with_different_numbers_of_partitions_get_a_warning() {
     let scene = scene_with([(3, &KEPT), (2, &KEPT)]).await;
     assert_finds(&scene, 0, "warning kafka partitions: ").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_compacted_input_topic_is_warned_of_with_the_tombstones_that_it_holds() {
+async fn a_compacted_input_topic_gets_a_warning_with_its_number_of_tombstones() {
     let settings = [("cleanup.policy", "compact"), ("message.timestamp.type", "LogAppendTime")];
     let scene = scene_with([(3, &KEPT), (3, &settings)]).await;
     let records = [Record::tombstone("ann"), Record::new("bob", "{}"), Record::tombstone("cy")];
     scene.kafka.produce_all(&scene.updates, records).await;
     let finding = assert_finds(&scene, 0, &format!("warning kafka cleanup: {} is an input topic", scene.updates)).await;
-    assert!(finding.ends_with("Of its newest 3 records there are 2 null."), "{finding}");
+    assert!(finding.ends_with("Of its newest 3 records, 2 are tombstones."), "{finding}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn short_retention_large_records_and_any_clock_are_each_warned_of() {
+async fn short_retention_large_records_and_unlimited_clocks_each_get_a_warning() {
     let careless = [
         ("retention.ms", "3600000"),
         ("max.message.bytes", "9000000"),
@@ -150,24 +151,24 @@ async fn short_retention_large_records_and_any_clock_are_each_warned_of() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_output_topic_that_is_not_compacted_is_warned_of() {
+async fn an_output_topic_that_is_not_compacted_gets_a_warning() {
     let mut scene = healthy_scene().await;
     scene.changes = scene.kafka.create_topic("changes", 2, &KEPT).await;
     assert_finds(&scene, 0, &format!("warning kafka compaction: {} is not compacted", scene.changes)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_offset_that_retention_has_passed_is_a_problem() {
+async fn a_committed_offset_below_the_low_watermark_is_a_problem() {
     let scene = healthy_scene().await;
     read_events(&scene, 3).await;
     scene.kafka.produce_all(&scene.onboarding, (0..5).map(|_| Record::new("user-0", "{}").partition(0))).await;
     scene.kafka.delete_records_before(&scene.onboarding, 0, 7).await;
-    let beginning = format!("problem kafka offsets: group {} stands at 3 of {} [0]", scene.group, scene.onboarding);
-    let finding = assert_finds(&scene, 4, &beginning).await;
-    assert!(
-        finding.ends_with("which has 7 to 8: retention has passed us, and 4 records were deleted unread."),
-        "{finding}"
+    let beginning = format!(
+        "problem kafka offsets: the committed offset of group {} is 3 in {} [0]",
+        scene.group, scene.onboarding
     );
+    let finding = assert_finds(&scene, 4, &beginning).await;
+    assert!(finding.ends_with("which holds 7 to 8: 4 records were deleted unread by retention."), "{finding}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -180,7 +181,7 @@ async fn a_pending_migration_is_a_problem_that_names_the_command() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_invalid_an_absent_and_a_superfluous_index_are_found_and_left_alone() {
+async fn an_invalid_a_missing_and_a_superfluous_index_are_found_and_not_changed() {
     let scene = healthy_scene().await;
     let database = &scene.database;
     let invalidate =
@@ -205,14 +206,14 @@ async fn an_invalid_an_absent_and_a_superfluous_index_are_found_and_left_alone()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn disabled_triggers_rows_that_are_gone_old_outbox_rows_and_a_newer_catalog_are_found() {
+async fn disabled_triggers_missing_rows_old_outbox_rows_and_a_newer_catalog_are_found() {
     let scene = healthy_scene().await;
     scene.add_users(2).await;
     scene
         .database
         .run(
             "alter table segmenter.profile_states disable trigger rename_user;
-             insert into segmenter.profile_states (user_id, counter, revision, said, catalog_version, state)
+             insert into segmenter.profile_states (user_id, counter, revision, published, catalog_version, state)
                values ('user-0', 1, 1, 1, 99, 'x');
              insert into segmenter.outbox (users, created_at) values ('{user-0}', now() - interval '1 hour')",
         )
@@ -233,7 +234,7 @@ async fn disabled_triggers_rows_that_are_gone_old_outbox_rows_and_a_newer_catalo
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_of_the_documented_grants_is_missed_by_its_table() {
+async fn a_missing_grant_is_reported_with_its_table() {
     let scene = healthy_scene().await;
     let grants = statements(GRANTS);
     let mut running = Vec::new();
@@ -262,12 +263,12 @@ async fn each_of_the_documented_grants_is_missed_by_its_table() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_that_is_unavailable_or_silent_ends_with_75_and_kafka_is_looked_at_all_the_same() {
+async fn a_database_that_refuses_connections_or_never_answers_ends_with_75_and_kafka_is_checked_nevertheless() {
     let scene = healthy_scene().await;
-    // Connections are taken by the system, and nobody ever answers.
+    // The system accepts connections, but no program answers.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    let silent_url = format!("postgres://nobody:hush@{}/none", silent.local_addr().unwrap());
-    for url in ["postgres://nobody:hush@127.0.0.1:1/none", &silent_url] {
+    let silent_url = format!("postgres://role:hush@{}/none", silent.local_addr().unwrap());
+    for url in ["postgres://role:hush@127.0.0.1:1/none", &silent_url] {
         let more = [("DATABASE_URL", url), ("SEGMENTER_DATABASE_CONNECT_TIMEOUT", "2s")];
         let finished = doctor(&scene, &[], &more).await;
         let table = words(&finished);
@@ -279,7 +280,7 @@ async fn a_database_that_is_unavailable_or_silent_ends_with_75_and_kafka_is_look
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn brokers_that_are_unavailable_end_with_75_and_the_database_is_looked_at_all_the_same() {
+async fn unavailable_brokers_end_with_75_and_the_database_is_checked_nevertheless() {
     let scene = healthy_scene().await;
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let silent_broker = silent.local_addr().unwrap().to_string();
@@ -296,7 +297,7 @@ async fn brokers_that_are_unavailable_end_with_75_and_the_database_is_looked_at_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wrong_password_is_a_problem_and_no_outage() {
+async fn a_wrong_password_is_a_problem_and_not_an_outage() {
     let scene = healthy_scene().await;
     let url = scene.database.url().replacen(":s3cret-of-the-tests@", ":wrong@", 1);
     let finished = doctor(&scene, &["--json"], &[("DATABASE_URL", &url)]).await;
@@ -309,7 +310,7 @@ async fn a_wrong_password_is_a_problem_and_no_outage() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wrong_configuration_ends_with_2_before_anything_is_asked() {
+async fn a_wrong_configuration_ends_with_2_before_any_check() {
     let finished = segmenter(&["doctor"], &[("KAFKA_BROKERS", "kafka")]).finish(WITHIN).await;
     assert_eq!((finished.code, finished.stdout.as_str()), (Some(2), ""));
     assert!(finished.log.contains("database.url") && finished.log.contains("kafka.brokers"), "{}", finished.log);

@@ -1,4 +1,4 @@
-//! Findings, how checks make them, and the report of them all.
+//! Findings, the builder with which checks add them, and the report.
 
 use std::fmt::Display;
 
@@ -10,57 +10,57 @@ use crate::runtime::exit::Exit;
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     Ok,
-    /// The service works, and something will hurt some day.
+    /// The service works, but data or availability is at risk.
     Warning,
-    /// The service does not work, or not for long.
+    /// The service does not work, or will soon stop.
     Problem,
-    /// Nothing is known.
+    /// The check got no answer.
     Unchecked,
 }
 
-/// What one check found.
+/// The finding of one check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
     /// `kafka`, `database` or `process`.
     pub area: &'static str,
     pub check: &'static str,
     pub status: Status,
-    /// One plain sentence.
+    /// One sentence.
     pub finding: String,
-    /// What to do; nothing where all is well.
+    /// The action to take; `None` if the status is ok.
     pub remedy: Option<String>,
 }
 
-/// Why a fact is not known.
+/// The reason why a check got no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unknown {
     pub why: String,
     pub remedy: String,
-    /// Whether it is the right to ask that is missing.
+    /// Whether the right to ask is missing.
     pub denied: bool,
 }
 
 impl Unknown {
-    /// The right that is missing, as in "Read on topic x".
+    /// `right` is the missing one, as in "Read on topic x".
     pub fn denied(right: impl Display) -> Self {
         Self { why: format!("the right is missing: {right}"), remedy: format!("Grant {right}."), denied: true }
     }
 
     pub fn failed(why: impl Into<String>) -> Self {
-        let remedy = "Ask again; if it stays so, look into the server's log.".to_owned();
+        let remedy = "Run the check again; if it fails again, check the server's log.".to_owned();
         Self { why: why.into(), remedy, denied: false }
     }
 }
 
-/// A fact, or why it is not known.
+/// An answer, or the reason why there is none.
 pub type Answer<T> = Result<T, Unknown>;
 
-/// Why a dependency cannot be asked anything.
+/// The reason why a dependency cannot be checked at all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unreachable {
     /// It does not answer.
     Unavailable(String),
-    /// It answers, and does not let us in.
+    /// It answers and refuses the login.
     Refused(String),
 }
 
@@ -69,10 +69,10 @@ pub enum Unreachable {
 pub struct Findings {
     area: &'static str,
     check: &'static str,
-    /// How many findings there were when the present check began.
+    /// The number of findings when the current check began.
     begun: usize,
     pub list: Vec<Finding>,
-    /// Whether the dependency does not answer, so that most of its checks were not made.
+    /// Whether the dependency does not answer, so that most of its checks did not run.
     pub unavailable: bool,
 }
 
@@ -81,19 +81,19 @@ impl Findings {
         Self { area, ..Self::default() }
     }
 
-    /// Begins a check: what is found from now on is its.
+    /// Begins a check: the findings that follow belong to it.
     pub fn begin(&mut self, check: &'static str) {
         self.check = check;
         self.begun = self.list.len();
     }
 
-    /// Begins a check and gives what its verdict is on, or finds that this is not known.
+    /// Begins a check and returns the answer that it needs; without one, `subject` is reported as unchecked.
     pub fn begin_with<T>(&mut self, check: &'static str, subject: &str, answer: Answer<T>) -> Option<T> {
         self.begin(check);
         answer.map_err(|unknown| self.unchecked(subject, &unknown)).ok()
     }
 
-    /// Unless the check has found something.
+    /// Adds `finding` as ok, unless the check has another finding.
     pub fn ok(&mut self, finding: impl Into<String>) {
         if self.list.len() == self.begun {
             self.add(Status::Ok, finding, None);
@@ -108,14 +108,14 @@ impl Findings {
         self.add(Status::Problem, finding, Some(remedy.into()));
     }
 
-    /// The dependency cannot be asked anything: that, and why.
+    /// Reports that the dependency cannot be checked at all, with the reason.
     pub fn unreachable(&mut self, unreachable: &Unreachable, finding: &str, remedy: &str) {
         let (Unreachable::Unavailable(why) | Unreachable::Refused(why)) = unreachable;
-        self.problem(format!("{finding} ({why}); nothing else of it could be checked."), remedy);
+        self.problem(format!("{finding} ({why}); none of its other checks could run."), remedy);
         self.unavailable = matches!(unreachable, Unreachable::Unavailable(_));
     }
 
-    /// `subject` is not known.
+    /// Reports that `subject` could not be checked.
     pub fn unchecked(&mut self, subject: impl Display, unknown: &Unknown) {
         let finding = format!("{subject} could not be checked: {}.", unknown.why);
         self.add(Status::Unchecked, finding, Some(unknown.remedy.clone()));
@@ -152,7 +152,7 @@ impl DoctorReport {
 
 #[cfg(test)]
 impl Findings {
-    /// Everything but what is ok: `status check: finding`.
+    /// All findings that are not ok: `status check: finding`.
     pub fn noteworthy(&self) -> Vec<String> {
         let noteworthy = self.list.iter().filter(|finding| finding.status != Status::Ok);
         noteworthy
@@ -166,7 +166,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_problems_and_outages_make_another_exit_code_than_0() {
+    fn only_problems_and_outages_change_the_exit_code() {
         for (problem, unavailable, exit) in
             [(false, false, Exit::Ok), (true, false, Exit::Findings), (true, true, Exit::DependencyUnavailable)]
         {
@@ -175,7 +175,7 @@ mod tests {
             found.begin("topics");
             found.warning(".", ".");
             found.unchecked("It", &Unknown::failed("."));
-            found.ok("not where there is something else to find");
+            found.ok("not added: the check has another finding");
             if problem {
                 found.problem(".", ".");
             }

@@ -1,9 +1,15 @@
-//! Looks at everything that the configured service needs, finds what is wrong and what to do. Changes nothing.
+//! Checks everything that the configured service needs; each finding names its remedy. Changes nothing.
 //!
-//! - `finding`, `words`: what a check finds, and its text
-//! - `kafka`, `database`, `process`: the checks, each a question with a deadline, a pure verdict on the answer and a remedy
+//! ```text
+//! kafka      topics, their settings, and the consumer group
+//! database   the server, the schema, rights, and the stored data
+//! process    this process: the catalog, the limit of open files
+//! finding    findings with their remedies, and the report
+//! words      numbers, spans of time and lists in a sentence
+//! ```
 //!
-//! A dependency that is unavailable is one finding; the others are looked at all the same.
+//! A check is a request with a deadline and a pure function that turns the answer into findings. An unavailable
+//! dependency is one finding; the others are checked nevertheless.
 
 mod database;
 mod finding;
@@ -18,7 +24,7 @@ use crate::config::Config;
 use crate::domain::scoring::Catalog;
 use crate::kafka::client::{Cluster, Topics};
 
-/// What is looked at.
+/// The setup to check.
 #[derive(Debug)]
 pub struct Subject<'a> {
     pub config: &'a Config,
@@ -26,14 +32,14 @@ pub struct Subject<'a> {
     pub topics: Topics,
     /// Database connections of one process.
     pub connections: u32,
-    /// The catalog, or why it cannot be loaded.
+    /// The catalog, or the reason why it cannot be loaded.
     pub catalog: anyhow::Result<Catalog>,
 }
 
-/// Makes all checks.
+/// Runs all checks.
 ///
 /// # Errors
-/// A client cannot be made from the configuration. What is wrong with a dependency is a finding.
+/// A client cannot be built from the configuration. A failure of a dependency is a finding.
 pub async fn examine(subject: &Subject<'_>) -> anyhow::Result<DoctorReport> {
     let (of_kafka, of_database) = tokio::try_join!(kafka::check(subject), database::check(subject))?;
     Ok(DoctorReport::new([of_kafka, of_database, process::check(&subject.catalog)]))

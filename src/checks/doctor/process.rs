@@ -1,4 +1,4 @@
-//! Checks of this process alone: its catalog and how many files it may open.
+//! Checks of this process: its catalog, and its limit of open files.
 
 use super::finding::{Answer, Findings, Unknown};
 use crate::domain::scoring::Catalog;
@@ -15,8 +15,8 @@ pub fn check(loaded: &anyhow::Result<Catalog>) -> Findings {
     found
 }
 
-/// The soft limit out of the kernel's table (man 5 proc): its columns are the name, the soft and the hard limit, the unit.
-/// None is unlimited.
+/// The soft limit in the kernel's table (man 5 proc), whose columns are the name, the soft and the hard limit, the
+/// unit. `None` is unlimited.
 fn soft_limit(limits: &str) -> Answer<Option<u64>> {
     let rest = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
     match rest.and_then(|rest| rest.split_whitespace().next()).map(|number| (number, number.parse())) {
@@ -30,14 +30,14 @@ fn catalog(version: Result<u32, String>, found: &mut Findings) {
     found.begin("catalog");
     match version {
         Ok(version) => found.ok(format!("version {version}.")),
-        Err(why) => found.problem(format!("it cannot be loaded: {why}."), "Mend the file that catalog.file names."),
+        Err(why) => found.problem(format!("it cannot be loaded: {why}."), "Correct the file that catalog.file names."),
     }
 }
 
 fn files(limit: Answer<Option<u64>>, found: &mut Findings) {
-    match found.begin_with("open files", "How many files may be open", limit) {
+    match found.begin_with("open files", "The limit of open files", limit) {
         Some(Some(limit)) if limit < ENOUGH_FILES => found.warning(
-            format!("this process may open {limit} files, and connections are files."),
+            format!("this process may open {limit} files, and each connection takes one."),
             format!("Raise the limit to {ENOUGH_FILES} or more (ulimit -n, or LimitNOFILE of the unit)."),
         ),
         Some(Some(limit)) => found.ok(format!("it may open {limit} files.")),
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn few_files_are_warned_of_and_a_catalog_that_cannot_be_loaded_is_a_problem() {
+    fn a_low_limit_of_files_is_a_warning_and_an_unusable_catalog_a_problem() {
         for (version, limit, expected) in [
             (Ok(1), Some(1_024), [Status::Ok, Status::Ok]),
             (Err("x".to_owned()), Some(512), [Status::Problem, Status::Warning]),

@@ -1,5 +1,5 @@
-//! What we keep: the outbox, states and rows, the catalog that scored them. Two of the questions read a whole table; the
-//! server gives those up in time.
+//! Checks of the stored data: the outbox, states and rows, the catalog that scored them. Two queries read a whole
+//! table; the server cancels them in time.
 
 use std::time::Duration;
 
@@ -9,12 +9,12 @@ use sqlx::{AssertSqlSafe, Connection as _};
 use crate::checks::doctor::finding::{Answer, Findings};
 use crate::checks::doctor::words::{count, span};
 
-/// Less than the whole question may take, so that the server stops before we stop listening.
+/// Less than the query's deadline, so that the server cancels the query before the client gives up.
 const SCAN: &str = "4s";
-/// A row that waits longer has outlived the lease of a dead process twice, and was not taken over.
+/// A row that waits longer should have been taken over: this is twice the lease of a dead process.
 const LONG: Duration = Duration::from_secs(60);
 
-/// How many rows wait, and for how long the oldest has.
+/// The number of rows, and the age of the oldest.
 pub(super) async fn read_outbox(connection: &mut PgConnection) -> Result<(i64, Duration), sqlx::Error> {
     let (rows, oldest): (i64, f64) = sqlx::query_as(
         "select count(*), coalesce(extract(epoch from clock_timestamp() - min(created_at)), 0)::float8 from segmenter.outbox",
@@ -30,62 +30,62 @@ pub(super) fn outbox(outbox: Answer<(i64, Duration)>, max_rows: i64, found: &mut
     let age = span(oldest.as_secs() * 1_000);
     if rows >= max_rows {
         found.warning(
-            format!("{waiting} to be published, the oldest for {age}; no more events are taken in (outbox.max_depth)."),
+            format!("{waiting} to be published, the oldest for {age}; intake has stopped (outbox.max_depth)."),
             "See \"The outbox is deep\" in the runbook. Never delete rows.",
         );
     } else if rows > 0 && oldest >= LONG {
         found.warning(
             format!("{waiting} to be published, the oldest for {age}."),
-            "Start a process if none runs; else see \"The outbox is deep\" in the runbook. Never delete rows.",
+            "If no process runs, start one; else see \"The outbox is deep\" in the runbook. Never delete rows.",
         );
     }
-    found.ok(format!("{waiting} to be published, none for long."));
+    found.ok(format!("{waiting} to be published, none longer than {LONG:?}."));
 }
 
-/// Users of whom a ranking was published and who have no row.
+/// The number of users with a published ranking and without a row.
 pub(super) async fn read_states_without_rows(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
-    let question = r#"
+    let query = r#"
         select count(*) from segmenter.profile_states s
          where s.published = 1 and not exists (select from public.user_vectors v where v."userId" = s.user_id)"#;
-    scan(connection, question).await
+    scan(connection, query).await
 }
 
-/// Whether rows of ours were deleted.
+/// Whether another program deleted rows of `user_vectors`.
 pub(super) fn rows(without: Answer<i64>, found: &mut Findings) {
-    let Some(without) = found.begin_with("rows", "Whether every state has its row", without) else { return };
+    let Some(without) = found.begin_with("rows", "The rows of all states", without) else { return };
     if without > 0 {
         let users = count(without.unsigned_abs(), "user has", "users have");
         found.warning(
-            format!("{users} published segments and no row in public.user_vectors: something else has deleted it."),
-            "Find out what deletes rows; a user's next event that changes the profile writes the row again.",
+            format!("{users} published segments and no row in public.user_vectors: another program has deleted it."),
+            "Find the program that deletes rows, then write the rows again: `segmenter recompute --repair --execute`.",
         );
     }
-    found.ok("every user whose segments were published has a row.");
+    found.ok("every user with published segments has a row.");
 }
 
-/// The highest version of a catalog that scored a user; 0 where none did.
+/// The highest version of a catalog that scored a user; 0 if none did.
 pub(super) async fn read_newest_catalog(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
     scan(connection, "select coalesce(max(catalog_version), 0)::bigint from segmenter.profile_states").await
 }
 
-/// Whether a newer catalog has scored users, whom this process would refuse to fold.
+/// Whether a newer catalog has scored users: this process would refuse to fold them.
 pub(super) fn catalog(newest: Answer<i64>, ours: i64, found: &mut Findings) {
-    let Some(newest) = found.begin_with("catalog", "Which catalog has scored users", newest) else { return };
+    let Some(newest) = found.begin_with("catalog", "The newest catalog that scored a user", newest) else { return };
     if newest > ours {
         found.problem(
             format!(
-                "users are scored with catalog {newest}, and this process has {ours}: it would end with exit code 3."
+                "users are scored with catalog {newest}, but this process has {ours}: it would end with exit code 3."
             ),
-            "Start the version, or set the catalog.file, that has the newer catalog.",
+            "Start the version that has the newer catalog, or set catalog.file to that catalog.",
         );
     }
-    found.ok(format!("no user is scored with a newer catalog than this process has ({ours})."));
+    found.ok(format!("no user is scored with a newer catalog than that of this process ({ours})."));
 }
 
-async fn scan(connection: &mut PgConnection, question: &'static str) -> Result<i64, sqlx::Error> {
+async fn scan(connection: &mut PgConnection, query: &'static str) -> Result<i64, sqlx::Error> {
     let mut transaction = connection.begin().await?;
     sqlx::query(AssertSqlSafe(format!("set local statement_timeout = '{SCAN}'"))).execute(&mut *transaction).await?;
-    let number = sqlx::query_scalar(question).fetch_one(&mut *transaction).await;
+    let number = sqlx::query_scalar(query).fetch_one(&mut *transaction).await;
     transaction.rollback().await?;
     number
 }

@@ -1,4 +1,11 @@
-//! PostgreSQL: the session that is asked, and the list of the checks. Each file has its questions beside the pure verdicts.
+//! The checks of PostgreSQL. Each file has queries, and beside them the pure functions that turn answers into findings.
+//!
+//! ```text
+//! server   version, TLS, clock, durability, timeouts, connections
+//! schema   migrations, columns, indexes, triggers, the platform's users
+//! rights   the rights of docs/grants.sql
+//! data     the outbox, states without rows, the catalog that scored users
+//! ```
 
 mod data;
 mod rights;
@@ -19,19 +26,19 @@ use crate::migrate::schema::{Platform, SchemaStatus};
 use crate::store::apply::transaction_deadline;
 use crate::store::error::{ErrorClass, classify};
 
-/// How long one question may take.
+/// The deadline of one query.
 const ANSWER: Duration = Duration::from_secs(5);
 
-/// Asks the database, and judges. The session is read-only, each question has a deadline.
+/// Runs all checks of the database. The session is read-only, and each query has a deadline.
 ///
 /// # Errors
-/// The URL is none.
+/// The URL cannot be parsed.
 pub async fn check(subject: &Subject<'_>) -> anyhow::Result<Findings> {
     let config = &subject.config.database;
     // Without the cause: it may repeat the URL, which holds a password.
     let options: PgConnectOptions = config.url.expose().parse().ok().context("database.url cannot be parsed")?;
     let timeout_text = config.statement_timeout.as_millis().to_string();
-    // As the service connects, so that what stands between it and the server shows; read-only besides.
+    // Connects like the service, so that a pooler in between shows; but read-only.
     let options = options
         .application_name("segmenter doctor")
         .options([("statement_timeout", timeout_text.as_str()), ("default_transaction_read_only", "on")]);
@@ -62,7 +69,7 @@ pub async fn check(subject: &Subject<'_>) -> anyhow::Result<Findings> {
     schema::users(session.ask(Platform::detect).await, is_migrated, &mut found);
     rights::rights(session.ask(rights::read_missing).await, &server, &mut found);
 
-    // Of a schema that is not migrated, questions about what is missing find nothing new.
+    // Without a migrated schema these queries only repeat that it is missing.
     let outbox = session.ask(data::read_outbox).await;
     if is_migrated || outbox.is_ok() {
         data::outbox(outbox, i64::from(subject.config.outbox.max_depth), &mut found);
@@ -82,17 +89,17 @@ pub async fn check(subject: &Subject<'_>) -> anyhow::Result<Findings> {
 fn not_reached(unreachable: &Unreachable, mut found: Findings) -> Findings {
     let (finding, remedy) = match unreachable {
         Unreachable::Unavailable(_) => {
-            ("the database does not answer", "Look at the server and at database.url (`segmenter config show`).")
+            ("the database does not answer", "Check the server and database.url (`segmenter config show`).")
         }
         Unreachable::Refused(_) => {
-            ("the database refuses us", "Look at user, password and database name in database.url.")
+            ("the database refuses us", "Check user, password and database name in database.url.")
         }
     };
     found.unreachable(unreachable, finding, remedy);
     found
 }
 
-/// A connection that is dropped with the first question it does not answer in time.
+/// A connection that is dropped with the first query that misses its deadline.
 struct Session(Option<PgConnection>);
 
 impl Session {
@@ -105,14 +112,14 @@ impl Session {
         }
     }
 
-    async fn ask<T>(&mut self, question: impl AsyncFnOnce(&mut PgConnection) -> Result<T, sqlx::Error>) -> Answer<T> {
+    async fn ask<T>(&mut self, query: impl AsyncFnOnce(&mut PgConnection) -> Result<T, sqlx::Error>) -> Answer<T> {
         let Some(connection) = &mut self.0 else {
-            return Err(Unknown::failed("the database had stopped answering"));
+            return Err(Unknown::failed("the database has stopped answering"));
         };
-        match timeout(ANSWER, question(connection)).await {
+        match timeout(ANSWER, query(connection)).await {
             Ok(answer) => answer.map_err(|error| unknown(&error)),
             Err(_) => {
-                // A late answer would be taken for the answer to another question.
+                // A late answer would be taken for that of the next query.
                 self.0 = None;
                 Err(Unknown::failed(format!("no answer within {ANSWER:?}")))
             }
@@ -121,7 +128,7 @@ impl Session {
 
     async fn close(self) {
         if let Some(connection) = self.0 {
-            // A farewell that fails changes nothing.
+            // An error in closing the connection does not matter.
             let _ = timeout(ANSWER, connection.close()).await;
         }
     }
@@ -131,13 +138,13 @@ fn unknown(error: &sqlx::Error) -> Unknown {
     let mut unknown = Unknown::failed(text(error));
     match error.as_database_error().and_then(|database| database.code()).as_deref() {
         Some("42501") => unknown.remedy = "Run docs/grants.sql as the owner of the tables.".to_owned(),
-        Some("42P01" | "3F000") => unknown.remedy = "The migrations make it: `segmenter migrate run`.".to_owned(),
+        Some("42P01" | "3F000") => unknown.remedy = "Apply the migrations: `segmenter migrate run`.".to_owned(),
         _ => {}
     }
     unknown
 }
 
-/// The server's own words where there are any: none of our questions quotes data.
+/// The server's own message, if there is one: no query here contains data.
 fn text(error: &sqlx::Error) -> String {
     error.as_database_error().map_or_else(|| error.to_string(), |database| database.message().to_owned())
 }

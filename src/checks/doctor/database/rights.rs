@@ -1,4 +1,4 @@
-//! The rights that `docs/grants.sql` gives, and those that the role lacks.
+//! The rights that `docs/grants.sql` grants, and those that the role lacks.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 use super::server::Server;
 use crate::checks::doctor::finding::{Answer, Findings};
 
-/// The rights that the service needs are those that its documentation grants.
+/// The service needs the rights that its documentation grants.
 const GRANTS: &str = include_str!("../../../../docs/grants.sql");
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub(super) struct Right {
     pub privilege: &'static str,
     /// As the grant names it: `public.users`, `schema segmenter`.
     pub object: &'static str,
-    /// Empty for all of the object.
+    /// Empty for the whole object.
     pub column: &'static str,
 }
 
@@ -28,7 +28,7 @@ impl fmt::Display for Right {
     }
 }
 
-/// All rights that are granted in the file.
+/// All rights that the file grants.
 pub(super) fn needed() -> Vec<Right> {
     let mut rights = Vec::new();
     for statement in GRANTS.split(';') {
@@ -40,7 +40,7 @@ pub(super) fn needed() -> Vec<Right> {
         };
         let Some((privileges, to)) = grant.split_once(" on ") else { continue };
         let Some((object, _)) = to.split_once(" to ") else { continue };
-        // Commas divide privileges, and the columns of each.
+        // Commas separate privileges, and the columns of each.
         let (mut privilege, mut in_columns) = ("", false);
         for part in privileges.split(',') {
             let mut column = "";
@@ -57,10 +57,10 @@ pub(super) fn needed() -> Vec<Right> {
     rights
 }
 
-/// The rights that are missing to what exists. Names are looked up in the catalogs, which every role may read.
+/// The missing rights on existing objects. Names are looked up in the catalogs, which every role may read.
 pub(super) async fn read_missing(connection: &mut PgConnection) -> Result<Vec<Right>, sqlx::Error> {
     let needed = needed();
-    // `for key share` asks for UPDATE on one column of users, whichever.
+    // `for key share` needs UPDATE on any one column of users.
     let has: Vec<Option<bool>> = sqlx::query_scalar(
         "select case
                   when object like 'schema %' then has_schema_privilege(n.oid, privilege)
@@ -83,7 +83,7 @@ pub(super) async fn read_missing(connection: &mut PgConnection) -> Result<Vec<Ri
     Ok(needed.into_iter().zip(has).filter(|(_, has)| *has == Some(false)).map(|(right, _)| right).collect())
 }
 
-/// Whether the role has all rights, and not all there are.
+/// Whether the role has all needed rights, and is not a superuser.
 pub(super) fn rights(missing: Answer<Vec<Right>>, server: &Server, found: &mut Findings) {
     let role = &server.role;
     if let Some(missing) = found.begin_with("rights", "The rights of the role", missing) {
@@ -91,7 +91,7 @@ pub(super) fn rights(missing: Answer<Vec<Right>>, server: &Server, found: &mut F
             let names: Vec<String> = missing.iter().map(Right::to_string).collect();
             found.problem(
                 format!("role {role} lacks {}.", names.join("; ")),
-                format!("Run docs/grants.sql as the owner of the tables, with {role} in the place of its role."),
+                format!("Run docs/grants.sql as the owner of the tables, with {role} in place of its role."),
             );
         }
         found.ok(format!("role {role} has every right that the service needs."));

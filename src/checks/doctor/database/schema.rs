@@ -1,4 +1,4 @@
-//! The schema: migrations, columns, indexes, triggers, the platform's users.
+//! Checks of the schema: migrations, columns, indexes, triggers, the platform's users.
 
 use serde::Deserialize;
 use sqlx::PgConnection;
@@ -9,7 +9,7 @@ use crate::checks::doctor::words::list;
 use crate::migrate::schema::{Platform, SchemaStatus};
 use crate::migrate::{self, SEGMENT_COLUMNS};
 
-/// The triggers that the migrations put on the states.
+/// The triggers that the migrations create on the states.
 const OUR_TRIGGERS: [&str; 2] = ["remember_deleted_user", "rename_user"];
 
 const MIGRATE: &str = "`segmenter migrate run` as the owner of the tables (`--dry-run` shows the steps).";
@@ -23,15 +23,18 @@ pub(super) fn migrations(status: Answer<SchemaStatus>, found: &mut Findings) {
         SchemaStatus::TooNew { .. } => found.problem(finding, "Start a newer version of segmenter."),
         SchemaStatus::Modified { .. } | SchemaStatus::Foreign { .. } => found.problem(
             finding,
-            "Find out which build migrated the database (`segmenter migrate info`); do not edit the books.",
+            "Find out which build migrated the database (`segmenter migrate info`); do not edit the migration table.",
         ),
         SchemaStatus::Damaged { .. } => {
-            found.problem(finding, "Restore the columns, or `segmenter migrate revert --all` and run them anew.");
+            found.problem(
+                finding,
+                "Restore the columns, or run `segmenter migrate revert --all` and then `segmenter migrate run`.",
+            );
         }
     }
 }
 
-/// The four columns with the types they have; none where one is missing.
+/// The four columns with their types; `None` if one is missing.
 pub(super) type Columns = [(&'static str, Option<String>); 4];
 
 pub(super) async fn read_columns(connection: &mut PgConnection) -> Result<Columns, sqlx::Error> {
@@ -39,7 +42,7 @@ pub(super) async fn read_columns(connection: &mut PgConnection) -> Result<Column
     Ok(SEGMENT_COLUMNS.map(|(name, _)| (name, facts.column_type(name).map(str::to_owned))))
 }
 
-/// That some columns are missing, the migrations' status shows too.
+/// Whether the four columns exist with the right types. The status of the migrations also shows missing ones.
 pub(super) fn columns(columns: Answer<Columns>, found: &mut Findings) {
     let Some(columns) = found.begin_with("columns", "The four segment columns", columns) else { return };
     let missing = list(columns.iter().filter(|(_, of_type)| of_type.is_none()).map(|(name, _)| *name));
@@ -50,28 +53,29 @@ pub(super) fn columns(columns: Answer<Columns>, found: &mut Findings) {
     if !missing.is_empty() {
         found.problem(format!("public.user_vectors has no {missing}."), MIGRATE);
     } else if !wrong.is_empty() {
-        let remedy = "Let the platform's schema give them the types of its migration IA-002.1.";
+        let remedy = "Change the columns to the types of the platform's migration IA-002.1.";
         found.problem(format!("in public.user_vectors {wrong}."), remedy);
     }
     found.ok("public.user_vectors has the four segment columns.");
 }
 
-/// An index on `public.user_vectors` or on a table of ours.
+/// An index on `public.user_vectors` or on a table of schema `segmenter`.
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Index {
-    /// As SQL writes it.
+    /// Quoted as in SQL.
     pub name: String,
     /// Whether its table is `user_vectors`.
     pub of_vectors: bool,
     pub valid: bool,
-    /// A unique index that begins with the same columns, which makes this one superfluous.
+    /// A unique index on the same columns, which makes this one superfluous.
     pub repeats: Option<String>,
-    /// Whether it serves `"primarySegment"` alone.
+    /// Whether `"primarySegment"` is its only column.
     pub on_primary_segment: bool,
 }
 
 pub(super) async fn read_indexes(connection: &mut PgConnection) -> Result<Vec<Index>, sqlx::Error> {
-    // An index repeats a unique one if it has the same columns, with the same operators and collations, and no condition.
+    // An index repeats a unique one if it has the same columns, with the same operators and collations, and no
+    // condition.
     let Json(indexes) = sqlx::query_scalar(
         r#"
         select coalesce(jsonb_agg(jsonb_build_object(
@@ -99,16 +103,16 @@ pub(super) async fn read_indexes(connection: &mut PgConnection) -> Result<Vec<In
     Ok(indexes)
 }
 
-/// Whether every index is used, the one on the primary segment there, and none kept up for nothing.
+/// Whether every index is valid, the one on the primary segment exists, and none is superfluous.
 pub(super) fn indexes(indexes: Answer<Vec<Index>>, is_migrated: bool, found: &mut Findings) {
     let Some(indexes) = found.begin_with("indexes", "The indexes", indexes) else { return };
     for Index { name, on_primary_segment, .. } in indexes.iter().filter(|index| !index.valid) {
         found.problem(
             format!(
-                "{name} is invalid: every write keeps it up, and no query uses it (unless it is being built just now)."
+                "{name} is invalid: every write maintains it, and no query uses it (unless it is being built now)."
             ),
             if *on_primary_segment {
-                "`segmenter migrate run` builds it anew, concurrently.".to_owned()
+                "`segmenter migrate run` rebuilds it concurrently.".to_owned()
             } else {
                 format!("reindex index concurrently {name};")
             },
@@ -123,13 +127,13 @@ pub(super) fn indexes(indexes: Answer<Vec<Index>>, is_migrated: bool, found: &mu
     for Index { name, repeats, .. } in indexes.iter().filter(|index| index.of_vectors) {
         let Some(repeated) = repeats else { continue };
         found.warning(
-            format!("{name} only repeats the unique index {repeated}; it costs about a third of the rate of writes."),
-            format!("It is the platform's, which we never drop; its owner may: drop index concurrently {name};"),
+            format!("{name} only repeats the unique index {repeated}; it costs about a third of the write rate."),
+            format!("The index belongs to the platform; its owner can drop it: drop index concurrently {name};"),
         );
     }
 }
 
-/// The triggers on the states: name, and whether it fires.
+/// The triggers on the states: name, and whether it is enabled.
 pub(super) async fn read_triggers(connection: &mut PgConnection) -> Result<Vec<(String, bool)>, sqlx::Error> {
     sqlx::query_as(
         "select g.tgname::text, g.tgenabled in ('O', 'A')
@@ -140,7 +144,7 @@ pub(super) async fn read_triggers(connection: &mut PgConnection) -> Result<Vec<(
     .await
 }
 
-/// Without them users who are deleted or renamed are not noticed.
+/// Whether both triggers are enabled: they notice deleted and renamed users.
 pub(super) fn triggers(triggers: Answer<Vec<(String, bool)>>, is_migrated: bool, found: &mut Findings) {
     let subject = "The triggers on segmenter.profile_states";
     let Some(triggers) = found.begin_with("triggers", subject, triggers).filter(|_| is_migrated) else { return };
@@ -152,8 +156,8 @@ pub(super) fn triggers(triggers: Answer<Vec<(String, bool)>>, is_migrated: bool,
         };
         found.problem(
             format!(
-                "the trigger {name} on segmenter.profile_states is {is}: deleted users are not remembered, and no tombstone \
-                 is published of them."
+                "the trigger {name} on segmenter.profile_states is {is}: deleted or renamed users are not noticed, and no \
+                 tombstone is published for them."
             ),
             remedy,
         );
@@ -161,18 +165,18 @@ pub(super) fn triggers(triggers: Answer<Vec<(String, bool)>>, is_migrated: bool,
     found.ok("deleted and renamed users are noticed.");
 }
 
-/// Whether the platform's users are there, and states go with them.
+/// Whether the platform's users exist, and deleting a user deletes the state.
 pub(super) fn users(platform: Answer<Platform>, is_migrated: bool, found: &mut Findings) {
     let Some(platform) = found.begin_with("users", "The platform's users", platform) else { return };
     if platform.has_users && !platform.states_follow_users && is_migrated {
         found.warning(
-            "public.users exists, and states do not go with their users: it came after our migrations.",
-            "`segmenter migrate revert --all` and `run` make the foreign key; the runbook describes what that loses.",
+            "public.users exists, but deleting a user does not delete the state: the table is newer than our migrations.",
+            "`segmenter migrate revert --all` and then `run` create the foreign key; the runbook lists the data that is lost.",
         );
     }
     found.ok(if platform.has_users {
-        "public.users exists: only its users have segments, and states go with them."
+        "public.users exists: only its users have segments, and deleting a user deletes the state."
     } else {
-        "there is no public.users: every user of an event counts."
+        "public.users does not exist: the users of all events are accepted."
     });
 }

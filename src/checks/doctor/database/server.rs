@@ -1,4 +1,4 @@
-//! The server and our session on it: version, TLS, clock, durability, timeouts, connections.
+//! Checks of the server and the session: version, TLS, clock, durability, timeouts, connections.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -9,34 +9,35 @@ use sqlx::types::Json;
 use crate::checks::doctor::finding::{Answer, Findings};
 use crate::checks::doctor::words::{count, span};
 
-/// PostgreSQL 14, as `server_version_num` has it.
+/// PostgreSQL 14, as `server_version_num`.
 const LEAST_VERSION: i32 = 140_000;
-/// How far apart clocks may be: beyond the first times look odd, beyond the second good events are future-dated.
+/// Limits of the difference between the clocks: beyond the first, times look odd; beyond the second, valid events are
+/// rejected as future-dated.
 const CLOCK_WARNING_MS: u64 = 5_000;
 const CLOCK_PROBLEM_MS: u64 = 300_000;
-/// How often the clock is asked; the quickest answer counts.
-const CLOCK_LOOKS: u32 = 3;
+/// How often the clock is read; the fastest answer counts.
+const CLOCK_READS: u32 = 3;
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Server {
     /// As `server_version_num`.
     pub version: i32,
     pub standby: bool,
-    /// The version of TLS, if the connection has it.
+    /// The version of TLS, if the connection uses it.
     pub tls: Option<String>,
     pub role: String,
     pub superuser: bool,
     pub synchronous_commit: String,
-    /// In force in a session that asked for ours, ms; 0 is none.
+    /// The effective value, ms, in a session that requested the configured one; 0 means none.
     pub statement_timeout: u64,
-    /// Settings of the role or the database that end a transaction that takes too long; 0 is none.
+    /// The role's or the database's limits on a transaction, ms; 0 means none.
     pub idle_in_transaction_session_timeout: u64,
     /// New in PostgreSQL 17.
     pub transaction_timeout: u64,
 }
 
 pub(super) async fn read(connection: &mut PgConnection) -> Result<Server, sqlx::Error> {
-    // Timeouts are in milliseconds there, whatever the unit in which they were set.
+    // pg_settings has timeouts in milliseconds, in whatever unit they were set.
     let Json(server) = sqlx::query_scalar(
         "select jsonb_build_object(
                   'version', current_setting('server_version_num')::int, 'standby', pg_is_in_recovery(),
@@ -67,15 +68,15 @@ pub(super) fn server(server: &Server, found: &mut Findings) {
 
     found.begin("writable");
     if server.standby {
-        let finding = "this is a standby: nothing can be written to it.";
-        found.problem(finding, "Let database.url lead to the primary.");
+        let finding = "this is a standby: it cannot be written to.";
+        found.problem(finding, "Set database.url to the primary.");
     }
     found.ok("it is a primary.");
 
     found.begin("durability");
     if server.synchronous_commit == "off" {
         found.warning(
-            "synchronous_commit is off: a crash of the server can lose changes whose events are committed in Kafka.",
+            "synchronous_commit is off: a crash of the server can lose changes whose offsets are committed to Kafka.",
             format!("alter role {} set synchronous_commit = on;", server.role),
         );
     }
@@ -83,7 +84,7 @@ pub(super) fn server(server: &Server, found: &mut Findings) {
     found.ok(format!("a commit is on disk when it is acknowledged (synchronous_commit={setting})."));
 }
 
-/// Whether anything ends our transactions before we do.
+/// Whether a timeout of the server ends transactions before the client's deadline.
 pub(super) fn timeouts(server: &Server, of_statement: Duration, of_transaction: Duration, found: &mut Findings) {
     found.begin("timeouts");
     let [of_statement, of_transaction] =
@@ -96,11 +97,11 @@ pub(super) fn timeouts(server: &Server, of_statement: Duration, of_transaction: 
         };
         found.warning(
             format!(
-                "statements may take {allowed} and not {}, as we ask when we connect: something between us and the server \
-                 drops that.",
+                "statements may take {allowed} and not {}, which the session requested: a pooler in front of the server \
+                 drops the setting.",
                 span(of_statement)
             ),
-            "If it is PgBouncer, connect to the server itself, or let it track statement_timeout (track_extra_parameters).",
+            "With PgBouncer: connect to the server itself, or let it track statement_timeout (track_extra_parameters).",
         );
     }
     for (name, timeout) in [
@@ -110,39 +111,39 @@ pub(super) fn timeouts(server: &Server, of_statement: Duration, of_transaction: 
         if timeout > 0 && timeout < of_transaction {
             let (timeout, ours) = (span(timeout), span(of_transaction));
             found.warning(
-                format!("{name} is {timeout}, less than a transaction of ours may take ({ours})."),
+                format!("{name} is {timeout}, less than the deadline of a transaction ({ours})."),
                 format!("alter role {} set {name} = '{of_transaction}ms';", server.role),
             );
         }
     }
-    found.ok("nothing ends our transactions before we do.");
+    found.ok("no timeout of the server ends a transaction before its deadline.");
 }
 
-/// How far the server's clock is ahead of ours, ms, taken in the middle of the question's round trip, and by how much that
-/// may be wrong: half the round trip.
+/// How far the server's clock is ahead of this machine's, ms, measured in the middle of the round trip, and the
+/// uncertainty of that: half the round trip.
 pub(super) async fn read_clock(connection: &mut PgConnection) -> Result<(i64, i64), sqlx::Error> {
     let now_ms = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_millis() as i64);
-    let mut looks = Vec::new();
-    for _ in 0..CLOCK_LOOKS {
+    let mut reads = Vec::new();
+    for _ in 0..CLOCK_READS {
         let before = now_ms();
         let server: i64 = sqlx::query_scalar("select floor(extract(epoch from clock_timestamp()) * 1000)::bigint")
             .fetch_one(&mut *connection)
             .await?;
         let uncertain_ms = (now_ms() - before) / 2;
-        looks.push((server - before - uncertain_ms, uncertain_ms));
+        reads.push((server - before - uncertain_ms, uncertain_ms));
     }
-    looks.into_iter().min_by_key(|(_, uncertain_ms)| *uncertain_ms).ok_or(sqlx::Error::RowNotFound)
+    reads.into_iter().min_by_key(|(_, uncertain_ms)| *uncertain_ms).ok_or(sqlx::Error::RowNotFound)
 }
 
-/// Revisions are the database's time, and events are future-dated by the brokers' and producers'.
+/// Whether the clocks agree: revisions take the database's time, events that of brokers and producers.
 pub(super) fn clock(clock: Answer<(i64, i64)>, found: &mut Findings) {
     let Some((ahead_ms, uncertain_ms)) = found.begin_with("clock", "The server's clock", clock) else { return };
-    // As far apart as they are at least, whatever the round trip hid.
+    // A lower bound: the round trip may explain the rest.
     let apart = ahead_ms.unsigned_abs().saturating_sub(uncertain_ms.unsigned_abs());
     let direction = if ahead_ms > 0 { "ahead of" } else { "behind" };
     let finding = format!("the server's clock is {} {direction} this machine's.", span(apart));
-    let remedy = "Let both machines follow the same NTP servers: revisions are the server's time, and an event that a \
-                  producer dates by another clock may be refused as future_dated.";
+    let remedy = "Synchronise both machines with the same NTP servers: revisions take the server's time, and an event that \
+                  a producer dates by another clock may be rejected as future_dated.";
     match apart {
         CLOCK_PROBLEM_MS.. => found.problem(finding, remedy),
         CLOCK_WARNING_MS.. => found.warning(finding, remedy),
@@ -150,8 +151,8 @@ pub(super) fn clock(clock: Answer<(i64, i64)>, found: &mut Findings) {
     }
 }
 
-/// How many connections there may be for roles that are no superusers, those of all other clients, of them those of our
-/// processes, and the role's or the database's own limit, whichever is lower.
+/// The maximum number of connections of roles that are not superusers; the connections of all other clients, and among
+/// them those of segmenter processes; the lower of the role's and the database's own limit.
 pub(super) type Room = (i64, i64, i64, Option<i64>);
 
 pub(super) async fn read_room(connection: &mut PgConnection, application_name: &str) -> Result<Room, sqlx::Error> {
@@ -170,22 +171,22 @@ pub(super) async fn read_room(connection: &mut PgConnection, application_name: &
     .await
 }
 
-/// Whether there is room for one more process.
+/// Whether the free connections suffice for one more process.
 pub(super) fn room(room: Answer<Room>, role: &str, need: i64, found: &mut Findings) {
-    let subject = "The room for connections";
+    let subject = "The free connections";
     let Some((most, used, ours, own_limit)) = found.begin_with("connections", subject, room) else { return };
     let free = count(u64::try_from(most - used).unwrap_or_default(), "is", "are");
     if most - used < need {
         found.warning(
             format!(
-                "of {most} connections {free} free, and a process needs {need} (processes of ours hold {ours} now)."
+                "of {most} connections {free} free, but a process needs {need} (segmenter processes hold {ours} now)."
             ),
             "Raise max_connections, lower database.connections, or end the sessions that hold them (pg_stat_activity).",
         );
     }
     if let Some(own) = own_limit.filter(|own| *own < need) {
         found.warning(
-            format!("the role or the database may have {own} connections, and a process needs {need}."),
+            format!("the role or the database may have {own} connections, but a process needs {need}."),
             format!("alter role {role} connection limit -1; or lower database.connections."),
         );
     }

@@ -1,4 +1,4 @@
-//! The verdicts on PostgreSQL, over answers made up.
+//! The findings on PostgreSQL, from made-up answers.
 
 use super::data::{catalog, outbox, rows};
 use super::rights::{Right, needed, rights};
@@ -7,20 +7,20 @@ use super::server::{Server, clock, room, timeouts};
 use super::*;
 use crate::migrate::SEGMENT_COLUMNS;
 
-/// What is found besides what is ok: `status check: finding`.
-fn found(verdict: impl FnOnce(&mut Findings)) -> Vec<String> {
+/// All findings that are not ok: `status check: finding`.
+fn found(check: impl FnOnce(&mut Findings)) -> Vec<String> {
     let mut found = Findings::of("database");
-    verdict(&mut found);
+    check(&mut found);
     found.noteworthy()
 }
 
-fn assert_ok(verdict: impl FnOnce(&mut Findings)) {
-    assert_eq!(found(verdict), Vec::<String>::new());
+fn assert_ok(check: impl FnOnce(&mut Findings)) {
+    assert_eq!(found(check), Vec::<String>::new());
 }
 
-/// One finding that begins so.
-fn assert_found(verdict: impl FnOnce(&mut Findings), beginning: &str) {
-    let found = found(verdict);
+/// Asserts one finding, which starts with `beginning`.
+fn assert_found(check: impl FnOnce(&mut Findings), beginning: &str) {
+    let found = found(check);
     assert!(found.len() == 1 && found[0].starts_with(beginning), "{found:#?}");
 }
 
@@ -39,7 +39,7 @@ fn healthy() -> Server {
 }
 
 #[test]
-fn the_server_is_judged_by_version_standby_durability_timeouts_and_role() {
+fn the_server_is_checked_for_version_standby_durability_timeouts_and_role() {
     let judge = |server: &Server, found: &mut Findings| {
         server::server(server, found);
         timeouts(server, Duration::from_secs(30), Duration::from_secs(45), found);
@@ -61,9 +61,9 @@ fn the_server_is_judged_by_version_standby_durability_timeouts_and_role() {
 }
 
 #[test]
-fn a_clock_is_judged_by_how_far_it_is_off_at_least() {
+fn the_clock_check_allows_for_the_round_trip() {
     let off = |ahead_ms, uncertain_ms| move |found: &mut Findings| clock(Ok((ahead_ms, uncertain_ms)), found);
-    // The round trip may explain it.
+    // The round trip may explain the difference.
     assert_ok(off(9_000, 4_500));
     assert_found(off(6_000, 5), "warning clock: the server's clock is 5s 995ms ahead of");
     assert_found(off(-300_010, 5), "problem clock: the server's clock is 5m 5ms behind");
@@ -74,7 +74,7 @@ fn too_few_connections_are_warned_of() {
     let with =
         |used, ours, own_limit| move |found: &mut Findings| room(Ok((97, used, ours, own_limit)), "service", 6, found);
     assert_ok(with(40, 0, None));
-    assert_found(with(93, 6, None), "warning connections: of 97 connections 4 are free, and a process needs 6");
+    assert_found(with(93, 6, None), "warning connections: of 97 connections 4 are free, but a process needs 6");
     assert_found(with(1, 0, Some(5)), "warning connections: the role or the database may have 5");
 }
 
@@ -96,7 +96,7 @@ fn a_schema_that_serve_would_refuse_is_a_problem() {
 }
 
 #[test]
-fn indexes_are_valid_needed_and_there() {
+fn an_invalid_a_missing_and_a_superfluous_index_are_found() {
     let index = |name: &str, on_primary_segment, valid, repeats: Option<&str>| Index {
         name: name.to_owned(),
         of_vectors: true,
@@ -118,7 +118,7 @@ fn indexes_are_valid_needed_and_there() {
 }
 
 #[test]
-fn triggers_must_be_there_and_fire_and_states_go_with_their_users() {
+fn triggers_must_be_enabled_and_states_deleted_with_their_users() {
     let judge = |on_states: &[(&str, bool)]| {
         let on_states = on_states.iter().map(|(name, fires)| ((*name).to_owned(), *fires)).collect();
         move |found: &mut Findings| triggers(Ok(on_states), true, found)
@@ -131,7 +131,7 @@ fn triggers_must_be_there_and_fire_and_states_go_with_their_users() {
         move |found: &mut Findings| users(Ok(Platform { has_users: true, states_follow_users }), true, found)
     };
     assert_ok(follow(true));
-    assert_found(follow(false), "warning users: public.users exists, and states do not go");
+    assert_found(follow(false), "warning users: public.users exists, but deleting a user");
 }
 
 #[test]
@@ -154,12 +154,12 @@ fn every_right_of_the_documented_grants_is_needed_and_a_missing_one_is_named() {
 }
 
 #[test]
-fn rows_that_wait_for_long_are_missing_or_scored_by_a_newer_catalog_are_found() {
+fn old_outbox_rows_missing_rows_and_a_newer_catalog_are_found() {
     let waiting =
         |rows, seconds| move |found: &mut Findings| outbox(Ok((rows, Duration::from_secs(seconds))), 10_000, found);
     assert_ok(waiting(3, 1));
     assert_found(waiting(1, 600), "warning outbox: 1 row waits to be published, the oldest for 10m.");
-    let full = "warning outbox: 10000 rows wait to be published, the oldest for 9s; no more events";
+    let full = "warning outbox: 10000 rows wait to be published, the oldest for 9s; intake has stopped";
     assert_found(waiting(10_000, 9), full);
     assert_ok(|found| rows(Ok(0), found));
     assert_found(|found| rows(Ok(2), found), "warning rows: 2 users have");

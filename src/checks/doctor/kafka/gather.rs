@@ -1,4 +1,4 @@
-//! The questions to the brokers. Nothing is joined, committed, produced or created.
+//! The requests to the brokers. They join no group, and commit, produce and create nothing.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -23,18 +23,18 @@ use crate::kafka::client_events::ClientEvents;
 use crate::kafka::topic_reader::{ReadError, Source, Span};
 use crate::runtime::stop::{Stop, StopReason};
 
-/// How long one question may take, and all of them.
+/// The deadline of one request, and of all of them.
 const ANSWER: Duration = Duration::from_secs(5);
 const ALL_ANSWERS: Duration = Duration::from_secs(40);
 /// The first answer includes finding a broker, TLS and the login.
 const FIRST_ANSWER: Duration = Duration::from_secs(10);
-/// How many records of each partition are looked at, and how long those of one topic may take.
+/// The number of records read from each partition, and the deadline for those of one topic.
 const NEWEST: i64 = 1_000;
 const READING: Duration = Duration::from_secs(8);
-/// How long errors are listened to that name the reason where there was no answer.
+/// How long error events are collected that name the reason of a missing answer.
 const LISTENING: Duration = Duration::from_millis(300);
 
-/// Asks all that the checks want to know.
+/// Collects the facts for all checks.
 pub(super) async fn gather(subject: &Subject<'_>) -> anyhow::Result<Result<ClusterFacts, Unreachable>> {
     let config = subject.config;
     let facts = ClusterFacts {
@@ -52,7 +52,7 @@ pub(super) async fn gather(subject: &Subject<'_>) -> anyhow::Result<Result<Clust
         BaseConsumer::from_config_and_context(&subject.cluster.reader(&facts.group), ClientErrors::default())
             .context("could not make the Kafka client")?;
     let admin = AdminClient::from_config_and_context(&subject.cluster.admin(), ClientEvents::new("doctor"))
-        .context("could not make the Kafka client that asks for settings")?;
+        .context("could not make the Kafka admin client")?;
     let brokers = Brokers {
         consumer,
         admin,
@@ -74,7 +74,7 @@ pub(super) async fn gather(subject: &Subject<'_>) -> anyhow::Result<Result<Clust
     }
 }
 
-/// The brokers, and until when they are asked. The calls block.
+/// The clients, and the deadline of all requests. The calls block.
 struct Brokers {
     consumer: BaseConsumer<ClientErrors>,
     admin: AdminClient<ClientEvents>,
@@ -85,7 +85,7 @@ struct Brokers {
 }
 
 impl Brokers {
-    /// How long one question may take now.
+    /// The time that is left for one request.
     fn left(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now()).min(ANSWER)
     }
@@ -102,7 +102,7 @@ impl Brokers {
         let mut topics = roles.map(|(role, name)| self.topic(role, name));
         let committed = self.read_committed(&mut topics);
         let members = match &committed {
-            // It would not be listed either, as if it were empty.
+            // Such a group would be listed as if it were empty.
             Err(unknown) if unknown.denied => Err(unknown.clone()),
             _ => self.members(),
         };
@@ -163,7 +163,7 @@ impl Brokers {
             tokio::time::sleep(until).await;
             stop.now(StopReason::Signal);
         });
-        // An empty partition is asked too: its end is an answer, and without the right to read there is none.
+        // Empty partitions are read too: reaching the end proves the right to read.
         let span = |partition: &Partition| {
             let (low, end) = partition.range?;
             Some(Span { partition: partition.number, first: low.max(end - NEWEST), end })
@@ -186,7 +186,7 @@ impl Brokers {
         }
     }
 
-    /// Notes the group's offsets in the partitions of the input topics.
+    /// Reads the group's offsets into the partitions of the input topics.
     fn read_committed(&self, topics: &mut [Topic]) -> Answer<()> {
         let right = format!("Read on group {}", self.group);
         let mut wanted = TopicPartitionList::new();
@@ -199,7 +199,7 @@ impl Brokers {
             return Ok(());
         }
         let committed = self.consumer.committed_offsets(wanted, self.left()).map_err(|error| {
-            // A group that may not be seen has no coordinator for us: the client looks for one until the time is over.
+            // Without the right on the group there is no coordinator: the client looks for one until the deadline.
             let denied = self.listen().iter().any(|(code, _)| *code == RDKafkaErrorCode::GroupAuthorizationFailed);
             if denied { Unknown::denied(&right) } else { unknown(&error, &right) }
         })?;
@@ -239,17 +239,17 @@ impl Brokers {
         let options = AdminOptions::new().request_timeout(Some(self.left()));
         let described = self.runtime.block_on(self.admin.describe_configs([resource], &options));
         match described.map_err(|error| unknown(&error, right))?.into_iter().next() {
-            // That is how the client gives an answer that is an error: every existing resource has settings.
+            // The client returns a refusal as an empty list: every existing resource has settings.
             Some(Ok(resource)) if resource.entries.is_empty() => Err(Unknown::denied(right)),
             Some(Ok(resource)) => {
                 Ok(resource.entries.into_iter().filter_map(|entry| Some((entry.name, entry.value?))).collect())
             }
             Some(Err(code)) => Err(unknown(&KafkaError::AdminOp(code), right)),
-            None => Err(Unknown::failed("the broker did not answer the question")),
+            None => Err(Unknown::failed("the broker did not answer the request")),
         }
     }
 
-    /// The client reports the reason as an error event; the answer itself is only that there is none.
+    /// The client reports the reason as an error event; the request itself only times out.
     fn why_unreachable(&self, error: &KafkaError) -> Unreachable {
         use RDKafkaErrorCode::{AllBrokersDown, Authentication, SSL};
         let reported = self.listen();
@@ -264,18 +264,18 @@ impl Brokers {
         }
     }
 
-    /// Serves the client's events for a moment, and gives the errors until now.
+    /// Serves the client's events for a moment and returns the errors so far.
     fn listen(&self) -> Vec<(RDKafkaErrorCode, String)> {
         let begun = Instant::now();
         while begun.elapsed() < LISTENING {
-            // Errors reach the context; there are no records where this is asked.
+            // Errors reach the context; nothing is assigned, so there are no records.
             drop(self.consumer.poll(LISTENING / 10));
         }
         std::mem::take(&mut self.consumer.context().0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-/// `right` is what is missing if it is a right that is missing.
+/// `right` is the right that the request needs.
 fn unknown(error: &KafkaError, right: impl Display) -> Unknown {
     use RDKafkaErrorCode::{ClusterAuthorizationFailed, GroupAuthorizationFailed, TopicAuthorizationFailed};
     match error.rdkafka_error_code() {
@@ -286,7 +286,7 @@ fn unknown(error: &KafkaError, right: impl Display) -> Unknown {
     }
 }
 
-/// The errors that a client reports, which for a command are no log.
+/// Collects the errors that a client reports; they are not logged.
 #[derive(Default)]
 struct ClientErrors(Mutex<Vec<(RDKafkaErrorCode, String)>>);
 

@@ -1,6 +1,10 @@
-//! Kafka: what the brokers answer, and the list of the checks.
+//! The checks of Kafka.
 //!
-//! - `gather`: the questions to the brokers · `topics`, `group`: the verdicts, pure
+//! ```text
+//! gather   the requests to the brokers, which collect facts
+//! topics   facts → findings on the four topics. Pure
+//! group    facts → findings on the consumer group. Pure
+//! ```
 
 mod gather;
 mod group;
@@ -14,7 +18,7 @@ use super::finding::{Answer, Findings, Unreachable};
 use super::words::count;
 use crate::config::{InitialOffset, OutOfRange};
 
-/// What a topic is to us.
+/// The use of a topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Role {
     Input,
@@ -22,18 +26,18 @@ enum Role {
     DeadLetter,
 }
 
-/// The cluster as its brokers describe it, and what the configuration asks of it.
+/// The cluster as its brokers describe it, and the settings that it is compared with.
 #[derive(Debug, Clone)]
 struct ClusterFacts {
     group: String,
     start: InitialOffset,
     out_of_range: OutOfRange,
-    /// The longest value of a record that is accepted, bytes.
+    /// The longest accepted value of a record, bytes.
     max_value_bytes: i64,
     brokers: u64,
     /// The two input topics, segment-changed, the dead letters.
     topics: Vec<Topic>,
-    /// How many processes are in the group.
+    /// The number of processes in the group.
     members: Answer<u64>,
     /// Whether the group's offsets could be read.
     committed: Answer<()>,
@@ -45,7 +49,7 @@ struct ClusterFacts {
 struct Topic {
     role: Role,
     name: String,
-    /// None: there is no such topic.
+    /// `None`: the topic does not exist.
     partitions: Answer<Option<Vec<Partition>>>,
     /// Its settings by name, the brokers' defaults included; of existing topics.
     settings: Option<Answer<BTreeMap<String, String>>>,
@@ -58,24 +62,24 @@ struct Partition {
     number: i32,
     has_leader: bool,
     replicas: usize,
-    /// The first offset it still has and the next one it will give; asked of input topics alone.
+    /// The low and the high watermark; of input topics only.
     range: Option<(i64, i64)>,
-    /// What the group has committed.
+    /// The group's committed offset.
     committed: Option<i64>,
 }
 
-/// What the newest records of a topic are.
+/// The newest records of a topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Tail {
     read: u64,
-    /// Those with a key and without a value.
+    /// Tombstones: records with a key and without a value.
     nulls: u64,
-    /// Whether there was time for all.
+    /// Whether all were read in time.
     complete: bool,
 }
 
 impl Topic {
-    /// Its partitions; none where it does not exist or is not known.
+    /// Its partitions; empty if it does not exist or is unknown.
     fn existing(&self) -> &[Partition] {
         self.partitions.as_ref().ok().and_then(Option::as_deref).unwrap_or_default()
     }
@@ -93,7 +97,7 @@ impl Topic {
         self.setting("cleanup.policy").is_some_and(|policies| policies.split(',').any(|one| one.trim() == policy))
     }
 
-    /// `retention.ms` where records are deleted by age at all.
+    /// `retention.ms`, if records are deleted by age.
     fn retention_ms(&self) -> Option<u64> {
         let retention = self.number("retention.ms").filter(|_| self.cleans_up_by("delete"))?;
         u64::try_from(retention).ok()
@@ -105,34 +109,33 @@ impl ClusterFacts {
         self.topics.iter().filter(|topic| topic.role == Role::Input)
     }
 
-    /// The topics of this role of which the settings are known.
+    /// The topics of this role whose settings are known.
     fn described(&self, role: Role) -> impl Iterator<Item = &Topic> {
         self.topics.iter().filter(move |topic| topic.role == role && matches!(topic.settings, Some(Ok(_))))
     }
 }
 
-/// Asks the brokers, and judges.
+/// Runs all checks of Kafka.
 ///
 /// # Errors
-/// A client cannot be made from its configuration, which was checked before.
+/// A client cannot be built from its configuration, which was checked before.
 pub async fn check(subject: &Subject<'_>) -> anyhow::Result<Findings> {
-    Ok(judge(&gather::gather(subject).await?))
+    Ok(evaluate(&gather::gather(subject).await?))
 }
 
-fn judge(facts: &Result<ClusterFacts, Unreachable>) -> Findings {
+fn evaluate(facts: &Result<ClusterFacts, Unreachable>) -> Findings {
     let mut found = Findings::of("kafka");
     found.begin("reachable");
     let facts = match facts {
         Ok(facts) => facts,
         Err(unreachable) => {
             let (finding, remedy) = match unreachable {
-                Unreachable::Unavailable(_) => (
-                    "no broker answers",
-                    "Look at the brokers, at kafka.brokers, and at TLS and SASL (`segmenter config show`).",
-                ),
+                Unreachable::Unavailable(_) => {
+                    ("no broker answers", "Check the brokers, kafka.brokers, TLS and SASL (`segmenter config show`).")
+                }
                 Unreachable::Refused(_) => (
                     "the brokers refuse the login",
-                    "Look at the sasl_ and ssl_ settings of [kafka] (`segmenter config show`).",
+                    "Check the sasl_ and ssl_ settings of [kafka] (`segmenter config show`).",
                 ),
             };
             found.unreachable(unreachable, finding, remedy);
@@ -143,7 +146,7 @@ fn judge(facts: &Result<ClusterFacts, Unreachable>) -> Findings {
     let of_topics = [topics::exist, topics::partitions, topics::replication, topics::settings];
     let of_inputs = [topics::retention, topics::cleanup, topics::record_size, topics::timestamps];
     let of_outputs = [topics::compaction, topics::dead_letters];
-    let of_group = [group::null_records, group::rights, group::offsets, group::lag, group::members];
+    let of_group = [group::tombstones, group::rights, group::offsets, group::lag, group::members];
     let of_inputs = of_inputs.into_iter().filter(|_| facts.described(Role::Input).next().is_some());
     for check in of_topics.into_iter().chain(of_inputs).chain(of_outputs).chain(of_group) {
         check(facts, &mut found);

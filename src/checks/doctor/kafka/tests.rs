@@ -1,4 +1,4 @@
-//! The verdicts on Kafka, over facts made up.
+//! The findings on Kafka, from made-up facts.
 
 use super::*;
 use crate::checks::doctor::finding::{Status, Unknown};
@@ -45,19 +45,19 @@ fn healthy() -> ClusterFacts {
     }
 }
 
-/// What is found once `change` has been made to what is healthy.
+/// The findings on a healthy cluster after `change`.
 fn all(change: impl FnOnce(&mut ClusterFacts)) -> Findings {
     let mut facts = healthy();
     change(&mut facts);
-    judge(&Ok(facts))
+    evaluate(&Ok(facts))
 }
 
-/// What is found besides what is ok: `status check: finding`.
+/// All findings that are not ok: `status check: finding`.
 fn found(change: impl FnOnce(&mut ClusterFacts)) -> Vec<String> {
     all(change).noteworthy()
 }
 
-/// One finding that begins and ends so.
+/// Asserts one finding, which starts with `beginning` and ends with `end`.
 fn assert_found(change: impl FnOnce(&mut ClusterFacts), beginning: &str, end: &str) {
     let found = found(change);
     assert!(found.len() == 1 && found[0].starts_with(beginning) && found[0].ends_with(end), "{found:#?}");
@@ -83,7 +83,7 @@ fn a_healthy_cluster_is_all_ok_and_every_check_finds_one_thing() {
 }
 
 #[test]
-fn each_setting_that_loses_records_or_keeps_them_too_long_is_warned_of() {
+fn each_setting_that_loses_records_or_keeps_them_too_long_gets_a_warning() {
     for (topic, name, value, beginning, end) in [
         (2, "min.insync.replicas", "1", "warning replication: changes may be acknowledged", ""),
         (0, "retention.ms", "86400000", "warning retention: onboarding keeps records for 1day:", "loses events."),
@@ -92,13 +92,13 @@ fn each_setting_that_loses_records_or_keeps_them_too_long_is_warned_of() {
             0,
             "message.timestamp.after.max.ms",
             "9223372036854775807",
-            "warning timestamps: onboarding believes its producers' clocks",
+            "warning timestamps: onboarding does not limit its producers' clocks",
             "",
         ),
         (2, "cleanup.policy", "delete", "warning compaction: changes is not compacted", ""),
-        (3, "max.message.bytes", "1000000", "warning dead letters: dead takes", "redriven."),
+        (3, "max.message.bytes", "1000000", "warning dead letters: dead accepts", "redriven."),
         (3, "retention.ms", "3600000", "warning dead letters: dead keeps records for 1h", ""),
-        (3, "retention.ms", "-1", "warning dead letters: dead keeps dead letters for ever", ""),
+        (3, "retention.ms", "-1", "warning dead letters: dead keeps dead letters forever", ""),
     ] {
         assert_found(set(topic, name, value), beginning, end);
     }
@@ -114,16 +114,16 @@ fn each_setting_that_loses_records_or_keeps_them_too_long_is_warned_of() {
         facts.topics[1].tail = Some(Ok(Tail { read: 9, nulls: 4, complete: true }));
     };
     let beginning = "warning cleanup: updates is an input topic and compacted";
-    assert_found(compacted, beginning, "newest 9 records there are 4 null.");
+    assert_found(compacted, beginning, "newest 9 records, 4 are tombstones.");
 }
 
 #[test]
-fn a_topic_that_is_missing_unseen_or_without_a_leader_is_a_problem() {
+fn a_topic_that_is_missing_hidden_or_without_a_leader_is_a_problem() {
     for (partitions, beginning, end) in [
         (Ok(None), "problem topics: topic dead does not exist.", ""),
         (
             Err(Unknown::denied("Describe on topic dead")),
-            "problem topics: topic dead cannot be seen",
+            "problem topics: topic dead cannot be described",
             "Describe on topic dead.",
         ),
     ] {
@@ -138,38 +138,42 @@ fn a_topic_that_is_missing_unseen_or_without_a_leader_is_a_problem() {
 }
 
 #[test]
-fn input_topics_that_are_divided_differently_or_not_copied_are_warned_of() {
+fn input_topics_with_different_partitions_or_without_replicas_get_a_warning() {
     let divided = |facts: &mut ClusterFacts| partitions(facts, 1).truncate(2);
     assert_found(divided, "warning partitions: onboarding has 3 partitions and updates 2", "");
     let single = |facts: &mut ClusterFacts| partitions(facts, 0)[0].replicas = 1;
-    assert_found(single, "warning replication: there is only one copy of onboarding", "");
+    assert_found(single, "warning replication: there is only one replica of onboarding", "");
 }
 
 #[test]
-fn an_offset_that_is_no_longer_in_its_partition_is_a_problem() {
+fn a_committed_offset_outside_its_partition_is_a_problem() {
     let at = |topic, number: usize, offset| {
         move |facts: &mut ClusterFacts| partitions(facts, topic)[number].committed = Some(offset)
     };
     assert_found(
         at(0, 1, 7),
-        "problem offsets: group g stands at 7 of onboarding [1]",
-        "3 records were deleted unread.",
+        "problem offsets: the committed offset of group g is 7 in onboarding [1]",
+        "3 records were deleted unread by retention.",
     );
-    assert_found(at(1, 0, 21), "problem offsets: group g stands at 21 of updates [0]", "truncated or recreated.");
+    assert_found(
+        at(1, 0, 21),
+        "problem offsets: the committed offset of group g is 21 in updates [0]",
+        "truncated or recreated.",
+    );
     for edge in [10, 20] {
         assert_eq!(found(at(1, 0, edge)).len(), 0);
     }
 }
 
 #[test]
-fn the_lag_names_the_partition_that_is_furthest_behind() {
+fn the_lag_names_the_partition_with_the_largest_lag() {
     let behind = all(|facts| partitions(facts, 1)[2].committed = Some(11));
     let lag = behind.list.into_iter().find(|finding| finding.check == "lag").unwrap();
-    assert_eq!(lag.finding, "34 records are to be read, of them 9 in updates [2].");
+    assert_eq!(lag.finding, "the lag is 34 records, of them 9 in updates [2].");
 }
 
 #[test]
-fn offsets_that_are_forgotten_matter_only_where_the_group_would_begin_at_the_end() {
+fn expiring_offsets_matter_only_if_the_group_would_start_at_the_end() {
     let of_group = |start| {
         let of_empty_group = all(|facts| (facts.members, facts.start) = (Ok(0), start));
         of_empty_group.list.into_iter().find(|finding| finding.check == "group").unwrap()
@@ -180,7 +184,7 @@ fn offsets_that_are_forgotten_matter_only_where_the_group_would_begin_at_the_end
 }
 
 #[test]
-fn a_question_that_is_denied_is_unchecked_and_a_right_that_the_service_needs_is_a_problem() {
+fn a_denied_request_is_unchecked_and_a_missing_right_of_the_service_is_a_problem() {
     let right = "DescribeConfigs on topic onboarding";
     let no_configs = |facts: &mut ClusterFacts| facts.topics[0].settings = Some(Err(Unknown::denied(right)));
     assert_found(no_configs, "unchecked settings: Retention", "DescribeConfigs on topic onboarding.");
@@ -196,7 +200,7 @@ fn a_cluster_that_is_unavailable_or_refuses_us_is_one_problem() {
     for (unreachable, unavailable) in
         [(Unreachable::Unavailable("x".to_owned()), true), (Unreachable::Refused("x".to_owned()), false)]
     {
-        let findings = judge(&Err(unreachable));
+        let findings = evaluate(&Err(unreachable));
         let noteworthy = findings.noteworthy();
         assert!(noteworthy.len() == 1 && noteworthy[0].starts_with("problem reachable: "), "{noteworthy:?}");
         assert_eq!(findings.unavailable, unavailable);
