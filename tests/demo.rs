@@ -1,4 +1,4 @@
-//! `make demo`: its report adds up, it can be piped, and nothing of it is left behind.
+//! `make demo`: its report adds up, it can be piped, and it leaves nothing behind.
 
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -11,13 +11,13 @@ use crate::support::{eventually, http_get};
 
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// A temporary folder of the demo's own, in which whatever it leaves behind is found.
+/// A temporary folder for the demo, in which leftovers are found.
 struct TempRoom(PathBuf);
 
 impl TempRoom {
     fn new() -> Self {
         let path = std::env::temp_dir().join(format!("segmenter-room-{}", Uuid::new_v4().simple()));
-        // The server's user has to get through.
+        // The server's user needs access.
         std::fs::DirBuilder::new().mode(0o755).create(&path).unwrap();
         Self(path)
     }
@@ -49,7 +49,7 @@ impl TempRoom {
 
 impl Drop for TempRoom {
     fn drop(&mut self) {
-        // What is left in it has already failed the test.
+        // Leftovers have already failed the test.
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }
@@ -76,9 +76,9 @@ async fn the_demos_report_adds_up_and_nothing_is_left_behind() {
     assert!(output.status.success(), "{progress}");
 
     let sent = figure(&report, "records sent");
-    let endings = ["applied", "unchanged", "stale", "skipped", "dead letters"];
-    assert_eq!(endings.map(|ending| figure(&report, ending)).iter().sum::<u64>(), sent, "{report}");
-    assert!(endings.iter().all(|ending| figure(&report, ending) > 0), "every ending is shown:\n{report}");
+    let outcomes = ["applied", "unchanged", "stale", "skipped", "dead letters"];
+    assert_eq!(outcomes.map(|outcome| figure(&report, outcome)).iter().sum::<u64>(), sent, "{report}");
+    assert!(outcomes.iter().all(|outcome| figure(&report, outcome) > 0), "every outcome is shown:\n{report}");
     assert_eq!(figure(&report, "every record is accounted for"), sent);
     assert!(report.contains("starts a family"), "a change is shown:\n{report}");
 
@@ -91,7 +91,7 @@ async fn the_demos_report_adds_up_and_nothing_is_left_behind() {
 #[tokio::test]
 async fn an_interrupted_demo_leaves_nothing_behind() {
     let room = TempRoom::new();
-    // While the server's data is made, and when the server has just started.
+    // While initdb runs, and when the server has just started.
     for sign in ["PG_VERSION", "base/1", "postmaster.pid"] {
         let mut child = room.demo().spawn().unwrap();
         eventually(DEADLINE, "the server's files", async || holds(&room.0, sign)).await;
@@ -107,10 +107,10 @@ async fn a_demo_interrupted_in_the_middle_of_its_work_leaves_nothing_behind() {
     let room = TempRoom::new();
     let mut child = room.demo().args(["--travellers", "5000"]).spawn().unwrap();
     let progress = std::io::BufReader::new(child.stderr.take().unwrap());
-    let at_work = tokio::task::spawn_blocking(move || {
-        std::io::BufRead::lines(progress).any(|line| line.unwrap().contains("Lives change"))
+    let under_load = tokio::task::spawn_blocking(move || {
+        std::io::BufRead::lines(progress).any(|line| line.unwrap().contains("Changing profiles"))
     });
-    assert!(at_work.await.unwrap(), "progress is shown");
+    assert!(under_load.await.unwrap(), "progress is shown");
     interrupt(child.id());
     let status = tokio::task::spawn_blocking(move || child.wait().unwrap()).await.unwrap();
     assert_eq!(status.code(), Some(130));

@@ -1,4 +1,4 @@
-//! Produces the script to the input topics, never far ahead of the service.
+//! Produces the script to the input topics, at most a bounded number of records ahead of the service.
 
 use std::time::{Duration, Instant};
 
@@ -10,14 +10,14 @@ use segmenter::telemetry::metrics::{Metrics, RecordOutcome};
 
 use super::script::ScriptedRecord;
 
-/// How far the records produced may be ahead of those finished. The broker in the process forgets the oldest messages of
-/// a partition above 5 MiB; this is far from it.
+/// The most records produced and not finished. The broker in the process drops the oldest messages of a partition above
+/// 5 MiB; this is far below.
 const LEAD: u64 = 2_000;
 
-/// How many records are produced between two looks at the lead.
-const TOGETHER: usize = 250;
+/// Records produced between two checks of the lead.
+const CHUNK: usize = 250;
 
-const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
+const CHECK_INTERVAL: Duration = Duration::from_millis(10);
 
 pub struct Feeder<'d> {
     pub producer: FutureProducer,
@@ -28,21 +28,21 @@ pub struct Feeder<'d> {
     pub progress: ProgressBar,
     /// Records that the broker acknowledged.
     pub produced: u64,
-    /// When the first record ended.
+    /// When the first record was finished.
     pub first_end: Option<Instant>,
 }
 
 impl Feeder<'_> {
-    /// Produces one act and waits until all of it has ended.
+    /// Produces one phase and waits until all of its records are finished.
     ///
     /// # Errors
     /// The broker does not take a record.
-    pub async fn feed(&mut self, act: &[ScriptedRecord]) -> anyhow::Result<()> {
-        for records in act.chunks(TOGETHER) {
-            self.wait_until_ended(self.produced.saturating_sub(LEAD)).await;
+    pub async fn feed(&mut self, phase: &[ScriptedRecord]) -> anyhow::Result<()> {
+        for records in phase.chunks(CHUNK) {
+            self.wait_until_finished(self.produced.saturating_sub(LEAD)).await;
             self.produce(records).await.context("could not produce an event")?;
         }
-        self.wait_until_ended(self.produced).await;
+        self.wait_until_finished(self.produced).await;
         Ok(())
     }
 
@@ -65,18 +65,18 @@ impl Feeder<'_> {
         Ok(())
     }
 
-    async fn wait_until_ended(&mut self, count: u64) {
+    async fn wait_until_finished(&mut self, count: u64) {
         loop {
-            let ended = RecordOutcome::ALL.iter().map(|outcome| self.metrics.ended(*outcome)).sum();
-            if ended > 0 && self.first_end.is_none() {
+            let finished = RecordOutcome::ALL.iter().map(|outcome| self.metrics.ended(*outcome)).sum();
+            if finished > 0 && self.first_end.is_none() {
                 self.first_end = Some(Instant::now());
                 self.progress.reset_elapsed();
             }
-            self.progress.set_position(ended);
-            if ended >= count {
+            self.progress.set_position(finished);
+            if finished >= count {
                 return;
             }
-            tokio::time::sleep(BETWEEN_LOOKS).await;
+            tokio::time::sleep(CHECK_INTERVAL).await;
         }
     }
 }

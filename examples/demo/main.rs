@@ -1,10 +1,10 @@
-//! `make demo`: the service at work on synthetic travellers, with nothing to set up. It runs as it is, between a Kafka broker
-//! in this process and a throw-away PostgreSQL.
+//! `make demo`: the service with synthetic travellers, without any setup. The shipped code runs between a Kafka broker in this
+//! process and a temporary PostgreSQL.
 //!
 //! ```text
-//! script, travellers, random   the input, decided by a seed
-//! scratch                      a temporary folder with PostgreSQL in it, gone with the process
-//! stage, feed                  starts everything, produces the script, never far ahead of the service
+//! script, travellers, random   the input, a function of a seed
+//! scratch                      a temporary folder with PostgreSQL in it, removed with the process
+//! stage, feed                  starts everything, produces the script, a bounded number of records ahead of the service
 //! observer                     reads segment-changed and the dead letters
 //! report                       the report
 //! ```
@@ -22,7 +22,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-/// Show the service at work: synthetic travellers, a Kafka broker in this process, a throw-away PostgreSQL.
+/// Show the service at work: synthetic travellers, a Kafka broker in this process, a temporary PostgreSQL.
 ///
 /// Needs PostgreSQL's server programs and nothing else; leaves nothing behind. The report goes to standard output,
 /// progress to standard error. Exit codes: 0 done; 1 failure; 130 interrupted.
@@ -35,7 +35,7 @@ pub struct Options {
     /// The same seed gives the same travellers and events.
     #[arg(long, default_value_t = 7)]
     seed: u64,
-    /// Serve on after the report, and print the addresses of everything.
+    /// Keep serving after the report, and print all addresses.
     #[arg(long)]
     keep: bool,
 }

@@ -1,4 +1,4 @@
-//! Reads the service's output, segment-changed and the dead letters, as any consumer of theirs would.
+//! Consumes the service's output: segment-changed and the dead letters.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -20,15 +20,15 @@ const DETAIL: &str = "__connect.errors.exception.message";
 pub struct Observed {
     /// Records on segment-changed.
     pub changes: u64,
-    /// Of them, first rankings of a traveller.
+    /// First rankings of a traveller.
     pub first: u64,
     /// Rankings with another primary segment than before.
     pub primary_changed: u64,
     /// Other changes of a ranking.
     pub ranking_changed: u64,
-    /// Tombstones: the traveller is forgotten.
+    /// Tombstones of erased travellers.
     pub erased: u64,
-    /// The last change of the travellers whose story is followed.
+    /// The last change of the travellers with a story.
     pub followed: HashMap<String, Value>,
     pub dead_letters: u64,
     /// By reason and detail.
@@ -68,13 +68,13 @@ impl Observer {
     /// Reads until `settled`, and from then on to the ends that the topics have at that time.
     ///
     /// # Errors
-    /// The broker does not give its topics' ends.
+    /// The broker does not return the ends of its topics.
     pub async fn read_until(self, settled: CancellationToken) -> anyhow::Result<Observed> {
         let mut observed = Observed::default();
         let mut all = None;
         while all != Some(observed.changes + observed.dead_letters) {
             tokio::select! {
-                // An error is the client's to recover from.
+                // The client recovers from errors itself.
                 Ok(message) = self.consumer.recv() => self.note(&mut observed, &message),
                 () = settled.cancelled(), if all.is_none() => all = Some(self.written()?),
             }

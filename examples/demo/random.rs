@@ -1,4 +1,4 @@
-//! A small seeded generator, so that the same seed gives the same demo everywhere.
+//! A small seeded generator: the same seed gives the same demo on every machine.
 
 /// SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014). Not for secrets.
 #[derive(Debug, Clone)]
@@ -17,7 +17,7 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    /// From 0 to less than `end`; 0 where `end` is.
+    /// From 0 to less than `end`; 0 for an `end` of 0.
     pub fn below(&mut self, end: u64) -> u64 {
         self.next().checked_rem(end).unwrap_or(0)
     }
@@ -27,7 +27,7 @@ impl Random {
         least + self.below(greatest.saturating_sub(least) + 1)
     }
 
-    /// One of `from`; the default where there is none.
+    /// One of `from`; the default for an empty slice.
     pub fn pick<T: Copy + Default>(&mut self, from: &[T]) -> T {
         let place = self.below(from.len() as u64);
         usize::try_from(place).ok().and_then(|place| from.get(place)).copied().unwrap_or_default()

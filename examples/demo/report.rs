@@ -1,4 +1,4 @@
-//! The report at the end, for a reader who sees the service for the first time, in 80 columns.
+//! The report at the end, for readers new to the service, in 80 columns.
 
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::observer::Observed;
 use super::script::{Ingredient, STORIES, Script, traveller};
 
-/// Everything that the report is made of.
+/// The data of the report.
 #[derive(Debug)]
 pub struct Facts<'d> {
     pub script: &'d Script,
@@ -22,11 +22,11 @@ pub struct Facts<'d> {
     /// Travellers by primary segment.
     pub segments: Vec<(String, i64)>,
     pub observed: Observed,
-    /// From the first record that ended to the last.
+    /// From the first finished record to the last.
     pub busy: Duration,
 }
 
-/// Where everything listens while it is kept up.
+/// The addresses of the servers with `--keep`.
 #[derive(Debug)]
 pub struct Addresses {
     pub http: String,
@@ -37,7 +37,7 @@ pub struct Addresses {
     pub segment_changed: String,
 }
 
-/// The report but for its end, which is [`next`] or [`addresses`].
+/// The report without its end, which is [`next`] or [`addresses`].
 pub fn report(facts: &Facts<'_>) -> String {
     let mut page = Page::new();
     write_input(&mut page, facts);
@@ -53,8 +53,8 @@ fn write_input(page: &mut Page, facts: &Facts<'_>) {
     page.heading("Input");
     page.paragraph(&format!(
         "{} synthetic travellers (seed {}) on a travel platform answer questions about how they like to travel, and \
-         change their minds. The platform's services put that on two Kafka topics, onboarding-completed and \
-         profile-updated, with the accidents of real life:",
+         change their answers. The platform's services produce both to two Kafka topics, onboarding-completed and \
+         profile-updated, with the irregularities of real traffic:",
         HumanCount(facts.script.users.len() as u64),
         facts.seed
     ));
@@ -70,11 +70,11 @@ fn write_outcomes(page: &mut Page, facts: &Facts<'_>) {
         page.figure(
             count,
             match outcome {
-                RecordOutcome::Applied => "applied        something new about a traveller",
-                RecordOutcome::Unchanged => "unchanged      delivered again, or known already",
-                RecordOutcome::Stale => "stale          older than the known: it changes nothing",
-                RecordOutcome::Skipped => "skipped        carries nothing that matters for segments",
-                RecordOutcome::DeadLettered => "dead letters   cannot be applied, see below",
+                RecordOutcome::Applied => "applied        changes a traveller's profile",
+                RecordOutcome::Unchanged => "unchanged      delivered again, or stored already",
+                RecordOutcome::Stale => "stale          older than the stored profile: no change",
+                RecordOutcome::Skipped => "skipped        carries nothing for segments",
+                RecordOutcome::DeadLettered => "dead letters   rejected, see below",
             },
         );
     }
@@ -104,7 +104,7 @@ fn write_changes(page: &mut Page, observed: &Observed) {
     page.figure(observed.first, "first segments of a traveller");
     page.figure(observed.primary_changed, "changes of the first segment");
     page.figure(observed.ranking_changed, "other changes of the ranking");
-    page.figure(observed.erased, "travellers forgotten (tombstones)");
+    page.figure(observed.erased, "tombstones of erased travellers");
     page.sum(observed.changes, "records on segment-changed");
     page.line("\nSome of them:");
     for (number, story) in (0..).zip(&STORIES) {
@@ -139,8 +139,8 @@ fn list<'v>(value: &'v Value, pointer: &str) -> impl Iterator<Item = &'v Value> 
 fn write_dead_letters(page: &mut Page, observed: &Observed) {
     page.heading("Dead letters");
     page.paragraph(
-        "A record that cannot be applied stops nobody: its original bytes go to the topic segmenter-dead-letter, with \
-         the reason in its headers, to be looked at and sent again:",
+        "A rejected record does not block the others: its original bytes go to the topic segmenter-dead-letter, with \
+         the reason in its headers, for inspection and redrive:",
     );
     for ((reason, detail), count) in &observed.rejections {
         page.beside(&format!("{}  ", thousands(*count)), &format!("{reason:<15}"), detail);
@@ -161,25 +161,25 @@ fn write_speed(page: &mut Page, facts: &Facts<'_>) {
     ));
 }
 
-/// Where to look next.
+/// Further reading.
 pub fn next() -> String {
     let mut page = Page::new();
     page.heading("Next");
     page.table(&[
-        ("make demo ARGS=--keep  ", "the same, and stays up for psql and curl"),
-        ("docs/config.md         ", "every setting of `segmenter serve`"),
-        ("docs/metrics.md        ", "the metrics of /metrics"),
+        ("make demo ARGS=--keep          ", "the same, and keeps serving for psql and curl"),
+        ("docs/config.md                 ", "every setting of `segmenter serve`"),
+        ("docs/metrics.md                ", "the metrics of /metrics"),
         ("src/domain/scoring/catalog.toml", "the segments, as data"),
-        ("src/lib.rs             ", "the road of a record through the code"),
+        ("src/lib.rs                     ", "the road of a record through the code"),
     ]);
     page.text
 }
 
-/// Things to try while everything is kept up.
+/// Commands to try with `--keep`.
 pub fn addresses(addresses: &Addresses) -> String {
     let Addresses { http, brokers, database_url, log, segment_changed } = addresses;
     let mut page = Page::new();
-    page.heading("Everything stays up until Ctrl-C");
+    page.heading("Everything serves until Ctrl-C");
     page.table(&[
         ("Page    ", &format!("{http}/")),
         ("Health  ", &format!("{http}/health")),
@@ -204,7 +204,7 @@ fn thousands(count: u64) -> String {
 /// A bar of `share` (0 to 1) of `width` columns, to an eighth of a column and at least that.
 fn bar(share: f64, width: usize) -> String {
     const PARTS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
-    // A share is finite and small: no digit is lost that shows.
+    // A share is finite and small, so the cast loses no visible digit.
     let eighths = ((share.clamp(0.0, 1.0) * width as f64 * 8.0).round() as usize).max(1);
     let last = PARTS.get(eighths % 8).copied().unwrap_or_default();
     "█".repeat(eighths / 8) + last
@@ -228,7 +228,7 @@ const WIDTH: usize = 80;
 const BOLD: &str = "1";
 const DIM: &str = "2";
 
-/// Text under way.
+/// The text so far.
 struct Page {
     text: String,
     colours: bool,

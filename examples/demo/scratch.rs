@@ -1,6 +1,6 @@
 //! A temporary folder with a PostgreSQL server in it; neither can outlive the demo.
 //!
-//! Between the demo and the server stands a shell that holds the other end of a pipe. However the demo ends, kill −9
+//! A shell between the demo and the server holds the other end of a pipe. When the demo ends in any way, kill −9
 //! included, the kernel closes the pipe, and the shell ends the server and removes the folder.
 
 use std::fs::{self, DirBuilder};
@@ -18,11 +18,11 @@ use uuid::Uuid;
 
 const SCRIPT: &str = include_str!("scratch.sh");
 
-/// How long the server may take from its start to its first connection.
+/// The deadline from the server's start to its first connection.
 const READY: Duration = Duration::from_secs(30);
-const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
+const CHECK_INTERVAL: Duration = Duration::from_millis(50);
 
-/// How much of a log is shown on failure.
+/// The lines of a log that are shown on failure.
 const TAIL_LINES: usize = 15;
 
 /// The folder and the shell that guards it. Dropping it removes both and waits until that is done.
@@ -47,7 +47,7 @@ impl Scratch {
         let mut shell = Command::new("sh");
         shell.args(["-c", SCRIPT, "segmenter-demo"]).arg(&folder).arg(&port).env("PGPASSWORD", &password);
         shell.current_dir(&folder).stdin(Stdio::piped()).stdout(Stdio::piped());
-        // Ctrl-C goes to our process group; the shell has to see the pipe close instead.
+        // Ctrl-C goes to the demo's process group; the shell must act on the closed pipe instead.
         let guard = shell.process_group(0).spawn().context("could not start sh")?;
         Ok(Self { folder, guard, database_url: format!("postgres://segmenter:{password}@127.0.0.1:{port}/postgres") })
     }
@@ -61,7 +61,7 @@ impl Scratch {
         let line = tokio::task::spawn_blocking(move || BufReader::new(stdout).lines().next()).await?;
         match line.transpose()?.as_deref() {
             Some("started") => {}
-            complaint => bail!("{}", complaint.unwrap_or("sh ended early")),
+            error => bail!("{}", error.unwrap_or("sh ended early")),
         }
         let started = Instant::now();
         loop {
@@ -70,12 +70,12 @@ impl Scratch {
                 Err(error) if started.elapsed() > READY => {
                     return Err(error).context("the local PostgreSQL does not answer");
                 }
-                Err(_) => tokio::time::sleep(BETWEEN_LOOKS).await,
+                Err(_) => tokio::time::sleep(CHECK_INTERVAL).await,
             }
         }
     }
 
-    /// Where a file of this name lies.
+    /// The path of a file of this name.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
@@ -96,7 +96,7 @@ impl Scratch {
 impl Drop for Scratch {
     fn drop(&mut self) {
         drop(self.guard.stdin.take());
-        // Nothing is left to do if the shell cannot be waited for.
+        // A failed wait leaves nothing to do.
         let _ = self.guard.wait();
     }
 }

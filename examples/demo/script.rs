@@ -1,7 +1,7 @@
-//! The records that are fed to the service, decided by the seed alone.
+//! The records produced for the service, a function of the seed.
 //!
-//! Two acts. In the first all are onboarded; in the second, which begins when all of the first is finished, lives
-//! change. Both have the accidents of a real topic: repeats, records out of order, broken records.
+//! There are two phases. In the first all travellers are onboarded; in the second, which begins when the first is finished,
+//! profiles change. Both have the irregularities of a real topic: repeats, records out of order, broken records.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ use super::random::Random;
 use super::travellers::Habit;
 use segmenter::domain::event::{Kind, Millis};
 
-/// Why a record is there.
+/// The purpose of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ingredient {
     Onboarding,
@@ -31,9 +31,9 @@ impl Ingredient {
         (Self::Repeat, "records that are delivered twice"),
         (Self::Overtaking, "changes that arrive before their onboarding"),
         (Self::Late, "old changes that arrive after newer ones"),
-        (Self::Erasure, "travellers who ask to be forgotten"),
+        (Self::Erasure, "travellers who are erased"),
         (Self::NoConcern, "events that carry nothing for segments"),
-        (Self::UnknownUser, "travellers whom the platform does not know"),
+        (Self::UnknownUser, "travellers who are unknown to the platform"),
         (Self::Poison, "records that are broken"),
     ];
 }
@@ -47,7 +47,7 @@ pub struct ScriptedRecord {
     pub timestamp: Millis,
 }
 
-/// A change of life that the report follows.
+/// A change of a profile that the report shows.
 #[derive(Debug, Clone, Copy)]
 pub struct Story {
     pub title: &'static str,
@@ -59,7 +59,7 @@ const fn story(title: &'static str, from: Habit, to: Habit) -> Story {
     Story { title, from, to }
 }
 
-/// The first travellers live these.
+/// The stories of the first travellers.
 pub const STORIES: [Story; 4] = [
     story("a backpacker starts a family", Habit::Backpacking, Habit::WithChildren),
     story("a business traveller retires", Habit::OnBusiness, Habit::Retired),
@@ -77,7 +77,7 @@ pub fn traveller(number: u64) -> String {
 pub struct Script {
     /// The platform's users.
     pub users: Vec<String>,
-    pub acts: [Vec<ScriptedRecord>; 2],
+    pub phases: [Vec<ScriptedRecord>; 2],
     /// The ingredient of each record.
     ingredients: Vec<Ingredient>,
 }
@@ -85,13 +85,17 @@ pub struct Script {
 impl Script {
     /// The script for so many travellers.
     pub fn write(seed: u64, travellers: u64) -> Self {
-        let mut writer = Writer { random: Random::new(seed), events: 0, act: Vec::new(), ingredients: Vec::new() };
+        let mut writer = Writer { random: Random::new(seed), events: 0, records: Vec::new(), ingredients: Vec::new() };
         (0..travellers).for_each(|number| writer.onboard(number));
-        writer.add_accidents(travellers);
-        let first = writer.end_act();
-        (0..travellers).for_each(|number| writer.live_on(number));
-        let second = writer.end_act();
-        Self { users: (0..travellers).map(traveller).collect(), acts: [first, second], ingredients: writer.ingredients }
+        writer.add_irregular(travellers);
+        let first = writer.end_phase();
+        (0..travellers).for_each(|number| writer.change_profile(number));
+        let second = writer.end_phase();
+        Self {
+            users: (0..travellers).map(traveller).collect(),
+            phases: [first, second],
+            ingredients: writer.ingredients,
+        }
     }
 
     /// The number of records.
@@ -109,36 +113,36 @@ impl Script {
 const OPENING: i64 = 1_748_851_200_000;
 const MINUTE: i64 = 60_000;
 const DAY: i64 = 24 * 60 * MINUTE;
-/// The second act begins so much later.
+/// The second phase begins this much later.
 const INTERVAL: i64 = 90 * DAY;
-/// How long after its event a record is made.
+/// How long after its event a record is produced.
 const DELAY: i64 = 1_000;
 
-/// How many places a repeat may be behind the record that it repeats.
+/// The most places that a repeat may be behind the record that it repeats.
 const LONGEST_REPEAT_DELAY: u64 = 60;
 
-/// How many places a change is ahead of the onboarding that it overtakes.
+/// By how many places a change precedes the onboarding that it overtakes.
 const HEAD_START: u64 = 40;
 
 struct Writer {
     random: Random,
     events: u64,
-    /// Each record with its place in the act.
-    act: Vec<(u64, ScriptedRecord)>,
+    /// Each record with its place in the phase.
+    records: Vec<(u64, ScriptedRecord)>,
     ingredients: Vec<Ingredient>,
 }
 
 impl Writer {
     fn put(&mut self, place: u64, ingredient: Ingredient, record: ScriptedRecord) {
         self.ingredients.push(ingredient);
-        self.act.push((place, record));
+        self.records.push((place, record));
     }
 
-    fn end_act(&mut self) -> Vec<ScriptedRecord> {
-        let mut act = std::mem::take(&mut self.act);
+    fn end_phase(&mut self) -> Vec<ScriptedRecord> {
+        let mut records = std::mem::take(&mut self.records);
         // Stable: records of one place stay in the order of writing.
-        act.sort_by_key(|(place, _)| *place);
-        act.into_iter().map(|(_, record)| record).collect()
+        records.sort_by_key(|(place, _)| *place);
+        records.into_iter().map(|(_, record)| record).collect()
     }
 
     fn onboard(&mut self, number: u64) {
@@ -160,17 +164,17 @@ impl Writer {
         self.put(number, Ingredient::Onboarding, record);
     }
 
-    /// The traveller's second act.
-    fn live_on(&mut self, number: u64) {
+    /// The traveller's second phase.
+    fn change_profile(&mut self, number: u64) {
         let user = traveller(number);
         let at = OPENING + INTERVAL + number.cast_signed() * MINUTE;
         let random = &mut self.random;
         let sections = if let Some(story) = STORIES.get(number as usize) {
             most_sections(story.to, random)
         } else {
-            let fate = random.below(100);
+            let roll = random.below(100);
             let habit = Habit::any(random);
-            match fate {
+            match roll {
                 0..13 => json!({"budget": habit.budget(random)}),
                 13..26 => json!({"activities": habit.activities(random)}),
                 26..40 => most_sections(habit, random),
@@ -192,18 +196,17 @@ impl Writer {
         self.put(number, Ingredient::Update, record);
     }
 
-    /// Strews in records that are skipped or end as dead letters: one of each kind, and one more for every thousand
-    /// travellers.
-    fn add_accidents(&mut self, travellers: u64) {
+    /// Adds records that are skipped or dead-lettered: one of each kind, and one more for every thousand travellers.
+    fn add_irregular(&mut self, travellers: u64) {
         for _ in 0..=travellers / 1000 {
-            for (ingredient, record) in self.accidents() {
+            for (ingredient, record) in self.irregular() {
                 let place = self.random.below(travellers);
                 self.put(place, ingredient, record);
             }
         }
     }
 
-    fn accidents(&mut self) -> [(Ingredient, ScriptedRecord); 9] {
+    fn irregular(&mut self) -> [(Ingredient, ScriptedRecord); 9] {
         let number = self.random.below(1000);
         let (user, stranger) = (traveller(number), format!("stranger-{number:03}"));
         let at = OPENING + DAY;
@@ -287,7 +290,7 @@ mod tests {
         let values = |seed| -> Vec<_> {
             let script = Script::write(seed, 1000);
             assert!(Ingredient::ALL.iter().all(|(ingredient, _)| script.count(*ingredient) > 0));
-            script.acts.into_iter().flatten().map(|record| (record.key, record.value)).collect()
+            script.phases.into_iter().flatten().map(|record| (record.key, record.value)).collect()
         };
         assert_eq!(values(7), values(7));
         assert_ne!(values(7), values(8));

@@ -1,4 +1,4 @@
-//! Puts the demo together: starts the servers, lets the service run between them, reports, clears up.
+//! Composes the demo: starts the servers and the service, reports, removes everything.
 
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -32,14 +32,14 @@ use super::script::{STORIES, Script, traveller};
 const INPUT_PARTITIONS: i32 = 4;
 pub const OUTPUT_PARTITIONS: i32 = 2;
 
-/// How long the broker may take for an answer.
+/// The deadline of an answer of the broker.
 pub const ANSWER: Duration = Duration::from_secs(10);
 
-/// How long publishing may take after the last record has ended.
+/// The deadline of publishing after the last record is finished.
 const DEADLINE: Duration = Duration::from_secs(60);
-const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
+const CHECK_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Plays the demo.
+/// Runs the demo.
 ///
 /// # Errors
 /// A server could not be started, or the service failed; the ends of the logs are part of the error.
@@ -50,14 +50,14 @@ pub async fn run(options: &Options) -> anyhow::Result<Exit> {
         stop: Stop::default(),
         traces: Traces::default(),
     };
-    // Before there is anything to clear up.
+    // Before anything exists that must be removed.
     stop_on_signals(shared.stop.clone())?;
-    phase("Setting up PostgreSQL in a temporary folder ...");
+    print_progress("Setting up PostgreSQL in a temporary folder ...");
     let mut scratch = Scratch::create()?;
-    match play(options, &mut scratch, &shared).await {
+    match serve_and_feed(options, &mut scratch, &shared).await {
         Err(_) if matches!(shared.stop.reason(), Some(StopReason::Signal)) => {
             drop(scratch);
-            phase("Interrupted; everything that the demo had set up is removed.");
+            print_progress("Interrupted; all files and processes of the demo are removed.");
             Ok(Exit::Interrupted)
         }
         Err(error) => Err(anyhow!("{error:#}\n\nThe logs end with:\n{}", scratch.log_tails())),
@@ -65,12 +65,12 @@ pub async fn run(options: &Options) -> anyhow::Result<Exit> {
     }
 }
 
-/// Progress, on standard error; it is no reason to fail if nobody can read it.
-fn phase(text: &str) {
+/// Progress, on standard error; a failed write is no failure of the demo.
+fn print_progress(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");
 }
 
-async fn play(options: &Options, scratch: &mut Scratch, shared: &Shared) -> anyhow::Result<()> {
+async fn serve_and_feed(options: &Options, scratch: &mut Scratch, shared: &Shared) -> anyhow::Result<()> {
     let log = File::create(scratch.path("segmenter.log"))?;
     tracing_subscriber::fmt().with_env_filter("warn").with_ansi(false).with_writer(Mutex::new(log)).init();
     let script = Script::write(options.seed, options.travellers);
@@ -79,7 +79,7 @@ async fn play(options: &Options, scratch: &mut Scratch, shared: &Shared) -> anyh
         () = shared.stop.requested() => bail!("interrupted"),
     };
     add_users(&mut database, &script.users).await?;
-    phase("Starting Kafka in this process, and the service; it joins its group ...");
+    print_progress("Starting Kafka in this process, and the service; it joins its group ...");
     // Ends with this function, after the service.
     let kafka = MockCluster::new(1).context("could not start the Kafka broker in this process")?;
     let brokers = kafka.bootstrap_servers();
@@ -100,30 +100,30 @@ async fn play(options: &Options, scratch: &mut Scratch, shared: &Shared) -> anyh
         log: scratch.path("segmenter.log"),
         segment_changed: config.topics.segment_changed.as_str().to_owned(),
     };
-    let performance = async {
-        let performed = tokio::select! {
-            // A performance that ends with the stop has ended well.
+    let feeding = async {
+        let result = tokio::select! {
+            // Feeding that ends with the stop has succeeded.
             biased;
-            performed = perform(options, &script, &config, &addresses, shared, &mut database) => performed,
+            result = feed_and_report(options, &script, &config, &addresses, shared, &mut database) => result,
             () = shared.stop.requested() => Err(anyhow!("stopped before the end")),
         };
-        shared.stop.now(match &performed {
+        shared.stop.now(match &result {
             Ok(()) => StopReason::Signal,
             Err(error) => StopReason::Failure(format!("{error:#}")),
         });
-        performed
+        result
     };
     let serving = serve::run_until_stopped(config.clone(), Vec::new(), listener, shared.clone());
-    let (served, performed) = tokio::join!(serving, performance);
+    let (served, result) = tokio::join!(serving, feeding);
     if let Some(StopReason::Failure(why) | StopReason::Refused(why) | StopReason::Flood(why)) = shared.stop.reason() {
         bail!("{why}");
     }
     served?;
-    performed
+    result
 }
 
-/// Feeds both acts, waits until everything is published, reports; with `keep` then waits for the stop.
-async fn perform(
+/// Produces both phases, waits until everything is published, reports; with `keep` then waits for the stop.
+async fn feed_and_report(
     options: &Options,
     script: &Script,
     config: &Config,
@@ -148,16 +148,17 @@ async fn perform(
         produced: 0,
         first_end: None,
     };
-    for (act, title) in script.acts.iter().zip(["All travellers are onboarded ...", "Lives change ..."]) {
-        feeder.progress.suspend(|| phase(title));
-        feeder.feed(act).await?;
+    for (phase, title) in script.phases.iter().zip(["Onboarding all travellers ...", "Changing profiles ..."]) {
+        feeder.progress.suspend(|| print_progress(title));
+        feeder.feed(phase).await?;
     }
     let busy = feeder.first_end.map(|first| first.elapsed()).unwrap_or_default();
     feeder.progress.finish_and_clear();
-    phase("Waiting until every change is published ...");
+    print_progress("Waiting until every change is published ...");
     wait_until_published(database).await?;
     settled.cancel();
-    let observed = tokio::time::timeout(DEADLINE, observing).await.context("not every change can be read")???;
+    let observed =
+        tokio::time::timeout(DEADLINE, observing).await.context("not every change was read in time")???;
 
     let facts = Facts {
         script,
@@ -183,12 +184,12 @@ async fn wait_until_published(database: &mut PgConnection) -> anyhow::Result<()>
         if started.elapsed() > DEADLINE {
             bail!("not everything was published within {DEADLINE:?}");
         }
-        tokio::time::sleep(BETWEEN_LOOKS).await;
+        tokio::time::sleep(CHECK_INTERVAL).await;
     }
     Ok(())
 }
 
-/// How many travellers have each primary segment, the most frequent first.
+/// The number of travellers by primary segment, the most frequent first.
 async fn primary_segments(database: &mut PgConnection) -> anyhow::Result<Vec<(String, i64)>> {
     let found = sqlx::query_as(
         r#"select coalesce("primarySegment", 'none'), count(*) from public.user_vectors
@@ -197,14 +198,14 @@ async fn primary_segments(database: &mut PgConnection) -> anyhow::Result<Vec<(St
     found.fetch_all(database).await.context("could not count the segments")
 }
 
-/// The platform's table of users, as far as the service reads it.
+/// The platform's table of users, with the columns that the service reads.
 async fn add_users(database: &mut PgConnection, users: &[String]) -> anyhow::Result<()> {
     sqlx::query("create table public.users (id text primary key)").execute(&mut *database).await?;
     sqlx::query("insert into public.users select unnest($1)").bind(users).execute(&mut *database).await?;
     Ok(())
 }
 
-/// The service's configuration, read from a file like any other.
+/// The service's configuration, read from a file.
 fn configure(scratch: &Scratch, brokers: &str) -> anyhow::Result<Config> {
     let text = format!(
         r#"[kafka]

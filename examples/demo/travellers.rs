@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::random::Random;
 
-/// A way to travel, of which the answers given in the onboarding follow.
+/// A way to travel, which determines the answers given in the onboarding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Habit {
     Backpacking,
@@ -17,7 +17,7 @@ pub enum Habit {
     Retired,
 }
 
-/// Of twenty travellers, so many have each habit.
+/// The number of travellers with each habit, of twenty.
 const HABITS: [(Habit, u64); 8] = [
     (Habit::Backpacking, 4),
     (Habit::WithChildren, 4),
@@ -40,7 +40,7 @@ impl Habit {
         found.map_or(Self::Backpacking, |(habit, _)| *habit)
     }
 
-    /// Every section of the preferences, as the onboarding asks for them.
+    /// Every section of the preferences, as in an onboarding.
     pub fn preferences(self, random: &mut Random) -> Value {
         json!({
             "budget": self.budget(random),
@@ -54,7 +54,7 @@ impl Habit {
         })
     }
 
-    /// A day's budget; some travellers think in another currency.
+    /// A day's budget; some are in another currency.
     pub fn budget(self, random: &mut Random) -> Value {
         let (least, greatest) = match self {
             Self::Backpacking => (25, 60),
