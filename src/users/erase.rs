@@ -1,4 +1,4 @@
-//! The steps of an erasure: through the fold into the database, to segment-changed, to the input topics.
+//! The steps of an erasure: the fold and its transaction, segment-changed, the input topics.
 
 use std::time::Duration;
 
@@ -17,26 +17,26 @@ use crate::store::apply::Progress;
 use crate::store::lookup::{self, clock};
 use crate::store::outbox::Publication;
 
-/// How long publishing may take, which is more than the client's own attempts do; then the outbox keeps the record for a
+/// The deadline of publishing, longer than the client's own retries; after that the change stays in the outbox for a
 /// running service.
 const PUBLISHING: Duration = Duration::from_secs(15);
-/// How often something may come in between and make it necessary to do it once more.
+/// How often the erasure is repeated if newer events arrive meanwhile.
 const ATTEMPTS: u32 = 5;
 
 /// An erasure that is committed.
 pub struct Erased {
     pub at: Millis,
-    /// The newest stamp that it had to be later than.
+    /// The newest stamp of a register, which the erasure is later than.
     pub newest: Option<Millis>,
     /// The tombstone, if anything had been published.
     pub publications: Vec<Publication>,
 }
 
-/// Applies a tombstone at the database's present time, once that is past `newest`, the newest stamp of the registers; once
-/// more where a newer event came in meanwhile.
+/// Applies a tombstone at the database's current time, once that is later than `newest`, the newest stamp of the
+/// registers; repeats it if a newer event arrived meanwhile.
 ///
 /// # Errors
-/// The database is unavailable or refuses it. Doing it again is safe.
+/// The database is unavailable or refuses the write. Repeating is safe.
 pub async fn erase(store: &Store, user: &UserId, newest: Option<Millis>) -> anyhow::Result<Erased> {
     let mut newest = newest;
     let mut publications = Vec::new();
@@ -49,10 +49,10 @@ pub async fn erase(store: &Store, user: &UserId, newest: Option<Millis>) -> anyh
             newer => newest = newest.max(newer),
         }
     }
-    bail!("events of this user keep coming in that are newer than the erasure; run this again")
+    bail!("events that are newer than the erasure keep arriving for this user; run this again")
 }
 
-/// Waits until the database's clock is past `newest`; gives its time.
+/// Waits until the database's clock is later than `newest`; returns its time.
 async fn wait_past(pool: &PgPool, newest: Option<Millis>) -> Result<Millis, sqlx::Error> {
     loop {
         let now = clock(pool).await?;
@@ -84,7 +84,7 @@ async fn apply(store: &Store, user: &UserId, at: Millis) -> anyhow::Result<Vec<P
 /// Publishes the committed change as a job does.
 ///
 /// # Errors
-/// That was not possible in time; the change is in the outbox.
+/// Kafka did not acknowledge it in time; the change stays in the outbox.
 pub async fn publish(store: Store, publications: Vec<Publication>, output: &Destination) -> Result<(), Halt> {
     let publishing = async {
         let writer = BatchWriter::start(store, output, Stop::default()).await?;
@@ -95,8 +95,8 @@ pub async fn publish(store: Store, publications: Vec<Publication>, output: &Dest
     tokio::time::timeout(PUBLISHING, publishing).await.map_err(late)?
 }
 
-/// Produces the tombstones to the input topics, dated as the erasure; once more where a topic stamps its records itself
-/// and the broker's clock has not passed the newest register yet.
+/// Produces the tombstones to the input topics, dated as the erasure. Repeats that if a topic uses the broker's clock
+/// (LogAppendTime), which is not later than the newest register yet.
 ///
 /// # Errors
 /// The broker did not accept them, or its clock is far behind.
@@ -113,5 +113,5 @@ pub async fn produce_to_inputs(
         };
         tokio::time::sleep(Duration::from_millis(left.unsigned_abs() + 1)).await;
     }
-    bail!("the broker stamps records itself, and its clock is behind the user's newest event")
+    bail!("the topic uses the broker's clock, which is behind the user's newest event")
 }

@@ -1,4 +1,4 @@
-//! The report on a profile: how it is segmented, and why.
+//! The report on a profile: its segments, with the reasons.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,33 +10,33 @@ use crate::domain::fold::engine_input;
 use crate::domain::profile::Profile;
 use crate::domain::scoring::{self, Catalog, Dimensions, Segmentation};
 
-/// The explanation of one profile, with the words for its reasons.
+/// The explanation of one profile, with the texts of its reasons.
 #[derive(Debug, Serialize)]
 pub struct ExplainReport<'c> {
-    /// The time at which ages are taken.
+    /// The time at which ages are computed.
     at: String,
     catalog_version: u32,
-    /// Whether the budget is in a currency that the catalog does not list, and taken as EUR.
+    /// Whether the budget's currency is not in the catalog, so that EUR is assumed.
     unknown_currency: bool,
     #[serde(flatten)]
     explanation: Explanation<'c>,
     reasons: BTreeMap<&'static str, Arc<str>>,
 }
 
-/// How a profile is segmented.
+/// The segmentation of a profile.
 #[derive(Debug, Serialize)]
 pub struct Explanation<'c> {
-    /// The best first.
+    /// Best first.
     segments: Vec<Ranked>,
-    /// The traveller, each from 0 to 1.
+    /// The traveller's dimensions, each from 0 to 1.
     dimensions: BTreeMap<&'static str, f64>,
-    /// How close each segment is, from 0 to 1.
+    /// The score of each segment, from 0 to 1.
     scores: BTreeMap<&'c str, f64>,
     vector: [f64; 8],
     preference_vector: [f64; 8],
-    /// The part of the preferences in the vector; the rest is typical of the first segment.
+    /// The weight of the preferences in the vector; the rest is the first segment's typical vector.
     preference_weight: f64,
-    /// Of the profile, in percent.
+    /// The completeness of the profile, in percent.
     completeness: f64,
     blend_confidence: f64,
 }
@@ -49,7 +49,7 @@ struct Ranked {
 }
 
 impl<'c> ExplainReport<'c> {
-    /// Scores a profile; ages are taken at `at`.
+    /// Scores a profile; ages are computed at `at`.
     pub fn of(profile: &Profile, at: Millis, catalog: &'c Catalog) -> Self {
         let segmented = scoring::segment(&engine_input(profile, at), catalog);
         let reasons = segmented.ranking.iter().flat_map(|ranked| &ranked.reasons);

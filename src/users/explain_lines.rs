@@ -1,7 +1,7 @@
-//! `explain`: profiles on standard input, a JSON object a line, to how they are segmented, a JSON object a line.
+//! `explain --jsonl`: reads one profile per line as JSON, writes one explanation per line.
 //!
-//! Nothing is stored. A line has `id` (any JSON, repeated in the answer), `preferences` (as in an event) and, where known,
-//! `dateOfBirth` and `at`, the time (RFC 3339) at which ages are taken; other members are ignored.
+//! Stores nothing. A line has `id` (any JSON, repeated in the answer), `preferences` (as in an event) and, optionally,
+//! `dateOfBirth` and `at`, the time (RFC 3339) at which ages are computed; other members are ignored.
 
 use std::io::{BufRead, Write};
 
@@ -18,17 +18,18 @@ use crate::domain::profile::Profile;
 use crate::domain::scoring::{self, Catalog};
 use crate::domain::section::Section;
 
-/// How many lines were explained and how many were refused. A run with refused lines has failed.
+/// The numbers of explained and refused lines. A run with refused lines ends with exit code 4.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Summary {
     pub explained: u64,
     pub refused: u64,
 }
 
-/// Answers each line of `input` with what the engine makes of its profile; ages are taken at the line's `at`, else `now`.
+/// Answers each line of `input` with the explanation of its profile; ages are computed at the line's `at`, else at
+/// `now`.
 ///
 /// # Errors
-/// Only when `input` cannot be read or `output` not be written.
+/// `input` cannot be read or `output` cannot be written to.
 pub fn explain_jsonl(
     input: impl BufRead,
     output: impl Write,
@@ -40,7 +41,7 @@ pub fn explain_jsonl(
     })
 }
 
-/// A profile that was written at `at` as a whole.
+/// A profile whose sections were all written at `at`.
 pub fn profile_of(sections: Vec<Section>, at: Millis) -> Profile {
     Profile::of_onboarding(&Stamp { time: at, id: "".into(), decoder: DECODER_VERSION }, sections)
 }
@@ -50,13 +51,13 @@ pub fn case(text: &[u8], now: Millis) -> Result<(Vec<Section>, Millis), Rejectio
     profile(&parse(text)?, now)
 }
 
-/// Answers each line of `input` with what `explain` makes of the profile's sections at its time, `now` where it has none.
+/// Answers each line of `input` with the result of `explain` for the profile's sections and its time, else `now`.
 ///
-/// Blank lines are skipped. A line that is no valid profile is answered with an `error` of `reason` and `detail`, and the
-/// run goes on.
+/// Blank lines are skipped. A line without a valid profile is answered with an `error` of `reason` and `detail`, and
+/// the run continues.
 ///
 /// # Errors
-/// Only when `input` cannot be read or `output` not be written.
+/// `input` cannot be read or `output` cannot be written to.
 fn explain_lines<E: Serialize>(
     input: impl BufRead,
     mut output: impl Write,
@@ -126,12 +127,12 @@ struct Refused {
 }
 
 fn parse(line: &[u8]) -> Result<Line<'_>, Rejection> {
-    // serde would take a list for the members in their order.
+    // serde would accept a list of the members in their order.
     if !line.trim_ascii_start().starts_with(b"{") {
         return Err(Rejection::new(Reason::Malformed, "the line is not a JSON object"));
     }
     serde_json::from_slice(line).map_err(|error| {
-        let detail = format!("the line is not JSON, or has a key twice, at column {}", error.column());
+        let detail = format!("the line is not JSON, or has a duplicate key, at column {}", error.column());
         Rejection::new(Reason::Malformed, detail)
     })
 }
@@ -185,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_line_is_answered_with_its_reason_and_the_rest_goes_on() {
+    fn a_refused_line_is_answered_with_its_reason_and_the_run_continues() {
         let input = b"{\"id\":1,\"preferences\":{\"travel\":[]}}\n\xff\n{\"id\":3,\"preferences\":{}}\n";
         let (summary, answers) = answers(input);
         assert_eq!(summary, Summary { explained: 1, refused: 2 });
@@ -196,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_valid_profile_is_refused_as_an_event_would_be() {
+    fn an_invalid_profile_is_refused_like_an_event() {
         for line in ["{", "[1,{}]", "7", r#"{"preferences":{},"preferences":{}}"#, r#"{"preferences":{"x":1,"x":1}}"#] {
             assert_eq!(reason(line), "malformed", "{line}");
         }

@@ -1,4 +1,4 @@
-//! ChangeBody to the input topics that a user is erased.
+//! Produces the tombstone of a user to the input topics.
 
 use rdkafka::error::KafkaError;
 use rdkafka::producer::BaseRecord;
@@ -9,10 +9,10 @@ use crate::kafka::producer::Producer;
 
 /// Produces a tombstone under the user's id to both input topics, dated `at`, and waits for the acknowledgements.
 ///
-/// Gives the earlier of their times: `at`, unless a topic stamps its records itself, by the broker's clock.
+/// Returns the earlier of their times: `at`, unless a topic uses the broker's clock (LogAppendTime).
 ///
 /// # Errors
-/// What the broker published of the first that was not accepted; the other may have been.
+/// The broker's error for the first record that was not accepted; the other one may have been accepted.
 pub async fn produce(producer: &Producer, topics: &Topics, user: &UserId, at: Millis) -> Result<Millis, KafkaError> {
     let mut earliest = at;
     for kind in [Kind::OnboardingCompleted, Kind::ProfileUpdated] {

@@ -1,5 +1,16 @@
-//! What `segmenter verify` reads: the tables in pages by their keys, so that no statement runs long and no transaction
-//! stays open. Each page is one statement, so that a state and its row are seen together as a fold left them.
+//! `segmenter verify`: whether rows, states and segment-changed agree. Reads only.
+//!
+//! ```text
+//! walk       pages in, counts and findings out
+//! states     pages of states with their rows
+//! platform   pages of the platform's tables: user_vectors, onboarding profiles
+//! row        whether a row of user_vectors is consistent in itself
+//! topic      the last records on segment-changed, compared with the last published changes
+//! report     counts, findings, examples
+//! ```
+//!
+//! Tables are read in pages by key, so that no statement runs long and no transaction stays open. A page is one
+//! statement, so that it shows a state and its row as of the same fold.
 
 mod platform;
 pub mod report;
@@ -19,7 +30,7 @@ use report::{Counts, Findings};
 pub use platform::{ShownRow, completed_profiles, count_users, may_read_profiles, vectors};
 pub use states::{Published, Sample, StoredUser, count_states, deleted, published, states};
 
-/// How many rows a page has.
+/// The number of rows in a page.
 pub const PAGE: i64 = 5_000;
 
 /// The database that is checked.
@@ -30,7 +41,7 @@ pub struct Verified<'d> {
     pub has_users: bool,
 }
 
-/// How many users are scored anew.
+/// The number of users to score again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Depth {
     About(u32),

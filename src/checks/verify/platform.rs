@@ -1,19 +1,19 @@
-//! The platform's own tables, with what we have of their users: users, vectors, and the onboarding profiles.
+//! Reads the platform's tables, joined with our states: users, vectors, onboarding profiles.
 
 use sqlx::postgres::PgPool;
 
 use super::PAGE;
 use crate::store::sql;
 
-/// How many users the platform has. Reads the index only, where the table has been vacuumed.
+/// The number of the platform's users. An index-only scan if the table has been vacuumed.
 ///
 /// # Errors
-/// The database does not answer, or there is no such table.
+/// The database does not answer, or the table does not exist.
 pub async fn count_users(pool: &PgPool) -> Result<i64, sqlx::Error> {
     sql::query_scalar("select count(id) from public.users").fetch_one(&mut *sql::begin_in(pool).await?).await
 }
 
-/// Whether `travel_onboarding_profiles` is there and may be read: the service needs no right on it.
+/// Whether `travel_onboarding_profiles` exists and may be read: the service needs no right on it.
 ///
 /// # Errors
 /// The database does not answer.
@@ -26,11 +26,11 @@ pub async fn may_read_profiles(pool: &PgPool) -> Result<bool, sqlx::Error> {
     .await
 }
 
-/// A page of onboarding profiles after the user `after`: of completed ones whether the user has `segments`, was `erased`
-/// by a tombstone at some time, or in which way the segments are missing.
+/// A page of onboarding profiles after the user `after`. For a completed one: `segments` if the user has them, `erased`
+/// if a tombstone ever erased the user, else the way in which the segments are missing.
 ///
 /// # Errors
-/// The database does not answer, or there is no such table.
+/// The database does not answer, or the table does not exist.
 pub async fn completed_profiles(pool: &PgPool, after: &str) -> Result<Vec<(String, Option<String>)>, sqlx::Error> {
     sql::query_as(
         r#"
@@ -59,20 +59,20 @@ pub async fn completed_profiles(pool: &PgPool, after: &str) -> Result<Vec<(Strin
     .await
 }
 
-/// What a row of `user_vectors` shows of segments.
+/// The segment columns of a row of `user_vectors`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ShownRow {
     pub user: String,
     pub segments: Option<String>,
     pub primary_segment: Option<String>,
     pub segment_confidence: Option<f64>,
-    /// Whether `lastSegmentUpdate` is there.
+    /// Whether `lastSegmentUpdate` is not null.
     pub dated: bool,
     pub has_state: bool,
 }
 
-/// A page of rows after the user `after`, in the database's own order. Casts: a column of another type is a finding, not an
-/// error.
+/// A page of rows after the user `after`, in the database's own order. The columns are cast, because a column of
+/// another type is a finding, not an error.
 ///
 /// # Errors
 /// The database does not answer.

@@ -1,5 +1,4 @@
-//! The report: what was counted, and what is not as it should be. Of each kind of finding all are counted and the first few
-//! are listed.
+//! The report: counts and findings. All findings are counted, and the first few of each kind are listed.
 
 use std::collections::BTreeMap;
 
@@ -18,51 +17,51 @@ pub struct VerifyReport {
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Counts {
-    /// How the database's migrations stand to this program.
+    /// The status of the database's migrations.
     pub schema: String,
-    /// The index on `primarySegment`.
+    /// The state of the index on `primarySegment`.
     pub index: &'static str,
-    /// Of the configured catalog.
+    /// The version of the configured catalog.
     pub catalog_version: u32,
-    /// Absent where the database has no `users` table.
+    /// Absent if the database has no `users` table.
     pub users: Option<i64>,
     /// Rows of `user_vectors`.
     pub vectors: u64,
     /// Those with a primary segment.
     pub with_segments: u64,
-    /// Of `withSegments` in `vectors`; absent while the table is empty.
+    /// `withSegments` as a percentage of `vectors`; absent if the table is empty.
     pub percentage: Option<f64>,
-    /// With segments, the empty list among them, and no state of ours: written by others.
+    /// Rows with segments (possibly an empty list) and without a state: another program wrote them.
     pub without_state: u64,
     pub states: u64,
-    /// Scored anew and compared; absent without --deep.
+    /// Users that were scored again and compared; absent without --deep.
     pub compared: Option<u64>,
-    /// Chosen to be scored anew, but scored with another catalog version, and therefore not compared.
+    /// Users in the sample that were scored with another catalog version and therefore not compared.
     pub other_catalog: u64,
-    /// Onboarding profiles that are completed; absent where their table is not there or may not be read.
+    /// Completed onboarding profiles; absent if their table does not exist or may not be read.
     pub completed_profiles: Option<u64>,
-    /// Completed, without segments, and rightly so: the user was erased.
+    /// Completed profiles without segments because the user was erased; no finding.
     pub erased_profiles: u64,
     pub outbox_rows: i64,
     pub oldest_outbox_seconds: f64,
-    /// The four columns with their types, as found.
+    /// The four columns with their types.
     pub columns: BTreeMap<&'static str, String>,
     /// Users with segments by the version of the catalog that scored them.
     pub catalog_versions: BTreeMap<i32, u64>,
     pub distribution: Vec<Share>,
-    /// Absent where the topic was not read.
+    /// Absent if the topic was not read.
     pub topic: Option<Topic>,
 }
 
-/// A primary segment, with the rows that have it.
+/// A primary segment, with the number of its rows.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Share {
     pub segment: String,
     pub count: u64,
-    /// Percent of the rows with a primary segment.
+    /// Percentage of the rows with a primary segment.
     pub share: f64,
-    /// 0 to 1; absent where a confidence is no number.
+    /// 0 to 1; absent if a confidence is not a number.
     pub average_confidence: Option<f64>,
 }
 
@@ -73,13 +72,13 @@ pub struct Topic {
     pub name: String,
     pub records: u64,
     pub users: u64,
-    /// Records whose key names no user.
+    /// Records whose key is not a user id.
     pub unreadable: u64,
-    /// Users whose change waits in the outbox.
+    /// Users with a change in the outbox.
     pub in_flight: u64,
 }
 
-/// A kind of finding. Anything found under one of these ends the command with exit code 4.
+/// A kind of finding. Any finding ends the command with exit code 4.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Check {
     Column,
@@ -100,34 +99,34 @@ pub enum Check {
 }
 
 impl Check {
-    /// The stable name, its meaning in the plural, and the remedy; the runbook has the causes.
+    /// The stable name, the meaning in the plural, and the remedy; the runbook has the causes.
     #[rustfmt::skip]
     fn texts(self) -> [&'static str; 3] {
         const MIGRATE: &str = "segmenter migrate run; restore a column's type";
         const REPAIR: &str = "segmenter recompute --repair --execute";
-        const NEWER: &str = "verify with the newer version that wrote them; damaged bytes come back from a backup only";
+        const NEWER: &str = "verify with the newer version that wrote them; restore damaged ones from a backup";
         const REPUBLISH: &str = "segmenter republish --users-file FILE --execute";
         match self {
             Self::Column => ["column", "columns of user_vectors with another type", MIGRATE],
             Self::Index => ["index", "the index on \"primarySegment\" is not usable", MIGRATE],
             Self::UnreadableState => ["unreadable-state", "states that this version cannot read", NEWER],
             Self::StateWithoutRow => ["state-without-row", "onboarded users whose segments are missing in user_vectors", REPAIR],
-            Self::ErasedWithRow => ["erased-with-row", "erased users who still have segments in user_vectors", "find the writer; erase the user again"],
+            Self::ErasedWithRow => ["erased-with-row", "erased users who still have segments in user_vectors", "find the program that writes them; erase the users again"],
             Self::Contradiction => ["contradiction", "rows whose columns contradict their segments", REPAIR],
             Self::StaleCatalog => ["stale-catalog", "users scored with another catalog version", "segmenter recompute --execute, or configure the newer catalog"],
             Self::ProfileWithoutSegments => ["profile-without-segments", "completed onboarding profiles whose user has no segments", "segmenter backfill, or redrive the dead letter"],
             Self::UnreadableOutbox => ["unreadable-outbox", "outbox rows that this version cannot read", NEWER],
             Self::NotOnTopic => ["not-on-topic", "users whose last change is not on the topic", "segmenter republish --all --execute, to the right topic"],
-            Self::OlderOnTopic => ["older-on-topic", "users whose last record is older than the change published last", REPUBLISH],
-            Self::NewerOnTopic => ["newer-on-topic", "users whose last record is newer than what the database knows", "replay the input topics from the earliest record"],
-            Self::OtherOnTopic => ["other-on-topic", "users whose last record is not the change published last", REPUBLISH],
-            Self::UnknownOnTopic => ["unknown-on-topic", "users on the topic of whom nothing was published", "erase the user, or produce a tombstone by hand"],
-            Self::Difference => ["difference", "users whose row is not what their state gives", REPAIR],
+            Self::OlderOnTopic => ["older-on-topic", "users whose last record is older than their last published change", REPUBLISH],
+            Self::NewerOnTopic => ["newer-on-topic", "users whose last record is newer than the database's last published change", "replay the input topics from the earliest record"],
+            Self::OtherOnTopic => ["other-on-topic", "users whose last record is not their last published change", REPUBLISH],
+            Self::UnknownOnTopic => ["unknown-on-topic", "users on the topic without a published change in the database", "erase the user, or produce a tombstone by hand"],
+            Self::Difference => ["difference", "users whose row differs from the one that the state gives", REPAIR],
         }
     }
 }
 
-/// How much was found under one check.
+/// The count of one kind of finding.
 #[derive(Debug, Serialize)]
 pub struct Found {
     pub check: &'static str,
@@ -136,7 +135,7 @@ pub struct Found {
     pub remedy: &'static str,
 }
 
-/// A user, or a thing of the schema, with what is wrong.
+/// One finding: a user or an object of the schema, and the detail.
 #[derive(Debug, Serialize)]
 pub struct Example {
     pub check: &'static str,
@@ -144,7 +143,7 @@ pub struct Example {
     pub detail: String,
 }
 
-/// All that was found: of each kind how often, and the first few.
+/// The findings: of each kind the count and the first few.
 #[derive(Debug)]
 pub struct Findings {
     limit: usize,
@@ -152,7 +151,7 @@ pub struct Findings {
 }
 
 impl Findings {
-    /// Nothing yet; of each kind the first `limit` will be listed.
+    /// No findings yet; of each kind the first `limit` will be listed.
     pub fn listing(limit: usize) -> Self {
         Self { limit, found: BTreeMap::new() }
     }

@@ -1,4 +1,4 @@
-//! Whether a row of `user_vectors` agrees with itself: the columns repeat the first of its segments.
+//! Whether a row of `user_vectors` is consistent: its columns repeat the first of its segments.
 
 use std::fmt::Display;
 
@@ -16,11 +16,11 @@ struct Assignment {
     _assigned_at: String,
 }
 
-/// What contradicts what in the row; `None` if nothing does.
+/// The contradiction in the row, if there is one.
 pub(super) fn contradiction(row: &ShownRow) -> Option<String> {
     let assignments: Vec<Assignment> = match row.segments.as_deref().map(serde_json::from_str).transpose() {
         Ok(assignments) => assignments.unwrap_or_default(),
-        Err(_) => return Some("segments is no list of assignments".to_owned()),
+        Err(_) => return Some("segments is not a list of assignments".to_owned()),
     };
     let first = assignments.first();
     let (primary, score) = (first.map(|first| first.segment.as_str()), first.map(|first| first.score));
@@ -90,7 +90,7 @@ mod tests {
             r#"[{"segment":"A","score":0.75},null]"#,
         ] {
             let found = contradiction(&row(Some(segments), Some("A"), Some(0.75)));
-            assert_eq!(found.as_deref(), Some("segments is no list of assignments"), "{segments}");
+            assert_eq!(found.as_deref(), Some("segments is not a list of assignments"), "{segments}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! States with their rows of `user_vectors`, by user.
+//! Reads states with their rows of `user_vectors`, by user.
 
 use sqlx::postgres::{PgPool, PgRow};
 use sqlx::{FromRow, Row};
@@ -10,16 +10,16 @@ use crate::store::sql;
 use crate::store::states::StateRow;
 use crate::store::stored_row::{StoredRow, stored_row};
 
-/// Which states are read whole, with their rows.
+/// The sample of states that are read in full, with their rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sample {
-    /// One in so many; 1 is all, 0 none.
+    /// One in this many; 1 means all, 0 none.
     pub one_in: i64,
-    /// Which of them: users are chosen by a hash with this seed.
+    /// The seed of the hash that chooses users.
     pub seed: i64,
 }
 
-/// The change of a user that was published last, as far as the database knows.
+/// The last published change of a user, as far as the database knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Published {
     pub revision: i64,
@@ -28,31 +28,31 @@ pub struct Published {
 }
 
 impl Published {
-    /// Out of the columns of a state: 1 stands for a ranking. A revision without one was published as a tombstone.
+    /// From the columns of a state: `published` is 1 for a ranking. Any other revision was published as a tombstone.
     fn new(revision: i64, published: i16) -> Option<Self> {
         (revision > 0).then_some(Self { revision, is_null: published != 1 })
     }
 }
 
-/// A user who has a state.
+/// A user with a state.
 #[derive(Debug)]
 pub struct StoredUser {
     pub user: String,
     pub published: Option<Published>,
-    /// Of the catalog that scored the row last; 0: never scored.
+    /// The version of the catalog that scored the row last; 0: never scored.
     pub catalog_version: i32,
     pub erased: bool,
     /// Whether the user has a row whose segments are not null.
     pub has_segments: bool,
-    /// Whether the sample has this user.
+    /// Whether the user is in the sample.
     pub sampled: bool,
-    /// Read for those in the sample, and where it decides whether the row is as it should be.
+    /// Read for users in the sample, and if it decides whether the row is right.
     pub state: Option<Result<State, CodecError>>,
-    /// Read for those in the sample.
+    /// Read for users in the sample.
     pub row: Option<StoredRow>,
 }
 
-/// The subquery has an offset so that each row is looked up in the index, whatever the planner thinks of the table.
+/// `offset 0` keeps the planner from flattening the subquery, so that each row is an index look-up.
 const READ: &str = r#"
 with page as materialized (
     select *, $3 = 1 or ($3 > 1 and mod(hashtextextended(user_id, $4), greatest($3, 1)) = 0) as sampled
@@ -75,7 +75,7 @@ left join lateral (
 ) v on true
 order by p.user_id"#;
 
-/// A page of states after the user `after`, in bytewise order; those in the sample whole.
+/// A page of states after the user `after`, in bytewise order; those in the sample in full.
 ///
 /// # Errors
 /// The database does not answer.
@@ -106,7 +106,7 @@ fn stored_user(row: &PgRow) -> Result<StoredUser, sqlx::Error> {
     })
 }
 
-/// How many users have a state. Reads the index only, where the table has been vacuumed.
+/// The number of users with a state. An index-only scan if the table has been vacuumed.
 ///
 /// # Errors
 /// The database does not answer.
@@ -114,7 +114,7 @@ pub async fn count_states(pool: &PgPool) -> Result<i64, sqlx::Error> {
     sql::query_scalar("select count(*) from segmenter.profile_states").fetch_one(&mut *sql::begin_in(pool).await?).await
 }
 
-/// The change published last of each of `users`, in the order asked for.
+/// The last published change of each of `users`, in their order.
 ///
 /// # Errors
 /// The database does not answer.
@@ -133,7 +133,7 @@ pub async fn published(pool: &PgPool, users: &[&str]) -> Result<Vec<Option<Publi
     Ok(rows.into_iter().map(|(revision, published)| Published::new(revision, published)).collect())
 }
 
-/// A page of deleted users of whom a tombstone is or will be published, with its revision, after the user `after`.
+/// A page of deleted users whose tombstone is or will be published, with its revision, after the user `after`.
 ///
 /// # Errors
 /// The database does not answer.

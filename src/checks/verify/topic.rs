@@ -1,9 +1,9 @@
-//! The last records of users on segment-changed against the changes that the database knows as published last, beside a
-//! live service.
+//! Compares the last record of each user on segment-changed with the user's last published change in the database,
+//! beside a live service.
 //!
-//! The topic is read first, then the states. A user that does not agree may have changed in between, so those few are
-//! looked at again: the change published last by now, then whether the outbox has it, then the rest of the topic up to its
-//! new end. A change that was committed, is not in the outbox any more and is not on the topic either, is lost.
+//! The topic is read first, then the states. A user that differs may have changed in between, so such users are checked
+//! again: first the last published change, then the outbox, then the rest of the topic up to its new end. A committed
+//! change that is neither in the outbox nor on the topic is lost.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,14 +19,14 @@ use crate::publish::topic_revisions::{LastRecord, TopicRevisions};
 use crate::runtime::stop::Stop;
 use crate::store::outbox::each_waiting_user;
 
-/// How often those that do not agree are looked at again, since they may go on changing.
-const LOOKS: u32 = 3;
-/// How many users are asked for at a time.
+/// How often users that differ are checked again, because they may change meanwhile.
+const RECHECKS: u32 = 3;
+/// The number of users in one query.
 const CHUNK: usize = 5_000;
 
-/// The topic as read so far, and the users that do not agree with it.
+/// The topic as read so far, and the users that differ from it.
 pub struct Comparison {
-    /// Its users are those who do not agree, or have not been compared yet.
+    /// Holds the users that differ or have not been compared yet.
     reader: TopicRevisions,
     topic: String,
     users: u64,
@@ -34,7 +34,7 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// Reads the topic to its present end.
+    /// Reads the topic up to its current end.
     pub async fn read(config: &Config) -> anyhow::Result<Self> {
         let topic = config.topics.segment_changed.as_str().to_owned();
         let source = Source {
@@ -53,16 +53,16 @@ impl Comparison {
         Ok(Self { reader, topic, users, suspects: BTreeSet::new() })
     }
 
-    /// Compares the change of a user that was published last with the user's last record.
+    /// Compares the last published change of a user with the user's last record.
     pub fn compare(&mut self, user: &str, published: Option<Published>) {
-        if verdict(published, self.reader.users.get(user)).is_some() {
+        if difference(published, self.reader.users.get(user)).is_some() {
             self.suspects.insert(user.to_owned());
         } else {
             self.reader.users.remove(user);
         }
     }
 
-    /// Looks again at all that did not agree; those that still do not are found.
+    /// Checks all users that differ again, and reports those that still do.
     pub async fn end(mut self, pool: &PgPool, findings: &mut Findings) -> anyhow::Result<Topic> {
         let mut after = String::new();
         loop {
@@ -73,12 +73,12 @@ impl Comparison {
                 self.compare(&user, Some(Published { revision, is_null: true }));
             }
         }
-        let unknown = self.reader.users.iter().filter(|(_, last)| verdict(None, Some(last)).is_some());
+        let unknown = self.reader.users.iter().filter(|(_, last)| difference(None, Some(last)).is_some());
         let mut suspects = std::mem::take(&mut self.suspects);
         suspects.extend(unknown.map(|(user, _)| user.to_string()));
 
         let (mut in_flight, mut wrong) = (BTreeSet::new(), BTreeMap::new());
-        for _ in 0..LOOKS {
+        for _ in 0..RECHECKS {
             if suspects.is_empty() {
                 break;
             }
@@ -92,7 +92,7 @@ impl Comparison {
         Ok(Topic { name: self.topic, records, users: self.users, unreadable, in_flight: in_flight.len() as u64 })
     }
 
-    /// Those that still do not agree and are not in flight. The order matters: a change that was published before the
+    /// The users that still differ and are not in flight. The order matters: a change that was published before the
     /// outbox was read, and is not in it, was produced before the topic's new end.
     async fn add_newer_revisions(
         &mut self,
@@ -110,25 +110,25 @@ impl Comparison {
         tokio::task::block_in_place(|| self.reader.read_on())
             .with_context(|| format!("could not read {}", self.topic))?;
         let settled = users.into_iter().zip(published_now).filter(|(user, _)| !waiting.contains(*user));
-        let wrong = settled
-            .filter_map(|(user, published)| Some((user.to_owned(), verdict(published, self.reader.users.get(user))?)));
+        let wrong = settled.filter_map(|(user, published)| {
+            Some((user.to_owned(), difference(published, self.reader.users.get(user))?))
+        });
         let wrong = wrong.collect();
         in_flight.extend(waiting);
         Ok(wrong)
     }
 }
 
-/// How a user's last record differs from the change published last, as far as the database knows.
+/// The difference between a user's last record and the last published change, as far as the database knows.
 ///
-/// A tombstone of a user of whom nothing is known is right: a database that was built anew does not know which users an
-/// earlier one erased.
-fn verdict(published: Option<Published>, last: Option<&LastRecord>) -> Option<(Check, String)> {
+/// A tombstone of an unknown user is right: a rebuilt database does not know the users that an earlier one erased.
+fn difference(published: Option<Published>, last: Option<&LastRecord>) -> Option<(Check, String)> {
     let Some(published) = published else {
         let last = last.filter(|last| !last.is_null)?;
         return Some((Check::UnknownOnTopic, format!("the last record has {}", shown(last))));
     };
     let kind = if published.is_null { " as a tombstone" } else { "" };
-    let known = format!("published {}{kind}", published.revision);
+    let known = format!("published revision {}{kind}", published.revision);
     let Some(last) = last else { return Some((Check::NotOnTopic, known)) };
     let check = match last.revision {
         None => Check::OtherOnTopic,
@@ -142,7 +142,7 @@ fn verdict(published: Option<Published>, last: Option<&LastRecord>) -> Option<(C
 
 fn shown(last: &LastRecord) -> String {
     let revision = last.revision.map_or_else(|| "no revision".to_owned(), |revision| format!("revision {revision}"));
-    if last.is_null { format!("{revision} and is null") } else { revision }
+    if last.is_null { format!("{revision} and is a tombstone") } else { revision }
 }
 
 #[cfg(test)]
@@ -150,14 +150,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_published_revision_as_the_last_record_is_right_and_any_other_is_named() {
+    fn a_last_record_differs_unless_it_has_the_published_revision_and_kind() {
         let ranking = Some(Published { revision: 7, is_null: false });
         let null = Some(Published { revision: 7, is_null: true });
         for (published, last, expected) in [
             (ranking, Some((Some(7), false)), None),
             (null, Some((Some(7), true)), None),
             (None, None, None),
-            // Erased by a database that is gone.
+            // Erased by a database that no longer exists.
             (None, Some((Some(7), true)), None),
             (ranking, None, Some(Check::NotOnTopic)),
             (ranking, Some((Some(6), false)), Some(Check::OlderOnTopic)),
@@ -170,7 +170,7 @@ mod tests {
             (None, Some((None, false)), Some(Check::UnknownOnTopic)),
         ] {
             let record = last.map(|(revision, is_null)| LastRecord::new(revision, is_null));
-            let found = verdict(published, record.as_ref()).map(|(check, _)| check);
+            let found = difference(published, record.as_ref()).map(|(check, _)| check);
             assert_eq!(found, expected, "{published:?} {last:?}");
         }
     }

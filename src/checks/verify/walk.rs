@@ -1,4 +1,4 @@
-//! The walk over the tables: pages in, counts and findings out.
+//! Walks over the tables: pages in, counts and findings out.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -18,7 +18,7 @@ use crate::store::outbox::{self, each_waiting_user};
 use crate::store::sql;
 use crate::store::stored_row::differences;
 
-/// The four columns and the index, as found.
+/// Checks the four columns and the index.
 pub(super) async fn schema(pool: &PgPool, counts: &mut Counts, findings: &mut Findings) -> Result<(), sqlx::Error> {
     let facts = PlatformSchema::read(&mut *sql::begin_in(pool).await?).await?;
     for (name, wanted) in SEGMENT_COLUMNS {
@@ -40,7 +40,7 @@ pub(super) async fn schema(pool: &PgPool, counts: &mut Counts, findings: &mut Fi
     Ok(())
 }
 
-/// Which users are to be scored anew; another sample at every run.
+/// The sample of users to score again; different at every run.
 pub(super) async fn sample(pool: &PgPool, depth: Option<Depth>) -> Result<Sample, sqlx::Error> {
     let one_in = match depth {
         None => 0,
@@ -75,14 +75,14 @@ pub(super) async fn states(
     }
 }
 
-/// Looks at one state and what is known of its row.
+/// Checks one state and its row.
 fn state(user: &StoredUser, catalog: &Catalog, counts: &mut Counts, findings: &mut Findings) {
     let decoded = match &user.state {
         Some(Err(error)) => return findings.add(Check::UnreadableState, &user.user, error.to_string()),
         Some(Ok(state)) => Some(state),
         None => None,
     };
-    // Where the state was not read, row and columns are enough: a user that was scored and never erased is onboarded.
+    // If the state was not read, its columns suffice: a user that was scored and never erased is onboarded.
     let is_onboarded = match decoded {
         Some(state) => state.profile.onboarded().is_some(),
         None => user.catalog_version > 0 && !user.erased,
@@ -116,7 +116,7 @@ fn state(user: &StoredUser, catalog: &Catalog, counts: &mut Counts, findings: &m
 
 /// Walks over the rows of `user_vectors`.
 pub(super) async fn vectors(pool: &PgPool, counts: &mut Counts, findings: &mut Findings) -> Result<(), sqlx::Error> {
-    // Of each primary segment the rows, the sum of their confidences, and how many have one.
+    // By primary segment: the number of rows, the sum of their confidences, and the number of rows with one.
     let mut shares: BTreeMap<String, (u64, f64, u64)> = BTreeMap::new();
     let mut after = String::new();
     loop {
@@ -126,8 +126,8 @@ pub(super) async fn vectors(pool: &PgPool, counts: &mut Counts, findings: &mut F
         for row in page {
             counts.vectors += 1;
             counts.without_state += u64::from(row.segments.is_some() && !row.has_state);
-            if let Some(what) = contradiction(&row) {
-                findings.add(Check::Contradiction, &row.user, what);
+            if let Some(detail) = contradiction(&row) {
+                findings.add(Check::Contradiction, &row.user, detail);
             }
             if let Some(segment) = row.primary_segment {
                 counts.with_segments += 1;
@@ -147,12 +147,12 @@ pub(super) async fn vectors(pool: &PgPool, counts: &mut Counts, findings: &mut F
         average_confidence: Some(sum / rated as f64).filter(|average: &f64| average.is_finite()),
     };
     counts.distribution = shares.into_iter().map(share).collect();
-    // Stable: equal counts stay in the order of their names.
+    // The sort is stable: equal counts stay in the order of their names.
     counts.distribution.sort_by_key(|share| Reverse(share.count));
     Ok(())
 }
 
-/// Walks over the onboarding profiles that the platform stores.
+/// Walks over the platform's onboarding profiles.
 pub(super) async fn profiles(pool: &PgPool, counts: &mut Counts, findings: &mut Findings) -> Result<(), sqlx::Error> {
     if !read::may_read_profiles(pool).await? {
         return Ok(());
@@ -175,7 +175,7 @@ pub(super) async fn profiles(pool: &PgPool, counts: &mut Counts, findings: &mut 
     }
 }
 
-/// How full the outbox is, and whether it can be read.
+/// Counts the outbox rows, and checks whether they can be read.
 pub(super) async fn outbox(pool: &PgPool, counts: &mut Counts, findings: &mut Findings) -> Result<(), sqlx::Error> {
     let depth = outbox::depth(pool).await?;
     (counts.outbox_rows, counts.oldest_outbox_seconds) = (depth.rows, depth.oldest.as_secs_f64());
