@@ -1,4 +1,4 @@
-//! `segmenter check-events`: a producer learns what would become of events before producing them.
+//! `segmenter check-events`: reports the outcome of events before they are produced.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ fn events() -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_line_is_told_its_outcome_without_a_value_of_a_profile() {
+async fn every_line_gets_its_outcome_without_profile_values() {
     let input = format!("{}\n\n{{\n", events());
     let finished = segmenter_with_input(&["check-events"], &[], &input).finish(WITHIN).await;
     assert_eq!(finished.code, Some(4), "{}", finished.log);
@@ -39,7 +39,7 @@ async fn every_line_is_told_its_outcome_without_a_value_of_a_profile() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn machines_get_a_json_object_a_line() {
+async fn with_json_every_line_is_one_object() {
     let finished = segmenter_with_input(&["check-events", "--json"], &[], &events()).finish(WITHIN).await;
     let outcomes: Vec<Value> = finished.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let names: Vec<&str> = outcomes.iter().map(|outcome| outcome["outcome"].as_str().unwrap()).collect();

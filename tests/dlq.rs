@@ -1,16 +1,16 @@
-//! `segmenter dlq`: dead letters looked at and redriven, on a real broker and a real database.
+//! `segmenter dlq`: dead letters are listed, shown and redriven, on a real broker and a real database.
 
+mod dry_runs;
 mod listing;
 mod redriving;
 mod refusals;
-mod rehearsing;
 
 use serde_json::Value;
 
 use crate::scene::{DEADLINE, Numbers, Scene, onboarding_event};
 use crate::support::{Finished, OwnedRecord, Record, segmenter};
 
-/// A time within what retention keeps and after what the events of the tests are dated.
+/// A record time that is within retention and later than the times of the tests' events.
 const PRODUCED: i64 = 1_780_000_000_000;
 
 /// Runs `segmenter dlq` in the scene, to its end.
@@ -19,7 +19,7 @@ async fn dlq(scene: &Scene, arguments: &[&str]) -> Finished {
     segmenter(&arguments, &scene.environment()).finish(DEADLINE).await
 }
 
-/// Runs it with `--json`; gives the exit code, the lines and what is under `summary` in the last.
+/// Runs it with `--json`; returns the exit code, the lines, and the `summary` of the last line.
 async fn dlq_json(scene: &Scene, arguments: &[&str]) -> (Option<i32>, Vec<Value>, Value) {
     let arguments: Vec<&str> = arguments.iter().chain(&["--json"]).copied().collect();
     let finished = dlq(scene, &arguments).await;
@@ -44,19 +44,19 @@ fn dead_letter(topic: &str, offset: i64, record: Record, reason: &str, attempts:
         .header("segmenter.timestamp", PRODUCED.to_string())
 }
 
-/// An onboarding of `user`, always the same for an id.
+/// An onboarding of `user`; the same id gives the same event.
 fn onboarding(user: &str, id: u64) -> Record {
     crate::scene::record(user, &onboarding_event(user, id, &mut Numbers(id)))
 }
 
-/// The same, but that it happened at `at`.
+/// The same, completed at `at`.
 fn onboarding_at(user: &str, id: u64, at: &str) -> Record {
     let mut event = onboarding_event(user, id, &mut Numbers(id));
     event["payload"]["completedAt"] = at.into();
     crate::scene::record(user, &event)
 }
 
-/// Runs the live service until it has read and said everything, and stops it.
+/// Runs the live service until it has read all records and published all changes, and stops it.
 async fn serve_until_settled(scene: &Scene) {
     let mut process = scene.serve();
     scene.settled().await;
@@ -73,7 +73,7 @@ async fn changes(scene: &Scene) -> Vec<OwnedRecord> {
     scene.kafka.read_all(&scene.changes).await
 }
 
-/// Every row of ours and of `user_vectors`, as text.
+/// All rows of schema `segmenter` and of `user_vectors`, as text.
 async fn tables(scene: &Scene) -> Vec<String> {
     let mut rows = Vec::new();
     for table in ["segmenter.profile_states", "segmenter.outbox", "segmenter.deleted_users", "public.user_vectors"] {

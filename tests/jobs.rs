@@ -1,4 +1,4 @@
-//! Jobs: replay and its kin, on a real broker and a real database, by the real binary.
+//! Jobs: replay, backfill, recompute and republish, on a real broker and a real database, by the real binary.
 
 mod backfill;
 mod controlling;
@@ -29,12 +29,12 @@ fn begin(scene: &Scene, arguments: &[&str]) -> Segmenter {
     segmenter(arguments, &scene.environment())
 }
 
-/// Runs it in the scene, to its end.
+/// Runs the binary in the scene, to its end.
 async fn run(scene: &Scene, arguments: &[&str]) -> Finished {
     begin(scene, arguments).finish(DEADLINE).await
 }
 
-/// Runs it with `--json`; gives the exit code and the lines.
+/// Runs it with `--json`; returns the exit code and the lines.
 async fn run_json(scene: &Scene, arguments: &[&str]) -> (Option<i32>, Vec<Value>) {
     let arguments: Vec<&str> = arguments.iter().chain(&["--json"]).copied().collect();
     let finished = run(scene, &arguments).await;
@@ -42,12 +42,12 @@ async fn run_json(scene: &Scene, arguments: &[&str]) -> (Option<i32>, Vec<Value>
     (finished.code, finished.stdout.lines().map(line).collect())
 }
 
-/// What is under `name` in the one line that has it.
+/// The member `name` of the first line that has it.
 fn member<'l>(lines: &'l [Value], name: &str) -> &'l Value {
     lines.iter().find_map(|line| line.get(name)).unwrap_or_else(|| panic!("no {name} in {lines:?}"))
 }
 
-/// Runs the live service until it has read and said everything, and stops it.
+/// Runs the live service until it has read all records and published all changes, and stops it.
 async fn serve_until_settled(scene: &Scene) {
     let mut process = scene.serve();
     scene.settled().await;
@@ -55,7 +55,7 @@ async fn serve_until_settled(scene: &Scene) {
     assert_eq!(process.wait(DEADLINE).await.code(), Some(0));
 }
 
-/// The same topics with an empty database and an output topic of its own, as after a rebuild.
+/// The same input topics with an empty database and another output topic, as for a rebuild.
 async fn rebuilt(scene: &Scene, users: u64) -> Scene {
     let changes = scene.kafka.create_topic("changes", 2, &[]).await;
     let rebuilt = Scene {
@@ -71,7 +71,8 @@ async fn rebuilt(scene: &Scene, users: u64) -> Scene {
     rebuilt
 }
 
-/// Every row of ours, of `user_vectors` and of `users`, with the place and the transaction of its last version.
+/// All rows of schema `segmenter`, `user_vectors` and `users`, with the place and the transactions of their last
+/// version.
 async fn versions(scene: &Scene) -> Vec<String> {
     let mut rows = Vec::new();
     let tables = [
@@ -90,7 +91,7 @@ async fn versions(scene: &Scene) -> Vec<String> {
     rows
 }
 
-/// How many items of the job have been passed, by its checkpoints.
+/// The number of processed items of the job, by its checkpoints.
 async fn items(scene: &Scene, id: Uuid) -> i64 {
     sqlx::query("select coalesce(sum((counts->>'items')::bigint), 0)::bigint as items from segmenter.job_parts where job_id = $1 and part <> 'publishing'")
         .bind(id)
@@ -100,7 +101,7 @@ async fn items(scene: &Scene, id: Uuid) -> i64 {
         .get("items")
 }
 
-/// One text of the job's row.
+/// An expression on the job's row, as text.
 async fn column(scene: &Scene, id: Uuid, expression: &str) -> Option<String> {
     let select = format!("select ({expression})::text from segmenter.jobs where id = $1");
     sqlx::query_scalar(sqlx::AssertSqlSafe(select))

@@ -1,4 +1,4 @@
-//! What it takes to install the program: its version, its completions, its package.
+//! Installation: version, completions, help, package.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -35,13 +35,13 @@ async fn bash_completes_a_command() {
     assert_eq!(String::from_utf8_lossy(&answer.stdout).trim(), "verify", "{}", String::from_utf8_lossy(&answer.stderr));
 }
 
-/// What the build script says of the version, in this environment and directory; the metric's commit is the same.
-fn told(script: &std::path::Path, environment: &[(&str, &str)], directory: &std::path::Path) -> String {
+/// The version that the build script sets in this environment and directory; the metric's commit must be the same.
+fn built_version(script: &std::path::Path, environment: &[(&str, &str)], directory: &std::path::Path) -> String {
     let mut run = Command::new(script);
     run.current_dir(directory).env_remove("SEGMENTER_COMMIT").env("CARGO_PKG_VERSION", "1.2.3");
-    let said = run.envs(environment.iter().copied()).output().unwrap();
-    let said = String::from_utf8(said.stdout).unwrap();
-    let value = |name| said.lines().find_map(|line| line.strip_prefix(name)).unwrap().to_owned();
+    let output = run.envs(environment.iter().copied()).output().unwrap();
+    let output = String::from_utf8(output.stdout).unwrap();
+    let value = |name| output.lines().find_map(|line| line.strip_prefix(name)).unwrap().to_owned();
     let (version, commit) =
         (value("cargo::rustc-env=SEGMENTER_VERSION="), value("cargo::rustc-env=SEGMENTER_BUILT_COMMIT="));
     assert_eq!(commit == "unknown", !version.contains('('), "{version} of {commit}");
@@ -50,7 +50,7 @@ fn told(script: &std::path::Path, environment: &[(&str, &str)], directory: &std:
 }
 
 #[test]
-fn the_version_names_the_commit_that_was_told_or_that_git_knows_and_none_otherwise() {
+fn the_version_names_the_commit_of_the_variable_or_of_git_and_none_otherwise() {
     let directory = tempfile::tempdir().unwrap();
     let (outside, repository) = (directory.path().join("outside"), directory.path().join("repository"));
     std::fs::create_dir_all(&outside).unwrap();
@@ -65,26 +65,30 @@ fn the_version_names_the_commit_that_was_told_or_that_git_knows_and_none_otherwi
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     };
     let at = repository.to_str().unwrap();
-    git(&["init", "--quiet", at]);
-    git(&["-C", at, "commit", "--quiet", "--allow-empty", "-m", "one"]);
+    git(&["init", "-q", at]);
+    git(&["-C", at, "commit", "-q", "--allow-empty", "-m", "one"]);
     let commit = git(&["-C", at, "rev-parse", "--short", "HEAD"]);
 
     let release = ("PROFILE", "release");
-    assert_eq!(told(&script, &[release, ("SEGMENTER_COMMIT", "abc1234")], &outside), "1.2.3 (abc1234)");
-    assert_eq!(told(&script, &[release], &repository), format!("1.2.3 ({commit})"));
-    assert_eq!(told(&script, &[release, ("SEGMENTER_COMMIT", "")], &outside), "1.2.3");
-    assert_eq!(told(&script, &[("PROFILE", "debug")], &repository), "1.2.3", "each commit would compile all anew");
+    assert_eq!(built_version(&script, &[release, ("SEGMENTER_COMMIT", "abc1234")], &outside), "1.2.3 (abc1234)");
+    assert_eq!(built_version(&script, &[release], &repository), format!("1.2.3 ({commit})"));
+    assert_eq!(built_version(&script, &[release, ("SEGMENTER_COMMIT", "")], &outside), "1.2.3");
+    assert_eq!(
+        built_version(&script, &[("PROFILE", "debug")], &repository),
+        "1.2.3",
+        "otherwise each commit would rebuild the program"
+    );
 }
 
 #[tokio::test]
-async fn the_program_says_its_version() {
-    let said = segmenter(&["--version"], &[]).finish(SOON).await.stdout;
-    assert_eq!(said.trim_end(), format!("segmenter {}", env!("SEGMENTER_VERSION")));
-    assert!(said.contains(env!("CARGO_PKG_VERSION")));
+async fn the_program_prints_its_version() {
+    let printed = segmenter(&["--version"], &[]).finish(SOON).await.stdout;
+    assert_eq!(printed.trim_end(), format!("segmenter {}", env!("SEGMENTER_VERSION")));
+    assert!(printed.contains(env!("CARGO_PKG_VERSION")));
 }
 
 #[test]
-fn the_package_has_everything_that_building_reads_and_the_licences_and_neither_tests_nor_the_demo() {
+fn the_package_has_all_inputs_of_the_build_and_the_licences_but_neither_tests_nor_the_demo() {
     let listed = Command::new(env!("CARGO"))
         .args(["package", "--list", "--offline", "--allow-dirty"])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
@@ -105,7 +109,7 @@ fn the_package_has_everything_that_building_reads_and_the_licences_and_neither_t
     }
 }
 
-/// The files of this repository that building the program reads, embedded ones too, as the compiler has listed them.
+/// The files of this repository that the build reads, embedded ones too, as the compiler lists them.
 pub fn build_inputs() -> Vec<PathBuf> {
     let folder = std::env::current_exe().unwrap().parent().unwrap().to_owned();
     let lists = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());

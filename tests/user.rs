@@ -1,5 +1,4 @@
-//! `segmenter user`: what is stored of one user is shown, and a user can be erased so that no older event brings the user
-//! back.
+//! `segmenter user`: the stored data of one user is shown, and an erased user is not brought back by older events.
 
 mod erase;
 
@@ -16,7 +15,7 @@ async fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Finished {
 }
 
 #[tokio::test]
-async fn a_user_is_shown_without_contents_unless_they_are_asked_for() {
+async fn a_user_is_shown_without_contents_unless_content_is_given() {
     let database = migrated_database().await;
     database.add_users(["ann"]).await;
     let store = store_on(database.pool()).await;
@@ -50,23 +49,23 @@ async fn a_user_is_shown_without_contents_unless_they_are_asked_for() {
 }
 
 #[tokio::test]
-async fn of_a_user_who_has_gone_the_departure_is_shown_and_of_a_stranger_nothing() {
+async fn a_deleted_user_is_shown_with_the_tombstones_revision_and_an_unknown_user_is_an_error() {
     let database = migrated_database().await;
     database.add_users(["ann", "bob"]).await;
     let store = store_on(database.pool()).await;
     apply(&store, &[onboarding("ann", 5, vec![group("SOLO")])]).await;
-    apply(&store, &[tombstone("nobody", 9)]).await;
+    apply(&store, &[tombstone("erased", 9)]).await;
     database.run("delete from users where id = 'ann'").await;
     let environment = [("DATABASE_URL", database.url())];
     let shown = run(&["user", "show", "ann", "--json"], &environment).await;
     let page: Value = serde_json::from_str(&shown.stdout).unwrap_or_else(|_| panic!("{shown:?}"));
     assert!(page["state"].is_null() && page["row"].is_null(), "{page}");
     assert!(page["departed"]["revision"].as_i64().is_some_and(|revision| revision > 0), "{page}");
-    let shown = run(&["user", "show", "nobody"], &environment).await;
+    let shown = run(&["user", "show", "erased"], &environment).await;
     assert!(shown.code == Some(0) && shown.stdout.contains(&time(9).to_string()), "{shown:?}");
     for stranger in ["bob", "stranger"] {
         let shown = run(&["user", "show", stranger], &environment).await;
-        assert!(shown.code == Some(1) && shown.log.contains("nothing is known"), "{shown:?}");
+        assert!(shown.code == Some(1) && shown.log.contains("nothing is stored"), "{shown:?}");
     }
 }
 

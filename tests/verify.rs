@@ -1,4 +1,4 @@
-//! `segmenter verify`: nothing is found where nothing is wrong, and each thing that can be wrong is found and named.
+//! `segmenter verify`: a healthy database has no findings, and each defect is found and named.
 
 mod deep;
 mod topic;
@@ -10,7 +10,7 @@ use crate::scene::DEADLINE;
 use crate::support::{Database, postgres, segmenter};
 use crate::world::{apply, budget, group, migrate, migrated_database, onboarding, pace, store_on, tombstone, update};
 
-/// Runs the command on the database; its exit code and report.
+/// Runs the command on the database; returns its exit code and report.
 async fn verify(database: &Database, arguments: &[&str]) -> (Option<i32>, Value) {
     report(arguments, &[("DATABASE_URL", database.url())]).await
 }
@@ -21,7 +21,7 @@ async fn report(arguments: &[&str], environment: &[(&str, &str)]) -> (Option<i32
     (finished.code, report)
 }
 
-/// The findings as `check: subject`, those that are listed.
+/// The listed findings as `check: subject`.
 fn found(report: &Value) -> Vec<String> {
     let text = |example: &Value, member: &str| example[member].as_str().unwrap().to_owned();
     let examples = report["examples"].as_array().unwrap().iter();
@@ -44,13 +44,13 @@ async fn an_empty_database_has_no_findings_with_the_platforms_users_or_without()
 }
 
 #[tokio::test]
-async fn a_schema_that_is_not_migrated_is_refused_and_a_dependency_that_is_unavailable_is_another_exit_code() {
+async fn a_schema_that_is_not_migrated_is_3_and_an_unavailable_dependency_is_75() {
     let database = postgres().upstream_after_ia().await;
     let finished = segmenter(&["verify"], &[("DATABASE_URL", database.url())]).finish(DEADLINE).await;
     assert!(finished.code == Some(3) && finished.log.contains("migrate run"), "{finished:?}");
 
-    let nobody = "postgres://nobody@127.0.0.1:1/nothing";
-    let environment = [("DATABASE_URL", nobody), ("SEGMENTER_DATABASE_CONNECT_TIMEOUT", "1s")];
+    let unreachable = "postgres://role@127.0.0.1:1/nothing";
+    let environment = [("DATABASE_URL", unreachable), ("SEGMENTER_DATABASE_CONNECT_TIMEOUT", "1s")];
     assert_eq!(segmenter(&["verify"], &environment).finish(DEADLINE).await.code, Some(75));
 
     migrate(&database).await;
@@ -58,7 +58,7 @@ async fn a_schema_that_is_not_migrated_is_refused_and_a_dependency_that_is_unava
     assert_eq!(segmenter(&["verify", "--topic"], &environment).finish(DEADLINE).await.code, Some(75));
 }
 
-/// Whether the second is the first with two digits.
+/// Whether the second is the first, rounded to two digits.
 fn is_rounded(exact: &Value, rounded: &Value) -> bool {
     exact.as_f64().zip(rounded.as_f64()).is_some_and(|(exact, rounded)| (exact - rounded).abs() < 0.005 + 1e-9)
 }
@@ -109,10 +109,10 @@ async fn the_counts_are_those_of_the_validation_in_sql() {
     assert_eq!(counts["outboxRows"], sql[4][0]["rows"]);
 }
 
-/// Statements that break something, and what is found then.
+/// Statements that break something, with the finding that they cause.
 const BREAKAGES: [(&str, &str); 11] = [
     (r#"delete from user_vectors where "userId" = 'ann'"#, "state-without-row: ann"),
-    (r#"update user_vectors set "primarySegment" = 'NOBODY' where "userId" = 'bob'"#, "contradiction: bob"),
+    (r#"update user_vectors set "primarySegment" = 'UNKNOWN' where "userId" = 'bob'"#, "contradiction: bob"),
     (r#"update user_vectors set segments = '{"segment": 1}' where "userId" = 'cy'"#, "contradiction: cy"),
     (r#"update user_vectors set segments = '[]' where "userId" = 'dan'"#, "contradiction: dan"),
     ("update segmenter.profile_states set catalog_version = 99 where user_id = 'eve'", "stale-catalog: eve"),
@@ -134,7 +134,7 @@ const BREAKAGES: [(&str, &str); 11] = [
 ];
 
 #[tokio::test]
-async fn each_thing_that_is_wrong_in_the_database_is_found_and_named() {
+async fn each_defect_of_the_database_is_found_and_named() {
     let database = migrated_database().await;
     let names = ["ann", "bob", "cy", "dan", "eve", "fay", "gone", "hal", "ian", "learned", "patched"];
     database.add_users(names).await;
@@ -147,7 +147,7 @@ async fn each_thing_that_is_wrong_in_the_database_is_found_and_named() {
     for name in ["ann", "bob", "cy", "dan", "eve", "fay", "gone", "learned"] {
         apply(&store, &[onboarding(name, 5, vec![group("SOLO"), budget(10.0, 40.0)])]).await;
     }
-    // Right as they are: a learned vector whose user was erased, and a user who is not onboarded.
+    // No findings: a learned vector whose user was erased, and a user that is not onboarded.
     apply(&store, &[tombstone("gone", 9), tombstone("learned", 9), update("patched", 5, vec![pace("LOW")])]).await;
     let (code, report) = verify(&database, &[]).await;
     assert_eq!((code, found(&report)), (Some(0), Vec::new()), "{report}");

@@ -1,10 +1,10 @@
-//! Looking at dead letters.
+//! `dlq list` and `dlq show`.
 
 use super::*;
 use crate::support::Transaction;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_list_shows_each_record_once_at_its_newest_and_counts_by_reason_and_topic() {
+async fn a_list_shows_the_newest_dead_letter_of_each_record_and_counts_by_reason_and_topic() {
     let scene = Scene::new(1).await;
     let dead = scene.kafka.create_topic("dead", 3, &[]).await;
     let scene = Scene { dead, ..scene };
@@ -20,7 +20,7 @@ async fn a_list_shows_each_record_once_at_its_newest_and_counts_by_reason_and_to
     ];
     scene.kafka.produce_all(&scene.dead, dead_letters).await;
     let last = dead_letter(onboarding_topic, 7, Record::tombstone("cyd"), "unknown_user", 1).partition(2);
-    // The last offsets are then a transaction's markers.
+    // The last offsets are transaction markers.
     scene.kafka.produce_in_transaction(&scene.dead, vec![last], Transaction::Committed).await;
     let aborted = dead_letter(updates, 8, Record::new("ann", "{"), "malformed", 1).partition(0);
     scene.kafka.produce_in_transaction(&scene.dead, vec![aborted], Transaction::Aborted).await;
@@ -61,7 +61,7 @@ async fn a_list_shows_each_record_once_at_its_newest_and_counts_by_reason_and_to
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn filters_take_by_reason_time_topic_and_user_and_together() {
+async fn filters_select_by_reason_time_topic_and_user_and_their_combination() {
     let scene = Scene::new(1).await;
     let at = |record: Record, failed_at: &str| {
         let headers = record.headers.into_iter().filter(|(name, _)| name != "segmenter.failed-at").collect();
@@ -97,7 +97,7 @@ async fn filters_take_by_reason_time_topic_and_user_and_together() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_dead_letter_is_shown_without_its_value_unless_that_is_asked_for() {
+async fn a_dead_letter_is_shown_without_its_value_unless_payload_is_given() {
     let scene = Scene::new(1).await;
     let dead_letters = [
         dead_letter(&scene.onboarding, 9, Record::new("ann", "{\"phone\":1").header("source", "crm"), "malformed", 2),

@@ -1,4 +1,4 @@
-//! Redriving for good: what a live run would have given, and nothing else.
+//! `dlq redrive --execute` has the effects of a live run, and no others.
 
 use super::*;
 use crate::scene::history;
@@ -23,11 +23,11 @@ async fn users_created_late_are_as_a_live_run_would_have_left_them_and_redriving
     assert_eq!((code, lines.len()), (Some(0), dead_letters), "{summary}");
     scene.assert_right().await;
     assert_eq!(scene.outbox().await, 0);
-    let (before, said) = (tables(&scene).await, changes(&scene).await.len());
+    let (before, published) = (tables(&scene).await, changes(&scene).await.len());
 
     let (code, _, summary) = dlq_json(&scene, &["redrive", "--all", "--execute"]).await;
     assert_eq!((code, &summary["applied"], &summary["segmentChanges"]), (Some(0), &0.into(), &0.into()), "{summary}");
-    assert_eq!((tables(&scene).await, changes(&scene).await.len()), (before, said));
+    assert_eq!((tables(&scene).await, changes(&scene).await.len()), (before, published));
     assert_eq!(input_ends(&scene).await, inputs, "the input topics are not written to");
 }
 
@@ -40,11 +40,11 @@ async fn a_redriven_onboarding_is_published_once_with_its_revision_its_cause_and
     scene.database.add_users(["ann"]).await;
     let (code, _, summary) = dlq_json(&scene, &["redrive", "--user", "ann", "--execute"]).await;
     assert_eq!((code, &summary["applied"], &summary["segmentChanges"]), (Some(0), &1.into(), &1.into()), "{summary}");
-    let said = changes(&scene).await;
-    assert_eq!(said.len(), 1);
-    let (revision, change) = (said[0].header("segmenter.revision").unwrap(), said[0].json());
+    let published = changes(&scene).await;
+    assert_eq!(published.len(), 1);
+    let (revision, change) = (published[0].header("segmenter.revision").unwrap(), published[0].json());
     assert_eq!(change["payload"]["revision"].to_string(), revision);
-    assert_eq!((said[0].key_text(), said[0].header("traceparent")), ("ann", Some(TRACEPARENT)));
+    assert_eq!((published[0].key_text(), published[0].header("traceparent")), ("ann", Some(TRACEPARENT)));
     assert_eq!(
         (&change["payload"]["trigger"], &change["correlationId"]),
         (&"ONBOARDING".into(), &"correlation-7".into())
@@ -76,14 +76,14 @@ async fn an_old_event_beside_newer_state_is_stale_and_changes_nothing() {
     serve_until_settled(&scene).await;
     let old = onboarding_at("ann", 1, "2026-02-01T10:00:00Z");
     scene.kafka.produce(&scene.dead, dead_letter(&scene.onboarding, 900, old, "unknown_user", 1)).await;
-    let (before, said) = (tables(&scene).await, changes(&scene).await);
+    let (before, published) = (tables(&scene).await, changes(&scene).await);
     let (code, lines, summary) = dlq_json(&scene, &["redrive", "--all", "--execute"]).await;
     assert_eq!((code, &summary["stale"], &lines[0]["outcome"]), (Some(0), &1.into(), &"stale".into()), "{summary}");
-    assert_eq!((tables(&scene).await, changes(&scene).await), (before, said));
+    assert_eq!((tables(&scene).await, changes(&scene).await), (before, published));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_rejected_again_gets_a_dead_letter_with_one_more_attempt_until_the_limit() {
+async fn a_record_that_is_rejected_again_gets_a_dead_letter_with_one_more_attempt_up_to_the_limit() {
     let scene = Scene::new(1).await;
     let record = onboarding("stranger", 1).header("source", "user-service");
     let (_, offset) = scene.kafka.produce(&scene.onboarding, record).await;
@@ -103,7 +103,7 @@ async fn what_is_rejected_again_gets_a_dead_letter_with_one_more_attempt_until_t
         assert_eq!(last.header("__connect.errors.offset"), Some(offset.to_string().as_str()));
         for name in ["__connect.errors.topic", "__connect.errors.partition", "segmenter.timestamp", "source"] {
             assert!(first.header(name).is_some() && first.header(name) == last.header(name), "{name}");
-            assert_eq!(last.headers.iter().filter(|(key, _)| key == name).count(), 1, "{name} is there once");
+            assert_eq!(last.headers.iter().filter(|(key, _)| key == name).count(), 1, "{name} occurs once");
         }
     }
     let dead_letters = scene.dead_letters().await;
@@ -118,9 +118,9 @@ async fn what_is_rejected_again_gets_a_dead_letter_with_one_more_attempt_until_t
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_rejected_again_is_not_cut_because_all_of_it_together_is_too_large() {
+async fn dead_letters_that_exceed_the_batch_size_only_together_are_not_truncated() {
     let mut scene = Scene::new(1).await;
-    // Many of them in one batch are too large for the topic, each of them alone is not.
+    // Together in one batch they are too large for the topic; each alone is not.
     scene.dead = scene.kafka.create_topic("dead", 1, &[("max.message.bytes", "20000")]).await;
     let mut numbers = Numbers(99);
     for offset in 0..30 {
@@ -148,7 +148,7 @@ async fn what_is_rejected_again_is_not_cut_because_all_of_it_together_is_too_lar
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_interrupted_redrive_finishes_and_says_what_it_has_begun() {
+async fn an_interrupted_redrive_finishes_and_publishes_its_current_batch() {
     let scene = Scene::new(1).await;
     scene.database.add_users(["ann", "bob"]).await;
     let dead_letters = ["ann", "bob"].into_iter().zip(1..);
@@ -171,7 +171,7 @@ async fn an_interrupted_redrive_finishes_and_says_what_it_has_begun() {
     process.wait_for_log("SIGTERM").await;
     lock.rollback().await.unwrap();
     assert_eq!(process.wait(DEADLINE).await.code(), Some(130));
-    let said = changes(&scene).await;
-    assert_eq!(said.iter().map(OwnedRecord::key_text).collect::<Vec<_>>(), ["ann"]);
+    let published = changes(&scene).await;
+    assert_eq!(published.iter().map(OwnedRecord::key_text).collect::<Vec<_>>(), ["ann"]);
     assert_eq!(scene.outbox().await, 0);
 }

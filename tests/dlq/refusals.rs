@@ -1,12 +1,12 @@
-//! What keeps the commands from working, each with its exit code; and records made to break them.
+//! Refusals and outages with their exit codes, and records that only look like dead letters.
 
 use super::*;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_dependency_that_is_unavailable_is_75_and_a_missing_topic_or_schema_is_3() {
+async fn an_unavailable_dependency_is_75_and_a_missing_topic_or_schema_is_3() {
     let mut scene = Scene::new(1).await;
     let mut environment = scene.environment();
-    environment.push(("DATABASE_URL", "postgres://nobody@127.0.0.1:9/none"));
+    environment.push(("DATABASE_URL", "postgres://role@127.0.0.1:9/none"));
     let database = segmenter(&["dlq", "redrive", "--all"], &environment).finish(DEADLINE).await;
     assert_eq!(database.code, Some(75), "{database:?}");
     let mut environment = scene.environment();
@@ -23,7 +23,7 @@ async fn a_dependency_that_is_unavailable_is_75_and_a_missing_topic_or_schema_is
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_redrive_of_everything_must_be_asked_for_and_what_is_no_filter_is_refused() {
+async fn a_redrive_without_a_filter_needs_all_and_an_invalid_filter_is_refused() {
     let scene = Scene::new(1).await;
     for arguments in [
         &["redrive"][..],
@@ -37,13 +37,13 @@ async fn a_redrive_of_everything_must_be_asked_for_and_what_is_no_filter_is_refu
         let refused = dlq(&scene, arguments).await;
         assert_eq!(refused.code, Some(2), "{arguments:?}: {refused:?}");
     }
-    // An empty topic is nothing to complain about.
+    // An empty topic is not an error.
     assert_eq!(dlq(&scene, &["list"]).await.code, Some(0));
     assert_eq!(dlq(&scene, &["redrive", "--all", "--execute"]).await.code, Some(0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn records_made_to_look_like_dead_letters_are_foreign_or_rejected_and_never_a_panic() {
+async fn records_that_look_like_dead_letters_are_foreign_or_rejected_and_never_cause_a_panic() {
     let scene = Scene::new(1).await;
     let good = || dead_letter(&scene.onboarding, 1, Record::new("ann", "{"), "malformed", 1);
     let with = |name: &str, value: &[u8]| {

@@ -1,4 +1,4 @@
-//! Users who onboarded before the service did.
+//! `segmenter backfill`: users who onboarded before Kafka events existed.
 
 use serde_json::Value;
 use uuid::Uuid;
@@ -8,12 +8,12 @@ use crate::scene::{DEADLINE, Numbers, Scene, record, update_event};
 use crate::support::{eventually, segmenter};
 use crate::world::table;
 
-/// Columns of a profile that is as it should be, and of one whose budget is not.
+/// Columns of a valid profile, and of one with an invalid budget.
 const SOUND: &str =
     r#""globalBudgetRange" = '{"min": 300, "max": 900, "currency": "EUR"}', "travelTypes" = '{CULTURAL}'"#;
 pub const BROKEN: &str = r#""globalBudgetRange" = '{"min": 900, "max": 300}'"#;
 
-/// A completed profile of the platform's.
+/// Adds a completed profile to the platform's table.
 pub async fn add_profile(scene: &Scene, user: &str, columns: &str) {
     scene
         .database
@@ -61,9 +61,9 @@ async fn profiles_of_users_without_segments_are_folded_and_published_once() {
     assert_eq!(end["backfill"]["vectorsWithoutProfile"], 1);
     let shares = end["backfill"]["distribution"].as_array().unwrap();
     assert_eq!(shares.iter().map(|share| share["users"].as_i64().unwrap()).sum::<i64>(), 4);
-    let said = changes(&scene).await;
-    assert_eq!(said.len(), 4);
-    for record in &said {
+    let published = changes(&scene).await;
+    assert_eq!(published.len(), 4);
+    for record in &published {
         let change = record.json();
         assert_eq!(change["payload"]["trigger"], "BACKFILL");
         assert_eq!(change["payload"]["replayId"], id.as_str());
@@ -74,11 +74,11 @@ async fn profiles_of_users_without_segments_are_folded_and_published_once() {
     let before = versions(&scene).await;
     let (code, lines) = run_json(&scene, &with(&["--all", "--execute"])).await;
     assert_eq!((code, &member(&lines, "end")["counts"]["unchanged"]), (Some(0), &4.into()));
-    assert_eq!(versions(&scene).await, before, "what is there already writes nothing");
+    assert_eq!(versions(&scene).await, before, "stored profiles write nothing");
 }
 
 #[tokio::test]
-async fn only_the_users_asked_for_are_backfilled() {
+async fn only_the_selected_users_are_backfilled() {
     let scene = Scene::new(1).await;
     scene.add_users(4).await;
     for user in 0..4 {
@@ -94,17 +94,17 @@ async fn only_the_users_asked_for_are_backfilled() {
         .await;
     let folder = tempfile::tempdir().unwrap();
     let list = folder.path().join("users");
-    std::fs::write(&list, "user-3\nuser-0\nnobody\n").unwrap();
+    std::fs::write(&list, "user-3\nuser-0\nstranger\n").unwrap();
     let list = list.to_str().unwrap();
     for (which, applied) in [(&[][..], 3), (&["--existing-only"], 2), (&["--all"], 4), (&["--users-file", list], 2)] {
         let (_, lines) = run_json(&scene, &with(which)).await;
         assert_eq!(member(&lines, "dryRun")["counts"]["applied"], applied, "{which:?}");
     }
-    assert_eq!(run(&scene, &with(&["--all", "--existing-only"])).await.code, Some(2), "one of them");
+    assert_eq!(run(&scene, &with(&["--all", "--existing-only"])).await.code, Some(2), "the options exclude each other");
 }
 
 #[tokio::test]
-async fn a_profile_with_a_bad_value_is_counted_listed_and_holds_nobody_up() {
+async fn a_profile_with_a_bad_value_is_counted_and_listed_and_blocks_no_other() {
     let scene = Scene::new(1).await;
     scene.add_users(3).await;
     add_profile(&scene, "user-0", SOUND).await;
@@ -121,7 +121,7 @@ async fn a_profile_with_a_bad_value_is_counted_listed_and_holds_nobody_up() {
 }
 
 #[tokio::test]
-async fn a_backfill_before_or_after_the_live_events_ends_the_same() {
+async fn a_backfill_before_or_after_the_live_events_gives_the_same_rows() {
     let mut ends = Vec::new();
     for backfill_first in [true, false] {
         let scene = Scene::new(1).await;
@@ -153,7 +153,7 @@ async fn a_backfill_before_or_after_the_live_events_ends_the_same() {
 }
 
 #[tokio::test]
-async fn a_backfill_that_is_killed_is_resumed_and_counts_each_profile_once() {
+async fn a_killed_backfill_is_resumed_and_counts_each_profile_once() {
     let scene = Scene::new(1).await;
     scene.add_users(300).await;
     scene

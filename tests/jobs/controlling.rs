@@ -1,4 +1,4 @@
-//! Jobs that are held up, and told what to do.
+//! `segmenter job`: limits, pause, resume and cancel.
 
 use std::time::{Duration, Instant};
 
@@ -22,7 +22,7 @@ fn start<'a>(id: &'a str, more: &[&'a str]) -> Vec<&'a str> {
 }
 
 #[tokio::test]
-async fn a_throttle_holds_the_rate_within_a_tenth() {
+async fn a_throttle_keeps_the_rate_within_a_tenth() {
     let scene = scene_with_history(4000, 21).await;
     let id = Uuid::new_v4();
     let job = begin(&scene, &start(&id.to_string(), &["--rate", "500"]));
@@ -35,12 +35,12 @@ async fn a_throttle_holds_the_rate_within_a_tenth() {
 }
 
 #[tokio::test]
-async fn a_throttle_yields_to_live_lag_and_says_so() {
+async fn a_job_waits_while_the_live_lag_is_above_its_limit_and_reports_that() {
     let scene = scene_with_history(600, 22).await;
     let id = Uuid::new_v4();
-    // Nobody has read the topics for the live group yet.
+    // The live group has not read the topics yet.
     let job = begin(&scene, &start(&id.to_string(), &["--max-live-lag", "10"]));
-    eventually(DEADLINE, "the cause is told", || async {
+    eventually(DEADLINE, "the limit is reported", || async {
         column(&scene, id, "report->'held'->'limit'->'liveLag'->>'limit'").await.as_deref() == Some("10")
     })
     .await;
@@ -58,14 +58,14 @@ async fn a_throttle_yields_to_live_lag_and_says_so() {
 }
 
 #[tokio::test]
-async fn a_job_pauses_goes_on_and_changes_its_limits_while_it_runs() {
+async fn a_running_job_can_be_paused_resumed_and_given_other_limits() {
     let scene = scene_with_history(1500, 23).await;
     let id = Uuid::new_v4();
     let name = id.to_string();
     let job = begin(&scene, &start(&name, &["--rate", "100"]));
     eventually(DEADLINE, "the first batches", || async { items(&scene, id).await > 0 }).await;
     assert_eq!(run(&scene, &["job", "pause", &name]).await.code, Some(0));
-    eventually(DEADLINE, "it is held up", || async {
+    eventually(DEADLINE, "the job is paused", || async {
         column(&scene, id, "report->>'held'").await.as_deref() == Some("paused")
     })
     .await;
@@ -75,18 +75,18 @@ async fn a_job_pauses_goes_on_and_changes_its_limits_while_it_runs() {
 
     let finished = run(&scene, &["job", "throttle", &name]).await;
     assert!(finished.stdout.contains("none"), "{}", finished.stdout);
-    assert_eq!(items(&scene, id).await, paused_at, "paused is paused");
+    assert_eq!(items(&scene, id).await, paused_at, "other limits do not resume a paused job");
     let finished = run(&scene, &["job", "resume", &name]).await;
     assert!(finished.stdout.contains("continues in"), "{}", finished.stdout);
     let began = Instant::now();
     let finished = job.finish(DEADLINE).await;
     assert_eq!(finished.code, Some(0), "{}", finished.log);
-    assert!(began.elapsed() < Duration::from_secs(10), "the rate no longer holds it up");
+    assert!(began.elapsed() < Duration::from_secs(10), "the rate is no longer limited");
     scene.assert_right().await;
 }
 
 #[tokio::test]
-async fn a_cancelled_job_says_what_it_has_changed_and_ends() {
+async fn a_cancelled_job_publishes_its_changes_and_ends() {
     let scene = scene_with_history(1500, 24).await;
     let id = Uuid::new_v4();
     let name = id.to_string();
@@ -105,12 +105,12 @@ async fn a_cancelled_job_says_what_it_has_changed_and_ends() {
         let finished = run(&scene, &["job", act, &name]).await;
         assert_eq!(finished.code, Some(3), "{act}: it has ended");
     }
-    let nobody = Uuid::new_v4().to_string();
-    assert_eq!(run(&scene, &["job", "status", &nobody]).await.code, Some(3));
+    let unknown = Uuid::new_v4().to_string();
+    assert_eq!(run(&scene, &["job", "status", &unknown]).await.code, Some(3));
 }
 
 #[tokio::test]
-async fn starting_a_job_again_under_its_id_does_not_begin_anew() {
+async fn a_job_that_is_started_again_under_its_id_does_not_start_over() {
     let scene = scene_with_history(100, 25).await;
     let id = Uuid::new_v4().to_string();
     assert_eq!(run(&scene, &start(&id, &[])).await.code, Some(0));
@@ -141,5 +141,8 @@ async fn a_job_shows_in_the_metrics_of_the_live_service() {
     job.wait(DEADLINE).await;
     assert_eq!(run(&scene, &["job", "throttle", &name]).await.code, Some(0));
     assert_eq!(run(&scene, &["job", "resume", "--take-over", &name]).await.code, Some(0));
-    eventually(DEADLINE, "it has gone", || shows(r#"segmenter_jobs{kind="replay",state="paused"} 0"#)).await;
+    eventually(DEADLINE, "the paused job is no longer shown", || {
+        shows(r#"segmenter_jobs{kind="replay",state="paused"} 0"#)
+    })
+    .await;
 }

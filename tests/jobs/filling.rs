@@ -1,4 +1,4 @@
-//! `segmenter backfill` at its corners: events older and newer than the profiles, bad values of every kind, kills, erasures.
+//! Corner cases of `segmenter backfill`: older and newer events, bad values of every kind, kills, erasures.
 
 use uuid::Uuid;
 
@@ -12,11 +12,11 @@ fn backfill<'a>(more: &[&'a str]) -> Vec<&'a str> {
 }
 
 #[tokio::test]
-async fn backfill_then_live_and_live_then_backfill_come_to_the_same_rows() {
+async fn backfill_then_live_and_live_then_backfill_give_the_same_rows() {
     let (first, second) = (Scene::new(2).await, Scene::new(2).await);
     let history = history(40, 300, 61);
     for scene in [&first, &second] {
-        // Ten users of whom there is a profile only, and thirty of whom there are events, older and newer, too.
+        // Ten users have only a profile; the others also have older and newer events.
         scene.add_profiles(50).await;
         scene.produce(&history).await;
     }
@@ -36,10 +36,10 @@ async fn backfill_then_live_and_live_then_backfill_come_to_the_same_rows() {
 }
 
 #[tokio::test]
-async fn who_is_filled_is_who_was_asked_for_and_a_dry_run_writes_nothing() {
+async fn only_the_selected_profiles_are_folded_and_a_dry_run_writes_nothing() {
     let scene = Scene::new(1).await;
     scene.add_profiles(5).await;
-    scene.database.add_users(["nobody"]).await;
+    scene.database.add_users(["stranger"]).await;
     scene
         .database
         .run(
@@ -47,14 +47,14 @@ async fn who_is_filled_is_who_was_asked_for_and_a_dry_run_writes_nothing() {
                    ('1', 'user-1', '[0]', null, null, null, now()),
                    ('2', 'user-2', '[0]', '[{"segment":"THEIRS","score":0.5}]', null, now(), now()),
                    ('3', 'user-3', '[0]', '[{"segment":"THEIRS","score":0.5}]', 'THEIRS', now(), now()),
-                   ('n', 'nobody', '[0]', null, null, null, now());
+                   ('n', 'stranger', '[0]', null, null, null, now());
                update travel_onboarding_profiles set "isCompleted" = false where "userId" = 'user-4'"#,
         )
         .await;
     let file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(file.path(), "user-0\nuser-3\nnobody\n").unwrap();
+    std::fs::write(file.path(), "user-0\nuser-3\nstranger\n").unwrap();
     let before = versions(&scene).await;
-    // Applied, skipped, of these not completed, of these without a profile.
+    // Applied, skipped; of the skipped: not completed, without a profile.
     for (which, expected) in [
         (vec![], [3, 2, 1, 0]),
         (vec!["--existing-only"], [3, 2, 0, 0]),
@@ -75,7 +75,7 @@ async fn who_is_filled_is_who_was_asked_for_and_a_dry_run_writes_nothing() {
     let shares = end["backfill"]["distribution"].as_array().unwrap();
     assert!(shares.iter().any(|share| share["primarySegment"] == "THEIRS" && share["users"] == 1), "{shares:?}");
     let rows = table(scene.database.pool()).await;
-    assert!(rows["user-3"].primary_segment.as_deref() == Some("THEIRS"), "who had segments is left alone");
+    assert!(rows["user-3"].primary_segment.as_deref() == Some("THEIRS"), "a row with segments stays unchanged");
     assert!(["user-0", "user-1", "user-2"].iter().all(|user| rows[*user].last_update == "2026-03-01T10:30:00.000Z"));
     let of_a_list = backfill(&["--users-file", file.path().to_str().unwrap(), "--execute"]);
     let (code, lines) = run_json(&scene, &of_a_list).await;
@@ -84,7 +84,7 @@ async fn who_is_filled_is_who_was_asked_for_and_a_dry_run_writes_nothing() {
 }
 
 #[tokio::test]
-async fn a_profile_with_a_bad_value_is_counted_and_listed_by_field_and_the_others_are_filled() {
+async fn a_profile_with_a_bad_value_is_counted_and_listed_by_field_and_the_others_are_folded() {
     let scene = Scene::new(1).await;
     scene.add_profiles(10).await;
     scene
@@ -151,11 +151,11 @@ async fn a_backfill_killed_in_the_middle_is_resumed_and_loses_and_repeats_nothin
         passed = items(&scene, id).await;
         scene.database.run("update segmenter.jobs set leased_until = 'epoch'").await;
     }
-    assert!(passed < 600, "there is something left for the last one");
+    assert!(passed < 600, "items are left for the last process");
     let (code, lines) = run_json(&scene, &["job", "resume", &name]).await;
     let end = member(&lines, "end");
     assert_eq!((code, &end["counts"]["items"], &end["counts"]["rejected"]), (Some(4), &600.into(), &10.into()));
-    assert_eq!(end["failures"].as_array().unwrap().len(), 10, "those of the killed processes are listed too");
+    assert_eq!(end["failures"].as_array().unwrap().len(), 10, "the failures of killed processes are listed too");
     assert_eq!(run(&whole, &backfill(&["--all", "--execute"])).await.code, Some(4));
     assert_eq!(table(scene.database.pool()).await, table(whole.database.pool()).await);
     scene.expire_leases().await;
@@ -167,7 +167,7 @@ async fn a_backfill_killed_in_the_middle_is_resumed_and_loses_and_repeats_nothin
 }
 
 #[tokio::test]
-async fn erased_users_stay_erased_unless_they_onboarded_again_since() {
+async fn erased_users_stay_erased_unless_their_profile_is_newer() {
     let scene = Scene::new(1).await;
     scene.add_profiles(2).await;
     let finished = run(&scene, &["user", "erase", "user-0", "--execute"]).await;
@@ -180,7 +180,7 @@ async fn erased_users_stay_erased_unless_they_onboarded_again_since() {
 }
 
 #[tokio::test]
-async fn without_the_platforms_table_it_is_refused() {
+async fn a_backfill_without_the_platforms_table_is_refused() {
     let scene = Scene::new(1).await;
     scene.database.run("drop table travel_onboarding_profiles").await;
     let finished = run(&scene, &backfill(&[])).await;

@@ -1,4 +1,4 @@
-//! Jobs whose process dies, freezes, or loses what it depends on.
+//! Jobs whose process is killed, frozen, or stopped.
 
 use uuid::Uuid;
 
@@ -31,7 +31,7 @@ async fn a_replay_killed_ten_times_loses_nothing_and_repeats_nothing() {
         passed = items(&scene, id).await;
         arguments = vec!["job", "resume", "--take-over", &name];
     }
-    assert!(passed < records, "there is something left for the last one");
+    assert!(passed < records, "items are left for the last process");
     assert_eq!(run(&scene, &["job", "throttle", &name]).await.code, Some(0));
     scene.expire_leases().await;
     let finished = run(&scene, &arguments).await;
@@ -62,12 +62,12 @@ async fn a_frozen_owner_that_wakes_after_its_job_was_taken_over_writes_nothing_m
     zombie.resume();
     assert_eq!(zombie.wait(DEADLINE).await.code(), Some(3), "{:?}", zombie.log());
     assert_eq!(items(&scene, id).await, records);
-    assert_eq!(column(&scene, id, "stage").await.as_deref(), Some("done"));
+    assert_eq!(column(&scene, id, "phase").await.as_deref(), Some("done"));
     scene.assert_right().await;
 }
 
 #[tokio::test]
-async fn a_job_that_somebody_is_at_is_not_run_twice() {
+async fn a_job_with_a_live_owner_is_not_run_twice() {
     let (scene, _) = scene_with_history(900, 33).await;
     let id = Uuid::new_v4();
     let name = id.to_string();
@@ -82,7 +82,7 @@ async fn a_job_that_somebody_is_at_is_not_run_twice() {
 }
 
 #[tokio::test]
-async fn a_job_told_to_stop_leaves_its_place_and_is_resumed_from_there() {
+async fn a_job_that_is_stopped_is_resumed_from_its_checkpoint() {
     let (scene, records) = scene_with_history(900, 34).await;
     let id = Uuid::new_v4();
     let name = id.to_string();
@@ -93,7 +93,7 @@ async fn a_job_told_to_stop_leaves_its_place_and_is_resumed_from_there() {
     assert_eq!(job.wait(DEADLINE).await.code(), Some(130), "interrupted, but checkpointed");
     assert!(items(&scene, id).await < records);
     assert_eq!(run(&scene, &["job", "throttle", &name]).await.code, Some(0));
-    // The lease was given up: nobody has to be driven away or waited for.
+    // The lease was released: the next process needs neither a takeover nor a wait.
     let finished = run(&scene, &["job", "resume", &name]).await;
     assert_eq!(finished.code, Some(0), "{}", finished.log);
     assert_eq!(items(&scene, id).await, records);

@@ -1,10 +1,10 @@
-//! Jobs on a list of users, where the list is no list.
+//! Jobs with an invalid list of users.
 
 use super::run;
 use crate::scene::Scene;
 
 #[tokio::test]
-async fn a_list_of_users_that_cannot_be_used_is_a_usage_error_and_every_line_is_named_by_its_number_alone() {
+async fn an_invalid_list_of_users_is_a_usage_error_that_names_each_line_by_its_number_only() {
     let scene = Scene::new(1).await;
     scene.add_users(1).await;
     let file = tempfile::NamedTempFile::new().unwrap();

@@ -1,4 +1,4 @@
-//! Which offsets a replay reads.
+//! The offsets that a replay reads.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::support::{Record, Transaction, eventually};
 use crate::world::assert_table_equals_oracle;
 
 #[tokio::test]
-async fn a_gap_that_retention_has_cut_is_refused_unless_it_is_accepted() {
+async fn a_gap_from_retention_is_refused_unless_it_is_accepted() {
     let scene = Scene::new(1).await;
     scene.add_users(10).await;
     scene.produce(&history(10, 100, 41)).await;
@@ -28,11 +28,11 @@ async fn a_gap_that_retention_has_cut_is_refused_unless_it_is_accepted() {
     let finished = run(&scene, &arguments).await;
     assert_eq!(finished.code, Some(0), "{}", finished.log);
     let whole = run(&scene, &["replay", "--topic", &topic, "--from", "earliest"]).await;
-    assert_eq!(whole.code, Some(0), "what is there was asked for: {}", whole.log);
+    assert_eq!(whole.code, Some(0), "earliest requests the existing records only: {}", whole.log);
 }
 
 #[tokio::test]
-async fn a_replay_ends_at_the_end_fixed_at_its_start_also_where_that_is_a_transaction_marker() {
+async fn a_replay_ends_at_the_end_that_was_fixed_at_its_start_even_if_that_is_a_transaction_marker() {
     let scene = Scene::new(1).await;
     scene.add_users(10).await;
     scene.produce(&history(10, 60, 42)).await;
@@ -51,7 +51,7 @@ async fn a_replay_ends_at_the_end_fixed_at_its_start_also_where_that_is_a_transa
 }
 
 #[tokio::test]
-async fn a_replay_of_a_compacted_topic_ends_where_its_last_records_have_gone() {
+async fn a_replay_of_a_compacted_topic_ends_although_its_last_records_are_removed() {
     let scene = Scene::new(1).await;
     scene.add_users(3).await;
     let compacted = [
@@ -70,7 +70,7 @@ async fn a_replay_of_a_compacted_topic_ends_where_its_last_records_have_gone() {
         scene.kafka.produce(&onboarding, record(&user, &onboarding_event(&user, id, &mut numbers))).await;
     }
     eventually(DEADLINE, "compaction", || async {
-        // A record a look rolls the segment, so that the one before it can be cleaned.
+        // Another record rolls the segment, so that the one before it can be cleaned.
         let user = "user-0";
         scene.kafka.produce(&onboarding, record(user, &onboarding_event(user, 99, &mut Numbers(99)))).await;
         scene.kafka.read_all(&onboarding).await.len() < 20
@@ -83,7 +83,7 @@ async fn a_replay_of_a_compacted_topic_ends_where_its_last_records_have_gone() {
 }
 
 #[tokio::test]
-async fn what_comes_after_the_start_is_not_the_replays_business() {
+async fn a_replay_does_not_read_beyond_its_end_and_commits_no_offsets() {
     let scene = Scene::new(1).await;
     scene.add_users(10).await;
     scene.produce(&history(10, 80, 44)).await;
@@ -96,11 +96,11 @@ async fn what_comes_after_the_start_is_not_the_replays_business() {
     assert_eq!(member(&lines, "end")["counts"]["items"].as_i64(), Some(ends[0] / 2));
     assert_eq!(scene.kafka.committed(&scene.group, &topic).await, [None], "the live group's offsets are not touched");
     let replays = scene.kafka.committed(&format!("{}-replay", scene.group), &topic).await;
-    assert_eq!(replays, [None], "nor are any others committed");
+    assert_eq!(replays, [None], "a replay commits none of its own");
 }
 
 #[tokio::test]
-async fn nonsense_is_refused_before_anything_is_done() {
+async fn invalid_arguments_are_refused_before_any_work() {
     let scene = Scene::new(1).await;
     let usage = [
         vec!["replay", "--from", "yesterday"],

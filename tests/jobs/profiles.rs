@@ -3,8 +3,8 @@
 use crate::scene::Scene;
 
 impl Scene {
-    /// Makes `user-0` to `user-<count - 1>` exist on the platform, each with a completed profile of half past ten: some of
-    /// the times of a [`history`](crate::scene::history) are before it and some after.
+    /// Adds `user-0` to `user-<count - 1>` to the platform, each with a completed profile dated 10:30, between the
+    /// earlier and the later events of a [`history`](crate::scene::history).
     pub async fn add_profiles(&self, count: u32) {
         self.database
             .run(format!(

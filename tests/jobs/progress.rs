@@ -1,4 +1,4 @@
-//! What a job shows while it runs.
+//! The progress bar of a running job.
 
 use std::process::Command;
 
@@ -8,7 +8,7 @@ use crate::world::table;
 
 const USERS: u32 = 20_000;
 
-/// Runs a command on a terminal of 160 columns, and copies what that shows.
+/// Runs a command on a terminal of 160 columns, and copies its output.
 const ON_A_TERMINAL: &str = r#"
 import fcntl, os, pty, struct, sys, termios
 child, terminal = pty.fork()
@@ -27,7 +27,7 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 "#;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn many_thousand_users_are_filled_with_rate_and_time_left_shown_on_a_terminal() {
+async fn a_backfill_of_many_users_shows_rate_and_time_left_on_a_terminal() {
     let scene = Scene::new(1).await;
     scene.add_profiles(USERS).await;
     let id = uuid::Uuid::new_v4();
@@ -42,10 +42,10 @@ async fn many_thousand_users_are_filled_with_rate_and_time_left_shown_on_a_termi
     assert_eq!(ran.status.code(), Some(0), "{shown}");
     assert_eq!(items(&scene, id).await, i64::from(USERS));
     assert_eq!(table(scene.database.pool()).await.len(), USERS as usize);
-    assert_eq!(column(&scene, id, "stage").await.as_deref(), Some("done"));
+    assert_eq!(column(&scene, id, "phase").await.as_deref(), Some("done"));
     let frames: Vec<&str> =
         shown.split(['\r', '\n']).filter(|frame| frame.contains("backfill ") && frame.contains(" %")).collect();
-    assert!(frames.len() > 5, "it is redrawn: {shown}");
+    assert!(frames.len() > 5, "the bar is redrawn: {shown}");
     let is_running = |frame: &&&str| frame.contains(" left") && frame.contains("/s  ") && !frame.contains(" 100 %");
     assert!(frames.iter().any(|frame| is_running(&frame)), "rate, share and time left: {shown}");
     assert!(shown.contains("vectors without profile") && shown.contains("success rate"), "{shown}");

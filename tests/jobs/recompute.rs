@@ -1,4 +1,4 @@
-//! Stored profiles scored anew.
+//! `segmenter recompute`: stored profiles are scored again.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use crate::scene::{DEADLINE, Scene, history};
 use crate::support::{Finished, segmenter};
 use crate::world::{assert_table_equals_oracle, table};
 
-/// A catalog of a higher version under which a user has one segment at most.
+/// A catalog of a higher version, which ranks at most one segment per user.
 fn stricter_catalog(folder: &tempfile::TempDir) -> String {
     let text = include_str!("../../src/domain/scoring/catalog.toml");
     let text =
@@ -40,9 +40,9 @@ async fn rankings(scene: &Scene) -> BTreeMap<String, String> {
 }
 
 #[tokio::test]
-async fn a_new_catalog_is_brought_to_everybody_and_each_change_is_published_once() {
+async fn a_new_catalog_rescores_every_user_and_each_change_is_published_once() {
     let scene = served(81).await;
-    let (before, said) = (rankings(&scene).await, changes(&scene).await.len());
+    let (before, published) = (rankings(&scene).await, changes(&scene).await.len());
     let folder = tempfile::tempdir().unwrap();
     let catalog = stricter_catalog(&folder);
     let unwritten = versions(&scene).await;
@@ -63,22 +63,22 @@ async fn a_new_catalog_is_brought_to_everybody_and_each_change_is_published_once
         .iter()
         .filter(|record| record.value.is_some() && record.json()["payload"]["trigger"] == "RECOMPUTE")
         .collect();
-    assert_eq!(recomputed.len(), changed.len(), "one each, and none for those whose ranking stays");
-    assert_eq!(records.len(), said + changed.len());
+    assert_eq!(recomputed.len(), changed.len(), "one record per changed ranking, and none for the others");
+    assert_eq!(records.len(), published + changed.len());
     scene.assert_changes_form_chains().await;
     let versions: Vec<i32> =
         sqlx::query_scalar("select distinct catalog_version from segmenter.profile_states where catalog_version > 0")
             .fetch_all(scene.database.pool())
             .await
             .unwrap();
-    assert_eq!(versions, [2], "also of those whose ranking stays");
+    assert_eq!(versions, [2], "also of users whose ranking stays");
 
     let older = recompute(&scene, None, &["--execute"]).await;
-    assert_eq!(older.code, Some(3), "an older catalog flips nothing back: {}", older.log);
+    assert_eq!(older.code, Some(3), "an older catalog is refused: {}", older.log);
 }
 
 #[tokio::test]
-async fn rows_that_are_not_what_the_states_say_are_repaired_and_no_others_are_written() {
+async fn rows_that_differ_from_their_states_are_repaired_and_no_others_are_written() {
     let scene = served(82).await;
     let ids: Vec<String> = table(scene.database.pool()).await.into_keys().collect();
     let [deleted, broken, vector] = [&ids[0], &ids[1], &ids[2]];
@@ -90,18 +90,18 @@ async fn rows_that_are_not_what_the_states_say_are_repaired_and_no_others_are_wr
                update user_vectors set vector = '[9]' where "userId" = '{vector}'"#
         ))
         .await;
-    let said = changes(&scene).await.len();
+    let published = changes(&scene).await.len();
     let (code, lines) = run_json(&scene, &["recompute", "--repair", "--execute"]).await;
     assert_eq!(code, Some(0));
     assert_eq!(member(&lines, "end")["counts"]["applied"], 3);
     assert_table_equals_oracle(scene.database.pool(), &scene.accepted().await).await;
-    assert_eq!(changes(&scene).await.len(), said, "their rankings were published long ago");
+    assert_eq!(changes(&scene).await.len(), published, "their rankings are already published");
 
     let before = versions(&scene).await;
     let (_, lines) = run_json(&scene, &["recompute", "--repair", "--execute"]).await;
     assert_eq!(member(&lines, "end")["counts"]["applied"], 0);
     let (_, lines) = run_json(&scene, &["recompute", "--all", "--execute"]).await;
-    assert_eq!(member(&lines, "end")["counts"]["applied"], 0, "the same catalog gives the same");
+    assert_eq!(member(&lines, "end")["counts"]["applied"], 0, "the same catalog gives the same ranking");
     let unlocked =
         |rows: &[String]| rows.iter().filter(|row| !row.contains("user-") || row.contains("segments")).count();
     assert_eq!(unlocked(&versions(&scene).await), unlocked(&before));

@@ -1,4 +1,4 @@
-//! What a replay does to the database.
+//! `segmenter replay`: its effects on the database and the output topic.
 
 use std::collections::BTreeMap;
 
@@ -40,12 +40,12 @@ async fn a_replay_into_an_empty_database_equals_the_live_database() {
 }
 
 #[tokio::test]
-async fn an_unchanged_history_writes_and_says_nothing() {
+async fn a_replay_of_applied_events_writes_and_publishes_nothing() {
     let scene = Scene::new(2).await;
     scene.add_users(30).await;
     scene.produce(&history(30, 300, 2)).await;
     serve_until_settled(&scene).await;
-    let (before, said) = (versions(&scene).await, changes(&scene).await.len());
+    let (before, published) = (versions(&scene).await, changes(&scene).await.len());
     let (code, lines) = run_json(&scene, &["replay", "--from", "earliest", "--execute"]).await;
     assert_eq!(code, Some(0));
     let counts = &member(&lines, "end")["counts"];
@@ -54,8 +54,8 @@ async fn an_unchanged_history_writes_and_says_nothing() {
         counts["unchanged"].as_u64().unwrap() + counts["stale"].as_u64().unwrap(),
         counts["items"].as_u64().unwrap()
     );
-    assert_eq!(versions(&scene).await, before, "no version of any row is new, and none is locked");
-    assert_eq!(changes(&scene).await.len(), said);
+    assert_eq!(versions(&scene).await, before, "no row has a new version or a lock");
+    assert_eq!(changes(&scene).await.len(), published);
 }
 
 #[tokio::test]
@@ -94,7 +94,7 @@ async fn erased_users_stay_erased() {
     serve_until_settled(&scene).await;
     assert!(table(scene.database.pool()).await.is_empty());
     let before = versions(&scene).await;
-    // The updates first: what they say of an erased user is older than the erasure that lies in the other topic.
+    // The updates first: those of an erased user are older than the erasure on the other topic.
     for topic in [scene.updates.clone(), scene.onboarding.clone()] {
         let finished = run(&scene, &["replay", "--topic", &topic, "--from", "earliest", "--execute"]).await;
         assert_eq!(finished.code, Some(0), "{}", finished.log);
@@ -103,7 +103,7 @@ async fn erased_users_stay_erased() {
 }
 
 #[tokio::test]
-async fn a_dry_run_writes_nothing_and_says_who_would_move_from_where_to_where() {
+async fn a_dry_run_writes_nothing_and_counts_the_flow_between_primary_segments() {
     let scene = Scene::new(2).await;
     scene.add_users(20).await;
     scene.produce(&history(20, 200, 6)).await;
@@ -123,7 +123,7 @@ async fn a_dry_run_writes_nothing_and_says_who_would_move_from_where_to_where() 
         .fetch_one(scene.database.pool())
         .await
         .unwrap();
-    assert_eq!(forecast["usersChanged"].as_i64(), Some(ranked), "as many as then did");
+    assert_eq!(forecast["usersChanged"].as_i64(), Some(ranked), "as many as the execution changed");
     let to: BTreeMap<String, i64> = sqlx::query_as::<_, (String, i64)>(
         r#"select "primarySegment", count(*) from user_vectors where "primarySegment" is not null group by 1"#,
     )
@@ -141,11 +141,11 @@ async fn a_dry_run_writes_nothing_and_says_who_would_move_from_where_to_where() 
     assert_eq!(forecast_to, to);
 
     let (_, lines) = run_json(&scene, &["replay", "--from", "earliest"]).await;
-    assert_eq!(member(&lines, "dryRun")["usersChanged"], 0, "it is done");
+    assert_eq!(member(&lines, "dryRun")["usersChanged"], 0, "the replay has run");
 }
 
 #[tokio::test]
-async fn a_dry_run_that_needs_more_memory_than_it_may_use_is_refused_with_the_option_that_raises_it() {
+async fn a_dry_run_beyond_its_memory_limit_is_refused_and_names_the_option() {
     let scene = Scene::new(1).await;
     scene.add_users(20).await;
     scene.produce(&history(20, 200, 7)).await;
@@ -155,7 +155,7 @@ async fn a_dry_run_that_needs_more_memory_than_it_may_use_is_refused_with_the_op
 }
 
 #[tokio::test]
-async fn rejected_records_are_counted_and_become_dead_letters_only_if_asked_for() {
+async fn rejected_records_are_counted_and_dead_lettered_only_with_the_option() {
     let scene = Scene::new(1).await;
     scene.add_users(5).await;
     scene.produce(&history(5, 50, 8)).await;
@@ -164,13 +164,13 @@ async fn rejected_records_are_counted_and_become_dead_letters_only_if_asked_for(
 
     let start = ["replay", "--from", "earliest", "--execute"];
     let (code, lines) = run_json(&scene, &start).await;
-    assert_eq!(code, Some(4), "finished with findings");
+    assert_eq!(code, Some(4), "done, with findings");
     let counts = &member(&lines, "end")["counts"];
     assert_eq!((&counts["rejected"], &counts["unknownUsers"]), (&1.into(), &1.into()));
     assert!(scene.dead_letters().await.is_empty());
 
-    let with_letters: Vec<&str> = start.iter().chain(&["--dead-letter"]).copied().collect();
-    let (code, _) = run_json(&scene, &with_letters).await;
+    let with_dead_letters: Vec<&str> = start.iter().chain(&["--dead-letter"]).copied().collect();
+    let (code, _) = run_json(&scene, &with_dead_letters).await;
     assert_eq!(code, Some(4));
     let letters = scene.dead_letters().await;
     assert_eq!(letters.len(), 1, "the stranger is skipped");
@@ -181,7 +181,7 @@ async fn rejected_records_are_counted_and_become_dead_letters_only_if_asked_for(
 }
 
 #[tokio::test]
-async fn only_the_users_and_partitions_asked_for_are_replayed() {
+async fn only_the_selected_users_and_partitions_are_replayed() {
     let scene = Scene::new(2).await;
     scene.add_users(8).await;
     scene.produce(&history(8, 120, 9)).await;
@@ -189,13 +189,13 @@ async fn only_the_users_and_partitions_asked_for_are_replayed() {
     let arguments: Vec<&str> = start.iter().chain(&["--user", "user-2", "--user", "user-5"]).copied().collect();
     let finished = run(&scene, &arguments).await;
     assert_eq!(finished.code, Some(0), "{}", finished.log);
-    let meant: Vec<_> = scene
+    let selected: Vec<_> = scene
         .accepted()
         .await
         .into_iter()
         .filter(|event| ["user-2", "user-5"].contains(&event.user.as_str()))
         .collect();
-    assert_table_equals_oracle(scene.database.pool(), &meant).await;
+    assert_table_equals_oracle(scene.database.pool(), &selected).await;
 
     let arguments: Vec<&str> = start.iter().chain(&["--partition", "1"]).copied().collect();
     let (code, lines) = run_json(&scene, &arguments).await;

@@ -1,4 +1,4 @@
-//! What was published last, published again.
+//! `segmenter republish`: the last published changes are published again.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ async fn served(seed: u64) -> Scene {
     scene
 }
 
-/// How many records of each user there are.
+/// The number of records of each user.
 async fn records_by_user(scene: &Scene) -> BTreeMap<String, usize> {
     let mut records = BTreeMap::new();
     for record in changes(scene).await {
@@ -44,19 +44,19 @@ async fn a_lost_topic_gets_the_same_records_again_byte_for_byte() {
     let finished = run(&scene, &["republish", "--all", "--execute"]).await;
     assert_eq!(finished.code, Some(0), "{}", finished.log);
     let after = last(&scene).await;
-    assert_eq!(changes(&scene).await.len(), before.len(), "one record a user");
+    assert_eq!(changes(&scene).await.len(), before.len(), "one record per user");
     assert_eq!(after.keys().collect::<Vec<_>>(), before.keys().collect::<Vec<_>>());
     for (user, record) in &before {
         assert_eq!(after[user].value, record.value, "{user} in {lost}");
         assert_eq!(after[user].header("segmenter.revision"), record.header("segmenter.revision"));
     }
-    assert!(after["user-3"].value.is_none(), "an erased user is null again");
+    assert!(after["user-3"].value.is_none(), "an erased user has a tombstone again");
     let finished = run(&scene, &["verify", "--topic"]).await;
     assert_eq!(finished.code, Some(0), "{}", finished.stdout);
 }
 
 #[tokio::test]
-async fn what_a_job_changed_quietly_is_published_with_a_new_revision() {
+async fn an_unpublished_change_of_a_job_is_published_with_a_new_revision() {
     let scene = Scene::new(1).await;
     scene.add_users(10).await;
     scene.produce(&history(10, 100, 92)).await;
@@ -66,10 +66,13 @@ async fn what_a_job_changed_quietly_is_published_with_a_new_revision() {
     assert!(changes(&scene).await.is_empty());
     let finished = run(&scene, &["republish", "--all", "--execute"]).await;
     assert_eq!(finished.code, Some(0), "{}", finished.log);
-    let said = changes(&scene).await;
-    assert!(!said.is_empty());
-    assert!(said.iter().all(|record| record.json()["payload"]["trigger"] == "REPLAY"), "what made the change");
-    assert!(said.iter().all(|record| record.json()["payload"]["replayId"] == id.as_str()));
+    let published = changes(&scene).await;
+    assert!(!published.is_empty());
+    assert!(
+        published.iter().all(|record| record.json()["payload"]["trigger"] == "REPLAY"),
+        "the job that made the change"
+    );
+    assert!(published.iter().all(|record| record.json()["payload"]["replayId"] == id.as_str()));
     scene.assert_right().await;
 }
 
@@ -101,6 +104,6 @@ async fn a_segment_alone_is_published_again_throttled_and_resumable() {
     assert_eq!(finished.code, Some(0), "{}", finished.log);
     for (user, records) in records_by_user(&scene).await {
         let again = usize::from(users.contains(&user));
-        assert_eq!(records, before[&user] + again, "{user}: those of the segment once more, the others not");
+        assert_eq!(records, before[&user] + again, "{user}: only users of the segment are published again");
     }
 }

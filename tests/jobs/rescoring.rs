@@ -1,4 +1,4 @@
-//! `segmenter recompute` of some users only, of broken rows of every kind, and after a kill.
+//! `segmenter recompute` of selected users, of broken rows of every kind, and after a kill.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::world::{ExpectedRow, table};
 
 const BUILTIN: &str = include_str!("../../src/domain/scoring/catalog.toml");
 
-/// A catalog under which everybody has two segments at most.
+/// A catalog that ranks at most two segments per user.
 fn narrower(version: u32) -> NamedTempFile {
     let file = NamedTempFile::new().unwrap();
     let text = BUILTIN.replacen("version = 1", &format!("version = {version}"), 1).replacen(
@@ -38,7 +38,7 @@ async fn run_with(scene: &Scene, catalog: &NamedTempFile, arguments: &[&str]) ->
     (finished.code, lines)
 }
 
-/// A scene whose users have been filled from their profiles, everything said.
+/// A scene whose users have been backfilled from their profiles, with all changes published.
 async fn filled(users: u32) -> Scene {
     let scene = Scene::new(1).await;
     scene.add_profiles(users).await;
@@ -56,7 +56,7 @@ async fn rows(scene: &Scene) -> BTreeMap<String, ExpectedRow> {
 }
 
 #[tokio::test]
-async fn one_segment_or_a_list_of_users_can_be_scored_anew() {
+async fn one_segment_or_a_list_of_users_can_be_scored_again() {
     let scene = filled(40).await;
     let before = rows(&scene).await;
     let segment = before["user-1"].primary_segment.clone().unwrap();
@@ -66,7 +66,7 @@ async fn one_segment_or_a_list_of_users_can_be_scored_anew() {
     assert_eq!((code, &member(&lines, "end")["counts"]["applied"]), (Some(0), &of_it.into()));
     let other = before.iter().find(|(_, row)| row.primary_segment.as_ref() != Some(&segment)).unwrap().0;
     let list = NamedTempFile::new().unwrap();
-    std::fs::write(list.path(), format!("{other}\nuser-1\nunheard-of\n")).unwrap();
+    std::fs::write(list.path(), format!("{other}\nuser-1\nunknown-user\n")).unwrap();
     let arguments = ["recompute", "--users-file", list.path().to_str().unwrap(), "--execute"];
     let (code, lines) = run_with(&scene, &catalog, &arguments).await;
     let counts = &member(&lines, "end")["counts"];
@@ -79,13 +79,13 @@ async fn one_segment_or_a_list_of_users_can_be_scored_anew() {
 }
 
 #[tokio::test]
-async fn repair_mends_rows_that_were_broken_or_deleted_and_says_nothing() {
+async fn repair_restores_broken_and_deleted_rows_and_publishes_nothing() {
     let scene = filled(20).await;
-    let (right, said) = (rows(&scene).await, changes(&scene).await.len());
+    let (right, published) = (rows(&scene).await, changes(&scene).await.len());
     scene
         .database
         .run(
-            r#"update user_vectors set "primarySegment" = 'NOBODY' where "userId" = 'user-1';
+            r#"update user_vectors set "primarySegment" = 'UNKNOWN' where "userId" = 'user-1';
                update user_vectors set segments = null, "primarySegment" = null, "segmentConfidence" = null,
                    "lastSegmentUpdate" = null where "userId" = 'user-2';
                update user_vectors set vector = '[]' where "userId" = 'user-3';
@@ -103,11 +103,11 @@ async fn repair_mends_rows_that_were_broken_or_deleted_and_says_nothing() {
     assert_eq!((code, &forecast["counts"]["applied"], &forecast["usersChanged"]), (Some(0), &4.into(), &0.into()));
     let (code, lines) = run_json(&scene, &["recompute", "--repair", "--execute"]).await;
     assert_eq!((code, &member(&lines, "end")["counts"]["applied"]), (Some(0), &4.into()));
-    let mut mended = rows(&scene).await;
-    assert_eq!(mended["user-5"].vector, serde_json::json!([1]), "a learned vector is not ours");
-    mended.insert("user-5".to_owned(), right["user-5"].clone());
-    assert_eq!(mended, right);
-    assert_eq!(changes(&scene).await.len(), said);
+    let mut repaired = rows(&scene).await;
+    assert_eq!(repaired["user-5"].vector, serde_json::json!([1]), "a learned vector is not ours");
+    repaired.insert("user-5".to_owned(), right["user-5"].clone());
+    assert_eq!(repaired, right);
+    assert_eq!(changes(&scene).await.len(), published);
     verify(0).await;
 }
 
@@ -128,7 +128,7 @@ async fn a_recompute_killed_in_the_middle_is_resumed_with_the_same_catalog() {
     let (code, lines) = run_with(&scene, &catalog, &["job", "resume", "--take-over", &name]).await;
     let counts = &member(&lines, "end")["counts"];
     assert_eq!((code, &counts["items"], &counts["applied"]), (Some(0), &600.into(), &600.into()));
-    assert_eq!(column(&scene, id, "stage").await.as_deref(), Some("done"));
+    assert_eq!(column(&scene, id, "phase").await.as_deref(), Some("done"));
     assert!(rows(&scene).await.values().all(|row| segments(row) <= 2));
     scene.expire_leases().await;
     let mut live = begin_with(&scene, &catalog, &["serve"]);
@@ -139,7 +139,7 @@ async fn a_recompute_killed_in_the_middle_is_resumed_with_the_same_catalog() {
 }
 
 #[tokio::test]
-async fn a_state_that_cannot_be_read_is_listed_and_holds_nobody_up() {
+async fn an_unreadable_state_is_listed_and_blocks_no_other_user() {
     let scene = filled(10).await;
     scene.database.run(r"update segmenter.profile_states set state = '\x00' where user_id = 'user-3'").await;
     let catalog = narrower(2);

@@ -1,11 +1,11 @@
-//! A role with the documented grants runs jobs, and each of them is needed.
+//! A role with the documented grants can run jobs, and needs each of the grants.
 
 use super::backfill::{BROKEN, add_profile};
 use crate::docs_sql::{GRANTS, GRANTS_FOR_JOBS, Role, statements};
 use crate::scene::{DEADLINE, Scene, history};
 use crate::support::{Finished, segmenter};
 
-/// A replay, then a backfill of a list with a user whose profile is broken; the first that fails.
+/// Runs a replay, then a backfill of a list with a broken profile; returns the first that fails.
 async fn work_as(scene: &Scene, role: &Role, list: &str) -> Finished {
     let replay = &["replay", "--from", "earliest", "--execute", "--user", "user-1"][..];
     let backfill = &["backfill", "--users-file", list, "--execute"];

@@ -1,4 +1,4 @@
-//! `segmenter user erase`: the tombstone path by hand.
+//! `segmenter user erase`: the effect of a tombstone, by command.
 
 use segmenter::domain::event::{Event, Millis, Stamp};
 
@@ -13,7 +13,7 @@ async fn erase(scene: &Scene, arguments: &[&str], more: &[(&str, &str)]) -> Fini
     run(&[&["user", "erase"], arguments].concat(), &environment).await
 }
 
-/// An onboarding dated so many ms after the database's present time.
+/// An onboarding dated `ahead` ms after the database's current time.
 async fn onboarding_in(scene: &Scene, name: &str, ahead: i64) -> Event {
     let now: i64 = sqlx::query_scalar("select floor(extract(epoch from clock_timestamp()) * 1000)::bigint")
         .fetch_one(scene.database.pool())
@@ -23,7 +23,7 @@ async fn onboarding_in(scene: &Scene, name: &str, ahead: i64) -> Event {
     Event { stamp: Stamp { time: Millis(now + ahead), ..event.stamp }, ..event }
 }
 
-/// When the user was erased, with a state or without.
+/// The time of the user's erasure, with or without a state.
 async fn erased_at(scene: &Scene, user: &str) -> Option<i64> {
     sqlx::query_scalar(
         "select erased_at from segmenter.profile_states where user_id = $1
@@ -37,7 +37,7 @@ async fn erased_at(scene: &Scene, user: &str) -> Option<i64> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_dry_run_changes_nothing_and_the_execution_erases_row_and_state_and_says_null() {
+async fn a_dry_run_changes_nothing_and_the_execution_erases_row_and_state_and_publishes_a_tombstone() {
     let scene = Scene::new(1).await;
     scene.database.add_users(["ann", "bob"]).await;
     scene
@@ -64,9 +64,9 @@ async fn a_dry_run_changes_nothing_and_the_execution_erases_row_and_state_and_sa
     assert!(erased_at(&scene, "ann").await.is_some_and(|at| at > ann.stamp.time.0));
     assert!(!table(scene.database.pool()).await.contains_key("ann"));
     assert_eq!(scene.outbox().await, 0);
-    let said = scene.kafka.read_all(&scene.changes).await;
+    let published = scene.kafka.read_all(&scene.changes).await;
     assert_eq!(
-        said.iter().map(|record| (record.key_text(), record.value.is_none())).collect::<Vec<_>>(),
+        published.iter().map(|record| (record.key_text(), record.value.is_none())).collect::<Vec<_>>(),
         [("ann", true)]
     );
     assert!(scene.kafka.read_all(&scene.onboarding).await.is_empty(), "only --to-topics writes there");
@@ -85,7 +85,7 @@ async fn a_dry_run_changes_nothing_and_the_execution_erases_row_and_state_and_sa
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_register_dated_into_the_future_is_waited_for_and_one_too_far_ahead_is_refused() {
+async fn the_erasure_waits_for_a_future_register_and_refuses_one_beyond_the_limit() {
     let scene = Scene::new(1).await;
     scene.database.add_users(["ann", "bob"]).await;
     let store = store_on(scene.database.pool()).await;
@@ -103,7 +103,7 @@ async fn a_register_dated_into_the_future_is_waited_for_and_one_too_far_ahead_is
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_user_of_whom_nothing_is_known_is_remembered_as_erased() {
+async fn an_unknown_user_can_be_erased_and_older_events_are_void() {
     let scene = Scene::new(1).await;
     scene.database.add_users(["ann"]).await;
     for name in ["stranger", "ann"] {
@@ -131,7 +131,7 @@ async fn while_kafka_is_unavailable_the_user_is_erased_and_the_outbox_keeps_the_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn with_the_topics_told_a_database_built_anew_from_them_leaves_the_user_erased() {
+async fn after_to_topics_a_rebuilt_database_leaves_the_user_erased() {
     let scene = Scene::new(2).await;
     scene.add_users(3).await;
     let mut numbers = Numbers(11);
@@ -162,5 +162,5 @@ async fn with_the_topics_told_a_database_built_anew_from_them_leaves_the_user_er
     let _process = anew.serve();
     anew.settled().await;
     let users: Vec<String> = table(anew.database.pool()).await.into_keys().collect();
-    assert_eq!(users, ["user-0", "user-2"], "only who was erased without telling the topics comes back");
+    assert_eq!(users, ["user-0", "user-2"], "only the user that was erased without --to-topics comes back");
 }

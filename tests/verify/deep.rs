@@ -1,10 +1,10 @@
-//! `--deep`: stored rows against what the stored profiles give.
+//! `--deep`: stored rows, compared with the rows that the stored profiles give.
 
 use super::{found, verify};
 use crate::world::{apply, budget, group, migrated_database, onboarding, store_on};
 
 #[tokio::test]
-async fn every_column_that_is_not_what_the_state_gives_is_found_and_a_learned_vector_is_not_looked_at() {
+async fn every_column_that_differs_from_the_state_is_found_and_a_learned_vector_is_not_compared() {
     let database = migrated_database().await;
     let names = ["ann", "bob", "cy", "dan", "eve"];
     database.add_users(names).await;
@@ -34,7 +34,7 @@ async fn every_column_that_is_not_what_the_state_gives_is_found_and_a_learned_ve
 }
 
 #[tokio::test]
-async fn a_sample_has_about_as_many_users_as_asked_for() {
+async fn a_sample_has_about_the_given_number_of_users() {
     let database = migrated_database().await;
     let names: Vec<String> = (0..400).map(|number| format!("user-{number}")).collect();
     database.add_users(names.iter().map(String::as_str)).await;
@@ -43,8 +43,8 @@ async fn a_sample_has_about_as_many_users_as_asked_for() {
     apply(&store, &events).await;
     let (code, report) = verify(&database, &["--deep", "100"]).await;
     let compared = report["counts"]["compared"].as_u64().unwrap();
-    // Of 400 at one in four; chance leaves this range once in many millions of runs.
+    // One in four of 400; chance leaves this range once in many millions of runs.
     assert!(code == Some(0) && (40..=160).contains(&compared), "{report}");
     let (_, report) = verify(&database, &["--deep"]).await;
-    assert_eq!(report["counts"]["compared"], 400, "fewer users than the sample are all looked at");
+    assert_eq!(report["counts"]["compared"], 400, "fewer users than the sample are all compared");
 }

@@ -1,4 +1,4 @@
-//! `--topic`: the last record of each user against what was published last.
+//! `--topic`: the last record of each user, compared with the last published change.
 
 use serde_json::Value;
 
@@ -12,7 +12,7 @@ async fn verify(scene: &Scene, more: &[(&str, &str)]) -> (Option<i32>, Value) {
     report(&["--topic"], &environment).await
 }
 
-async fn said(scene: &Scene, user: &str) -> String {
+async fn revision(scene: &Scene, user: &str) -> String {
     let revision: i64 = sqlx::query_scalar("select revision from segmenter.profile_states where user_id = $1")
         .bind(user)
         .fetch_one(scene.database.pool())
@@ -21,7 +21,7 @@ async fn said(scene: &Scene, user: &str) -> String {
     revision.to_string()
 }
 
-/// Eight users onboarded by the service; one deleted on the platform and one erased since.
+/// Eight users onboarded by the service; then one is deleted on the platform and one erased.
 async fn settled() -> Scene {
     let scene = Scene::new(2).await;
     scene.add_users(8).await;
@@ -44,7 +44,7 @@ async fn a_settled_scene_has_no_findings_and_every_wrong_last_record_is_found_an
     assert_eq!((&report["counts"]["topic"]["users"], &report["counts"]["topic"]["inFlight"]), (&8.into(), &0.into()));
 
     let header = |user: &str, revision: &str| Record::new(user, "{}").header("segmenter.revision", revision);
-    let own = |user| said(&scene, user);
+    let own = |user| revision(&scene, user);
     let null = Record::tombstone("user-3").header("segmenter.revision", own("user-3").await);
     let wrong = [
         (header("user-0", "1"), "older-on-topic: user-0"),
@@ -65,11 +65,12 @@ async fn a_settled_scene_has_no_findings_and_every_wrong_last_record_is_found_an
         assert_eq!((code, found), (Some(4), expected.iter().map(|&one| one.to_owned()).collect()), "{report}");
     }
 
-    // Said again, it is right again; a record without a user is only counted; a tombstone of a stranger is no news.
+    // Republished, a user is right again; a record without a user is only counted; a tombstone of a stranger is no
+    // finding.
     scene.kafka.produce(&scene.changes, header("user-0", &own("user-0").await)).await;
     scene.kafka.produce(&scene.changes, Record::without_key("{}")).await;
     scene.kafka.produce(&scene.changes, Record::tombstone("stranger").header("segmenter.revision", "8")).await;
-    // What is in the outbox is in flight.
+    // A change in the outbox is in flight.
     scene.database.run("insert into segmenter.outbox (users) values ('{user-1,user-7}')").await;
     let (_, report) = verify(&scene, &[]).await;
     assert_eq!(found(&report), ["older-on-topic: user-4", "other-on-topic: user-2", "other-on-topic: user-3"]);
@@ -78,7 +79,7 @@ async fn a_settled_scene_has_no_findings_and_every_wrong_last_record_is_found_an
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_record_that_the_topic_has_lost_is_found_and_a_topic_that_is_missing_is_refused() {
+async fn a_record_missing_on_the_topic_is_found_and_a_missing_topic_is_refused() {
     let scene = settled().await;
     let other = scene.kafka.create_topic("other", 3, &[]).await;
     let (code, report) = verify(&scene, &[("SEGMENTER_TOPICS_SEGMENT_CHANGED", &other)]).await;
@@ -93,7 +94,7 @@ async fn a_record_that_the_topic_has_lost_is_found_and_a_topic_that_is_missing_i
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn beside_a_service_at_work_what_has_just_changed_is_no_finding() {
+async fn changes_of_a_running_service_are_not_findings() {
     let scene = Scene::new(2).await;
     scene.add_users(60).await;
     let process = scene.serve();

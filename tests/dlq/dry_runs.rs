@@ -1,9 +1,9 @@
-//! The dry run: it says what would be done, and does nothing.
+//! `dlq redrive` without `--execute`: reports the outcomes, and writes nothing.
 
 use super::*;
 
-/// One dead letter of every fate, of two known users and a stranger.
-fn of_every_fate(topic: &str) -> Vec<Record> {
+/// One dead letter of every outcome, of two known users and a stranger.
+fn of_every_outcome(topic: &str) -> Vec<Record> {
     let duplicate = onboarding_at("ann", 2, "2026-02-02T10:00:00Z");
     let stale = onboarding_at("ann", 1, "2026-02-01T10:00:00Z");
     let mut not_completed = onboarding_event("ann", 3, &mut Numbers(3));
@@ -19,7 +19,7 @@ fn of_every_fate(topic: &str) -> Vec<Record> {
         dead_letter(topic, 6, truncated, "too_large", 1),
         dead_letter(topic, 7, onboarding("ann", 4), "unknown_user", 3),
         dead_letter("another-topic", 8, onboarding("ann", 4), "unknown_user", 1),
-        // The same user twice, the newer first: the second would meet what the first has written.
+        // The same user twice, the newer first: the second is folded over the write of the first.
         dead_letter(topic, 9, onboarding_at("bob", 6, "2026-02-06T10:00:00Z"), "unknown_user", 1),
         dead_letter(topic, 10, onboarding_at("bob", 5, "2026-02-05T10:00:00Z"), "unknown_user", 1),
         Record::new("ann", "not a dead letter"),
@@ -27,12 +27,12 @@ fn of_every_fate(topic: &str) -> Vec<Record> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_dry_run_writes_nothing_and_counts_what_executing_then_does() {
+async fn a_dry_run_writes_nothing_and_its_counts_match_the_execution() {
     let scene = Scene::new(1).await;
     scene.database.add_users(["ann", "bob"]).await;
     scene.kafka.produce(&scene.onboarding, onboarding_at("ann", 2, "2026-02-02T10:00:00Z")).await;
     serve_until_settled(&scene).await;
-    scene.kafka.produce_all(&scene.dead, of_every_fate(&scene.onboarding)).await;
+    scene.kafka.produce_all(&scene.dead, of_every_outcome(&scene.onboarding)).await;
     let before = (tables(&scene).await, changes(&scene).await, scene.dead_letters().await, input_ends(&scene).await);
 
     let mut environment = scene.environment();
@@ -55,18 +55,18 @@ async fn a_dry_run_writes_nothing_and_counts_what_executing_then_does() {
     let executed = segmenter(&["dlq", "redrive", "--all", "--json", "--execute"], &environment).finish(DEADLINE).await;
     let executed: Value = serde_json::from_str(executed.stdout.lines().last().unwrap()).unwrap();
     for name in ["applied", "unchanged", "stale", "skipped", "stillRejected", "notRedrivable", "segmentChanges"] {
-        // The two of bob are in one batch or in two.
+        // Bob's two dead letters are in one batch or in two.
         assert_eq!(executed["summary"][name], expected[name], "{name}");
     }
     assert_eq!(changes(&scene).await.len(), before.1.len() + 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_dry_run_for_people_names_what_cannot_be_redriven_and_fits_80_columns() {
+async fn the_text_of_a_dry_run_names_dead_letters_that_cannot_be_redriven_and_fits_80_columns() {
     let mut scene = Scene::new(1).await;
     scene.onboarding = scene.kafka.create_topic("o", 1, &[]).await;
     scene.database.add_users(["ann", "bob"]).await;
-    scene.kafka.produce_all(&scene.dead, of_every_fate("user.onboarding")).await;
+    scene.kafka.produce_all(&scene.dead, of_every_outcome("user.onboarding")).await;
     let mut environment = scene.environment();
     environment.push(("SEGMENTER_TOPICS_ONBOARDING_COMPLETED", "user.onboarding"));
     let dry = segmenter(&["dlq", "redrive", "--all"], &environment).finish(DEADLINE).await;
