@@ -36,7 +36,7 @@ struct Orders {
     lost: bool,
 }
 
-/// Whether the job goes on.
+/// Whether the job continues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Turn {
     /// The next batch may start.
@@ -45,7 +45,7 @@ pub enum Turn {
     Cancel,
 }
 
-/// The heartbeat on the job's row, and what it reads there.
+/// The heartbeat on the job's row, and the requests and limits that it reads there.
 pub struct Control {
     orders: watch::Receiver<Orders>,
     report: Arc<Mutex<JobReport>>,

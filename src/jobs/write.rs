@@ -148,7 +148,7 @@ fn count(before: Counts, outcomes: &[ItemOutcome]) -> Counts {
 
 fn refused_by_database(records: Vec<OriginalRecord>, outcomes: &[ItemOutcome]) -> Vec<Refused> {
     let refused = records.into_iter().zip(outcomes).filter_map(|(record, outcome)| match outcome {
-        // A user whom the platform does not have is skipped.
+        // A record of a user that is not on the platform is skipped, not rejected.
         Err(rejection) if rejection.reason == Reason::RejectedByDatabase => {
             let rejected = Rejected { record, rejection: rejection.clone() };
             Some(Refused { rejected, attempts: FIRST_ATTEMPT })
