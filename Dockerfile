@@ -12,7 +12,7 @@ COPY src src
 COPY schemas schemas
 COPY migrations migrations
 COPY docs/grants.sql docs/grants.sql
-# There is no .git in here to ask; `segmenter --version` says this.
+# The context has no .git; `segmenter --version` prints this commit.
 ARG SEGMENTER_COMMIT=""
 # With traces; they are off until OTEL_EXPORTER_OTLP_ENDPOINT is set.
 RUN cargo build --release --locked --features otlp --bin segmenter \

@@ -1,5 +1,5 @@
 //! Finds out the commit that is built, for `segmenter --version` and the metric `segmenter_build_info`: the variable SEGMENTER_COMMIT, as where an image is built
-//! without the repository, or else what git says of a release build. Any other build has none, or else each commit would
+//! without the repository, or else what git describes for a release build. Any other build has none, or else each commit would
 //! compile everything anew.
 
 #![allow(clippy::print_stdout, reason = "this is how Cargo is told")]

@@ -181,7 +181,7 @@ async fn end(reading: std::thread::JoinHandle<()>, mut parts: JoinSet<()>, stop:
     let joined = loop {
         tokio::select! {
             joined = &mut left => break joined,
-            // While the consumer reads, nobody else has a reason to end; a panic is one.
+            // While the consumer reads, another part ends only by a panic.
             Some(ended) = parts.join_next() => if !stop.is_requested() {
                 let how = ended.err().map(|error| error.to_string()).unwrap_or_default();
                 stop.now(StopReason::Failure(format!("a part of the service ended unexpectedly: {how}")));

@@ -278,7 +278,7 @@ fn domain_and_codec_name_no_io_no_clock_and_no_environment() {
     }
 }
 
-/// A jump of the process's clock can then show in what is measured and told, never in what is written or said.
+/// So a jump of the process's clock shows in measurements and logs, never in what is written or published.
 #[test]
 fn only_what_measures_or_tells_reads_the_wall_clock() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
@@ -322,7 +322,7 @@ fn only_one_module_names_the_unmaintained_retry_library() {
 
 fn assert_page(path: &str, page: &str) {
     let written = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap_or_default();
-    assert!(written == page, "{path} is not what the program says; make it anew as its first line tells");
+    assert!(written == page, "{path} is not what the program prints; generate it as its first line describes");
 }
 
 #[test]

@@ -65,7 +65,7 @@ async fn a_users_page_shows_the_assignments_their_reasons_the_profile_and_the_la
     let explained = segmenter(&["user", "explain", "user-0"], &environment).finish(DEADLINE).await;
     let first = row.primary_segment.clone().unwrap();
     assert!(explained.code == Some(0) && explained.stdout.contains(&first), "{explained:?}");
-    let unknown = segmenter(&["user", "explain", "nobody"], &environment).finish(DEADLINE).await;
+    let unknown = segmenter(&["user", "explain", "unknown-user"], &environment).finish(DEADLINE).await;
     assert_eq!(unknown.code, Some(1));
     scene.kafka.produce(&scene.updates, Record::tombstone("user-0")).await;
     scene.settled().await;

@@ -25,7 +25,7 @@ async fn a_user_is_shown_without_contents_unless_content_is_given() {
 
     let shown = run(&["user", "show", "ann", "--json"], &environment).await;
     let page: Value = serde_json::from_str(&shown.stdout).unwrap_or_else(|_| panic!("{shown:?}"));
-    assert_eq!((shown.code, &page["onPlatform"], &page["departed"]), (Some(0), &json!(true), &Value::Null));
+    assert_eq!((shown.code, &page["onPlatform"], &page["deleted"]), (Some(0), &json!(true), &Value::Null));
     let state = &page["state"];
     assert_eq!((&state["onboardedAt"], &state["erasedAt"]), (&json!(time(5).to_string()), &Value::Null));
     assert_eq!(
@@ -60,7 +60,7 @@ async fn a_deleted_user_is_shown_with_the_tombstones_revision_and_an_unknown_use
     let shown = run(&["user", "show", "ann", "--json"], &environment).await;
     let page: Value = serde_json::from_str(&shown.stdout).unwrap_or_else(|_| panic!("{shown:?}"));
     assert!(page["state"].is_null() && page["row"].is_null(), "{page}");
-    assert!(page["departed"]["revision"].as_i64().is_some_and(|revision| revision > 0), "{page}");
+    assert!(page["deleted"]["revision"].as_i64().is_some_and(|revision| revision > 0), "{page}");
     let shown = run(&["user", "show", "erased"], &environment).await;
     assert!(shown.code == Some(0) && shown.stdout.contains(&time(9).to_string()), "{shown:?}");
     for stranger in ["bob", "stranger"] {

@@ -17,7 +17,7 @@ function take(message) {
   const known = newest.get(user);
   // A record may be repeated, and an older one may come after a newer: only a higher revision is news.
   if (known && revision <= known.revision) return;
-  // A tombstone says that the user was erased. The revision is kept, so that an older record brings nobody back.
+  // A tombstone: the user was erased. The revision is kept, so that an older record does not bring the user back.
   const segments = message.value === null ? null : JSON.parse(message.value.toString()).payload.newSegments;
   newest.set(user, { revision, segments });
   console.log(JSON.stringify({ user, revision, segments: segments && segments.map(({ segment }) => segment) }));

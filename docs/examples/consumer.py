@@ -28,7 +28,7 @@ for record in consumer:
     # A record may be repeated, and an older one may come after a newer: only a higher revision is news.
     if user in newest and revision <= newest[user][0]:
         continue
-    # A null record says that the user was erased. The revision is kept, so that an older record brings nobody back.
+    # A tombstone: the user was erased. The revision is kept, so that an older record does not bring the user back.
     segments = None if record.value is None else json.loads(record.value)["payload"]["newSegments"]
     newest[user] = (revision, segments)
     names = None if segments is None else [one["segment"] for one in segments]

@@ -69,7 +69,7 @@ struct Inner<R> {
 #[derive(Debug)]
 struct Slot<R> {
     epoch: u64,
-    ledger: OffsetTracker<R>,
+    tracker: OffsetTracker<R>,
     committed: Option<i64>,
 }
 
@@ -81,15 +81,15 @@ impl<R> Inner<R> {
     fn load(&self) -> Load {
         let mut load = Load { partitions: self.slots.len(), ..Load::default() };
         for slot in self.slots.values() {
-            load.records += slot.ledger.open_records();
-            load.bytes += slot.ledger.open_bytes();
-            load.held += slot.ledger.held_records();
+            load.records += slot.tracker.open_records();
+            load.bytes += slot.tracker.open_bytes();
+            load.held += slot.tracker.held_records();
         }
         load
     }
 
     fn open_in(&self, partitions: &[Partition]) -> usize {
-        partitions.iter().filter_map(|partition| self.slots.get(partition)).map(|slot| slot.ledger.open_records()).sum()
+        partitions.iter().filter_map(|partition| self.slots.get(partition)).map(|slot| slot.tracker.open_records()).sum()
     }
 }
 
@@ -104,7 +104,7 @@ impl<R> Assignment<R> {
         let mut inner = self.lock();
         for partition in partitions {
             inner.next_epoch += 1;
-            let slot = Slot { epoch: inner.next_epoch, ledger: OffsetTracker::new(self.limit), committed: None };
+            let slot = Slot { epoch: inner.next_epoch, tracker: OffsetTracker::new(self.limit), committed: None };
             inner.slots.insert(*partition, slot);
         }
     }
@@ -123,7 +123,7 @@ impl<R> Assignment<R> {
     pub fn charge(&self, partition: Partition, offset: i64, bytes: usize, timestamp: Option<i64>) -> Option<Ticket> {
         let mut inner = self.lock();
         let slot = inner.slots.get_mut(&partition)?;
-        let sequence = slot.ledger.charge(offset, bytes, timestamp);
+        let sequence = slot.tracker.charge(offset, bytes, timestamp);
         Some(Ticket { partition, epoch: slot.epoch, sequence })
     }
 
@@ -137,9 +137,9 @@ impl<R> Assignment<R> {
     pub fn finish(&self, ended: impl IntoIterator<Item = (Ticket, Finish<R>)>) -> Effects<R> {
         let mut effects = Effects { to_write: Vec::new(), flood: None };
         let mut inner = self.lock();
-        for (ticket, verdict) in ended {
+        for (ticket, finish) in ended {
             let Some(slot) = inner.slot(ticket) else { continue };
-            let finished = slot.ledger.finish(ticket.sequence, verdict);
+            let finished = slot.tracker.finish(ticket.sequence, finish);
             let ticket_of = |sequence| Ticket { sequence, ..ticket };
             effects
                 .to_write
@@ -157,7 +157,7 @@ impl<R> Assignment<R> {
         let mut inner = self.lock();
         for ticket in tickets {
             if let Some(slot) = inner.slot(*ticket) {
-                slot.ledger.written(ticket.sequence);
+                slot.tracker.written(ticket.sequence);
             }
         }
         drop(inner);
@@ -169,14 +169,14 @@ impl<R> Assignment<R> {
         let mut inner = self.lock();
         let Some(slot) = inner.slots.get_mut(&partition) else { return Vec::new() };
         let epoch = slot.epoch;
-        let flushed = slot.ledger.flush_run();
+        let flushed = slot.tracker.flush_run();
         flushed.into_iter().map(|(sequence, rejected)| (Ticket { partition, epoch, sequence }, rejected)).collect()
     }
 
     /// Passes the last rejection of the partition's run to `show`.
     pub fn with_last_held<T>(&self, partition: Partition, show: impl FnOnce(&R) -> T) -> Option<T> {
         let inner = self.lock();
-        inner.slots.get(&partition)?.ledger.last_held().map(show)
+        inner.slots.get(&partition)?.tracker.last_held().map(show)
     }
 
     /// Committable offsets that have advanced since they were last taken, of all partitions or of some.
@@ -188,7 +188,7 @@ impl<R> Assignment<R> {
             .iter_mut()
             .filter(|(partition, _)| wanted(partition))
             .filter_map(|(partition, slot)| {
-                let offset = slot.ledger.committable().filter(|offset| slot.committed != Some(*offset))?;
+                let offset = slot.tracker.committable().filter(|offset| slot.committed != Some(*offset))?;
                 slot.committed = Some(offset);
                 Some((*partition, offset))
             })
@@ -204,7 +204,7 @@ impl<R> Assignment<R> {
 
     /// The timestamp, in ms, of the partition's first record that is not finished.
     pub fn oldest(&self, partition: Partition) -> Option<i64> {
-        self.lock().slots.get(&partition)?.ledger.oldest()
+        self.lock().slots.get(&partition)?.tracker.oldest()
     }
 
     pub fn load(&self) -> Load {
@@ -214,7 +214,7 @@ impl<R> Assignment<R> {
     /// Partitions with a rejection run.
     pub fn partitions_with_runs(&self) -> Vec<Partition> {
         let inner = self.lock();
-        let with_runs = inner.slots.iter().filter(|(_, slot)| slot.ledger.held_records() > 0);
+        let with_runs = inner.slots.iter().filter(|(_, slot)| slot.tracker.held_records() > 0);
         with_runs.map(|(partition, _)| *partition).collect()
     }
 
@@ -224,7 +224,7 @@ impl<R> Assignment<R> {
 
     /// The length of the longest offset tracker, in records.
     pub fn longest(&self) -> usize {
-        self.lock().slots.values().map(|slot| slot.ledger.len()).max().unwrap_or(0)
+        self.lock().slots.values().map(|slot| slot.tracker.len()).max().unwrap_or(0)
     }
 
     /// Blocks until there is room or the timeout passes; returns whether there is room.

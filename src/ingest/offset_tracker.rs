@@ -119,13 +119,13 @@ impl<R> OffsetTracker<R> {
     }
 
     /// Finishes a record. A sequence number that is not in flight is ignored.
-    pub fn finish(&mut self, sequence: u64, verdict: Finish<R>) -> Finished<R> {
+    pub fn finish(&mut self, sequence: u64, how: Finish<R>) -> Finished<R> {
         let mut finished = Finished { to_write: Vec::new(), flood: None };
         let Some(entry) = self.entry(sequence).filter(|entry| matches!(entry.status, Status::InFlight)) else {
             return finished;
         };
         let bytes = entry.bytes;
-        match verdict {
+        match how {
             Finish::Accepted => entry.status = Status::Accepted,
             Finish::Rejected(rejected) => entry.status = Status::Held(rejected),
             Finish::Neutral(rejected) => {

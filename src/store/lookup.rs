@@ -66,7 +66,7 @@ pub struct UserRecord {
     /// `None` where there is no state; the inner error where its bytes cannot be decoded.
     pub state: Option<Result<State, CodecError>>,
     pub row: Option<StoredRow>,
-    pub departed: Option<DeletedUser>,
+    pub deleted: Option<DeletedUser>,
 }
 
 /// The record of a deleted user.
@@ -80,7 +80,7 @@ pub struct DeletedUser {
 impl UserRecord {
     /// Whether the database holds no state, row or deletion record of the user.
     pub fn is_empty(&self) -> bool {
-        self.state.is_none() && self.row.is_none() && self.departed.is_none()
+        self.state.is_none() && self.row.is_none() && self.deleted.is_none()
     }
 }
 
@@ -106,7 +106,7 @@ pub async fn record(pool: &PgPool, user: &UserId, has_users: bool) -> Result<Use
         on_platform,
         state,
         row: row(pool, user).await?,
-        departed: deleted.map(|(erased_at, revision)| DeletedUser { erased_at: erased_at.map(Millis), revision }),
+        deleted: deleted.map(|(erased_at, revision)| DeletedUser { erased_at: erased_at.map(Millis), revision }),
     })
 }
 

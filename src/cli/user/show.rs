@@ -52,7 +52,7 @@ struct Shown {
     on_platform: Option<bool>,
     state: Option<ShownState>,
     row: Option<ShownRow>,
-    departed: Option<ShownDeletedUser>,
+    deleted: Option<ShownDeletedUser>,
     /// Outbox rows with changes of the user; `null` if the outbox is too deep to search.
     outbox_rows: Option<u64>,
 }
@@ -147,9 +147,9 @@ fn shown(user: &UserId, record: UserRecord, outbox_rows: Option<u64>, content: b
         on_platform: record.on_platform,
         state: state.as_ref().map(|state| shown_state(state, content)),
         row: record.row.map(shown_row),
-        departed: record
-            .departed
-            .map(|departed| ShownDeletedUser { erased_at: text(departed.erased_at), revision: departed.revision }),
+        deleted: record
+            .deleted
+            .map(|deleted| ShownDeletedUser { erased_at: text(deleted.erased_at), revision: deleted.revision }),
         outbox_rows,
     })
 }
