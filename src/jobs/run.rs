@@ -92,7 +92,7 @@ async fn take_up(means: &Means, record: &JobRecord, shown: &watch::Sender<Option
 
 async fn enter(means: &Means, id: Uuid, phase: Phase) -> Result<(), Halt> {
     let store = &means.store;
-    if retry_until_deadline("PostgreSQL", || jobs::enter_stage(&store.pool, id, store.owner, phase)).await? {
+    if retry_until_deadline("PostgreSQL", || jobs::enter_phase(&store.pool, id, store.owner, phase)).await? {
         return Ok(());
     }
     Err(Halt::Refused("another process has taken the job over".to_owned()))

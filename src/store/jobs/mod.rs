@@ -199,7 +199,7 @@ pub async fn beat(
 }
 
 /// Moves the job to its next phase, or ends it, which also ends the lease. False once another process owns the job.
-pub async fn enter_stage(pool: &PgPool, id: Uuid, owner: Uuid, phase: Phase) -> Result<bool, sqlx::Error> {
+pub async fn enter_phase(pool: &PgPool, id: Uuid, owner: Uuid, phase: Phase) -> Result<bool, sqlx::Error> {
     let entered = sql::query(
         r#"
         update segmenter.jobs
