@@ -129,11 +129,14 @@ async fn a_user_deleted_on_the_platform_is_published_as_a_tombstone() {
     assert!(records.len() == 2 && records[1].value.is_none() && records[1].key_text() == "ann");
 }
 
-/// Records keys, with the number of outbox rows at that time. Refuses the records of its first attempt.
+/// The keys of the records of one attempt, and the number of outbox rows at that time.
+type Attempt = (Vec<String>, i64);
+
+/// Records every attempt and refuses the records of the first.
 #[derive(Clone)]
 struct Recorder {
     pool: sqlx::PgPool,
-    attempts: Arc<Mutex<Vec<(Vec<String>, i64)>>>,
+    attempts: Arc<Mutex<Vec<Attempt>>>,
 }
 
 impl Produce for Recorder {

@@ -89,7 +89,11 @@ impl<R> Inner<R> {
     }
 
     fn open_in(&self, partitions: &[Partition]) -> usize {
-        partitions.iter().filter_map(|partition| self.slots.get(partition)).map(|slot| slot.tracker.open_records()).sum()
+        partitions
+            .iter()
+            .filter_map(|partition| self.slots.get(partition))
+            .map(|slot| slot.tracker.open_records())
+            .sum()
     }
 }
 
