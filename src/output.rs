@@ -88,7 +88,7 @@ impl Output {
 }
 
 /// Writes batches, publishes their changes, and writes dead letters.
-pub struct BatchWriter {
+pub(crate) struct BatchWriter {
     writer: Writer,
     handover: Handover,
     publishing: JoinHandle<()>,
@@ -160,7 +160,7 @@ impl BatchWriter {
     ///
     /// # Errors
     /// Kafka is unavailable.
-    pub async fn reject(&self, refused: Vec<Refused>) -> Result<(), Halt> {
+    pub(crate) async fn reject(&self, refused: Vec<Refused>) -> Result<(), Halt> {
         let dead_letter = |Refused { rejected, attempts }| PendingDeadLetter::new((), rejected, attempts);
         let mut dead_letters: Vec<PendingDeadLetter<()>> = refused.into_iter().map(dead_letter).collect();
         let writing = async {

@@ -13,9 +13,9 @@ use crate::domain::profile::Profile;
 use crate::domain::scoring::Catalog;
 use crate::runtime::exit::Exit;
 
-pub use crate::users::explain::{ExplainReport, Explanation};
+pub(crate) use crate::users::explain::ExplainReport;
 use crate::users::explain_lines;
-pub use crate::users::explain_lines::{Summary, explain_jsonl};
+pub use crate::users::explain_lines::explain_jsonl;
 
 /// Show the segments of a profile, with their reasons.
 ///

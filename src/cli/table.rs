@@ -36,7 +36,7 @@ pub fn print(report: &impl Serialize, json: bool, out: &mut impl Write) -> anyho
 }
 
 /// The text with its control characters escaped: data must not control the terminal.
-pub fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     let escaped = |char: char| if char.is_control() { char.escape_default().to_string() } else { char.to_string() };
     text.chars().map(escaped).collect()
 }

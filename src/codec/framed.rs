@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::domain::event::{Reason, Rejection};
 
 /// The header in which a serializer may name a value's schema; the value is then the datum alone.
-pub const SCHEMA_HEADER: &str = "__value_schema_id";
+pub(crate) const SCHEMA_HEADER: &str = "__value_schema_id";
 
 /// The first byte of the framing, and of a header with an id.
 const ID: u8 = 0;

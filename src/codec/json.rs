@@ -63,7 +63,7 @@ pub(super) fn read(value: &[u8], kind: Kind) -> Result<Message<'_>, Refusal> {
 ///
 /// # Errors
 /// `malformed` and `bad_value`, as for an event.
-pub fn decode_preferences(preferences: &str, date_of_birth: Option<&str>) -> Result<Vec<Section>, Rejection> {
+pub(crate) fn decode_preferences(preferences: &str, date_of_birth: Option<&str>) -> Result<Vec<Section>, Rejection> {
     check_depth(preferences.as_bytes())?;
     read_with(PhantomData::<IgnoredAny>, preferences, "preferences")?;
     let preferences = read_with(tree::PREFERENCES, preferences, "preferences")?;

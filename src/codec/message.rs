@@ -92,7 +92,7 @@ impl<'a> Message<'a> {
     ///
     /// # Errors
     /// `bad_value` where it is not.
-    pub fn check_event_type(&self) -> Result<(), Rejection> {
+    pub(crate) fn check_event_type(&self) -> Result<(), Rejection> {
         match self.event_type {
             Node::Null | Node::Text(_) => Ok(()),
             _ => Err(Rejection::bad_value("eventType", "must be a string")),

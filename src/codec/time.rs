@@ -11,13 +11,13 @@ const MILLIS_PER_MINUTE: i64 = 60_000;
 const MILLIS_PER_DAY: i64 = 24 * 60 * MILLIS_PER_MINUTE;
 
 /// `raw` milliseconds since the Unix epoch; `None` outside the years 1970 to 9999.
-pub fn millis(raw: i64) -> Option<Millis> {
+pub(crate) fn millis(raw: i64) -> Option<Millis> {
     (0..=LATEST).contains(&raw).then_some(Millis(raw))
 }
 
 /// An instant in RFC 3339 (section 5.6), floored to milliseconds. `None` for anything else, for a second of 60 and for an
 /// instant outside the years 1970 to 9999 in UTC.
-pub fn parse_rfc3339(text: &str) -> Option<Millis> {
+pub(crate) fn parse_rfc3339(text: &str) -> Option<Millis> {
     let (date, clock) = text.as_bytes().split_at_checked(10)?;
     let days = i64::from(parse_ymd(date)?.to_julian_day() - date!(1970 - 01 - 01).to_julian_day());
     let [b'T' | b't', h1, h2, b':', m1, m2, b':', s1, s2, rest @ ..] = clock else { return None };
@@ -33,7 +33,7 @@ pub fn parse_rfc3339(text: &str) -> Option<Millis> {
 
 /// The date in the first ten characters of `text`, `YYYY-MM-DD`; the rest is ignored. `None` unless the
 /// calendar has that day.
-pub fn parse_date(text: &str) -> Option<CalendarDate> {
+pub(crate) fn parse_date(text: &str) -> Option<CalendarDate> {
     let date = parse_ymd(text.as_bytes().get(..10)?)?;
     Some(CalendarDate { year: u16::try_from(date.year()).ok()?, month: u8::from(date.month()), day: date.day() })
 }

@@ -26,19 +26,20 @@ mod validate;
 mod value;
 
 pub use flags::SettingFlags;
-pub use kafka::{
-    Brokers, Encoding, InitialOffset, KafkaProperties, OutOfRange, SaslMechanism, SecurityProtocol, TopicName,
-};
-pub use moment::Moment;
-pub use problem::{Problem, Problems};
-pub use reader::{Reader, Section};
+pub use kafka::{Encoding, OutOfRange};
+pub(crate) use kafka::{InitialOffset, TopicName};
+pub(crate) use moment::Moment;
+pub use problem::Problems;
+pub use reader::Section;
 pub use resolved::Resolved;
 pub use setting::Setting;
-pub use show::{ShownSetting, markdown};
+pub(crate) use show::ShownSetting;
+pub use show::markdown;
 pub use sources::Sources;
 pub use table::{
     BatchConfig, CatalogConfig, Config, DatabaseConfig, HttpConfig, InFlightConfig, KafkaConfig, LimitsConfig,
-    LogConfig, OutboxConfig, RegistryConfig, SECTIONS, SETTINGS, TopicsConfig,
+    LogConfig, OutboxConfig, RegistryConfig, TopicsConfig,
 };
-pub use url::{DatabaseUrl, RegistryUrl};
-pub use value::{Bytes, LogFilter, LogFormat, Name, Secret, Value};
+pub(crate) use url::RegistryUrl;
+pub(crate) use value::LogFormat;
+pub use value::{Bytes, Secret, Value};

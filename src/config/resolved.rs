@@ -10,7 +10,7 @@ use super::text_file::read_secret;
 
 /// The layer of a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Origin {
+pub(crate) enum Origin {
     Default,
     File { path: PathBuf, line: usize },
     Env(String),

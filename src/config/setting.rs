@@ -136,7 +136,7 @@ macro_rules! settings {
         }
 
         /// The table of settings, in the order of the documentation.
-        pub static SETTINGS: LazyLock<Vec<Setting>> = LazyLock::new(|| vec![$( $(
+        pub(crate) static SETTINGS: LazyLock<Vec<Setting>> = LazyLock::new(|| vec![$( $(
             Setting::new::<$Type>(
                 stringify!($section),
                 concat!(stringify!($section), ".", stringify!($field)),
@@ -146,7 +146,7 @@ macro_rules! settings {
         )+ )+]);
 
         /// Name and meaning of each section.
-        pub static SECTIONS: &[(&str, &str)] = &[$( (stringify!($section), concat!($($section_help),+)) ),+];
+        pub(crate) static SECTIONS: &[(&str, &str)] = &[$( (stringify!($section), concat!($($section_help),+)) ),+];
     };
 }
 pub(super) use settings;

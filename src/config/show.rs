@@ -20,7 +20,7 @@ pub struct ShownSetting {
 
 impl ShownSetting {
     /// Whether a layer above the defaults sets it.
-    pub fn is_chosen(&self) -> bool {
+    pub(crate) fn is_chosen(&self) -> bool {
         !matches!(self.origin.as_str(), "default" | "not set")
     }
 }

@@ -120,7 +120,7 @@ impl RegistryUrl {
     }
 
     /// The connection is encrypted.
-    pub fn uses_tls(&self) -> bool {
+    pub(crate) fn uses_tls(&self) -> bool {
         self.0.starts_with("https://")
     }
 }

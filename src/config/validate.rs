@@ -11,7 +11,7 @@ use crate::codec::Limits;
 
 impl LimitsConfig {
     /// The limits on one record.
-    pub fn of_a_record(&self) -> Limits {
+    pub(crate) fn of_a_record(&self) -> Limits {
         let max_future_ms = i64::try_from(self.max_future.as_millis()).unwrap_or(i64::MAX);
         Limits { max_value_bytes: self.max_value_bytes.0, max_future_ms }
     }

@@ -19,7 +19,7 @@ pub struct UserId(Arc<str>);
 
 impl UserId {
     /// The most code points an id may have: the length of an upstream `VARCHAR(191)`.
-    pub const MAX_CODE_POINTS: usize = 191;
+    pub(crate) const MAX_CODE_POINTS: usize = 191;
 
     /// `None` when `raw` is empty, too long or contains NUL.
     pub fn new(raw: &str) -> Option<Self> {
@@ -56,7 +56,7 @@ pub struct Stamp {
 }
 
 /// The version of this decoder, kept with every stamp: if a newer decoder reads the same event differently, its reading wins.
-pub const DECODER_VERSION: u16 = 1;
+pub(crate) const DECODER_VERSION: u16 = 1;
 
 /// The topic's kind; it decides how a record is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -199,7 +199,7 @@ impl Rejection {
     }
 
     /// The database refuses the event permanently; `detail` names SQLSTATE and constraint.
-    pub fn by_database(detail: String) -> Self {
+    pub(crate) fn by_database(detail: String) -> Self {
         Self::new(Reason::RejectedByDatabase, detail)
     }
 

@@ -8,7 +8,7 @@ use super::event::Millis;
 
 impl Millis {
     /// The same instant in UTC; the epoch for a value beyond the years that `time` can represent.
-    pub fn to_utc(self) -> OffsetDateTime {
+    pub(crate) fn to_utc(self) -> OffsetDateTime {
         let (seconds, millis) = (self.0.div_euclid(1000), self.0.rem_euclid(1000));
         // A remainder of a thousand fits.
         let millis = u16::try_from(millis).unwrap_or(0);

@@ -58,7 +58,7 @@ impl Profile {
     }
 
     /// The profile that one onboarding event makes.
-    pub fn of_onboarding(stamp: &Stamp, sections: Vec<Section>) -> Self {
+    pub(crate) fn of_onboarding(stamp: &Stamp, sections: Vec<Section>) -> Self {
         let registers = sections.into_iter().map(|section| Register { stamp: stamp.clone(), section });
         Self::new(registers, Some(stamp.clone()))
     }

@@ -25,7 +25,7 @@ pub use access::Access;
 pub use server::{listen, serve};
 
 /// The deadline of a request.
-pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The data of the routes, and the access to them.
 #[derive(Debug, Clone)]
@@ -108,7 +108,7 @@ async fn method_not_allowed() -> Problem {
 
 /// An error as `application/problem+json` (RFC 9457).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
+pub(crate) struct Problem {
     pub status: StatusCode,
     pub detail: String,
 }

@@ -178,7 +178,7 @@ impl<R> Assignment<R> {
     }
 
     /// Passes the last rejection of the partition's run to `show`.
-    pub fn with_last_held<T>(&self, partition: Partition, show: impl FnOnce(&R) -> T) -> Option<T> {
+    pub(crate) fn with_last_held<T>(&self, partition: Partition, show: impl FnOnce(&R) -> T) -> Option<T> {
         let inner = self.lock();
         inner.slots.get(&partition)?.tracker.last_held().map(show)
     }
@@ -200,7 +200,7 @@ impl<R> Assignment<R> {
     }
 
     /// A commit failed: the offsets are taken again by the next call of [`Self::take_committable`].
-    pub fn commit_failed(&self) {
+    pub(crate) fn commit_failed(&self) {
         for slot in self.lock().slots.values_mut() {
             slot.committed = None;
         }
@@ -216,7 +216,7 @@ impl<R> Assignment<R> {
     }
 
     /// Partitions with a rejection run.
-    pub fn partitions_with_runs(&self) -> Vec<Partition> {
+    pub(crate) fn partitions_with_runs(&self) -> Vec<Partition> {
         let inner = self.lock();
         let with_runs = inner.slots.iter().filter(|(_, slot)| slot.tracker.held_records() > 0);
         with_runs.map(|(partition, _)| *partition).collect()
@@ -232,13 +232,13 @@ impl<R> Assignment<R> {
     }
 
     /// Blocks until there is room or the timeout passes; returns whether there is room.
-    pub fn wait_for_room(&self, budget: Budget, timeout: Duration) -> bool {
+    pub(crate) fn wait_for_room(&self, budget: Budget, timeout: Duration) -> bool {
         self.wait(timeout, |inner| budget.has_room(inner.load()))
     }
 
     /// Blocks until nothing of these partitions is in flight (held rejections do not count) or the timeout passes; returns
     /// whether they are drained.
-    pub fn wait_until_drained(&self, partitions: &[Partition], timeout: Duration) -> bool {
+    pub(crate) fn wait_until_drained(&self, partitions: &[Partition], timeout: Duration) -> bool {
         self.wait(timeout, |inner| inner.open_in(partitions) == 0)
     }
 

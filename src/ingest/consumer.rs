@@ -34,7 +34,7 @@ use crate::runtime::stop::{Stop, StopReason};
 use crate::telemetry::metrics::{BrokerTotals, Metrics, PartitionLag};
 
 /// The name of the loop's heartbeat.
-pub const HEARTBEAT: &str = "consumer loop";
+pub(crate) const HEARTBEAT: &str = "consumer loop";
 
 const POLL: Duration = Duration::from_millis(100);
 const COMMIT_INTERVAL: Duration = Duration::from_secs(1);
@@ -52,7 +52,7 @@ const LONGEST_TRACKER: usize = 4;
 
 /// The limits of the loop's intake.
 #[derive(Debug, Clone)]
-pub struct Intake {
+pub(crate) struct Intake {
     pub budget: Budget,
     pub limits: Limits,
     /// Each is set while the outbox is too deep, or while the schema registry is unavailable.
@@ -66,7 +66,7 @@ pub struct Schemas {
 }
 
 /// The consumer loop and its collaborators.
-pub struct LiveConsumer {
+pub(crate) struct LiveConsumer {
     pub consumer: BaseConsumer<LiveContext>,
     pub intake: Intake,
     pub schemas: Option<Schemas>,

@@ -13,24 +13,24 @@ use crate::kafka::producer::Outgoing;
 /// The header that carries the reason code.
 pub const REASON: &str = "segmenter.reason";
 /// How often the record has been processed.
-pub const ATTEMPTS: &str = "segmenter.attempts";
+pub(crate) const ATTEMPTS: &str = "segmenter.attempts";
 /// The original record's timestamp, Unix ms.
-pub const TIMESTAMP: &str = "segmenter.timestamp";
+pub(crate) const TIMESTAMP: &str = "segmenter.timestamp";
 /// The original value's length in bytes; only on a truncated dead letter.
-pub const LENGTH: &str = "segmenter.length";
+pub(crate) const LENGTH: &str = "segmenter.length";
 /// The original value's SHA-256, hexadecimal; only on a truncated dead letter.
-pub const SHA256: &str = "segmenter.sha256";
+pub(crate) const SHA256: &str = "segmenter.sha256";
 
 /// When the record was rejected, RFC 3339.
-pub const FAILED_AT: &str = "segmenter.failed-at";
+pub(crate) const FAILED_AT: &str = "segmenter.failed-at";
 /// The record's topic.
-pub const ORIGINAL_TOPIC: &str = "__connect.errors.topic";
+pub(crate) const ORIGINAL_TOPIC: &str = "__connect.errors.topic";
 /// The record's partition.
-pub const ORIGINAL_PARTITION: &str = "__connect.errors.partition";
+pub(crate) const ORIGINAL_PARTITION: &str = "__connect.errors.partition";
 /// The record's offset.
-pub const ORIGINAL_OFFSET: &str = "__connect.errors.offset";
+pub(crate) const ORIGINAL_OFFSET: &str = "__connect.errors.offset";
 /// The field and the rule, never a value.
-pub const MESSAGE: &str = "__connect.errors.exception.message";
+pub(crate) const MESSAGE: &str = "__connect.errors.exception.message";
 
 const CONNECT_PREFIX: &str = "__connect.errors.";
 const OUR_PREFIX: &str = "segmenter.";
@@ -49,7 +49,7 @@ pub enum Extent {
 
 impl Extent {
     /// The next smaller extent, for a dead letter that the broker rejects as too large; `None` after the smallest.
-    pub fn smaller(self) -> Option<Self> {
+    pub(crate) fn smaller(self) -> Option<Self> {
         match self {
             Self::Whole => Some(Self::Truncated { value_bytes: 256 * 1024 }),
             Self::Truncated { value_bytes } if value_bytes > 4096 => Some(Self::Truncated { value_bytes: 4096 }),
@@ -63,7 +63,7 @@ impl Extent {
 const KEY_BYTES: usize = 1024;
 
 /// Whether a header belongs to the original record, not to the dead letter.
-pub fn is_original(header: &[u8]) -> bool {
+pub(crate) fn is_original(header: &[u8]) -> bool {
     !header.starts_with(CONNECT_PREFIX.as_bytes()) && !header.starts_with(OUR_PREFIX.as_bytes())
 }
 

@@ -63,7 +63,7 @@ impl Content {
         }
     }
 
-    pub fn is_truncated(&self) -> bool {
+    pub(crate) fn is_truncated(&self) -> bool {
         matches!(self, Self::Truncated { .. })
     }
 
@@ -146,7 +146,7 @@ impl DeadLetter {
     }
 
     /// The original record's headers.
-    pub fn original_headers(&self) -> impl Iterator<Item = (&CStr, Option<&[u8]>)> {
+    pub(crate) fn original_headers(&self) -> impl Iterator<Item = (&CStr, Option<&[u8]>)> {
         ffi::headers(self.headers.as_borrowed()).filter(|(name, _)| dead_letter::is_original(name.to_bytes()))
     }
 
@@ -166,12 +166,12 @@ impl DeadLetter {
     }
 
     /// The header that names the schema of the original value.
-    pub fn schema_header(&self) -> Option<&[u8]> {
+    pub(crate) fn schema_header(&self) -> Option<&[u8]> {
         headers::header(self.headers.as_borrowed(), SCHEMA_HEADER)
     }
 
     /// The original record, to write a new dead letter of it; `None` if it was truncated.
-    pub fn into_original(self, kind: Kind) -> Option<OriginalRecord> {
+    pub(crate) fn into_original(self, kind: Kind) -> Option<OriginalRecord> {
         let Content::Whole(value) = self.content else { return None };
         Some(OriginalRecord {
             partition: Partition { kind, number: self.origin.partition },

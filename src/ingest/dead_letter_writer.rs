@@ -27,7 +27,7 @@ const COMPONENT: &str = "dead letters";
 const AT_ONCE: usize = 100;
 
 /// The one task that writes dead letters.
-pub struct DeadLetterWriter {
+pub(crate) struct DeadLetterWriter {
     pub producer: Producer,
     pub topics: Arc<Topics>,
     pub assignment: Arc<LiveAssignment>,

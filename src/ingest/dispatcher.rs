@@ -12,7 +12,7 @@ use crate::telemetry::metrics::{Metrics, RecordOutcome};
 
 /// Shared by the consumer loop and the schema wait.
 #[derive(Clone)]
-pub struct Dispatcher {
+pub(crate) struct Dispatcher {
     pub queues: WorkQueues,
     pub finisher: Finisher,
     pub metrics: Metrics,
@@ -20,7 +20,7 @@ pub struct Dispatcher {
 
 impl Dispatcher {
     /// Dispatches a record; `record` makes the copy of the original where it is still needed.
-    pub fn dispatch(&self, ticket: Ticket, decoded: Decoded, record: impl FnOnce() -> OriginalRecord) {
+    pub(crate) fn dispatch(&self, ticket: Ticket, decoded: Decoded, record: impl FnOnce() -> OriginalRecord) {
         let kind = ticket.partition.kind;
         match decoded {
             Decoded::Event(event) => {

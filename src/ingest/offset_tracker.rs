@@ -183,12 +183,12 @@ impl<R> OffsetTracker<R> {
     }
 
     /// The length of the rejection run.
-    pub fn held_records(&self) -> usize {
+    pub(crate) fn held_records(&self) -> usize {
         self.run.len()
     }
 
     /// The last record of the rejection run.
-    pub fn last_held(&self) -> Option<&R> {
+    pub(crate) fn last_held(&self) -> Option<&R> {
         let index = usize::try_from(self.run.last()?.checked_sub(self.first)?).ok()?;
         match &self.entries.get(index)?.status {
             Status::Held(rejected) => Some(rejected),

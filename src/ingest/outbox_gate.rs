@@ -12,12 +12,12 @@ use crate::store::outbox;
 use crate::telemetry::metrics::Metrics;
 
 /// The name under which the database is reported as (not) ready.
-pub const COMPONENT: &str = "database";
+pub(crate) const COMPONENT: &str = "database";
 
 const INTERVAL: Duration = Duration::from_secs(2);
 
 /// Limits the outbox's depth.
-pub struct Gate {
+pub(crate) struct Gate {
     pub max_rows: i64,
     /// Set while the outbox has that many rows or more.
     pub full: Arc<AtomicBool>,
@@ -26,7 +26,7 @@ pub struct Gate {
 impl Gate {
     /// Checks the depth for as long as the process runs. The query also reports an outage of the database while nothing is
     /// written.
-    pub async fn watch(self, pool: PgPool, metrics: Metrics, health: Health) {
+    pub(crate) async fn watch(self, pool: PgPool, metrics: Metrics, health: Health) {
         let mut interval = tokio::time::interval(INTERVAL);
         interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {

@@ -28,7 +28,7 @@ use crate::telemetry::metrics::{Metrics, RebalanceKind};
 const CLIENT: &str = "consumer";
 
 /// The callbacks of the live consumer.
-pub struct LiveContext {
+pub(crate) struct LiveContext {
     pub topics: Arc<Topics>,
     pub assignment: Arc<LiveAssignment>,
     pub start: StartPositions,
@@ -51,12 +51,12 @@ const ECHO: Duration = Duration::from_secs(5);
 
 impl LiveContext {
     /// The statistics that arrived since they were last taken.
-    pub fn take_statistics(&self) -> Option<Box<Statistics>> {
+    pub(crate) fn take_statistics(&self) -> Option<Box<Statistics>> {
         self.statistics.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// The input partitions in a client's list.
-    pub fn partitions_in(&self, list: &TopicPartitionList) -> Vec<Partition> {
+    pub(crate) fn partitions_in(&self, list: &TopicPartitionList) -> Vec<Partition> {
         list.elements()
             .iter()
             .filter_map(|element| {
@@ -66,7 +66,7 @@ impl LiveContext {
     }
 
     /// A client's list of these partitions and offsets, each with its topic's id as metadata.
-    pub fn list_of(&self, offsets: &[(Partition, i64)]) -> KafkaResult<TopicPartitionList> {
+    pub(crate) fn list_of(&self, offsets: &[(Partition, i64)]) -> KafkaResult<TopicPartitionList> {
         let mut list = TopicPartitionList::with_capacity(offsets.len());
         for (partition, offset) in offsets {
             let topic = self.topics.input(partition.kind);
@@ -109,7 +109,7 @@ impl LiveContext {
     }
 
     /// Moves partitions whose position is out of range by the out-of-range policy.
-    pub fn reposition(&self, consumer: &BaseConsumer<Self>) -> Result<(), StopReason> {
+    pub(crate) fn reposition(&self, consumer: &BaseConsumer<Self>) -> Result<(), StopReason> {
         let failed = |error| StopReason::Failure(format!("could not reposition partitions out of range: {error}"));
         let mut moved = self.start.out_of_range(consumer).map_err(failed)?;
         if moved.count() == 0 {
@@ -130,7 +130,7 @@ impl LiveContext {
     }
 
     /// Restarts the partitions of the list at its offsets, as partitions of topics with these ids.
-    pub fn read_from(
+    pub(crate) fn read_from(
         &self,
         consumer: &BaseConsumer<Self>,
         moved: &TopicPartitionList,
@@ -189,7 +189,7 @@ impl LiveContext {
     }
 
     /// Commits the finished records of these partitions and waits for the broker.
-    pub fn commit_finished(&self, consumer: &BaseConsumer<Self>, partitions: &[Partition]) {
+    pub(crate) fn commit_finished(&self, consumer: &BaseConsumer<Self>, partitions: &[Partition]) {
         let offsets = self.assignment.take_committable(Some(partitions));
         if offsets.is_empty() {
             return;

@@ -49,7 +49,7 @@ impl OriginalRecord {
     }
 
     /// The header that names the value's schema.
-    pub fn schema_header(&self) -> Option<&[u8]> {
+    pub(crate) fn schema_header(&self) -> Option<&[u8]> {
         self.header(SCHEMA_HEADER)
     }
 

@@ -13,7 +13,7 @@ use crate::runtime::stop::StopReason;
 impl LiveContext {
     /// Moves partitions of a recreated topic by the out-of-range policy. Costs nothing until the topic watch has recorded another
     /// id, which may be older than the one that a partition was started with.
-    pub fn follow_recreated(&self, consumer: &BaseConsumer<Self>) -> Result<(), StopReason> {
+    pub(crate) fn follow_recreated(&self, consumer: &BaseConsumer<Self>) -> Result<(), StopReason> {
         if !self.ids.outdated().is_empty() {
             self.move_if_recreated(consumer)?;
         }
@@ -22,7 +22,7 @@ impl LiveContext {
 
     /// Asks the brokers whether topics of the assigned partitions were recreated; moves their partitions by the out-of-range
     /// policy. Returns whether it moved any.
-    pub fn move_if_recreated(&self, consumer: &BaseConsumer<Self>) -> Result<bool, StopReason> {
+    pub(crate) fn move_if_recreated(&self, consumer: &BaseConsumer<Self>) -> Result<bool, StopReason> {
         let ids = match start::topic_ids(consumer, &self.list_at_start(&self.assignment.partitions())?) {
             Ok(ids) => ids,
             Err(error) => {

@@ -21,7 +21,7 @@ use crate::runtime::health::Health;
 use crate::telemetry::metrics::Metrics;
 
 /// The name under which the registry is reported as (not) ready, from the first request on.
-pub const COMPONENT: &str = "schema registry";
+pub(crate) const COMPONENT: &str = "schema registry";
 
 /// A record that waits for its schema.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ pub struct Waiting {
 }
 
 /// Holds records until their schema is known, then dispatches them.
-pub struct SchemaWait {
+pub(crate) struct SchemaWait {
     pub registry: Registry,
     pub limits: Limits,
     pub dispatcher: Dispatcher,
@@ -41,7 +41,7 @@ pub struct SchemaWait {
 
 /// Reports the registry's answers: metrics, readiness, intake.
 #[derive(Clone)]
-pub struct Watch {
+pub(crate) struct Watch {
     /// Set while the registry is unavailable; closes the intake.
     pub unavailable: Arc<AtomicBool>,
     pub metrics: Metrics,
@@ -103,7 +103,7 @@ impl SchemaWait {
 
 impl Watch {
     /// Records an answer of the registry.
-    pub fn observe(&self, answer: &Answer) {
+    pub(crate) fn observe(&self, answer: &Answer) {
         self.metrics.registry_answer(answer.as_str());
         let was_unavailable = self.unavailable.swap(matches!(answer, Answer::Unavailable(_)), Ordering::Relaxed);
         match answer {

@@ -16,7 +16,7 @@ use crate::telemetry::metrics::Metrics;
 
 /// Decides start positions.
 #[derive(Debug, Clone)]
-pub struct StartPositions {
+pub(crate) struct StartPositions {
     pub start: InitialOffset,
     pub out_of_range: OutOfRange,
     pub metrics: Metrics,
@@ -71,7 +71,7 @@ impl StartPositions {
     }
 
     /// The ids of the topics in the list, by name; topics without an id are absent.
-    pub fn topic_ids<C: ConsumerContext>(
+    pub(crate) fn topic_ids<C: ConsumerContext>(
         &self,
         consumer: &BaseConsumer<C>,
         list: &TopicPartitionList,
@@ -102,7 +102,7 @@ impl StartPositions {
     }
 
     /// Moves each partition of `list`, whose topics were recreated, by the out-of-range policy.
-    pub fn move_to_recreated<C: ConsumerContext>(
+    pub(crate) fn move_to_recreated<C: ConsumerContext>(
         &self,
         consumer: &BaseConsumer<C>,
         list: &mut TopicPartitionList,
@@ -111,7 +111,7 @@ impl StartPositions {
     }
 
     /// Moves each partition of `list` whose offset is out of range by the out-of-range policy.
-    pub fn move_into_range<C: ConsumerContext>(
+    pub(crate) fn move_into_range<C: ConsumerContext>(
         &self,
         consumer: &BaseConsumer<C>,
         list: &mut TopicPartitionList,
@@ -180,7 +180,7 @@ impl StartPositions {
 }
 
 /// The ids of the topics in the list, by name; one request.
-pub fn topic_ids<C: ConsumerContext>(
+pub(crate) fn topic_ids<C: ConsumerContext>(
     consumer: &BaseConsumer<C>,
     list: &TopicPartitionList,
 ) -> KafkaResult<HashMap<String, TopicId>> {

@@ -11,14 +11,14 @@ use crate::kafka::partition::Partition;
 use crate::runtime::health::Health;
 
 /// The name under which stuck partitions are reported as not ready.
-pub const COMPONENT: &str = "partitions";
+pub(crate) const COMPONENT: &str = "partitions";
 
 /// How long a partition may stay at one position. Longer than a leader election usually takes.
 const LONGEST_STAY: Duration = Duration::from_secs(10);
 
 /// How far a partition has been read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FetchPosition {
+pub(crate) struct FetchPosition {
     /// The next offset to fetch.
     pub next: i64,
     /// The next offset to poll.
@@ -27,7 +27,7 @@ pub struct FetchPosition {
 
 /// The position of each partition that is behind its end, and since when it has had it.
 #[derive(Debug, Default)]
-pub struct Stays {
+pub(crate) struct Stays {
     since: HashMap<Partition, (FetchPosition, Instant)>,
     reported: Vec<(Partition, FetchPosition)>,
 }

@@ -25,11 +25,11 @@ use crate::telemetry::metrics::{Metrics, RecordOutcome};
 use crate::telemetry::traces::{Coordinates, Traces};
 
 /// The offset trackers of the live consumer.
-pub type LiveAssignment = Assignment<Box<Rejected>>;
+pub(crate) type LiveAssignment = Assignment<Box<Rejected>>;
 
 /// A decoded record in flight to the database.
 #[derive(Debug)]
-pub struct Work {
+pub(crate) struct Work {
     pub ticket: Ticket,
     pub event: Event,
     /// Kept until the event is committed, in case it has to be dead-lettered.
@@ -59,7 +59,7 @@ impl From<&BatchConfig> for BatchLimits {
 
 /// The queues of all workers.
 #[derive(Debug, Clone)]
-pub struct WorkQueues(Vec<mpsc::UnboundedSender<Work>>);
+pub(crate) struct WorkQueues(Vec<mpsc::UnboundedSender<Work>>);
 
 impl WorkQueues {
     /// One queue for each worker; the in-flight budget bounds their contents.
@@ -87,7 +87,7 @@ fn worker_of(user: &UserId, workers: usize) -> usize {
 
 /// Reports finished records to their offset trackers and carries out the effects: dead letters, and the stop at a poison flood.
 #[derive(Clone)]
-pub struct Finisher {
+pub(crate) struct Finisher {
     pub assignment: Arc<LiveAssignment>,
     pub dead_letters: mpsc::UnboundedSender<(Ticket, Box<Rejected>)>,
     pub metrics: Metrics,
@@ -134,7 +134,7 @@ impl Finisher {
 }
 
 /// One worker.
-pub struct Worker {
+pub(crate) struct Worker {
     pub queue: mpsc::UnboundedReceiver<Work>,
     pub limits: BatchLimits,
     pub writer: Writer,

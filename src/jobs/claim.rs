@@ -20,7 +20,7 @@ const POLL: Duration = Duration::from_millis(250);
 ///
 /// # Errors
 /// The database does not answer, or a job with that id exists.
-pub async fn enter(
+pub(crate) async fn enter(
     means: &Means,
     id: Uuid,
     spec: &Spec,
@@ -44,7 +44,7 @@ pub async fn enter(
 ///
 /// # Errors
 /// Another process owns the job, or the database does not answer.
-pub async fn claim(means: &Means, id: Uuid, take_over: bool) -> Result<JobRecord, Halt> {
+pub(crate) async fn claim(means: &Means, id: Uuid, take_over: bool) -> Result<JobRecord, Halt> {
     let store = &means.store;
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname");
     let name = format!("{}:{}", host.as_deref().map_or("?", str::trim), std::process::id());

@@ -18,7 +18,7 @@ use crate::store::jobs::{self, Requested};
 use crate::store::outbox;
 
 /// How long a lease on a job lasts unless it is renewed.
-pub const LEASE: Duration = Duration::from_secs(10);
+pub(crate) const LEASE: Duration = Duration::from_secs(10);
 /// How often the owner renews the lease and reads the requests.
 const BEAT: Duration = Duration::from_secs(1);
 /// The longest pause before the limits are checked again.
@@ -38,7 +38,7 @@ struct Orders {
 
 /// Whether the job continues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Turn {
+pub(crate) enum Turn {
     /// The next batch may start.
     Go,
     /// The job was cancelled.
@@ -46,7 +46,7 @@ pub enum Turn {
 }
 
 /// The heartbeat on the job's row, and the requests and limits that it reads there.
-pub struct Control {
+pub(crate) struct Control {
     orders: watch::Receiver<Orders>,
     report: Arc<Mutex<JobReport>>,
     beating: JoinHandle<()>,
@@ -77,7 +77,7 @@ impl Control {
     }
 
     /// Whether a cancel is requested.
-    pub fn is_cancelled(&self) -> bool {
+    pub(crate) fn is_cancelled(&self) -> bool {
         self.orders.borrow().requested == Requested::Cancel
     }
 
@@ -87,7 +87,7 @@ impl Control {
     }
 
     /// Puts a new rate into the report; the next heartbeat stores it.
-    pub fn report_rate(&self, rate: f64) {
+    pub(crate) fn report_rate(&self, rate: f64) {
         self.update_report(|report| report.rate = rate);
     }
 

@@ -13,7 +13,7 @@ use crate::store::states;
 use crate::store::task::Rescoring;
 
 /// The name of the part that is a job's publishing phase.
-pub const PART: &str = "publishing";
+pub(crate) const PART: &str = "publishing";
 
 /// Reads all states by key and selects those that still hold the job's id.
 #[derive(Debug)]

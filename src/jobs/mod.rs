@@ -63,7 +63,7 @@ pub struct Means {
 
 impl Means {
     /// The reader of a topic to replay. The brokers see the name of its group, which is never joined.
-    pub fn replay_source(&self, topic: String) -> Source {
+    pub(crate) fn replay_source(&self, topic: String) -> Source {
         let group = format!("{}-replay", self.live_group);
         Source { cluster: self.output.cluster.clone(), group, topic, stop: self.stop.clone() }
     }

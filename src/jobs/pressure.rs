@@ -18,7 +18,7 @@ const ANSWER: Duration = Duration::from_secs(5);
 
 /// The measurements beside a running job; a failed one is absent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Pressure {
+pub(crate) struct Pressure {
     /// Records of both topics that the live group has not committed yet.
     pub live_lag: Option<u64>,
     pub outbox_rows: Option<u64>,
@@ -77,7 +77,7 @@ impl Pressure {
 }
 
 /// Measures the lag of the live group. Its calls block; it never joins the group.
-pub struct LiveLag {
+pub(crate) struct LiveLag {
     consumer: BaseConsumer<ClientEvents>,
     topics: Topics,
 }

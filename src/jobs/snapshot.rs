@@ -57,7 +57,7 @@ pub struct JobReport {
 
 impl Snapshot {
     /// The remaining time at the current rate.
-    pub fn remaining(&self) -> Option<Duration> {
+    pub(crate) fn remaining(&self) -> Option<Duration> {
         let left = self.expected.saturating_sub(self.passed) as f64;
         (self.report.rate > 0.0).then(|| Duration::from_secs_f64((left / self.report.rate).min(1e9)))
     }

@@ -163,7 +163,7 @@ impl What {
     }
 
     /// Whether its changes are published immediately, as those of a republish are.
-    pub fn is_immediate(&self) -> bool {
+    pub(crate) fn is_immediate(&self) -> bool {
         matches!(self, Self::Republish(_))
     }
 

@@ -21,13 +21,13 @@ pub struct Throttle {
 /// The maximum number of items in a batch.
 const MOST_ITEMS: u32 = 2000;
 /// The maximum number of users that a batch publishes: the publisher holds the changes of several batches in memory.
-pub const MOST_PUBLISHED: usize = 500;
+pub(crate) const MOST_PUBLISHED: usize = 500;
 /// The number of batches per second that keeps a low rate even.
 const BATCHES_A_SECOND: u32 = 5;
 
 impl Throttle {
     /// The maximum number of items in a batch: fewer at a low rate, which keeps the rate even.
-    pub fn batch_items(&self) -> usize {
+    pub(crate) fn batch_items(&self) -> usize {
         let most = self.rate.map_or(MOST_ITEMS, |rate| (rate / BATCHES_A_SECOND).clamp(1, MOST_ITEMS));
         most as usize
     }
@@ -35,7 +35,7 @@ impl Throttle {
 
 /// When the next batch may start.
 #[derive(Debug)]
-pub struct Pace {
+pub(crate) struct Pace {
     next: Instant,
 }
 

@@ -12,7 +12,7 @@ use crate::store::jobs::Counts;
 use crate::store::keys::Keys;
 
 /// The name of the one part of such a job.
-pub const PART: &str = "users";
+pub(crate) const PART: &str = "users";
 
 /// Reads users page by page.
 #[derive(Debug)]

@@ -33,12 +33,12 @@ impl Topics {
     }
 
     /// The kind of an input topic.
-    pub fn kind_of(&self, topic: &str) -> Option<Kind> {
+    pub(crate) fn kind_of(&self, topic: &str) -> Option<Kind> {
         [Kind::OnboardingCompleted, Kind::ProfileUpdated].into_iter().find(|kind| self.input(*kind) == topic)
     }
 
     /// Converts a map keyed by topic name into one keyed by kind; names that are not input topics are dropped.
-    pub fn by_kind<T: Copy>(&self, by_name: &HashMap<String, T>) -> HashMap<Kind, T> {
+    pub(crate) fn by_kind<T: Copy>(&self, by_name: &HashMap<String, T>) -> HashMap<Kind, T> {
         by_name.iter().filter_map(|(name, value)| Some((self.kind_of(name)?, *value))).collect()
     }
 

@@ -38,7 +38,7 @@ impl ClientEvents {
     }
 
     /// Waits until every broker has been tried and the last answer is a [`refusal`](Self::refusal).
-    pub async fn refused_by_all(&self) -> String {
+    pub(crate) async fn refused_by_all(&self) -> String {
         let mut reported = self.reported.subscribe();
         loop {
             if let Some(refusal) = reported.borrow_and_update().by_all_refusal() {
@@ -86,7 +86,7 @@ impl ClientContext for ClientEvents {
 impl ConsumerContext for ClientEvents {}
 
 /// Logs a line of librdkafka's log. Its errors are often retried by itself, so they are logged as warnings.
-pub fn log_client_line(client: &str, level: RDKafkaLogLevel, facility: &str, message: &str) {
+pub(crate) fn log_client_line(client: &str, level: RDKafkaLogLevel, facility: &str, message: &str) {
     match level {
         RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
             error!(client, facility, "{message}");
@@ -98,7 +98,7 @@ pub fn log_client_line(client: &str, level: RDKafkaLogLevel, facility: &str, mes
 }
 
 /// Logs an error event, such as an unavailable broker; the client recovers by itself.
-pub fn log_client_error(client: &str, error: &KafkaError, reason: &str) {
+pub(crate) fn log_client_error(client: &str, error: &KafkaError, reason: &str) {
     if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown) {
         // Reported at every attempt. The cause for each broker is logged already, and the topic watch reports the outage.
         debug!(client, reason, "Kafka client");

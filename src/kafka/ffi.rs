@@ -49,7 +49,7 @@ impl<T> Drop for Owned<T> {
 
 /// The ids of the topics that exist; empty for brokers without topic ids (before Kafka 2.8). Blocks until the brokers have
 /// answered, for at most about twice `timeout`.
-pub fn topic_ids<C: ClientContext>(
+pub(crate) fn topic_ids<C: ClientContext>(
     client: &Client<C>,
     topics: &[&str],
     timeout: Duration,
@@ -160,7 +160,7 @@ fn name_and_id(topic: *const rd::rd_kafka_TopicDescription_t) -> Option<(String,
 
 /// The topic id in the metadata of the partition's committed offset. The crate's own accessor panics on metadata that is not
 /// UTF-8, and any program may commit such metadata.
-pub fn committed_under(list: &TopicPartitionList, topic: &str, partition: i32) -> Option<TopicId> {
+pub(crate) fn committed_under(list: &TopicPartitionList, topic: &str, partition: i32) -> Option<TopicId> {
     let topic = CString::new(topic).ok()?;
     // SAFETY: the list is borrowed for the whole function; the call does not modify it, and returns one of its elements or null.
     let element = unsafe { rd::rd_kafka_topic_partition_list_find(list.ptr(), topic.as_ptr(), partition).as_ref() }?;
@@ -191,7 +191,7 @@ pub fn headers(headers: &BorrowedHeaders) -> impl Iterator<Item = (&CStr, Option
 }
 
 /// A copy of the headers whose name satisfies `is_kept`, byte for byte.
-pub fn headers_whose(original: &OwnedHeaders, is_kept: impl Fn(&[u8]) -> bool) -> OwnedHeaders {
+pub(crate) fn headers_whose(original: &OwnedHeaders, is_kept: impl Fn(&[u8]) -> bool) -> OwnedHeaders {
     let copy = original.clone();
     for (name, _) in headers(original.as_borrowed()).filter(|(name, _)| !is_kept(name.to_bytes())) {
         // SAFETY: nothing else refers to the copy; the name belongs to the original. Removing a name that was removed before

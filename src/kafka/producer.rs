@@ -78,7 +78,7 @@ impl Producer {
     }
 
     /// Queues one record at once; the client copies it. The future completes with the delivery report.
-    pub fn send_one(&self, record: BaseRecord<'_, [u8], [u8]>) -> impl Future<Output = Delivery> + use<> {
+    pub(crate) fn send_one(&self, record: BaseRecord<'_, [u8], [u8]>) -> impl Future<Output = Delivery> + use<> {
         let (sender, delivery) = oneshot::channel();
         let BaseRecord { topic, partition, payload, key, timestamp, headers, delivery_opaque: () } = record;
         let delivery_opaque = Box::new(sender);
@@ -112,7 +112,7 @@ impl ProducerContext for ClientEvents {
 }
 
 /// Whether the topic rejects the record for its size, which no retry changes.
-pub fn is_too_large(error: &KafkaError) -> bool {
+pub(crate) fn is_too_large(error: &KafkaError) -> bool {
     matches!(
         error.rdkafka_error_code(),
         Some(RDKafkaErrorCode::MessageSizeTooLarge | RDKafkaErrorCode::InvalidMessageSize)
@@ -120,7 +120,7 @@ pub fn is_too_large(error: &KafkaError) -> bool {
 }
 
 /// The explanation, if the error denies the right to write to `topic`.
-pub fn not_allowed(error: &KafkaError, topic: &str) -> Option<String> {
+pub(crate) fn not_allowed(error: &KafkaError, topic: &str) -> Option<String> {
     let code = error.rdkafka_error_code()?;
     matches!(code, RDKafkaErrorCode::TopicAuthorizationFailed)
         .then(|| format!("not allowed to write to {topic}: {code}; grant Write on it"))

@@ -17,11 +17,11 @@ const PREFIX: &str = "topic-id=";
 
 /// A topic's id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TopicId(Uuid);
+pub(crate) struct TopicId(Uuid);
 
 impl TopicId {
     /// From librdkafka's two halves; `None` for zeros, which brokers without topic ids return.
-    pub fn from_halves(high: u64, low: u64) -> Option<Self> {
+    pub(crate) fn from_halves(high: u64, low: u64) -> Option<Self> {
         let id = Uuid::from_u64_pair(high, low);
         (!id.is_nil()).then_some(Self(id))
     }
@@ -32,7 +32,7 @@ impl TopicId {
     }
 
     /// The id in the metadata of a committed offset; `None` if another program or an older version committed it.
-    pub fn from_metadata(metadata: &str) -> Option<Self> {
+    pub(crate) fn from_metadata(metadata: &str) -> Option<Self> {
         Uuid::parse_str(metadata.strip_prefix(PREFIX)?).ok().map(Self)
     }
 }
@@ -46,7 +46,7 @@ impl fmt::Display for TopicId {
 /// The ids of the input topics: those that the assigned partitions were started with, and those that the brokers reported
 /// last. Shared by the consumer thread and the topic watch.
 #[derive(Debug, Default)]
-pub struct TopicIds {
+pub(crate) struct TopicIds {
     inner: Mutex<Inner>,
     has_reported_none: AtomicBool,
 }
@@ -76,7 +76,7 @@ impl TopicIds {
     }
 
     /// The partitions are no longer read.
-    pub fn forget(&self, partitions: &[Partition]) {
+    pub(crate) fn forget(&self, partitions: &[Partition]) {
         let mut inner = self.lock();
         for partition in partitions {
             inner.read.remove(partition);
@@ -94,7 +94,7 @@ impl TopicIds {
     }
 
     /// The partitions whose topic has been recreated: started with another id than the brokers reported last.
-    pub fn outdated(&self) -> Vec<Partition> {
+    pub(crate) fn outdated(&self) -> Vec<Partition> {
         let inner = self.lock();
         let differs =
             |(partition, id): &(&Partition, &TopicId)| inner.seen.get(&partition.kind).is_some_and(|seen| seen != *id);

@@ -114,7 +114,7 @@ impl Source {
     ///
     /// # Errors
     /// The brokers are unavailable.
-    pub fn offsets_at(&self, time: i64, spans: &[Span]) -> Result<BTreeMap<i32, i64>, ReadError> {
+    pub(crate) fn offsets_at(&self, time: i64, spans: &[Span]) -> Result<BTreeMap<i32, i64>, ReadError> {
         let unavailable = |error: KafkaError| ReadError::Unavailable(error.to_string());
         let mut asked = TopicPartitionList::new();
         for span in spans {
@@ -163,7 +163,7 @@ impl TopicReader {
     ///
     /// # Errors
     /// The brokers are unavailable for longer than half a minute, the topic may not be read, or a stop was requested.
-    pub fn next_record(&mut self) -> Result<Option<OwnedMessage>, ReadError> {
+    pub(crate) fn next_record(&mut self) -> Result<Option<OwnedMessage>, ReadError> {
         loop {
             let Some(span) = self.current_span()? else { return Ok(None) };
             if self.source.stop.is_requested() {

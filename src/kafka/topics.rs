@@ -19,7 +19,7 @@ use crate::runtime::health::Health;
 use crate::runtime::stop::{Stop, StopReason};
 
 /// The name under which topics and brokers are reported as (not) ready.
-pub const COMPONENT: &str = "kafka";
+pub(crate) const COMPONENT: &str = "kafka";
 
 /// The interval between two checks while there is a problem, and while there is none.
 const PROBLEM_INTERVAL: Duration = Duration::from_secs(1);
@@ -34,7 +34,7 @@ const ANSWER: Duration = Duration::from_secs(5);
 const GRACE: Duration = Duration::from_secs(5);
 
 /// The topics to watch, and where their ids are recorded.
-pub struct Watched {
+pub(crate) struct Watched {
     pub topics: Arc<Topics>,
     pub ids: Arc<TopicIds>,
 }
@@ -42,7 +42,7 @@ pub struct Watched {
 /// Checks the topics for as long as the process runs. A missing topic and an outage of the brokers are waited out. A refusal
 /// ends the process, since only another configuration helps, and configuration is read at the start. If no broker has ever
 /// admitted this process, the process ends once each of them has refused it.
-pub async fn watch(producer: Producer, reported: ClientEvents, watched: Watched, health: Health, stop: Stop) {
+pub(crate) async fn watch(producer: Producer, reported: ClientEvents, watched: Watched, health: Health, stop: Stop) {
     let watched = Arc::new(watched);
     let mut last = None;
     let mut refused_since = None;

@@ -33,10 +33,11 @@ pub mod schema;
 mod session;
 mod status;
 
-pub use error::{Holders, MigrateError, Refusal};
+pub use error::{MigrateError, Refusal};
+
 pub use facts::IndexState;
 pub(crate) use facts::{PlatformSchema, SEGMENT_COLUMNS};
-pub use info::{Info, MigrationInfo, info};
+pub use info::info;
 pub use progress::{Notice, Progress};
 pub use revert::{RevertOptions, Target, revert};
 pub use run::{RunOptions, run};

@@ -21,7 +21,7 @@ pub struct Handover {
 }
 
 /// The publisher's end.
-pub type Arrivals = mpsc::UnboundedReceiver<HandedOver>;
+pub(crate) type Arrivals = mpsc::UnboundedReceiver<HandedOver>;
 
 /// A row in flight.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ pub fn handover() -> (Handover, Arrivals) {
 
 impl Handover {
     /// Hands rows to the publisher, waiting for room. Rows that are not handed over stay in the outbox.
-    pub async fn hand_over(&self, publications: Vec<Publication>, stop: &Stop) {
+    pub(crate) async fn hand_over(&self, publications: Vec<Publication>, stop: &Stop) {
         for publication in publications {
             tokio::select! {
                 sent = self.send(publication) => {

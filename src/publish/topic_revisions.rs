@@ -13,7 +13,7 @@ use crate::kafka::topic_reader::{ReadError, Source, Span};
 
 /// The last record of a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LastRecord {
+pub(crate) struct LastRecord {
     /// `None` where the header is missing or not a number: the record is not ours.
     pub revision: Option<i64>,
     pub is_null: bool,
@@ -24,7 +24,8 @@ pub struct LastRecord {
 
 impl LastRecord {
     /// A record with this revision, for comparisons.
-    pub fn new(revision: Option<i64>, is_null: bool) -> Self {
+    #[cfg(test)]
+    pub(crate) fn new(revision: Option<i64>, is_null: bool) -> Self {
         Self { revision, is_null, partition: 0, timestamp: 0 }
     }
 
@@ -34,7 +35,7 @@ impl LastRecord {
 }
 
 /// The last record of each user, and the next offset of each partition.
-pub struct TopicRevisions {
+pub(crate) struct TopicRevisions {
     source: Source,
     /// The next offset of each partition.
     next: BTreeMap<i32, i64>,
@@ -54,7 +55,7 @@ impl TopicRevisions {
     ///
     /// # Errors
     /// The brokers are unavailable or deny reading.
-    pub fn read_on(&mut self) -> Result<(), ReadError> {
+    pub(crate) fn read_on(&mut self) -> Result<(), ReadError> {
         let mut spans = self.source.spans()?;
         for span in &mut spans {
             let next = self.next.insert(span.partition, span.end).unwrap_or(0);

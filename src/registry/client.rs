@@ -137,7 +137,7 @@ impl Client {
     ///
     /// # Errors
     /// As [`Self::schema`]; refused where there are more than 64.
-    pub async fn referenced(&self, references: &[RegisteredReference]) -> Result<Vec<String>, Failure> {
+    pub(crate) async fn referenced(&self, references: &[RegisteredReference]) -> Result<Vec<String>, Failure> {
         let mut texts = Vec::new();
         let mut seen: Vec<(String, u32)> = Vec::new();
         // Read from the last to the first, then reversed: so a schema comes after those that it refers to.

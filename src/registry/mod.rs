@@ -23,7 +23,8 @@ use crate::codec::framed::{SchemaName, framed};
 use crate::codec::{Decoded, Limits, RawRecord, decode, decode_datum};
 use crate::domain::event::{Reason, Rejection};
 use crate::runtime::retry::Retry;
-pub use client::{Client, ClientError, ClientSettings, Failure};
+pub use client::{Client, Failure};
+pub(crate) use client::{ClientError, ClientSettings};
 
 /// How long the registry must report a schema as missing before it is unknown: a producer may be about to register it.
 const UNKNOWN_AFTER: Duration = Duration::from_secs(30);
@@ -80,7 +81,7 @@ struct Unknown {
 ///
 /// # Errors
 /// The name of a schema that is not cached: call [`learn`](Registry::learn) with it, then decode again.
-pub fn decode_with(
+pub(crate) fn decode_with(
     registry: Option<&Registry>,
     record: &RawRecord<'_>,
     header: Option<&[u8]>,

@@ -57,7 +57,7 @@ impl Health {
     }
 
     /// Records that a loop is running; called once a round.
-    pub fn beat(&self, of: &'static str) {
+    pub(crate) fn beat(&self, of: &'static str) {
         self.lock().beats.insert(of, Instant::now());
     }
 

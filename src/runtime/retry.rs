@@ -7,7 +7,7 @@ use backoff::backoff::Backoff as _;
 
 /// Growing pauses with jitter, for attempts without an end.
 #[derive(Debug)]
-pub struct Retry {
+pub(crate) struct Retry {
     pauses: ExponentialBackoff,
 }
 
@@ -16,7 +16,7 @@ const LONGEST: Duration = Duration::from_secs(5);
 
 impl Retry {
     /// From 0.1 s to at most 5 s, with jitter, without end.
-    pub fn forever() -> Self {
+    pub(crate) fn forever() -> Self {
         let pauses = ExponentialBackoff {
             current_interval: FIRST,
             initial_interval: FIRST,
@@ -33,7 +33,7 @@ impl Retry {
     }
 
     /// The next pause; each call makes it grow.
-    pub fn next_pause(&mut self) -> Duration {
+    pub(crate) fn next_pause(&mut self) -> Duration {
         self.pauses.next_backoff().unwrap_or(LONGEST).min(LONGEST)
     }
 

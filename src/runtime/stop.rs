@@ -52,7 +52,7 @@ impl Stop {
         self.abandoned.cancel();
     }
 
-    pub fn is_requested(&self) -> bool {
+    pub(crate) fn is_requested(&self) -> bool {
         self.requested.is_cancelled()
     }
 
@@ -60,7 +60,7 @@ impl Stop {
         self.requested.cancelled().await;
     }
 
-    pub async fn abandoned(&self) {
+    pub(crate) async fn abandoned(&self) {
         self.abandoned.cancelled().await;
     }
 

@@ -251,6 +251,6 @@ async fn write_rows(
 }
 
 /// The deadline of a whole transaction: one and a half times the statement timeout, for the round trips.
-pub fn transaction_deadline(statement_timeout: Duration) -> Duration {
+pub(crate) fn transaction_deadline(statement_timeout: Duration) -> Duration {
     statement_timeout + statement_timeout / 2
 }

@@ -18,7 +18,7 @@ const STATE_BYTES: usize = 4096;
 
 /// A dry run of batches, one after the other.
 #[derive(Debug)]
-pub struct DryRun {
+pub(crate) struct DryRun {
     store: Store,
     remembered: HashMap<UserId, Remembered>,
     most_remembered: usize,
@@ -36,7 +36,7 @@ struct Remembered {
 }
 
 /// The number of users whose ranking would change, by primary segment before and after; `None` where there is none.
-pub type Flow = BTreeMap<(Option<Box<str>>, Option<Box<str>>), u64>;
+pub(crate) type Flow = BTreeMap<(Option<Box<str>>, Option<Box<str>>), u64>;
 
 impl DryRun {
     /// `memory` is about how many bytes the remembered states may take. A later batch is folded into the states that an earlier
@@ -101,7 +101,7 @@ impl Store {
     ///
     /// # Errors
     /// The database is unavailable, or a newer version owns the data.
-    pub async fn sift(&self, task: Task<'_>) -> Result<Vec<Option<ItemOutcome>>, StoreError> {
+    pub(crate) async fn sift(&self, task: Task<'_>) -> Result<Vec<Option<ItemOutcome>>, StoreError> {
         let mut outcomes = vec![None; task.len()];
         for DryFold { fold, .. } in self.dry_run(task, |_| None).await? {
             if fold.write.is_none() {

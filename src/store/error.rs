@@ -108,7 +108,7 @@ impl StoreError {
 }
 
 /// The class of an error of the driver or the server.
-pub fn classify(error: &sqlx::Error) -> ErrorClass {
+pub(crate) fn classify(error: &sqlx::Error) -> ErrorClass {
     match error {
         sqlx::Error::Database(error) => {
             let code = error.code().unwrap_or_default();
@@ -133,7 +133,7 @@ pub fn classify(error: &sqlx::Error) -> ErrorClass {
 const UNIQUE_VIOLATION: &str = "23505";
 
 /// The class of a SQLSTATE (PostgreSQL documentation, appendix A). An unknown code is an outage, never a record's fault.
-pub fn classify_sqlstate(code: &str) -> ErrorClass {
+pub(crate) fn classify_sqlstate(code: &str) -> ErrorClass {
     match code {
         // serialization_failure, deadlock_detected, lock_not_available
         "40001" | "40P01" | "55P03" => ErrorClass::Conflict,

@@ -92,7 +92,7 @@ pub async fn unreadable(pool: &PgPool) -> Result<Vec<String>, sqlx::Error> {
 }
 
 /// Whether `users` has dates of birth.
-pub async fn has_births(pool: &PgPool) -> Result<bool, sqlx::Error> {
+pub(crate) async fn has_births(pool: &PgPool) -> Result<bool, sqlx::Error> {
     sql::query_scalar(
         "select exists (select from pg_attribute where attrelid = to_regclass('public.users')
                            and attname = 'dateOfBirth' and not attisdropped)",
@@ -102,7 +102,7 @@ pub async fn has_births(pool: &PgPool) -> Result<bool, sqlx::Error> {
 }
 
 /// The number of rows of `user_vectors` whose users have no onboarding profile.
-pub async fn vectors_without(pool: &PgPool) -> Result<i64, sqlx::Error> {
+pub(crate) async fn vectors_without(pool: &PgPool) -> Result<i64, sqlx::Error> {
     sql::query_scalar(
         r#"select count(*) from public.user_vectors v
             where not exists (select from public.travel_onboarding_profiles t where t."userId" = v."userId")"#,

@@ -59,7 +59,7 @@ pub async fn insert(
 }
 
 /// Inserts a row that has the last change of `users` published again, leased to `owner` from the start; returns its id.
-pub async fn insert_users(
+pub(crate) async fn insert_users(
     connection: &mut PgConnection,
     owner: Uuid,
     lease: Duration,
@@ -213,7 +213,7 @@ pub struct Waiting {
 }
 
 /// Calls `see` with each user of each outbox row, a page at a time, without a lock or a long transaction.
-pub async fn each_waiting_user(pool: &PgPool, mut see: impl FnMut(&str)) -> Result<Waiting, sqlx::Error> {
+pub(crate) async fn each_waiting_user(pool: &PgPool, mut see: impl FnMut(&str)) -> Result<Waiting, sqlx::Error> {
     let mut waiting = Waiting::default();
     let mut after = i64::MIN;
     loop {

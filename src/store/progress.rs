@@ -48,7 +48,7 @@ impl<'e> Progress<'e> {
     }
 
     /// A job's batch, with nothing written yet. Its last transaction writes the checkpoint, if there is one.
-    pub fn of_job(task: Task<'e>, publishing: Publishing, checkpoint: Option<Checkpoint>) -> Self {
+    pub(crate) fn of_job(task: Task<'e>, publishing: Publishing, checkpoint: Option<Checkpoint>) -> Self {
         let chunk = task.by_user();
         let open = if chunk.is_empty() { Vec::new() } else { vec![chunk] };
         let outcomes = vec![None; task.len()];

@@ -41,7 +41,7 @@ pub struct Connect {
 impl Connect {
     /// The startup options of a session. Behind a pooler there are none: it rejects options that it does not know, and shares
     /// its sessions.
-    pub fn session_options(&self) -> PgConnectOptions {
+    pub(crate) fn session_options(&self) -> PgConnectOptions {
         let timeout = self.statement_timeout.as_millis().to_string();
         if self.pooled {
             let access = if self.read_only { " read only" } else { "" };
@@ -77,7 +77,7 @@ fn keeps_sessions() -> bool {
 }
 
 /// A statement with bound values.
-pub type Statement = Query<'static, Postgres, PgArguments>;
+pub(crate) type Statement = Query<'static, Postgres, PgArguments>;
 
 /// A statement: prepared once a session, or unnamed behind a pooler.
 pub fn query(sql: impl SqlSafeStr) -> Statement {
@@ -90,7 +90,7 @@ const MANY: usize = 64;
 /// A statement that looks rows up by this number of keys. With many keys it is planned each time, for the tables' present size:
 /// a cached plan may have been made while they were empty, and scans them whole until they are analysed. With few keys the plan
 /// is cached: planning costs more than the statement, and a topic with little traffic has small batches.
-pub fn query_by_keys(sql: impl SqlSafeStr, keys: usize) -> Statement {
+pub(crate) fn query_by_keys(sql: impl SqlSafeStr, keys: usize) -> Statement {
     sqlx::query(sql).persistent(keys < MANY && keeps_sessions())
 }
 
@@ -119,7 +119,7 @@ pub async fn begin(connection: &mut PgConnection) -> Result<Transaction<'_, Post
 }
 
 /// Begins a transaction on a connection of the pool. A read-only one needs no commit.
-pub async fn begin_in(pool: &PgPool) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
+pub(crate) async fn begin_in(pool: &PgPool) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
     match BEHIND_POOLER.get() {
         None => pool.begin().await,
         Some(pooler) => pool.begin_with(AssertSqlSafe(pooler.begin.as_str())).await,
@@ -146,7 +146,7 @@ pub async fn fetch_all(pool: &PgPool, statement: Statement) -> Result<Vec<PgRow>
 }
 
 /// Begins the transaction of a fold on a connection.
-pub async fn begin_fold(connection: &mut PgConnection) -> Result<Transaction<'_, Postgres>, sqlx::Error> {
+pub(crate) async fn begin_fold(connection: &mut PgConnection) -> Result<Transaction<'_, Postgres>, sqlx::Error> {
     let begin = BEHIND_POOLER.get().map_or(BEGIN_FOLD, |pooler| pooler.begin_fold.as_str());
     connection.begin_with(AssertSqlSafe(begin)).await
 }

@@ -97,7 +97,7 @@ fn current(row: &PgRow) -> Result<Result<Current, CodecError>, sqlx::Error> {
 }
 
 /// The columns of a state as stored; each is `None` where the user has no state.
-pub struct StateRow<'r> {
+pub(crate) struct StateRow<'r> {
     revision: Option<i64>,
     published: Option<i16>,
     erased_at: Option<i64>,
@@ -121,7 +121,7 @@ impl<'r> FromRow<'r, PgRow> for StateRow<'r> {
 
 impl StateRow<'_> {
     /// The state in memory. Of a deleted user the last published change is a tombstone, if there was any.
-    pub fn into_state(self) -> Result<State, CodecError> {
+    pub(crate) fn into_state(self) -> Result<State, CodecError> {
         let revision = self.revision.unwrap_or(0);
         let erased_at = self.erased_at.map(Millis);
         let Some(bytes) = self.state else {
@@ -162,7 +162,7 @@ select * from unnest($1::text[], $2::bigint[])
 on conflict (user_id) do update set erased_at = greatest(held.erased_at, excluded.erased_at)"#;
 
 /// Stores the erasure of users that are not, or no longer, in `users`, so that older events cannot bring them back.
-pub async fn erase_deleted_users(
+pub(crate) async fn erase_deleted_users(
     connection: &mut PgConnection,
     erasures: &[(&UserId, Millis)],
 ) -> Result<(), sqlx::Error> {
@@ -174,14 +174,14 @@ pub async fn erase_deleted_users(
 
 /// A page of users, and those of them whose state holds a job's id.
 #[derive(Debug, Default)]
-pub struct Holders {
+pub(crate) struct Holders {
     pub holders: Vec<String>,
     /// The last user of the page; `None` after the last page.
     pub last: Option<String>,
 }
 
 /// The users after `after`, at most `limit`, whose last deferred write was `job`'s and has not been published.
-pub async fn holders(pool: &PgPool, after: &str, job: Uuid, limit: usize) -> Result<Holders, sqlx::Error> {
+pub(crate) async fn holders(pool: &PgPool, after: &str, job: Uuid, limit: usize) -> Result<Holders, sqlx::Error> {
     // A page of keys, not of holders: where holders are few, the statement still reads one page.
     let rows: Vec<(String, bool)> = sql::query_as(
         "select user_id, job_id is not distinct from $2 from segmenter.profile_states

@@ -23,13 +23,13 @@ pub struct StoredRow {
 
 impl StoredRow {
     /// Whether `vector` is ours, not a learned one.
-    pub fn vector_is_ours(&self) -> bool {
+    pub(crate) fn vector_is_ours(&self) -> bool {
         !matches!(self.source.as_str(), "behavior" | "hybrid")
     }
 }
 
 /// The `user_vectors` part of a joined row; `None` where there is none.
-pub fn stored_row(row: &PgRow) -> Result<Option<StoredRow>, sqlx::Error> {
+pub(crate) fn stored_row(row: &PgRow) -> Result<Option<StoredRow>, sqlx::Error> {
     let (Some(source), Some(vector)) = (row.try_get("source")?, row.try_get("vector")?) else { return Ok(None) };
     Ok(Some(StoredRow {
         source,

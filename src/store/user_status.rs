@@ -41,14 +41,14 @@ pub async fn read(pool: &PgPool, users: &[String]) -> Result<Vec<UserStatus>, sq
 
 /// A user's state and row, of one snapshot.
 #[derive(Debug)]
-pub struct Pair {
+pub(crate) struct Pair {
     pub user: String,
     pub state: Result<State, CodecError>,
     pub row: Option<StoredRow>,
 }
 
 /// State and row of each of `users` that has a state, in their order.
-pub async fn read_pairs(pool: &PgPool, users: &[String]) -> Result<Vec<Pair>, sqlx::Error> {
+pub(crate) async fn read_pairs(pool: &PgPool, users: &[String]) -> Result<Vec<Pair>, sqlx::Error> {
     let rows = sql::query(
         r#"
         select s.user_id, s.revision, s.published, s.erased_at, s.catalog_version, s.job_id, s.state,

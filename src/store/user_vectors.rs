@@ -10,7 +10,7 @@ use crate::domain::event::UserId;
 use crate::domain::row::{RowContent, ShownSegment};
 
 /// The namespace of the ids of inserted rows: an id is the UUIDv5 of the user in it.
-pub const ROW_ID_NAMESPACE: Uuid = Uuid::from_u128(0x2d84_91c7_53be_5e0f_8a16_b9e2_4f07_ac35);
+pub(crate) const ROW_ID_NAMESPACE: Uuid = Uuid::from_u128(0x2d84_91c7_53be_5e0f_8a16_b9e2_4f07_ac35);
 
 /// A learned vector (`behavior`, `hybrid`) is never overwritten; the `source` of the current row decides. `source` is set on
 /// insert only. Times are UTC in every session time zone.

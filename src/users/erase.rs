@@ -100,7 +100,7 @@ pub async fn publish(store: Store, publications: Vec<Publication>, output: &Dest
 ///
 /// # Errors
 /// The broker did not accept them, or its clock is far behind.
-pub async fn produce_to_inputs(
+pub(crate) async fn produce_to_inputs(
     producer: &Producer,
     topics: &Topics,
     user: &UserId,

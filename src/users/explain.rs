@@ -12,7 +12,7 @@ use crate::domain::scoring::{self, Catalog, Dimensions, Segmentation};
 
 /// The explanation of one profile, with the texts of its reasons.
 #[derive(Debug, Serialize)]
-pub struct ExplainReport<'c> {
+pub(crate) struct ExplainReport<'c> {
     /// The time at which ages are computed.
     at: String,
     catalog_version: u32,
@@ -25,7 +25,7 @@ pub struct ExplainReport<'c> {
 
 /// The segmentation of a profile.
 #[derive(Debug, Serialize)]
-pub struct Explanation<'c> {
+pub(crate) struct Explanation<'c> {
     /// Best first.
     segments: Vec<Ranked>,
     /// The traveller's dimensions, each from 0 to 1.

@@ -42,7 +42,7 @@ pub fn explain_jsonl(
 }
 
 /// A profile whose sections were all written at `at`.
-pub fn profile_of(sections: Vec<Section>, at: Millis) -> Profile {
+pub(crate) fn profile_of(sections: Vec<Section>, at: Millis) -> Profile {
     Profile::of_onboarding(&Stamp { time: at, id: "".into(), decoder: DECODER_VERSION }, sections)
 }
 

@@ -20,7 +20,7 @@ pub enum Status {
 
 /// The finding of one check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Finding {
+pub(crate) struct Finding {
     /// `kafka`, `database` or `process`.
     pub area: &'static str,
     pub check: &'static str,
@@ -33,7 +33,7 @@ pub struct Finding {
 
 /// The reason why a check got no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unknown {
+pub(crate) struct Unknown {
     pub why: String,
     pub remedy: String,
     /// Whether the right to ask is missing.
@@ -53,11 +53,11 @@ impl Unknown {
 }
 
 /// An answer, or the reason why there is none.
-pub type Answer<T> = Result<T, Unknown>;
+pub(crate) type Answer<T> = Result<T, Unknown>;
 
 /// The reason why a dependency cannot be checked at all.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Unreachable {
+pub(crate) enum Unreachable {
     /// It does not answer.
     Unavailable(String),
     /// It answers and refuses the login.
@@ -129,7 +129,7 @@ impl Findings {
 
 /// All findings.
 #[derive(Debug, Serialize)]
-pub struct DoctorReport {
+pub(crate) struct DoctorReport {
     pub status: &'static str,
     pub checks: Vec<Finding>,
     #[serde(skip)]

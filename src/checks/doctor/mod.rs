@@ -17,7 +17,9 @@ mod kafka;
 mod process;
 mod words;
 
-pub use finding::{DoctorReport, Finding, Status};
+pub use finding::Status;
+
+pub(crate) use finding::{DoctorReport, Finding};
 pub use words::count;
 
 use crate::config::Config;
@@ -26,7 +28,7 @@ use crate::kafka::client::{Cluster, Topics};
 
 /// The setup to check.
 #[derive(Debug)]
-pub struct Subject<'a> {
+pub(crate) struct Subject<'a> {
     pub config: &'a Config,
     pub cluster: Cluster,
     pub topics: Topics,
@@ -40,7 +42,7 @@ pub struct Subject<'a> {
 ///
 /// # Errors
 /// A client cannot be built from the configuration. A failure of a dependency is a finding.
-pub async fn examine(subject: &Subject<'_>) -> anyhow::Result<DoctorReport> {
+pub(crate) async fn examine(subject: &Subject<'_>) -> anyhow::Result<DoctorReport> {
     let (of_kafka, of_database) = tokio::try_join!(kafka::check(subject), database::check(subject))?;
     Ok(DoctorReport::new([of_kafka, of_database, process::check(&subject.catalog)]))
 }

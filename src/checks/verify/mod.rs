@@ -27,11 +27,14 @@ use crate::domain::scoring::Catalog;
 use crate::migrate::schema::SchemaStatus;
 use report::{Counts, Findings};
 
-pub use platform::{ShownRow, completed_profiles, count_users, may_read_profiles, vectors};
-pub use states::{Published, Sample, StoredUser, count_states, deleted, published, states};
+pub use platform::vectors;
+
+pub(crate) use platform::{ShownRow, completed_profiles, count_users, may_read_profiles};
+pub use states::{Published, Sample, deleted, published, states};
+pub(crate) use states::{StoredUser, count_states};
 
 /// The number of rows in a page.
-pub const PAGE: i64 = 5_000;
+pub(crate) const PAGE: i64 = 5_000;
 
 /// The database that is checked.
 #[derive(Debug, Clone, Copy)]

@@ -9,7 +9,7 @@ use crate::store::sql;
 ///
 /// # Errors
 /// The database does not answer, or the table does not exist.
-pub async fn count_users(pool: &PgPool) -> Result<i64, sqlx::Error> {
+pub(crate) async fn count_users(pool: &PgPool) -> Result<i64, sqlx::Error> {
     sql::query_scalar("select count(id) from public.users").fetch_one(&mut *sql::begin_in(pool).await?).await
 }
 
@@ -17,7 +17,7 @@ pub async fn count_users(pool: &PgPool) -> Result<i64, sqlx::Error> {
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn may_read_profiles(pool: &PgPool) -> Result<bool, sqlx::Error> {
+pub(crate) async fn may_read_profiles(pool: &PgPool) -> Result<bool, sqlx::Error> {
     sql::query_scalar(
         "select coalesce(bool_and(has_column_privilege(attrelid, attnum, 'select')), false) from pg_attribute
           where attrelid = to_regclass('public.travel_onboarding_profiles') and attname in ('userId', 'isCompleted')",
@@ -31,7 +31,10 @@ pub async fn may_read_profiles(pool: &PgPool) -> Result<bool, sqlx::Error> {
 ///
 /// # Errors
 /// The database does not answer, or the table does not exist.
-pub async fn completed_profiles(pool: &PgPool, after: &str) -> Result<Vec<(String, Option<String>)>, sqlx::Error> {
+pub(crate) async fn completed_profiles(
+    pool: &PgPool,
+    after: &str,
+) -> Result<Vec<(String, Option<String>)>, sqlx::Error> {
     sql::query_as(
         r#"
         select t."userId", case when not t."isCompleted" then null when v.has_segments then 'segments'

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 /// The report of one run.
 #[derive(Debug, Serialize)]
-pub struct VerifyReport {
+pub(crate) struct VerifyReport {
     pub ok: bool,
     pub counts: Counts,
     pub findings: Vec<Found>,
@@ -128,7 +128,7 @@ impl Check {
 
 /// The count of one kind of finding.
 #[derive(Debug, Serialize)]
-pub struct Found {
+pub(crate) struct Found {
     pub check: &'static str,
     pub count: u64,
     pub meaning: &'static str,
@@ -137,7 +137,7 @@ pub struct Found {
 
 /// One finding: a user or an object of the schema, and the detail.
 #[derive(Debug, Serialize)]
-pub struct Example {
+pub(crate) struct Example {
     pub check: &'static str,
     pub subject: String,
     pub detail: String,
@@ -165,7 +165,7 @@ impl Findings {
         }
     }
 
-    pub fn into_report(self, counts: Counts) -> VerifyReport {
+    pub(crate) fn into_report(self, counts: Counts) -> VerifyReport {
         let mut report = VerifyReport { ok: self.found.is_empty(), counts, findings: Vec::new(), examples: Vec::new() };
         for (check, (count, examples)) in self.found {
             let [check, meaning, remedy] = check.texts();

@@ -110,7 +110,7 @@ fn stored_user(row: &PgRow) -> Result<StoredUser, sqlx::Error> {
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn count_states(pool: &PgPool) -> Result<i64, sqlx::Error> {
+pub(crate) async fn count_states(pool: &PgPool) -> Result<i64, sqlx::Error> {
     sql::query_scalar("select count(*) from segmenter.profile_states").fetch_one(&mut *sql::begin_in(pool).await?).await
 }
 

@@ -106,7 +106,8 @@ impl ShownDeadLetter {
         format!("{}/{}/{}", printable(&self.original.topic), self.original.partition, self.original.offset)
     }
 
-    pub const HEADING: &str = "PLACE      FAILED AT                REASON               TRIES     BYTES  ORIGINAL";
+    pub(crate) const HEADING: &str =
+        "PLACE      FAILED AT                REASON               TRIES     BYTES  ORIGINAL";
 
     /// One line of a list; the list may be too long for a table in memory.
     pub fn line(&self) -> String {

@@ -20,7 +20,9 @@ use crate::runtime::exit::Exit;
 use crate::runtime::stop::Stop;
 use dead_letter::ShownDeadLetter;
 
-pub use redrive::{RedriveArgs, run as redrive};
+pub use redrive::run as redrive;
+
+pub(crate) use redrive::RedriveArgs;
 
 /// List, show or redrive dead letters.
 ///

@@ -81,7 +81,7 @@ impl DryRun {
         Self { counts, users_changed: flow.iter().map(|step| step.users).sum(), flow, failures }
     }
 
-    pub fn has_rejections(&self) -> bool {
+    pub(crate) fn has_rejections(&self) -> bool {
         self.counts.rejected > 0
     }
 }
@@ -208,7 +208,7 @@ impl End {
         })
     }
 
-    pub fn has_rejections(&self) -> bool {
+    pub(crate) fn has_rejections(&self) -> bool {
         self.job.counts.rejected > 0
     }
 }

@@ -6,9 +6,13 @@ mod show;
 
 use clap::{Args, Subcommand};
 
-pub use erase::{EraseArgs, run as erase};
-pub use explain::{ExplainUserArgs, run as explain};
-pub use show::{ShowArgs, run as show};
+pub use erase::run as erase;
+
+pub(crate) use erase::EraseArgs;
+pub(crate) use explain::ExplainUserArgs;
+pub use explain::run as explain;
+pub(crate) use show::ShowArgs;
+pub use show::run as show;
 
 /// Show, explain or erase one user.
 #[derive(Debug, Args)]

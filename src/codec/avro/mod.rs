@@ -16,7 +16,7 @@ mod schema;
 use super::message::{Message, Refusal};
 use super::tree::{self, Node};
 use crate::domain::event::{Kind, Reason, Rejection};
-pub use schema::{SchemaError, WriterSchema};
+pub use schema::WriterSchema;
 
 /// Reads the bytes after the marker of single-object encoding: the fingerprint of the writer's schema, then the datum.
 ///

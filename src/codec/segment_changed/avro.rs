@@ -11,7 +11,7 @@ use crate::domain::row::ShownSegment;
 pub const FINGERPRINT: u64 = 0xdb14_606c_3fc4_a831;
 
 /// The schema.
-pub const SCHEMA: &str = include_str!("../../../schemas/segment-changed.avsc");
+pub(crate) const SCHEMA: &str = include_str!("../../../schemas/segment-changed.avsc");
 
 /// The first two bytes of single-object encoding; the fingerprint follows, little-endian.
 const MARKER: [u8; 2] = [0xc3, 0x01];

@@ -15,13 +15,13 @@ use crate::domain::row::ShownSegment;
 use crate::domain::scoring::Catalog;
 
 /// The namespace of event ids: `eventId` is the UUIDv5 of `user/revision` in it.
-pub const EVENT_ID_NAMESPACE: Uuid = Uuid::from_u128(0x6f1c_3a52_8d0e_5b6a_9f47_21c0_7be4_d918);
+pub(crate) const EVENT_ID_NAMESPACE: Uuid = Uuid::from_u128(0x6f1c_3a52_8d0e_5b6a_9f47_21c0_7be4_d918);
 
 /// The `eventType`, and the CloudEvents type.
-pub const EVENT_TYPE: &str = "user.segment.changed";
+pub(crate) const EVENT_TYPE: &str = "user.segment.changed";
 
 /// The header that every record carries, tombstones too.
-pub const REVISION_HEADER: &str = "segmenter.revision";
+pub(crate) const REVISION_HEADER: &str = "segmenter.revision";
 
 /// The encoding of a record's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -36,7 +36,7 @@ pub enum Encoding {
 
 impl Encoding {
     /// The media type, as CloudEvents' Kafka binding puts it into the header `content-type`.
-    pub fn content_type(self) -> &'static str {
+    pub(crate) fn content_type(self) -> &'static str {
         match self {
             Self::Json => "application/json",
             Self::Avro | Self::Framed(_) => "application/avro",

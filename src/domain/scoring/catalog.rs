@@ -108,7 +108,7 @@ impl Catalog {
     }
 
     /// [`hash`](Self::hash) in 64 lower-case hexadecimal digits.
-    pub fn hash_hex(&self) -> String {
+    pub(crate) fn hash_hex(&self) -> String {
         self.hash.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
@@ -118,7 +118,7 @@ impl Catalog {
     }
 
     /// The text of a reason, as travellers read it.
-    pub fn reason_text(&self, code: ReasonCode) -> Arc<str> {
+    pub(crate) fn reason_text(&self, code: ReasonCode) -> Arc<str> {
         self.reason_texts.get(usize::from(u8::from(code))).cloned().unwrap_or_default()
     }
 

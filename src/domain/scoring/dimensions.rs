@@ -25,9 +25,10 @@ pub struct Dimensions {
 
 impl Dimensions {
     /// The names of the dimensions in results, in the order of [`to_array`](Self::to_array).
-    pub const NAMES: [&'static str; COUNT] = ["budget", "group", "activity", "comfort", "age", "style", "businessMix"];
+    pub(crate) const NAMES: [&'static str; COUNT] =
+        ["budget", "group", "activity", "comfort", "age", "style", "businessMix"];
 
-    pub fn to_array(&self) -> [f64; COUNT] {
+    pub(crate) fn to_array(self) -> [f64; COUNT] {
         [self.budget, self.group, self.activity, self.comfort, self.age, self.style, self.business_mix]
     }
 }

@@ -20,9 +20,11 @@ mod reasons;
 mod score;
 mod vector;
 
-pub use catalog::{Catalog, CatalogErrors};
-pub use dimensions::Dimensions;
-pub use reasons::{ReasonCode, Reasons};
+pub use catalog::Catalog;
+
+pub(crate) use dimensions::Dimensions;
+pub(crate) use reasons::ReasonCode;
+pub use reasons::Reasons;
 pub use score::RankedSegment;
 
 use super::event::Millis;

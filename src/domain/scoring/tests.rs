@@ -25,7 +25,7 @@ impl Traveller {
         self.segment_with(&Catalog::builtin().unwrap())
     }
 
-    pub fn segment_with(&self, catalog: &Catalog) -> Segmentation {
+    pub(crate) fn segment_with(&self, catalog: &Catalog) -> Segmentation {
         let input = Input {
             budget: self.budget.as_ref(),
             travel: self.travel.as_ref(),

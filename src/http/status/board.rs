@@ -54,7 +54,7 @@ impl Board {
     }
 
     /// Samples the totals once a second until the process ends, so that a request finds the pace known.
-    pub async fn watch(self, stop: Stop) {
+    pub(crate) async fn watch(self, stop: Stop) {
         let mut interval = tokio::time::interval(pace::INTERVAL);
         interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {

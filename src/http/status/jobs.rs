@@ -79,7 +79,7 @@ fn status(job: JobRecord, parts: &[Part]) -> JobStatus {
 }
 
 /// Sets the metrics for as long as the process runs. A role that may not read them shows none.
-pub async fn watch_jobs(pool: PgPool, metrics: Metrics) {
+pub(crate) async fn watch_jobs(pool: PgPool, metrics: Metrics) {
     let mut interval = tokio::time::interval(INTERVAL);
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {

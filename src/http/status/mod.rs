@@ -14,8 +14,8 @@ use crate::runtime::health::HealthReport;
 use crate::store::lookup::Share;
 
 pub use board::Board;
-pub use jobs::{JobStatus, watch_jobs};
-pub use pace::{Pace, Sample};
+pub(crate) use jobs::{JobStatus, watch_jobs};
+pub use pace::Sample;
 
 /// A snapshot. Counts are since the process started.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -24,7 +24,7 @@ pub struct Sample {
 
 /// The totals of the last five minutes.
 #[derive(Debug, Default)]
-pub struct Pace(VecDeque<Sample>);
+pub(crate) struct Pace(VecDeque<Sample>);
 
 impl Pace {
     /// Adds a sample, and drops those that are too old.

@@ -36,7 +36,7 @@ impl Index {
     }
 
     /// The number of dead letters of the same record, if this is the newest of them.
-    pub fn times_if_newest(&self, dead_letter: &DeadLetter) -> Option<u32> {
+    pub(crate) fn times_if_newest(&self, dead_letter: &DeadLetter) -> Option<u32> {
         self.newest
             .get(&dead_letter.origin)
             .filter(|newest| newest.rank == rank(dead_letter))

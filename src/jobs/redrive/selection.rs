@@ -33,7 +33,7 @@ impl Filter {
 }
 
 /// The dead-letter topic, indexed by a first pass, in its second pass. Its calls block.
-pub struct Selection {
+pub(crate) struct Selection {
     reader: TopicReader,
     index: Index,
     filter: Filter,
@@ -84,7 +84,7 @@ impl Selection {
     ///
     /// # Errors
     /// The topic cannot be read.
-    pub fn next_selected(&mut self) -> Result<Option<Selected>, ReadError> {
+    pub(crate) fn next_selected(&mut self) -> Result<Option<Selected>, ReadError> {
         while let Some(message) = self.reader.next_record()? {
             let Ok(dead_letter) = DeadLetter::parse(&message) else { continue };
             let Some(times) = self.index.times_if_newest(&dead_letter) else { continue };

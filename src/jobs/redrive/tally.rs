@@ -87,7 +87,7 @@ impl Tally {
     }
 
     /// Whether every considered dead letter is resolved.
-    pub fn is_clean(&self) -> bool {
+    pub(crate) fn is_clean(&self) -> bool {
         self.still_rejected.is_empty() && self.not_redrivable.is_empty()
     }
 }

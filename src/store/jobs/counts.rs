@@ -49,7 +49,7 @@ impl Counts {
     }
 
     /// Counts one item that was rejected before a fold.
-    pub fn reject(&mut self) {
+    pub(crate) fn reject(&mut self) {
         self.items += 1;
         self.rejected += 1;
     }

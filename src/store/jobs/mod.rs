@@ -19,7 +19,8 @@ use sqlx::postgres::{PgConnection, PgPool, types::PgInterval};
 use uuid::Uuid;
 
 pub use counts::Counts;
-pub use record::{JobRecord, Part, Phase, Requested, find, list, newest, parts};
+pub(crate) use record::{JobRecord, Part, Phase, Requested};
+pub use record::{find, list, newest, parts};
 
 use super::error::StoreError;
 use super::sql;
@@ -116,7 +117,7 @@ pub async fn checkpoint(connection: &mut PgConnection, checkpoint: &Checkpoint) 
 
 /// Claims a job without a valid lease, or any job if `even_leased`. False if another process holds the lease, or the job has
 /// ended or does not exist.
-pub async fn claim(
+pub(crate) async fn claim(
     pool: &PgPool,
     id: Uuid,
     owner: Uuid,
@@ -141,7 +142,7 @@ pub async fn claim(
 const KEPT_FAILURES: i64 = 10_000;
 
 /// Stores users whose data broke a rule, with the rule; of each user the last.
-pub async fn note_failures(pool: &PgPool, id: Uuid, failures: &[(&str, &str)]) -> Result<(), sqlx::Error> {
+pub(crate) async fn note_failures(pool: &PgPool, id: Uuid, failures: &[(&str, &str)]) -> Result<(), sqlx::Error> {
     let (users, rules): (Vec<&str>, Vec<&str>) = failures.iter().copied().unzip();
     let written = sql::query(
         r#"
@@ -169,13 +170,13 @@ pub async fn failures(pool: &PgPool, id: Uuid, limit: i64) -> Result<Vec<(String
 
 /// The request and the limits that a job's row holds for its owner.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Instructions {
+pub(crate) struct Instructions {
     pub requested: Requested,
     pub throttle: serde_json::Value,
 }
 
 /// Renews the lease, stores the report, and reads the instructions; `None` once another process owns the job.
-pub async fn beat(
+pub(crate) async fn beat(
     pool: &PgPool,
     id: Uuid,
     owner: Uuid,
@@ -199,7 +200,7 @@ pub async fn beat(
 }
 
 /// Moves the job to its next phase, or ends it, which also ends the lease. False once another process owns the job.
-pub async fn enter_phase(pool: &PgPool, id: Uuid, owner: Uuid, phase: Phase) -> Result<bool, sqlx::Error> {
+pub(crate) async fn enter_phase(pool: &PgPool, id: Uuid, owner: Uuid, phase: Phase) -> Result<bool, sqlx::Error> {
     let entered = sql::query(
         r#"
         update segmenter.jobs
@@ -232,7 +233,7 @@ pub async fn ask(pool: &PgPool, id: Uuid, requested: Requested) -> Result<bool, 
 }
 
 /// Sets the limits of a job; false if the job does not exist or has ended.
-pub async fn set_throttle(pool: &PgPool, id: Uuid, throttle: &serde_json::Value) -> Result<bool, sqlx::Error> {
+pub(crate) async fn set_throttle(pool: &PgPool, id: Uuid, throttle: &serde_json::Value) -> Result<bool, sqlx::Error> {
     let set = sql::query("update segmenter.jobs set throttle = $2 where id = $1 and ended_at is null")
         .bind(id)
         .bind(throttle);

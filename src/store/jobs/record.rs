@@ -61,7 +61,7 @@ impl Phase {
         }
     }
 
-    pub fn is_end(self) -> bool {
+    pub(crate) fn is_end(self) -> bool {
         matches!(self, Self::Done | Self::Cancelled)
     }
 
@@ -97,7 +97,7 @@ pub struct JobRecord {
 
 impl JobRecord {
     /// Whether a process holds the lease.
-    pub fn is_owned(&self) -> bool {
+    pub(crate) fn is_owned(&self) -> bool {
         self.leased_for.is_some()
     }
 

@@ -71,10 +71,10 @@ pub(super) const DATABASE_ERROR_CLASSES: [&str; 6] =
 pub(super) const REGISTRY_ANSWERS: [&str; 3] = ["found", "unknown", "unavailable"];
 
 /// The kinds of jobs.
-pub const JOB_KINDS: [&str; 4] = ["replay", "backfill", "recompute", "republish"];
+pub(crate) const JOB_KINDS: [&str; 4] = ["replay", "backfill", "recompute", "republish"];
 
 /// The states of a job that has not ended.
-pub const OPEN_JOB_STATES: [&str; 5] = ["running", "publishing", "paused", "cancelling", "interrupted"];
+pub(crate) const OPEN_JOB_STATES: [&str; 5] = ["running", "publishing", "paused", "cancelling", "interrupted"];
 
 /// The records in flight.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -88,7 +88,7 @@ pub struct Load {
 
 /// The lag of a partition.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct PartitionLag {
+pub(crate) struct PartitionLag {
     /// Records not read yet.
     pub records: i64,
     /// The age of the last record read, in seconds, while there are records not read yet; else 0.
@@ -99,7 +99,7 @@ pub struct PartitionLag {
 
 /// Totals of the consumer's connections to all brokers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct BrokerTotals {
+pub(crate) struct BrokerTotals {
     pub connects: u64,
     pub disconnects: u64,
     /// Requests that were not sent, not answered or timed out.
@@ -108,7 +108,7 @@ pub struct BrokerTotals {
 
 /// The jobs of a kind that have not ended.
 #[derive(Debug, Clone, PartialEq)]
-pub struct JobsOfAKind {
+pub(crate) struct JobsOfAKind {
     /// The number in each state.
     pub states: std::collections::BTreeMap<&'static str, i64>,
     /// The number of jobs that wait.

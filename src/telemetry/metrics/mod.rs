@@ -17,10 +17,8 @@ use crate::domain::event::{Kind, Reason, Skip};
 use crate::domain::ranking_change::{ChangeBody, RankingChange};
 
 pub use catalog::markdown;
-pub use labels::{
-    BrokerTotals, JOB_KINDS, JobsOfAKind, Load, OPEN_JOB_STATES, PartitionLag, Published, RebalanceKind, RecordOutcome,
-    SpanOutcome, Stage,
-};
+pub(crate) use labels::{BrokerTotals, JOB_KINDS, JobsOfAKind, Load, OPEN_JOB_STATES, PartitionLag};
+pub use labels::{Published, RebalanceKind, RecordOutcome, SpanOutcome, Stage};
 
 /// All metrics of the process. Cheap to clone; all clones share the values.
 #[derive(Debug, Clone)]
@@ -91,7 +89,7 @@ impl Metrics {
     }
 
     /// Counts an answer of the schema registry; `unavailable` is one of them.
-    pub fn registry_answer(&self, answer: &str) {
+    pub(crate) fn registry_answer(&self, answer: &str) {
         self.registry_answers.with_label_values(&[answer]).inc();
     }
 
@@ -101,12 +99,12 @@ impl Metrics {
     }
 
     /// `age` is the wall clock minus the event's time, in seconds; negative for an event ahead of the clock.
-    pub fn observe_event_time(&self, age: f64) {
+    pub(crate) fn observe_event_time(&self, age: f64) {
         self.event_age.observe(age.max(0.0));
         self.event_ahead_of_clock.set((-age).max(0.0));
     }
 
-    pub fn observe_lag(&self, topic: &str, partition: i32, lag: PartitionLag) {
+    pub(crate) fn observe_lag(&self, topic: &str, partition: i32, lag: PartitionLag) {
         let partition = partition.to_string();
         self.lag_records.with_label_values(&[topic, &partition]).set(lag.records);
         self.lag_seconds.with_label_values(&[topic, &partition]).set(lag.seconds);
@@ -114,7 +112,7 @@ impl Metrics {
     }
 
     /// Sets the consumer's totals, which only grow.
-    pub fn observe_brokers(&self, totals: BrokerTotals) {
+    pub(crate) fn observe_brokers(&self, totals: BrokerTotals) {
         let grow = |counter: &IntCounter, total: u64| counter.inc_by(total.saturating_sub(counter.get()));
         grow(&self.kafka_connects, totals.connects);
         grow(&self.kafka_disconnects, totals.disconnects);
@@ -122,14 +120,14 @@ impl Metrics {
     }
 
     /// Sets the gauges of the open jobs of a kind.
-    pub fn observe_jobs(&self, kind: &str, jobs: &JobsOfAKind) {
+    pub(crate) fn observe_jobs(&self, kind: &str, jobs: &JobsOfAKind) {
         jobs.states.iter().for_each(|(state, count)| self.jobs.with_label_values(&[kind, state]).set(*count));
         self.jobs_held.with_label_values(&[kind]).set(jobs.held);
         self.job_progress.with_label_values(&[kind]).set(jobs.progress);
     }
 
     /// Sets the pool whose connections are measured.
-    pub fn watch_pool(&self, pool: PgPool) {
+    pub(crate) fn watch_pool(&self, pool: PgPool) {
         // There is one pool a process.
         let _ = self.pool.set(pool);
     }
@@ -139,7 +137,7 @@ impl Metrics {
     }
 
     /// Removes the lag of a partition that is no longer assigned.
-    pub fn forget_lag(&self, topic: &str, partition: i32) {
+    pub(crate) fn forget_lag(&self, topic: &str, partition: i32) {
         let partition = partition.to_string();
         // A partition without an observed lag has nothing to remove.
         let _ = self.lag_records.remove_label_values(&[topic, &partition]);
@@ -147,26 +145,26 @@ impl Metrics {
         let _ = self.oldest_unprocessed.remove_label_values(&[topic, &partition]);
     }
 
-    pub fn observe_load(&self, load: Load) {
+    pub(crate) fn observe_load(&self, load: Load) {
         self.in_flight_records.set(gauge(load.records));
         self.in_flight_bytes.set(gauge(load.bytes));
         self.dead_letters_held.set(gauge(load.held));
         self.assigned_partitions.set(gauge(load.partitions));
     }
 
-    pub fn rebalance(&self, kind: RebalanceKind) {
+    pub(crate) fn rebalance(&self, kind: RebalanceKind) {
         self.rebalances.with_label_values(&[kind.as_str()]).inc();
     }
 
-    pub fn observe_stage(&self, stage: Stage, took: Duration) {
+    pub(crate) fn observe_stage(&self, stage: Stage, took: Duration) {
         self.stage_duration.with_label_values(&[stage.as_str()]).observe(took.as_secs_f64());
     }
 
-    pub fn database_error(&self, class: &str) {
+    pub(crate) fn database_error(&self, class: &str) {
         self.database_errors.with_label_values(&[class]).inc();
     }
 
-    pub fn observe_outbox(&self, rows: i64, oldest: Duration) {
+    pub(crate) fn observe_outbox(&self, rows: i64, oldest: Duration) {
         self.outbox_depth.set(rows);
         self.outbox_oldest.set(oldest.as_secs_f64());
     }
@@ -178,12 +176,12 @@ impl Metrics {
     }
 
     /// The number of records acknowledged on segment-changed.
-    pub fn published_records(&self) -> u64 {
+    pub(crate) fn published_records(&self) -> u64 {
         self.published.iter().map(IntCounter::get).sum()
     }
 
     /// Counts a committed change.
-    pub fn segment_change(&self, change: &RankingChange) {
+    pub(crate) fn segment_change(&self, change: &RankingChange) {
         const NONE: &str = "none";
         let (from, to) = match &change.body {
             ChangeBody::Tombstone => (NONE, "erased"),
@@ -199,12 +197,12 @@ impl Metrics {
         self.commits.with_label_values(&[if succeeded { "ok" } else { "failed" }]).inc();
     }
 
-    pub fn offset_out_of_range(&self, policy: &str) {
+    pub(crate) fn offset_out_of_range(&self, policy: &str) {
         self.offset_out_of_range.with_label_values(&[policy]).inc();
     }
 
     /// The present values.
-    pub fn gather(&self) -> Vec<MetricFamily> {
+    pub(crate) fn gather(&self) -> Vec<MetricFamily> {
         if let Some(pool) = self.pool.get() {
             let (all, idle) = (pool.size() as usize, pool.num_idle());
             let states = [("in_use", all.saturating_sub(idle)), ("idle", idle)];
