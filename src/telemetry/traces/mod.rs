@@ -49,7 +49,7 @@ pub struct Coordinates<'p> {
 mod off {
     use std::time::Duration;
 
-    use super::Coordinates;
+    use crate::telemetry::traces::Coordinates;
     use crate::domain::event::{Event, Rejection};
     use crate::domain::profile::Outcome;
     use crate::domain::ranking_change::RankingChange;
