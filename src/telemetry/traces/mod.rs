@@ -49,11 +49,11 @@ pub struct Coordinates<'p> {
 mod off {
     use std::time::Duration;
 
-    use crate::telemetry::traces::Coordinates;
     use crate::domain::event::{Event, Rejection};
     use crate::domain::profile::Outcome;
     use crate::domain::ranking_change::RankingChange;
     use crate::telemetry::metrics::Metrics;
+    use crate::telemetry::traces::Coordinates;
 
     /// No traces.
     #[derive(Debug, Clone, Default)]
