@@ -156,9 +156,10 @@ impl Produce for Recorder {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refused_attempt_is_repeated_in_order_and_the_row_stays_until_every_change_is_acknowledged() {
-    let database = migrated_database().await;
-    let store = store_on(database.pool()).await;
     let users = ["ann", "bob", "cyd"];
+    let database = migrated_database().await;
+    database.add_users(users).await;
+    let store = store_on(database.pool()).await;
     let events: Vec<Event> = users.iter().map(|user| onboarding(user, 1, vec![group("FAMILY")])).collect();
     let publications = commit(&store, &events).await;
     let recorder = Recorder { pool: database.pool().clone(), attempts: Arc::default() };
