@@ -103,8 +103,8 @@ async fn serve(pool: &PgPool, names: [&str; 2]) -> Result<(), String> {
     fold(&store, &[update(one, 6, vec![pace("LOW"), budget(300.0, 900.0)])]).await?;
     fold(&store, &[tombstone(one, 9), tombstone(learned, 9), tombstone("unknown", 9)]).await?;
     publish(&store, &user(one)).await.map_err(text)?;
-    lookup::distribution(pool).await.map_err(text)?;
-    lookup::state(pool, &user(one)).await.map_err(text)?.map(drop).map_err(|error| error.to_string())
+    lookup::distribution(&pool.clone().into()).await.map_err(text)?;
+    lookup::state(&pool.clone().into(), &user(one)).await.map_err(text)?.map(drop).map_err(|error| error.to_string())
 }
 
 async fn fold(store: &Store, events: &[segmenter::domain::event::Event]) -> Result<(), String> {

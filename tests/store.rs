@@ -34,7 +34,7 @@ async fn a_batch_ends_as_rows_states_and_one_outbox_row() {
     assert_eq!(outcomes, vec![APPLIED; 4]);
     assert_eq!(changes.len(), 2, "cy is not onboarded");
     assert_table_equals_oracle(database.pool(), &events).await;
-    assert_eq!(outbox::depth(database.pool()).await.unwrap().rows, 1);
+    assert_eq!(outbox::depth(&store.pool).await.unwrap().rows, 1);
 }
 
 #[tokio::test]
@@ -146,13 +146,12 @@ async fn a_user_deleted_on_the_platform_leaves_a_tombstone_to_publish_and_may_be
     let (_, changes) = apply(&store, std::slice::from_ref(&event)).await;
     let published = changes[0].revision;
     database.run("delete from users").await;
-    let (taken, unreadable) = outbox::take_over(database.pool(), store.owner, store.lease, 10).await.unwrap();
+    let (taken, unreadable) = outbox::take_over(&store.pool, store.owner, store.lease, 10).await.unwrap();
     assert!(unreadable.is_empty());
     assert_eq!(taken.len(), 1, "the fold's own row is leased, the trigger's is not");
     let users = [crate::world::user("ann")];
-    let now = outbox::last_published(database.pool(), &users.iter().map(ToString::to_string).collect::<Vec<_>>())
-        .await
-        .unwrap();
+    let now =
+        outbox::last_published(&store.pool, &users.iter().map(ToString::to_string).collect::<Vec<_>>()).await.unwrap();
     assert!(now[0].body == ChangeBody::Tombstone && now[0].revision > published);
     let (outcomes, _) = apply(&store, std::slice::from_ref(&event)).await;
     assert_eq!(outcomes, [Err(Rejection::unknown_user())]);

@@ -39,7 +39,7 @@ pub async fn migrate(database: &Database) {
 /// A store, as of one process.
 pub async fn store_on(pool: &PgPool) -> Store {
     Store {
-        pool: pool.clone(),
+        pool: pool.clone().into(),
         catalog: Arc::new(Catalog::builtin().unwrap()),
         has_users: Platform::detect(&mut pool.acquire().await.unwrap()).await.unwrap().has_users,
         owner: Uuid::new_v4(),

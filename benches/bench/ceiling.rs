@@ -124,7 +124,9 @@ async fn upsert_all(database: &Database, planned: Vec<Planned>) -> Upserted {
             tokio::spawn(async move {
                 for batch in batches {
                     let rows: Vec<(&UserId, &RowContent)> = batch.iter().map(|(user, row)| (user, row)).collect();
-                    user_vectors::upsert(&mut connection, &rows, RowIds::Derived).await.expect("rows can be written");
+                    user_vectors::upsert(&mut connection, &rows, RowIds::Derived, true)
+                        .await
+                        .expect("rows can be written");
                 }
             })
         })

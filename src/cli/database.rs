@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::store::sql::Pool;
 use anyhow::Context as _;
-use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
 use uuid::Uuid;
 
@@ -15,7 +15,7 @@ use crate::migrate::schema::{self, Platform, SchemaStatus};
 use crate::runtime::exit::Exit;
 use crate::store::Store;
 use crate::store::apply::transaction_deadline;
-use crate::store::sql::{self, Connect};
+use crate::store::sql::Connect;
 
 /// The access that a command needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub(super) enum Access {
 /// A database whose schema this program can work with.
 #[derive(Debug)]
 pub(super) struct Database {
-    pub pool: PgPool,
+    pub pool: Pool,
     pub platform: Platform,
     pub schema: SchemaStatus,
 }
@@ -41,8 +41,8 @@ const CONNECTIONS: u32 = 3;
 /// # Errors
 /// The database does not answer or refuses the connection, or this program cannot work with its schema.
 pub(super) async fn open(config: &DatabaseConfig, access: Access) -> anyhow::Result<Database> {
-    let pool = sql::pool(&connect(config, CONNECTIONS, access)?);
-    let mut transaction = sql::begin_in(&pool).await.context("the database does not answer")?;
+    let pool = Pool::new(&connect(config, CONNECTIONS, access)?);
+    let mut transaction = pool.begin().await.context("the database does not answer")?;
     let connection = &mut *transaction;
     let schema = schema::check(connection).await.context("could not read the database's schema")?;
     if !schema.is_usable() {
@@ -71,7 +71,7 @@ pub(super) fn connect(config: &DatabaseConfig, connections: u32, access: Access)
 }
 
 /// A store under a new owner id.
-pub(super) fn store(config: &Config, pool: PgPool, catalog: Arc<Catalog>, has_users: bool) -> Store {
+pub(super) fn store(config: &Config, pool: Pool, catalog: Arc<Catalog>, has_users: bool) -> Store {
     Store {
         pool,
         catalog,

@@ -27,7 +27,7 @@ use crate::runtime::retry::Retry;
 use crate::runtime::stop::{Stop, StopReason};
 use crate::service;
 use crate::store::error::{ErrorClass, classify};
-use crate::store::sql;
+use crate::store::sql::{Connect, Pool};
 use crate::telemetry::Shared;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::traces::Traces;
@@ -106,11 +106,11 @@ pub async fn run_until_stopped(
 async fn serve(config: &Config, catalog: Arc<Catalog>, shared: &Shared, board: &Board) -> anyhow::Result<Exit> {
     let connections = config.database.connections + OTHER_CONNECTIONS;
     let connect = database::connect(&config.database, connections, database::Access::Write)?;
-    let Some(has_users) = prepare_database(config, &connect.session_options(), shared).await? else {
+    let Some(has_users) = prepare_database(config, &connect, shared).await? else {
         return Ok(ended(shared));
     };
-    let pool = sql::pool(&connect);
-    shared.metrics.watch_pool(pool.clone());
+    let pool = Pool::new(&connect);
+    shared.metrics.watch_pool(pool.connections().clone());
     let store = database::store(config, pool, catalog, has_users);
     board.store.get_or_init(|| store.clone());
     let registry = settings::registry(&config.registry)?;
@@ -144,17 +144,13 @@ fn ended(shared: &Shared) -> Exit {
 /// Migrates if configured to, and checks the schema; waits while the database is unavailable.
 ///
 /// Returns whether the platform's `users` table exists; `None` if a stop was requested meanwhile.
-async fn prepare_database(
-    config: &Config,
-    options: &PgConnectOptions,
-    shared: &Shared,
-) -> anyhow::Result<Option<bool>> {
+async fn prepare_database(config: &Config, connect: &Connect, shared: &Shared) -> anyhow::Result<Option<bool>> {
     let mut retry = Retry::forever();
     let mut reported = false;
     loop {
         // A migration may take hours to build an index; reading the schema may not.
         let limit = if config.database.migrate { LONGEST_MIGRATION } else { config.database.connect_timeout * 6 };
-        let prepared = tokio::time::timeout(limit, prepare_once(config, options, shared));
+        let prepared = tokio::time::timeout(limit, prepare_once(config, connect, shared));
         match prepared.await.context("the database did not answer")? {
             Ok(prepared) => return Ok(prepared),
             Err(error) if is_outage(&error) => {
@@ -217,8 +213,8 @@ fn is_outage(error: &anyhow::Error) -> bool {
     error.downcast_ref::<sqlx::Error>().is_some_and(|error| classify(error) == ErrorClass::Outage)
 }
 
-async fn prepare_once(config: &Config, options: &PgConnectOptions, shared: &Shared) -> anyhow::Result<Option<bool>> {
-    let mut connection = connect(options, config.database.connect_timeout).await?;
+async fn prepare_once(config: &Config, to: &Connect, shared: &Shared) -> anyhow::Result<Option<bool>> {
+    let mut connection = connect(&to.session_options(), config.database.connect_timeout).await?;
     if config.database.migrate {
         let progress = &mut |notice: migrate::Notice| info!(%notice, "migration");
         let migrated =
@@ -236,7 +232,7 @@ async fn prepare_once(config: &Config, options: &PgConnectOptions, shared: &Shar
             Err(error) => return Err(error.into()),
         }
     }
-    let mut transaction = sql::begin(&mut connection).await?;
+    let mut transaction = to.sessions().begin(&mut connection).await?;
     let status = schema::check(&mut transaction).await?;
     if !status.is_usable() {
         shared.health.set_not_ready(SCHEMA, status.to_string());

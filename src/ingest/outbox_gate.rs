@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use sqlx::PgPool;
+use crate::store::sql::Pool;
 use tracing::{info, warn};
 
 use crate::runtime::health::Health;
@@ -26,7 +26,7 @@ pub(crate) struct Gate {
 impl Gate {
     /// Checks the depth for as long as the process runs. The query also reports an outage of the database while nothing is
     /// written.
-    pub(crate) async fn watch(self, pool: PgPool, metrics: Metrics, health: Health) {
+    pub(crate) async fn watch(self, pool: Pool, metrics: Metrics, health: Health) {
         let mut interval = tokio::time::interval(INTERVAL);
         interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sqlx::PgPool;
+use crate::store::sql::Pool;
 
 use super::batch::{Batch, Failure, Work};
 use crate::output::retry_until_deadline;
@@ -37,7 +37,7 @@ impl Users {
         Self { store: store.clone(), keys, after: after.to_owned(), is_done: false }
     }
 
-    pub fn pool(&self) -> &PgPool {
+    pub fn pool(&self) -> &Pool {
         &self.store.pool
     }
 

@@ -12,7 +12,6 @@ use super::jobs;
 use super::outbox::{self, Content, Publication};
 use super::progress::Chunk;
 pub use super::progress::{Progress, Tally};
-use super::sql;
 use super::states::{self, Snapshot, UserCheck};
 use super::task::{Group, ItemOutcome, UserFold, fold_user};
 use super::user_vectors::{self, RowIds};
@@ -99,7 +98,7 @@ impl Store {
     async fn write_checkpoint(&self, progress: &mut Progress<'_>) -> Result<(), StoreError> {
         let Some(checkpoint) = progress.last_checkpoint(&[]) else { return Ok(()) };
         let write = async {
-            let mut transaction = sql::begin_in(&self.pool).await?;
+            let mut transaction = self.pool.begin().await?;
             jobs::checkpoint(&mut transaction, &checkpoint).await?;
             fault_point!("before-commit");
             transaction.commit().await?;
@@ -140,10 +139,10 @@ impl Store {
         chunk: &Chunk,
         row_ids: RowIds,
     ) -> Result<Committed, StoreError> {
-        let mut transaction = sql::begin_fold(connection).await?;
+        let mut transaction = self.pool.begin_fold(connection).await?;
         let users: Vec<&str> = chunk.iter().map(|group| group.user.as_str()).collect();
         let check = self.user_check(chunk.iter().any(|group| group.lost));
-        let snapshot = states::read(&mut transaction, &users, check).await?;
+        let snapshot = states::read(&mut transaction, &users, check, self.pool.prepares()).await?;
         let folds = self.fold(progress, chunk, snapshot)?;
         if folds.iter().all(|fold| fold.write.is_none()) {
             transaction.rollback().await?;
@@ -194,7 +193,7 @@ impl Store {
                 Some(StateWrite { user: &group.user, over: fold.over, may_insert: fold.may_insert, state })
             })
             .collect();
-        let written = compare_and_set(connection, &writes, self.has_users).await?;
+        let written = compare_and_set(connection, &writes, self.has_users, self.pool.prepares()).await?;
         let mut committed = Committed::default();
         let mut winners = Vec::with_capacity(folds.len());
         for (group, fold) in chunk.iter().zip(folds) {
@@ -209,7 +208,7 @@ impl Store {
         if !erasures.is_empty() {
             states::erase_deleted_users(connection, &erasures).await?;
         }
-        write_rows(connection, &winners, row_ids).await?;
+        write_rows(connection, &winners, row_ids, self.pool.prepares()).await?;
         let mut changes: Vec<RankingChange> = Vec::with_capacity(winners.len());
         for (_, fold) in winners {
             if let Some(write) = fold.state_write() {
@@ -219,7 +218,7 @@ impl Store {
             committed.outcomes.extend(fold.outcomes);
         }
         if !changes.is_empty() {
-            let id = outbox::insert(connection, self.owner, self.lease, &changes).await?;
+            let id = outbox::insert(connection, self.owner, self.lease, &changes, self.pool.prepares()).await?;
             committed.publication = Some(Publication { id, content: Content::Changes(changes) });
         }
         Ok(committed)
@@ -231,6 +230,7 @@ async fn write_rows(
     connection: &mut PgConnection,
     winners: &[(&UserId, UserFold)],
     row_ids: RowIds,
+    prepares: bool,
 ) -> Result<(), sqlx::Error> {
     let mut rows = Vec::with_capacity(winners.len());
     let mut removals = Vec::new();
@@ -245,7 +245,7 @@ async fn write_rows(
         user_vectors::remove(connection, &removals).await?;
     }
     if !rows.is_empty() {
-        user_vectors::upsert(connection, &rows, row_ids).await?;
+        user_vectors::upsert(connection, &rows, row_ids, prepares).await?;
     }
     Ok(())
 }

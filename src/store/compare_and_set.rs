@@ -54,11 +54,17 @@ pub async fn compare_and_set(
     connection: &mut PgConnection,
     writes: &[StateWrite<'_>],
     has_users: bool,
+    prepares: bool,
 ) -> Result<HashSet<String>, StoreError> {
     let mut locked: HashSet<String> = HashSet::new();
     let inserted: Vec<&str> = writes.iter().filter(|write| write.may_insert).map(|write| write.user.as_str()).collect();
     if has_users && !inserted.is_empty() {
-        for row in sql::query_by_keys(LOCK_USERS, inserted.len()).bind(inserted).fetch_all(&mut *connection).await? {
+        for row in sql::query(LOCK_USERS)
+            .persistent(prepares && sql::keeps_plan(inserted.len()))
+            .bind(inserted)
+            .fetch_all(&mut *connection)
+            .await?
+        {
             locked.insert(row.try_get("id")?);
         }
     }
@@ -71,6 +77,7 @@ pub async fn compare_and_set(
     let encoded = states.clone().map(|state| stored::encode_state(&state.profile, state.last_published.as_ref()));
     let encoded = encoded.collect::<Result<Vec<_>, _>>()?;
     let rows = sql::query(SET)
+        .persistent(prepares)
         .bind(writes.iter().map(|write| write.user.as_str()).collect::<Vec<_>>())
         .bind(writes.iter().map(|write| write.over.map_or_else(first_counter, i64::wrapping_neg)).collect::<Vec<_>>())
         .bind(states.clone().map(|state| state.revision).collect::<Vec<_>>())

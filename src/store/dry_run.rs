@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use super::Store;
 use super::error::{ErrorClass, StoreError};
-use super::sql;
 use super::states::{self, Snapshot};
 use super::task::ItemOutcome;
 use super::task::{Task, UserFold, fold_user};
@@ -150,8 +149,8 @@ impl Store {
 
     async fn read_snapshot(&self, users: &[&str]) -> Result<Snapshot, StoreError> {
         let reading = async {
-            let mut transaction = sql::begin_in(&self.pool).await?;
-            states::read(&mut transaction, users, self.user_check(false)).await
+            let mut transaction = self.pool.begin().await?;
+            states::read(&mut transaction, users, self.user_check(false), self.pool.prepares()).await
         };
         let read = tokio::time::timeout(self.deadline, reading).await;
         Ok(read.map_err(|_| StoreError::TimedOut(self.deadline))??)

@@ -1,9 +1,7 @@
 //! The users of a job by key, a page at a time. No transaction stays open between pages.
 
-use sqlx::postgres::PgPool;
+use crate::store::sql::Pool;
 use uuid::Uuid;
-
-use super::sql;
 
 /// The set of users.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,28 +20,28 @@ pub enum Keys {
 
 impl Keys {
     /// At most `limit` users after `after`, in the source's order.
-    pub async fn page(&self, pool: &PgPool, after: &str, limit: usize) -> Result<Vec<String>, sqlx::Error> {
+    pub async fn page(&self, pool: &Pool, after: &str, limit: usize) -> Result<Vec<String>, sqlx::Error> {
         let most = i64::try_from(limit).unwrap_or(i64::MAX);
-        let mut transaction = sql::begin_in(pool).await?;
+        let mut transaction = pool.begin().await?;
         let users = match self {
-            Self::OnboardingProfiles => sql::query_scalar(
+            Self::OnboardingProfiles => pool.query_scalar(
                 r#"select "userId" from public.travel_onboarding_profiles where "userId" > $1 order by "userId" limit $2"#,
             )
             .bind(after)
             .bind(most),
             Self::States => {
-                sql::query_scalar("select user_id from segmenter.profile_states where user_id > $1 order by user_id limit $2")
+                pool.query_scalar("select user_id from segmenter.profile_states where user_id > $1 order by user_id limit $2")
                     .bind(after)
                     .bind(most)
             }
-            Self::Segment(segment) => sql::query_scalar(
+            Self::Segment(segment) => pool.query_scalar(
                 r#"select "userId" from public.user_vectors where "userId" > $1 and "primarySegment" = $3
                    order by "userId" limit $2"#,
             )
             .bind(after)
             .bind(most)
             .bind(segment),
-            Self::ListOf(job) => sql::query_scalar(
+            Self::ListOf(job) => pool.query_scalar(
                 "select user_id from segmenter.job_users where job_id = $3 and user_id > $1 order by user_id limit $2",
             )
             .bind(after)
@@ -58,17 +56,16 @@ impl Keys {
     }
 
     /// The present number of users.
-    pub async fn count(&self, pool: &PgPool) -> Result<u64, sqlx::Error> {
-        let mut transaction = sql::begin_in(pool).await?;
+    pub async fn count(&self, pool: &Pool) -> Result<u64, sqlx::Error> {
+        let mut transaction = pool.begin().await?;
         let count = match self {
-            Self::OnboardingProfiles => sql::query_scalar("select count(*) from public.travel_onboarding_profiles"),
-            Self::States => sql::query_scalar("select count(*) from segmenter.profile_states"),
-            Self::Segment(segment) => {
-                sql::query_scalar(r#"select count(*) from public.user_vectors where "primarySegment" = $1"#)
-                    .bind(segment)
-            }
+            Self::OnboardingProfiles => pool.query_scalar("select count(*) from public.travel_onboarding_profiles"),
+            Self::States => pool.query_scalar("select count(*) from segmenter.profile_states"),
+            Self::Segment(segment) => pool
+                .query_scalar(r#"select count(*) from public.user_vectors where "primarySegment" = $1"#)
+                .bind(segment),
             Self::ListOf(job) => {
-                sql::query_scalar("select count(*) from segmenter.job_users where job_id = $1").bind(job)
+                pool.query_scalar("select count(*) from segmenter.job_users where job_id = $1").bind(job)
             }
             Self::Given(users) => return Ok(users.len() as u64),
         };

@@ -1,11 +1,10 @@
 //! Reads for the HTTP API and commands: one user's state, all stored data of a user, the distribution of segments. No locks,
 //! no writes.
 
+use crate::store::sql::Pool;
 use serde::Serialize;
 use sqlx::Row;
-use sqlx::postgres::PgPool;
 
-use super::sql;
 use super::states::{self, UserCheck};
 use super::stored_row::{StoredRow, stored_row};
 use crate::codec::stored::CodecError;
@@ -13,9 +12,9 @@ use crate::domain::event::{Millis, UserId};
 use crate::domain::state::State;
 
 /// The state of a user. The outer error is the database's, the inner one that of the stored bytes.
-pub async fn state(pool: &PgPool, user: &UserId) -> Result<Result<State, CodecError>, sqlx::Error> {
-    let mut transaction = sql::begin_in(pool).await?;
-    let snapshot = states::read(&mut transaction, &[user.as_str()], UserCheck::None).await?;
+pub async fn state(pool: &Pool, user: &UserId) -> Result<Result<State, CodecError>, sqlx::Error> {
+    let mut transaction = pool.begin().await?;
+    let snapshot = states::read(&mut transaction, &[user.as_str()], UserCheck::None, pool.prepares()).await?;
     let current = snapshot.users.into_iter().next().ok_or(sqlx::Error::RowNotFound)?;
     Ok(current.map(|current| current.state))
 }
@@ -35,17 +34,18 @@ pub struct Share {
 const COUNTING: &str = "5s";
 
 /// The distribution of primary segments, the largest first.
-pub async fn distribution(pool: &PgPool) -> Result<Vec<Share>, sqlx::Error> {
-    let mut transaction = sql::begin_in(pool).await?;
-    sql::query("select set_config('statement_timeout', $1, true)").bind(COUNTING).execute(&mut *transaction).await?;
-    let rows = sql::query(
-        r#"
+pub async fn distribution(pool: &Pool) -> Result<Vec<Share>, sqlx::Error> {
+    let mut transaction = pool.begin().await?;
+    pool.query("select set_config('statement_timeout', $1, true)").bind(COUNTING).execute(&mut *transaction).await?;
+    let rows = pool
+        .query(
+            r#"
         select "primarySegment" as primary_segment, count(*) as users, avg("segmentConfidence") as average_confidence
         from public.user_vectors where segments is not null
         group by "primarySegment" order by count(*) desc, "primarySegment""#,
-    )
-    .fetch_all(&mut *transaction)
-    .await?;
+        )
+        .fetch_all(&mut *transaction)
+        .await?;
     transaction.commit().await?;
     rows.iter()
         .map(|row| {
@@ -85,20 +85,21 @@ impl UserRecord {
 }
 
 /// Reads the stored data of `user`.
-pub async fn record(pool: &PgPool, user: &UserId, has_users: bool) -> Result<UserRecord, sqlx::Error> {
-    let has_state: bool = sql::query_scalar("select exists (select from segmenter.profile_states where user_id = $1)")
+pub async fn record(pool: &Pool, user: &UserId, has_users: bool) -> Result<UserRecord, sqlx::Error> {
+    let has_state: bool = pool
+        .query_scalar("select exists (select from segmenter.profile_states where user_id = $1)")
         .bind(user.as_str())
-        .fetch_one(&mut *sql::begin_in(pool).await?)
+        .fetch_one(&mut *pool.begin().await?)
         .await?;
     let state = if has_state { Some(state(pool, user).await?) } else { None };
-    let deleted: Option<(Option<i64>, i64)> =
-        sql::query_as("select erased_at, revision from segmenter.deleted_users where user_id = $1")
-            .bind(user.as_str())
-            .fetch_optional(&mut *sql::begin_in(pool).await?)
-            .await?;
+    let deleted: Option<(Option<i64>, i64)> = pool
+        .query_as("select erased_at, revision from segmenter.deleted_users where user_id = $1")
+        .bind(user.as_str())
+        .fetch_optional(&mut *pool.begin().await?)
+        .await?;
     let on_platform = if has_users {
-        let exists = sql::query_scalar("select exists (select id from public.users where id = $1)");
-        Some(exists.bind(user.as_str()).fetch_one(&mut *sql::begin_in(pool).await?).await?)
+        let exists = pool.query_scalar("select exists (select id from public.users where id = $1)");
+        Some(exists.bind(user.as_str()).fetch_one(&mut *pool.begin().await?).await?)
     } else {
         None
     };
@@ -110,24 +111,25 @@ pub async fn record(pool: &PgPool, user: &UserId, has_users: bool) -> Result<Use
     })
 }
 
-async fn row(pool: &PgPool, user: &UserId) -> Result<Option<StoredRow>, sqlx::Error> {
-    let found = sql::query(
-        r#"
+async fn row(pool: &Pool, user: &UserId) -> Result<Option<StoredRow>, sqlx::Error> {
+    let found = pool
+        .query(
+            r#"
         select source, segments::text as segments, "primarySegment"::text as primary_segment,
                "segmentConfidence"::float8 as confidence,
                (extract(epoch from "lastSegmentUpdate") * 1000)::bigint as last_update, vector::text as vector
         from public.user_vectors where "userId" = $1"#,
-    )
-    .bind(user.as_str())
-    .fetch_optional(&mut *sql::begin_in(pool).await?)
-    .await?;
+        )
+        .bind(user.as_str())
+        .fetch_optional(&mut *pool.begin().await?)
+        .await?;
     found.as_ref().map_or(Ok(None), stored_row)
 }
 
 /// The database's clock, Unix time in ms, the base of erasure times and revisions.
-pub async fn clock(pool: &PgPool) -> Result<Millis, sqlx::Error> {
-    sql::query_scalar("select floor(extract(epoch from clock_timestamp()) * 1000)::bigint")
-        .fetch_one(&mut *sql::begin_in(pool).await?)
+pub async fn clock(pool: &Pool) -> Result<Millis, sqlx::Error> {
+    pool.query_scalar("select floor(extract(epoch from clock_timestamp()) * 1000)::bigint")
+        .fetch_one(&mut *pool.begin().await?)
         .await
         .map(Millis)
 }

@@ -43,7 +43,7 @@ pub mod writer;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::PgPool;
+use crate::store::sql::Pool;
 use uuid::Uuid;
 
 use crate::domain::scoring::Catalog;
@@ -51,7 +51,7 @@ use crate::domain::scoring::Catalog;
 /// The database as this process uses it. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Store {
-    pub pool: PgPool,
+    pub pool: Pool,
     pub catalog: Arc<Catalog>,
     /// Whether the database has the platform's `users` table; only its users may then have a state.
     pub has_users: bool,

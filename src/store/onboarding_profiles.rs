@@ -1,9 +1,8 @@
 //! Reads the platform's `travel_onboarding_profiles` as the preferences that an event would carry.
 
-use sqlx::postgres::{PgPool, PgRow};
+use crate::store::sql::Pool;
+use sqlx::postgres::PgRow;
 use sqlx::{FromRow, Row as _};
-
-use super::sql;
 
 /// One row. Texts are JSON and dates as an event has them; their content is not validated here.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,18 +59,18 @@ left join public.user_vectors v on v."userId" = k.user_id
 }
 
 /// The profiles of `users`, in their order; users without a profile are left out.
-pub async fn read(pool: &PgPool, users: &[String], has_births: bool) -> Result<Vec<OnboardingProfile>, sqlx::Error> {
+pub async fn read(pool: &Pool, users: &[String], has_births: bool) -> Result<Vec<OnboardingProfile>, sqlx::Error> {
     let statement = if has_births {
         read!(r#"to_char(u."dateOfBirth", 'YYYY-MM-DD')"#, r#"left join public.users u on u.id = k.user_id"#)
     } else {
         read!("null::text", "")
     };
-    sql::query_as(statement).bind(users).fetch_all(&mut *sql::begin_in(pool).await?).await
+    pool.query_as(statement).bind(users).fetch_all(&mut *pool.begin().await?).await
 }
 
 /// The columns that [`read`] needs and that are missing or not readable by this role.
-pub async fn unreadable(pool: &PgPool) -> Result<Vec<String>, sqlx::Error> {
-    sql::query_scalar(
+pub async fn unreadable(pool: &Pool) -> Result<Vec<String>, sqlx::Error> {
+    pool.query_scalar(
         r#"
         with wanted(name) as (select unnest(array[
             'userId', 'isCompleted', 'updatedAt', 'globalBudgetRange', 'travelTypes', 'travelPurposes', 'travelGroupTypes',
@@ -87,27 +86,27 @@ pub async fn unreadable(pool: &PgPool) -> Result<Vec<String>, sqlx::Error> {
         where attrelid = to_regclass('public.users') and attname = 'dateOfBirth' and not attisdropped
           and not has_column_privilege(attrelid, attnum, 'select')"#,
     )
-    .fetch_all(&mut *sql::begin_in(pool).await?)
+    .fetch_all(&mut *pool.begin().await?)
     .await
 }
 
 /// Whether `users` has dates of birth.
-pub(crate) async fn has_births(pool: &PgPool) -> Result<bool, sqlx::Error> {
-    sql::query_scalar(
+pub(crate) async fn has_births(pool: &Pool) -> Result<bool, sqlx::Error> {
+    pool.query_scalar(
         "select exists (select from pg_attribute where attrelid = to_regclass('public.users')
                            and attname = 'dateOfBirth' and not attisdropped)",
     )
-    .fetch_one(&mut *sql::begin_in(pool).await?)
+    .fetch_one(&mut *pool.begin().await?)
     .await
 }
 
 /// The number of rows of `user_vectors` whose users have no onboarding profile.
-pub(crate) async fn vectors_without(pool: &PgPool) -> Result<i64, sqlx::Error> {
-    sql::query_scalar(
+pub(crate) async fn vectors_without(pool: &Pool) -> Result<i64, sqlx::Error> {
+    pool.query_scalar(
         r#"select count(*) from public.user_vectors v
             where not exists (select from public.travel_onboarding_profiles t where t."userId" = v."userId")"#,
     )
-    .fetch_one(&mut *sql::begin_in(pool).await?)
+    .fetch_one(&mut *pool.begin().await?)
     .await
 }
 

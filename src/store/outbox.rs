@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use crate::store::sql::Pool;
 use sqlx::Row;
-use sqlx::postgres::{PgConnection, PgPool, types::PgInterval};
+use sqlx::postgres::{PgConnection, types::PgInterval};
 use uuid::Uuid;
 
 use super::Store;
@@ -45,11 +46,13 @@ pub async fn insert(
     owner: Uuid,
     lease: Duration,
     changes: &[RankingChange],
+    prepares: bool,
 ) -> Result<i64, StoreError> {
     let body = stored::encode_changes(changes)?;
     let id = sql::query_scalar(
         "insert into segmenter.outbox (owner, leased_until, body) values ($1, clock_timestamp() + $2, $3) returning id",
     )
+    .persistent(prepares)
     .bind(owner)
     .bind(interval(lease))
     .bind(body)
@@ -87,7 +90,7 @@ impl Store {
         checkpoint: &Checkpoint,
     ) -> Result<Option<Publication>, StoreError> {
         let write = async {
-            let mut transaction = sql::begin_in(&self.pool).await?;
+            let mut transaction = self.pool.begin().await?;
             let publication = if users.is_empty() {
                 None
             } else {
@@ -106,25 +109,26 @@ impl Store {
 ///
 /// The second list has the ids of rows in a format unknown to this version; they are left to a version that knows it.
 pub async fn take_over(
-    pool: &PgPool,
+    pool: &Pool,
     owner: Uuid,
     lease: Duration,
     limit: i64,
 ) -> Result<(Vec<Publication>, Vec<i64>), sqlx::Error> {
-    let mut transaction = sql::begin_in(pool).await?;
-    let rows = sql::query(
-        r#"
+    let mut transaction = pool.begin().await?;
+    let rows = pool
+        .query(
+            r#"
         update segmenter.outbox set owner = $1, leased_until = clock_timestamp() + $2
         where id in (
             select id from segmenter.outbox where leased_until < clock_timestamp()
             order by id limit $3 for update skip locked)
         returning id, users, body"#,
-    )
-    .bind(owner)
-    .bind(interval(lease))
-    .bind(limit)
-    .fetch_all(&mut *transaction)
-    .await?;
+        )
+        .bind(owner)
+        .bind(interval(lease))
+        .bind(limit)
+        .fetch_all(&mut *transaction)
+        .await?;
     transaction.commit().await?;
     let mut taken = Vec::with_capacity(rows.len());
     let mut unreadable = Vec::new();
@@ -150,47 +154,47 @@ fn content(users: Option<Vec<String>>, body: Option<&[u8]>) -> Option<Content> {
 }
 
 /// Extends the lease of rows that are still this owner's.
-pub async fn renew(pool: &PgPool, owner: Uuid, lease: Duration, ids: &[i64]) -> Result<(), sqlx::Error> {
-    let renewed = sql::query(
-        "update segmenter.outbox set leased_until = clock_timestamp() + $2 where owner = $1 and id = any($3)",
-    );
-    sql::execute(pool, renewed.bind(owner).bind(interval(lease)).bind(ids)).await?;
+pub async fn renew(pool: &Pool, owner: Uuid, lease: Duration, ids: &[i64]) -> Result<(), sqlx::Error> {
+    let renewed = pool
+        .query("update segmenter.outbox set leased_until = clock_timestamp() + $2 where owner = $1 and id = any($3)");
+    pool.execute(renewed.bind(owner).bind(interval(lease)).bind(ids)).await?;
     Ok(())
 }
 
 /// Deletes published rows that are still this owner's. The commit does not wait for the disk: a row that a crash of the
 /// database brings back is published again.
-pub async fn delete(pool: &PgPool, owner: Uuid, ids: &[i64]) -> Result<(), sqlx::Error> {
-    let deleted = sql::query(
+pub async fn delete(pool: &Pool, owner: Uuid, ids: &[i64]) -> Result<(), sqlx::Error> {
+    let deleted = pool.query(
         "delete from segmenter.outbox where owner = $1 and id = any($2)
             and (select set_config('synchronous_commit', 'off', true)) is not null",
     );
-    sql::execute(pool, deleted.bind(owner).bind(ids)).await?;
+    pool.execute(deleted.bind(owner).bind(ids)).await?;
     Ok(())
 }
 
 /// The users of `users` with a higher published revision than the one at the same index of `revisions`.
 pub async fn users_with_newer_revisions(
-    pool: &PgPool,
+    pool: &Pool,
     users: &[&str],
     revisions: &[i64],
 ) -> Result<Vec<String>, sqlx::Error> {
-    let statement = sql::query_by_keys(
-        "select k.user_id from unnest($1::text[], $2::bigint[]) as k(user_id, revision)
+    let statement = pool
+        .query(
+            "select k.user_id from unnest($1::text[], $2::bigint[]) as k(user_id, revision)
          where k.revision < coalesce(
              (select s.revision from segmenter.profile_states s where s.user_id = k.user_id),
              (select d.revision from segmenter.deleted_users d where d.user_id = k.user_id))",
-        users.len(),
-    );
-    let rows = sql::fetch_all(pool, statement.bind(users).bind(revisions)).await?;
+        )
+        .persistent(pool.prepares() && sql::keeps_plan(users.len()));
+    let rows = pool.fetch_all(statement.bind(users).bind(revisions)).await?;
     rows.iter().map(|row| row.try_get("user_id")).collect()
 }
 
 /// The last published change of each of `users` that has one.
-pub async fn last_published(pool: &PgPool, users: &[String]) -> Result<Vec<RankingChange>, sqlx::Error> {
+pub async fn last_published(pool: &Pool, users: &[String]) -> Result<Vec<RankingChange>, sqlx::Error> {
     let names: Vec<&str> = users.iter().map(String::as_str).collect();
-    let mut transaction = sql::begin_in(pool).await?;
-    let snapshot = states::read(&mut transaction, &names, UserCheck::None).await?;
+    let mut transaction = pool.begin().await?;
+    let snapshot = states::read(&mut transaction, &names, UserCheck::None, pool.prepares()).await?;
     let mut published = Vec::with_capacity(users.len());
     for (user, current) in users.iter().zip(snapshot.users) {
         let state = current.map_err(|error| sqlx::Error::Decode(Box::new(error)))?.state;
@@ -213,14 +217,15 @@ pub struct Waiting {
 }
 
 /// Calls `see` with each user of each outbox row, a page at a time, without a lock or a long transaction.
-pub(crate) async fn each_waiting_user(pool: &PgPool, mut see: impl FnMut(&str)) -> Result<Waiting, sqlx::Error> {
+pub(crate) async fn each_waiting_user(pool: &Pool, mut see: impl FnMut(&str)) -> Result<Waiting, sqlx::Error> {
     let mut waiting = Waiting::default();
     let mut after = i64::MIN;
     loop {
-        let rows = sql::query("select id, users, body from segmenter.outbox where id > $1 order by id limit $2")
+        let rows = pool
+            .query("select id, users, body from segmenter.outbox where id > $1 order by id limit $2")
             .bind(after)
             .bind(PAGE)
-            .fetch_all(&mut *sql::begin_in(pool).await?)
+            .fetch_all(&mut *pool.begin().await?)
             .await?;
         for row in &rows {
             after = row.try_get("id")?;
@@ -238,15 +243,16 @@ pub(crate) async fn each_waiting_user(pool: &PgPool, mut see: impl FnMut(&str)) 
 }
 
 /// The number of rows, and the age of the oldest.
-pub async fn depth(pool: &PgPool) -> Result<Depth, sqlx::Error> {
-    let row = sql::query(
-        r#"
+pub async fn depth(pool: &Pool) -> Result<Depth, sqlx::Error> {
+    let row = pool
+        .query(
+            r#"
         select count(*) as rows,
                coalesce(extract(epoch from clock_timestamp() - min(created_at)), 0)::float8 as oldest
         from segmenter.outbox"#,
-    )
-    .fetch_one(&mut *sql::begin_in(pool).await?)
-    .await?;
+        )
+        .fetch_one(&mut *pool.begin().await?)
+        .await?;
     let oldest: f64 = row.try_get("oldest")?;
     Ok(Depth { rows: row.try_get("rows")?, oldest: Duration::try_from_secs_f64(oldest.max(0.0)).unwrap_or_default() })
 }

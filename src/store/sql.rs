@@ -1,23 +1,15 @@
-//! Statements and transactions, on sessions of our own or through a pooler in transaction mode.
+//! The pool of connections, statements and transactions, on sessions of this process or through a pooler in transaction mode.
 //!
 //! Such a pooler gives each transaction another server session, so no session may keep anything: statements are not prepared
-//! by name, each runs within a transaction, and each transaction sets its timeouts. A process uses one database in one way,
-//! so the mode is a static of the process.
+//! by name, each runs within a transaction, and each transaction sets its timeouts. The [`Pool`] knows which of the two it is.
 
-use std::sync::OnceLock;
+use std::sync::Arc;
 use std::time::Duration;
 
+use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection, PgPool, PgPoolOptions, PgRow};
 use sqlx::query::{Query, QueryAs, QueryScalar};
 use sqlx::{AssertSqlSafe, Connection as _, FromRow, Postgres, SqlSafeStr, Transaction};
-
-/// How transactions begin behind a pooler; absent where sessions are our own.
-static BEHIND_POOLER: OnceLock<BehindPooler> = OnceLock::new();
-
-struct BehindPooler {
-    begin: String,
-    begin_fold: String,
-}
 
 /// The beginning of a fold. It waits for a lock for a fifth of the second after which PostgreSQL looks for deadlocks by
 /// default (`deadlock_timeout`), then rolls back and retries: the other party of the deadlock, such as a delete on the
@@ -42,17 +34,10 @@ impl Connect {
     /// The startup options of a session. Behind a pooler there are none: it rejects options that it does not know, and shares
     /// its sessions.
     pub(crate) fn session_options(&self) -> PgConnectOptions {
-        let timeout = self.statement_timeout.as_millis().to_string();
         if self.pooled {
-            let access = if self.read_only { " read only" } else { "" };
-            let timeouts = format!(
-                "set local statement_timeout = {timeout}; set local idle_in_transaction_session_timeout = {timeout}"
-            );
-            let begin = format!("begin{access}; {timeouts}");
-            // All calls of a process pass the same value.
-            let _ = BEHIND_POOLER.set(BehindPooler { begin, begin_fold: format!("{BEGIN_FOLD}; {timeouts}") });
             return self.options.clone().extra_float_digits(None).statement_cache_capacity(0);
         }
+        let timeout = self.statement_timeout.as_millis().to_string();
         let options = self.options.clone().options([
             ("statement_timeout", timeout.as_str()),
             // A process that is paused within a transaction must not hold its row locks until it resumes.
@@ -60,38 +45,162 @@ impl Connect {
         ]);
         if self.read_only { options.options([("default_transaction_read_only", "on")]) } else { options }
     }
+
+    /// How transactions begin on such sessions.
+    pub(crate) fn sessions(&self) -> Sessions {
+        if !self.pooled {
+            return Sessions::Own;
+        }
+        let timeout = self.statement_timeout.as_millis();
+        let access = if self.read_only { " read only" } else { "" };
+        let timeouts = format!(
+            "set local statement_timeout = {timeout}; set local idle_in_transaction_session_timeout = {timeout}"
+        );
+        let begin = format!("begin{access}; {timeouts}");
+        Sessions::Pooled(Arc::new(Begin { begin, begin_fold: format!("{BEGIN_FOLD}; {timeouts}") }))
+    }
 }
 
-/// A pool that connects on first use, so that the process starts while the database is unavailable.
-pub fn pool(connect: &Connect) -> PgPool {
-    PgPoolOptions::new()
-        .max_connections(connect.max_connections)
-        .acquire_timeout(connect.timeout)
-        // A broken connection fails at its next statement, which is retried anyway; a ping first costs a round trip a fold.
-        .test_before_acquire(false)
-        .connect_lazy_with(connect.session_options())
+/// Whose the sessions are.
+#[derive(Debug, Clone)]
+pub enum Sessions {
+    /// This process's: statements are prepared by name.
+    Own,
+    /// A pooler's: every transaction may run on another one.
+    Pooled(Arc<Begin>),
 }
 
-fn keeps_sessions() -> bool {
-    BEHIND_POOLER.get().is_none()
+/// How transactions begin behind a pooler.
+#[derive(Debug)]
+pub struct Begin {
+    begin: String,
+    begin_fold: String,
+}
+
+impl Sessions {
+    fn are_own(&self) -> bool {
+        matches!(self, Self::Own)
+    }
+
+    /// Begins a transaction on a connection.
+    pub(crate) async fn begin<'c>(
+        &self,
+        connection: &'c mut PgConnection,
+    ) -> Result<Transaction<'c, Postgres>, sqlx::Error> {
+        match self {
+            Self::Own => connection.begin().await,
+            Self::Pooled(pooled) => connection.begin_with(AssertSqlSafe(pooled.begin.as_str())).await,
+        }
+    }
+}
+
+/// The connections of this process. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Pool {
+    connections: PgPool,
+    sessions: Sessions,
+}
+
+impl From<PgPool> for Pool {
+    /// A pool whose sessions are this process's.
+    fn from(connections: PgPool) -> Self {
+        Self { connections, sessions: Sessions::Own }
+    }
+}
+
+impl Pool {
+    /// A pool that connects on first use, so that the process starts while the database is unavailable.
+    pub fn new(connect: &Connect) -> Self {
+        let connections = PgPoolOptions::new()
+            .max_connections(connect.max_connections)
+            .acquire_timeout(connect.timeout)
+            // A broken connection fails at its next statement, which is retried anyway; a ping first costs a round trip a fold.
+            .test_before_acquire(false)
+            .connect_lazy_with(connect.session_options());
+        Self { connections, sessions: connect.sessions() }
+    }
+
+    /// The connections themselves, to be counted.
+    pub(crate) fn connections(&self) -> &PgPool {
+        &self.connections
+    }
+
+    pub(crate) async fn acquire(&self) -> Result<PoolConnection<Postgres>, sqlx::Error> {
+        self.connections.acquire().await
+    }
+
+    /// Whether statements are prepared by name.
+    pub fn prepares(&self) -> bool {
+        self.sessions.are_own()
+    }
+
+    /// A statement: prepared once a session, or unnamed behind a pooler.
+    pub fn query(&self, sql: impl SqlSafeStr) -> Statement {
+        sqlx::query(sql).persistent(self.prepares())
+    }
+
+    /// [`query`](Self::query) with typed rows.
+    pub fn query_as<O>(&self, sql: impl SqlSafeStr) -> QueryAs<'static, Postgres, O, PgArguments>
+    where
+        O: for<'r> FromRow<'r, PgRow>,
+    {
+        sqlx::query_as(sql).persistent(self.prepares())
+    }
+
+    /// [`query`](Self::query) with one value a row.
+    pub fn query_scalar<O>(&self, sql: impl SqlSafeStr) -> QueryScalar<'static, Postgres, O, PgArguments>
+    where
+        (O,): for<'r> FromRow<'r, PgRow>,
+    {
+        sqlx::query_scalar(sql).persistent(self.prepares())
+    }
+
+    /// Begins a transaction on a connection of the pool. A read-only one needs no commit.
+    pub async fn begin(&self) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
+        match &self.sessions {
+            Sessions::Own => self.connections.begin().await,
+            Sessions::Pooled(pooled) => self.connections.begin_with(AssertSqlSafe(pooled.begin.as_str())).await,
+        }
+    }
+
+    /// Begins the transaction of a fold on a connection.
+    pub(crate) async fn begin_fold<'c>(
+        &self,
+        connection: &'c mut PgConnection,
+    ) -> Result<Transaction<'c, Postgres>, sqlx::Error> {
+        let begin = match &self.sessions {
+            Sessions::Own => BEGIN_FOLD,
+            Sessions::Pooled(pooled) => pooled.begin_fold.as_str(),
+        };
+        connection.begin_with(AssertSqlSafe(begin)).await
+    }
+
+    /// Runs one writing statement, in a transaction of its own behind a pooler; returns the number of rows written.
+    pub async fn execute(&self, statement: Statement) -> Result<u64, sqlx::Error> {
+        if self.sessions.are_own() {
+            return Ok(statement.execute(&self.connections).await?.rows_affected());
+        }
+        let mut transaction = self.begin().await?;
+        let done = statement.execute(&mut *transaction).await?;
+        transaction.commit().await?;
+        Ok(done.rows_affected())
+    }
+
+    /// Runs one reading statement like [`execute`](Self::execute); returns the rows.
+    pub async fn fetch_all(&self, statement: Statement) -> Result<Vec<PgRow>, sqlx::Error> {
+        if self.sessions.are_own() {
+            return statement.fetch_all(&self.connections).await;
+        }
+        statement.fetch_all(&mut *self.begin().await?).await
+    }
 }
 
 /// A statement with bound values.
 pub(crate) type Statement = Query<'static, Postgres, PgArguments>;
 
-/// A statement: prepared once a session, or unnamed behind a pooler.
+/// An unnamed statement, for a connection that may be a pooler's.
 pub fn query(sql: impl SqlSafeStr) -> Statement {
-    sqlx::query(sql).persistent(keeps_sessions())
-}
-
-/// From this number of keys on, a statement is planned each time.
-const MANY: usize = 64;
-
-/// A statement that looks rows up by this number of keys. With many keys it is planned each time, for the tables' present size:
-/// a cached plan may have been made while they were empty, and scans them whole until they are analysed. With few keys the plan
-/// is cached: planning costs more than the statement, and a topic with little traffic has small batches.
-pub(crate) fn query_by_keys(sql: impl SqlSafeStr, keys: usize) -> Statement {
-    sqlx::query(sql).persistent(keys < MANY && keeps_sessions())
+    sqlx::query(sql).persistent(false)
 }
 
 /// [`query`] with typed rows.
@@ -99,7 +208,7 @@ pub fn query_as<O>(sql: impl SqlSafeStr) -> QueryAs<'static, Postgres, O, PgArgu
 where
     O: for<'r> FromRow<'r, PgRow>,
 {
-    sqlx::query_as(sql).persistent(keeps_sessions())
+    sqlx::query_as(sql).persistent(false)
 }
 
 /// [`query`] with one value a row.
@@ -107,46 +216,16 @@ pub fn query_scalar<O>(sql: impl SqlSafeStr) -> QueryScalar<'static, Postgres, O
 where
     (O,): for<'r> FromRow<'r, PgRow>,
 {
-    sqlx::query_scalar(sql).persistent(keeps_sessions())
+    sqlx::query_scalar(sql).persistent(false)
 }
 
-/// Begins a transaction on a connection.
-pub async fn begin(connection: &mut PgConnection) -> Result<Transaction<'_, Postgres>, sqlx::Error> {
-    match BEHIND_POOLER.get() {
-        None => connection.begin().await,
-        Some(pooler) => connection.begin_with(AssertSqlSafe(pooler.begin.as_str())).await,
-    }
-}
+/// From this number of keys on, a statement is planned each time.
+const MANY: usize = 64;
 
-/// Begins a transaction on a connection of the pool. A read-only one needs no commit.
-pub(crate) async fn begin_in(pool: &PgPool) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
-    match BEHIND_POOLER.get() {
-        None => pool.begin().await,
-        Some(pooler) => pool.begin_with(AssertSqlSafe(pooler.begin.as_str())).await,
-    }
-}
-
-/// Runs one writing statement, in a transaction of its own behind a pooler; returns the number of rows written.
-pub async fn execute(pool: &PgPool, statement: Statement) -> Result<u64, sqlx::Error> {
-    if keeps_sessions() {
-        return Ok(statement.execute(pool).await?.rows_affected());
-    }
-    let mut transaction = begin_in(pool).await?;
-    let done = statement.execute(&mut *transaction).await?;
-    transaction.commit().await?;
-    Ok(done.rows_affected())
-}
-
-/// Runs one reading statement like [`execute`]; returns the rows.
-pub async fn fetch_all(pool: &PgPool, statement: Statement) -> Result<Vec<PgRow>, sqlx::Error> {
-    if keeps_sessions() {
-        return statement.fetch_all(pool).await;
-    }
-    statement.fetch_all(&mut *begin_in(pool).await?).await
-}
-
-/// Begins the transaction of a fold on a connection.
-pub(crate) async fn begin_fold(connection: &mut PgConnection) -> Result<Transaction<'_, Postgres>, sqlx::Error> {
-    let begin = BEHIND_POOLER.get().map_or(BEGIN_FOLD, |pooler| pooler.begin_fold.as_str());
-    connection.begin_with(AssertSqlSafe(begin)).await
+/// Whether to keep the plan of a statement that looks rows up by this number of keys. With many keys it is planned each time,
+/// for the tables' present size: a cached plan may have been made while they were empty, and scans them whole until they are
+/// analysed. With few keys the plan is cached: planning costs more than the statement, and a topic with little traffic has small
+/// batches.
+pub(crate) fn keeps_plan(keys: usize) -> bool {
+    keys < MANY
 }

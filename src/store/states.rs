@@ -1,6 +1,7 @@
 //! Reads states from `segmenter.profile_states` and `segmenter.deleted_users`; `compare_and_set` writes them.
 
-use sqlx::postgres::{PgConnection, PgPool, PgRow};
+use crate::store::sql::Pool;
+use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{FromRow, Row};
 use uuid::Uuid;
 
@@ -79,13 +80,22 @@ const READ_CHECKING_NEW_USERS: &str =
 const READ_CHECKING_ALL: &str = states_of!("(select true from public.users u where u.id = k.user_id) is true");
 
 /// Reads the states of `users` without a lock: the compare-and-set detects later writes.
-pub async fn read(connection: &mut PgConnection, users: &[&str], check: UserCheck) -> Result<Snapshot, sqlx::Error> {
+pub async fn read(
+    connection: &mut PgConnection,
+    users: &[&str],
+    check: UserCheck,
+    prepares: bool,
+) -> Result<Snapshot, sqlx::Error> {
     let statement = match check {
         UserCheck::None => READ_ALL_AS_KNOWN,
         UserCheck::NewUsers => READ_CHECKING_NEW_USERS,
         UserCheck::All => READ_CHECKING_ALL,
     };
-    let rows = sql::query_by_keys(statement, users.len()).bind(users).fetch_all(connection).await?;
+    let rows = sql::query(statement)
+        .persistent(prepares && sql::keeps_plan(users.len()))
+        .bind(users)
+        .fetch_all(connection)
+        .await?;
     let clock_ms = rows.first().map_or(Ok(0), |row| row.try_get("clock_ms"))?;
     let users = rows.iter().map(current).collect::<Result<_, _>>()?;
     Ok(Snapshot { users, clock_ms })
@@ -181,17 +191,18 @@ pub(crate) struct Holders {
 }
 
 /// The users after `after`, at most `limit`, whose last deferred write was `job`'s and has not been published.
-pub(crate) async fn holders(pool: &PgPool, after: &str, job: Uuid, limit: usize) -> Result<Holders, sqlx::Error> {
+pub(crate) async fn holders(pool: &Pool, after: &str, job: Uuid, limit: usize) -> Result<Holders, sqlx::Error> {
     // A page of keys, not of holders: where holders are few, the statement still reads one page.
-    let rows: Vec<(String, bool)> = sql::query_as(
-        "select user_id, job_id is not distinct from $2 from segmenter.profile_states
+    let rows: Vec<(String, bool)> = pool
+        .query_as(
+            "select user_id, job_id is not distinct from $2 from segmenter.profile_states
           where user_id > $1 order by user_id limit $3",
-    )
-    .bind(after)
-    .bind(job)
-    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-    .fetch_all(&mut *sql::begin_in(pool).await?)
-    .await?;
+        )
+        .bind(after)
+        .bind(job)
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .fetch_all(&mut *pool.begin().await?)
+        .await?;
     let last = rows.last().map(|(user, _)| user.clone());
     Ok(Holders { holders: rows.into_iter().filter_map(|(user, holds)| holds.then_some(user)).collect(), last })
 }

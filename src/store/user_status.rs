@@ -1,10 +1,10 @@
 //! The status of users: whether a change was published, which job left one unpublished, and their state with their row.
 
-use sqlx::postgres::{PgPool, PgRow};
+use crate::store::sql::Pool;
+use sqlx::postgres::PgRow;
 use sqlx::{FromRow, Row as _};
 use uuid::Uuid;
 
-use super::sql;
 use super::states::StateRow;
 use super::stored_row::{StoredRow, stored_row};
 use crate::codec::stored::CodecError;
@@ -25,8 +25,8 @@ pub struct UserStatus {
 }
 
 /// The status of each of `users` that has a state, in their order.
-pub async fn read(pool: &PgPool, users: &[String]) -> Result<Vec<UserStatus>, sqlx::Error> {
-    sql::query_as(
+pub async fn read(pool: &Pool, users: &[String]) -> Result<Vec<UserStatus>, sqlx::Error> {
+    pool.query_as(
         r#"
         select s.user_id as "user", s.catalog_version, s.published <> 0 as is_published, s.job_id as job, j.kind as job_kind
         from unnest($1::text[]) with ordinality as k(user_id, place)
@@ -35,7 +35,7 @@ pub async fn read(pool: &PgPool, users: &[String]) -> Result<Vec<UserStatus>, sq
         order by k.place"#,
     )
     .bind(users)
-    .fetch_all(&mut *sql::begin_in(pool).await?)
+    .fetch_all(&mut *pool.begin().await?)
     .await
 }
 
@@ -48,9 +48,10 @@ pub(crate) struct Pair {
 }
 
 /// State and row of each of `users` that has a state, in their order.
-pub(crate) async fn read_pairs(pool: &PgPool, users: &[String]) -> Result<Vec<Pair>, sqlx::Error> {
-    let rows = sql::query(
-        r#"
+pub(crate) async fn read_pairs(pool: &Pool, users: &[String]) -> Result<Vec<Pair>, sqlx::Error> {
+    let rows = pool
+        .query(
+            r#"
         select s.user_id, s.revision, s.published, s.erased_at, s.catalog_version, s.job_id, s.state,
                v.source, v.segments::text as segments, v."primarySegment"::text as primary_segment,
                v."segmentConfidence"::float8 as confidence,
@@ -59,10 +60,10 @@ pub(crate) async fn read_pairs(pool: &PgPool, users: &[String]) -> Result<Vec<Pa
         join segmenter.profile_states s on s.user_id = k.user_id
         left join public.user_vectors v on v."userId" = k.user_id
         order by k.place"#,
-    )
-    .bind(users)
-    .fetch_all(&mut *sql::begin_in(pool).await?)
-    .await?;
+        )
+        .bind(users)
+        .fetch_all(&mut *pool.begin().await?)
+        .await?;
     rows.iter().map(pair).collect()
 }
 

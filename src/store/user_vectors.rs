@@ -49,6 +49,7 @@ pub async fn upsert(
     connection: &mut PgConnection,
     rows: &[(&UserId, &RowContent)],
     ids: RowIds,
+    prepares: bool,
 ) -> Result<(), sqlx::Error> {
     let mut row_ids: Vec<String> = Vec::with_capacity(rows.len());
     let mut users: Vec<&str> = Vec::with_capacity(rows.len());
@@ -71,6 +72,7 @@ pub async fn upsert(
         updates.push(PrimitiveDateTime::new(utc.date(), utc.time()));
     }
     sql::query(UPSERT)
+        .persistent(prepares)
         .bind(row_ids)
         .bind(users)
         .bind(vectors)
@@ -95,7 +97,7 @@ const DELETE: &str =
 
 /// Removes erased users: deletes the row, or clears only our columns where the vector is a learned one.
 pub async fn remove(connection: &mut PgConnection, users: &[&str]) -> Result<(), sqlx::Error> {
-    sql::query_by_keys(CLEAR_LEARNED, users.len()).bind(users).execute(&mut *connection).await?;
-    sql::query_by_keys(DELETE, users.len()).bind(users).execute(connection).await?;
+    sql::query(CLEAR_LEARNED).bind(users).execute(&mut *connection).await?;
+    sql::query(DELETE).bind(users).execute(connection).await?;
     Ok(())
 }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use crate::store::sql::Pool;
 use anyhow::{Context as _, bail};
-use sqlx::PgPool;
 
 use super::tombstone;
 use crate::domain::event::{Body, Cause, DECODER_VERSION, Event, Millis, Stamp, UserId};
@@ -53,7 +53,7 @@ pub async fn erase(store: &Store, user: &UserId, newest: Option<Millis>) -> anyh
 }
 
 /// Waits until the database's clock is later than `newest`; returns its time.
-async fn wait_past(pool: &PgPool, newest: Option<Millis>) -> Result<Millis, sqlx::Error> {
+async fn wait_past(pool: &Pool, newest: Option<Millis>) -> Result<Millis, sqlx::Error> {
     loop {
         let now = clock(pool).await?;
         let Some(left) = newest.map(|newest| newest.0 - now.0).filter(|left| *left >= 0) else { return Ok(now) };

@@ -63,7 +63,7 @@ async fn a_state_that_was_changed_since_being_read_is_not_written_and_the_others
     let users: Vec<_> = names.iter().map(|name| crate::world::user(name)).collect();
     let keys: Vec<&str> = names.iter().map(String::as_str).collect();
     let mut connection = database.pool().acquire().await.unwrap();
-    let read = states::read(&mut connection, &keys, UserCheck::NewUsers).await.unwrap();
+    let read = states::read(&mut connection, &keys, UserCheck::NewUsers, true).await.unwrap();
     let read: Vec<_> = read.users.into_iter().map(Result::unwrap).collect();
     let pairs = users.iter().zip(&read);
     let writes: Vec<StateWrite<'_>> = pairs
@@ -78,7 +78,7 @@ async fn a_state_that_was_changed_since_being_read_is_not_written_and_the_others
 
     for has_users in [true, false] {
         let mut transaction = database.pool().begin().await.unwrap();
-        let written = compare_and_set(&mut transaction, &writes, has_users).await.unwrap();
+        let written = compare_and_set(&mut transaction, &writes, has_users, true).await.unwrap();
         let lost: Vec<&str> = keys.iter().copied().filter(|user| !written.contains(*user)).collect();
         assert_eq!(lost, ["user-010", "user-030"]);
         transaction.rollback().await.unwrap();

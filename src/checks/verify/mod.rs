@@ -21,7 +21,7 @@ pub mod walk;
 
 use std::str::FromStr;
 
-use sqlx::PgPool;
+use crate::store::sql::Pool;
 
 use crate::domain::scoring::Catalog;
 use crate::migrate::schema::SchemaStatus;
@@ -39,7 +39,7 @@ pub(crate) const PAGE: i64 = 5_000;
 /// The database that is checked.
 #[derive(Debug, Clone, Copy)]
 pub struct Verified<'d> {
-    pub pool: &'d PgPool,
+    pub pool: &'d Pool,
     pub schema: &'d SchemaStatus,
     pub has_users: bool,
 }

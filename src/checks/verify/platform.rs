@@ -1,28 +1,27 @@
 //! Reads the platform's tables, joined with our states: users, vectors, onboarding profiles.
 
-use sqlx::postgres::PgPool;
+use crate::store::sql::Pool;
 
 use super::PAGE;
-use crate::store::sql;
 
 /// The number of the platform's users. An index-only scan if the table has been vacuumed.
 ///
 /// # Errors
 /// The database does not answer, or the table does not exist.
-pub(crate) async fn count_users(pool: &PgPool) -> Result<i64, sqlx::Error> {
-    sql::query_scalar("select count(id) from public.users").fetch_one(&mut *sql::begin_in(pool).await?).await
+pub(crate) async fn count_users(pool: &Pool) -> Result<i64, sqlx::Error> {
+    pool.query_scalar("select count(id) from public.users").fetch_one(&mut *pool.begin().await?).await
 }
 
 /// Whether `travel_onboarding_profiles` exists and may be read: the service needs no right on it.
 ///
 /// # Errors
 /// The database does not answer.
-pub(crate) async fn may_read_profiles(pool: &PgPool) -> Result<bool, sqlx::Error> {
-    sql::query_scalar(
+pub(crate) async fn may_read_profiles(pool: &Pool) -> Result<bool, sqlx::Error> {
+    pool.query_scalar(
         "select coalesce(bool_and(has_column_privilege(attrelid, attnum, 'select')), false) from pg_attribute
           where attrelid = to_regclass('public.travel_onboarding_profiles') and attname in ('userId', 'isCompleted')",
     )
-    .fetch_one(&mut *sql::begin_in(pool).await?)
+    .fetch_one(&mut *pool.begin().await?)
     .await
 }
 
@@ -31,11 +30,8 @@ pub(crate) async fn may_read_profiles(pool: &PgPool) -> Result<bool, sqlx::Error
 ///
 /// # Errors
 /// The database does not answer, or the table does not exist.
-pub(crate) async fn completed_profiles(
-    pool: &PgPool,
-    after: &str,
-) -> Result<Vec<(String, Option<String>)>, sqlx::Error> {
-    sql::query_as(
+pub(crate) async fn completed_profiles(pool: &Pool, after: &str) -> Result<Vec<(String, Option<String>)>, sqlx::Error> {
+    pool.query_as(
         r#"
         select t."userId", case when not t."isCompleted" then null when v.has_segments then 'segments'
                                 when coalesce(s.erased, d.erased, false) then 'erased'
@@ -58,7 +54,7 @@ pub(crate) async fn completed_profiles(
     )
     .bind(after)
     .bind(PAGE)
-    .fetch_all(&mut *sql::begin_in(pool).await?)
+    .fetch_all(&mut *pool.begin().await?)
     .await
 }
 
@@ -79,10 +75,11 @@ pub struct ShownRow {
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn vectors(pool: &PgPool, after: &str) -> Result<Vec<ShownRow>, sqlx::Error> {
+pub async fn vectors(pool: &Pool, after: &str) -> Result<Vec<ShownRow>, sqlx::Error> {
     type Columns = (String, Option<String>, Option<String>, Option<f64>, bool, bool);
-    let rows: Vec<Columns> = sql::query_as(
-        r#"
+    let rows: Vec<Columns> = pool
+        .query_as(
+            r#"
         select v."userId", v.segments::text, v."primarySegment"::text, v."segmentConfidence"::float8,
                v."lastSegmentUpdate" is not null, s.user_id is not null
         from (
@@ -93,11 +90,11 @@ pub async fn vectors(pool: &PgPool, after: &str) -> Result<Vec<ShownRow>, sqlx::
             select user_id from segmenter.profile_states where user_id = v."userId" offset 0
         ) s on true
         order by v."userId""#,
-    )
-    .bind(after)
-    .bind(PAGE)
-    .fetch_all(&mut *sql::begin_in(pool).await?)
-    .await?;
+        )
+        .bind(after)
+        .bind(PAGE)
+        .fetch_all(&mut *pool.begin().await?)
+        .await?;
     let row = |(user, segments, primary_segment, segment_confidence, dated, has_state)| ShownRow {
         user,
         segments,

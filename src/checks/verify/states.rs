@@ -1,12 +1,12 @@
 //! Reads states with their rows of `user_vectors`, by user.
 
-use sqlx::postgres::{PgPool, PgRow};
+use crate::store::sql::Pool;
+use sqlx::postgres::PgRow;
 use sqlx::{FromRow, Row};
 
 use super::PAGE;
 use crate::codec::stored::CodecError;
 use crate::domain::state::State;
-use crate::store::sql;
 use crate::store::states::StateRow;
 use crate::store::stored_row::{StoredRow, stored_row};
 
@@ -79,13 +79,14 @@ order by p.user_id"#;
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn states(pool: &PgPool, sample: Sample, after: &str) -> Result<Vec<StoredUser>, sqlx::Error> {
-    let rows = sql::query(READ)
+pub async fn states(pool: &Pool, sample: Sample, after: &str) -> Result<Vec<StoredUser>, sqlx::Error> {
+    let rows = pool
+        .query(READ)
         .bind(after)
         .bind(PAGE)
         .bind(sample.one_in)
         .bind(sample.seed)
-        .fetch_all(&mut *sql::begin_in(pool).await?)
+        .fetch_all(&mut *pool.begin().await?)
         .await?;
     rows.iter().map(stored_user).collect()
 }
@@ -110,26 +111,27 @@ fn stored_user(row: &PgRow) -> Result<StoredUser, sqlx::Error> {
 ///
 /// # Errors
 /// The database does not answer.
-pub(crate) async fn count_states(pool: &PgPool) -> Result<i64, sqlx::Error> {
-    sql::query_scalar("select count(*) from segmenter.profile_states").fetch_one(&mut *sql::begin_in(pool).await?).await
+pub(crate) async fn count_states(pool: &Pool) -> Result<i64, sqlx::Error> {
+    pool.query_scalar("select count(*) from segmenter.profile_states").fetch_one(&mut *pool.begin().await?).await
 }
 
 /// The last published change of each of `users`, in their order.
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn published(pool: &PgPool, users: &[&str]) -> Result<Vec<Option<Published>>, sqlx::Error> {
-    let rows: Vec<(i64, i16)> = sql::query_as(
-        r#"
+pub async fn published(pool: &Pool, users: &[&str]) -> Result<Vec<Option<Published>>, sqlx::Error> {
+    let rows: Vec<(i64, i16)> = pool
+        .query_as(
+            r#"
         select coalesce(s.revision, d.revision, 0), coalesce(s.published, 2::smallint)
         from unnest($1::text[]) with ordinality as k(user_id, place)
         left join segmenter.profile_states s on s.user_id = k.user_id
         left join segmenter.deleted_users d on d.user_id = k.user_id and s.user_id is null
         order by k.place"#,
-    )
-    .bind(users)
-    .fetch_all(&mut *sql::begin_in(pool).await?)
-    .await?;
+        )
+        .bind(users)
+        .fetch_all(&mut *pool.begin().await?)
+        .await?;
     Ok(rows.into_iter().map(|(revision, published)| Published::new(revision, published)).collect())
 }
 
@@ -137,8 +139,8 @@ pub async fn published(pool: &PgPool, users: &[&str]) -> Result<Vec<Option<Publi
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn deleted(pool: &PgPool, after: &str) -> Result<Vec<(String, i64)>, sqlx::Error> {
-    sql::query_as(
+pub async fn deleted(pool: &Pool, after: &str) -> Result<Vec<(String, i64)>, sqlx::Error> {
+    pool.query_as(
         "select d.user_id, d.revision from segmenter.deleted_users d
           where d.user_id > $1 and d.revision > 0
             and not exists (select from segmenter.profile_states s where s.user_id = d.user_id)
@@ -146,6 +148,6 @@ pub async fn deleted(pool: &PgPool, after: &str) -> Result<Vec<(String, i64)>, s
     )
     .bind(after)
     .bind(PAGE)
-    .fetch_all(&mut *sql::begin_in(pool).await?)
+    .fetch_all(&mut *pool.begin().await?)
     .await
 }

@@ -7,8 +7,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::store::sql::Pool;
 use anyhow::Context as _;
-use sqlx::PgPool;
 
 use super::report::{Check, Findings, Topic};
 use super::{Published, deleted, published};
@@ -63,7 +63,7 @@ impl Comparison {
     }
 
     /// Checks all users that differ again, and reports those that still do.
-    pub async fn end(mut self, pool: &PgPool, findings: &mut Findings) -> anyhow::Result<Topic> {
+    pub async fn end(mut self, pool: &Pool, findings: &mut Findings) -> anyhow::Result<Topic> {
         let mut after = String::new();
         loop {
             let page = deleted(pool, &after).await?;
@@ -96,7 +96,7 @@ impl Comparison {
     /// outbox was read, and is not in it, was produced before the topic's new end.
     async fn add_newer_revisions(
         &mut self,
-        pool: &PgPool,
+        pool: &Pool,
         suspects: &BTreeSet<String>,
         in_flight: &mut BTreeSet<String>,
     ) -> anyhow::Result<BTreeMap<String, (Check, String)>> {

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use sqlx::PgPool;
+use crate::store::sql::Pool;
 use uuid::Uuid;
 
 use super as read;
@@ -15,12 +15,11 @@ use super::{Sample, StoredUser};
 use crate::domain::scoring::Catalog;
 use crate::migrate::{IndexState, PlatformSchema, SEGMENT_COLUMNS};
 use crate::store::outbox::{self, each_waiting_user};
-use crate::store::sql;
 use crate::store::stored_row::differences;
 
 /// Checks the four columns and the index.
-pub(super) async fn schema(pool: &PgPool, counts: &mut Counts, findings: &mut Findings) -> Result<(), sqlx::Error> {
-    let facts = PlatformSchema::read(&mut *sql::begin_in(pool).await?).await?;
+pub(super) async fn schema(pool: &Pool, counts: &mut Counts, findings: &mut Findings) -> Result<(), sqlx::Error> {
+    let facts = PlatformSchema::read(&mut *pool.begin().await?).await?;
     for (name, wanted) in SEGMENT_COLUMNS {
         let kind = facts.column_type(name).unwrap_or("missing");
         if kind != wanted {
@@ -41,7 +40,7 @@ pub(super) async fn schema(pool: &PgPool, counts: &mut Counts, findings: &mut Fi
 }
 
 /// The sample of users to score again; different at every run.
-pub(super) async fn sample(pool: &PgPool, depth: Option<Depth>) -> Result<Sample, sqlx::Error> {
+pub(super) async fn sample(pool: &Pool, depth: Option<Depth>) -> Result<Sample, sqlx::Error> {
     let one_in = match depth {
         None => 0,
         Some(Depth::All) => 1,
@@ -52,7 +51,7 @@ pub(super) async fn sample(pool: &PgPool, depth: Option<Depth>) -> Result<Sample
 
 /// Walks over the states with their rows.
 pub(super) async fn states(
-    pool: &PgPool,
+    pool: &Pool,
     catalog: &Catalog,
     sample: Sample,
     mut topic: Option<&mut Comparison>,
@@ -115,7 +114,7 @@ fn state(user: &StoredUser, catalog: &Catalog, counts: &mut Counts, findings: &m
 }
 
 /// Walks over the rows of `user_vectors`.
-pub(super) async fn vectors(pool: &PgPool, counts: &mut Counts, findings: &mut Findings) -> Result<(), sqlx::Error> {
+pub(super) async fn vectors(pool: &Pool, counts: &mut Counts, findings: &mut Findings) -> Result<(), sqlx::Error> {
     // By primary segment: the number of rows, the sum of their confidences, and the number of rows with one.
     let mut shares: BTreeMap<String, (u64, f64, u64)> = BTreeMap::new();
     let mut after = String::new();
@@ -153,7 +152,7 @@ pub(super) async fn vectors(pool: &PgPool, counts: &mut Counts, findings: &mut F
 }
 
 /// Walks over the platform's onboarding profiles.
-pub(super) async fn profiles(pool: &PgPool, counts: &mut Counts, findings: &mut Findings) -> Result<(), sqlx::Error> {
+pub(super) async fn profiles(pool: &Pool, counts: &mut Counts, findings: &mut Findings) -> Result<(), sqlx::Error> {
     if !read::may_read_profiles(pool).await? {
         return Ok(());
     }
@@ -176,7 +175,7 @@ pub(super) async fn profiles(pool: &PgPool, counts: &mut Counts, findings: &mut 
 }
 
 /// Counts the outbox rows, and checks whether they can be read.
-pub(super) async fn outbox(pool: &PgPool, counts: &mut Counts, findings: &mut Findings) -> Result<(), sqlx::Error> {
+pub(super) async fn outbox(pool: &Pool, counts: &mut Counts, findings: &mut Findings) -> Result<(), sqlx::Error> {
     let depth = outbox::depth(pool).await?;
     (counts.outbox_rows, counts.oldest_outbox_seconds) = (depth.rows, depth.oldest.as_secs_f64());
     for row in each_waiting_user(pool, |_| {}).await?.unreadable {

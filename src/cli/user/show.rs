@@ -2,11 +2,11 @@
 
 use std::io::Write;
 
+use crate::store::sql::Pool;
 use anyhow::{Context as _, bail};
 use clap::Args;
 use serde::Serialize;
 use serde_json::Value;
-use sqlx::PgPool;
 
 use crate::cli::database::{self, Access};
 use crate::cli::table::print;
@@ -131,7 +131,7 @@ pub async fn run(args: &ShowArgs, database: &DatabaseConfig, out: &mut impl Writ
 }
 
 /// The number of outbox rows with changes of the user; `None` if the outbox is too deep to search.
-pub(super) async fn outbox_rows(pool: &PgPool, user: &UserId) -> Result<Option<u64>, sqlx::Error> {
+pub(super) async fn outbox_rows(pool: &Pool, user: &UserId) -> Result<Option<u64>, sqlx::Error> {
     if outbox::depth(pool).await?.rows > OUTBOX_ROWS {
         return Ok(None);
     }

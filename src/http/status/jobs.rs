@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::store::sql::Pool;
 use serde::Serialize;
-use sqlx::PgPool;
 use tracing::debug;
 use uuid::Uuid;
 
@@ -50,7 +50,7 @@ impl JobStatus {
     }
 }
 
-pub(super) async fn read(pool: &PgPool) -> Result<Vec<JobStatus>, sqlx::Error> {
+pub(super) async fn read(pool: &Pool) -> Result<Vec<JobStatus>, sqlx::Error> {
     let mut read = Vec::new();
     for job in jobs::newest(pool, SHOWN).await? {
         let parts = jobs::parts(pool, job.id).await?;
@@ -79,7 +79,7 @@ fn status(job: JobRecord, parts: &[Part]) -> JobStatus {
 }
 
 /// Sets the metrics for as long as the process runs. A role that may not read them shows none.
-pub(crate) async fn watch_jobs(pool: PgPool, metrics: Metrics) {
+pub(crate) async fn watch_jobs(pool: Pool, metrics: Metrics) {
     let mut interval = tokio::time::interval(INTERVAL);
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {

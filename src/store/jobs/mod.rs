@@ -15,7 +15,8 @@ mod record;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnection, PgPool, types::PgInterval};
+use crate::store::sql::Pool;
+use sqlx::postgres::{PgConnection, types::PgInterval};
 use uuid::Uuid;
 
 pub use counts::Counts;
@@ -60,9 +61,9 @@ const USERS_AT_ONCE: usize = 10_000;
 ///
 /// # Errors
 /// The database is unavailable, or the id is taken.
-pub async fn create(pool: &PgPool, job: &NewJob) -> Result<(), sqlx::Error> {
-    let mut transaction = sql::begin_in(pool).await?;
-    sql::query("insert into segmenter.jobs (id, kind, spec, throttle) values ($1, $2, $3, $4)")
+pub async fn create(pool: &Pool, job: &NewJob) -> Result<(), sqlx::Error> {
+    let mut transaction = pool.begin().await?;
+    pool.query("insert into segmenter.jobs (id, kind, spec, throttle) values ($1, $2, $3, $4)")
         .bind(job.id)
         .bind(job.kind)
         .bind(&job.spec)
@@ -70,7 +71,7 @@ pub async fn create(pool: &PgPool, job: &NewJob) -> Result<(), sqlx::Error> {
         .execute(&mut *transaction)
         .await?;
     for (place, part) in (0_i32..).zip(&job.parts) {
-        sql::query(
+        pool.query(
             "insert into segmenter.job_parts (job_id, part, place, position, until) values ($1, $2, $3, $4, $5)",
         )
         .bind(job.id)
@@ -83,7 +84,7 @@ pub async fn create(pool: &PgPool, job: &NewJob) -> Result<(), sqlx::Error> {
     }
     for users in job.users.chunks(USERS_AT_ONCE) {
         let users: Vec<&str> = users.iter().map(UserId::as_str).collect();
-        sql::query("insert into segmenter.job_users select $1, unnest($2::text[]) on conflict do nothing")
+        pool.query("insert into segmenter.job_users select $1, unnest($2::text[]) on conflict do nothing")
             .bind(job.id)
             .bind(users)
             .execute(&mut *transaction)
@@ -118,53 +119,55 @@ pub async fn checkpoint(connection: &mut PgConnection, checkpoint: &Checkpoint) 
 /// Claims a job without a valid lease, or any job if `even_leased`. False if another process holds the lease, or the job has
 /// ended or does not exist.
 pub(crate) async fn claim(
-    pool: &PgPool,
+    pool: &Pool,
     id: Uuid,
     owner: Uuid,
     owner_name: &str,
     lease: Duration,
     even_leased: bool,
 ) -> Result<bool, sqlx::Error> {
-    let claimed = sql::query(
-        r#"
+    let claimed = pool
+        .query(
+            r#"
         update segmenter.jobs set owner = $2, owner_name = $3, leased_until = clock_timestamp() + $4
         where id = $1 and ended_at is null and ($5 or leased_until < clock_timestamp() or owner = $2)"#,
-    )
-    .bind(id)
-    .bind(owner)
-    .bind(owner_name)
-    .bind(interval(lease))
-    .bind(even_leased);
-    Ok(sql::execute(pool, claimed).await? > 0)
+        )
+        .bind(id)
+        .bind(owner)
+        .bind(owner_name)
+        .bind(interval(lease))
+        .bind(even_leased);
+    Ok(pool.execute(claimed).await? > 0)
 }
 
 /// How many failures of a job are kept; all are counted.
 const KEPT_FAILURES: i64 = 10_000;
 
 /// Stores users whose data broke a rule, with the rule; of each user the last.
-pub(crate) async fn note_failures(pool: &PgPool, id: Uuid, failures: &[(&str, &str)]) -> Result<(), sqlx::Error> {
+pub(crate) async fn note_failures(pool: &Pool, id: Uuid, failures: &[(&str, &str)]) -> Result<(), sqlx::Error> {
     let (users, rules): (Vec<&str>, Vec<&str>) = failures.iter().copied().unzip();
-    let written = sql::query(
-        r#"
+    let written = pool
+        .query(
+            r#"
         insert into segmenter.job_failures (job_id, user_id, why)
         select $1, f.user_id, f.why from unnest($2::text[], $3::text[]) as f(user_id, why)
         where (select count(*) from segmenter.job_failures where job_id = $1) < $4
         on conflict (job_id, user_id) do update set why = excluded.why"#,
-    )
-    .bind(id)
-    .bind(users)
-    .bind(rules)
-    .bind(KEPT_FAILURES);
-    sql::execute(pool, written).await?;
+        )
+        .bind(id)
+        .bind(users)
+        .bind(rules)
+        .bind(KEPT_FAILURES);
+    pool.execute(written).await?;
     Ok(())
 }
 
 /// Users whose data broke a rule, with the rule, at most `limit`, by key.
-pub async fn failures(pool: &PgPool, id: Uuid, limit: i64) -> Result<Vec<(String, String)>, sqlx::Error> {
-    sql::query_as("select user_id, why from segmenter.job_failures where job_id = $1 order by user_id limit $2")
+pub async fn failures(pool: &Pool, id: Uuid, limit: i64) -> Result<Vec<(String, String)>, sqlx::Error> {
+    pool.query_as("select user_id, why from segmenter.job_failures where job_id = $1 order by user_id limit $2")
         .bind(id)
         .bind(limit)
-        .fetch_all(&mut *sql::begin_in(pool).await?)
+        .fetch_all(&mut *pool.begin().await?)
         .await
 }
 
@@ -177,67 +180,72 @@ pub(crate) struct Instructions {
 
 /// Renews the lease, stores the report, and reads the instructions; `None` once another process owns the job.
 pub(crate) async fn beat(
-    pool: &PgPool,
+    pool: &Pool,
     id: Uuid,
     owner: Uuid,
     lease: Duration,
     report: &serde_json::Value,
 ) -> Result<Option<Instructions>, sqlx::Error> {
-    let mut transaction = sql::begin_in(pool).await?;
-    let row: Option<(String, serde_json::Value)> = sql::query_as(
-        r#"
+    let mut transaction = pool.begin().await?;
+    let row: Option<(String, serde_json::Value)> = pool
+        .query_as(
+            r#"
         update segmenter.jobs set leased_until = clock_timestamp() + $3, report = $4
         where id = $1 and owner = $2 returning requested, throttle"#,
-    )
-    .bind(id)
-    .bind(owner)
-    .bind(interval(lease))
-    .bind(report)
-    .fetch_optional(&mut *transaction)
-    .await?;
+        )
+        .bind(id)
+        .bind(owner)
+        .bind(interval(lease))
+        .bind(report)
+        .fetch_optional(&mut *transaction)
+        .await?;
     transaction.commit().await?;
     Ok(row.map(|(requested, throttle)| Instructions { requested: Requested::parse(&requested), throttle }))
 }
 
 /// Moves the job to its next phase, or ends it, which also ends the lease. False once another process owns the job.
-pub(crate) async fn enter_phase(pool: &PgPool, id: Uuid, owner: Uuid, phase: Phase) -> Result<bool, sqlx::Error> {
-    let entered = sql::query(
-        r#"
+pub(crate) async fn enter_phase(pool: &Pool, id: Uuid, owner: Uuid, phase: Phase) -> Result<bool, sqlx::Error> {
+    let entered = pool
+        .query(
+            r#"
         update segmenter.jobs
         set phase = $3, ended_at = case when $4 then clock_timestamp() end,
             leased_until = case when $4 then 'epoch' else leased_until end
         where id = $1 and owner = $2"#,
-    )
-    .bind(id)
-    .bind(owner)
-    .bind(phase.as_str())
-    .bind(phase.is_end());
-    Ok(sql::execute(pool, entered).await? > 0)
+        )
+        .bind(id)
+        .bind(owner)
+        .bind(phase.as_str())
+        .bind(phase.is_end());
+    Ok(pool.execute(entered).await? > 0)
 }
 
 /// Ends the lease, so that the job can be resumed at once.
-pub async fn release(pool: &PgPool, id: Uuid, owner: Uuid) -> Result<(), sqlx::Error> {
-    let written = sql::query("update segmenter.jobs set leased_until = 'epoch' where id = $1 and owner = $2")
+pub async fn release(pool: &Pool, id: Uuid, owner: Uuid) -> Result<(), sqlx::Error> {
+    let written = pool
+        .query("update segmenter.jobs set leased_until = 'epoch' where id = $1 and owner = $2")
         .bind(id)
         .bind(owner);
-    sql::execute(pool, written).await?;
+    pool.execute(written).await?;
     Ok(())
 }
 
 /// Stores a request for the owner of a job; false if the job does not exist or has ended.
-pub async fn ask(pool: &PgPool, id: Uuid, requested: Requested) -> Result<bool, sqlx::Error> {
-    let asked = sql::query("update segmenter.jobs set requested = $2 where id = $1 and ended_at is null")
+pub async fn ask(pool: &Pool, id: Uuid, requested: Requested) -> Result<bool, sqlx::Error> {
+    let asked = pool
+        .query("update segmenter.jobs set requested = $2 where id = $1 and ended_at is null")
         .bind(id)
         .bind(requested.as_str());
-    Ok(sql::execute(pool, asked).await? > 0)
+    Ok(pool.execute(asked).await? > 0)
 }
 
 /// Sets the limits of a job; false if the job does not exist or has ended.
-pub(crate) async fn set_throttle(pool: &PgPool, id: Uuid, throttle: &serde_json::Value) -> Result<bool, sqlx::Error> {
-    let set = sql::query("update segmenter.jobs set throttle = $2 where id = $1 and ended_at is null")
+pub(crate) async fn set_throttle(pool: &Pool, id: Uuid, throttle: &serde_json::Value) -> Result<bool, sqlx::Error> {
+    let set = pool
+        .query("update segmenter.jobs set throttle = $2 where id = $1 and ended_at is null")
         .bind(id)
         .bind(throttle);
-    Ok(sql::execute(pool, set).await? > 0)
+    Ok(pool.execute(set).await? > 0)
 }
 
 fn interval(duration: Duration) -> PgInterval {

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
+use crate::store::sql::Pool;
 use serde::Serialize;
-use sqlx::postgres::{PgPool, PgRow};
+use sqlx::postgres::PgRow;
 use sqlx::{FromRow, Row};
 use uuid::Uuid;
 
 use super::Counts;
 use crate::domain::event::Millis;
-use crate::store::sql;
 
 /// The operator's request to a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,30 +140,30 @@ macro_rules! columns {
 const LISTED: i64 = 200;
 
 /// The jobs, the newest first.
-pub async fn list(pool: &PgPool) -> Result<Vec<JobRecord>, sqlx::Error> {
+pub async fn list(pool: &Pool) -> Result<Vec<JobRecord>, sqlx::Error> {
     newest(pool, LISTED).await
 }
 
 /// The newest `count` jobs.
-pub async fn newest(pool: &PgPool, count: i64) -> Result<Vec<JobRecord>, sqlx::Error> {
-    sql::query_as(concat!(columns!(), "order by created_at desc, id limit $1"))
+pub async fn newest(pool: &Pool, count: i64) -> Result<Vec<JobRecord>, sqlx::Error> {
+    pool.query_as(concat!(columns!(), "order by created_at desc, id limit $1"))
         .bind(count)
-        .fetch_all(&mut *sql::begin_in(pool).await?)
+        .fetch_all(&mut *pool.begin().await?)
         .await
 }
 
 /// The job of that id.
-pub async fn find(pool: &PgPool, id: Uuid) -> Result<Option<JobRecord>, sqlx::Error> {
-    sql::query_as(concat!(columns!(), "where id = $1")).bind(id).fetch_optional(&mut *sql::begin_in(pool).await?).await
+pub async fn find(pool: &Pool, id: Uuid) -> Result<Option<JobRecord>, sqlx::Error> {
+    pool.query_as(concat!(columns!(), "where id = $1")).bind(id).fetch_optional(&mut *pool.begin().await?).await
 }
 
 /// The parts of a job, in their order.
-pub async fn parts(pool: &PgPool, id: Uuid) -> Result<Vec<Part>, sqlx::Error> {
-    sql::query_as(
+pub async fn parts(pool: &Pool, id: Uuid) -> Result<Vec<Part>, sqlx::Error> {
+    pool.query_as(
         "select part, position, until, done, counts from segmenter.job_parts where job_id = $1 order by place",
     )
     .bind(id)
-    .fetch_all(&mut *sql::begin_in(pool).await?)
+    .fetch_all(&mut *pool.begin().await?)
     .await
 }
 
