@@ -115,7 +115,7 @@ async fn fold(store: &Store, events: &[segmenter::domain::event::Event]) -> Resu
 async fn publish(store: &Store, user: &UserId) -> Result<(), sqlx::Error> {
     outbox::depth(&store.pool).await?;
     outbox::users_with_newer_revisions(&store.pool, &[user.as_str()], &[0]).await?;
-    outbox::last_published(&store.pool, &[user.to_string()]).await?;
+    outbox::last_published(&store.pool, &[user]).await?;
     let (taken, _) = outbox::take_over(&store.pool, store.owner, store.lease, 10).await?;
     let ids: Vec<i64> = taken.iter().map(|publication| publication.id).collect();
     outbox::renew(&store.pool, store.owner, store.lease, &ids).await?;

@@ -27,7 +27,7 @@ async fn a_change_republished_from_the_stored_state_equals_the_first_record_byte
         tombstone("ann", 9),
     ] {
         let (_, published) = apply(&store, &[event]).await;
-        let again = outbox::last_published(&store.pool, &[ann.to_string()]).await.unwrap();
+        let again = outbox::last_published(&store.pool, &[&ann]).await.unwrap();
         for encoding in [Encoding::Json, Encoding::Avro] {
             assert_eq!(record(&published[0], encoding), record(&again[0], encoding));
         }

@@ -150,8 +150,7 @@ async fn a_user_deleted_on_the_platform_leaves_a_tombstone_to_publish_and_may_be
     assert!(unreadable.is_empty());
     assert_eq!(taken.len(), 1, "the fold's own row is leased, the trigger's is not");
     let users = [crate::world::user("ann")];
-    let now =
-        outbox::last_published(&store.pool, &users.iter().map(ToString::to_string).collect::<Vec<_>>()).await.unwrap();
+    let now = outbox::last_published(&store.pool, &users.iter().collect::<Vec<_>>()).await.unwrap();
     assert!(now[0].body == ChangeBody::Tombstone && now[0].revision > published);
     let (outcomes, _) = apply(&store, std::slice::from_ref(&event)).await;
     assert_eq!(outcomes, [Err(Rejection::unknown_user())]);

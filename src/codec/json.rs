@@ -29,11 +29,14 @@ const ENVELOPE_AS_TEXT: Shape = Shape::Object(&tree::envelope(Shape::Unread, Sha
 pub(super) fn read(value: &[u8], kind: Kind) -> Result<Message<'_>, Refusal> {
     let text = std::str::from_utf8(value).map_err(|_| malformed("the value", "is neither UTF-8 nor known Avro"))?;
     check_depth(text.as_bytes())?;
-    // A valid envelope is read in one pass. Any other value, one with errors too, is read part by part.
-    if let Ok(Node::Object(mut envelope)) = read_with(tree::enveloped(kind), text, "the value")
-        && let payload @ Node::Object(_) = envelope.take("payload")
-    {
-        return Message::enveloped(envelope, payload).of_kind(kind);
+    // A valid envelope is read in one pass, a value without a payload in two. Any other, one with errors too, part by part.
+    if let Ok(Node::Object(mut envelope)) = read_with(tree::enveloped(kind), text, "the value") {
+        if !envelope.has("payload") {
+            return Ok(Message::bare(read_with(tree::payload(kind), text, "the value")?));
+        }
+        if let payload @ Node::Object(_) = envelope.take("payload") {
+            return Message::enveloped(envelope, payload).of_kind(kind);
+        }
     }
     let Node::Object(envelope) = read_with(ENVELOPE_AS_TEXT, text, "the value")? else {
         return Err(malformed("the value", "is not a JSON object").into());

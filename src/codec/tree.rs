@@ -71,6 +71,12 @@ impl<'a> Fields<'a> {
         index.and_then(|index| self.values.get(index)?.as_ref()).unwrap_or(&Node::Null)
     }
 
+    /// Whether the object has the field `name`, be it null.
+    pub fn has(&self, name: &str) -> bool {
+        let index = self.names.iter().position(|(field, _)| *field == name);
+        index.and_then(|index| self.values.get(index)).is_some_and(Option::is_some)
+    }
+
     /// Removes and returns the field `name`.
     pub fn take(&mut self, name: &str) -> Node<'a> {
         let index = self.names.iter().position(|(field, _)| *field == name);

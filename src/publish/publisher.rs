@@ -239,9 +239,10 @@ impl<P: Produce> Publisher<P> {
 
     /// Adds to the pending changes those whose revision in the database is higher than the last published one.
     async fn add_newer_revisions(&self, round: &mut Round) -> Result<(), sqlx::Error> {
-        let (users, published): (Vec<&str>, Vec<i64>) =
-            round.last_published().into_iter().map(|(user, revision)| (user.as_str(), revision)).unzip();
-        let newer = outbox::users_with_newer_revisions(&self.store.pool, &users, &published).await?;
+        let (users, published): (Vec<&UserId>, Vec<i64>) = round.last_published().into_iter().unzip();
+        let names: Vec<&str> = users.iter().map(|user| user.as_str()).collect();
+        let newer = outbox::users_with_newer_revisions(&self.store.pool, &names, &published).await?;
+        let newer: Vec<&UserId> = users.into_iter().filter(|user| newer.contains(user.as_str())).collect();
         if newer.is_empty() {
             return Ok(());
         }

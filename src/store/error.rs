@@ -26,7 +26,8 @@ pub enum ErrorClass {
 }
 
 impl ErrorClass {
-    pub const ALL: [Self; 5] = [Self::Outage, Self::Conflict, Self::RowIdTaken, Self::Permanent, Self::Misconfigured];
+    pub const ALL: [Self; 6] =
+        [Self::Outage, Self::Conflict, Self::ForeignKey, Self::RowIdTaken, Self::Permanent, Self::Misconfigured];
 
     /// The stable name used in metrics.
     pub fn as_str(self) -> &'static str {
@@ -171,6 +172,12 @@ fn describe(error: &sqlx::Error) -> Cow<'static, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::telemetry::metrics::DATABASE_ERROR_CLASSES;
+
+    #[test]
+    fn every_class_has_a_series_from_the_start() {
+        assert_eq!(ErrorClass::ALL.map(ErrorClass::as_str), DATABASE_ERROR_CLASSES);
+    }
 
     #[test]
     fn an_outage_is_never_poison_and_an_unknown_code_is_an_outage() {

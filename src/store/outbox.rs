@@ -1,5 +1,6 @@
 //! The outbox: committed changes that may be unpublished, one row a fold, leased to one publisher at a time.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use crate::store::sql::Pool;
@@ -177,7 +178,7 @@ pub async fn users_with_newer_revisions(
     pool: &Pool,
     users: &[&str],
     revisions: &[i64],
-) -> Result<Vec<String>, sqlx::Error> {
+) -> Result<HashSet<String>, sqlx::Error> {
     let statement = pool
         .query(
             "select k.user_id from unnest($1::text[], $2::bigint[]) as k(user_id, revision)
@@ -191,15 +192,15 @@ pub async fn users_with_newer_revisions(
 }
 
 /// The last published change of each of `users` that has one.
-pub async fn last_published(pool: &Pool, users: &[String]) -> Result<Vec<RankingChange>, sqlx::Error> {
-    let names: Vec<&str> = users.iter().map(String::as_str).collect();
+pub async fn last_published(pool: &Pool, users: &[&UserId]) -> Result<Vec<RankingChange>, sqlx::Error> {
+    let names: Vec<&str> = users.iter().map(|user| user.as_str()).collect();
     let mut transaction = pool.begin().await?;
     let snapshot = states::read(&mut transaction, &names, UserCheck::None, pool.prepares()).await?;
     let mut published = Vec::with_capacity(users.len());
     for (user, current) in users.iter().zip(snapshot.users) {
         let state = current.map_err(|error| sqlx::Error::Decode(Box::new(error)))?.state;
-        if let Some((body, user)) = state.last_published.zip(UserId::new(user)) {
-            published.push(RankingChange { user, revision: state.revision, body });
+        if let Some(body) = state.last_published {
+            published.push(RankingChange { user: (*user).clone(), revision: state.revision, body });
         }
     }
     Ok(published)

@@ -63,7 +63,7 @@ async fn work(store: &Store, names: &[String], at: i64) {
     let users: Vec<_> = names.iter().map(|name| crate::world::user(name)).collect();
     let keys: Vec<&str> = names.iter().map(String::as_str).collect();
     outbox::users_with_newer_revisions(&store.pool, &keys, &vec![0; keys.len()]).await.unwrap();
-    outbox::last_published(&store.pool, &users.iter().map(ToString::to_string).collect::<Vec<_>>()).await.unwrap();
+    outbox::last_published(&store.pool, &users.iter().collect::<Vec<_>>()).await.unwrap();
     let erasures: Vec<_> = names.iter().map(|name| tombstone(name, at + 1)).collect();
     apply(store, &erasures).await;
 }

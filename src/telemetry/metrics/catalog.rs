@@ -9,8 +9,11 @@ use prometheus::{
     Registry,
 };
 
-use super::labels::{DATABASE_ERROR_CLASSES, JOB_KINDS, OPEN_JOB_STATES, REGISTRY_ANSWERS};
-use super::{Metrics, Published, RebalanceKind, RecordOutcome, SpanOutcome, Stage};
+use super::labels::REGISTRY_ANSWERS;
+use super::{
+    DATABASE_ERROR_CLASSES, JOB_KINDS, Metrics, OPEN_JOB_STATES, Published, RebalanceKind, RecordOutcome, SpanOutcome,
+    Stage,
+};
 use crate::config::OutOfRange;
 use crate::domain::event::{Reason, Skip};
 

@@ -64,7 +64,7 @@ words! {
 }
 
 /// The classes of database errors, as the store names them.
-pub(super) const DATABASE_ERROR_CLASSES: [&str; 6] =
+pub(crate) const DATABASE_ERROR_CLASSES: [&str; 6] =
     ["outage", "conflict", "foreign_key", "row_id_taken", "permanent", "misconfigured"];
 
 /// The answers of the schema registry.

@@ -17,7 +17,9 @@ use crate::domain::event::{Kind, Reason, Skip};
 use crate::domain::ranking_change::{ChangeBody, RankingChange};
 
 pub use catalog::markdown;
-pub(crate) use labels::{BrokerTotals, JOB_KINDS, JobsOfAKind, Load, OPEN_JOB_STATES, PartitionLag};
+pub(crate) use labels::{
+    BrokerTotals, DATABASE_ERROR_CLASSES, JOB_KINDS, JobsOfAKind, Load, OPEN_JOB_STATES, PartitionLag,
+};
 pub use labels::{Published, RebalanceKind, RecordOutcome, SpanOutcome, Stage};
 
 /// All metrics of the process. Cheap to clone; all clones share the values.

@@ -112,7 +112,10 @@ impl WriteTrace {
     pub fn end(mut self, outcomes: &[Result<Outcome, Rejection>]) {
         for (index, span) in &mut self.records {
             let Some(outcome) = outcomes.get(*index) else { continue };
-            span.set_attribute(KeyValue::new("segmenter.outcome", label(outcome)));
+            span.set_attribute(KeyValue::new(
+                "segmenter.outcome",
+                outcome.as_ref().map_or("dead_lettered", |outcome| outcome.as_str()),
+            ));
             if outcome.is_err() {
                 span.set_status(Status::error("dead-lettered"));
             }
@@ -138,15 +141,6 @@ fn batch_span(tracer: &SdkTracer, size: usize) -> Span {
         .with_kind(SpanKind::Internal)
         .with_attributes([KeyValue::new("messaging.batch.message_count", size)]);
     tracer.build_with_context(builder, &Context::new())
-}
-
-fn label(outcome: &Result<Outcome, Rejection>) -> &'static str {
-    match outcome {
-        Ok(Outcome::Applied) => "applied",
-        Ok(Outcome::Unchanged) => "unchanged",
-        Ok(Outcome::Stale) => "stale",
-        Err(_) => "dead_lettered",
-    }
 }
 
 /// The context of a well-formed `traceparent`, if it is sampled.
