@@ -9,6 +9,7 @@ use segmenter::domain::fold::engine_input;
 use segmenter::domain::profile::Profile;
 use segmenter::domain::row::RowContent;
 use segmenter::domain::scoring::{self, Catalog};
+use segmenter::store::sql::Sessions;
 use segmenter::store::user_vectors::{self, RowIds};
 
 use crate::history::{History, Planned, user_id};
@@ -124,7 +125,7 @@ async fn upsert_all(database: &Database, planned: Vec<Planned>) -> Upserted {
             tokio::spawn(async move {
                 for batch in batches {
                     let rows: Vec<(&UserId, &RowContent)> = batch.iter().map(|(user, row)| (user, row)).collect();
-                    user_vectors::upsert(&mut connection, &rows, RowIds::Derived, true)
+                    user_vectors::upsert(&mut connection, &rows, RowIds::Derived, &Sessions::own())
                         .await
                         .expect("rows can be written");
                 }

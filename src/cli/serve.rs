@@ -232,7 +232,7 @@ async fn prepare_once(config: &Config, to: &Connect, shared: &Shared) -> anyhow:
             Err(error) => return Err(error.into()),
         }
     }
-    let mut transaction = to.sessions().begin(&mut connection).await?;
+    let mut transaction = to.sessions().begin_on(&mut connection).await?;
     let status = schema::check(&mut transaction).await?;
     if !status.is_usable() {
         shared.health.set_not_ready(SCHEMA, status.to_string());

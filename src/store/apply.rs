@@ -19,6 +19,7 @@ use crate::domain::event::{Millis, UserId};
 use crate::domain::fold::{Context, RowWrite};
 use crate::domain::ranking_change::RankingChange;
 use crate::runtime::fault::fault_point;
+use crate::store::sql::Sessions;
 
 /// The result of one transaction.
 #[derive(Default)]
@@ -99,7 +100,7 @@ impl Store {
         let Some(checkpoint) = progress.last_checkpoint(&[]) else { return Ok(()) };
         let write = async {
             let mut transaction = self.pool.begin().await?;
-            jobs::checkpoint(&mut transaction, &checkpoint).await?;
+            jobs::checkpoint(&mut transaction, &checkpoint, &self.pool).await?;
             fault_point!("before-commit");
             transaction.commit().await?;
             Ok(())
@@ -142,7 +143,7 @@ impl Store {
         let mut transaction = self.pool.begin_fold(connection).await?;
         let users: Vec<&str> = chunk.iter().map(|group| group.user.as_str()).collect();
         let check = self.user_check(chunk.iter().any(|group| group.lost));
-        let snapshot = states::read(&mut transaction, &users, check, self.pool.prepares()).await?;
+        let snapshot = states::read(&mut transaction, &users, check, &self.pool).await?;
         let folds = self.fold(progress, chunk, snapshot)?;
         if folds.iter().all(|fold| fold.write.is_none()) {
             transaction.rollback().await?;
@@ -153,7 +154,7 @@ impl Store {
         if committed.losers.is_empty()
             && let Some(checkpoint) = progress.last_checkpoint(&committed.outcomes)
         {
-            jobs::checkpoint(&mut transaction, &checkpoint).await?;
+            jobs::checkpoint(&mut transaction, &checkpoint, &self.pool).await?;
             committed.checkpointed = true;
         }
         fault_point!("before-commit");
@@ -193,7 +194,7 @@ impl Store {
                 Some(StateWrite { user: &group.user, over: fold.over, may_insert: fold.may_insert, state })
             })
             .collect();
-        let written = compare_and_set(connection, &writes, self.has_users, self.pool.prepares()).await?;
+        let written = compare_and_set(connection, &writes, self.has_users, &self.pool).await?;
         let mut committed = Committed::default();
         let mut winners = Vec::with_capacity(folds.len());
         for (group, fold) in chunk.iter().zip(folds) {
@@ -206,9 +207,9 @@ impl Store {
         let erasures: Vec<(&UserId, Millis)> =
             winners.iter().filter_map(|(user, fold)| Some((*user, fold.deleted_user_erasure?))).collect();
         if !erasures.is_empty() {
-            states::erase_deleted_users(connection, &erasures).await?;
+            states::erase_deleted_users(connection, &erasures, &self.pool).await?;
         }
-        write_rows(connection, &winners, row_ids, self.pool.prepares()).await?;
+        write_rows(connection, &winners, row_ids, &self.pool).await?;
         let mut changes: Vec<RankingChange> = Vec::with_capacity(winners.len());
         for (_, fold) in winners {
             if let Some(write) = fold.state_write() {
@@ -218,7 +219,7 @@ impl Store {
             committed.outcomes.extend(fold.outcomes);
         }
         if !changes.is_empty() {
-            let id = outbox::insert(connection, self.owner, self.lease, &changes, self.pool.prepares()).await?;
+            let id = outbox::insert(connection, self.owner, self.lease, &changes, &self.pool).await?;
             committed.publication = Some(Publication { id, content: Content::Changes(changes) });
         }
         Ok(committed)
@@ -230,7 +231,7 @@ async fn write_rows(
     connection: &mut PgConnection,
     winners: &[(&UserId, UserFold)],
     row_ids: RowIds,
-    prepares: bool,
+    sessions: &Sessions,
 ) -> Result<(), sqlx::Error> {
     let mut rows = Vec::with_capacity(winners.len());
     let mut removals = Vec::new();
@@ -242,10 +243,10 @@ async fn write_rows(
         }
     }
     if !removals.is_empty() {
-        user_vectors::remove(connection, &removals).await?;
+        user_vectors::remove(connection, &removals, sessions).await?;
     }
     if !rows.is_empty() {
-        user_vectors::upsert(connection, &rows, row_ids, prepares).await?;
+        user_vectors::upsert(connection, &rows, row_ids, sessions).await?;
     }
     Ok(())
 }

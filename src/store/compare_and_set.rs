@@ -7,7 +7,7 @@ use sqlx::postgres::PgConnection;
 use uuid::Uuid;
 
 use super::error::StoreError;
-use super::sql;
+use super::sql::Sessions;
 use super::states::{PUBLISHED_NOTHING, PUBLISHED_RANKING, PUBLISHED_TOMBSTONE};
 use crate::codec::stored;
 use crate::domain::event::UserId;
@@ -54,16 +54,12 @@ pub async fn compare_and_set(
     connection: &mut PgConnection,
     writes: &[StateWrite<'_>],
     has_users: bool,
-    prepares: bool,
+    sessions: &Sessions,
 ) -> Result<HashSet<String>, StoreError> {
     let mut locked: HashSet<String> = HashSet::new();
     let inserted: Vec<&str> = writes.iter().filter(|write| write.may_insert).map(|write| write.user.as_str()).collect();
     if has_users && !inserted.is_empty() {
-        for row in sql::query(LOCK_USERS)
-            .persistent(prepares && sql::keeps_plan(inserted.len()))
-            .bind(inserted)
-            .fetch_all(&mut *connection)
-            .await?
+        for row in sessions.query_by_keys(LOCK_USERS, inserted.len()).bind(inserted).fetch_all(&mut *connection).await?
         {
             locked.insert(row.try_get("id")?);
         }
@@ -76,8 +72,8 @@ pub async fn compare_and_set(
     let states = writes.iter().map(|write| write.state);
     let encoded = states.clone().map(|state| stored::encode_state(&state.profile, state.last_published.as_ref()));
     let encoded = encoded.collect::<Result<Vec<_>, _>>()?;
-    let rows = sql::query(SET)
-        .persistent(prepares)
+    let rows = sessions
+        .query(SET)
         .bind(writes.iter().map(|write| write.user.as_str()).collect::<Vec<_>>())
         .bind(writes.iter().map(|write| write.over.map_or_else(first_counter, i64::wrapping_neg)).collect::<Vec<_>>())
         .bind(states.clone().map(|state| state.revision).collect::<Vec<_>>())

@@ -150,7 +150,7 @@ impl Store {
     async fn read_snapshot(&self, users: &[&str]) -> Result<Snapshot, StoreError> {
         let reading = async {
             let mut transaction = self.pool.begin().await?;
-            states::read(&mut transaction, users, self.user_check(false), self.pool.prepares()).await
+            states::read(&mut transaction, users, self.user_check(false), &self.pool).await
         };
         let read = tokio::time::timeout(self.deadline, reading).await;
         Ok(read.map_err(|_| StoreError::TimedOut(self.deadline))??)

@@ -14,7 +14,7 @@ use crate::domain::state::State;
 /// The state of a user. The outer error is the database's, the inner one that of the stored bytes.
 pub async fn state(pool: &Pool, user: &UserId) -> Result<Result<State, CodecError>, sqlx::Error> {
     let mut transaction = pool.begin().await?;
-    let snapshot = states::read(&mut transaction, &[user.as_str()], UserCheck::None, pool.prepares()).await?;
+    let snapshot = states::read(&mut transaction, &[user.as_str()], UserCheck::None, pool).await?;
     let current = snapshot.users.into_iter().next().ok_or(sqlx::Error::RowNotFound)?;
     Ok(current.map(|current| current.state))
 }

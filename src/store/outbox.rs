@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use crate::store::sql::Pool;
+use crate::store::sql::{Pool, Sessions};
 use sqlx::Row;
 use sqlx::postgres::{PgConnection, types::PgInterval};
 use uuid::Uuid;
@@ -11,7 +11,6 @@ use uuid::Uuid;
 use super::Store;
 use super::error::StoreError;
 use super::jobs::{self, Checkpoint};
-use super::sql;
 use super::states::{self, UserCheck};
 use crate::codec::stored;
 use crate::domain::event::UserId;
@@ -47,13 +46,12 @@ pub async fn insert(
     owner: Uuid,
     lease: Duration,
     changes: &[RankingChange],
-    prepares: bool,
+    sessions: &Sessions,
 ) -> Result<i64, StoreError> {
     let body = stored::encode_changes(changes)?;
-    let id = sql::query_scalar(
+    let id = sessions.query_scalar(
         "insert into segmenter.outbox (owner, leased_until, body) values ($1, clock_timestamp() + $2, $3) returning id",
     )
-    .persistent(prepares)
     .bind(owner)
     .bind(interval(lease))
     .bind(body)
@@ -68,9 +66,10 @@ pub(crate) async fn insert_users(
     owner: Uuid,
     lease: Duration,
     users: &[UserId],
+    sessions: &Sessions,
 ) -> Result<i64, sqlx::Error> {
     let users: Vec<&str> = users.iter().map(UserId::as_str).collect();
-    sql::query_scalar(
+    sessions.query_scalar(
         "insert into segmenter.outbox (owner, leased_until, users) values ($1, clock_timestamp() + $2, $3) returning id",
     )
     .bind(owner)
@@ -95,10 +94,10 @@ impl Store {
             let publication = if users.is_empty() {
                 None
             } else {
-                let id = insert_users(&mut transaction, self.owner, self.lease, users).await?;
+                let id = insert_users(&mut transaction, self.owner, self.lease, users, &self.pool).await?;
                 Some(Publication { id, content: Content::Users(users.to_vec()) })
             };
-            jobs::checkpoint(&mut transaction, checkpoint).await?;
+            jobs::checkpoint(&mut transaction, checkpoint, &self.pool).await?;
             transaction.commit().await?;
             Ok(publication)
         };
@@ -179,14 +178,13 @@ pub async fn users_with_newer_revisions(
     users: &[&str],
     revisions: &[i64],
 ) -> Result<HashSet<String>, sqlx::Error> {
-    let statement = pool
-        .query(
-            "select k.user_id from unnest($1::text[], $2::bigint[]) as k(user_id, revision)
+    let statement = pool.query_by_keys(
+        "select k.user_id from unnest($1::text[], $2::bigint[]) as k(user_id, revision)
          where k.revision < coalesce(
              (select s.revision from segmenter.profile_states s where s.user_id = k.user_id),
              (select d.revision from segmenter.deleted_users d where d.user_id = k.user_id))",
-        )
-        .persistent(pool.prepares() && sql::keeps_plan(users.len()));
+        users.len(),
+    );
     let rows = pool.fetch_all(statement.bind(users).bind(revisions)).await?;
     rows.iter().map(|row| row.try_get("user_id")).collect()
 }
@@ -195,7 +193,7 @@ pub async fn users_with_newer_revisions(
 pub async fn last_published(pool: &Pool, users: &[&UserId]) -> Result<Vec<RankingChange>, sqlx::Error> {
     let names: Vec<&str> = users.iter().map(|user| user.as_str()).collect();
     let mut transaction = pool.begin().await?;
-    let snapshot = states::read(&mut transaction, &names, UserCheck::None, pool.prepares()).await?;
+    let snapshot = states::read(&mut transaction, &names, UserCheck::None, pool).await?;
     let mut published = Vec::with_capacity(users.len());
     for (user, current) in users.iter().zip(snapshot.users) {
         let state = current.map_err(|error| sqlx::Error::Decode(Box::new(error)))?.state;

@@ -3,6 +3,7 @@
 //! Such a pooler gives each transaction another server session, so no session may keep anything: statements are not prepared
 //! by name, each runs within a transaction, and each transaction sets its timeouts. The [`Pool`] knows which of the two it is.
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,7 +50,7 @@ impl Connect {
     /// How transactions begin on such sessions.
     pub(crate) fn sessions(&self) -> Sessions {
         if !self.pooled {
-            return Sessions::Own;
+            return Sessions::own();
         }
         let timeout = self.statement_timeout.as_millis();
         let access = if self.read_only { " read only" } else { "" };
@@ -57,40 +58,67 @@ impl Connect {
             "set local statement_timeout = {timeout}; set local idle_in_transaction_session_timeout = {timeout}"
         );
         let begin = format!("begin{access}; {timeouts}");
-        Sessions::Pooled(Arc::new(Begin { begin, begin_fold: format!("{BEGIN_FOLD}; {timeouts}") }))
+        let begin_fold = format!("{BEGIN_FOLD}; {timeouts}");
+        Sessions { are_own: false, begin: begin.into(), begin_fold: begin_fold.into() }
     }
 }
 
-/// Whose the sessions are.
+/// Whose the sessions are, and how statements and transactions are made on them. Cheap to clone.
 #[derive(Debug, Clone)]
-pub enum Sessions {
-    /// This process's: statements are prepared by name.
-    Own,
-    /// A pooler's: every transaction may run on another one.
-    Pooled(Arc<Begin>),
-}
-
-/// How transactions begin behind a pooler.
-#[derive(Debug)]
-pub struct Begin {
-    begin: String,
-    begin_fold: String,
+pub struct Sessions {
+    are_own: bool,
+    begin: Arc<str>,
+    begin_fold: Arc<str>,
 }
 
 impl Sessions {
-    fn are_own(&self) -> bool {
-        matches!(self, Self::Own)
+    /// Sessions of this process.
+    pub fn own() -> Self {
+        Self { are_own: true, begin: "begin".into(), begin_fold: BEGIN_FOLD.into() }
+    }
+
+    /// A statement: prepared once a session, or unnamed behind a pooler.
+    pub fn query(&self, sql: impl SqlSafeStr) -> Statement {
+        sqlx::query(sql).persistent(self.are_own)
+    }
+
+    /// A statement that looks rows up by this number of keys. With many keys it is planned each time, for the tables' present size:
+    /// a cached plan may have been made while they were empty, and scans them whole until they are analysed. With few keys the
+    /// plan is cached: planning costs more than the statement, and a topic with little traffic has small batches.
+    pub(crate) fn query_by_keys(&self, sql: impl SqlSafeStr, keys: usize) -> Statement {
+        sqlx::query(sql).persistent(self.are_own && keys < MANY)
+    }
+
+    /// [`query`](Self::query) with typed rows.
+    pub fn query_as<O>(&self, sql: impl SqlSafeStr) -> QueryAs<'static, Postgres, O, PgArguments>
+    where
+        O: for<'r> FromRow<'r, PgRow>,
+    {
+        sqlx::query_as(sql).persistent(self.are_own)
+    }
+
+    /// [`query`](Self::query) with one value a row.
+    pub fn query_scalar<O>(&self, sql: impl SqlSafeStr) -> QueryScalar<'static, Postgres, O, PgArguments>
+    where
+        (O,): for<'r> FromRow<'r, PgRow>,
+    {
+        sqlx::query_scalar(sql).persistent(self.are_own)
     }
 
     /// Begins a transaction on a connection.
-    pub(crate) async fn begin<'c>(
+    pub(crate) async fn begin_on<'c>(
         &self,
         connection: &'c mut PgConnection,
     ) -> Result<Transaction<'c, Postgres>, sqlx::Error> {
-        match self {
-            Self::Own => connection.begin().await,
-            Self::Pooled(pooled) => connection.begin_with(AssertSqlSafe(pooled.begin.as_str())).await,
-        }
+        connection.begin_with(AssertSqlSafe(&*self.begin)).await
+    }
+
+    /// Begins the transaction of a fold on a connection.
+    pub(crate) async fn begin_fold<'c>(
+        &self,
+        connection: &'c mut PgConnection,
+    ) -> Result<Transaction<'c, Postgres>, sqlx::Error> {
+        connection.begin_with(AssertSqlSafe(&*self.begin_fold)).await
     }
 }
 
@@ -104,7 +132,15 @@ pub struct Pool {
 impl From<PgPool> for Pool {
     /// A pool whose sessions are this process's.
     fn from(connections: PgPool) -> Self {
-        Self { connections, sessions: Sessions::Own }
+        Self { connections, sessions: Sessions::own() }
+    }
+}
+
+impl Deref for Pool {
+    type Target = Sessions;
+
+    fn deref(&self) -> &Sessions {
+        &self.sessions
     }
 }
 
@@ -129,55 +165,14 @@ impl Pool {
         self.connections.acquire().await
     }
 
-    /// Whether statements are prepared by name.
-    pub fn prepares(&self) -> bool {
-        self.sessions.are_own()
-    }
-
-    /// A statement: prepared once a session, or unnamed behind a pooler.
-    pub fn query(&self, sql: impl SqlSafeStr) -> Statement {
-        sqlx::query(sql).persistent(self.prepares())
-    }
-
-    /// [`query`](Self::query) with typed rows.
-    pub fn query_as<O>(&self, sql: impl SqlSafeStr) -> QueryAs<'static, Postgres, O, PgArguments>
-    where
-        O: for<'r> FromRow<'r, PgRow>,
-    {
-        sqlx::query_as(sql).persistent(self.prepares())
-    }
-
-    /// [`query`](Self::query) with one value a row.
-    pub fn query_scalar<O>(&self, sql: impl SqlSafeStr) -> QueryScalar<'static, Postgres, O, PgArguments>
-    where
-        (O,): for<'r> FromRow<'r, PgRow>,
-    {
-        sqlx::query_scalar(sql).persistent(self.prepares())
-    }
-
     /// Begins a transaction on a connection of the pool. A read-only one needs no commit.
     pub async fn begin(&self) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
-        match &self.sessions {
-            Sessions::Own => self.connections.begin().await,
-            Sessions::Pooled(pooled) => self.connections.begin_with(AssertSqlSafe(pooled.begin.as_str())).await,
-        }
-    }
-
-    /// Begins the transaction of a fold on a connection.
-    pub(crate) async fn begin_fold<'c>(
-        &self,
-        connection: &'c mut PgConnection,
-    ) -> Result<Transaction<'c, Postgres>, sqlx::Error> {
-        let begin = match &self.sessions {
-            Sessions::Own => BEGIN_FOLD,
-            Sessions::Pooled(pooled) => pooled.begin_fold.as_str(),
-        };
-        connection.begin_with(AssertSqlSafe(begin)).await
+        self.connections.begin_with(AssertSqlSafe(&*self.sessions.begin)).await
     }
 
     /// Runs one writing statement, in a transaction of its own behind a pooler; returns the number of rows written.
     pub async fn execute(&self, statement: Statement) -> Result<u64, sqlx::Error> {
-        if self.sessions.are_own() {
+        if self.sessions.are_own {
             return Ok(statement.execute(&self.connections).await?.rows_affected());
         }
         let mut transaction = self.begin().await?;
@@ -188,7 +183,7 @@ impl Pool {
 
     /// Runs one reading statement like [`execute`](Self::execute); returns the rows.
     pub async fn fetch_all(&self, statement: Statement) -> Result<Vec<PgRow>, sqlx::Error> {
-        if self.sessions.are_own() {
+        if self.sessions.are_own {
             return statement.fetch_all(&self.connections).await;
         }
         statement.fetch_all(&mut *self.begin().await?).await
@@ -221,11 +216,3 @@ where
 
 /// From this number of keys on, a statement is planned each time.
 const MANY: usize = 64;
-
-/// Whether to keep the plan of a statement that looks rows up by this number of keys. With many keys it is planned each time,
-/// for the tables' present size: a cached plan may have been made while they were empty, and scans them whole until they are
-/// analysed. With few keys the plan is cached: planning costs more than the statement, and a topic with little traffic has small
-/// batches.
-pub(crate) fn keeps_plan(keys: usize) -> bool {
-    keys < MANY
-}

@@ -1,11 +1,10 @@
 //! Reads states from `segmenter.profile_states` and `segmenter.deleted_users`; `compare_and_set` writes them.
 
-use crate::store::sql::Pool;
+use crate::store::sql::{Pool, Sessions};
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{FromRow, Row};
 use uuid::Uuid;
 
-use super::sql;
 use crate::codec::stored::{self, CodecError};
 use crate::domain::event::{Millis, UserId};
 use crate::domain::profile::Profile;
@@ -84,18 +83,14 @@ pub async fn read(
     connection: &mut PgConnection,
     users: &[&str],
     check: UserCheck,
-    prepares: bool,
+    sessions: &Sessions,
 ) -> Result<Snapshot, sqlx::Error> {
     let statement = match check {
         UserCheck::None => READ_ALL_AS_KNOWN,
         UserCheck::NewUsers => READ_CHECKING_NEW_USERS,
         UserCheck::All => READ_CHECKING_ALL,
     };
-    let rows = sql::query(statement)
-        .persistent(prepares && sql::keeps_plan(users.len()))
-        .bind(users)
-        .fetch_all(connection)
-        .await?;
+    let rows = sessions.query_by_keys(statement, users.len()).bind(users).fetch_all(connection).await?;
     let clock_ms = rows.first().map_or(Ok(0), |row| row.try_get("clock_ms"))?;
     let users = rows.iter().map(current).collect::<Result<_, _>>()?;
     Ok(Snapshot { users, clock_ms })
@@ -175,10 +170,11 @@ on conflict (user_id) do update set erased_at = greatest(held.erased_at, exclude
 pub(crate) async fn erase_deleted_users(
     connection: &mut PgConnection,
     erasures: &[(&UserId, Millis)],
+    sessions: &Sessions,
 ) -> Result<(), sqlx::Error> {
     let users: Vec<&str> = erasures.iter().map(|(user, _)| user.as_str()).collect();
     let times: Vec<i64> = erasures.iter().map(|(_, time)| time.0).collect();
-    sql::query(ERASE_DELETED_USERS).bind(users).bind(times).execute(connection).await?;
+    sessions.query(ERASE_DELETED_USERS).bind(users).bind(times).execute(connection).await?;
     Ok(())
 }
 

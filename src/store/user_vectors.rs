@@ -5,7 +5,7 @@ use sqlx::types::Json;
 use time::PrimitiveDateTime;
 use uuid::Uuid;
 
-use super::sql;
+use super::sql::Sessions;
 use crate::domain::event::UserId;
 use crate::domain::row::{RowContent, ShownSegment};
 
@@ -49,7 +49,7 @@ pub async fn upsert(
     connection: &mut PgConnection,
     rows: &[(&UserId, &RowContent)],
     ids: RowIds,
-    prepares: bool,
+    sessions: &Sessions,
 ) -> Result<(), sqlx::Error> {
     let mut row_ids: Vec<String> = Vec::with_capacity(rows.len());
     let mut users: Vec<&str> = Vec::with_capacity(rows.len());
@@ -71,8 +71,8 @@ pub async fn upsert(
         let utc = row.last_segment_update.to_utc();
         updates.push(PrimitiveDateTime::new(utc.date(), utc.time()));
     }
-    sql::query(UPSERT)
-        .persistent(prepares)
+    sessions
+        .query(UPSERT)
         .bind(row_ids)
         .bind(users)
         .bind(vectors)
@@ -96,8 +96,8 @@ const DELETE: &str =
     r#"delete from public.user_vectors where "userId" = any($1) and source not in ('behavior', 'hybrid')"#;
 
 /// Removes erased users: deletes the row, or clears only our columns where the vector is a learned one.
-pub async fn remove(connection: &mut PgConnection, users: &[&str]) -> Result<(), sqlx::Error> {
-    sql::query(CLEAR_LEARNED).bind(users).execute(&mut *connection).await?;
-    sql::query(DELETE).bind(users).execute(connection).await?;
+pub async fn remove(connection: &mut PgConnection, users: &[&str], sessions: &Sessions) -> Result<(), sqlx::Error> {
+    sessions.query_by_keys(CLEAR_LEARNED, users.len()).bind(users).execute(&mut *connection).await?;
+    sessions.query_by_keys(DELETE, users.len()).bind(users).execute(connection).await?;
     Ok(())
 }

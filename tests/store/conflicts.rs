@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use segmenter::domain::event::Event;
 use segmenter::store::compare_and_set::{StateWrite, compare_and_set};
+use segmenter::store::sql::Sessions;
 use segmenter::store::states::{self, UserCheck};
 
 use super::deleted_users::a_session_waits_for_a_lock;
@@ -63,7 +64,7 @@ async fn a_state_that_was_changed_since_being_read_is_not_written_and_the_others
     let users: Vec<_> = names.iter().map(|name| crate::world::user(name)).collect();
     let keys: Vec<&str> = names.iter().map(String::as_str).collect();
     let mut connection = database.pool().acquire().await.unwrap();
-    let read = states::read(&mut connection, &keys, UserCheck::NewUsers, true).await.unwrap();
+    let read = states::read(&mut connection, &keys, UserCheck::NewUsers, &Sessions::own()).await.unwrap();
     let read: Vec<_> = read.users.into_iter().map(Result::unwrap).collect();
     let pairs = users.iter().zip(&read);
     let writes: Vec<StateWrite<'_>> = pairs
@@ -78,7 +79,7 @@ async fn a_state_that_was_changed_since_being_read_is_not_written_and_the_others
 
     for has_users in [true, false] {
         let mut transaction = database.pool().begin().await.unwrap();
-        let written = compare_and_set(&mut transaction, &writes, has_users, true).await.unwrap();
+        let written = compare_and_set(&mut transaction, &writes, has_users, &Sessions::own()).await.unwrap();
         let lost: Vec<&str> = keys.iter().copied().filter(|user| !written.contains(*user)).collect();
         assert_eq!(lost, ["user-010", "user-030"]);
         transaction.rollback().await.unwrap();

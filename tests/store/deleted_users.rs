@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use segmenter::store::compare_and_set::{StateWrite, compare_and_set};
 use segmenter::store::error::{ErrorClass, StoreError};
+use segmenter::store::sql::Sessions;
 use segmenter::store::states::{self, Current, UserCheck};
 use sqlx::postgres::PgConnection;
 
@@ -21,7 +22,7 @@ pub async fn a_session_waits_for_a_lock(database: &Database) -> bool {
 }
 
 async fn read(connection: &mut PgConnection, user: &str) -> Current {
-    let snapshot = states::read(connection, &[user], UserCheck::NewUsers, true).await.unwrap();
+    let snapshot = states::read(connection, &[user], UserCheck::NewUsers, &Sessions::own()).await.unwrap();
     snapshot.users.into_iter().next().unwrap().unwrap()
 }
 
@@ -63,7 +64,7 @@ async fn a_user_deleted_and_created_again_since_the_read_gets_nothing_of_the_ear
     for has_users in [true, false] {
         let mut transaction = database.pool().begin().await.unwrap();
         let writes = std::slice::from_ref(&write);
-        let error = compare_and_set(&mut transaction, writes, has_users, true).await.unwrap_err();
+        let error = compare_and_set(&mut transaction, writes, has_users, &Sessions::own()).await.unwrap_err();
         assert!(matches!(error, StoreError::UserReturned), "{error}");
         assert_eq!(error.class(), Some(ErrorClass::Conflict), "read again and folded again");
         transaction.rollback().await.unwrap();

@@ -15,7 +15,7 @@ mod record;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::store::sql::Pool;
+use crate::store::sql::{Pool, Sessions};
 use sqlx::postgres::{PgConnection, types::PgInterval};
 use uuid::Uuid;
 
@@ -24,7 +24,6 @@ pub(crate) use record::{JobRecord, Part, Phase, Requested};
 pub use record::{find, list, newest, parts};
 
 use super::error::StoreError;
-use super::sql;
 use crate::domain::event::UserId;
 
 /// A job to create.
@@ -97,22 +96,27 @@ pub async fn create(pool: &Pool, job: &NewJob) -> Result<(), sqlx::Error> {
 ///
 /// # Errors
 /// The database is unavailable, or the job has another owner.
-pub async fn checkpoint(connection: &mut PgConnection, checkpoint: &Checkpoint) -> Result<(), StoreError> {
+pub async fn checkpoint(
+    connection: &mut PgConnection,
+    checkpoint: &Checkpoint,
+    sessions: &Sessions,
+) -> Result<(), StoreError> {
     // The lock on the job's row makes a new owner wait until this transaction has ended, and then read its position.
-    let written = sql::query(
-        r#"
+    let written = sessions
+        .query(
+            r#"
         with held as (select id from segmenter.jobs where id = $1 and owner = $2 for share)
         update segmenter.job_parts as part set position = $4, done = $5, counts = $6
         from held where part.job_id = held.id and part.part = $3"#,
-    )
-    .bind(checkpoint.job)
-    .bind(checkpoint.owner)
-    .bind(&*checkpoint.part)
-    .bind(&checkpoint.position)
-    .bind(checkpoint.done)
-    .bind(checkpoint.counts.to_json())
-    .execute(connection)
-    .await?;
+        )
+        .bind(checkpoint.job)
+        .bind(checkpoint.owner)
+        .bind(&*checkpoint.part)
+        .bind(&checkpoint.position)
+        .bind(checkpoint.done)
+        .bind(checkpoint.counts.to_json())
+        .execute(connection)
+        .await?;
     if written.rows_affected() == 0 { Err(StoreError::JobTakenOver) } else { Ok(()) }
 }
 
