@@ -15,7 +15,7 @@
 //! segmenter      the binary as a child process
 //! supervisor     server processes that do not outlive the tests
 //! ports          free ports
-//! proxy          a PostgreSQL proxy that cuts connections at a commit
+//! proxy          a proxy that cuts, delays, swallows and switches servers
 //! door           a TCP proxy that counts connections and serves TLS
 //! registry_gate  a registry proxy with faults
 //! certificates   certificates of one run
@@ -53,7 +53,7 @@ pub use kafka::{Kafka, Life, Listener, SecuredKafka, kafka, secured_kafka};
 pub use kafkajs::kafkajs_produce;
 pub use pgbouncer::PgBouncer;
 pub use postgres::{PASSWORD as POSTGRES_PASSWORD, Postgres, postgres};
-pub use proxy::{Cut, Proxy};
+pub use proxy::{Connections, Cut, Proxy};
 pub use records::{OwnedRecord, Record, Transaction};
 pub use registry::{SchemaRegistry, schema_registry};
 pub use registry_gate::{Fault, RegistryGate};

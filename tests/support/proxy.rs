@@ -1,9 +1,9 @@
-//! A PostgreSQL proxy that cuts connections at a commit, and delays requests.
+//! A proxy in front of a server: a fixed address that cuts, delays and swallows, and that can lead to another server.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex, Weak};
 use std::time::Duration;
 
 use url::Url;
@@ -17,43 +17,62 @@ pub enum Cut {
     AfterCommit,
 }
 
+/// Which of the open connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Connections {
+    All,
+    /// Every second one.
+    Half,
+}
+
 /// The end of a simple query, as the driver sends a commit.
 const COMMIT: &[u8] = b"COMMIT\0";
 
-/// A listener that forwards everything, except for the cuts.
+/// A listener that forwards everything, except for the faults that a test sets.
 pub struct Proxy {
     url: Url,
-    cuts: Arc<Mutex<Vec<Cut>>>,
-    closed: Arc<AtomicBool>,
-    latency: Latency,
+    state: Arc<State>,
 }
 
-/// The delay of a client's requests, in ms.
-type Latency = Arc<AtomicU64>;
+#[derive(Default)]
+struct State {
+    /// `host:port` of the server of new connections.
+    server: Mutex<String>,
+    connections: Mutex<Vec<Weak<Connection>>>,
+    cuts: Mutex<Vec<Cut>>,
+    /// The delay of a client's requests, in ms.
+    latency: AtomicU64,
+    swallows: Mutex<bool>,
+    swallowing_ended: Condvar,
+    refuses: AtomicBool,
+    is_closed: AtomicBool,
+}
+
+struct Connection {
+    client: TcpStream,
+    server: TcpStream,
+    /// The server's bytes are the response to a COMMIT whose connection is to be cut.
+    is_doomed: AtomicBool,
+}
 
 impl Proxy {
-    /// A proxy to the server of `database_url`.
-    pub fn to(database_url: &str) -> Self {
-        let mut url = Url::parse(database_url).expect("a URL");
-        let server = (url.host_str().expect("a host").to_owned(), url.port().unwrap_or(5432));
+    /// A proxy to the server of `url`: a database's URL, or any other with a host and a port.
+    pub fn to(url: &str) -> Self {
+        let mut url = Url::parse(url).expect("a URL");
+        let state = Arc::new(State { server: Mutex::new(address(&url)), ..State::default() });
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         url.set_host(Some("127.0.0.1")).expect("a host fits");
         url.set_port(Some(listener.local_addr().expect("it is bound").port())).expect("a port fits");
-        let (cuts, closed) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicBool::new(false)));
-        let latency = Latency::default();
-        let (next_cuts, is_closed, its_latency) = (Arc::clone(&cuts), Arc::clone(&closed), Arc::clone(&latency));
+        let its_state = Arc::clone(&state);
         std::thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
-                if is_closed.load(Ordering::Relaxed) {
+                if its_state.is_closed.load(Ordering::Relaxed) {
                     return;
                 }
-                // Without a server the client is dropped: it observes the same as without this proxy.
-                if let Ok(server) = TcpStream::connect(&server) {
-                    connect(client, server, &next_cuts, &its_latency);
-                }
+                its_state.accept(client);
             }
         });
-        Self { url, cuts, closed, latency }
+        Self { url, state }
     }
 
     /// For the binary's `DATABASE_URL`.
@@ -61,67 +80,138 @@ impl Proxy {
         self.url.as_str()
     }
 
+    /// The proxy's own `host:port`.
+    pub fn address(&self) -> String {
+        address(&self.url)
+    }
+
+    /// Leads new connections to the server of `url`; the open ones stay where they are.
+    pub fn switch(&self, url: &str) {
+        *self.state.server.lock().expect("no thread panics") = address(&Url::parse(url).expect("a URL"));
+    }
+
+    /// Closes open connections.
+    pub fn cut(&self, which: Connections) {
+        let step = if which == Connections::All { 1 } else { 2 };
+        self.state.open_connections().iter().step_by(step).for_each(|connection| connection.close());
+    }
+
+    /// While true, new connections are closed at once, as by a host without this server.
+    pub fn refuse(&self, refuses: bool) {
+        self.state.refuses.store(refuses, Ordering::SeqCst);
+    }
+
+    /// While true, connections stay open and nothing passes in either direction, as in a network that drops packets: what was
+    /// sent meanwhile, closing included, arrives afterwards.
+    pub fn swallow(&self, swallows: bool) {
+        *self.state.swallows.lock().expect("no thread panics") = swallows;
+        self.state.swallowing_ended.notify_all();
+    }
+
     /// Delays clients' requests by this from now on.
     pub fn set_latency(&self, latency: Duration) {
-        self.latency.store(u64::try_from(latency.as_millis()).expect("a short time"), Ordering::SeqCst);
+        let latency = u64::try_from(latency.as_millis()).expect("a short time");
+        self.state.latency.store(latency, Ordering::SeqCst);
     }
 
     /// Cuts the connections of the next `times` commits.
     pub fn cut_next(&self, cut: Cut, times: usize) {
-        self.cuts.lock().expect("no thread panics").extend(vec![cut; times]);
+        self.state.cuts.lock().expect("no thread panics").extend(vec![cut; times]);
     }
 
     /// The number of requested cuts that have not happened yet.
     pub fn cuts_to_come(&self) -> usize {
-        self.cuts.lock().expect("no thread panics").len()
+        self.state.cuts.lock().expect("no thread panics").len()
     }
 }
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        self.closed.store(true, Ordering::Relaxed);
-        let address = (Ipv4Addr::LOCALHOST, self.url.port().unwrap_or_default());
+        self.state.is_closed.store(true, Ordering::Relaxed);
+        self.swallow(false);
         // Wakes the listener.
-        drop(TcpStream::connect(address));
+        drop(TcpStream::connect(self.address()));
     }
 }
 
-fn connect(client: TcpStream, server: TcpStream, cuts: &Arc<Mutex<Vec<Cut>>>, latency: &Latency) {
-    let copy = |stream: &TcpStream| stream.try_clone().expect("a socket can be cloned");
-    let doomed = Arc::new(AtomicBool::new(false));
-    let (to_server, from_server, is_doomed) = (copy(&server), copy(&client), Arc::clone(&doomed));
-    let (cuts, latency) = (Arc::clone(cuts), Arc::clone(latency));
-    std::thread::spawn(move || {
-        pass_on(&client, &to_server, |bytes| {
-            delay(&latency);
-            let cut = if contains(bytes, COMMIT) { cuts.lock().expect("no thread panics").pop() } else { None };
-            doomed.store(matches!(cut, Some(Cut::AfterCommit)), Ordering::SeqCst);
+impl State {
+    fn accept(self: &Arc<Self>, client: TcpStream) {
+        let server = self.server.lock().expect("no thread panics").clone();
+        if self.refuses.load(Ordering::SeqCst) {
+            return;
+        }
+        // Without a server the client is dropped: it observes the same as without this proxy.
+        let Ok(server) = TcpStream::connect(server) else { return };
+        for end in [&client, &server] {
+            end.set_nodelay(true).expect("a TCP socket");
+        }
+        let connection = Arc::new(Connection { client, server, is_doomed: AtomicBool::new(false) });
+        {
+            let mut connections = self.connections.lock().expect("no thread panics");
+            connections.retain(|connection| connection.strong_count() > 0);
+            connections.push(Arc::downgrade(&connection));
+        }
+        let (state, to_server) = (Arc::clone(self), Arc::clone(&connection));
+        std::thread::spawn(move || to_server.pass_requests(&state));
+        let state = Arc::clone(self);
+        std::thread::spawn(move || connection.pass_responses(&state));
+    }
+
+    fn open_connections(&self) -> Vec<Arc<Connection>> {
+        self.connections.lock().expect("no thread panics").iter().filter_map(Weak::upgrade).collect()
+    }
+
+    fn wait_while_swallowing(&self) {
+        let swallows = self.swallows.lock().expect("no thread panics");
+        drop(self.swallowing_ended.wait_while(swallows, |swallows| *swallows).expect("no thread panics"));
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the delay is what is tested")]
+    fn delay(&self) {
+        std::thread::sleep(Duration::from_millis(self.latency.load(Ordering::SeqCst)));
+    }
+}
+
+impl Connection {
+    fn pass_requests(&self, state: &State) {
+        pass_on(&self.client, &self.server, |bytes| {
+            state.delay();
+            state.wait_while_swallowing();
+            let is_commit = bytes.windows(COMMIT.len()).any(|window| window == COMMIT);
+            let cut = if is_commit { state.cuts.lock().expect("no thread panics").pop() } else { None };
+            self.is_doomed.store(matches!(cut, Some(Cut::AfterCommit)), Ordering::SeqCst);
             !matches!(cut, Some(Cut::BeforeCommit))
         });
-    });
-    // The server's bytes after a doomed COMMIT are the response to it.
-    std::thread::spawn(move || pass_on(&server, &from_server, |_| !is_doomed.load(Ordering::SeqCst)));
-}
+        self.close();
+    }
 
-#[expect(clippy::disallowed_methods, reason = "the delay is what is tested")]
-fn delay(latency: &Latency) {
-    std::thread::sleep(Duration::from_millis(latency.load(Ordering::SeqCst)));
-}
+    fn pass_responses(&self, state: &State) {
+        pass_on(&self.server, &self.client, |_| {
+            state.wait_while_swallowing();
+            !self.is_doomed.load(Ordering::SeqCst)
+        });
+        self.close();
+    }
 
-/// Copies until an end is closed or `may_pass` is false; then closes both ends.
-fn pass_on(mut from: &TcpStream, mut to: &TcpStream, mut may_pass: impl FnMut(&[u8]) -> bool) {
-    let mut buffer = vec![0; 64 * 1024];
-    while let Ok(count @ 1..) = from.read(&mut buffer) {
-        if !may_pass(&buffer[..count]) || to.write_all(&buffer[..count]).is_err() {
-            break;
+    fn close(&self) {
+        for end in [&self.client, &self.server] {
+            // It may be closed already.
+            let _ = end.shutdown(Shutdown::Both);
         }
     }
-    for end in [from, to] {
-        // It may be closed already.
-        let _ = end.shutdown(Shutdown::Both);
+}
+
+/// Copies until an end is closed or `may_pass` is false for what was read; an end of the stream is asked for as no bytes.
+fn pass_on(mut from: &TcpStream, mut to: &TcpStream, mut may_pass: impl FnMut(&[u8]) -> bool) {
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        let count = from.read(&mut buffer).unwrap_or(0);
+        if !may_pass(&buffer[..count]) || count == 0 || to.write_all(&buffer[..count]).is_err() {
+            return;
+        }
     }
 }
 
-fn contains(bytes: &[u8], wanted: &[u8]) -> bool {
-    bytes.windows(wanted.len()).any(|window| window == wanted)
+fn address(url: &Url) -> String {
+    format!("{}:{}", url.host_str().expect("a host"), url.port().unwrap_or(5432))
 }
