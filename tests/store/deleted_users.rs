@@ -74,6 +74,23 @@ async fn a_user_deleted_and_created_again_since_the_read_gets_nothing_of_the_ear
     assert_eq!(states, 0);
 }
 
+#[tokio::test]
+async fn a_renamed_user_with_the_key_of_a_deleted_one_gets_nothing_of_that_ones_data() {
+    let database = migrated_database().await;
+    database.add_users(["ann", "bob"]).await;
+    let store = store_on(database.pool()).await;
+    apply(&store, &[onboarding("ann", 1, vec![group("SOLO")])]).await;
+    apply(&store, &[update("ann", 2, vec![pace("LOW")]), onboarding("bob", 1, vec![group("COUPLE")])]).await;
+    let mut connection = database.pool().acquire().await.unwrap();
+    let known = read(&mut connection, "ann").await;
+    // The rename is the second write of that state, like the update was of the read one.
+    database.run("delete from users where id = 'ann'; update users set id = 'ann' where id = 'bob'").await;
+    let user = crate::world::user("ann");
+    let write = StateWrite { user: &user, over: known.counter, may_insert: false, state: &known.state };
+    let written = compare_and_set(&mut connection, &[write], true, &Sessions::own()).await.unwrap();
+    assert!(written.is_empty(), "{written:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_delete_that_waits_for_a_fold_which_waits_for_it_goes_through() {
     let database = migrated_database().await;
