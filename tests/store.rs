@@ -2,6 +2,7 @@
 
 mod conflicts;
 mod deleted_users;
+mod erasing;
 mod plans;
 mod stopped;
 

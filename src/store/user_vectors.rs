@@ -85,19 +85,20 @@ pub async fn upsert(
     Ok(())
 }
 
-const CLEAR_LEARNED: &str = r#"
+/// Of every row, whatever its source: the row is locked from here on, so its source does not change before the delete.
+const CLEAR: &str = r#"
 update public.user_vectors set
     segments = null, "primarySegment" = null, "segmentConfidence" = null, "lastSegmentUpdate" = null,
     "updatedAt" = clock_timestamp() at time zone 'UTC'
-where "userId" = any($1) and source in ('behavior', 'hybrid')
+where "userId" = any($1)
   and (segments is not null or "primarySegment" is not null or "segmentConfidence" is not null or "lastSegmentUpdate" is not null)"#;
 
 const DELETE: &str =
     r#"delete from public.user_vectors where "userId" = any($1) and source not in ('behavior', 'hybrid')"#;
 
-/// Removes erased users: deletes the row, or clears only our columns where the vector is a learned one.
+/// Removes erased users: clears our columns, and deletes the row unless its vector is a learned one.
 pub async fn remove(connection: &mut PgConnection, users: &[&str], sessions: &Sessions) -> Result<(), sqlx::Error> {
-    sessions.query_by_keys(CLEAR_LEARNED, users.len()).bind(users).execute(&mut *connection).await?;
+    sessions.query_by_keys(CLEAR, users.len()).bind(users).execute(&mut *connection).await?;
     sessions.query_by_keys(DELETE, users.len()).bind(users).execute(connection).await?;
     Ok(())
 }
