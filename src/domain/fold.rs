@@ -129,6 +129,11 @@ pub fn rescore(
     scored(user, prior, logical_time, Origin::Job(cause), context).map(Some)
 }
 
+/// Stores the erasure of `prior` in a first state, which meets one that is written at the same time.
+pub fn store_erasure(user: &UserId, prior: State, context: &Context<'_>) -> Write {
+    unscored(user, prior, true, context)
+}
+
 fn by_newest_cause(one: &Event, other: &Event) -> std::cmp::Ordering {
     let onboarding = |event: &Event| matches!(event.body, Body::Onboarding(_));
     one.stamp.cmp(&other.stamp).then_with(|| onboarding(one).cmp(&onboarding(other)))

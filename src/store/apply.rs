@@ -25,7 +25,9 @@ use crate::store::sql::Sessions;
 #[derive(Default)]
 struct Committed {
     outcomes: Vec<(usize, ItemOutcome)>,
-    losers: Chunk,
+    /// The users to fold again: those that lost a conflict, and deleted users that were erased.
+    again: Chunk,
+    conflicts: u64,
     publication: Option<Publication>,
     unknown_currencies: u64,
     /// Whether the transaction wrote the batch's checkpoint.
@@ -63,13 +65,13 @@ impl Store {
                     }
                     row_ids = RowIds::Derived;
                     progress.tally.unknown_currencies += committed.unknown_currencies;
-                    progress.tally.conflicts += committed.losers.len() as u64;
+                    progress.tally.conflicts += committed.conflicts;
                     progress.publications.extend(committed.publication);
                     for (index, outcome) in committed.outcomes {
                         progress.end(index, outcome);
                     }
-                    if !committed.losers.is_empty() {
-                        progress.open.push(committed.losers);
+                    if !committed.again.is_empty() {
+                        progress.open.push(committed.again);
                     }
                 }
                 Err(error) => match error.class() {
@@ -151,7 +153,7 @@ impl Store {
             return Ok(Committed { outcomes, ..Committed::default() });
         }
         let mut committed = self.write_folds(&mut transaction, chunk, folds, row_ids).await?;
-        if committed.losers.is_empty()
+        if committed.again.is_empty()
             && let Some(checkpoint) = progress.last_checkpoint(&committed.outcomes)
         {
             jobs::checkpoint(&mut transaction, &checkpoint, &self.pool).await?;
@@ -199,24 +201,29 @@ impl Store {
         let mut winners = Vec::with_capacity(folds.len());
         for (group, fold) in chunk.iter().zip(folds) {
             if fold.state_write().is_some() && !written.contains(group.user.as_str()) {
-                committed.losers.push(Group { lost: true, ..group.clone() });
+                committed.conflicts += 1;
+                committed.again.push(Group { lost: true, ..group.clone() });
             } else {
-                winners.push((&group.user, fold));
+                winners.push((group, fold));
             }
         }
         let erasures: Vec<(&UserId, Millis)> =
-            winners.iter().filter_map(|(user, fold)| Some((*user, fold.deleted_user_erasure?))).collect();
+            winners.iter().filter_map(|(group, fold)| Some((&group.user, fold.deleted_user_erasure?))).collect();
         if !erasures.is_empty() {
             states::erase_deleted_users(connection, &erasures, &self.pool).await?;
         }
         write_rows(connection, &winners, row_ids, &self.pool).await?;
         let mut changes: Vec<RankingChange> = Vec::with_capacity(winners.len());
-        for (_, fold) in winners {
+        for (group, fold) in winners {
             if let Some(write) = fold.state_write() {
                 changes.extend(write.change.clone());
                 committed.unknown_currencies += u64::from(write.unknown_currency);
             }
-            committed.outcomes.extend(fold.outcomes);
+            if fold.deleted_user_erasure.is_some() && !group.erased {
+                committed.again.push(Group { erased: true, ..group.clone() });
+            } else {
+                committed.outcomes.extend(fold.outcomes);
+            }
         }
         if !changes.is_empty() {
             let id = outbox::insert(connection, self.owner, self.lease, &changes, &self.pool).await?;
@@ -229,15 +236,15 @@ impl Store {
 /// Writes the rows of `user_vectors`.
 async fn write_rows(
     connection: &mut PgConnection,
-    winners: &[(&UserId, UserFold)],
+    winners: &[(&Group, UserFold)],
     row_ids: RowIds,
     sessions: &Sessions,
 ) -> Result<(), sqlx::Error> {
     let mut rows = Vec::with_capacity(winners.len());
     let mut removals = Vec::new();
-    for (user, fold) in winners {
+    for (Group { user, .. }, fold) in winners {
         match fold.write.as_ref().map(|write| &write.row) {
-            Some(RowWrite::Upsert(row)) => rows.push((*user, row)),
+            Some(RowWrite::Upsert(row)) => rows.push((user, row)),
             Some(RowWrite::Remove) => removals.push(user.as_str()),
             Some(RowWrite::Leave) | None => {}
         }

@@ -26,6 +26,11 @@ impl Current {
     pub(super) fn may_lack_a_row(&self) -> bool {
         !matches!(self.state.last_published, Some(ChangeBody::Ranking(_)))
     }
+
+    /// Whether the user was erased as one that is not in `users`, is there again, and has no state yet.
+    pub(super) fn is_deleted_user_again(&self) -> bool {
+        self.known && self.counter.is_none() && self.state.profile.erased_at().is_some()
+    }
 }
 
 /// The states of the users asked for, in that order, and the database's clock.

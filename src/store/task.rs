@@ -35,6 +35,9 @@ pub(super) struct Group {
     pub(super) items: Vec<usize>,
     /// Whether an earlier write of these failed: a conflict, or the user was deleted.
     pub(super) lost: bool,
+    /// Whether the erasure of the user, who was not in `users`, is committed. The user may have been created meanwhile, with a
+    /// first state that was read before that commit, so the group is folded once more.
+    pub(super) erased: bool,
 }
 
 impl<'e> Task<'e> {
@@ -65,7 +68,7 @@ impl<'e> Task<'e> {
             .chunk_by(|one, other| self.user(*one) == self.user(*other))
             .filter_map(|group| {
                 let user = self.user(*group.first()?)?.clone();
-                Some(Group { user, items: group.into(), lost: false })
+                Some(Group { user, items: group.into(), lost: false, erased: false })
             })
             .collect()
     }
@@ -123,7 +126,20 @@ fn merge(events: &[Event], group: &Group, current: Current, context: &Context<'_
         .partition(|index| current.known || events.get(*index).is_some_and(|event| event.body == Body::Tombstone));
     let (may_insert, over) = (current.may_lack_a_row(), current.counter);
     let taken: Vec<&Event> = accepted.iter().filter_map(|index| events.get(*index)).collect();
-    let Fold { outcomes, write } = fold::fold(&group.user, current.state, &taken, context)?;
+    let erased_before = current.is_deleted_user_again().then(|| current.state.clone());
+    let Fold { mut outcomes, mut write } = fold::fold(&group.user, current.state, &taken, context)?;
+    let mut repeats_erasure = false;
+    for (event, outcome) in taken.iter().zip(&mut outcomes) {
+        if event.body == Body::Tombstone && *outcome == Outcome::Unchanged {
+            repeats_erasure = true;
+            if group.erased {
+                *outcome = Outcome::Applied;
+            }
+        }
+    }
+    if let Some(prior) = erased_before.filter(|_| repeats_erasure && write.is_none()) {
+        write = Some(fold::store_erasure(&group.user, prior, context));
+    }
     let merged = accepted.into_iter().zip(outcomes).map(|(index, outcome)| (index, Ok(outcome)));
     let unknown = refused.into_iter().map(|index| (index, Err(Rejection::unknown_user())));
     let deleted_user_erasure =

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use segmenter::domain::event::Event;
 use segmenter::store::apply::{Progress, Tally};
+use segmenter::store::error::ErrorClass;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use uuid::Uuid;
 
@@ -42,7 +43,9 @@ impl<'d> Stopped<'d> {
         let events = events.to_vec();
         let folding = tokio::spawn(async move {
             let mut progress = Progress::new(&events);
-            store.advance(&mut progress).await.unwrap();
+            while let Err(error) = store.advance(&mut progress).await {
+                assert_eq!(error.class(), Some(ErrorClass::Conflict), "{error}");
+            }
             let tally = progress.tally;
             (progress.into_outcomes().collect(), tally)
         });
@@ -55,9 +58,19 @@ impl<'d> Stopped<'d> {
         Self { database, gate, folding }
     }
 
+    /// Opens the gate; the fold goes on.
+    pub async fn open(&self) {
+        self.database.run(format!("insert into {} default values", self.gate)).await;
+    }
+
+    /// Whether the fold has ended.
+    pub fn has_ended(&self) -> bool {
+        self.folding.is_finished()
+    }
+
     /// Opens the gate; returns the outcomes and the tally of the fold.
     pub async fn go_on(self) -> (Vec<ItemOutcome>, Tally) {
-        self.database.run(format!("insert into {} default values", self.gate)).await;
+        self.open().await;
         self.folding.await.unwrap()
     }
 }
