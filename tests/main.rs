@@ -14,6 +14,7 @@ mod architecture;
 mod assignment;
 mod avro;
 mod check_events;
+mod cluster;
 mod config;
 mod consumers;
 mod decoding_corpus;

@@ -9,6 +9,7 @@ use segmenter::codec::{Decoded, Limits, RawRecord};
 use segmenter::domain::event::{Event, Kind};
 use serde_json::{Value, json};
 
+use crate::support::history::{Change, Observation, PublishedRow, Recommender, violations};
 use crate::support::{Database, Kafka, OwnedRecord, Record, Segmenter, eventually, kafka, segmenter};
 use crate::world::{assert_table_equals_oracle, migrated_database};
 
@@ -129,14 +130,21 @@ impl Scene {
         self.assert_changes_form_chains().await;
     }
 
-    /// A recommender that keeps the highest revision reads an unbroken chain per user that ends with the row, and the last
-    /// record of each user is the newest revision.
+    /// A recommender that reads all changes observes a history without gaps, which ends with the rows.
     pub async fn assert_changes_form_chains(&self) {
-        let records = self.kafka.read_all(&self.changes).await;
-        let mut users: BTreeMap<String, Vec<&OwnedRecord>> = BTreeMap::new();
-        for record in &records {
-            users.entry(record.key_text().to_owned()).or_default().push(record);
-        }
+        let observations = self.kafka.read_all(&self.changes).await.iter().map(observed).collect();
+        let recommender = Recommender { name: "a recommender", from_the_beginning: true, observations };
+        let violations = violations(&[recommender], &self.published_rows().await, &[]);
+        assert!(
+            violations.is_empty(),
+            "{} violations, the first: {:#?}",
+            violations.len(),
+            &violations[..violations.len().min(5)]
+        );
+    }
+
+    /// The rows of the published users.
+    pub async fn published_rows(&self) -> BTreeMap<String, PublishedRow> {
         let published: Vec<(String, i64, Option<String>)> = sqlx::query_as(
             r#"select s.user_id, s.revision, v.segments::text from segmenter.profile_states s
                left join user_vectors v on v."userId" = s.user_id where s.revision > 0"#,
@@ -144,28 +152,13 @@ impl Scene {
         .fetch_all(self.database.pool())
         .await
         .unwrap();
-        assert_eq!(published.len(), users.len(), "as many published users as in the database");
-        for (user, revision, segments) in published {
-            let records = &users[&user];
-            let last = records.last().unwrap();
-            assert_eq!(revision_of(last), revision, "the last record of {user} is the newest revision");
-            let by_revision: BTreeMap<i64, &OwnedRecord> =
-                records.iter().map(|record| (revision_of(record), *record)).collect();
-            let mut before = Vec::new();
-            for record in by_revision.values() {
-                let Some(value) = record.value.as_ref().map(|_| record.json()) else {
-                    before = Vec::new();
-                    continue;
-                };
-                assert_eq!(names(&value["payload"]["previousSegments"]), before, "the chain of {user}");
-                before = names(&value["payload"]["newSegments"]);
-            }
-            assert_eq!(
-                before,
-                segments.map(|text| names(&serde_json::from_str(&text).unwrap())).unwrap_or_default(),
-                "{user} as in the row"
-            );
-        }
+        published
+            .into_iter()
+            .map(|(user, revision, segments)| {
+                let segments = segments.map(|text| names(&serde_json::from_str(&text).unwrap())).unwrap_or_default();
+                (user, PublishedRow { revision, segments })
+            })
+            .collect()
     }
 
     /// The dead letters.
@@ -178,8 +171,23 @@ fn names(ranking: &Value) -> Vec<String> {
     ranking.as_array().unwrap().iter().map(|one| one["segment"].as_str().unwrap().to_owned()).collect()
 }
 
-fn revision_of(record: &OwnedRecord) -> i64 {
-    record.header("segmenter.revision").unwrap().parse().unwrap()
+/// A record of segment-changed, as a recommender observes it.
+pub fn observed(record: &OwnedRecord) -> Observation {
+    let change = record.value.as_ref().map(|bytes| {
+        let value = record.json();
+        Change {
+            event_id: value["eventId"].as_str().unwrap().to_owned(),
+            previous: names(&value["payload"]["previousSegments"]),
+            new: names(&value["payload"]["newSegments"]),
+            bytes: bytes.clone(),
+        }
+    });
+    Observation {
+        user: record.key_text().to_owned(),
+        revision: record.header("segmenter.revision").unwrap().parse().unwrap(),
+        at: record.timestamp.unwrap(),
+        change,
+    }
 }
 
 /// Decodes a record as the service does.

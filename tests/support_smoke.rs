@@ -1,5 +1,6 @@
 //! The test support itself works as the other tests need it.
 
+mod history;
 mod kafka;
 mod kafkajs;
 mod lifetime;

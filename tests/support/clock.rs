@@ -1,21 +1,29 @@
 //! A wall clock that a test moves, for the processes that it starts.
 
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use tempfile::TempDir;
 
 /// The clock of the processes started with its environment.
 pub struct ShiftedClock {
-    folder: TempDir,
+    folder: PathBuf,
+    /// Removed with this value.
+    _own_folder: Option<TempDir>,
 }
 
 impl ShiftedClock {
     /// A clock that is right. Needs a C compiler, as building librdkafka does.
     pub fn new() -> Self {
         let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder for what tests build");
-        let clock = Self { folder };
+        let clock = Self::within(folder.path());
+        Self { _own_folder: Some(folder), ..clock }
+    }
+
+    /// [`Self::new`], with its files in this folder: for a server whose user reads no other.
+    pub fn within(folder: &Path) -> Self {
+        let clock = Self { folder: folder.to_owned(), _own_folder: None };
         let status = Command::new("cc")
             .args(["-shared", "-fPIC", "-O1", "-pthread", "-o"])
             .arg(clock.library())
@@ -41,10 +49,10 @@ impl ShiftedClock {
     }
 
     fn library(&self) -> PathBuf {
-        self.folder.path().join("shift.so")
+        self.folder.join("shift.so")
     }
 
     fn file(&self) -> PathBuf {
-        self.folder.path().join("seconds")
+        self.folder.join("seconds")
     }
 }

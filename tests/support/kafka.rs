@@ -1,5 +1,6 @@
 //! A real Kafka broker: the server itself. `records` and `topics` hold the client side.
 
+mod cluster;
 mod secured;
 
 use std::ffi::OsString;
@@ -19,6 +20,7 @@ use rdkafka::producer::FutureProducer;
 use super::ports::free_port;
 use super::supervisor::{Children, Supervisor};
 use super::wait::eventually_blocking;
+pub use cluster::{BROKERS, KafkaCluster};
 pub use secured::{Listener, SecuredKafka, secured_kafka};
 
 const PROPERTIES: &str = include_str!("kafka/server.properties");
@@ -33,6 +35,8 @@ pub(super) const TIMEOUT: Duration = Duration::from_secs(30);
 pub struct Kafka {
     brokers: String,
     own: Option<Supervisor>,
+    /// The replicas of the topics that it creates.
+    pub(super) replicas: i32,
     /// Created on first use and kept: a new idempotent producer waits half a second for its producer id.
     pub(super) producer: OnceLock<FutureProducer>,
 }
@@ -126,7 +130,7 @@ impl Kafka {
     }
 
     fn at(brokers: String, own: Option<Supervisor>) -> Self {
-        Self { brokers, own, producer: OnceLock::new() }
+        Self { brokers, own, replicas: 1, producer: OnceLock::new() }
     }
 
     fn own(&self) -> &Supervisor {
@@ -139,28 +143,33 @@ impl Kafka {
 
     /// Starts a broker with the extra listeners and properties of `extra`, given its folder.
     fn start_with(life: Life, extra: impl FnOnce(&Path) -> Extra) -> Self {
-        let jars = jars();
         let (port, controller_port) = (free_port(), free_port());
-        let supervisor = Supervisor::new("KILL", |folder| {
-            let mut command_line = vec!["java".into()];
-            command_line.extend(life.options());
-            command_line.extend(class_path(&jars));
-            command_line.push(
-                format!(
-                    "-Dlog4j2.configurationFile={}",
-                    super::source("tests/support/kafka/log4j2.properties").display()
-                )
-                .into(),
-            );
-            command_line.extend(["kafka.Kafka".into(), folder.join("server.properties").into()]);
-            command_line
-        });
-        let extra = extra(supervisor.folder());
-        format_storage(&jars, supervisor.folder(), port, controller_port, &extra);
+        let supervisor = server(life);
+        let Extra { listeners, properties, format } = extra(supervisor.folder());
+        let listeners: String = listeners.iter().map(|listener| format!(",{listener}")).collect();
+        let own = format!(
+            "{properties}\ncontroller.quorum.voters=1@127.0.0.1:{controller_port}\n\
+             listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}{listeners}\n\
+             advertised.listeners=PLAINTEXT://127.0.0.1:{port}{listeners}\n"
+        );
+        format_storage(supervisor.folder(), &own, &format);
         let kafka = Self::at(format!("127.0.0.1:{port}"), Some(supervisor));
         kafka.start();
         kafka
     }
+}
+
+/// The broker's process, not started; its properties are in its folder.
+fn server(life: Life) -> Supervisor {
+    Supervisor::new("KILL", |folder| {
+        let mut command_line = vec!["java".into()];
+        command_line.extend(life.options());
+        command_line.extend(class_path());
+        let log = super::source("tests/support/kafka/log4j2.properties");
+        command_line.push(format!("-Dlog4j2.configurationFile={}", log.display()).into());
+        command_line.extend(["kafka.Kafka".into(), folder.join("server.properties").into()]);
+        command_line
+    })
 }
 
 fn jars() -> PathBuf {
@@ -176,6 +185,8 @@ pub enum Life {
     Short,
     /// For minutes under load, as in production.
     Long,
+    /// [`Self::Short`], with little memory: one of several brokers.
+    Member,
 }
 
 impl Life {
@@ -183,13 +194,14 @@ impl Life {
         let options: &[&str] = match self {
             Self::Short => &["-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"],
             Self::Long => &["-Xms1g", "-Xmx1g"],
+            Self::Member => &["-Xmx384m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"],
         };
         options.iter().map(Into::into).collect()
     }
 }
 
-fn class_path(jars: &Path) -> [OsString; 2] {
-    ["-cp".into(), format!("{}/*", jars.display()).into()]
+fn class_path() -> [OsString; 2] {
+    ["-cp".into(), format!("{}/*", jars().display()).into()]
 }
 
 /// Listeners and settings beside the plaintext listener that every broker has.
@@ -202,23 +214,17 @@ struct Extra {
     format: Vec<String>,
 }
 
-fn format_storage(jars: &Path, folder: &Path, port: u16, controller_port: u16, extra: &Extra) {
+/// Writes the broker's properties, the common ones and its `own`, and formats its storage.
+fn format_storage(folder: &Path, own: &str, arguments: &[String]) {
     let properties = folder.join("server.properties");
-    let Extra { listeners, properties: more, format } = extra;
-    let more_listeners: String = listeners.iter().map(|listener| format!(",{listener}")).collect();
-    let own = format!(
-        "{PROPERTIES}\n{more}\nlog.dirs={}\ncontroller.quorum.voters=1@127.0.0.1:{controller_port}\n\
-         listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}{more_listeners}\n\
-         advertised.listeners=PLAINTEXT://127.0.0.1:{port}{more_listeners}\n",
-        folder.join("data").display()
-    );
-    std::fs::write(&properties, own).expect("the folder is writable");
+    let all = format!("{PROPERTIES}\n{own}\nlog.dirs={}\n", folder.join("data").display());
+    std::fs::write(&properties, all).expect("the folder is writable");
     let output = Command::new("java")
         .args(Life::Short.options())
-        .args(class_path(jars))
+        .args(class_path())
         .args(["kafka.tools.StorageTool", "format", "--cluster-id", CLUSTER_ID, "-c"])
         .arg(&properties)
-        .args(format)
+        .args(arguments)
         .current_dir(folder)
         .output()
         .expect("java runs");

@@ -4,11 +4,11 @@
 //! when the test process ends, even if it is killed. `DATABASE_URL` and `KAFKA_BROKERS`, if set, name servers to use instead.
 //!
 //! ```text
-//! kafka          a broker, shared or dedicated, and one with TLS and SASL
+//! kafka          a broker, shared or dedicated, one with TLS and SASL, and a cluster of three
 //! topics         creating topics, watermarks, committed offsets
 //! records        producing and reading records
 //! kafkajs        producing with KafkaJS, as the platform does
-//! postgres       a PostgreSQL server, shared or dedicated
+//! postgres       a PostgreSQL server, shared or dedicated; standbys and backups of it
 //! database       a database of one test
 //! pgbouncer      a pooler in transaction mode
 //! registry       a schema registry
@@ -20,6 +20,7 @@
 //! registry_gate  a registry proxy with faults
 //! certificates   certificates of one run
 //! clock          a wall clock that a test moves
+//! history        a checker of the records that recommenders observe
 //! http           an HTTP client
 //! wait           waiting on observed state
 //! ```
@@ -29,6 +30,7 @@ mod certificates;
 mod clock;
 mod database;
 mod door;
+pub mod history;
 mod http;
 mod kafka;
 mod kafkajs;
@@ -49,7 +51,7 @@ pub use clock::ShiftedClock;
 pub use database::Database;
 pub use door::Door;
 pub use http::{Response, http, http_get};
-pub use kafka::{Kafka, Life, Listener, SecuredKafka, kafka, secured_kafka};
+pub use kafka::{BROKERS, Kafka, KafkaCluster, Life, Listener, SecuredKafka, kafka, secured_kafka};
 pub use kafkajs::kafkajs_produce;
 pub use pgbouncer::PgBouncer;
 pub use postgres::{PASSWORD as POSTGRES_PASSWORD, Postgres, postgres};
@@ -62,6 +64,6 @@ pub use supervisor::{children_of, stat_fields};
 pub use wait::{eventually, eventually_blocking, eventually_some};
 
 /// A path of the source tree.
-fn source(path: &str) -> std::path::PathBuf {
+pub fn source(path: &str) -> std::path::PathBuf {
     std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }

@@ -1,4 +1,6 @@
-//! A real PostgreSQL server.
+//! A real PostgreSQL server. `copies` makes standbys and backups of it.
+
+mod copies;
 
 use std::ffi::OsString;
 use std::fs::Permissions;
@@ -8,11 +10,11 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use super::Database;
 use super::certificates::Signed;
 use super::ports::free_port;
 use super::supervisor::{Children, Supervisor};
 use super::wait::eventually_blocking;
+use super::{Database, ShiftedClock};
 
 const FIXTURE_BEFORE_IA: &str = include_str!("../fixtures/upstream/before_ia.sql");
 const FIXTURE_IA: &str = include_str!("../fixtures/upstream/ia_002_1.sql");
@@ -34,18 +36,29 @@ struct Own {
     supervisor: Supervisor,
     binaries: PathBuf,
     port: u16,
+    server_user: ServerUser,
 }
 
 /// The server that all tests share: the one that `DATABASE_URL` names, else one started on first use.
 pub fn postgres() -> &'static Postgres {
     static SHARED: OnceLock<Postgres> = OnceLock::new();
     SHARED.get_or_init(|| match std::env::var("DATABASE_URL") {
-        Ok(url) => Postgres { url, own: None },
+        Ok(url) => Postgres::at(&url),
         Err(_) => Postgres::start_new(FAST, &[]),
     })
 }
 
 impl Postgres {
+    /// The server at `url`, which is not the test's own, or is reached through a proxy.
+    pub fn at(url: &str) -> Self {
+        Self { url: url.to_owned(), own: None }
+    }
+
+    /// The URL of the superuser, in the database `postgres`.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
     /// A dedicated server, which the test may stop and pause. Stopped when dropped.
     pub async fn dedicated() -> Self {
         Self::with_settings(FAST).await
@@ -116,29 +129,77 @@ impl Postgres {
 
     /// `files` are written beside the data, readable for the server alone.
     fn start_new(settings: &str, files: &[(&str, String)]) -> Self {
-        let binaries = find_binaries();
-        let port = free_port();
-        let server_user = ServerUser::choose();
-        let supervisor = Supervisor::new("QUIT", |folder| {
-            let mut command_line = server_user.prefix();
-            command_line.extend([binaries.join("postgres").into(), "-D".into(), folder.join("data").into()]);
-            command_line
-        });
-        server_user.own(supervisor.folder());
+        let own = Own::without_data(|_| Vec::new());
         for (name, content) in files {
-            let path = supervisor.folder().join(name);
+            let path = own.supervisor.folder().join(name);
             std::fs::write(&path, content).expect("the folder is writable");
             std::fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("it is ours");
-            server_user.own(&path);
+            own.server_user.own(&path);
         }
-        init_data(&binaries, &server_user, supervisor.folder(), port, settings);
-        let own = Own { supervisor, binaries, port };
+        own.init_data();
+        own.configure(settings);
         own.start();
-        Self { url: format!("postgres://postgres:{PASSWORD}@127.0.0.1:{port}/postgres"), own: Some(own) }
+        Self::of(own)
+    }
+
+    fn of(own: Own) -> Self {
+        Self { url: format!("postgres://postgres:{PASSWORD}@127.0.0.1:{}/postgres", own.port), own: Some(own) }
     }
 }
 
 impl Own {
+    /// A server with an empty folder, run with the environment that `environment` makes of the folder.
+    fn without_data(environment: impl FnOnce(&Path) -> Vec<(&'static str, String)>) -> Self {
+        let (binaries, server_user) = (find_binaries(), ServerUser::choose());
+        let supervisor = Supervisor::new("QUIT", |folder| {
+            let mut command_line = server_user.prefix();
+            command_line.push("env".into());
+            command_line.extend(environment(folder).into_iter().map(|(name, value)| format!("{name}={value}").into()));
+            command_line.extend([binaries.join("postgres").into(), "-D".into(), folder.join("data").into()]);
+            command_line
+        });
+        server_user.own(supervisor.folder());
+        Self { supervisor, binaries, port: free_port(), server_user }
+    }
+
+    /// Runs a program of the server's installation as the server's user, in its folder.
+    fn run(&self, program: &str, arguments: &[&str]) {
+        let mut command_line = self.server_user.prefix();
+        command_line.push(self.binaries.join(program).into());
+        let (first, more) = command_line.split_first().expect("it has the program at least");
+        let output = Command::new(first)
+            .args(more)
+            .args(arguments)
+            .env("PGPASSWORD", PASSWORD)
+            .current_dir(self.supervisor.folder())
+            .output()
+            .expect("the program runs");
+        assert!(output.status.success(), "{program} failed: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    fn init_data(&self) {
+        let password_file = self.supervisor.folder().join("password");
+        std::fs::write(&password_file, PASSWORD).expect("the folder is writable");
+        self.server_user.own(&password_file);
+        // A clear-text password, since SCRAM's hashing is slow in a debug build, at every connection. A linguistic collation, as in
+        // production: a statement that relies on bytewise order must ask for it.
+        let arguments = "--no-sync --encoding=UTF8 --username=postgres --auth=password --pwfile=password \
+                         --locale=C.UTF-8 --locale-provider=icu --icu-locale=en-US -D data";
+        self.run("initdb", &arguments.split_whitespace().collect::<Vec<_>>());
+    }
+
+    fn configure(&self, settings: &str) {
+        // No Unix socket: its path is limited to 107 bytes, and that of a temporary folder may be longer.
+        let settings = format!(
+            "listen_addresses = '127.0.0.1'\nport = {}\nunix_socket_directories = ''\nmax_connections = 200\n{settings}",
+            self.port
+        );
+        // Read after postgresql.conf, which keeps its defaults.
+        let file = self.supervisor.folder().join("data/postgresql.auto.conf");
+        std::fs::write(&file, settings).expect("the data folder is writable");
+        self.server_user.own(&file);
+    }
+
     fn start(&self) {
         self.supervisor.start();
         eventually_blocking(Duration::from_secs(60), "PostgreSQL to accept connections", || {
@@ -192,41 +253,6 @@ impl ServerUser {
 fn id(which: &str, user: &str) -> Option<u32> {
     let output = Command::new("id").args([which, user]).stderr(Stdio::null()).output().expect("id runs");
     String::from_utf8(output.stdout).ok()?.trim().parse().ok()
-}
-
-fn init_data(binaries: &Path, server_user: &ServerUser, folder: &Path, port: u16, settings: &str) {
-    let data = folder.join("data");
-    let password_file = folder.join("password");
-    std::fs::write(&password_file, PASSWORD).expect("the folder is writable");
-    server_user.own(&password_file);
-
-    let mut command_line = server_user.prefix();
-    command_line.push(binaries.join("initdb").into());
-    let (program, arguments) = command_line.split_first().expect("it has initdb at least");
-    let output = Command::new(program)
-        .args(arguments)
-        .args(["--no-sync", "--encoding=UTF8", "--username=postgres"])
-        // A clear-text password, since SCRAM's hashing is slow in a debug build, at every connection.
-        .arg("--auth=password")
-        .arg("--pwfile")
-        .arg(&password_file)
-        // A linguistic collation, as in production: a statement that relies on bytewise order must ask for it.
-        .args(["--locale=C.UTF-8", "--locale-provider=icu", "--icu-locale=en-US"])
-        .arg("-D")
-        .arg(&data)
-        .current_dir(folder)
-        .output()
-        .expect("initdb runs");
-    assert!(output.status.success(), "initdb failed: {}", String::from_utf8_lossy(&output.stderr));
-
-    // No Unix socket: its path is limited to 107 bytes, and that of a temporary folder may be longer.
-    let settings = format!(
-        "listen_addresses = '127.0.0.1'\nport = {port}\nunix_socket_directories = ''\nmax_connections = 200\n{settings}"
-    );
-    // Read after postgresql.conf, which keeps its defaults.
-    let file = data.join("postgresql.auto.conf");
-    std::fs::write(&file, settings).expect("the data folder is writable");
-    server_user.own(&file);
 }
 
 /// The folder of the newest PostgreSQL that Debian's packages installed, else of the one in PATH.

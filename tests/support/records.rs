@@ -210,7 +210,7 @@ fn read_all(client: &BaseConsumer, topic: &str) -> Vec<OwnedRecord> {
             Some(Ok(message)) => {
                 let (_, end) = ends[usize::try_from(message.partition()).expect("not negative")];
                 if message.offset() < end {
-                    records.push(own(&message));
+                    records.push(OwnedRecord::from(&message));
                 }
                 if message.offset() >= end - 1 {
                     unfinished.remove(&message.partition());
@@ -222,15 +222,17 @@ fn read_all(client: &BaseConsumer, topic: &str) -> Vec<OwnedRecord> {
     records
 }
 
-fn own(message: &BorrowedMessage<'_>) -> OwnedRecord {
-    let own = |(name, value): (&CStr, Option<&[u8]>)| (name.to_string_lossy().into(), value.map(<[u8]>::to_vec));
-    let headers = message.headers().map(|headers| ffi::headers(headers).map(own).collect());
-    OwnedRecord {
-        partition: message.partition(),
-        offset: message.offset(),
-        key: message.key().map(<[u8]>::to_vec),
-        value: message.payload().map(<[u8]>::to_vec),
-        headers: headers.unwrap_or_default(),
-        timestamp: message.timestamp().to_millis(),
+impl From<&BorrowedMessage<'_>> for OwnedRecord {
+    fn from(message: &BorrowedMessage<'_>) -> Self {
+        let own = |(name, value): (&CStr, Option<&[u8]>)| (name.to_string_lossy().into(), value.map(<[u8]>::to_vec));
+        let headers = message.headers().map(|headers| ffi::headers(headers).map(own).collect());
+        Self {
+            partition: message.partition(),
+            offset: message.offset(),
+            key: message.key().map(<[u8]>::to_vec),
+            value: message.payload().map(<[u8]>::to_vec),
+            headers: headers.unwrap_or_default(),
+            timestamp: message.timestamp().to_millis(),
+        }
     }
 }

@@ -19,7 +19,7 @@ impl Kafka {
 
     /// [`Self::create_topic`] with a given name, for a dedicated broker.
     pub async fn create_topic_named(&self, name: &str, partitions: i32, config: &[(&str, &str)]) {
-        let mut topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
+        let mut topic = NewTopic::new(name, partitions, TopicReplication::Fixed(self.replicas));
         for (key, value) in config {
             topic = topic.set(key, value);
         }
@@ -85,7 +85,7 @@ impl Kafka {
         self.ask("segmenter-tests", move |client| watermarks(client, &topic)).await
     }
 
-    async fn wait_for_partitions(&self, topic: &str, partitions: i32) {
+    pub(super) async fn wait_for_partitions(&self, topic: &str, partitions: i32) {
         let what = format!("the broker to lead the {partitions} partitions of {topic}");
         eventually(TIMEOUT, &what, || async { self.partitions(topic).await == partitions }).await;
     }
@@ -105,7 +105,7 @@ impl Kafka {
             .expect("the broker answers")
     }
 
-    fn admin(&self) -> AdminClient<DefaultClientContext> {
+    pub(super) fn admin(&self) -> AdminClient<DefaultClientContext> {
         self.client().create().expect("a valid client")
     }
 }

@@ -1,0 +1,198 @@
+//! The stage of a schedule: brokers, database, processes, load and recommenders, and the checks at the end of each fault.
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use rdkafka::Offset;
+use tokio::sync::{Mutex, MutexGuard};
+
+use super::load::{Load, USERS};
+use super::recommender::LiveRecommender;
+use super::servers::Servers;
+use crate::scene::{DEADLINE, Scene, observed};
+use crate::support::history::{Recommender, Rewind, violations};
+use crate::support::{KafkaCluster, Segmenter, eventually, http_get};
+use crate::world::{assert_table_equals_oracle, migrate, oracle, table};
+
+/// The partitions of each topic. With the same number for inputs and output, a user has the same partition in all.
+pub const PARTITIONS: i32 = 3;
+
+/// How many processes may run.
+pub const CLIENTS: usize = 3;
+
+/// The brokers serve all schedules, one after the other.
+static TURN: Mutex<()> = Mutex::const_new(());
+
+fn cluster() -> &'static KafkaCluster {
+    static CLUSTER: OnceLock<KafkaCluster> = OnceLock::new();
+    CLUSTER.get_or_init(|| KafkaCluster::start(CLIENTS))
+}
+
+pub struct Bed {
+    pub processes: Vec<Segmenter>,
+    pub load: Load,
+    live: LiveRecommender,
+    joined_late: LiveRecommender,
+    pub scene: Scene,
+    pub servers: Servers,
+    pub cluster: &'static KafkaCluster,
+    rewinds: Vec<Rewind>,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl Bed {
+    /// Everything runs, and the load is on.
+    pub async fn new(processes: usize) -> Self {
+        let turn = TURN.lock().await;
+        let cluster = tokio::task::block_in_place(|| {
+            let cluster = cluster();
+            cluster.heal();
+            cluster
+        });
+        let kafka = cluster.kafka();
+        let onboarding = kafka.create_topic("onboarding", PARTITIONS, &[]).await;
+        let updates = cluster.create_topic_without_replicas("updates", &[]).await;
+        let changes = kafka.create_topic("changes", PARTITIONS, &[]).await;
+        let dead = kafka.create_topic("dead", 1, &[]).await;
+        let (servers, database) = Servers::start(CLIENTS).await;
+        migrate(&database).await;
+        let group = format!("group-{onboarding}");
+        let scene = Scene { database, kafka, onboarding, updates, changes, dead, group };
+        scene.add_users(USERS).await;
+        let topics = [scene.onboarding.clone(), scene.updates.clone()];
+        let load = Load::to(kafka.brokers(), topics, 1);
+        let live = LiveRecommender::of(kafka, &scene.changes, PARTITIONS, Offset::Beginning);
+        let joined_late = LiveRecommender::of(kafka, &scene.changes, PARTITIONS, Offset::Beginning);
+        let mut bed = Self {
+            processes: Vec::new(),
+            load,
+            live,
+            joined_late,
+            scene,
+            servers,
+            cluster,
+            rewinds: Vec::new(),
+            _turn: turn,
+        };
+        for _ in 0..processes {
+            bed.join();
+        }
+        bed.load.resume();
+        bed.is_working().await;
+        bed.joined_late = LiveRecommender::of(kafka, &bed.scene.changes, PARTITIONS, Offset::End);
+        bed
+    }
+
+    /// Starts one more process.
+    pub fn join(&mut self) {
+        let client = self.processes.len();
+        let url = self.servers.url(client, self.scene.database.name());
+        let process = self.scene.serve_with(&[
+            ("KAFKA_BROKERS", &self.cluster.links_of(client)),
+            ("DATABASE_URL", &url),
+            ("SEGMENTER_DATABASE_STATEMENT_TIMEOUT", "3s"),
+            ("SEGMENTER_DATABASE_CONNECT_TIMEOUT", "3s"),
+            ("SEGMENTER_OUTBOX_LEASE", "15s"),
+        ]);
+        self.processes.push(process);
+    }
+
+    /// Waits until changes come.
+    pub async fn is_working(&self) {
+        let enough = self.live.count() + 100;
+        eventually(DEADLINE, "changes to be published", || async { self.live.count() >= enough }).await;
+    }
+
+    /// The database loses the commits since this moment, until everything is right again.
+    pub fn rewinds_to_now(&mut self) {
+        // What was committed just before may not have reached the standby either.
+        self.rewinds.push(Rewind { from: now() - 1_000, until: i64::MAX });
+    }
+
+    /// By partition, the longest time without a change.
+    pub fn stalls(&self, from: Instant, until: Instant) -> Vec<Duration> {
+        self.live.longest_stalls(PARTITIONS, from, until)
+    }
+
+    /// Stops the load and waits until the rows are those of the oracle; returns when they were.
+    pub async fn rows_are_right(&self, within: Duration) -> Instant {
+        self.load.pause(DEADLINE).await;
+        let events = self.scene.accepted().await;
+        let expected = oracle(&events);
+        let pool = self.scene.database.pool();
+        let started = Instant::now();
+        while started.elapsed() < within {
+            let asked = Instant::now();
+            if table(pool).await == expected {
+                return asked;
+            }
+        }
+        assert_table_equals_oracle(pool, &events).await;
+        started + within
+    }
+
+    /// The checks at the end of each fault; the load is off and the rows are right.
+    pub async fn everything_is_right(&mut self) {
+        self.scene.settled().await;
+        for process in &mut self.processes {
+            assert!(process.is_running(), "process {} has ended", process.pid());
+        }
+        let ends = self.scene.kafka.end_offsets(&self.scene.changes).await;
+        let written = usize::try_from(ends.iter().sum::<i64>()).unwrap();
+        eventually(DEADLINE, "the recommender to have read everything", || async { self.live.count() == written })
+            .await;
+        self.assert_history().await;
+        assert!(self.scene.dead_letters().await.is_empty());
+        self.assert_everything_is_accounted_for().await;
+        if let Some(rewind) = self.rewinds.last_mut() {
+            rewind.until = rewind.until.min(now());
+        }
+    }
+
+    async fn assert_history(&self) {
+        let at_the_end = self.scene.kafka.read_all(&self.scene.changes).await;
+        let recommender =
+            |name, from_the_beginning, observations| Recommender { name, from_the_beginning, observations };
+        let recommenders = [
+            recommender("live", true, self.live.observations()),
+            recommender("joined late", false, self.joined_late.observations()),
+            recommender("at the end", true, at_the_end.iter().map(observed).collect()),
+        ];
+        let violations = violations(&recommenders, &self.scene.published_rows().await, &self.rewinds);
+        let shown = &violations[..violations.len().min(5)];
+        assert!(violations.is_empty(), "{} violations, the first: {shown:#?}", violations.len());
+    }
+
+    /// Every record ended as an outcome, none as a dead letter, and nothing is in flight.
+    async fn assert_everything_is_accounted_for(&self) {
+        let mut sums: BTreeMap<String, f64> = BTreeMap::new();
+        for process in &self.processes {
+            let metrics = http_get(process.http_address().await, "/metrics").await.body;
+            for (name, value) in metrics.lines().filter_map(|line| line.rsplit_once(' ')) {
+                *sums.entry(name.to_owned()).or_default() += value.parse::<f64>().unwrap_or_default();
+            }
+        }
+        let sum = |wanted: &str, with: &str| -> f64 {
+            let series = sums.iter().filter(|(name, _)| name.starts_with(wanted) && name.contains(with));
+            series.map(|(_, value)| value).sum()
+        };
+        let mut records = 0;
+        for topic in [&self.scene.onboarding, &self.scene.updates] {
+            records += self.scene.kafka.end_offsets(topic).await.iter().sum::<i64>();
+        }
+        let outcomes = sum("segmenter_records_total{", "");
+        #[expect(clippy::cast_precision_loss, reason = "a count of a test")]
+        let is_complete = outcomes >= records as f64;
+        assert!(is_complete, "{outcomes} outcomes of {records} records");
+        assert_eq!(sum("segmenter_records_total{", "dead_lettered"), 0.0);
+        for left in ["segmenter_in_flight_records", "segmenter_in_flight_bytes", "segmenter_dead_letters_held"] {
+            assert_eq!(sum(left, ""), 0.0, "{left}");
+        }
+    }
+}
+
+fn now() -> i64 {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    i64::try_from(since_1970.as_millis()).unwrap()
+}
