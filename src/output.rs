@@ -26,7 +26,7 @@ use crate::store::apply::Progress;
 use crate::store::leased_rows::LeasedRows;
 use crate::store::outbox::{Content, Publication};
 use crate::store::task::ItemOutcome;
-use crate::store::writer::Writer;
+use crate::store::writer::{Writer, Written};
 use crate::telemetry::Shared;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::traces::Traces;
@@ -132,7 +132,7 @@ impl BatchWriter {
     /// PostgreSQL or Kafka is unavailable, a stop was requested, or this process must not write any more.
     pub async fn write(&self, progress: Progress<'_>) -> Result<(Vec<ItemOutcome>, u64), Halt> {
         let written = within_deadline("PostgreSQL", self.writer.write(progress)).await?;
-        let Ok((outcomes, publications)) = written else {
+        let Ok(Written { outcomes, publications, .. }) = written else {
             return Err(match self.stop.reason() {
                 Some(StopReason::Refused(why)) => Halt::Refused(why.clone()),
                 _ => Halt::Interrupted,

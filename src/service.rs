@@ -20,13 +20,15 @@ use crate::ingest::dead_letter_writer::DeadLetterWriter;
 use crate::ingest::dispatcher::Dispatcher;
 use crate::ingest::offset_tracker::FloodLimit;
 use crate::ingest::outbox_gate;
+use crate::ingest::positions::Positions;
 use crate::ingest::rebalance::LiveContext;
 use crate::ingest::schema_wait::{SchemaWait, Watch};
-use crate::ingest::start::StartPositions;
-use crate::ingest::worker::{BatchLimits, Finisher, LiveAssignment, WorkQueues, Worker};
+use crate::ingest::start::Starter;
+use crate::ingest::stuck::Stuck;
+use crate::ingest::worker::{BatchLimits, Finisher, WorkQueues, Worker};
 use crate::kafka::client::{Cluster, Topics};
 use crate::kafka::client_events::ClientEvents;
-use crate::kafka::topic_id::TopicIds;
+use crate::kafka::topic_id::PresentTopicIds;
 use crate::kafka::topics::{self, Watched};
 use crate::output::Output;
 use crate::registry::Registry;
@@ -106,9 +108,38 @@ pub async fn run(
             health: health.clone(),
         },
     });
-    let ids = Arc::new(TopicIds::default());
+    // Assigned partitions start one by one; positions go to the database, and then offsets to Kafka.
+    let ids = PresentTopicIds::default();
+    let stuck = Stuck::new(Arc::clone(&topics), health.clone(), metrics.clone());
+    let starter = Starter {
+        topics: Arc::clone(&topics),
+        cluster: cluster.clone(),
+        group: config.kafka.group_id.as_str().to_owned(),
+        initial: config.kafka.initial_offset,
+        out_of_range: config.kafka.out_of_range,
+        store: store.clone(),
+        assignment: Arc::clone(&assignment),
+        ids: ids.clone(),
+        stuck: stuck.clone(),
+        metrics: metrics.clone(),
+        stop: stop.clone(),
+    };
+    let positions = Positions::new(&store, config.kafka.group_id.as_str(), &topics, &assignment, &shared);
+    let (requests, requested) = mpsc::unbounded_channel();
+    let (answers, found) = std::sync::mpsc::channel();
+    let context = LiveContext {
+        topics: Arc::clone(&topics),
+        assignment,
+        positions,
+        requests,
+        stuck,
+        drain: config.kafka.drain_deadline,
+        metrics: metrics.clone(),
+        paused: AtomicBool::new(false),
+        statistics: Mutex::new(None),
+    };
     let consumer = LiveConsumer {
-        consumer: consumer(&config.kafka, &cluster, &topics, &ids, &assignment, &shared)?,
+        consumer: consumer(&config.kafka, &cluster, context)?,
         intake: Intake {
             budget: Budget::from(&config.in_flight),
             limits,
@@ -117,6 +148,8 @@ pub async fn run(
         schemas: registry.map(|registry| Schemas { registry, waiting }),
         dispatcher,
         finisher,
+        found,
+        ids: ids.clone(),
         drain: config.kafka.drain_deadline,
         metrics: metrics.clone(),
         health: health.clone(),
@@ -131,6 +164,7 @@ pub async fn run(
     watchers.spawn(watch_jobs(store.pool, metrics));
 
     let mut parts = JoinSet::new();
+    parts.spawn(starter.run(requested, answers));
     if let Some(schema_wait) = schema_wait {
         parts.spawn(schema_wait.run(arrivals));
     }
@@ -147,30 +181,7 @@ pub async fn run(
     Ok(stop.reason().cloned().unwrap_or(StopReason::Signal))
 }
 
-fn consumer(
-    config: &KafkaConfig,
-    cluster: &Cluster,
-    topics: &Arc<Topics>,
-    ids: &Arc<TopicIds>,
-    assignment: &Arc<LiveAssignment>,
-    shared: &Shared,
-) -> anyhow::Result<BaseConsumer<LiveContext>> {
-    let context = LiveContext {
-        topics: Arc::clone(topics),
-        assignment: Arc::clone(assignment),
-        start: StartPositions {
-            start: config.initial_offset,
-            out_of_range: config.out_of_range,
-            metrics: shared.metrics.clone(),
-        },
-        ids: Arc::clone(ids),
-        drain: config.drain_deadline,
-        metrics: shared.metrics.clone(),
-        stop: shared.stop.clone(),
-        paused: AtomicBool::new(false),
-        statistics: Mutex::new(None),
-        moved_at: Mutex::new(None),
-    };
+fn consumer(config: &KafkaConfig, cluster: &Cluster, context: LiveContext) -> anyhow::Result<BaseConsumer<LiveContext>> {
     let config = cluster.consumer(config.group_id.as_str(), config.session_timeout, config.max_poll_interval);
     BaseConsumer::from_config_and_context(&config, context).context("could not make the consumer's Kafka client")
 }

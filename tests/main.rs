@@ -36,6 +36,7 @@ mod migrations;
 mod offset_tracker;
 mod ops;
 mod packaging;
+mod positions;
 mod publishing;
 mod read_api;
 mod republishing;

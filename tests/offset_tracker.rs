@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use segmenter::ingest::offset_tracker::{Finish, FloodLimit, OffsetTracker};
+use segmenter::store::history::{Histories, History};
 
 /// How a record of a schedule is finished.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,7 +64,7 @@ fn longest_run(records: &[Planned]) -> usize {
 
 fn finish(end: End, index: usize) -> Finish<usize> {
     match end {
-        End::Accepted => Finish::Accepted,
+        End::Accepted => Finish::Accepted(Histories::None),
         End::Rejected => Finish::Rejected(index),
         End::Neutral => Finish::Neutral(index),
     }
@@ -117,7 +118,7 @@ proptest! {
         let rejected: Vec<usize> =
             (0..records.len()).filter(|index| records[*index].end != End::Accepted).collect();
         prop_assert_eq!(indexes, rejected);
-        prop_assert_eq!((tracker.open_records(), tracker.open_bytes(), tracker.len()), (0, 0, 0));
+        prop_assert_eq!((tracker.open_records(), tracker.open_bytes(), tracker.waiting_records()), (0, 0, 0));
     }
 
     #[test]
@@ -180,8 +181,8 @@ fn finishing_a_record_twice_changes_nothing() {
     let mut tracker = OffsetTracker::<()>::new(GENEROUS);
     let first = tracker.charge(0, 10, None);
     let _second = tracker.charge(1, 10, None);
-    tracker.finish(first, Finish::Accepted);
-    tracker.finish(first, Finish::Accepted);
+    tracker.finish(first, Finish::Accepted(Histories::None));
+    tracker.finish(first, Finish::Accepted(Histories::None));
     assert_eq!((tracker.open_records(), tracker.open_bytes(), tracker.committable()), (1, 10, Some(1)));
 }
 
@@ -191,10 +192,40 @@ fn the_oldest_record_is_the_first_that_is_not_finished() {
     assert_eq!(tracker.oldest(), None);
     let sequences: Vec<u64> = (0..3).map(|offset| tracker.charge(offset, 1, Some(100 - offset))).collect();
     assert_eq!(tracker.oldest(), Some(100));
-    tracker.finish(sequences[1], Finish::Accepted);
+    tracker.finish(sequences[1], Finish::Accepted(Histories::None));
     assert_eq!(tracker.oldest(), Some(100));
-    tracker.finish(sequences[0], Finish::Accepted);
+    tracker.finish(sequences[0], Finish::Accepted(Histories::None));
     assert_eq!(tracker.oldest(), Some(98));
-    tracker.finish(sequences[2], Finish::Accepted);
+    tracker.finish(sequences[2], Finish::Accepted(Histories::None));
     assert_eq!(tracker.oldest(), None);
+}
+
+#[test]
+fn finished_records_behind_an_unfinished_one_count_as_waiting_and_a_rejection_run_does_not() {
+    let mut tracker = OffsetTracker::new(GENEROUS);
+    let sequences: Vec<u64> = (0..5).map(|offset| tracker.charge(offset, 1, None)).collect();
+    for sequence in &sequences[1..4] {
+        tracker.finish(*sequence, Finish::Accepted(Histories::None));
+    }
+    assert_eq!((tracker.open_records(), tracker.waiting_records()), (2, 5));
+    tracker.finish(sequences[0], Finish::Rejected(()));
+    assert_eq!(tracker.committable(), None, "its dead letter is due, since an accepted record follows");
+    tracker.written(sequences[0]);
+    tracker.finish(sequences[4], Finish::Rejected(()));
+    assert_eq!((tracker.open_records(), tracker.waiting_records()), (0, 0), "the run has a limit of its own");
+}
+
+#[test]
+fn the_histories_are_those_of_the_finished_prefix_since_they_were_last_taken() {
+    let ran_in = |number| Histories::One(History(number));
+    let mut tracker: OffsetTracker<()> = OffsetTracker::new(GENEROUS);
+    let sequences: Vec<u64> = (0..4).map(|offset| tracker.charge(offset, 1, None)).collect();
+    tracker.finish(sequences[2], Finish::Accepted(ran_in(1)));
+    tracker.finish(sequences[0], Finish::Accepted(ran_in(1)));
+    assert_eq!(tracker.take_ran_in(), ran_in(1));
+    tracker.finish(sequences[1], Finish::Accepted(ran_in(2)));
+    assert_eq!(tracker.committable(), Some(3));
+    assert_eq!(tracker.take_ran_in(), Histories::Several, "the third record became committable with the second");
+    tracker.finish(sequences[3], Finish::Accepted(ran_in(2)));
+    assert_eq!((tracker.take_ran_in(), tracker.take_ran_in()), (ran_in(2), Histories::None));
 }

@@ -15,6 +15,7 @@ use segmenter::migrate::schema::Platform;
 use segmenter::migrate::{self, Limits, RunOptions};
 use segmenter::store::Store;
 use segmenter::store::apply::Progress;
+use segmenter::store::revision_clock::RevisionClock;
 use segmenter::store::outbox::{Content, Publication};
 use segmenter::store::task::ItemOutcome;
 use sqlx::{Connection, PgConnection, PgPool};
@@ -45,6 +46,7 @@ pub async fn store_on(pool: &PgPool) -> Store {
         owner: Uuid::new_v4(),
         lease: Duration::from_secs(30),
         deadline: Duration::from_secs(30),
+        revisions: RevisionClock::default(),
     }
 }
 

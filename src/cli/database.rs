@@ -15,6 +15,7 @@ use crate::migrate::schema::{self, Platform, SchemaStatus};
 use crate::runtime::exit::Exit;
 use crate::store::Store;
 use crate::store::apply::transaction_deadline;
+use crate::store::revision_clock::RevisionClock;
 use crate::store::sql::Connect;
 
 /// The access that a command needs.
@@ -79,6 +80,7 @@ pub(super) fn store(config: &Config, pool: Pool, catalog: Arc<Catalog>, has_user
         owner: Uuid::new_v4(),
         lease: config.outbox.lease,
         deadline: transaction_deadline(config.database.statement_timeout),
+        revisions: RevisionClock::default(),
     }
 }
 

@@ -26,8 +26,8 @@ mod validate;
 mod value;
 
 pub use flags::SettingFlags;
-pub use kafka::{Encoding, OutOfRange};
-pub(crate) use kafka::{InitialOffset, TopicName};
+pub use kafka::{Encoding, InitialOffset, OutOfRange};
+pub(crate) use kafka::TopicName;
 pub(crate) use moment::Moment;
 pub use problem::Problems;
 pub use reader::Section;

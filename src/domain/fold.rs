@@ -16,7 +16,7 @@ use super::state::State;
 #[derive(Debug, Clone, Copy)]
 pub struct Context<'a> {
     pub catalog: &'a Catalog,
-    /// The database's clock, Unix time in ms. The next revision is this, or the last revision + 1 if that is higher.
+    /// The clock of revisions, Unix time in ms. The next revision is this, or the last revision + 1 if that is higher.
     pub clock_ms: i64,
     pub publishing: Publishing,
 }
@@ -28,6 +28,8 @@ pub enum Publishing {
     /// Not yet: the state remembers the job. The net change is published by the user's next immediate fold or, if none
     /// comes first, when the job ends.
     Deferred(DeferringJob),
+    /// At once, and every user that has an event, even where nothing changes: segment-changed may be ahead of the state.
+    EvenUnchanged,
 }
 
 /// A job with deferred publishing.
@@ -64,7 +66,7 @@ enum Origin<'a> {
 pub struct Fold {
     /// One an event, in the order of the events.
     pub outcomes: Vec<Outcome>,
-    /// `None` if no register changed: nothing is written and nothing is published.
+    /// `None` if no register changed and publishing does not ask for more: nothing is written and nothing is published.
     pub write: Option<Write>,
 }
 
@@ -104,7 +106,10 @@ pub fn fold(user: &UserId, prior: State, events: &[&Event], context: &Context<'_
     let mut state = prior;
     let outcomes: Vec<Outcome> = events.iter().map(|event| state.profile.merge(event)).collect();
     let applied = || events.iter().zip(&outcomes).filter(|(_, outcome)| **outcome == Outcome::Applied);
-    let Some((cause, _)) = applied().max_by(|(one, _), (other, _)| by_newest_cause(one, other)) else {
+    let newest_applied = applied().map(|(event, _)| event).max_by(|one, other| by_newest_cause(one, other));
+    let newest = || events.iter().max_by(|one, other| by_newest_cause(one, other));
+    let is_published_anyway = context.publishing == Publishing::EvenUnchanged;
+    let Some(cause) = newest_applied.or_else(|| newest().filter(|_| is_published_anyway)) else {
         return Ok(Fold { outcomes, write: None });
     };
     let erased = applied().any(|(event, _)| event.body == Body::Tombstone);
@@ -144,7 +149,7 @@ fn logical_time_if_onboarded(profile: &Profile) -> Option<Millis> {
 }
 
 /// The write for an onboarded user: the profile is scored anew. It has a change if the ranked segments differ from those
-/// last published and publishing is immediate.
+/// last published and publishing is immediate, or if publishing asks for one anyway.
 fn scored(
     user: &UserId,
     mut state: State,
@@ -166,20 +171,26 @@ fn scored(
             state.job = Some(job.holder(job_before));
             None
         }
-        Publishing::Immediate if !same => {
+        Publishing::Immediate if same => None,
+        Publishing::Immediate | Publishing::EvenUnchanged => {
             let ranking = segmentation.ranking;
             let new_ranking = new_ranking(state.last_ranking(), ranking, logical_time, origin, catalog);
             Some(publish(user, &mut state, ChangeBody::Ranking(Arc::new(new_ranking)), context))
         }
-        Publishing::Deferred(_) | Publishing::Immediate => None,
+        Publishing::Deferred(_) => None,
     };
     Ok(Write { state, row: RowWrite::Upsert(row), change, unknown_currency: segmentation.unknown_currency })
 }
 
-/// The write for a user that is not onboarded (any more). Its change is a tombstone if a ranking was published last.
+/// The write for a user that is not onboarded (any more). Its change is a tombstone if a ranking was published last; where
+/// unchanged users are published too, also if a tombstone was, or if the user is erased.
 fn unscored(user: &UserId, mut state: State, erased: bool, context: &Context<'_>) -> Write {
     let row = if erased { RowWrite::Remove } else { RowWrite::Leave };
-    let published = state.last_published.as_ref().and_then(ChangeBody::ranking).is_some();
+    let published = match (&state.last_published, context.publishing) {
+        (Some(ChangeBody::Ranking(_)), _) => true,
+        (Some(ChangeBody::Tombstone), publishing) => publishing == Publishing::EvenUnchanged,
+        (None, publishing) => publishing == Publishing::EvenUnchanged && state.profile.erased_at().is_some(),
+    };
     let change = published.then(|| publish(user, &mut state, ChangeBody::Tombstone, context));
     state.job = None;
     Write { state, row, change, unknown_currency: false }

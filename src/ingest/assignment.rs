@@ -1,21 +1,29 @@
-//! The offset trackers of all partitions assigned to this process, shared by the consumer thread, the workers and the
-//! dead-letter writer.
+//! The partitions assigned to this process: those that wait for their start, and the offset trackers and positions of those that
+//! are read. Shared by the consumer thread, the workers and the dead-letter writer.
 
 use std::collections::HashMap;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::offset_tracker::{Finish, Flood, FloodLimit, OffsetTracker};
+use super::position::{Loss, Position, Started};
 use crate::config::InFlightConfig;
 use crate::kafka::partition::Partition;
+use crate::store::positions::{Answer, Claim, PartitionKey};
 use crate::telemetry::metrics::Load;
 
-/// Identifies one delivery of one record. Void once its partition is given up.
+/// One assignment of one partition, or one restart of it. Void once the partition is given up or restarted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Epoch(u64);
+
+/// Identifies one delivery of one record. Void with its epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ticket {
     pub partition: Partition,
-    epoch: u64,
+    epoch: Epoch,
     sequence: u64,
+    /// The record is in the repair range: its user is published even where nothing changes.
+    pub is_in_repair: bool,
 }
 
 /// A poison flood and its partition.
@@ -68,33 +76,83 @@ struct Inner<R> {
 
 #[derive(Debug)]
 struct Slot<R> {
-    epoch: u64,
+    epoch: Epoch,
+    /// `None` until the partition is started.
+    reading: Option<Reading<R>>,
+}
+
+/// A partition that is read.
+#[derive(Debug)]
+struct Reading<R> {
     tracker: OffsetTracker<R>,
+    position: Position,
+    /// The offset committed to Kafka last.
     committed: Option<i64>,
 }
 
 impl<R> Inner<R> {
-    fn slot(&mut self, ticket: Ticket) -> Option<&mut Slot<R>> {
-        self.slots.get_mut(&ticket.partition).filter(|slot| slot.epoch == ticket.epoch)
+    fn open(&mut self, partition: Partition) -> Epoch {
+        self.next_epoch += 1;
+        let epoch = Epoch(self.next_epoch);
+        self.slots.insert(partition, Slot { epoch, reading: None });
+        epoch
+    }
+
+    fn slot(&mut self, partition: Partition, epoch: Epoch) -> Option<&mut Slot<R>> {
+        self.slots.get_mut(&partition).filter(|slot| slot.epoch == epoch)
+    }
+
+    fn tracker(&mut self, ticket: Ticket) -> Option<&mut OffsetTracker<R>> {
+        Some(&mut self.slot(ticket.partition, ticket.epoch)?.reading.as_mut()?.tracker)
+    }
+
+    fn readings(&self) -> impl Iterator<Item = (Partition, &Reading<R>)> {
+        self.slots.iter().filter_map(|(partition, slot)| Some((*partition, slot.reading.as_ref()?)))
+    }
+
+    fn readings_mut(&mut self) -> impl Iterator<Item = (Partition, Epoch, &mut Reading<R>)> {
+        self.slots.iter_mut().filter_map(|(partition, slot)| Some((*partition, slot.epoch, slot.reading.as_mut()?)))
     }
 
     fn load(&self) -> Load {
         let mut load = Load { partitions: self.slots.len(), ..Load::default() };
-        for slot in self.slots.values() {
-            load.records += slot.tracker.open_records();
-            load.bytes += slot.tracker.open_bytes();
-            load.held += slot.tracker.held_records();
+        for (_, reading) in self.readings() {
+            load.records += reading.tracker.waiting_records();
+            load.bytes += reading.tracker.open_bytes();
+            load.held += reading.tracker.held_records();
         }
         load
     }
 
     fn open_in(&self, partitions: &[Partition]) -> usize {
-        partitions
-            .iter()
-            .filter_map(|partition| self.slots.get(partition))
-            .map(|slot| slot.tracker.open_records())
-            .sum()
+        let readings = self.readings().filter(|(partition, _)| partitions.contains(partition));
+        readings.map(|(_, reading)| reading.tracker.open_records()).sum()
     }
+}
+
+/// A claim of a partition, to be written to the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PartitionClaim {
+    pub partition: Partition,
+    epoch: Epoch,
+    pub claim: Claim,
+}
+
+/// An offset that may be committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConfirmedOffset {
+    pub partition: Partition,
+    pub key: PartitionKey,
+    pub offset: i64,
+}
+
+/// The effects of the database's answers to claims.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Answered {
+    /// Partitions that have to be started anew.
+    pub lost: Vec<(Partition, Loss)>,
+    /// Partitions whose row has vanished.
+    pub vanished: Vec<Partition>,
 }
 
 impl<R> Assignment<R> {
@@ -103,17 +161,37 @@ impl<R> Assignment<R> {
         Self { limit, inner: Mutex::new(inner), changed: Condvar::new() }
     }
 
-    /// Opens a new offset tracker for each partition; tickets of an earlier assignment become void.
-    pub fn assign(&self, partitions: &[Partition]) {
+    /// Enters partitions, which wait for their start; tickets of an earlier assignment become void.
+    pub fn assign(&self, partitions: &[Partition]) -> Vec<(Partition, Epoch)> {
         let mut inner = self.lock();
-        for partition in partitions {
-            inner.next_epoch += 1;
-            let slot = Slot { epoch: inner.next_epoch, tracker: OffsetTracker::new(self.limit), committed: None };
-            inner.slots.insert(*partition, slot);
-        }
+        partitions.iter().map(|partition| (*partition, inner.open(*partition))).collect()
     }
 
-    /// Drops the offset trackers; records in flight are abandoned, never committed.
+    /// The partition is read from now on; false if the epoch is void.
+    pub fn start(&self, partition: Partition, epoch: Epoch, started: &Started) -> bool {
+        let mut inner = self.lock();
+        let Some(slot) = inner.slot(partition, epoch) else { return false };
+        slot.reading = Some(Reading {
+            tracker: OffsetTracker::new(self.limit),
+            position: Position::new(started),
+            committed: started.committed,
+        });
+        true
+    }
+
+    /// Drops the offset trackers of partitions that stay assigned, which wait for another start. Their records in flight are
+    /// abandoned, never committed.
+    pub fn restart(&self, partitions: &[Partition]) -> Vec<(Partition, Epoch)> {
+        let mut inner = self.lock();
+        let held = partitions.iter().filter(|partition| inner.slots.contains_key(partition)).copied();
+        let held: Vec<Partition> = held.collect();
+        let epochs = held.into_iter().map(|partition| (partition, inner.open(partition))).collect();
+        drop(inner);
+        self.changed.notify_all();
+        epochs
+    }
+
+    /// Removes partitions; records in flight are abandoned, never committed.
     pub fn give_up(&self, partitions: &[Partition]) {
         let mut inner = self.lock();
         for partition in partitions {
@@ -123,18 +201,20 @@ impl<R> Assignment<R> {
         self.changed.notify_all();
     }
 
-    /// Charges a delivered record, with its timestamp in ms. `None` for a partition that is not assigned.
+    /// Charges a delivered record, with its timestamp in ms. `None` for a partition that is not read.
     pub fn charge(&self, partition: Partition, offset: i64, bytes: usize, timestamp: Option<i64>) -> Option<Ticket> {
         let mut inner = self.lock();
         let slot = inner.slots.get_mut(&partition)?;
-        let sequence = slot.tracker.charge(offset, bytes, timestamp);
-        Some(Ticket { partition, epoch: slot.epoch, sequence })
+        let reading = slot.reading.as_mut()?;
+        let sequence = reading.tracker.charge(offset, bytes, timestamp);
+        let is_in_repair = reading.position.is_in_repair(offset);
+        Some(Ticket { partition, epoch: slot.epoch, sequence, is_in_repair })
     }
 
     /// For each ticket, whether its partition is still in the assignment that delivered the record.
     pub fn are_current(&self, tickets: impl Iterator<Item = Ticket>) -> Vec<bool> {
         let mut inner = self.lock();
-        tickets.map(|ticket| inner.slot(ticket).is_some()).collect()
+        tickets.map(|ticket| inner.tracker(ticket).is_some()).collect()
     }
 
     /// Finishes records. Void tickets are ignored: the partition's present owner reads their records again.
@@ -142,8 +222,8 @@ impl<R> Assignment<R> {
         let mut effects = Effects { to_write: Vec::new(), flood: None };
         let mut inner = self.lock();
         for (ticket, finish) in ended {
-            let Some(slot) = inner.slot(ticket) else { continue };
-            let finished = slot.tracker.finish(ticket.sequence, finish);
+            let Some(tracker) = inner.tracker(ticket) else { continue };
+            let finished = tracker.finish(ticket.sequence, finish);
             let ticket_of = |sequence| Ticket { sequence, ..ticket };
             effects
                 .to_write
@@ -160,8 +240,8 @@ impl<R> Assignment<R> {
     pub fn written(&self, tickets: &[Ticket]) {
         let mut inner = self.lock();
         for ticket in tickets {
-            if let Some(slot) = inner.slot(*ticket) {
-                slot.tracker.written(ticket.sequence);
+            if let Some(tracker) = inner.tracker(*ticket) {
+                tracker.written(ticket.sequence);
             }
         }
         drop(inner);
@@ -172,43 +252,67 @@ impl<R> Assignment<R> {
     pub fn flush_run(&self, partition: Partition) -> Vec<(Ticket, R)> {
         let mut inner = self.lock();
         let Some(slot) = inner.slots.get_mut(&partition) else { return Vec::new() };
+        let Some(reading) = slot.reading.as_mut() else { return Vec::new() };
         let epoch = slot.epoch;
-        let flushed = slot.tracker.flush_run();
-        flushed.into_iter().map(|(sequence, rejected)| (Ticket { partition, epoch, sequence }, rejected)).collect()
+        let ticket = |sequence| Ticket { partition, epoch, sequence, is_in_repair: false };
+        reading.tracker.flush_run().into_iter().map(|(sequence, rejected)| (ticket(sequence), rejected)).collect()
     }
 
     /// Passes the last rejection of the partition's run to `show`.
     pub(crate) fn with_last_held<T>(&self, partition: Partition, show: impl FnOnce(&R) -> T) -> Option<T> {
         let inner = self.lock();
-        inner.slots.get(&partition)?.tracker.last_held().map(show)
+        inner.slots.get(&partition)?.reading.as_ref()?.tracker.last_held().map(show)
     }
 
-    /// Committable offsets that have advanced since they were last taken, of all partitions or of some.
-    pub fn take_committable(&self, of: Option<&[Partition]>) -> Vec<(Partition, i64)> {
+    /// Claims the finished prefix of every partition that is read, or of some.
+    pub fn claims(&self, of: Option<&[Partition]>) -> Vec<PartitionClaim> {
         let mut inner = self.lock();
-        let wanted = |partition: &Partition| of.is_none_or(|some| some.contains(partition));
-        inner
-            .slots
-            .iter_mut()
-            .filter(|(partition, _)| wanted(partition))
-            .filter_map(|(partition, slot)| {
-                let offset = slot.tracker.committable().filter(|offset| slot.committed != Some(*offset))?;
-                slot.committed = Some(offset);
-                Some((*partition, offset))
+        let wanted = inner.readings_mut().filter(|(partition, ..)| of.is_none_or(|some| some.contains(partition)));
+        let claim = |(partition, epoch, reading): (Partition, Epoch, &mut Reading<R>)| PartitionClaim {
+            partition,
+            epoch,
+            claim: reading.position.claim(reading.tracker.committable(), reading.tracker.take_ran_in()),
+        };
+        wanted.map(claim).collect()
+    }
+
+    /// Takes the database's answers to `claims`. Claims of void epochs are ignored.
+    pub fn answer(&self, claims: &[PartitionClaim], answers: &HashMap<PartitionKey, Answer>) -> Answered {
+        let mut inner = self.lock();
+        let mut answered = Answered::default();
+        for PartitionClaim { partition, epoch, claim } in claims {
+            let Some(reading) = inner.slot(*partition, *epoch).and_then(|slot| slot.reading.as_mut()) else { continue };
+            match answers.get(&claim.key).map(|answer| reading.position.answer(claim, *answer)) {
+                Some(Ok(())) => {}
+                Some(Err(loss)) => answered.lost.push((*partition, loss)),
+                None => answered.vanished.push(*partition),
+            }
+        }
+        answered
+    }
+
+    /// Confirmed offsets that differ from those committed last, of all partitions or of some, each with its topic's id. They
+    /// count as committed from now on.
+    pub fn take_confirmed(&self, of: Option<&[Partition]>) -> Vec<ConfirmedOffset> {
+        let mut inner = self.lock();
+        let wanted = inner.readings_mut().filter(|(partition, ..)| of.is_none_or(|some| some.contains(partition)));
+        wanted
+            .filter_map(|(partition, _, reading)| {
+                let offset = reading.position.confirmed();
+                let before = reading.committed.replace(offset);
+                (before != Some(offset)).then_some(ConfirmedOffset { partition, key: reading.position.key(), offset })
             })
             .collect()
     }
 
-    /// A commit failed: the offsets are taken again by the next call of [`Self::take_committable`].
+    /// A commit failed: the offsets are taken again by the next call of [`Self::take_confirmed`].
     pub(crate) fn commit_failed(&self) {
-        for slot in self.lock().slots.values_mut() {
-            slot.committed = None;
-        }
+        self.lock().readings_mut().for_each(|(_, _, reading)| reading.committed = None);
     }
 
     /// The timestamp, in ms, of the partition's first record that is not finished.
     pub fn oldest(&self, partition: Partition) -> Option<i64> {
-        self.lock().slots.get(&partition)?.tracker.oldest()
+        self.lock().slots.get(&partition)?.reading.as_ref()?.tracker.oldest()
     }
 
     pub fn load(&self) -> Load {
@@ -218,17 +322,36 @@ impl<R> Assignment<R> {
     /// Partitions with a rejection run.
     pub(crate) fn partitions_with_runs(&self) -> Vec<Partition> {
         let inner = self.lock();
-        let with_runs = inner.slots.iter().filter(|(_, slot)| slot.tracker.held_records() > 0);
-        with_runs.map(|(partition, _)| *partition).collect()
+        let with_runs = inner.readings().filter(|(_, reading)| reading.tracker.held_records() > 0);
+        with_runs.map(|(partition, _)| partition).collect()
     }
 
+    /// Partitions whose records are all finished and wait for nothing but the end of a rejection run.
+    pub(crate) fn partitions_held_up_by_runs(&self) -> Vec<Partition> {
+        let inner = self.lock();
+        let held_up = inner.readings().filter(|(_, Reading { tracker, .. })| {
+            tracker.held_records() > 0 && tracker.open_records() == 0 && tracker.waiting_records() > 0
+        });
+        held_up.map(|(partition, _)| partition).collect()
+    }
+
+    /// Whether the partition waits for its start in this epoch.
+    pub(crate) fn awaits_start(&self, partition: Partition, epoch: Epoch) -> bool {
+        self.lock().slot(partition, epoch).is_some_and(|slot| slot.reading.is_none())
+    }
+
+    /// The partitions that are read.
     pub fn partitions(&self) -> Vec<Partition> {
-        self.lock().slots.keys().copied().collect()
+        self.lock().readings().map(|(partition, _)| partition).collect()
     }
 
-    /// The length of the longest offset tracker, in records.
-    pub fn longest(&self) -> usize {
-        self.lock().slots.values().map(|slot| slot.tracker.len()).max().unwrap_or(0)
+    /// The partitions that are read and whose topic has another id than `present` gives for it.
+    pub(crate) fn of_another_topic(&self, present: impl Fn(Partition) -> Option<uuid::Uuid>) -> Vec<Partition> {
+        let inner = self.lock();
+        let differs = |(partition, reading): &(Partition, &Reading<R>)| {
+            present(*partition).is_some_and(|id| id != reading.position.key().topic_id)
+        };
+        inner.readings().filter(differs).map(|(partition, _)| partition).collect()
     }
 
     /// Blocks until there is room or the timeout passes; returns whether there is room.

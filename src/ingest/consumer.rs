@@ -7,28 +7,29 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use rdkafka::Message;
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::{Message, Offset};
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::BorrowedMessage;
 use rdkafka::statistics::Statistics;
 use tokio::sync::mpsc;
 use tracing::{info, warn};
 
-use super::assignment::Budget;
+use super::assignment::{Answered, Budget};
 use super::dispatcher::Dispatcher;
 use super::rebalance::LiveContext;
 use super::record::OriginalRecord;
 use super::schema_wait::Waiting;
-use super::stuck::{FetchPosition, Stays};
+use super::start::{Found, Request};
+use super::stuck::Place;
 use super::worker::Finisher;
 use crate::codec::framed::SCHEMA_HEADER;
 use crate::codec::{Limits, RawRecord};
 use crate::kafka::client;
 use crate::kafka::headers;
 use crate::kafka::partition::Partition;
+use crate::kafka::topic_id::PresentTopicIds;
 use crate::registry::{Registry, decode_with};
-use crate::runtime::fault::fault_point;
 use crate::runtime::health::Health;
 use crate::runtime::stop::{Stop, StopReason};
 use crate::telemetry::metrics::{BrokerTotals, Metrics, PartitionLag};
@@ -37,7 +38,8 @@ use crate::telemetry::metrics::{BrokerTotals, Metrics, PartitionLag};
 pub(crate) const HEARTBEAT: &str = "consumer loop";
 
 const POLL: Duration = Duration::from_millis(100);
-const COMMIT_INTERVAL: Duration = Duration::from_secs(1);
+/// The interval between two writes of the positions, and so between two commits.
+const POSITION_INTERVAL: Duration = Duration::from_secs(1);
 /// How long to wait for room before pausing: pausing a partition discards its prefetched records.
 const SHORT_WAIT: Duration = Duration::from_millis(500);
 /// How many records are polled between two checks of the budget.
@@ -46,9 +48,6 @@ const RECORDS_BETWEEN_CHECKS: u32 = 16;
 const IDLE_AT_END: Duration = Duration::from_secs(1);
 /// The drain deadline of a stop that no signal requested.
 const SHORT_DRAIN: Duration = Duration::from_secs(2);
-/// Rejection runs are flushed once an offset tracker is longer than this many times the budget: held rejections at its front
-/// keep it from shrinking.
-const LONGEST_TRACKER: usize = 4;
 
 /// The limits of the loop's intake.
 #[derive(Debug, Clone)]
@@ -72,6 +71,9 @@ pub(crate) struct LiveConsumer {
     pub schemas: Option<Schemas>,
     pub dispatcher: Dispatcher,
     pub finisher: Finisher,
+    /// From the starter.
+    pub found: std::sync::mpsc::Receiver<Found>,
+    pub ids: PresentTopicIds,
     pub drain: Duration,
     pub metrics: Metrics,
     pub health: Health,
@@ -80,11 +82,10 @@ pub(crate) struct LiveConsumer {
 
 /// The loop's state between polls.
 struct Memory {
-    committed_at: Instant,
+    positions_written_at: Instant,
     until_check: u32,
     /// When a partition last delivered a record, and the record's timestamp.
     delivered: HashMap<Partition, (Instant, Option<i64>)>,
-    stays: Stays,
 }
 
 impl LiveConsumer {
@@ -95,8 +96,7 @@ impl LiveConsumer {
         if let Err(error) = subscribed {
             self.stop.now(StopReason::Failure(format!("could not subscribe: {error}")));
         }
-        let mut memory =
-            Memory { committed_at: Instant::now(), until_check: 0, delivered: HashMap::new(), stays: Stays::default() };
+        let mut memory = Memory { positions_written_at: Instant::now(), until_check: 0, delivered: HashMap::new() };
         while !self.stop.is_requested() {
             self.regulate(&mut memory);
             let polled = self.consumer.poll(POLL);
@@ -106,12 +106,10 @@ impl LiveConsumer {
                 Some(Err(error)) => self.report(&error),
                 None => memory.until_check = 0,
             }
-            if now.duration_since(memory.committed_at) >= COMMIT_INTERVAL {
-                memory.committed_at = now;
-                if let Err(reason) = self.consumer.context().follow_recreated(&self.consumer) {
-                    self.stop.now(reason);
-                }
-                self.commit();
+            if now.duration_since(memory.positions_written_at) >= POSITION_INTERVAL {
+                memory.positions_written_at = now;
+                self.follow_recreated_topics();
+                self.consumer.context().positions.begin();
             }
             if let Some(statistics) = self.consumer.context().take_statistics() {
                 self.study(&statistics, &mut memory);
@@ -120,7 +118,8 @@ impl LiveConsumer {
         self.finish();
     }
 
-    /// Every few records, and after each empty poll: reports the heartbeat, pauses without room and resumes with it.
+    /// Every few records, and after each empty poll: reports the heartbeat, takes the answers of starter and database, pauses
+    /// without room and resumes with it.
     fn regulate(&self, memory: &mut Memory) {
         if memory.until_check > 0 {
             memory.until_check -= 1;
@@ -128,6 +127,10 @@ impl LiveConsumer {
         }
         memory.until_check = RECORDS_BETWEEN_CHECKS;
         self.health.beat(HEARTBEAT);
+        self.found.try_iter().for_each(|found| self.go_on(found));
+        if let Some(answered) = self.consumer.context().positions.take_answered() {
+            self.follow(&answered);
+        }
         let load = self.finisher.assignment.load();
         self.metrics.observe_load(load);
         let paused = self.consumer.context().paused.load(Ordering::Relaxed);
@@ -138,6 +141,10 @@ impl LiveConsumer {
                 .wait_for_room(self.intake.budget, if paused { Duration::ZERO } else { SHORT_WAIT });
         if room == paused {
             self.set_paused(!room);
+        }
+        if !room {
+            // Finished records that wait for a rejection run alone would keep the intake closed.
+            self.finisher.assignment.partitions_held_up_by_runs().into_iter().for_each(|held| self.finisher.flush_run(held));
         }
         if paused {
             memory.until_check = 0;
@@ -203,18 +210,61 @@ impl LiveConsumer {
         }
     }
 
-    /// Commits finished records, without waiting for the broker.
-    fn commit(&self) {
-        let offsets = self.finisher.assignment.take_committable(None);
-        if offsets.is_empty() {
-            return;
+    /// Carries out an answer of the starter.
+    fn go_on(&self, found: Found) {
+        let context = self.consumer.context();
+        match found {
+            Found::Start { partition, epoch, started } => {
+                context.begin_reading(&self.consumer, partition, epoch, &started);
+            }
+            // The client reports no partition. If none is out of range any more, a topic was truncated or recreated and has grown
+            // since: only a start of them all is sure to read it.
+            Found::OutOfRange(found) => {
+                let partitions = if found.is_empty() { self.finisher.assignment.partitions() } else { found };
+                context.drain_and_read_anew(&self.consumer, &partitions);
+            }
         }
-        fault_point!("before-offset-commit");
-        let sent =
-            self.consumer.context().list_of(&offsets).and_then(|list| self.consumer.commit(&list, CommitMode::Async));
-        if let Err(error) = sent {
-            warn!(%error, "could not send offsets to commit; trying again");
-            self.finisher.assignment.commit_failed();
+    }
+
+    /// Carries out the database's answer to the positions: commits what is confirmed, and reads lost partitions anew.
+    fn follow(&self, answered: &Answered) {
+        let context = self.consumer.context();
+        if !answered.lost.is_empty() {
+            let store = &context.positions.store;
+            store.revisions.raise();
+            // Sessions that are open may be those of a server that is gone.
+            // RENEW store.pool.renew();
+            let lost: Vec<Partition> = answered.lost.iter().map(|(partition, _)| *partition).collect();
+            context.read_anew(&self.consumer, &lost, true);
+        }
+        context.commit_confirmed(&self.consumer);
+    }
+
+    /// Reads partitions anew whose topic has been deleted and created anew: positions in the old one do not apply to its
+    /// successor, even if that has grown past them.
+    fn follow_recreated_topics(&self) {
+        let recreated = self.finisher.assignment.of_another_topic(|partition| self.ids.of(partition.kind));
+        if !recreated.is_empty() {
+            self.consumer.context().drain_and_read_anew(&self.consumer, &recreated);
+        }
+    }
+
+    /// Has the starter find the partitions that are out of range.
+    fn request_range_check(&self) {
+        let places = self.consumer.position().map(|list| {
+            let kind_of = |topic: &str| self.finisher.topics.kind_of(topic);
+            let place = |element: rdkafka::topic_partition_list::TopicPartitionListElem<'_>| match element.offset() {
+                Offset::Offset(offset) => {
+                    Some((Partition { kind: kind_of(element.topic())?, number: element.partition() }, offset))
+                }
+                _ => None,
+            };
+            list.elements().into_iter().filter_map(place).collect()
+        });
+        match places {
+            // The starter is gone once the process stops.
+            Ok(places) => drop(self.consumer.context().requests.send(Request::CheckRange(places))),
+            Err(error) => warn!(%error, "could not look up the positions of the partitions"),
         }
     }
 
@@ -228,20 +278,23 @@ impl LiveConsumer {
         }));
         let assignment = &self.finisher.assignment;
         let with_runs = assignment.partitions_with_runs();
-        let too_long = assignment.longest() > self.intake.budget.records.saturating_mul(LONGEST_TRACKER);
         let is_paused = self.consumer.context().paused.load(Ordering::Relaxed);
-        let mut behind_end = Vec::new();
+        let mut places = Vec::new();
         let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
         for partition in assignment.partitions() {
             let topic = self.consumer.context().topics.input(partition.kind);
             let found = statistics.topics.get(topic).and_then(|topic| topic.partitions.get(&partition.number));
+            if found.is_none_or(|found| found.leader < 0) {
+                places.push((partition, Place::Leaderless));
+                continue;
+            }
             let Some(found) = found.filter(|found| found.hi_offset >= 0) else { continue };
             let delivered = memory.delivered.get(&partition);
             let end = if found.ls_offset >= 0 { found.ls_offset } else { found.hi_offset };
             let lag = if found.app_offset >= 0 { (end - found.app_offset).max(0) } else { found.consumer_lag.max(0) };
             let at_end = found.next_offset >= end && found.fetchq_cnt == 0;
             if (0..end).contains(&found.next_offset) && !is_paused {
-                behind_end.push((partition, FetchPosition { next: found.next_offset, taken: found.app_offset }));
+                places.push((partition, Place::Behind { next: found.next_offset, taken: found.app_offset }));
             }
             let age = |timestamp: i64| (now_ms as i64 - timestamp).max(0) as f64 / 1000.0;
             let last_read = delivered.and_then(|(_, timestamp)| *timestamp).map_or(0.0, age);
@@ -250,11 +303,11 @@ impl LiveConsumer {
             let oldest = assignment.oldest(partition).map_or(behind, age);
             self.metrics.observe_lag(topic, partition.number, PartitionLag { records: lag, seconds: behind, oldest });
             let idle = delivered.is_none_or(|(at, _)| at.elapsed() >= IDLE_AT_END);
-            if with_runs.contains(&partition) && ((at_end && idle) || too_long) {
+            if with_runs.contains(&partition) && at_end && idle {
                 self.finisher.flush_run(partition);
             }
         }
-        memory.stays.see(&behind_end, Instant::now(), &self.finisher.topics, &self.health);
+        self.consumer.context().stuck.see(&places, Instant::now());
     }
 
     fn report(&self, error: &KafkaError) {
@@ -264,11 +317,8 @@ impl LiveConsumer {
                 let reason = self.consumer.client().fatal_error().map(|(_, reason)| reason).unwrap_or_default();
                 stop(format!("the Kafka consumer failed for good: {code}: {reason}"));
             }
-            KafkaError::MessageConsumption(RDKafkaErrorCode::AutoOffsetReset) => {
-                if let Err(reason) = self.consumer.context().reposition(&self.consumer) {
-                    self.stop.now(reason);
-                }
-            }
+            // An offset is out of range.
+            KafkaError::MessageConsumption(RDKafkaErrorCode::AutoOffsetReset) => self.request_range_check(),
             // The topic watch reports it with the topic's name.
             KafkaError::MessageConsumption(
                 RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic,

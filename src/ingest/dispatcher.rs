@@ -8,6 +8,7 @@ use super::record::{OriginalRecord, Rejected};
 use super::worker::{Finisher, Work, WorkQueues};
 use crate::codec::Decoded;
 use crate::domain::event::Event;
+use crate::store::history::Histories;
 use crate::telemetry::metrics::{Metrics, RecordOutcome};
 
 /// Shared by the consumer loop and the schema wait.
@@ -30,7 +31,7 @@ impl Dispatcher {
             Decoded::Skipped(skip) => {
                 self.metrics.record(kind, RecordOutcome::Skipped);
                 self.metrics.skip(skip);
-                self.finisher.finish([(ticket, Finish::Accepted)]);
+                self.finisher.finish([(ticket, Finish::Accepted(Histories::None))]);
             }
             Decoded::Rejected(rejection) => {
                 self.metrics.record(kind, RecordOutcome::DeadLettered);

@@ -1,11 +1,13 @@
 //! Kafka in: reads the input topics, hands each record to the worker of its user, and commits offsets past finished records.
 //!
 //! ```text
-//! start               the offset at which an assigned partition starts
 //! rebalance           the group assigns and revokes partitions
+//! start               finds the start of each assigned partition, for as long as it takes
+//!   start_table       the offset at which a partition starts, by what is known of it
 //! consumer            the consumer loop: poll, decode, dispatch, commit
-//!   stuck             partitions that are behind their end and do not move
-//!   recreated         an input topic is deleted and created anew while it is read
+//!   positions         has the database confirm positions before offsets are committed
+//!   position          the position of one partition: confirmed, claimed, lost
+//!   stuck             partitions that are not read
 //!   outbox_gate       closes the intake while the outbox is too deep
 //! record              an input record with its original bytes
 //!   schema_wait       records that wait for a schema of the registry
@@ -28,10 +30,12 @@ pub mod dead_letter_writer;
 pub mod dispatcher;
 pub mod offset_tracker;
 pub mod outbox_gate;
+pub mod position;
+pub mod positions;
 pub mod rebalance;
 pub mod record;
-pub mod recreated;
 pub mod schema_wait;
 pub mod start;
+pub mod start_table;
 pub mod stuck;
 pub mod worker;

@@ -8,6 +8,7 @@
 use std::collections::VecDeque;
 
 use crate::config::LimitsConfig;
+use crate::store::history::Histories;
 
 /// When a rejection run is a poison flood.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,8 +28,8 @@ impl From<&LimitsConfig> for FloodLimit {
 /// How a record is finished.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Finish<R> {
-    /// Not a rejection; ends a run.
-    Accepted,
+    /// Not a rejection; ends a run. Applied in these histories.
+    Accepted(Histories),
     /// Dead-lettered once its run has ended.
     Rejected(R),
     /// Dead-lettered at once; neither lengthens nor ends a run.
@@ -56,7 +57,7 @@ pub struct Flood {
 enum Status<R> {
     /// Being decoded, queued or folded.
     InFlight,
-    Accepted,
+    Accepted(Histories),
     /// Rejected and held back.
     Held(R),
     /// Its dead letter is being written.
@@ -89,6 +90,8 @@ pub struct OffsetTracker<R> {
     open_records: usize,
     open_bytes: usize,
     committable: Option<i64>,
+    /// Where the records of the finished prefix were applied, since this was last taken.
+    ran_in: Histories,
     /// After a flood no more entries are evaluated, so that no dead letter of the run is written.
     flooded: bool,
 }
@@ -105,6 +108,7 @@ impl<R> OffsetTracker<R> {
             open_records: 0,
             open_bytes: 0,
             committable: None,
+            ran_in: Histories::None,
             flooded: false,
         }
     }
@@ -126,7 +130,7 @@ impl<R> OffsetTracker<R> {
         };
         let bytes = entry.bytes;
         match how {
-            Finish::Accepted => entry.status = Status::Accepted,
+            Finish::Accepted(ran_in) => entry.status = Status::Accepted(ran_in),
             Finish::Rejected(rejected) => entry.status = Status::Held(rejected),
             Finish::Neutral(rejected) => {
                 entry.status = Status::Writing;
@@ -167,9 +171,20 @@ impl<R> OffsetTracker<R> {
         self.committable
     }
 
+    /// Where the records that became committable since the last call were applied.
+    pub fn take_ran_in(&mut self) -> Histories {
+        std::mem::take(&mut self.ran_in)
+    }
+
     /// The timestamp, in ms, of the first record that is not finished.
     pub fn oldest(&self) -> Option<i64> {
         self.entries.front()?.timestamp
+    }
+
+    /// Records that are not committable yet, finished ones behind an unfinished one included; held rejections do not count,
+    /// since the flood limit bounds them.
+    pub fn waiting_records(&self) -> usize {
+        self.entries.len().saturating_sub(self.run.len())
     }
 
     /// Records in flight or whose dead letter is being written; held rejections do not count.
@@ -196,15 +211,6 @@ impl<R> OffsetTracker<R> {
         }
     }
 
-    /// The number of entries, including finished ones after an unfinished one.
-    pub fn len(&self) -> usize {
-        self.entries.len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
     fn entry(&mut self, sequence: u64) -> Option<&mut Entry<R>> {
         let index = usize::try_from(sequence.checked_sub(self.first)?).ok()?;
         self.entries.get_mut(index)
@@ -223,7 +229,7 @@ impl<R> OffsetTracker<R> {
             match &entry.status {
                 Status::InFlight => return,
                 Status::Writing | Status::Written => {}
-                Status::Accepted => finished.to_write.extend(self.flush_run()),
+                Status::Accepted(_) => finished.to_write.extend(self.flush_run()),
                 Status::Held(_) => {
                     self.run_bytes += entry.bytes;
                     self.run.push(sequence);
@@ -262,8 +268,12 @@ impl<R> OffsetTracker<R> {
     fn settle(&mut self) {
         while self.first < self.judged
             && let Some(entry) = self.entries.front()
-            && matches!(entry.status, Status::Accepted | Status::Written)
         {
+            match entry.status {
+                Status::Accepted(ran_in) => self.ran_in = self.ran_in.and(ran_in),
+                Status::Written => {}
+                Status::InFlight | Status::Held(_) | Status::Writing => return,
+            }
             self.committable = Some(entry.offset + 1);
             self.entries.pop_front();
             self.first += 1;

@@ -1,53 +1,56 @@
-//! The rebalance callbacks: the group assigns and revokes partitions. They run on the consumer thread, inside `poll`.
+//! The rebalance callbacks: the group assigns and revokes partitions. They run on the consumer thread, inside `poll`, and ask
+//! no peer for anything that could fail an assignment: a partition is read once the starter has found its start.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, RebalanceProtocol};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::statistics::Statistics;
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Offset, TopicPartitionList};
+use tokio::sync::mpsc;
 use tracing::{debug, info, warn};
 
-use super::start::StartPositions;
+use super::assignment::{ConfirmedOffset, Epoch};
+use super::position::Started;
+use super::positions::Positions;
+use super::start::{Request, ToStart};
+use super::stuck::Stuck;
 use super::worker::LiveAssignment;
 use crate::kafka::client::Topics;
 use crate::kafka::client_events;
+use crate::kafka::committed;
+use crate::kafka::ffi;
 use crate::kafka::partition::Partition;
-use crate::kafka::topic_id::{TopicId, TopicIds};
 use crate::runtime::fault::fault_point;
-use crate::runtime::stop::{Stop, StopReason};
 use crate::telemetry::metrics::{Metrics, RebalanceKind};
 
 /// The name under which this client logs.
 const CLIENT: &str = "consumer";
 
+/// The deadline of a commit that is waited for.
+const LAST_COMMIT: Duration = Duration::from_secs(3);
+
 /// The callbacks of the live consumer.
 pub(crate) struct LiveContext {
     pub topics: Arc<Topics>,
     pub assignment: Arc<LiveAssignment>,
-    pub start: StartPositions,
-    /// The ids of the input topics.
-    pub ids: Arc<TopicIds>,
+    pub positions: Positions,
+    /// To the starter.
+    pub requests: mpsc::UnboundedSender<Request>,
+    pub stuck: Stuck,
     /// The deadline of the drain at revocation.
     pub drain: Duration,
     pub metrics: Metrics,
-    pub stop: Stop,
-    /// Whether the intake is paused; partitions assigned meanwhile start paused.
+    /// Whether the intake is paused; partitions started meanwhile start paused.
     pub paused: AtomicBool,
     /// The newest statistics, taken by the consumer loop.
     pub statistics: Mutex<Option<Box<Statistics>>>,
-    /// When partitions were last moved into range.
-    pub moved_at: Mutex<Option<Instant>>,
 }
-
-/// How long after a move the client may still report partitions that were moved with it.
-const ECHO: Duration = Duration::from_secs(5);
 
 impl LiveContext {
     /// The statistics that arrived since they were last taken.
@@ -65,102 +68,79 @@ impl LiveContext {
             .collect()
     }
 
-    /// A client's list of these partitions and offsets, each with its topic's id as metadata.
-    pub(crate) fn list_of(&self, offsets: &[(Partition, i64)]) -> KafkaResult<TopicPartitionList> {
-        let mut list = TopicPartitionList::with_capacity(offsets.len());
-        for (partition, offset) in offsets {
-            let topic = self.topics.input(partition.kind);
-            list.add_partition_offset(topic, partition.number, Offset::Offset(*offset))?;
-            if let (Some(id), Some(mut element)) =
-                (self.ids.of(*partition), list.find_partition(topic, partition.number))
-            {
-                element.set_metadata(id.metadata());
-            }
+    fn list_of(&self, partitions: &[Partition]) -> TopicPartitionList {
+        let mut list = TopicPartitionList::with_capacity(partitions.len());
+        for partition in partitions {
+            list.add_partition(self.topics.input(partition.kind), partition.number);
         }
-        Ok(list)
+        list
     }
 
-    fn assigned(&self, consumer: &BaseConsumer<Self>, list: &mut TopicPartitionList) {
+    /// Begins to read a partition, unless its epoch is void.
+    pub(crate) fn begin_reading(&self, consumer: &BaseConsumer<Self>, partition: Partition, epoch: Epoch, started: &Started) {
+        if !self.assignment.start(partition, epoch, started) {
+            return;
+        }
+        let begun = || {
+            let mut list = TopicPartitionList::new();
+            let topic = self.topics.input(partition.kind);
+            list.add_partition_offset(topic, partition.number, Offset::Offset(started.at))?;
+            consumer.incremental_assign(&list)?;
+            if self.paused.load(Ordering::Relaxed) { consumer.pause(&list) } else { Ok(()) }
+        };
+        if let Err(error) = begun() {
+            warn!(%error, topic = self.topics.input(partition.kind), partition = partition.number, "could not begin to read; trying again");
+            self.read_anew(consumer, &[partition], false);
+        }
+    }
+
+    /// Stops reading these partitions, which stay assigned, and has their start found anew. Records in flight are void.
+    pub(crate) fn read_anew(&self, consumer: &BaseConsumer<Self>, partitions: &[Partition], rewinds: bool) {
+        self.stop_reading(consumer, partitions);
+        self.request_starts(self.assignment.restart(partitions), rewinds);
+    }
+
+    /// [`Self::read_anew`] without a loss: what is in flight is finished and committed first.
+    pub(crate) fn drain_and_read_anew(&self, consumer: &BaseConsumer<Self>, partitions: &[Partition]) {
+        if !self.assignment.wait_until_drained(partitions, self.drain) {
+            warn!(partitions = describe(partitions), "some records missed the drain deadline; they are read again, if they still exist");
+        }
+        self.commit_finished(consumer, partitions);
+        self.read_anew(consumer, partitions, false);
+    }
+
+    fn request_starts(&self, epochs: Vec<(Partition, Epoch)>, rewinds: bool) {
+        for (partition, epoch) in epochs {
+            self.stuck.waits(partition, "its start is being looked up");
+            // The starter is gone once the process stops.
+            let _ = self.requests.send(Request::Start(ToStart { partition, epoch, rewinds }));
+        }
+    }
+
+    /// Takes partitions out of the client's assignment. Those that were never begun are not in it.
+    fn stop_reading(&self, consumer: &BaseConsumer<Self>, partitions: &[Partition]) {
+        let removed = consumer.assignment().and_then(|assigned| {
+            let read = self.partitions_in(&assigned);
+            let read: Vec<Partition> = partitions.iter().filter(|partition| read.contains(partition)).copied().collect();
+            if read.is_empty() { Ok(()) } else { consumer.incremental_unassign(&self.list_of(&read)) }
+        });
+        if let Err(error) = removed {
+            warn!(%error, partitions = describe(partitions), "could not stop reading partitions");
+        }
+    }
+
+    fn assigned(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList) {
         let partitions = self.partitions_in(list);
         info!(partitions = describe(&partitions), "partitions assigned");
         self.metrics.rebalance(RebalanceKind::Assigned);
-        match self.start.position(consumer, list) {
-            Ok(ids) => self.ids.read(&partitions, &self.topics.by_kind(&ids)),
-            Err(problem) => {
-                self.stop.now(problem);
-                return;
-            }
-        }
-        self.assignment.assign(&partitions);
+        let epochs = self.assignment.assign(&partitions);
         // Commits of the previous generation may have been dropped without an error; they are sent again.
         self.assignment.commit_failed();
-        let result = match consumer.rebalance_protocol() {
-            RebalanceProtocol::Cooperative => consumer.incremental_assign(list),
-            RebalanceProtocol::Eager | RebalanceProtocol::None => consumer.assign(list),
-        };
-        if let Err(error) = result {
-            self.stop.now(StopReason::Failure(format!("could not assign the partitions: {error}")));
+        // The client waits for a call. Each partition is added to its assignment once its start is known.
+        if let Err(error) = consumer.incremental_assign(&TopicPartitionList::new()) {
+            warn!(%error, "could not acknowledge the assignment");
         }
-        if self.paused.load(Ordering::Relaxed)
-            && let Err(error) = consumer.pause(list)
-        {
-            warn!(%error, "could not pause newly assigned partitions");
-        }
-    }
-
-    /// Moves partitions whose position is out of range by the out-of-range policy.
-    pub(crate) fn reposition(&self, consumer: &BaseConsumer<Self>) -> Result<(), StopReason> {
-        let failed = |error| StopReason::Failure(format!("could not reposition partitions out of range: {error}"));
-        let mut moved = self.start.out_of_range(consumer).map_err(failed)?;
-        if moved.count() == 0 {
-            if self.move_if_recreated(consumer)? {
-                return Ok(());
-            }
-            return self.explain_none_out_of_range();
-        }
-        let partitions = self.partitions_in(&moved);
-        // The records in flight are gone from the topic and cannot be delivered again.
-        if !self.assignment.wait_until_drained(&partitions, self.drain) {
-            warn!(partitions = describe(&partitions), "some records read before the gap missed the drain deadline");
-        }
-        self.commit_finished(consumer, &partitions);
-        let ids = self.start.topic_ids(consumer, &moved)?;
-        self.start.move_into_range(consumer, &mut moved)?;
-        self.read_from(consumer, &moved, &ids).map_err(failed)
-    }
-
-    /// Restarts the partitions of the list at its offsets, as partitions of topics with these ids.
-    pub(crate) fn read_from(
-        &self,
-        consumer: &BaseConsumer<Self>,
-        moved: &TopicPartitionList,
-        ids: &HashMap<String, TopicId>,
-    ) -> KafkaResult<()> {
-        let partitions = self.partitions_in(moved);
-        self.assignment.give_up(&partitions);
-        consumer.incremental_unassign(moved)?;
-        self.ids.read(&partitions, &self.topics.by_kind(ids));
-        self.assignment.assign(&partitions);
-        consumer.incremental_assign(moved)?;
-        if self.paused.load(Ordering::Relaxed) {
-            consumer.pause(moved)?;
-        }
-        *self.moved_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
-        Ok(())
-    }
-
-    /// The client has stopped fetching a partition without naming it, and by now all positions are in range: a topic was
-    /// truncated or recreated and has grown since. Only a restart from the committed offsets is sure to read it.
-    fn explain_none_out_of_range(&self) -> Result<(), StopReason> {
-        let moved_at = *self.moved_at.lock().unwrap_or_else(PoisonError::into_inner);
-        if moved_at.is_some_and(|moved_at| moved_at.elapsed() < ECHO) {
-            return Ok(());
-        }
-        Err(StopReason::Failure(
-            "an input topic was truncated or recreated while it was read; a restart reads it from the committed offset, or \
-             from its beginning where there is none"
-                .to_owned(),
-        ))
+        self.request_starts(epochs, false);
     }
 
     fn revoked(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList) {
@@ -175,32 +155,61 @@ impl LiveContext {
             self.commit_finished(consumer, &partitions);
         }
         self.assignment.give_up(&partitions);
-        self.ids.forget(&partitions);
         for partition in &partitions {
+            self.stuck.starts(*partition);
             self.metrics.forget_lag(self.topics.input(partition.kind), partition.number);
         }
-        let result = match consumer.rebalance_protocol() {
-            RebalanceProtocol::Cooperative => consumer.incremental_unassign(list),
-            RebalanceProtocol::Eager | RebalanceProtocol::None => consumer.unassign(),
-        };
-        if let Err(error) = result {
-            warn!(%error, "could not unassign the partitions");
+        self.stop_reading(consumer, &partitions);
+        // The client waits for a call, also where none of them was read.
+        if let Err(error) = consumer.incremental_unassign(&TopicPartitionList::new()) {
+            warn!(%error, "could not acknowledge the revocation");
         }
     }
 
-    /// Commits the finished records of these partitions and waits for the broker.
+    /// Has the database confirm the finished records of these partitions, commits what it confirms, and waits for both, each up
+    /// to a deadline.
     pub(crate) fn commit_finished(&self, consumer: &BaseConsumer<Self>, partitions: &[Partition]) {
-        let offsets = self.assignment.take_committable(Some(partitions));
+        // A loss needs nothing here: nothing past it is committed, and the next start reads from the stored position.
+        self.positions.write_now(partitions);
+        let offsets = self.assignment.take_confirmed(Some(partitions));
         if offsets.is_empty() {
             return;
         }
         fault_point!("before-offset-commit");
-        let committed = self.list_of(&offsets).and_then(|list| consumer.commit(&list, CommitMode::Sync));
+        let committed =
+            self.list_with_metadata(&offsets).and_then(|list| ffi::commit(consumer.client(), &list, LAST_COMMIT));
         self.metrics.commit(committed.is_ok());
         if let Err(error) = committed {
-            // The next owner starts a little earlier and finds the records already applied.
-            warn!(%error, "could not commit offsets; their records will be delivered again");
+            // The next owner starts at the stored position, or a little earlier, and finds the records already applied.
+            warn!(%error, "could not commit offsets; their records may be delivered again");
         }
+    }
+
+    /// Commits confirmed offsets, without waiting for the coordinator.
+    pub(crate) fn commit_confirmed(&self, consumer: &BaseConsumer<Self>) {
+        let offsets = self.assignment.take_confirmed(None);
+        if offsets.is_empty() {
+            return;
+        }
+        fault_point!("before-offset-commit");
+        let sent = self.list_with_metadata(&offsets).and_then(|list| consumer.commit(&list, CommitMode::Async));
+        if let Err(error) = sent {
+            warn!(%error, "could not send offsets to commit; trying again");
+            self.assignment.commit_failed();
+        }
+    }
+
+    fn list_with_metadata(&self, offsets: &[ConfirmedOffset]) -> KafkaResult<TopicPartitionList> {
+        let revision = self.positions.store.revisions.highest();
+        let mut list = TopicPartitionList::with_capacity(offsets.len());
+        for ConfirmedOffset { partition, key, offset } in offsets {
+            let topic = self.topics.input(partition.kind);
+            list.add_partition_offset(topic, partition.number, Offset::Offset(*offset))?;
+            if let Some(mut element) = list.find_partition(topic, partition.number) {
+                element.set_metadata(committed::metadata(key.topic_id, *offset, revision));
+            }
+        }
+        Ok(list)
     }
 }
 
@@ -240,7 +249,7 @@ impl ConsumerContext for LiveContext {
     }
 }
 
-/// Partitions for a log line: `onboarding_completed[0 1 2] profile_updated[0]`.
+/// Partitions for a log line: `onboarding-completed[0 1 2] profile-updated[0]`.
 fn describe(partitions: &[Partition]) -> String {
     use crate::domain::event::Kind;
     let numbers = |kind| {

@@ -1,208 +1,357 @@
-//! The offset at which a newly assigned partition starts, and the out-of-range policy for an offset that is gone.
+//! Finds the start of each assigned partition, outside the rebalance: asks coordinator, brokers and database for as long as it
+//! takes. A partition starts when all three have answered for it; the others do not wait for it.
 
-use std::collections::{BTreeMap, HashMap};
-use std::time::Duration;
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::mpsc as std_mpsc;
+use std::time::{Duration, Instant};
 
-use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::TopicPartitionList;
+use rdkafka::config::FromClientConfigAndContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaResult;
-use rdkafka::{Offset, TopicPartitionList};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tracing::{info, warn};
+use uuid::Uuid;
 
+use super::assignment::Epoch;
+use super::position::Started;
+use super::start_table::{Facts, OutOfRangeCause, Start};
+use super::stuck::Stuck;
+use super::worker::LiveAssignment;
 use crate::config::{InitialOffset, OutOfRange};
+use crate::kafka::client::{self, Cluster, Topics};
+use crate::kafka::client_events::ClientEvents;
+use crate::kafka::committed::Committed;
 use crate::kafka::ffi;
-use crate::kafka::topic_id::TopicId;
-use crate::runtime::stop::StopReason;
+use crate::kafka::partition::Partition;
+use crate::kafka::topic_id::PresentTopicIds;
+use crate::runtime::retry::Retry;
+use crate::runtime::stop::{Stop, StopReason};
+use crate::store::Store;
+use crate::store::error::StoreError;
+use crate::store::positions::{self, PartitionKey};
 use crate::telemetry::metrics::Metrics;
 
-/// Decides start positions.
-#[derive(Debug, Clone)]
-pub(crate) struct StartPositions {
-    pub start: InitialOffset,
+/// The deadline of one request to the brokers.
+const ANSWER: Duration = Duration::from_secs(5);
+
+/// A request to the starter.
+#[derive(Debug)]
+pub(crate) enum Request {
+    Start(ToStart),
+    /// Find the partitions whose position is out of range.
+    CheckRange(Vec<(Partition, i64)>),
+}
+
+/// A partition that waits for its start.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ToStart {
+    pub partition: Partition,
+    pub epoch: Epoch,
+    /// Whether it was read, and the database may have lost what was applied.
+    pub rewinds: bool,
+}
+
+/// An answer of the starter, for the consumer thread.
+#[derive(Debug)]
+pub(crate) enum Found {
+    Start { partition: Partition, epoch: Epoch, started: Started },
+    /// Partitions whose position is out of range; may be empty.
+    OutOfRange(Vec<Partition>),
+}
+
+/// Finds starts.
+#[derive(Clone)]
+pub(crate) struct Starter {
+    pub topics: Arc<Topics>,
+    pub cluster: Cluster,
+    pub group: String,
+    pub initial: InitialOffset,
     pub out_of_range: OutOfRange,
+    pub store: Store,
+    pub assignment: Arc<LiveAssignment>,
+    pub ids: PresentTopicIds,
+    pub stuck: Stuck,
     pub metrics: Metrics,
+    pub stop: Stop,
 }
 
-/// The deadline of one request.
-const ANSWER: Duration = Duration::from_secs(10);
-/// The number of attempts; all of them together take much less than `max.poll.interval.ms`.
-const ATTEMPTS: u32 = 6;
+/// Why a partition cannot start.
+enum Failure {
+    /// Not yet; the text names the peer that does not answer.
+    NotYet(String),
+    /// Not without an operator.
+    OutOfRange(OutOfRangeCause),
+}
 
-impl StartPositions {
-    /// Sets the start offset of each partition of `list`; returns the ids of their topics, by name.
-    pub fn position<C: ConsumerContext>(
-        &self,
-        consumer: &BaseConsumer<C>,
-        list: &mut TopicPartitionList,
-    ) -> Result<HashMap<String, TopicId>, StopReason> {
-        let ask = |error| StopReason::Failure(format!("could not find out where to start reading: {error}"));
-        // Requested first, so that a topic recreated from here on is detected by its other id.
-        let ids = self.topic_ids(consumer, list)?;
-        let committed = retry_until_deadline(|| consumer.committed_offsets(list.clone(), ANSWER)).map_err(ask)?;
-        let mut without_offset = BTreeMap::<String, Vec<i32>>::new();
-        for element in committed.elements() {
-            let (topic, partition) = (element.topic(), element.partition());
-            let offset = match element.offset() {
-                Offset::Offset(offset) => {
-                    let (low, high) =
-                        retry_until_deadline(|| consumer.fetch_watermarks(topic, partition, ANSWER)).map_err(ask)?;
-                    match (ffi::committed_under(&committed, topic, partition), ids.get(topic)) {
-                        (Some(then), Some(now)) if then != *now => {
-                            self.recreated(topic, partition, offset, low, high)?
-                        }
-                        _ => self.within(topic, partition, offset, low, high)?,
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::NotYet(format!("the database does not answer: {}", error.detail()))
+    }
+}
+
+impl From<rdkafka::error::KafkaError> for Failure {
+    fn from(error: rdkafka::error::KafkaError) -> Self {
+        Self::NotYet(format!("the brokers do not answer for it: {error}"))
+    }
+}
+
+/// A client for requests about offsets. It never joins the group.
+type Client = Arc<BaseConsumer<ClientEvents>>;
+
+impl Starter {
+    /// Answers requests until their channel is closed or the process gives up.
+    pub(crate) async fn run(
+        self,
+        mut requests: mpsc::UnboundedReceiver<Request>,
+        found: std_mpsc::Sender<Found>,
+    ) {
+        let mut running = JoinSet::new();
+        let mut client: Option<Client> = None;
+        let mut rewinds = Rewinds::default();
+        loop {
+            let request = tokio::select! {
+                request = requests.recv() => request,
+                Some(ended) = running.join_next() => {
+                    // A start that panicked is one of a partition that stays unread: stuck, and named so.
+                    if let Ok(Some(answer)) = ended {
+                        // The consumer thread is gone once the process stops.
+                        let _ = found.send(answer);
                     }
+                    if running.is_empty() {
+                        close(client.take());
+                    }
+                    continue;
                 }
-                _ => {
-                    without_offset.entry(topic.to_owned()).or_default().push(partition);
-                    match self.start {
-                        InitialOffset::Earliest => Offset::Beginning,
-                        InitialOffset::Latest => Offset::End,
-                    }
+                () = self.stop.requested() => None,
+            };
+            let Some(request) = request else { break };
+            let with = match client.clone().map_or_else(|| self.client(), Ok) {
+                Ok(with) => with,
+                Err(error) => {
+                    self.stop.now(StopReason::Failure(format!("could not make a Kafka client: {error}")));
+                    break;
                 }
             };
-            let place =
-                |error| StopReason::Failure(format!("could not set the start of {topic} [{partition}]: {error}"));
-            list.set_partition_offset(topic, partition, offset).map_err(place)?;
+            client = Some(Arc::clone(&with));
+            let starter = self.clone();
+            match request {
+                Request::Start(to_start) => {
+                    let pause = if to_start.rewinds { rewinds.pause(to_start.partition, Instant::now()) } else { None };
+                    running.spawn(async move { starter.start(&with, to_start, pause).await })
+                }
+                Request::CheckRange(places) => running.spawn(async move { starter.check_range(&with, places).await }),
+            };
         }
-        if !without_offset.is_empty() {
-            info!(partitions = ?without_offset, start = ?self.start, "the group has no committed offset for these partitions");
-        }
-        Ok(ids)
+        // A request in flight ends by its own deadline; the process does not wait for it.
+        running.detach_all();
+        close(client);
     }
 
-    /// The ids of the topics in the list, by name; topics without an id are absent.
-    pub(crate) fn topic_ids<C: ConsumerContext>(
-        &self,
-        consumer: &BaseConsumer<C>,
-        list: &TopicPartitionList,
-    ) -> Result<HashMap<String, TopicId>, StopReason> {
-        let failed = |error| StopReason::Failure(format!("could not read the topic ids: {error}"));
-        retry_until_deadline(|| topic_ids(consumer, list)).map_err(failed)
+    fn client(&self) -> KafkaResult<Client> {
+        let config = self.cluster.reader(&self.group);
+        Ok(Arc::new(BaseConsumer::from_config_and_context(&config, ClientEvents::new("start"))?))
     }
 
-    /// The assigned partitions whose position is out of range; the committed offset counts where nothing has been read yet.
-    pub fn out_of_range<C: ConsumerContext>(&self, consumer: &BaseConsumer<C>) -> KafkaResult<TopicPartitionList> {
-        let assigned = consumer.assignment()?;
-        let positions = consumer.position()?;
-        let committed = consumer.committed_offsets(assigned.clone(), ANSWER)?;
-        let mut out = TopicPartitionList::new();
-        for element in assigned.elements() {
-            let (topic, partition) = (element.topic(), element.partition());
-            let place = |list: &TopicPartitionList| match list.find_partition(topic, partition)?.offset() {
-                Offset::Offset(offset) => Some(offset),
+    /// Tries until the partition can start; `None` if it is no longer assigned, or needs an operator.
+    async fn start(self, client: &Client, to_start: ToStart, pause: Option<Duration>) -> Option<Found> {
+        let ToStart { partition, epoch, .. } = to_start;
+        if let Some(pause) = pause {
+            self.stuck.waits(partition, "the database went back in time again and again; waiting before it is read again");
+            self.sleep(pause).await;
+        }
+        let mut retry = Retry::forever();
+        let mut reported = String::new();
+        while self.assignment.awaits_start(partition, epoch) && !self.stop.is_requested() {
+            match self.try_start(client, to_start).await {
+                Ok(started) => {
+                    self.stuck.starts(partition);
+                    return Some(Found::Start { partition, epoch, started });
+                }
+                Err(Failure::OutOfRange(cause)) => {
+                    self.stop.now(self.refusal(partition, cause));
+                    return None;
+                }
+                Err(Failure::NotYet(why)) => {
+                    self.stuck.waits(partition, &why);
+                    if why != reported {
+                        let (topic, partition) = (self.topics.input(partition.kind), partition.number);
+                        warn!(topic, partition, reason = why, "a partition cannot be read yet; the others go on");
+                        reported = why;
+                    }
+                }
+            }
+            self.sleep(retry.next_pause()).await;
+        }
+        self.stuck.starts(partition);
+        None
+    }
+
+    async fn sleep(&self, pause: Duration) {
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = self.stop.requested() => {}
+        }
+    }
+
+    async fn try_start(&self, client: &Client, to_start: ToStart) -> Result<Started, Failure> {
+        let ToStart { partition, rewinds, .. } = to_start;
+        let topic = self.topics.input(partition.kind).to_owned();
+        let of_brokers = blocking(client, move |client| ask_brokers(client, &topic, partition.number)).await?;
+        let Brokers { topic_id, partitions, committed, low, high } = of_brokers;
+        self.ids.see(&HashMap::from([(partition.kind, topic_id)]));
+        let key = PartitionKey { topic_id, partition: partition.number };
+        let (row, present) = positions::read(&self.store.pool, &self.group, key, partitions).await?;
+        let facts = Facts { committed, row, present, low, high, rewinds };
+        let start = facts.start(self.initial, self.out_of_range).map_err(Failure::OutOfRange)?;
+        if let Some(Committed::Ours { revision, .. }) = committed {
+            self.store.revisions.see(revision);
+        }
+        if start.repairs {
+            self.store.revisions.raise();
+        }
+        if let Some(position) = start.position {
+            positions::set(&self.store.pool, &self.group, key, position).await?;
+        }
+        self.report(partition, &facts, &start);
+        Ok(Started {
+            key,
+            at: start.at,
+            repair_until: start.repairs.then_some(high),
+            committed: match committed {
+                Some(Committed::Ours { offset, .. }) => Some(offset),
                 _ => None,
-            };
-            let Some(offset) = place(&positions).or_else(|| place(&committed)) else { continue };
-            let (low, high) = consumer.fetch_watermarks(topic, partition, ANSWER)?;
-            if !(low..=high).contains(&offset) {
-                out.add_partition_offset(topic, partition, Offset::Offset(offset))?;
-            }
-        }
-        Ok(out)
+            },
+        })
     }
 
-    /// Moves each partition of `list`, whose topics were recreated, by the out-of-range policy.
-    pub(crate) fn move_to_recreated<C: ConsumerContext>(
-        &self,
-        consumer: &BaseConsumer<C>,
-        list: &mut TopicPartitionList,
-    ) -> Result<(), StopReason> {
-        self.place_each(consumer, list, Self::recreated)
-    }
-
-    /// Moves each partition of `list` whose offset is out of range by the out-of-range policy.
-    pub(crate) fn move_into_range<C: ConsumerContext>(
-        &self,
-        consumer: &BaseConsumer<C>,
-        list: &mut TopicPartitionList,
-    ) -> Result<(), StopReason> {
-        self.place_each(consumer, list, Self::within)
-    }
-
-    fn place_each<C: ConsumerContext>(
-        &self,
-        consumer: &BaseConsumer<C>,
-        list: &mut TopicPartitionList,
-        place: impl Fn(&Self, &str, i32, i64, i64, i64) -> Result<Offset, StopReason>,
-    ) -> Result<(), StopReason> {
-        for element in list.clone().elements() {
-            let (topic, partition) = (element.topic(), element.partition());
-            let Offset::Offset(offset) = element.offset() else { continue };
-            let failed =
-                |error| StopReason::Failure(format!("could not move into range on {topic} [{partition}]: {error}"));
-            let (low, high) =
-                retry_until_deadline(|| consumer.fetch_watermarks(topic, partition, ANSWER)).map_err(failed)?;
-            let offset = place(self, topic, partition, offset, low, high)?;
-            list.set_partition_offset(topic, partition, offset).map_err(failed)?;
-        }
-        Ok(())
-    }
-
-    /// The committed offset if it is in range, else the result of the out-of-range policy.
-    pub fn within(&self, topic: &str, partition: i32, offset: i64, low: i64, high: i64) -> Result<Offset, StopReason> {
-        if (low..=high).contains(&offset) {
-            return Ok(Offset::Offset(offset));
-        }
-        let lost = if offset < low {
-            format!("{} records were deleted before they were read", low - offset)
+    fn report(&self, partition: Partition, facts: &Facts, start: &Start) {
+        let (topic, number) = (self.topics.input(partition.kind), partition.number);
+        if let Some(cause) = start.skipped {
+            let policy = self.out_of_range.as_str();
+            self.metrics.offset_out_of_range(policy);
+            warn!(topic, partition = number, policy, start = start.at, "offset out of range: {cause}");
+        } else if start.repairs {
+            warn!(
+                topic,
+                partition = number,
+                start = start.at,
+                end = facts.high,
+                "the database was started anew or went back in time since this partition was read; every user that is met \
+                 up to the end is published again"
+            );
+        } else if let Some(Committed::Foreign { offset }) = facts.committed {
+            info!(topic, partition = number, start = offset, "starting at an offset that another program committed");
         } else {
-            "the topic was truncated or recreated".to_owned()
-        };
-        self.by_policy(topic, partition, offset, low, high, &lost)
-    }
-
-    /// The result of the out-of-range policy for an offset of a deleted topic, whatever the watermarks of its successor are.
-    fn recreated(&self, topic: &str, partition: i32, offset: i64, low: i64, high: i64) -> Result<Offset, StopReason> {
-        let lost = "the topic was deleted and created anew";
-        self.by_policy(topic, partition, offset, low, high, lost)
-    }
-
-    fn by_policy(
-        &self,
-        topic: &str,
-        partition: i32,
-        offset: i64,
-        low: i64,
-        high: i64,
-        lost: &str,
-    ) -> Result<Offset, StopReason> {
-        self.metrics.offset_out_of_range(self.out_of_range.as_str());
-        warn!(topic, partition, offset, low, high, policy = self.out_of_range.as_str(), "offset out of range: {lost}");
-        match self.out_of_range {
-            OutOfRange::Earliest => Ok(Offset::Offset(low)),
-            OutOfRange::Latest => Ok(Offset::Offset(high)),
-            OutOfRange::Stop => Err(StopReason::Refused(format!(
-                "offset {offset} of {topic} partition {partition} is out of range ({low} to {high}): {lost}. To go on without \
-                 it, start once with the out-of-range policy earliest or latest",
-            ))),
+            info!(topic, partition = number, start = start.at, "a partition starts");
         }
     }
-}
 
-/// The ids of the topics in the list, by name; one request.
-pub(crate) fn topic_ids<C: ConsumerContext>(
-    consumer: &BaseConsumer<C>,
-    list: &TopicPartitionList,
-) -> KafkaResult<HashMap<String, TopicId>> {
-    let elements = list.elements();
-    let mut topics: Vec<&str> = elements.iter().map(|element| element.topic()).collect();
-    topics.sort_unstable();
-    topics.dedup();
-    if topics.is_empty() {
-        return Ok(HashMap::new());
+    fn refusal(&self, partition: Partition, cause: OutOfRangeCause) -> StopReason {
+        let (topic, number) = (self.topics.input(partition.kind), partition.number);
+        StopReason::Refused(format!(
+            "offset {} of {topic} partition {number} is out of range: {cause}. To go on without what is missing, start once \
+             with the out-of-range policy earliest or latest",
+            cause.offset()
+        ))
     }
-    ffi::topic_ids(consumer.client(), &topics, ANSWER)
-}
 
-fn retry_until_deadline<T>(mut request: impl FnMut() -> KafkaResult<T>) -> KafkaResult<T> {
-    let mut attempt = 1;
-    loop {
-        match request() {
-            Err(error) if attempt < ATTEMPTS => {
-                warn!(%error, attempt, "could not read offsets or topic ids from the brokers; retrying");
-                attempt += 1;
+    /// The partitions of `places` whose position is out of range. Partitions whose range is unknown are left out: they have no
+    /// leader, and the client reports them again.
+    async fn check_range(self, client: &Client, places: Vec<(Partition, i64)>) -> Option<Found> {
+        let mut out = Vec::new();
+        for (partition, offset) in places {
+            let topic = self.topics.input(partition.kind).to_owned();
+            let range = blocking(client, move |client| client.fetch_watermarks(&topic, partition.number, ANSWER)).await;
+            if range.is_ok_and(|(low, high)| !(low..=high).contains(&offset)) {
+                out.push(partition);
             }
-            answer => return answer,
         }
+        Some(Found::OutOfRange(out))
+    }
+}
+
+/// What coordinator and brokers say of a partition.
+struct Brokers {
+    topic_id: Uuid,
+    partitions: i32,
+    committed: Option<Committed>,
+    low: i64,
+    high: i64,
+}
+
+fn ask_brokers(client: &BaseConsumer<ClientEvents>, topic: &str, partition: i32) -> KafkaResult<Brokers> {
+    use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+    let unknown = || KafkaError::MetadataFetch(RDKafkaErrorCode::UnknownTopicOrPartition);
+    // First, so that a topic that is recreated from here on is noticed by its other id.
+    let ids = ffi::topic_ids(client.client(), &[topic], ANSWER)?;
+    let topic_id = *ids.get(topic).ok_or_else(unknown)?;
+    let metadata = client.fetch_metadata(Some(topic), ANSWER)?;
+    let partitions = metadata.topics().first().map_or(0, |found| found.partitions().len());
+    let mut list = TopicPartitionList::new();
+    list.add_partition(topic, partition);
+    let answer = client.committed_offsets(list, ANSWER)?;
+    let committed = ffi::committed(&answer, topic, partition, topic_id)?;
+    let (low, high) = client.fetch_watermarks(topic, partition, ANSWER)?;
+    Ok(Brokers { topic_id, partitions: i32::try_from(partitions).unwrap_or(i32::MAX), committed, low, high })
+}
+
+/// Runs a blocking call of the client beside the runtime's own threads.
+async fn blocking<T: Send + 'static>(
+    client: &Client,
+    call: impl FnOnce(&BaseConsumer<ClientEvents>) -> KafkaResult<T> + Send + 'static,
+) -> KafkaResult<T> {
+    use rdkafka::error::KafkaError;
+    let client = Arc::clone(client);
+    let called = tokio::task::spawn_blocking(move || call(&client)).await;
+    called.unwrap_or_else(|error| Err(KafkaError::ClientCreation(error.to_string())))
+}
+
+/// Closes the client beside the runtime's own threads.
+fn close(client: Option<Client>) {
+    if let Some(client) = client {
+        drop(tokio::task::spawn_blocking(move || client::close(client)));
+    }
+}
+
+/// When each partition went back last.
+#[derive(Debug, Default)]
+struct Rewinds(HashMap<Partition, VecDeque<Instant>>);
+
+/// This many rewinds of a partition within [`WINDOW`] are too many: the database is not one server.
+const TOO_MANY: usize = 3;
+const WINDOW: Duration = Duration::from_secs(60);
+/// The first pause; each further rewind doubles it, up to [`WINDOW`].
+const FIRST_PAUSE: Duration = Duration::from_secs(5);
+
+impl Rewinds {
+    /// Records a rewind; returns how long to wait before the partition starts.
+    fn pause(&mut self, partition: Partition, now: Instant) -> Option<Duration> {
+        let times = self.0.entry(partition).or_default();
+        times.push_back(now);
+        // Twice the window, so that a partition that waited for the whole of it is still known.
+        while times.front().is_some_and(|first| now.duration_since(*first) > WINDOW * 2) {
+            times.pop_front();
+        }
+        let beyond = u32::try_from(times.len().checked_sub(TOO_MANY)?).unwrap_or(u32::MAX);
+        Some(FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(beyond)).min(WINDOW))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::event::Kind;
+
+    #[test]
+    fn from_the_third_rewind_on_a_partition_waits_ever_longer_up_to_a_minute() {
+        let partition = Partition { kind: Kind::ProfileUpdated, number: 1 };
+        let start = Instant::now();
+        let mut rewinds = Rewinds::default();
+        let mut pause = |seconds| rewinds.pause(partition, start + Duration::from_secs(seconds)).map(|pause| pause.as_secs());
+        assert_eq!([0, 1, 2, 3, 4, 5, 6, 7].map(&mut pause), [None, None, Some(5), Some(10), Some(20), Some(40), Some(60), Some(60)]);
+        assert_eq!(pause(1_000), None, "long ago");
     }
 }

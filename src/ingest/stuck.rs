@@ -1,7 +1,9 @@
-//! Finds partitions that are behind their end and do not move, from the client's statistics: the client reports a damaged
-//! batch without its partition, and does not report a batch that keeps its thread busy, or a partition without a leader.
+//! Names the partitions that are not read although they have records or may have: those that cannot start, those without a
+//! leader, and those that are behind their end and do not move. The client reports a damaged batch without its partition, and
+//! a batch that keeps its thread busy not at all; its statistics show both.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tracing::{info, warn};
@@ -9,62 +11,122 @@ use tracing::{info, warn};
 use crate::kafka::client::Topics;
 use crate::kafka::partition::Partition;
 use crate::runtime::health::Health;
+use crate::telemetry::metrics::Metrics;
 
 /// The name under which stuck partitions are reported as not ready.
 pub(crate) const COMPONENT: &str = "partitions";
 
-/// How long a partition may stay at one position. Longer than a leader election usually takes.
+/// How long a partition may stay at one position or wait for its start. Longer than a leader election usually takes.
 const LONGEST_STAY: Duration = Duration::from_secs(10);
 
-/// How far a partition has been read.
+/// How a partition is being read, by the client's statistics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct FetchPosition {
-    /// The next offset to fetch.
-    pub next: i64,
-    /// The next offset to poll.
-    pub taken: i64,
+pub(crate) enum Place {
+    /// It has no leader.
+    Leaderless,
+    /// It is behind its end.
+    Behind {
+        /// The next offset to fetch.
+        next: i64,
+        /// The next offset to poll.
+        taken: i64,
+    },
 }
 
-/// The position of each partition that is behind its end, and since when it has had it.
+/// The partitions that may be stuck. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Stuck {
+    topics: Arc<Topics>,
+    health: Health,
+    metrics: Metrics,
+    inner: Arc<Mutex<Inner>>,
+}
+
 #[derive(Debug, Default)]
-pub(crate) struct Stays {
-    since: HashMap<Partition, (FetchPosition, Instant)>,
-    reported: Vec<(Partition, FetchPosition)>,
+struct Inner {
+    /// Partitions that wait for their start: since when, and why.
+    waiting: HashMap<Partition, (Instant, String)>,
+    /// Partitions that are read and have not reached their end: since when they are at this place.
+    places: HashMap<Partition, (Instant, Place)>,
+    /// By topic and partition, with the reason.
+    reported: BTreeMap<(String, i32), String>,
 }
 
-impl Stays {
-    /// Compares with the previous positions. `behind` holds all partitions that are behind their end and not paused.
-    pub fn see(&mut self, behind: &[(Partition, FetchPosition)], now: Instant, topics: &Topics, health: &Health) {
-        let stuck = self.stuck(behind, now);
-        if stuck == self.reported {
+impl Stuck {
+    pub(crate) fn new(topics: Arc<Topics>, health: Health, metrics: Metrics) -> Self {
+        Self { topics, health, metrics, inner: Arc::default() }
+    }
+
+    /// The partition cannot start yet.
+    pub(crate) fn waits(&self, partition: Partition, why: &str) {
+        let mut inner = self.lock();
+        let since = inner.waiting.get(&partition).map_or_else(Instant::now, |(since, _)| *since);
+        inner.waiting.insert(partition, (since, why.to_owned()));
+    }
+
+    /// The partition no longer waits: it starts, or is no longer assigned.
+    pub(crate) fn starts(&self, partition: Partition) {
+        self.lock().waiting.remove(&partition);
+    }
+
+    /// Compares with the previous places. `places` holds all partitions that are read and are neither paused nor at their end.
+    pub(crate) fn see(&self, places: &[(Partition, Place)], now: Instant) {
+        let mut inner = self.lock();
+        inner.see(places, now);
+        let name = |partition: Partition| (self.topics.input(partition.kind).to_owned(), partition.number);
+        let stuck: BTreeMap<(String, i32), String> =
+            inner.stuck(now).map(|(partition, why)| (name(partition), why)).collect();
+        if stuck == inner.reported {
             return;
         }
-        let place = |(partition, place): &(Partition, FetchPosition)| {
-            format!("{}[{}] at offset {}", topics.input(partition.kind), partition.number, place.next)
-        };
-        let places = stuck.iter().map(place).collect::<Vec<_>>().join(", ");
-        self.reported = stuck;
-        if places.is_empty() {
+        for (topic, number) in inner.reported.keys() {
+            self.metrics.stuck_partition(topic, *number, false);
+        }
+        for (topic, number) in stuck.keys() {
+            self.metrics.stuck_partition(topic, *number, true);
+        }
+        let named: Vec<String> =
+            stuck.iter().map(|((topic, number), why)| format!("{topic}[{number}] {why}")).collect();
+        let named = named.join("; ");
+        inner.reported = stuck;
+        drop(inner);
+        if named.is_empty() {
             info!("all partitions move again or are at their end");
-            health.set_ready(COMPONENT);
+            self.health.set_ready(COMPONENT);
         } else {
-            warn!(partitions = places, "partitions are behind their end and do not move");
-            health.set_not_ready(COMPONENT, format!("behind their end and not moving: {places}"));
+            warn!(partitions = named, "partitions are not read; the others go on");
+            self.health.set_not_ready(COMPONENT, format!("not read: {named}"));
         }
     }
 
-    fn stuck(&mut self, behind: &[(Partition, FetchPosition)], now: Instant) -> Vec<(Partition, FetchPosition)> {
-        let before = std::mem::take(&mut self.since);
-        for (partition, place) in behind {
-            let stayed = before.get(partition).filter(|(stays, _)| stays == place);
-            self.since.insert(*partition, stayed.copied().unwrap_or((*place, now)));
+    /// The maps are never left half-updated, so a poisoned lock is safe to use.
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn see(&mut self, places: &[(Partition, Place)], now: Instant) {
+        let before = std::mem::take(&mut self.places);
+        for (partition, place) in places {
+            let since = before.get(partition).filter(|(_, stays)| stays == place).map_or(now, |(since, _)| *since);
+            self.places.insert(*partition, (since, *place));
         }
-        let is_stuck = |(partition, _): &&(Partition, FetchPosition)| {
-            self.since.get(partition).is_some_and(|(_, since)| now.duration_since(*since) >= LONGEST_STAY)
-        };
-        let mut stuck: Vec<_> = behind.iter().filter(is_stuck).copied().collect();
-        stuck.sort_unstable_by_key(|(partition, _)| (partition.kind as u8, partition.number));
-        stuck
+    }
+
+    fn stuck(&self, now: Instant) -> impl Iterator<Item = (Partition, String)> {
+        let too_long = move |since: &Instant| now.saturating_duration_since(*since) >= LONGEST_STAY;
+        let waiting = self.waiting.iter().filter(move |(_, (since, _))| too_long(since));
+        let waiting = waiting.map(|(partition, (_, why))| (*partition, format!("cannot start: {why}")));
+        let places = self.places.iter().filter(move |(_, (since, _))| too_long(since));
+        let places = places.map(|(partition, (_, place))| {
+            let why = match place {
+                Place::Leaderless => "has no leader".to_owned(),
+                Place::Behind { next, .. } => format!("at offset {next} is behind its end and does not move"),
+            };
+            (*partition, why)
+        });
+        waiting.chain(places)
     }
 }
 
@@ -77,17 +139,23 @@ mod tests {
 
     #[test]
     fn a_partition_that_does_not_move_for_ten_seconds_is_stuck_until_it_moves_or_is_given_up() {
-        let mut stays = Stays::default();
+        let mut inner = Inner::default();
         let start = Instant::now();
-        let at = |seconds| start + Duration::from_secs(seconds);
-        let behind = [(PARTITION, FetchPosition { next: 7, taken: 7 })];
-        assert!(stays.stuck(&behind, at(0)).is_empty());
-        assert!(stays.stuck(&behind, at(9)).is_empty());
-        assert_eq!(stays.stuck(&behind, at(10)), behind);
-        let taken = [(PARTITION, FetchPosition { next: 7, taken: 6 })];
-        assert!(stays.stuck(&taken, at(11)).is_empty(), "polling counts as moving");
-        assert_eq!(stays.stuck(&taken, at(21)), taken);
-        assert!(stays.stuck(&[], at(22)).is_empty());
-        assert!(stays.stuck(&taken, at(23)).is_empty(), "the time starts anew");
+        let mut is_stuck = |places: &[(Partition, Place)], seconds| {
+            let now = start + Duration::from_secs(seconds);
+            inner.see(places, now);
+            inner.stuck(now).next().is_some()
+        };
+        let behind = [(PARTITION, Place::Behind { next: 7, taken: 7 })];
+        assert!(!is_stuck(&behind, 0));
+        assert!(!is_stuck(&behind, 9));
+        assert!(is_stuck(&behind, 10));
+        let taken = [(PARTITION, Place::Behind { next: 7, taken: 6 })];
+        assert!(!is_stuck(&taken, 11), "polling counts as moving");
+        assert!(is_stuck(&taken, 21));
+        assert!(!is_stuck(&[], 22));
+        assert!(!is_stuck(&taken, 23), "the time starts anew");
+        assert!(!is_stuck(&[(PARTITION, Place::Leaderless)], 40));
+        assert!(is_stuck(&[(PARTITION, Place::Leaderless)], 50));
     }
 }

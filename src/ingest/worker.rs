@@ -20,7 +20,8 @@ use crate::publish::handover::Handover;
 use crate::runtime::stop::{Stop, StopReason};
 use crate::store::apply::Progress;
 use crate::store::task::ItemOutcome;
-use crate::store::writer::Writer;
+use crate::store::history::Histories;
+use crate::store::writer::{Writer, Written};
 use crate::telemetry::metrics::{Metrics, RecordOutcome};
 use crate::telemetry::traces::{Coordinates, Traces};
 
@@ -178,13 +179,18 @@ impl Worker {
         let (mut events, rest): (Vec<Event>, Vec<(Ticket, OriginalRecord)>) =
             batch.into_iter().map(|work| (work.event, (work.ticket, work.record))).unzip();
         let trace = self.traces.write_begins(&mut events, |index| self.place(&rest.get(index)?.1));
-        let Ok((outcomes, publications)) = self.writer.write(Progress::new(&events)).await else { return false };
+        let progress = if rest.iter().any(|(ticket, _)| ticket.is_in_repair) {
+            Progress::publishing_all(&events)
+        } else {
+            Progress::new(&events)
+        };
+        let Ok(Written { outcomes, publications, ran_in }) = self.writer.write(progress).await else { return false };
         trace.end(&outcomes);
         debug!(records = events.len(), changes = publications.len(), "wrote a batch");
         self.finisher.metrics.batch_records.observe(events.len() as f64);
         let metrics = &self.finisher.metrics;
         let ended = rest.into_iter().zip(outcomes).map(|((ticket, record), outcome)| {
-            let (outcome, finish) = finish(record, outcome);
+            let (outcome, finish) = finish(record, outcome, ran_in);
             metrics.record(ticket.partition.kind, outcome);
             (ticket, finish)
         });
@@ -216,7 +222,11 @@ fn next_batch(waiting: &mut VecDeque<Work>, limits: BatchLimits, assignment: &Li
     batch
 }
 
-fn finish(record: OriginalRecord, outcome: ItemOutcome) -> (RecordOutcome, Finish<Box<Rejected>>) {
+fn finish(
+    record: OriginalRecord,
+    outcome: ItemOutcome,
+    ran_in: Histories,
+) -> (RecordOutcome, Finish<Box<Rejected>>) {
     match outcome {
         Ok(outcome) => (
             match outcome {
@@ -224,7 +234,7 @@ fn finish(record: OriginalRecord, outcome: ItemOutcome) -> (RecordOutcome, Finis
                 Outcome::Unchanged => RecordOutcome::Unchanged,
                 Outcome::Stale => RecordOutcome::Stale,
             },
-            Finish::Accepted,
+            Finish::Accepted(ran_in),
         ),
         Err(rejection) => {
             let is_neutral = rejection.reason == Reason::UnknownUser;

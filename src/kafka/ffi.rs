@@ -1,8 +1,8 @@
-//! Direct calls into librdkafka. The `rdkafka` crate does not expose topic ids, and it panics on committed-offset metadata and
-//! header names that are not UTF-8; here both are bytes. The only file with `unsafe`.
+//! Direct calls into librdkafka. The `rdkafka` crate exposes neither topic ids nor a commit with a deadline, and it panics on
+//! committed-offset metadata and header names that are not UTF-8; here both are bytes. The only file with `unsafe`.
 #![allow(
     unsafe_code,
-    reason = "rdkafka 0.39 wraps no topic ids, and panics on metadata and header names that are not UTF-8"
+    reason = "rdkafka 0.39 wraps neither topic ids nor commits with a deadline, and panics on metadata and header names that are not UTF-8"
 )]
 
 use std::collections::HashMap;
@@ -16,8 +16,10 @@ use rdkafka::client::{Client, ClientContext};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedHeaders, OwnedHeaders};
 use rdkafka::types::RDKafkaRespErr;
+use uuid::Uuid;
 
-use super::topic_id::TopicId;
+use super::committed::Committed;
+use super::topic_id;
 
 /// How much longer than the request's own timeout to wait for its answer.
 const MARGIN: Duration = Duration::from_secs(1);
@@ -47,17 +49,17 @@ impl<T> Drop for Owned<T> {
     }
 }
 
-/// The ids of the topics that exist; empty for brokers without topic ids (before Kafka 2.8). Blocks until the brokers have
+/// The ids of the topics that exist; for brokers without topic ids (before Kafka 2.8), ids by their names. Blocks until the brokers have
 /// answered, for at most about twice `timeout`.
 pub(crate) fn topic_ids<C: ClientContext>(
     client: &Client<C>,
     topics: &[&str],
     timeout: Duration,
-) -> KafkaResult<HashMap<String, TopicId>> {
+) -> KafkaResult<HashMap<String, Uuid>> {
     match answer(client, topics, timeout) {
         Ok(event) => described(&event),
         Err(KafkaError::AdminOp(RDKafkaErrorCode::UnsupportedFeature | RDKafkaErrorCode::UnsupportedVersion)) => {
-            Ok(HashMap::new())
+            Ok(topics.iter().map(|name| ((*name).to_owned(), topic_id::without_id(name))).collect())
         }
         Err(error) => Err(error),
     }
@@ -118,7 +120,7 @@ fn answer<C: ClientContext>(
 }
 
 /// The topics in the answer that have an id.
-fn described(event: &Owned<rd::rd_kafka_event_t>) -> KafkaResult<HashMap<String, TopicId>> {
+fn described(event: &Owned<rd::rd_kafka_event_t>) -> KafkaResult<HashMap<String, Uuid>> {
     // SAFETY: the event is valid; for another type of event the result is null.
     let result = unsafe { rd::rd_kafka_event_DescribeTopics_result(event.get()) };
     if result.is_null() {
@@ -135,7 +137,7 @@ fn described(event: &Owned<rd::rd_kafka_event_t>) -> KafkaResult<HashMap<String,
     Ok(topics.iter().filter_map(|topic| name_and_id(*topic)).collect())
 }
 
-fn name_and_id(topic: *const rd::rd_kafka_TopicDescription_t) -> Option<(String, TopicId)> {
+fn name_and_id(topic: *const rd::rd_kafka_TopicDescription_t) -> Option<(String, Uuid)> {
     // SAFETY: the caller holds the event that owns the description. Its error may be null, which means no error.
     let (error, name, id) = unsafe {
         (
@@ -155,22 +157,85 @@ fn name_and_id(topic: *const rd::rd_kafka_TopicDescription_t) -> Option<(String,
             rd::rd_kafka_Uuid_least_significant_bits(id),
         )
     };
-    Some((name.to_owned(), TopicId::from_halves(high.cast_unsigned(), low.cast_unsigned())?))
+    Some((name.to_owned(), topic_id::of(name, high.cast_unsigned(), low.cast_unsigned())))
 }
 
-/// The topic id in the metadata of the partition's committed offset. The crate's own accessor panics on metadata that is not
-/// UTF-8, and any program may commit such metadata.
-pub(crate) fn committed_under(list: &TopicPartitionList, topic: &str, partition: i32) -> Option<TopicId> {
-    let topic = CString::new(topic).ok()?;
+/// The committed offset of a partition in `list`, the answer of the coordinator; the partition's topic now has the id
+/// `topic_id`. The crate's own accessor panics on metadata that is not UTF-8, and any program may commit such metadata.
+///
+/// # Errors
+/// The coordinator's error for this partition.
+pub(crate) fn committed(
+    list: &TopicPartitionList,
+    topic: &str,
+    partition: i32,
+    topic_id: Uuid,
+) -> KafkaResult<Option<Committed>> {
+    let Ok(topic) = CString::new(topic) else { return Ok(None) };
     // SAFETY: the list is borrowed for the whole function; the call does not modify it, and returns one of its elements or null.
-    let element = unsafe { rd::rd_kafka_topic_partition_list_find(list.ptr(), topic.as_ptr(), partition).as_ref() }?;
-    let metadata: *const u8 = element.metadata.cast_const().cast();
-    if ptr::eq(metadata, ptr::null()) {
-        return None;
+    let found = unsafe { rd::rd_kafka_topic_partition_list_find(list.ptr(), topic.as_ptr(), partition).as_ref() };
+    let Some(element) = found else { return Ok(None) };
+    if element.err != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
+        return Err(KafkaError::OffsetFetch(element.err.into()));
     }
-    // SAFETY: the metadata is `metadata_size` bytes long and lives as long as the list.
-    let metadata = unsafe { std::slice::from_raw_parts(metadata, element.metadata_size) };
-    TopicId::from_metadata(std::str::from_utf8(metadata).ok()?)
+    // Negative where there is none.
+    if element.offset < 0 {
+        return Ok(None);
+    }
+    let metadata: *const u8 = element.metadata.cast_const().cast();
+    let metadata = if metadata.is_null() {
+        &[]
+    } else {
+        // SAFETY: the metadata is `metadata_size` bytes long and lives as long as the list.
+        unsafe { std::slice::from_raw_parts(metadata, element.metadata_size) }
+    };
+    Ok(Some(Committed::new(element.offset, metadata, topic_id)))
+}
+
+/// Commits offsets and waits for the coordinator, for at most `timeout`; a later answer does not count. The crate's own commit
+/// waits without an end where the coordinator is silent.
+pub(crate) fn commit<C: ClientContext>(
+    client: &Client<C>,
+    offsets: &TopicPartitionList,
+    timeout: Duration,
+) -> KafkaResult<()> {
+    // SAFETY: the client lives for the whole function.
+    let queue = unsafe { rd::rd_kafka_queue_new(client.native_ptr()) };
+    let queue = Owned::new(queue, rd::rd_kafka_queue_destroy, "queue")?;
+    // SAFETY: all three are valid; the call copies the offsets and keeps a reference to the queue. Without a callback the answer
+    // is an event of the queue.
+    let event = unsafe {
+        committed_successfully(rd::rd_kafka_commit_queue(
+            client.native_ptr(),
+            offsets.ptr(),
+            queue.get(),
+            None,
+            ptr::null_mut(),
+        ))?;
+        rd::rd_kafka_queue_poll(queue.get(), milliseconds(timeout))
+    };
+    if event.is_null() {
+        return Err(KafkaError::ConsumerCommit(RDKafkaErrorCode::OperationTimedOut));
+    }
+    let event = Owned::new(event, rd::rd_kafka_event_destroy, "event")?;
+    // SAFETY: the event is valid; the list belongs to it, and is null for another type of event.
+    let (error, answered) = unsafe {
+        (rd::rd_kafka_event_error(event.get()), rd::rd_kafka_event_topic_partition_list(event.get()).as_ref())
+    };
+    committed_successfully(error)?;
+    let Some(answered) = answered.filter(|answered| !answered.elems.is_null()) else { return Ok(()) };
+    let count = usize::try_from(answered.cnt).unwrap_or(0);
+    // SAFETY: librdkafka's list has `cnt` elements, which live as long as the event.
+    let elements = unsafe { std::slice::from_raw_parts(answered.elems, count) };
+    // The coordinator may reject single partitions of a commit that succeeds as a whole.
+    elements.iter().try_for_each(|element| committed_successfully(element.err))
+}
+
+fn committed_successfully(code: RDKafkaRespErr) -> KafkaResult<()> {
+    match code {
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR => Ok(()),
+        code => Err(KafkaError::ConsumerCommit(code.into())),
+    }
 }
 
 /// The headers in their order, as name and value. A name may be any bytes, not only UTF-8.

@@ -7,7 +7,8 @@
 //! topic_reader    reads a topic up to a fixed end, outside any consumer group
 //! topics          watches that the topics exist and the brokers admit this process
 //!   certificate   explains a broker certificate that fails verification
-//! topic_id        the ids of the input topics, and their form in committed metadata
+//! topic_id        the ids of the input topics
+//! committed       the metadata that is committed with an offset
 //! partition       a partition of an input topic
 //! headers         a record's headers by name
 //! ffi             calls that the `rdkafka` crate does not wrap; the only `unsafe`
@@ -16,6 +17,7 @@
 pub mod certificate;
 pub mod client;
 pub mod client_events;
+pub mod committed;
 pub mod ffi;
 pub mod headers;
 pub mod partition;

@@ -1,109 +1,40 @@
-//! The id that a topic gets when it is created; it differs between a topic and a later one of the same name. Every offset is
-//! committed with it, so that an offset of a deleted topic is not applied to its successor.
+//! The id that a topic gets when it is created; it differs between a topic and a later one of the same name. Positions are
+//! stored and offsets committed with it, so that those of a deleted topic are not applied to its successor.
 
 use std::collections::HashMap;
-use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use tracing::debug;
 use uuid::Uuid;
 
 use crate::domain::event::Kind;
-use crate::kafka::partition::Partition;
 
-/// Precedes the id in a committed offset's metadata.
-const PREFIX: &str = "topic-id=";
+/// The namespace of the ids of topics whose brokers give none (before Kafka 2.8). A topic of the same name is then the same.
+const NAMES: Uuid = Uuid::from_u128(0x6f0b_5c1e_93a7_5d42_b8f4_0c6d_2e91_7a35);
 
-/// A topic's id.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct TopicId(Uuid);
-
-impl TopicId {
-    /// From librdkafka's two halves; `None` for zeros, which brokers without topic ids return.
-    pub(crate) fn from_halves(high: u64, low: u64) -> Option<Self> {
-        let id = Uuid::from_u64_pair(high, low);
-        (!id.is_nil()).then_some(Self(id))
-    }
-
-    /// The metadata to commit with an offset of this topic.
-    pub fn metadata(self) -> String {
-        format!("{PREFIX}{}", self.0)
-    }
-
-    /// The id in the metadata of a committed offset; `None` if another program or an older version committed it.
-    pub(crate) fn from_metadata(metadata: &str) -> Option<Self> {
-        Uuid::parse_str(metadata.strip_prefix(PREFIX)?).ok().map(Self)
-    }
+/// The id of a topic, from librdkafka's two halves; both are 0 where the brokers give none.
+pub(crate) fn of(name: &str, high: u64, low: u64) -> Uuid {
+    let id = Uuid::from_u64_pair(high, low);
+    if id.is_nil() { without_id(name) } else { id }
 }
 
-impl fmt::Display for TopicId {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(formatter)
-    }
+/// The id of a topic whose brokers give none.
+pub(crate) fn without_id(name: &str) -> Uuid {
+    Uuid::new_v5(&NAMES, name.as_bytes())
 }
 
-/// The ids of the input topics: those that the assigned partitions were started with, and those that the brokers reported
-/// last. Shared by the consumer thread and the topic watch.
-#[derive(Debug, Default)]
-pub(crate) struct TopicIds {
-    inner: Mutex<Inner>,
-    has_reported_none: AtomicBool,
-}
+/// The ids of the input topics that the brokers reported last. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct PresentTopicIds(Arc<Mutex<HashMap<Kind, Uuid>>>);
 
-#[derive(Debug, Default)]
-struct Inner {
-    read: HashMap<Partition, TopicId>,
-    seen: HashMap<Kind, TopicId>,
-}
-
-impl TopicIds {
-    /// Records the topic ids that these partitions are started with; none for a topic without an id.
-    pub fn read(&self, partitions: &[Partition], ids: &HashMap<Kind, TopicId>) {
-        let mut inner = self.lock();
-        for partition in partitions {
-            match ids.get(&partition.kind) {
-                Some(id) => drop(inner.read.insert(*partition, *id)),
-                None => {
-                    inner.read.remove(partition);
-                    if !self.has_reported_none.swap(true, Ordering::Relaxed) {
-                        debug!("the brokers have no topic ids; a recreated topic may go undetected");
-                    }
-                }
-            }
-        }
-        inner.seen.extend(ids);
+impl PresentTopicIds {
+    /// Records ids that the brokers have reported.
+    pub(crate) fn see(&self, ids: &HashMap<Kind, Uuid>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(ids);
     }
 
-    /// The partitions are no longer read.
-    pub(crate) fn forget(&self, partitions: &[Partition]) {
-        let mut inner = self.lock();
-        for partition in partitions {
-            inner.read.remove(partition);
-        }
-    }
-
-    /// The topic id that the partition was started with.
-    pub fn of(&self, partition: Partition) -> Option<TopicId> {
-        self.lock().read.get(&partition).copied()
-    }
-
-    /// Records the topic ids that the brokers report now.
-    pub fn see(&self, ids: &HashMap<Kind, TopicId>) {
-        self.lock().seen.extend(ids);
-    }
-
-    /// The partitions whose topic has been recreated: started with another id than the brokers reported last.
-    pub(crate) fn outdated(&self) -> Vec<Partition> {
-        let inner = self.lock();
-        let differs =
-            |(partition, id): &(&Partition, &TopicId)| inner.seen.get(&partition.kind).is_some_and(|seen| seen != *id);
-        inner.read.iter().filter(differs).map(|(partition, _)| *partition).collect()
-    }
-
-    /// The maps are never left half-updated, so a poisoned lock is safe to use.
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The id of the topic of this kind; `None` until the brokers have reported one.
+    pub(crate) fn of(&self, kind: Kind) -> Option<Uuid> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&kind).copied()
     }
 }
 
@@ -111,35 +42,10 @@ impl TopicIds {
 mod tests {
     use super::*;
 
-    const FIRST: Partition = Partition { kind: Kind::OnboardingCompleted, number: 0 };
-    const SECOND: Partition = Partition { kind: Kind::OnboardingCompleted, number: 1 };
-
-    fn ids(low: u64) -> HashMap<Kind, TopicId> {
-        HashMap::from([(Kind::OnboardingCompleted, TopicId::from_halves(1, low).unwrap())])
-    }
-
     #[test]
-    fn an_id_is_read_back_from_its_own_metadata_and_from_no_other() {
-        let id = TopicId::from_halves(7, 9).unwrap();
-        assert_eq!(TopicId::from_metadata(&id.metadata()), Some(id));
-        for foreign in ["", "topic-id=", "topic-id=x", "another program's"] {
-            assert_eq!(TopicId::from_metadata(foreign), None);
-        }
-        assert_eq!(TopicId::from_halves(0, 0), None);
-    }
-
-    #[test]
-    fn only_partitions_started_with_an_older_id_are_outdated() {
-        let topics = TopicIds::default();
-        topics.read(&[FIRST], &ids(1));
-        assert!(topics.outdated().is_empty());
-        topics.read(&[SECOND], &ids(2));
-        assert_eq!(topics.outdated(), [FIRST]);
-        topics.forget(&[FIRST]);
-        assert!(topics.outdated().is_empty());
-        topics.see(&ids(3));
-        assert_eq!(topics.outdated(), [SECOND]);
-        topics.read(&[SECOND], &HashMap::new());
-        assert!(topics.outdated().is_empty(), "a topic without an id is no successor");
+    fn a_topic_without_an_id_is_known_by_its_name() {
+        assert_eq!(of("a", 1, 2), Uuid::from_u64_pair(1, 2));
+        assert_eq!(of("a", 0, 0), without_id("a"));
+        assert_ne!(without_id("a"), without_id("b"));
     }
 }

@@ -13,7 +13,7 @@ use super::client::Topics;
 use super::client_events::ClientEvents;
 use super::ffi;
 use super::producer::Producer;
-use super::topic_id::TopicIds;
+use super::topic_id::PresentTopicIds;
 use crate::domain::event::Kind;
 use crate::runtime::health::Health;
 use crate::runtime::stop::{Stop, StopReason};
@@ -36,7 +36,7 @@ const GRACE: Duration = Duration::from_secs(5);
 /// The topics to watch, and where their ids are recorded.
 pub(crate) struct Watched {
     pub topics: Arc<Topics>,
-    pub ids: Arc<TopicIds>,
+    pub ids: PresentTopicIds,
 }
 
 /// Checks the topics for as long as the process runs. A missing topic and an outage of the brokers are waited out. A refusal

@@ -66,12 +66,22 @@ pub(crate) const ALL: &[VersionedFile] = &[
         up: include_str!("../../migrations/0004_jobs.up.sql"),
         down: include_str!("../../migrations/0004_jobs.down.sql"),
     },
+    VersionedFile {
+        version: POSITIONS,
+        name: "positions",
+        min_app_schema: 3,
+        kind: Kind::Transaction,
+        locks: &["segmenter.positions"],
+        up: include_str!("../../migrations/0005_positions.up.sql"),
+        down: include_str!("../../migrations/0005_positions.down.sql"),
+    },
 ];
 
 pub(crate) const SEGMENT_COLUMNS: i64 = 1;
 pub(crate) const PRIMARY_SEGMENT_INDEX: i64 = 2;
 pub(crate) const PROFILE_STATES: i64 = 3;
 pub(crate) const JOBS: i64 = 4;
+pub(crate) const POSITIONS: i64 = 5;
 
 /// The newest migration this binary knows.
 pub(crate) fn newest() -> i64 {

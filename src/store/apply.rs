@@ -8,6 +8,7 @@ use sqlx::PgConnection;
 use super::Store;
 use super::compare_and_set::{StateWrite, compare_and_set};
 use super::error::{ErrorClass, StoreError};
+use super::history::Histories;
 use super::jobs;
 use super::outbox::{self, Content, Publication};
 use super::progress::Chunk;
@@ -30,6 +31,8 @@ struct Committed {
     conflicts: u64,
     publication: Option<Publication>,
     unknown_currencies: u64,
+    /// Where the transaction ran.
+    ran_in: Histories,
     /// Whether the transaction wrote the batch's checkpoint.
     checkpointed: bool,
 }
@@ -64,6 +67,7 @@ impl Store {
                         progress.checkpoint = None;
                     }
                     row_ids = RowIds::Derived;
+                    progress.ran_in = progress.ran_in.and(committed.ran_in);
                     progress.tally.unknown_currencies += committed.unknown_currencies;
                     progress.tally.conflicts += committed.conflicts;
                     progress.publications.extend(committed.publication);
@@ -146,13 +150,15 @@ impl Store {
         let users: Vec<&str> = chunk.iter().map(|group| group.user.as_str()).collect();
         let check = self.user_check(chunk.iter().any(|group| group.lost));
         let snapshot = states::read(&mut transaction, &users, check, &self.pool).await?;
+        let ran_in = Histories::One(snapshot.history);
         let folds = self.fold(progress, chunk, snapshot)?;
         if folds.iter().all(|fold| fold.write.is_none()) {
             transaction.rollback().await?;
             let outcomes = folds.into_iter().flat_map(|fold| fold.outcomes).collect();
-            return Ok(Committed { outcomes, ..Committed::default() });
+            return Ok(Committed { outcomes, ran_in, ..Committed::default() });
         }
         let mut committed = self.write_folds(&mut transaction, chunk, folds, row_ids).await?;
+        committed.ran_in = ran_in;
         if committed.again.is_empty()
             && let Some(checkpoint) = progress.last_checkpoint(&committed.outcomes)
         {
@@ -176,7 +182,11 @@ impl Store {
     }
 
     fn fold(&self, progress: &Progress<'_>, chunk: &Chunk, snapshot: Snapshot) -> Result<Vec<UserFold>, StoreError> {
-        let context = Context { catalog: &self.catalog, clock_ms: snapshot.clock_ms, publishing: progress.publishing };
+        let context = Context {
+            catalog: &self.catalog,
+            clock_ms: self.revisions.at(snapshot.clock_ms, snapshot.history),
+            publishing: progress.publishing,
+        };
         let users = chunk.iter().zip(snapshot.users);
         users.map(|(group, current)| fold_user(progress.task, group, current?, &context)).collect()
     }
@@ -225,6 +235,8 @@ impl Store {
                 committed.outcomes.extend(fold.outcomes);
             }
         }
+        // Before the commit, whose outcome may stay unknown.
+        changes.iter().for_each(|change| self.revisions.see(change.revision));
         if !changes.is_empty() {
             let id = outbox::insert(connection, self.owner, self.lease, &changes, &self.pool).await?;
             committed.publication = Some(Publication { id, content: Content::Changes(changes) });

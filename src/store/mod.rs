@@ -9,6 +9,9 @@
 //! compare_and_set      segmenter.profile_states: writing over the version that was read
 //! user_vectors         public.user_vectors: upsert and removal of our columns
 //! outbox               segmenter.outbox: insert, takeover, renewal, deletion, depth
+//! positions            segmenter.positions: comparing write, reading and setting at the start of a partition
+//! history              the history that a transaction ran in
+//! revision_clock       the time at which revisions are minted
 //! leased_rows          ids of the outbox rows that this process holds
 //! jobs                 segmenter.jobs: leases, phases, checkpoints, failures
 //! keys                 pages of users for jobs
@@ -25,13 +28,16 @@ pub mod apply;
 pub mod compare_and_set;
 pub mod dry_run;
 pub mod error;
+pub mod history;
 pub mod jobs;
 pub mod keys;
 pub mod leased_rows;
 pub mod lookup;
 pub mod onboarding_profiles;
 pub mod outbox;
+pub mod positions;
 pub mod progress;
+pub mod revision_clock;
 pub mod sql;
 pub mod states;
 pub mod stored_row;
@@ -43,9 +49,10 @@ pub mod writer;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::store::sql::Pool;
 use uuid::Uuid;
 
+use self::revision_clock::RevisionClock;
+use self::sql::Pool;
 use crate::domain::scoring::Catalog;
 
 /// The database as this process uses it. Cheap to clone.
@@ -61,4 +68,5 @@ pub struct Store {
     pub lease: Duration,
     /// How long a transaction may take before its connection is closed.
     pub deadline: Duration,
+    pub revisions: RevisionClock,
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::error::StoreError;
+use super::history::Histories;
 use super::jobs::Checkpoint;
 use super::outbox::Publication;
 use super::task::{Group, ItemOutcome, Task};
@@ -36,6 +37,8 @@ pub struct Progress<'e> {
     /// Committed outbox rows that the caller has not taken yet.
     pub publications: Vec<Publication>,
     pub tally: Tally,
+    /// Where the transactions of the finished chunks ran.
+    pub ran_in: Histories,
 }
 
 /// Users with the indexes of their items, in bytewise order of the users.
@@ -47,12 +50,26 @@ impl<'e> Progress<'e> {
         Self::of_job(Task::Merge(events), Publishing::Immediate, None)
     }
 
+    /// A live batch whose users are published even where nothing changes.
+    pub fn publishing_all(events: &'e [Event]) -> Self {
+        Self::of_job(Task::Merge(events), Publishing::EvenUnchanged, None)
+    }
+
     /// A job's batch, with nothing written yet. Its last transaction writes the checkpoint, if there is one.
     pub(crate) fn of_job(task: Task<'e>, publishing: Publishing, checkpoint: Option<Checkpoint>) -> Self {
         let chunk = task.by_user();
         let open = if chunk.is_empty() { Vec::new() } else { vec![chunk] };
         let outcomes = vec![None; task.len()];
-        Self { task, publishing, checkpoint, outcomes, open, publications: Vec::new(), tally: Tally::default() }
+        Self {
+            task,
+            publishing,
+            checkpoint,
+            outcomes,
+            open,
+            publications: Vec::new(),
+            tally: Tally::default(),
+            ran_in: Histories::None,
+        }
     }
 
     /// The checkpoint for the transaction that ends the batch with these outcomes, unless it is written already.

@@ -5,6 +5,8 @@ use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{FromRow, Row};
 use uuid::Uuid;
 
+use super::history::History;
+use super::positions::history;
 use crate::codec::stored::{self, CodecError};
 use crate::domain::event::{Millis, UserId};
 use crate::domain::profile::Profile;
@@ -40,10 +42,12 @@ pub struct Snapshot {
     pub users: Vec<Result<Current, CodecError>>,
     /// Unix time, ms.
     pub clock_ms: i64,
+    /// Where they were read.
+    pub history: History,
 }
 
 /// States of users; for a user without one, the erasure and revision kept of a deleted user. The clock is read once, since
-/// extracting an epoch is slow.
+/// extracting an epoch is slow; the history once too, in the first row.
 macro_rules! states_of {
     ($known:literal) => {
         concat!(
@@ -59,7 +63,10 @@ macro_rules! states_of {
             then (select d.erased_at from segmenter.deleted_users d where d.user_id = k.user_id)
             else s.erased_at end as erased_at,
        s.catalog_version, s.job_id, s.state,
-       (select floor(extract(epoch from clock_timestamp()) * 1000)::bigint) as clock_ms
+       (select floor(extract(epoch from clock_timestamp()) * 1000)::bigint) as clock_ms,
+       case when k.place = 1 then "#,
+            history!(),
+            r#" end as history
 from unnest($1::text[]) with ordinality as k(user_id, place)
 left join segmenter.profile_states s on s.user_id = k.user_id
 order by k.place"#
@@ -97,8 +104,9 @@ pub async fn read(
     };
     let rows = sessions.query_by_keys(statement, users.len()).bind(users).fetch_all(connection).await?;
     let clock_ms = rows.first().map_or(Ok(0), |row| row.try_get("clock_ms"))?;
+    let history = rows.first().map_or(Ok(0), |row| row.try_get("history")).map(History)?;
     let users = rows.iter().map(current).collect::<Result<_, _>>()?;
-    Ok(Snapshot { users, clock_ms })
+    Ok(Snapshot { users, clock_ms, history })
 }
 
 fn current(row: &PgRow) -> Result<Result<Current, CodecError>, sqlx::Error> {

@@ -7,6 +7,7 @@ use tracing::{error, info, warn};
 use super::Store;
 use super::apply::Progress;
 use super::error::{ErrorClass, StoreError};
+use super::history::Histories;
 use super::leased_rows::LeasedRows;
 use super::outbox::{Content, Publication};
 use super::task::ItemOutcome;
@@ -29,16 +30,27 @@ pub struct Writer {
     pub stop: Stop,
 }
 
+/// A batch that is written.
+#[derive(Debug)]
+pub struct Written {
+    /// One an item.
+    pub outcomes: Vec<ItemOutcome>,
+    /// The outbox rows to publish.
+    pub publications: Vec<Publication>,
+    /// Where its transactions ran.
+    pub ran_in: Histories,
+}
+
 /// The process stopped before the batch was written, or must not write it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GivenUp;
 
 impl Writer {
-    /// Writes a batch; returns the outcome of each item and the outbox rows to publish. Retries until an outage ends.
+    /// Writes a batch. Retries until an outage ends.
     ///
     /// # Errors
     /// The process stopped first, or must not write any more.
-    pub async fn write(&self, mut progress: Progress<'_>) -> Result<(Vec<ItemOutcome>, Vec<Publication>), GivenUp> {
+    pub async fn write(&self, mut progress: Progress<'_>) -> Result<Written, GivenUp> {
         let started = Instant::now();
         let mut retry = Retry::forever();
         let mut failing = false;
@@ -61,7 +73,8 @@ impl Writer {
         self.metrics.observe_stage(Stage::Write, started.elapsed());
         let publications = std::mem::take(&mut progress.publications);
         publications.iter().for_each(|publication| self.leased.add(publication.id));
-        Ok((progress.into_outcomes().collect(), publications))
+        let ran_in = progress.ran_in;
+        Ok(Written { outcomes: progress.into_outcomes().collect(), publications, ran_in })
     }
 
     /// Stops the process: a newer version of the program owns the data, or another process owns the job.

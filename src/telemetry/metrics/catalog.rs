@@ -297,7 +297,7 @@ fn register() -> prometheus::Result<(Metrics, Vec<Documented>)> {
             "Changes committed, by primary segment",
         )?,
         commits,
-        in_flight_records: to.whole_gauge("in_flight_records", "Records in flight: polled and not finished yet")?,
+        in_flight_records: to.whole_gauge("in_flight_records", "Records in flight: polled, and not committable yet")?,
         in_flight_bytes: to.whole_gauge("in_flight_bytes", "Bytes of the values of the records in flight")?,
         dead_letters_held: to.whole_gauge("dead_letters_held", "Rejected records held back until their rejection run ends")?,
         paused: to.whole_gauge("paused", "1 while intake is paused by backpressure")?,
@@ -305,6 +305,15 @@ fn register() -> prometheus::Result<(Metrics, Vec<Documented>)> {
         undecodable_batches: to.counter(
             "undecodable_batches_total",
             "Batches of input records that the client could not decompress; a batch is counted at each attempt to read it",
+        )?,
+        position_rewinds: to.counter(
+            "position_rewinds_total",
+            "Partitions read again from an earlier offset, because the database lost or may have lost what was applied",
+        )?,
+        stuck_partitions: to.whole_gauges(
+            "stuck_partition",
+            &["topic", "partition"],
+            "1 while an assigned partition is not read: it cannot start, has no leader, or is behind its end and does not move",
         )?,
         registry: to.registry.clone(),
     };

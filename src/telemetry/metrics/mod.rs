@@ -67,6 +67,8 @@ pub struct Metrics {
     pub paused: IntGauge,
     offset_out_of_range: IntCounterVec,
     pub undecodable_batches: IntCounter,
+    pub position_rewinds: IntCounter,
+    stuck_partitions: IntGaugeVec,
 }
 
 impl Metrics {
@@ -201,6 +203,11 @@ impl Metrics {
 
     pub(crate) fn offset_out_of_range(&self, policy: &str) {
         self.offset_out_of_range.with_label_values(&[policy]).inc();
+    }
+
+    /// Whether the partition is not read although it has records or may have.
+    pub(crate) fn stuck_partition(&self, topic: &str, partition: i32, is_stuck: bool) {
+        self.stuck_partitions.with_label_values(&[topic, &partition.to_string()]).set(i64::from(is_stuck));
     }
 
     /// The present values.

@@ -1,0 +1,5 @@
+//! The protocol of positions: nothing that a failover loses is lost for the rows or for segment-changed.
+
+mod model;
+mod start_table;
+mod statement;
