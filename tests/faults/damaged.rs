@@ -32,7 +32,7 @@ async fn is_named(process: &Segmenter, place: &str) {
         ready.status == 503 && ready.body.contains(place)
     })
     .await;
-    assert!(process.log().iter().any(|line| line.contains("do not move") && line.contains(place)));
+    assert!(process.log().iter().any(|line| line.contains("does not move") && line.contains(place)));
     assert_eq!(http_get(address, "/health/live").await.status, 200);
 }
 

@@ -94,7 +94,7 @@ async fn an_offset_that_an_older_version_committed_without_an_id_is_accepted() {
     before.wait(DEADLINE).await;
     tokio::task::block_in_place(|| {
         let (client, mut old) = committed(&scene);
-        assert!(old.elements()[0].metadata().starts_with("topic-id="));
+        assert!(old.elements()[0].metadata().starts_with("segmenter/1 topic="));
         let offset = old.elements()[0].offset();
         old = TopicPartitionList::new();
         old.add_partition_offset(&scene.onboarding, 0, offset).unwrap();
