@@ -181,7 +181,11 @@ pub async fn run(
     Ok(stop.reason().cloned().unwrap_or(StopReason::Signal))
 }
 
-fn consumer(config: &KafkaConfig, cluster: &Cluster, context: LiveContext) -> anyhow::Result<BaseConsumer<LiveContext>> {
+fn consumer(
+    config: &KafkaConfig,
+    cluster: &Cluster,
+    context: LiveContext,
+) -> anyhow::Result<BaseConsumer<LiveContext>> {
     let config = cluster.consumer(config.group_id.as_str(), config.session_timeout, config.max_poll_interval);
     BaseConsumer::from_config_and_context(&config, context).context("could not make the consumer's Kafka client")
 }

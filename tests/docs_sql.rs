@@ -4,6 +4,7 @@ use segmenter::domain::event::UserId;
 use segmenter::migrate::schema;
 use segmenter::store::Store;
 use segmenter::store::apply::Progress;
+use segmenter::store::error::StoreError;
 use segmenter::store::{lookup, outbox};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, PgPool};
@@ -90,9 +91,9 @@ impl Role {
 
 /// The statements of `serve`, on users without a state.
 async fn serve(pool: &PgPool, names: [&str; 2]) -> Result<(), String> {
-    let text = |error: sqlx::Error| error.to_string();
-    let mut connection = pool.acquire().await.map_err(text)?;
-    let status = schema::check(&mut connection).await.map_err(text)?;
+    let text = |error: StoreError| error.to_string();
+    let mut connection = pool.acquire().await.map_err(|error| error.to_string())?;
+    let status = schema::check(&mut connection).await.map_err(|error| error.to_string())?;
     drop(connection);
     if !status.is_usable() {
         return Err(status.to_string());
@@ -103,8 +104,8 @@ async fn serve(pool: &PgPool, names: [&str; 2]) -> Result<(), String> {
     fold(&store, &[update(one, 6, vec![pace("LOW"), budget(300.0, 900.0)])]).await?;
     fold(&store, &[tombstone(one, 9), tombstone(learned, 9), tombstone("unknown", 9)]).await?;
     publish(&store, &user(one)).await.map_err(text)?;
-    lookup::distribution(&pool.clone().into()).await.map_err(text)?;
-    lookup::state(&pool.clone().into(), &user(one)).await.map_err(text)?.map(drop).map_err(|error| error.to_string())
+    lookup::distribution(&store.pool).await.map_err(text)?;
+    lookup::state(&store.pool, &user(one)).await.map_err(text)?.map(drop).map_err(|error| error.to_string())
 }
 
 async fn fold(store: &Store, events: &[segmenter::domain::event::Event]) -> Result<(), String> {
@@ -112,7 +113,7 @@ async fn fold(store: &Store, events: &[segmenter::domain::event::Event]) -> Resu
 }
 
 /// The statements of the publisher and the outbox gate.
-async fn publish(store: &Store, user: &UserId) -> Result<(), sqlx::Error> {
+async fn publish(store: &Store, user: &UserId) -> Result<(), StoreError> {
     outbox::depth(&store.pool).await?;
     outbox::users_with_newer_revisions(&store.pool, &[user.as_str()], &[0]).await?;
     outbox::last_published(&store.pool, &[user]).await?;

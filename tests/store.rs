@@ -4,6 +4,7 @@ mod conflicts;
 mod deleted_users;
 mod erasing;
 mod plans;
+mod pool;
 mod stopped;
 
 use segmenter::domain::event::{Reason, Rejection};

@@ -15,10 +15,12 @@ use segmenter::migrate::schema::Platform;
 use segmenter::migrate::{self, Limits, RunOptions};
 use segmenter::store::Store;
 use segmenter::store::apply::Progress;
-use segmenter::store::revision_clock::RevisionClock;
+use segmenter::store::connect::Connect;
 use segmenter::store::outbox::{Content, Publication};
+use segmenter::store::revision_clock::RevisionClock;
+use segmenter::store::sql::Pool;
 use segmenter::store::task::ItemOutcome;
-use sqlx::{Connection, PgConnection, PgPool};
+use sqlx::{ConnectOptions, Connection, PgConnection, PgPool};
 use uuid::Uuid;
 
 use crate::support::{Database, postgres};
@@ -40,13 +42,30 @@ pub async fn migrate(database: &Database) {
 /// A store, as of one process.
 pub async fn store_on(pool: &PgPool) -> Store {
     Store {
-        pool: pool.clone().into(),
+        pool: Pool::new(connect_as(pool)),
         catalog: Arc::new(Catalog::builtin().unwrap()),
         has_users: Platform::detect(&mut pool.acquire().await.unwrap()).await.unwrap().has_users,
         owner: Uuid::new_v4(),
         lease: Duration::from_secs(30),
-        deadline: Duration::from_secs(30),
         revisions: RevisionClock::default(),
+    }
+}
+
+/// How the service connects to the database of `pool`, with its options and its number of connections.
+pub fn connect_as(pool: &PgPool) -> Connect {
+    let options = pool.connect_options();
+    let mut url = options.to_url_lossy();
+    if let Some(options) = options.get_options() {
+        url.query_pairs_mut().append_pair("options", options);
+    }
+    Connect {
+        url: url.as_str().parse().unwrap(),
+        application_name: options.get_application_name().unwrap_or("segmenter").to_owned(),
+        max_connections: pool.options().get_max_connections(),
+        timeout: Duration::from_secs(10),
+        statement_timeout: Duration::from_secs(20),
+        pooled: false,
+        read_only: false,
     }
 }
 

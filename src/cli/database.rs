@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use crate::store::sql::Pool;
 use anyhow::Context as _;
-use sqlx::postgres::PgConnectOptions;
 use uuid::Uuid;
 
 use super::failure::ends;
@@ -14,9 +13,8 @@ use crate::domain::scoring::Catalog;
 use crate::migrate::schema::{self, Platform, SchemaStatus};
 use crate::runtime::exit::Exit;
 use crate::store::Store;
-use crate::store::apply::transaction_deadline;
+use crate::store::connect::Connect;
 use crate::store::revision_clock::RevisionClock;
-use crate::store::sql::Connect;
 
 /// The access that a command needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,33 +40,28 @@ const CONNECTIONS: u32 = 3;
 /// # Errors
 /// The database does not answer or refuses the connection, or this program cannot work with its schema.
 pub(super) async fn open(config: &DatabaseConfig, access: Access) -> anyhow::Result<Database> {
-    let pool = Pool::new(&connect(config, CONNECTIONS, access)?);
-    let mut transaction = pool.begin().await.context("the database does not answer")?;
-    let connection = &mut *transaction;
-    let schema = schema::check(connection).await.context("could not read the database's schema")?;
+    let pool = Pool::new(connect(config, CONNECTIONS, access));
+    let schema = pool.read(async |connection| schema::check(connection).await).await;
+    let schema = schema.context("could not read the database's schema")?;
     if !schema.is_usable() {
         return Err(ends(Exit::Refused, format!("the database's schema is {schema}")));
     }
-    let platform = Platform::detect(connection).await.context("could not inspect the platform's tables")?;
-    drop(transaction);
+    let platform = pool.read(async |connection| Platform::detect(connection).await).await;
+    let platform = platform.context("could not inspect the platform's tables")?;
     Ok(Database { pool, platform, schema })
 }
 
 /// The settings of the connections.
-///
-/// # Errors
-/// The URL cannot be parsed.
-pub(super) fn connect(config: &DatabaseConfig, connections: u32, access: Access) -> anyhow::Result<Connect> {
-    // Without the cause: it may repeat the URL, which holds a password.
-    let options: PgConnectOptions = config.url.expose().parse().ok().context("the database URL cannot be parsed")?;
-    Ok(Connect {
-        options: options.application_name(config.application_name.as_str()),
+pub(super) fn connect(config: &DatabaseConfig, connections: u32, access: Access) -> Connect {
+    Connect {
+        url: config.url.clone(),
+        application_name: config.application_name.as_str().to_owned(),
         max_connections: connections,
         timeout: config.connect_timeout,
         statement_timeout: config.statement_timeout,
         pooled: config.pooled,
         read_only: access == Access::Read,
-    })
+    }
 }
 
 /// A store under a new owner id.
@@ -79,7 +72,6 @@ pub(super) fn store(config: &Config, pool: Pool, catalog: Arc<Catalog>, has_user
         has_users,
         owner: Uuid::new_v4(),
         lease: config.outbox.lease,
-        deadline: transaction_deadline(config.database.statement_timeout),
         revisions: RevisionClock::default(),
     }
 }

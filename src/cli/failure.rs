@@ -34,12 +34,15 @@ pub fn exit_of(error: &anyhow::Error) -> Exit {
             Some(ReadError::Interrupted) => return Some(Exit::Interrupted),
             Some(ReadError::Failed { .. } | ReadError::Undecodable { .. }) | None => {}
         }
-        // Newer data, or another owner of the job.
-        let is_refused = matches!(cause.downcast_ref(), Some(CodecError::Newer { .. }))
-            || cause.downcast_ref::<StoreError>().is_some_and(|error| error.class().is_none());
-        let is_outage = cause.downcast_ref::<sqlx::Error>().is_some_and(|error| classify(error) == ErrorClass::Outage)
-            || matches!(cause.downcast_ref(), Some(StoreError::TimedOut(_)));
-        is_refused.then_some(Exit::Refused).or(is_outage.then_some(Exit::DependencyUnavailable))
+        if matches!(cause.downcast_ref(), Some(CodecError::Newer { .. })) {
+            return Some(Exit::Refused);
+        }
+        match (cause.downcast_ref().map(StoreError::class), cause.downcast_ref().map(classify)) {
+            // Newer data, or another owner of the job.
+            (Some(None), _) => Some(Exit::Refused),
+            (Some(Some(ErrorClass::Outage)), _) | (_, Some(ErrorClass::Outage)) => Some(Exit::DependencyUnavailable),
+            _ => None,
+        }
     };
     error.chain().find_map(of_cause).unwrap_or(Exit::Failure)
 }

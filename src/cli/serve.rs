@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use clap::Args;
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{ConnectOptions as _, PgConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info, warn};
@@ -26,8 +26,9 @@ use crate::runtime::health::Health;
 use crate::runtime::retry::Retry;
 use crate::runtime::stop::{Stop, StopReason};
 use crate::service;
-use crate::store::error::{ErrorClass, classify};
-use crate::store::sql::{Connect, Pool};
+use crate::store::connect::Connect;
+use crate::store::error::{ErrorClass, StoreError, classify};
+use crate::store::sql::{Pool, Sessions};
 use crate::telemetry::Shared;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::traces::Traces;
@@ -105,12 +106,15 @@ pub async fn run_until_stopped(
 
 async fn serve(config: &Config, catalog: Arc<Catalog>, shared: &Shared, board: &Board) -> anyhow::Result<Exit> {
     let connections = config.database.connections + OTHER_CONNECTIONS;
-    let connect = database::connect(&config.database, connections, database::Access::Write)?;
+    let connect = database::connect(&config.database, connections, database::Access::Write);
     let Some(has_users) = prepare_database(config, &connect, shared).await? else {
         return Ok(ended(shared));
     };
-    let pool = Pool::new(&connect);
-    shared.metrics.watch_pool(pool.connections().clone());
+    let pool = Pool::new(connect);
+    shared.metrics.watch_pool({
+        let pool = pool.clone();
+        move || pool.usage()
+    });
     let store = database::store(config, pool, catalog, has_users);
     board.store.get_or_init(|| store.clone());
     let registry = settings::registry(&config.registry)?;
@@ -210,11 +214,15 @@ async fn prepare_output(config: &Config, registry: Option<&Registry>, shared: &S
 }
 
 fn is_outage(error: &anyhow::Error) -> bool {
-    error.downcast_ref::<sqlx::Error>().is_some_and(|error| classify(error) == ErrorClass::Outage)
+    let class = match error.downcast_ref::<StoreError>() {
+        Some(error) => error.class(),
+        None => error.downcast_ref::<sqlx::Error>().map(classify),
+    };
+    class == Some(ErrorClass::Outage)
 }
 
 async fn prepare_once(config: &Config, to: &Connect, shared: &Shared) -> anyhow::Result<Option<bool>> {
-    let mut connection = connect(&to.session_options(), config.database.connect_timeout).await?;
+    let mut connection = to.open().await?;
     if config.database.migrate {
         let progress = &mut |notice: migrate::Notice| info!(%notice, "migration");
         let migrated =
@@ -232,7 +240,7 @@ async fn prepare_once(config: &Config, to: &Connect, shared: &Shared) -> anyhow:
             Err(error) => return Err(error.into()),
         }
     }
-    let mut transaction = to.sessions().begin_on(&mut connection).await?;
+    let mut transaction = connection.begin_with(AssertSqlSafe(Sessions::of(to).begin())).await?;
     let status = schema::check(&mut transaction).await?;
     if !status.is_usable() {
         shared.health.set_not_ready(SCHEMA, status.to_string());

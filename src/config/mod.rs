@@ -26,8 +26,8 @@ mod validate;
 mod value;
 
 pub use flags::SettingFlags;
-pub use kafka::{Encoding, InitialOffset, OutOfRange};
 pub(crate) use kafka::TopicName;
+pub use kafka::{Encoding, InitialOffset, OutOfRange};
 pub(crate) use moment::Moment;
 pub use problem::Problems;
 pub use reader::Section;
@@ -40,6 +40,7 @@ pub use table::{
     BatchConfig, CatalogConfig, Config, DatabaseConfig, HttpConfig, InFlightConfig, KafkaConfig, LimitsConfig,
     LogConfig, OutboxConfig, RegistryConfig, TopicsConfig,
 };
+pub use url::DatabaseUrl;
 pub(crate) use url::RegistryUrl;
 pub(crate) use value::LogFormat;
 pub use value::{Bytes, Secret, Value};

@@ -24,6 +24,22 @@ impl DatabaseUrl {
     pub fn expose(&self) -> &str {
         self.0.as_str()
     }
+
+    /// How the driver connects.
+    ///
+    /// # Errors
+    /// The driver refuses a part. Its own error is left out: it may repeat a part of the URL.
+    pub fn connect_options(&self) -> Result<PgConnectOptions, String> {
+        self.expose().parse().map_err(|_| "the database URL has a part that the database driver refuses".into())
+    }
+}
+
+impl FromStr for DatabaseUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::parse(text)
+    }
 }
 
 impl fmt::Display for DatabaseUrl {
@@ -79,9 +95,9 @@ impl Value for DatabaseUrl {
         if !names_database {
             return Err("must name the database, as in postgres://host/database".into());
         }
-        // The driver's error may repeat a part of the URL.
-        PgConnectOptions::from_str(url.as_str()).map_err(|_| "has a part that the database driver refuses")?;
-        Ok(Self(url))
+        let url = Self(url);
+        url.connect_options().map_err(|_| "has a part that the database driver refuses")?;
+        Ok(url)
     }
 
     fn show(text: &str) -> String {

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use rdkafka::{Message, Offset};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::BorrowedMessage;
 use rdkafka::statistics::Statistics;
+use rdkafka::{Message, Offset};
 use tokio::sync::mpsc;
 use tracing::{info, warn};
 
@@ -144,7 +144,11 @@ impl LiveConsumer {
         }
         if !room {
             // Finished records that wait for a rejection run alone would keep the intake closed.
-            self.finisher.assignment.partitions_held_up_by_runs().into_iter().for_each(|held| self.finisher.flush_run(held));
+            self.finisher
+                .assignment
+                .partitions_held_up_by_runs()
+                .into_iter()
+                .for_each(|held| self.finisher.flush_run(held));
         }
         if paused {
             memory.until_check = 0;
@@ -233,7 +237,7 @@ impl LiveConsumer {
             let store = &context.positions.store;
             store.revisions.raise();
             // Sessions that are open may be those of a server that is gone.
-            // RENEW store.pool.renew();
+            store.pool.renew();
             let lost: Vec<Partition> = answered.lost.iter().map(|(partition, _)| *partition).collect();
             context.read_anew(&self.consumer, &lost, true);
         }

@@ -71,7 +71,7 @@ impl Positions {
         if in_flight.is_none() {
             let claims = self.assignment.claims(None);
             if !claims.is_empty() {
-                *in_flight = Some(self.send(claims, self.store.deadline));
+                *in_flight = Some(self.send(claims));
             }
         }
     }
@@ -93,20 +93,17 @@ impl Positions {
         }
         let claims = self.assignment.claims(Some(partitions));
         if !claims.is_empty() {
-            let Answered { lost, vanished } = self.finish(self.send(claims, LAST_WRITE));
+            let Answered { lost, vanished } = self.finish(self.send(claims));
             answered.lost.extend(lost);
             answered.vanished.extend(vanished);
         }
         answered
     }
 
-    fn send(&self, claims: Vec<PartitionClaim>, deadline: Duration) -> InFlight {
+    fn send(&self, claims: Vec<PartitionClaim>) -> InFlight {
         let to_write: Vec<_> = claims.iter().map(|claim| claim.claim).collect();
         let (pool, group) = (self.store.pool.clone(), self.group.clone());
-        let answer = self.runtime.spawn(async move {
-            let confirmed = tokio::time::timeout(deadline, positions::confirm(&pool, &group, &to_write)).await;
-            confirmed.unwrap_or(Err(StoreError::TimedOut(deadline)))
-        });
+        let answer = self.runtime.spawn(async move { positions::confirm(&pool, &group, &to_write).await });
         InFlight { claims, answer }
     }
 
@@ -146,13 +143,18 @@ impl Positions {
                  these offsets, and the partition is read again from there"
             );
         }
-        let names: Vec<String> =
-            vanished.iter().map(|partition| format!("{}[{}]", self.topics.input(partition.kind), partition.number)).collect();
+        let names: Vec<String> = vanished
+            .iter()
+            .map(|partition| format!("{}[{}]", self.topics.input(partition.kind), partition.number))
+            .collect();
         if names.is_empty() {
             self.health.set_ready(COMPONENT);
         } else {
             let names = names.join(", ");
-            warn!(partitions = names, "the database no longer has the positions of partitions; it may be being restored");
+            warn!(
+                partitions = names,
+                "the database no longer has the positions of partitions; it may be being restored"
+            );
             self.health.set_not_ready(COMPONENT, format!("vanished from the database: {names}"));
         }
     }

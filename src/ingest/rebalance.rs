@@ -77,7 +77,13 @@ impl LiveContext {
     }
 
     /// Begins to read a partition, unless its epoch is void.
-    pub(crate) fn begin_reading(&self, consumer: &BaseConsumer<Self>, partition: Partition, epoch: Epoch, started: &Started) {
+    pub(crate) fn begin_reading(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        partition: Partition,
+        epoch: Epoch,
+        started: &Started,
+    ) {
         if !self.assignment.start(partition, epoch, started) {
             return;
         }
@@ -103,7 +109,10 @@ impl LiveContext {
     /// [`Self::read_anew`] without a loss: what is in flight is finished and committed first.
     pub(crate) fn drain_and_read_anew(&self, consumer: &BaseConsumer<Self>, partitions: &[Partition]) {
         if !self.assignment.wait_until_drained(partitions, self.drain) {
-            warn!(partitions = describe(partitions), "some records missed the drain deadline; they are read again, if they still exist");
+            warn!(
+                partitions = describe(partitions),
+                "some records missed the drain deadline; they are read again, if they still exist"
+            );
         }
         self.commit_finished(consumer, partitions);
         self.read_anew(consumer, partitions, false);
@@ -121,7 +130,8 @@ impl LiveContext {
     fn stop_reading(&self, consumer: &BaseConsumer<Self>, partitions: &[Partition]) {
         let removed = consumer.assignment().and_then(|assigned| {
             let read = self.partitions_in(&assigned);
-            let read: Vec<Partition> = partitions.iter().filter(|partition| read.contains(partition)).copied().collect();
+            let read: Vec<Partition> =
+                partitions.iter().filter(|partition| read.contains(partition)).copied().collect();
             if read.is_empty() { Ok(()) } else { consumer.incremental_unassign(&self.list_of(&read)) }
         });
         if let Err(error) = removed {

@@ -57,7 +57,11 @@ pub(crate) struct ToStart {
 /// An answer of the starter, for the consumer thread.
 #[derive(Debug)]
 pub(crate) enum Found {
-    Start { partition: Partition, epoch: Epoch, started: Started },
+    Start {
+        partition: Partition,
+        epoch: Epoch,
+        started: Started,
+    },
     /// Partitions whose position is out of range; may be empty.
     OutOfRange(Vec<Partition>),
 }
@@ -103,11 +107,7 @@ type Client = Arc<BaseConsumer<ClientEvents>>;
 
 impl Starter {
     /// Answers requests until their channel is closed or the process gives up.
-    pub(crate) async fn run(
-        self,
-        mut requests: mpsc::UnboundedReceiver<Request>,
-        found: std_mpsc::Sender<Found>,
-    ) {
+    pub(crate) async fn run(self, mut requests: mpsc::UnboundedReceiver<Request>, found: std_mpsc::Sender<Found>) {
         let mut running = JoinSet::new();
         let mut client: Option<Client> = None;
         let mut rewinds = Rewinds::default();
@@ -159,7 +159,8 @@ impl Starter {
     async fn start(self, client: &Client, to_start: ToStart, pause: Option<Duration>) -> Option<Found> {
         let ToStart { partition, epoch, .. } = to_start;
         if let Some(pause) = pause {
-            self.stuck.waits(partition, "the database went back in time again and again; waiting before it is read again");
+            self.stuck
+                .waits(partition, "the database went back in time again and again; waiting before it is read again");
             self.sleep(pause).await;
         }
         let mut retry = Retry::forever();
@@ -350,8 +351,12 @@ mod tests {
         let partition = Partition { kind: Kind::ProfileUpdated, number: 1 };
         let start = Instant::now();
         let mut rewinds = Rewinds::default();
-        let mut pause = |seconds| rewinds.pause(partition, start + Duration::from_secs(seconds)).map(|pause| pause.as_secs());
-        assert_eq!([0, 1, 2, 3, 4, 5, 6, 7].map(&mut pause), [None, None, Some(5), Some(10), Some(20), Some(40), Some(60), Some(60)]);
+        let mut pause =
+            |seconds| rewinds.pause(partition, start + Duration::from_secs(seconds)).map(|pause| pause.as_secs());
+        assert_eq!(
+            [0, 1, 2, 3, 4, 5, 6, 7].map(&mut pause),
+            [None, None, Some(5), Some(10), Some(20), Some(40), Some(60), Some(60)]
+        );
         assert_eq!(pause(1_000), None, "long ago");
     }
 }

@@ -115,11 +115,9 @@ impl Facts {
                 repairs: stored.is_some_and(|stored| self.repairs(stored)),
                 moves_position: true,
             },
-            (None, Some(stored)) => Candidate::At {
-                offset: stored.next_offset,
-                repairs: self.repairs(stored),
-                moves_position: false,
-            },
+            (None, Some(stored)) => {
+                Candidate::At { offset: stored.next_offset, repairs: self.repairs(stored), moves_position: false }
+            }
             (None, None) if self.row == PositionRow::Added => Candidate::Initial(InitialOffset::Earliest),
             (None, None) => Candidate::Initial(initial),
         }

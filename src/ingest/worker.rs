@@ -19,8 +19,8 @@ use crate::kafka::partition::Partition;
 use crate::publish::handover::Handover;
 use crate::runtime::stop::{Stop, StopReason};
 use crate::store::apply::Progress;
-use crate::store::task::ItemOutcome;
 use crate::store::history::Histories;
+use crate::store::task::ItemOutcome;
 use crate::store::writer::{Writer, Written};
 use crate::telemetry::metrics::{Metrics, RecordOutcome};
 use crate::telemetry::traces::{Coordinates, Traces};
@@ -222,11 +222,7 @@ fn next_batch(waiting: &mut VecDeque<Work>, limits: BatchLimits, assignment: &Li
     batch
 }
 
-fn finish(
-    record: OriginalRecord,
-    outcome: ItemOutcome,
-    ran_in: Histories,
-) -> (RecordOutcome, Finish<Box<Rejected>>) {
+fn finish(record: OriginalRecord, outcome: ItemOutcome, ran_in: Histories) -> (RecordOutcome, Finish<Box<Rejected>>) {
     match outcome {
         Ok(outcome) => (
             match outcome {

@@ -14,6 +14,7 @@ use super::snapshot::{Held, JobReport};
 use super::throttle::{Pace, Throttle};
 use crate::runtime::halt::Halt;
 use crate::runtime::stop::Stop;
+use crate::store::error::StoreError;
 use crate::store::jobs::{self, Requested};
 use crate::store::outbox;
 
@@ -181,7 +182,7 @@ impl Heartbeat {
     }
 
     /// Returns false once another process owns the job.
-    async fn beat_once(&self) -> Result<bool, sqlx::Error> {
+    async fn beat_once(&self) -> Result<bool, StoreError> {
         let store = &self.means.store;
         let report = self.report.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let report = serde_json::to_value(report).unwrap_or_default();

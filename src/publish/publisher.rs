@@ -26,6 +26,7 @@ use crate::runtime::fault::fault_point;
 use crate::runtime::retry::Retry;
 use crate::runtime::stop::{Stop, StopReason};
 use crate::store::Store;
+use crate::store::error::StoreError;
 use crate::store::leased_rows::LeasedRows;
 use crate::store::outbox::{self, Content, Publication};
 use crate::telemetry::metrics::{Metrics, Published, Stage};
@@ -238,7 +239,7 @@ impl<P: Produce> Publisher<P> {
     }
 
     /// Adds to the pending changes those whose revision in the database is higher than the last published one.
-    async fn add_newer_revisions(&self, round: &mut Round) -> Result<(), sqlx::Error> {
+    async fn add_newer_revisions(&self, round: &mut Round) -> Result<(), StoreError> {
         let (users, published): (Vec<&UserId>, Vec<i64>) = round.last_published().into_iter().unzip();
         let names: Vec<&str> = users.iter().map(|user| user.as_str()).collect();
         let newer = outbox::users_with_newer_revisions(&self.store.pool, &names, &published).await?;

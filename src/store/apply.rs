@@ -7,6 +7,7 @@ use sqlx::PgConnection;
 
 use super::Store;
 use super::compare_and_set::{StateWrite, compare_and_set};
+use super::connections::Finish;
 use super::error::{ErrorClass, StoreError};
 use super::history::Histories;
 use super::jobs;
@@ -57,7 +58,7 @@ impl Store {
         let mut row_ids = RowIds::Derived;
         while let Some(chunk) = progress.open.pop() {
             let mut spent = Spent::default();
-            let written = self.write_within_deadline(progress, &chunk, row_ids, &mut spent).await;
+            let written = self.write_chunk(progress, &chunk, row_ids, &mut spent).await;
             progress.tally.connecting += spent.connecting;
             progress.tally.transaction += spent.transaction;
             match written {
@@ -104,21 +105,18 @@ impl Store {
     /// Writes the checkpoint of a batch whose last chunk committed nothing: it had no write, or its last item was rejected.
     async fn write_checkpoint(&self, progress: &mut Progress<'_>) -> Result<(), StoreError> {
         let Some(checkpoint) = progress.last_checkpoint(&[]) else { return Ok(()) };
-        let write = async {
-            let mut transaction = self.pool.begin().await?;
-            jobs::checkpoint(&mut transaction, &checkpoint, &self.pool).await?;
+        let write = async |transaction: &mut PgConnection| {
+            jobs::checkpoint(transaction, &checkpoint, &self.pool).await?;
             fault_point!("before-commit");
-            transaction.commit().await?;
-            Ok(())
+            Result::<_, StoreError>::Ok(())
         };
-        let written = tokio::time::timeout(self.deadline, write).await;
-        written.unwrap_or(Err(StoreError::TimedOut(self.deadline)))?;
+        self.pool.transaction(write).await?;
         progress.checkpoint = None;
         Ok(())
     }
 
-    /// Runs one transaction. A connection that failed or missed the deadline is closed, not reused.
-    async fn write_within_deadline(
+    /// Runs one transaction.
+    async fn write_chunk(
         &self,
         progress: &Progress<'_>,
         chunk: &Chunk,
@@ -126,49 +124,44 @@ impl Store {
         spent: &mut Spent,
     ) -> Result<Committed, StoreError> {
         let asked = Instant::now();
-        let acquired = self.pool.acquire().await;
+        let lent = self.pool.lend().await;
         spent.connecting = asked.elapsed();
-        let mut connection = acquired?;
         let begun = Instant::now();
-        let written = tokio::time::timeout(self.deadline, self.write(&mut connection, progress, chunk, row_ids)).await;
+        let work = async |transaction: &mut PgConnection| self.write(transaction, progress, chunk, row_ids).await;
+        let written = self.pool.fold(lent?, work).await;
         spent.transaction = begun.elapsed();
-        let result = written.unwrap_or(Err(StoreError::TimedOut(self.deadline)));
-        if matches!(result.as_ref().map_err(StoreError::class), Err(Some(ErrorClass::Outage))) {
-            drop(connection.detach());
+        if written.is_ok() {
+            fault_point!("after-commit");
         }
-        result
+        written
     }
 
     async fn write(
         &self,
-        connection: &mut PgConnection,
+        transaction: &mut PgConnection,
         progress: &Progress<'_>,
         chunk: &Chunk,
         row_ids: RowIds,
-    ) -> Result<Committed, StoreError> {
-        let mut transaction = self.pool.begin_fold(connection).await?;
+    ) -> Result<Finish<Committed>, StoreError> {
         let users: Vec<&str> = chunk.iter().map(|group| group.user.as_str()).collect();
         let check = self.user_check(chunk.iter().any(|group| group.lost));
-        let snapshot = states::read(&mut transaction, &users, check, &self.pool).await?;
+        let snapshot = states::read(transaction, &users, check, &self.pool).await?;
         let ran_in = Histories::One(snapshot.history);
         let folds = self.fold(progress, chunk, snapshot)?;
         if folds.iter().all(|fold| fold.write.is_none()) {
-            transaction.rollback().await?;
             let outcomes = folds.into_iter().flat_map(|fold| fold.outcomes).collect();
-            return Ok(Committed { outcomes, ran_in, ..Committed::default() });
+            return Ok(Finish::RollBack(Committed { outcomes, ran_in, ..Committed::default() }));
         }
-        let mut committed = self.write_folds(&mut transaction, chunk, folds, row_ids).await?;
+        let mut committed = self.write_folds(transaction, chunk, folds, row_ids).await?;
         committed.ran_in = ran_in;
         if committed.again.is_empty()
             && let Some(checkpoint) = progress.last_checkpoint(&committed.outcomes)
         {
-            jobs::checkpoint(&mut transaction, &checkpoint, &self.pool).await?;
+            jobs::checkpoint(transaction, &checkpoint, &self.pool).await?;
             committed.checkpointed = true;
         }
         fault_point!("before-commit");
-        transaction.commit().await?;
-        fault_point!("after-commit");
-        Ok(committed)
+        Ok(Finish::Commit(committed))
     }
 
     /// A conflict may mean that the user was deleted and the state was not. Unless `users` is read then, the conflict repeats
@@ -268,9 +261,4 @@ async fn write_rows(
         user_vectors::upsert(connection, &rows, row_ids, sessions).await?;
     }
     Ok(())
-}
-
-/// The deadline of a whole transaction: one and a half times the statement timeout, for the round trips.
-pub(crate) fn transaction_deadline(statement_timeout: Duration) -> Duration {
-    statement_timeout + statement_timeout / 2
 }

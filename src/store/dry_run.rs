@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use sqlx::PgConnection;
+
 use super::Store;
 use super::error::{ErrorClass, StoreError};
 use super::states::{self, Snapshot};
@@ -148,11 +150,9 @@ impl Store {
     }
 
     async fn read_snapshot(&self, users: &[&str]) -> Result<Snapshot, StoreError> {
-        let reading = async {
-            let mut transaction = self.pool.begin().await?;
-            states::read(&mut transaction, users, self.user_check(false), &self.pool).await
+        let read = async |connection: &mut PgConnection| {
+            states::read(connection, users, self.user_check(false), &self.pool).await
         };
-        let read = tokio::time::timeout(self.deadline, reading).await;
-        Ok(read.map_err(|_| StoreError::TimedOut(self.deadline))??)
+        self.pool.read(read).await
     }
 }

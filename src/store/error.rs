@@ -45,8 +45,9 @@ impl ErrorClass {
 /// Why a write did not happen.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
+    /// Without a source, whose text may quote data.
     #[error("{}", describe(.0))]
-    Database(#[source] sqlx::Error),
+    Database(sqlx::Error),
     /// No answer within the deadline. The connection is closed; the outcome of a commit is unknown.
     #[error("the database did not answer within {0:?}")]
     TimedOut(std::time::Duration),
@@ -99,6 +100,19 @@ impl StoreError {
             // A value that cannot be encoded is a defect of ours that only its own record triggers.
             Self::UnreadableState(CodecError::Damaged { .. }) | Self::Encoding(_) => Some(ErrorClass::Permanent),
             Self::NewerCatalog(_) | Self::UnreadableState(CodecError::Newer { .. }) | Self::JobTakenOver => None,
+        }
+    }
+
+    /// Whether the server of the connection cannot serve, so that no other connection to it is of use: it is a standby, it
+    /// shuts down or starts, or it is silent.
+    pub(crate) fn is_of_the_server(&self) -> bool {
+        match self {
+            Self::TimedOut(_) => true,
+            Self::Database(sqlx::Error::Database(error)) => {
+                // read_only_sql_transaction, admin_shutdown, crash_shutdown, cannot_connect_now
+                error.code().is_some_and(|code| matches!(&*code, "25006" | "57P01" | "57P02" | "57P03"))
+            }
+            _ => false,
         }
     }
 

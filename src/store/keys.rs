@@ -1,5 +1,6 @@
 //! The users of a job by key, a page at a time. No transaction stays open between pages.
 
+use crate::store::error::StoreError;
 use crate::store::sql::Pool;
 use uuid::Uuid;
 
@@ -20,9 +21,8 @@ pub enum Keys {
 
 impl Keys {
     /// At most `limit` users after `after`, in the source's order.
-    pub async fn page(&self, pool: &Pool, after: &str, limit: usize) -> Result<Vec<String>, sqlx::Error> {
+    pub async fn page(&self, pool: &Pool, after: &str, limit: usize) -> Result<Vec<String>, StoreError> {
         let most = i64::try_from(limit).unwrap_or(i64::MAX);
-        let mut transaction = pool.begin().await?;
         let users = match self {
             Self::OnboardingProfiles => pool.query_scalar(
                 r#"select "userId" from public.travel_onboarding_profiles where "userId" > $1 order by "userId" limit $2"#,
@@ -52,12 +52,11 @@ impl Keys {
                 return Ok(rest.take(limit).cloned().collect());
             }
         };
-        users.fetch_all(&mut *transaction).await
+        pool.fetch_all(users).await
     }
 
     /// The present number of users.
-    pub async fn count(&self, pool: &Pool) -> Result<u64, sqlx::Error> {
-        let mut transaction = pool.begin().await?;
+    pub async fn count(&self, pool: &Pool) -> Result<u64, StoreError> {
         let count = match self {
             Self::OnboardingProfiles => pool.query_scalar("select count(*) from public.travel_onboarding_profiles"),
             Self::States => pool.query_scalar("select count(*) from segmenter.profile_states"),
@@ -69,7 +68,7 @@ impl Keys {
             }
             Self::Given(users) => return Ok(users.len() as u64),
         };
-        let count: i64 = count.fetch_one(&mut *transaction).await?;
+        let count: i64 = pool.fetch_one(count).await?;
         Ok(u64::try_from(count).unwrap_or(0))
     }
 }

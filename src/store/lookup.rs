@@ -3,8 +3,9 @@
 
 use crate::store::sql::Pool;
 use serde::Serialize;
-use sqlx::Row;
+use sqlx::{PgConnection, Row};
 
+use super::error::StoreError;
 use super::states::{self, UserCheck};
 use super::stored_row::{StoredRow, stored_row};
 use crate::codec::stored::CodecError;
@@ -12,9 +13,10 @@ use crate::domain::event::{Millis, UserId};
 use crate::domain::state::State;
 
 /// The state of a user. The outer error is the database's, the inner one that of the stored bytes.
-pub async fn state(pool: &Pool, user: &UserId) -> Result<Result<State, CodecError>, sqlx::Error> {
-    let mut transaction = pool.begin().await?;
-    let snapshot = states::read(&mut transaction, &[user.as_str()], UserCheck::None, pool).await?;
+pub async fn state(pool: &Pool, user: &UserId) -> Result<Result<State, CodecError>, StoreError> {
+    let read =
+        async |connection: &mut PgConnection| states::read(connection, &[user.as_str()], UserCheck::None, pool).await;
+    let snapshot = pool.read(read).await?;
     let current = snapshot.users.into_iter().next().ok_or(sqlx::Error::RowNotFound)?;
     Ok(current.map(|current| current.state))
 }
@@ -34,19 +36,19 @@ pub struct Share {
 const COUNTING: &str = "5s";
 
 /// The distribution of primary segments, the largest first.
-pub async fn distribution(pool: &Pool) -> Result<Vec<Share>, sqlx::Error> {
-    let mut transaction = pool.begin().await?;
-    pool.query("select set_config('statement_timeout', $1, true)").bind(COUNTING).execute(&mut *transaction).await?;
-    let rows = pool
-        .query(
-            r#"
+pub async fn distribution(pool: &Pool) -> Result<Vec<Share>, StoreError> {
+    let limit = pool.query("select set_config('statement_timeout', $1, true)").bind(COUNTING);
+    let count = pool.query(
+        r#"
         select "primarySegment" as primary_segment, count(*) as users, avg("segmentConfidence") as average_confidence
         from public.user_vectors where segments is not null
         group by "primarySegment" order by count(*) desc, "primarySegment""#,
-        )
-        .fetch_all(&mut *transaction)
-        .await?;
-    transaction.commit().await?;
+    );
+    let read = async |transaction: &mut PgConnection| {
+        limit.execute(&mut *transaction).await?;
+        count.fetch_all(transaction).await
+    };
+    let rows = pool.transaction(read).await?;
     rows.iter()
         .map(|row| {
             Ok(Share {
@@ -85,21 +87,14 @@ impl UserRecord {
 }
 
 /// Reads the stored data of `user`.
-pub async fn record(pool: &Pool, user: &UserId, has_users: bool) -> Result<UserRecord, sqlx::Error> {
-    let has_state: bool = pool
-        .query_scalar("select exists (select from segmenter.profile_states where user_id = $1)")
-        .bind(user.as_str())
-        .fetch_one(&mut *pool.begin().await?)
-        .await?;
+pub async fn record(pool: &Pool, user: &UserId, has_users: bool) -> Result<UserRecord, StoreError> {
+    let has_state =
+        exists(pool, "select exists (select from segmenter.profile_states where user_id = $1)", user).await?;
     let state = if has_state { Some(state(pool, user).await?) } else { None };
-    let deleted: Option<(Option<i64>, i64)> = pool
-        .query_as("select erased_at, revision from segmenter.deleted_users where user_id = $1")
-        .bind(user.as_str())
-        .fetch_optional(&mut *pool.begin().await?)
-        .await?;
+    let deleted = pool.query_as("select erased_at, revision from segmenter.deleted_users where user_id = $1");
+    let deleted: Option<(Option<i64>, i64)> = pool.fetch_optional(deleted.bind(user.as_str())).await?;
     let on_platform = if has_users {
-        let exists = pool.query_scalar("select exists (select id from public.users where id = $1)");
-        Some(exists.bind(user.as_str()).fetch_one(&mut *pool.begin().await?).await?)
+        Some(exists(pool, "select exists (select id from public.users where id = $1)", user).await?)
     } else {
         None
     };
@@ -111,7 +106,12 @@ pub async fn record(pool: &Pool, user: &UserId, has_users: bool) -> Result<UserR
     })
 }
 
-async fn row(pool: &Pool, user: &UserId) -> Result<Option<StoredRow>, sqlx::Error> {
+async fn exists(pool: &Pool, statement: &'static str, user: &UserId) -> Result<bool, StoreError> {
+    let exists = pool.query_scalar(statement).bind(user.as_str());
+    pool.fetch_one(exists).await
+}
+
+async fn row(pool: &Pool, user: &UserId) -> Result<Option<StoredRow>, StoreError> {
     let found = pool
         .query(
             r#"
@@ -120,16 +120,14 @@ async fn row(pool: &Pool, user: &UserId) -> Result<Option<StoredRow>, sqlx::Erro
                (extract(epoch from "lastSegmentUpdate") * 1000)::bigint as last_update, vector::text as vector
         from public.user_vectors where "userId" = $1"#,
         )
-        .bind(user.as_str())
-        .fetch_optional(&mut *pool.begin().await?)
-        .await?;
-    found.as_ref().map_or(Ok(None), stored_row)
+        .bind(user.as_str());
+    let found = pool.fetch_optional(found).await?;
+    Ok(found.as_ref().map_or(Ok(None), stored_row)?)
 }
 
 /// The database's clock, Unix time in ms, the base of erasure times and revisions.
-pub async fn clock(pool: &Pool) -> Result<Millis, sqlx::Error> {
-    pool.query_scalar("select floor(extract(epoch from clock_timestamp()) * 1000)::bigint")
-        .fetch_one(&mut *pool.begin().await?)
+pub async fn clock(pool: &Pool) -> Result<Millis, StoreError> {
+    pool.fetch_one(pool.query_scalar("select floor(extract(epoch from clock_timestamp()) * 1000)::bigint"))
         .await
         .map(Millis)
 }

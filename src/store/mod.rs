@@ -21,11 +21,15 @@
 //! lookup               reads for the HTTP API and commands
 //! dry_run              the fold without a write
 //! sql                  statements and transactions, also behind a pooler
+//! connections          the open connections, lent for one piece of work each
+//! connect              how to connect, and what a session keeps
 //! error                error classes by SQLSTATE
 //! ```
 
 pub mod apply;
 pub mod compare_and_set;
+pub mod connect;
+mod connections;
 pub mod dry_run;
 pub mod error;
 pub mod history;
@@ -66,7 +70,5 @@ pub struct Store {
     pub owner: Uuid,
     /// How long a lease on an outbox row lasts unless it is renewed.
     pub lease: Duration,
-    /// How long a transaction may take before its connection is closed.
-    pub deadline: Duration,
     pub revisions: RevisionClock,
 }

@@ -1,5 +1,6 @@
 //! Reads the platform's `travel_onboarding_profiles` as the preferences that an event would carry.
 
+use crate::store::error::StoreError;
 use crate::store::sql::Pool;
 use sqlx::postgres::PgRow;
 use sqlx::{FromRow, Row as _};
@@ -59,18 +60,18 @@ left join public.user_vectors v on v."userId" = k.user_id
 }
 
 /// The profiles of `users`, in their order; users without a profile are left out.
-pub async fn read(pool: &Pool, users: &[String], has_births: bool) -> Result<Vec<OnboardingProfile>, sqlx::Error> {
+pub async fn read(pool: &Pool, users: &[String], has_births: bool) -> Result<Vec<OnboardingProfile>, StoreError> {
     let statement = if has_births {
         read!(r#"to_char(u."dateOfBirth", 'YYYY-MM-DD')"#, r#"left join public.users u on u.id = k.user_id"#)
     } else {
         read!("null::text", "")
     };
-    pool.query_as(statement).bind(users).fetch_all(&mut *pool.begin().await?).await
+    pool.fetch_all(pool.query_as(statement).bind(users)).await
 }
 
 /// The columns that [`read`] needs and that are missing or not readable by this role.
-pub async fn unreadable(pool: &Pool) -> Result<Vec<String>, sqlx::Error> {
-    pool.query_scalar(
+pub async fn unreadable(pool: &Pool) -> Result<Vec<String>, StoreError> {
+    pool.fetch_all(pool.query_scalar(
         r#"
         with wanted(name) as (select unnest(array[
             'userId', 'isCompleted', 'updatedAt', 'globalBudgetRange', 'travelTypes', 'travelPurposes', 'travelGroupTypes',
@@ -85,28 +86,24 @@ pub async fn unreadable(pool: &Pool) -> Result<Vec<String>, sqlx::Error> {
         select 'dateOfBirth (users)' from pg_attribute
         where attrelid = to_regclass('public.users') and attname = 'dateOfBirth' and not attisdropped
           and not has_column_privilege(attrelid, attnum, 'select')"#,
-    )
-    .fetch_all(&mut *pool.begin().await?)
-    .await
+    )).await
 }
 
 /// Whether `users` has dates of birth.
-pub(crate) async fn has_births(pool: &Pool) -> Result<bool, sqlx::Error> {
-    pool.query_scalar(
+pub(crate) async fn has_births(pool: &Pool) -> Result<bool, StoreError> {
+    pool.fetch_one(pool.query_scalar(
         "select exists (select from pg_attribute where attrelid = to_regclass('public.users')
                            and attname = 'dateOfBirth' and not attisdropped)",
-    )
-    .fetch_one(&mut *pool.begin().await?)
+    ))
     .await
 }
 
 /// The number of rows of `user_vectors` whose users have no onboarding profile.
-pub(crate) async fn vectors_without(pool: &Pool) -> Result<i64, sqlx::Error> {
-    pool.query_scalar(
+pub(crate) async fn vectors_without(pool: &Pool) -> Result<i64, StoreError> {
+    pool.fetch_one(pool.query_scalar(
         r#"select count(*) from public.user_vectors v
             where not exists (select from public.travel_onboarding_profiles t where t."userId" = v."userId")"#,
-    )
-    .fetch_one(&mut *pool.begin().await?)
+    ))
     .await
 }
 

@@ -89,19 +89,17 @@ impl Store {
         users: &[UserId],
         checkpoint: &Checkpoint,
     ) -> Result<Option<Publication>, StoreError> {
-        let write = async {
-            let mut transaction = self.pool.begin().await?;
+        let write = async |transaction: &mut PgConnection| {
             let publication = if users.is_empty() {
                 None
             } else {
-                let id = insert_users(&mut transaction, self.owner, self.lease, users, &self.pool).await?;
+                let id = insert_users(transaction, self.owner, self.lease, users, &self.pool).await?;
                 Some(Publication { id, content: Content::Users(users.to_vec()) })
             };
-            jobs::checkpoint(&mut transaction, checkpoint, &self.pool).await?;
-            transaction.commit().await?;
-            Ok(publication)
+            jobs::checkpoint(transaction, checkpoint, &self.pool).await?;
+            Result::<_, StoreError>::Ok(publication)
         };
-        tokio::time::timeout(self.deadline, write).await.unwrap_or(Err(StoreError::TimedOut(self.deadline)))
+        self.pool.transaction(write).await
     }
 }
 
@@ -113,9 +111,8 @@ pub async fn take_over(
     owner: Uuid,
     lease: Duration,
     limit: i64,
-) -> Result<(Vec<Publication>, Vec<i64>), sqlx::Error> {
-    let mut transaction = pool.begin().await?;
-    let rows = pool
+) -> Result<(Vec<Publication>, Vec<i64>), StoreError> {
+    let taken = pool
         .query(
             r#"
         update segmenter.outbox set owner = $1, leased_until = clock_timestamp() + $2
@@ -126,10 +123,8 @@ pub async fn take_over(
         )
         .bind(owner)
         .bind(interval(lease))
-        .bind(limit)
-        .fetch_all(&mut *transaction)
-        .await?;
-    transaction.commit().await?;
+        .bind(limit);
+    let rows = pool.fetch_all(taken).await?;
     let mut taken = Vec::with_capacity(rows.len());
     let mut unreadable = Vec::new();
     for row in rows {
@@ -154,7 +149,7 @@ fn content(users: Option<Vec<String>>, body: Option<&[u8]>) -> Option<Content> {
 }
 
 /// Extends the lease of rows that are still this owner's.
-pub async fn renew(pool: &Pool, owner: Uuid, lease: Duration, ids: &[i64]) -> Result<(), sqlx::Error> {
+pub async fn renew(pool: &Pool, owner: Uuid, lease: Duration, ids: &[i64]) -> Result<(), StoreError> {
     let renewed = pool
         .query("update segmenter.outbox set leased_until = clock_timestamp() + $2 where owner = $1 and id = any($3)");
     pool.execute(renewed.bind(owner).bind(interval(lease)).bind(ids)).await?;
@@ -163,7 +158,7 @@ pub async fn renew(pool: &Pool, owner: Uuid, lease: Duration, ids: &[i64]) -> Re
 
 /// Deletes published rows that are still this owner's. The commit does not wait for the disk: a row that a crash of the
 /// database brings back is published again.
-pub async fn delete(pool: &Pool, owner: Uuid, ids: &[i64]) -> Result<(), sqlx::Error> {
+pub async fn delete(pool: &Pool, owner: Uuid, ids: &[i64]) -> Result<(), StoreError> {
     let deleted = pool.query(
         "delete from segmenter.outbox where owner = $1 and id = any($2)
             and (select set_config('synchronous_commit', 'off', true)) is not null",
@@ -177,7 +172,7 @@ pub async fn users_with_newer_revisions(
     pool: &Pool,
     users: &[&str],
     revisions: &[i64],
-) -> Result<HashSet<String>, sqlx::Error> {
+) -> Result<HashSet<String>, StoreError> {
     let statement = pool.query_by_keys(
         "select k.user_id from unnest($1::text[], $2::bigint[]) as k(user_id, revision)
          where k.revision < coalesce(
@@ -185,18 +180,19 @@ pub async fn users_with_newer_revisions(
              (select d.revision from segmenter.deleted_users d where d.user_id = k.user_id))",
         users.len(),
     );
-    let rows = pool.fetch_all(statement.bind(users).bind(revisions)).await?;
-    rows.iter().map(|row| row.try_get("user_id")).collect()
+    let statement = statement.bind(users).bind(revisions);
+    let rows = pool.fetch_all(statement).await?;
+    Ok(rows.iter().map(|row| row.try_get("user_id")).collect::<Result<_, _>>()?)
 }
 
 /// The last published change of each of `users` that has one.
-pub async fn last_published(pool: &Pool, users: &[&UserId]) -> Result<Vec<RankingChange>, sqlx::Error> {
+pub async fn last_published(pool: &Pool, users: &[&UserId]) -> Result<Vec<RankingChange>, StoreError> {
     let names: Vec<&str> = users.iter().map(|user| user.as_str()).collect();
-    let mut transaction = pool.begin().await?;
-    let snapshot = states::read(&mut transaction, &names, UserCheck::None, pool).await?;
+    let read = async |connection: &mut PgConnection| states::read(connection, &names, UserCheck::None, pool).await;
+    let snapshot = pool.read(read).await?;
     let mut published = Vec::with_capacity(users.len());
     for (user, current) in users.iter().zip(snapshot.users) {
-        let state = current.map_err(|error| sqlx::Error::Decode(Box::new(error)))?.state;
+        let state = current?.state;
         if let Some(body) = state.last_published {
             published.push(RankingChange { user: (*user).clone(), revision: state.revision, body });
         }
@@ -216,16 +212,13 @@ pub struct Waiting {
 }
 
 /// Calls `see` with each user of each outbox row, a page at a time, without a lock or a long transaction.
-pub(crate) async fn each_waiting_user(pool: &Pool, mut see: impl FnMut(&str)) -> Result<Waiting, sqlx::Error> {
+pub(crate) async fn each_waiting_user(pool: &Pool, mut see: impl FnMut(&str)) -> Result<Waiting, StoreError> {
     let mut waiting = Waiting::default();
     let mut after = i64::MIN;
     loop {
-        let rows = pool
-            .query("select id, users, body from segmenter.outbox where id > $1 order by id limit $2")
-            .bind(after)
-            .bind(PAGE)
-            .fetch_all(&mut *pool.begin().await?)
-            .await?;
+        let page = pool.query("select id, users, body from segmenter.outbox where id > $1 order by id limit $2");
+        let page = page.bind(after).bind(PAGE);
+        let rows = pool.fetch_all(page).await?;
         for row in &rows {
             after = row.try_get("id")?;
             waiting.rows += 1;
@@ -242,16 +235,14 @@ pub(crate) async fn each_waiting_user(pool: &Pool, mut see: impl FnMut(&str)) ->
 }
 
 /// The number of rows, and the age of the oldest.
-pub async fn depth(pool: &Pool) -> Result<Depth, sqlx::Error> {
-    let row = pool
-        .query(
-            r#"
+pub async fn depth(pool: &Pool) -> Result<Depth, StoreError> {
+    let depth = pool.query(
+        r#"
         select count(*) as rows,
                coalesce(extract(epoch from clock_timestamp() - min(created_at)), 0)::float8 as oldest
         from segmenter.outbox"#,
-        )
-        .fetch_one(&mut *pool.begin().await?)
-        .await?;
+    );
+    let row = pool.fetch_one(depth).await?;
     let oldest: f64 = row.try_get("oldest")?;
     Ok(Depth { rows: row.try_get("rows")?, oldest: Duration::try_from_secs_f64(oldest.max(0.0)).unwrap_or_default() })
 }

@@ -3,8 +3,8 @@
 //! A position is raised by a statement that compares first. What was acknowledged earlier in the same history stands earlier in
 //! the write-ahead log, so a raised position that survives a failover proves that everything before it survived too.
 
-use sqlx::Row;
 use sqlx::postgres::PgRow;
+use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
 use super::error::StoreError;
@@ -54,7 +54,9 @@ pub struct Claim {
 pub enum Answer {
     Raised,
     /// The database has lost, or may have lost, what was applied since. With the position stored.
-    Lost { stored: i64 },
+    Lost {
+        stored: i64,
+    },
 }
 
 /// The rule of the comparing write. A position is raised if nothing can have been lost since the last confirmed one.
@@ -106,8 +108,7 @@ pub async fn confirm(pool: &Pool, group: &str, claims: &[Claim]) -> Result<Vec<(
         Histories::One(history) => Some(history.0),
         Histories::Several => Some(0),
     };
-    let mut transaction = pool.begin().await?;
-    let rows = pool
+    let statement = pool
         .query(CONFIRM)
         .bind(group.to_owned())
         .bind(claims.iter().map(|claim| claim.key.topic_id).collect::<Vec<_>>())
@@ -115,18 +116,14 @@ pub async fn confirm(pool: &Pool, group: &str, claims: &[Claim]) -> Result<Vec<(
         .bind(claims.iter().map(|claim| claim.confirmed).collect::<Vec<_>>())
         .bind(claims.iter().map(|claim| claim.next_offset).collect::<Vec<_>>())
         .bind(claims.iter().map(ran_in).collect::<Vec<_>>())
-        .bind(claims.iter().map(|claim| claim.repairs).collect::<Vec<_>>())
-        .fetch_all(&mut *transaction)
-        .await?;
-    let answers = rows.iter().map(answer).collect::<Result<Vec<_>, _>>()?;
-    transaction.commit().await?;
-    Ok(answers)
+        .bind(claims.iter().map(|claim| claim.repairs).collect::<Vec<_>>());
+    let rows = pool.fetch_all(statement).await?;
+    Ok(rows.iter().map(answer).collect::<Result<Vec<_>, _>>()?)
 }
 
 fn answer(row: &PgRow) -> Result<(PartitionKey, Answer), sqlx::Error> {
     let key = PartitionKey { topic_id: row.try_get("topic_id")?, partition: row.try_get("partition")? };
-    let answer =
-        if row.try_get("raised")? { Answer::Raised } else { Answer::Lost { stored: row.try_get("stored")? } };
+    let answer = if row.try_get("raised")? { Answer::Raised } else { Answer::Lost { stored: row.try_get("stored")? } };
     Ok((key, answer))
 }
 
@@ -144,19 +141,17 @@ pub async fn read(
     key: PartitionKey,
     partitions: i32,
 ) -> Result<(PositionRow, History), StoreError> {
-    let mut transaction = pool.begin().await?;
-    pool.query(
-        "insert into segmenter.positions (group_id, topic_id, partition)
-         select $1, $2, number from generate_series(0, $3 - 1) as number
-         where not exists (select from segmenter.positions where group_id = $1 and topic_id = $2)
-         on conflict do nothing",
-    )
-    .bind(group.to_owned())
-    .bind(key.topic_id)
-    .bind(partitions)
-    .execute(&mut *transaction)
-    .await?;
-    let row = pool
+    let create = pool
+        .query(
+            "insert into segmenter.positions (group_id, topic_id, partition)
+             select $1, $2, number from generate_series(0, $3 - 1) as number
+             where not exists (select from segmenter.positions where group_id = $1 and topic_id = $2)
+             on conflict do nothing",
+        )
+        .bind(group.to_owned())
+        .bind(key.topic_id)
+        .bind(partitions);
+    let select = pool
         .query(concat!(
             "select p.group_id is not null as is_there, p.next_offset, p.history, n.history as present from (select ",
             history!(),
@@ -165,10 +160,12 @@ pub async fn read(
         ))
         .bind(group.to_owned())
         .bind(key.topic_id)
-        .bind(key.partition)
-        .fetch_one(&mut *transaction)
-        .await?;
-    transaction.commit().await?;
+        .bind(key.partition);
+    let read = async |transaction: &mut PgConnection| {
+        create.execute(&mut *transaction).await?;
+        select.fetch_one(transaction).await
+    };
+    let row = pool.transaction(read).await?;
     let next_offset: Option<i64> = row.try_get("next_offset")?;
     let position = match (row.try_get("is_there")?, next_offset) {
         (false, _) => PositionRow::Added,
@@ -187,23 +184,22 @@ pub async fn read(
 /// # Errors
 /// The database is unavailable.
 pub async fn set(pool: &Pool, group: &str, key: PartitionKey, position: StoredPosition) -> Result<(), StoreError> {
-    let mut transaction = pool.begin().await?;
-    pool.query(
-        "insert into segmenter.positions (group_id, topic_id, partition, next_offset, history) values ($1, $2, $3, $4, $5)
-         on conflict (group_id, topic_id, partition) do update
-            set next_offset = excluded.next_offset, history = excluded.history, written_at = clock_timestamp()",
-    )
-    .bind(group.to_owned())
-    .bind(key.topic_id)
-    .bind(key.partition)
-    .bind(position.next_offset)
-    .bind(position.history.map_or(0, |history| history.0))
-    .execute(&mut *transaction)
-    .await?;
-    pool.query("delete from segmenter.positions where written_at < clock_timestamp() - $1::interval")
-        .bind(UNUSED)
-        .execute(&mut *transaction)
-        .await?;
-    transaction.commit().await?;
-    Ok(())
+    let set = pool
+        .query(
+            "insert into segmenter.positions (group_id, topic_id, partition, next_offset, history) values ($1, $2, $3, $4, $5)
+             on conflict (group_id, topic_id, partition) do update
+                set next_offset = excluded.next_offset, history = excluded.history, written_at = clock_timestamp()",
+        )
+        .bind(group.to_owned())
+        .bind(key.topic_id)
+        .bind(key.partition)
+        .bind(position.next_offset)
+        .bind(position.history.map_or(0, |history| history.0));
+    let forget =
+        pool.query("delete from segmenter.positions where written_at < clock_timestamp() - $1::interval").bind(UNUSED);
+    let write = async |transaction: &mut PgConnection| {
+        set.execute(&mut *transaction).await?;
+        forget.execute(transaction).await.map(drop)
+    };
+    pool.transaction(write).await
 }

@@ -1,67 +1,22 @@
-//! The pool of connections, statements and transactions, on sessions of this process or through a pooler in transaction mode.
-//!
-//! Such a pooler gives each transaction another server session, so no session may keep anything: statements are not prepared
-//! by name, each runs within a transaction, and each transaction sets its timeouts. The [`Pool`] knows which of the two it is.
+//! Statements and transactions, on sessions of this process or through a pooler in transaction mode. The [`Pool`] knows which
+//! of the two it is, and is the only way to the database: each use of it has a deadline (promise 8).
 
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection, PgPool, PgPoolOptions, PgRow};
+use sqlx::postgres::{PgArguments, PgConnection, PgRow};
 use sqlx::query::{Query, QueryAs, QueryScalar};
-use sqlx::{AssertSqlSafe, Connection as _, FromRow, Postgres, SqlSafeStr, Transaction};
+use sqlx::{FromRow, Postgres, SqlSafeStr};
+
+use super::connect::{Connect, transaction_deadline};
+use super::connections::{Connections, Finish, Lent};
+use super::error::StoreError;
 
 /// The beginning of a fold. It waits for a lock for a fifth of the second after which PostgreSQL looks for deadlocks by
 /// default (`deadlock_timeout`), then rolls back and retries: the other party of the deadlock, such as a delete on the
 /// platform, goes on (decision 0004).
 const BEGIN_FOLD: &str = "begin; set local lock_timeout = 200";
-
-/// How to connect to the database.
-#[derive(Debug, Clone)]
-pub struct Connect {
-    pub options: PgConnectOptions,
-    pub max_connections: u32,
-    /// How long to wait for a connection before the database counts as unavailable.
-    pub timeout: Duration,
-    pub statement_timeout: Duration,
-    /// Whether connections go through a pooler in transaction mode.
-    pub pooled: bool,
-    /// Whether sessions are read-only, so that the database rejects every write.
-    pub read_only: bool,
-}
-
-impl Connect {
-    /// The startup options of a session. Behind a pooler there are none: it rejects options that it does not know, and shares
-    /// its sessions.
-    pub(crate) fn session_options(&self) -> PgConnectOptions {
-        if self.pooled {
-            return self.options.clone().extra_float_digits(None).statement_cache_capacity(0);
-        }
-        let timeout = self.statement_timeout.as_millis().to_string();
-        let options = self.options.clone().options([
-            ("statement_timeout", timeout.as_str()),
-            // A process that is paused within a transaction must not hold its row locks until it resumes.
-            ("idle_in_transaction_session_timeout", timeout.as_str()),
-        ]);
-        if self.read_only { options.options([("default_transaction_read_only", "on")]) } else { options }
-    }
-
-    /// How transactions begin on such sessions.
-    pub(crate) fn sessions(&self) -> Sessions {
-        if !self.pooled {
-            return Sessions::own();
-        }
-        let timeout = self.statement_timeout.as_millis();
-        let access = if self.read_only { " read only" } else { "" };
-        let timeouts = format!(
-            "set local statement_timeout = {timeout}; set local idle_in_transaction_session_timeout = {timeout}"
-        );
-        let begin = format!("begin{access}; {timeouts}");
-        let begin_fold = format!("{BEGIN_FOLD}; {timeouts}");
-        Sessions { are_own: false, begin: begin.into(), begin_fold: begin_fold.into() }
-    }
-}
 
 /// Whose the sessions are, and how statements and transactions are made on them. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -75,6 +30,26 @@ impl Sessions {
     /// Sessions of this process.
     pub fn own() -> Self {
         Self { are_own: true, begin: "begin".into(), begin_fold: BEGIN_FOLD.into() }
+    }
+
+    /// The sessions of connections that are opened like this.
+    pub(crate) fn of(connect: &Connect) -> Self {
+        if !connect.pooled {
+            return Self::own();
+        }
+        let timeout = connect.statement_timeout.as_millis();
+        let timeouts = format!(
+            "set local statement_timeout = {timeout}; set local idle_in_transaction_session_timeout = {timeout}"
+        );
+        let access = if connect.read_only { " read only" } else { "" };
+        let begin = format!("begin{access}; {timeouts}");
+        let begin_fold = format!("{BEGIN_FOLD}; {timeouts}");
+        Self { are_own: false, begin: begin.into(), begin_fold: begin_fold.into() }
+    }
+
+    /// The statements that begin a transaction.
+    pub(crate) fn begin(&self) -> &str {
+        &self.begin
     }
 
     /// A statement: prepared once a session, or unnamed behind a pooler.
@@ -104,36 +79,17 @@ impl Sessions {
     {
         sqlx::query_scalar(sql).persistent(self.are_own)
     }
-
-    /// Begins a transaction on a connection.
-    pub(crate) async fn begin_on<'c>(
-        &self,
-        connection: &'c mut PgConnection,
-    ) -> Result<Transaction<'c, Postgres>, sqlx::Error> {
-        connection.begin_with(AssertSqlSafe(&*self.begin)).await
-    }
-
-    /// Begins the transaction of a fold on a connection.
-    pub(crate) async fn begin_fold<'c>(
-        &self,
-        connection: &'c mut PgConnection,
-    ) -> Result<Transaction<'c, Postgres>, sqlx::Error> {
-        connection.begin_with(AssertSqlSafe(&*self.begin_fold)).await
-    }
 }
 
-/// The connections of this process. Cheap to clone.
+/// The database as this process reaches it. Cheap to clone.
+///
+/// Every use ends within one and a half times the statement timeout, after at most twice the connect timeout to get a
+/// connection. A connection that missed a deadline, or whose use was dropped half-way, is closed.
 #[derive(Debug, Clone)]
 pub struct Pool {
-    connections: PgPool,
+    connections: Connections,
     sessions: Sessions,
-}
-
-impl From<PgPool> for Pool {
-    /// A pool whose sessions are this process's.
-    fn from(connections: PgPool) -> Self {
-        Self { connections, sessions: Sessions::own() }
-    }
+    deadline: Duration,
 }
 
 impl Deref for Pool {
@@ -146,47 +102,159 @@ impl Deref for Pool {
 
 impl Pool {
     /// A pool that connects on first use, so that the process starts while the database is unavailable.
-    pub fn new(connect: &Connect) -> Self {
-        let connections = PgPoolOptions::new()
-            .max_connections(connect.max_connections)
-            .acquire_timeout(connect.timeout)
-            // A broken connection fails at its next statement, which is retried anyway; a ping first costs a round trip a fold.
-            .test_before_acquire(false)
-            .connect_lazy_with(connect.session_options());
-        Self { connections, sessions: connect.sessions() }
+    pub fn new(connect: Connect) -> Self {
+        let (sessions, deadline) = (Sessions::of(&connect), transaction_deadline(connect.statement_timeout));
+        Self { connections: Connections::new(connect), sessions, deadline }
     }
 
-    /// The connections themselves, to be counted.
-    pub(crate) fn connections(&self) -> &PgPool {
-        &self.connections
+    /// Makes all later work run on new connections: those that are open at this moment are closed before their next use.
+    pub fn renew(&self) {
+        self.connections.renew();
     }
 
-    pub(crate) async fn acquire(&self) -> Result<PoolConnection<Postgres>, sqlx::Error> {
-        self.connections.acquire().await
-    }
-
-    /// Begins a transaction on a connection of the pool. A read-only one needs no commit.
-    pub async fn begin(&self) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
-        self.connections.begin_with(AssertSqlSafe(&*self.sessions.begin)).await
+    /// How many connections are in use, and how many are idle.
+    pub(crate) fn usage(&self) -> (usize, usize) {
+        self.connections.usage()
     }
 
     /// Runs one writing statement, in a transaction of its own behind a pooler; returns the number of rows written.
-    pub async fn execute(&self, statement: Statement) -> Result<u64, sqlx::Error> {
-        if self.sessions.are_own {
-            return Ok(statement.execute(&self.connections).await?.rows_affected());
-        }
-        let mut transaction = self.begin().await?;
-        let done = statement.execute(&mut *transaction).await?;
-        transaction.commit().await?;
+    ///
+    /// # Errors
+    /// As of [`transaction`](Self::transaction).
+    pub async fn execute(&self, statement: Query<'_, Postgres, PgArguments>) -> Result<u64, StoreError> {
+        let done = self.read(async |connection| statement.execute(connection).await).await?;
         Ok(done.rows_affected())
     }
 
-    /// Runs one reading statement like [`execute`](Self::execute); returns the rows.
-    pub async fn fetch_all(&self, statement: Statement) -> Result<Vec<PgRow>, sqlx::Error> {
+    /// Runs one statement, in a transaction of its own behind a pooler; or several reading ones that need no common snapshot.
+    ///
+    /// # Errors
+    /// As of [`transaction`](Self::transaction).
+    pub async fn read<T, E: Into<StoreError>>(
+        &self,
+        work: impl AsyncFnOnce(&mut PgConnection) -> Result<T, E>,
+    ) -> Result<T, StoreError> {
         if self.sessions.are_own {
-            return statement.fetch_all(&self.connections).await;
+            self.connections.lend().await?.run(work).await
+        } else {
+            self.transaction(work).await
         }
-        statement.fetch_all(&mut *self.begin().await?).await
+    }
+
+    /// Reads all rows of one statement, as [`read`](Self::read) does.
+    ///
+    /// # Errors
+    /// As of [`transaction`](Self::transaction).
+    pub async fn fetch_all<S: Select>(&self, select: S) -> Result<Vec<S::Row>, StoreError> {
+        self.read(async |connection| select.all(connection).await).await
+    }
+
+    /// Reads the one row of a statement, as [`read`](Self::read) does.
+    ///
+    /// # Errors
+    /// As of [`transaction`](Self::transaction); or there is none.
+    pub async fn fetch_one<S: Select>(&self, select: S) -> Result<S::Row, StoreError> {
+        Ok(self.fetch_optional(select).await?.ok_or(sqlx::Error::RowNotFound)?)
+    }
+
+    /// Reads the first row of a statement, if there is one, as [`read`](Self::read) does.
+    ///
+    /// # Errors
+    /// As of [`transaction`](Self::transaction).
+    pub async fn fetch_optional<S: Select>(&self, select: S) -> Result<Option<S::Row>, StoreError> {
+        self.read(async |connection| select.first(connection).await).await
+    }
+
+    /// Runs work in a transaction, and commits it.
+    ///
+    /// # Errors
+    /// That of the work, after which nothing is written; or the database is unavailable, and after a commit that failed or
+    /// missed the deadline the outcome is unknown.
+    pub async fn transaction<T, E: Into<StoreError>>(
+        &self,
+        work: impl AsyncFnOnce(&mut PgConnection) -> Result<T, E>,
+    ) -> Result<T, StoreError> {
+        self.transaction_within(self.deadline, work).await
+    }
+
+    /// [`transaction`](Self::transaction) with another deadline, for work of many statements.
+    pub(crate) async fn transaction_within<T, E: Into<StoreError>>(
+        &self,
+        deadline: Duration,
+        work: impl AsyncFnOnce(&mut PgConnection) -> Result<T, E>,
+    ) -> Result<T, StoreError> {
+        let lent = self.connections.lend().await?;
+        let work = async |connection: &mut PgConnection| work(connection).await.map(Finish::Commit);
+        lent.transaction(&self.sessions.begin, deadline, work).await
+    }
+
+    /// The connection for a fold.
+    pub(super) async fn lend(&self) -> Result<Lent, StoreError> {
+        self.connections.lend().await
+    }
+
+    /// [`transaction`](Self::transaction) for a fold, which may also end by a rollback.
+    pub(super) async fn fold<T>(
+        &self,
+        lent: Lent,
+        work: impl AsyncFnOnce(&mut PgConnection) -> Result<Finish<T>, StoreError>,
+    ) -> Result<T, StoreError> {
+        lent.transaction(&self.sessions.begin_fold, self.deadline, work).await
+    }
+}
+
+/// A statement that gives rows: of columns, of a type, or of one value.
+pub trait Select {
+    type Row;
+
+    fn all(self, connection: &mut PgConnection) -> impl Future<Output = Result<Vec<Self::Row>, sqlx::Error>> + Send;
+
+    fn first(
+        self,
+        connection: &mut PgConnection,
+    ) -> impl Future<Output = Result<Option<Self::Row>, sqlx::Error>> + Send;
+}
+
+impl Select for Query<'_, Postgres, PgArguments> {
+    type Row = PgRow;
+
+    async fn all(self, connection: &mut PgConnection) -> Result<Vec<PgRow>, sqlx::Error> {
+        self.fetch_all(connection).await
+    }
+
+    async fn first(self, connection: &mut PgConnection) -> Result<Option<PgRow>, sqlx::Error> {
+        self.fetch_optional(connection).await
+    }
+}
+
+impl<O> Select for QueryAs<'_, Postgres, O, PgArguments>
+where
+    O: for<'r> FromRow<'r, PgRow> + Send + Unpin,
+{
+    type Row = O;
+
+    async fn all(self, connection: &mut PgConnection) -> Result<Vec<O>, sqlx::Error> {
+        self.fetch_all(connection).await
+    }
+
+    async fn first(self, connection: &mut PgConnection) -> Result<Option<O>, sqlx::Error> {
+        self.fetch_optional(connection).await
+    }
+}
+
+impl<O> Select for QueryScalar<'_, Postgres, O, PgArguments>
+where
+    (O,): for<'r> FromRow<'r, PgRow>,
+    O: Send + Unpin,
+{
+    type Row = O;
+
+    async fn all(self, connection: &mut PgConnection) -> Result<Vec<O>, sqlx::Error> {
+        self.fetch_all(connection).await
+    }
+
+    async fn first(self, connection: &mut PgConnection) -> Result<Option<O>, sqlx::Error> {
+        self.fetch_optional(connection).await
     }
 }
 

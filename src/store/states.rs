@@ -1,5 +1,6 @@
 //! Reads states from `segmenter.profile_states` and `segmenter.deleted_users`; `compare_and_set` writes them.
 
+use crate::store::error::StoreError;
 use crate::store::sql::{Pool, Sessions};
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{FromRow, Row};
@@ -200,17 +201,18 @@ pub(crate) struct Holders {
 }
 
 /// The users after `after`, at most `limit`, whose last deferred write was `job`'s and has not been published.
-pub(crate) async fn holders(pool: &Pool, after: &str, job: Uuid, limit: usize) -> Result<Holders, sqlx::Error> {
+pub(crate) async fn holders(pool: &Pool, after: &str, job: Uuid, limit: usize) -> Result<Holders, StoreError> {
     // A page of keys, not of holders: where holders are few, the statement still reads one page.
     let rows: Vec<(String, bool)> = pool
-        .query_as(
-            "select user_id, job_id is not distinct from $2 from segmenter.profile_states
+        .fetch_all(
+            pool.query_as(
+                "select user_id, job_id is not distinct from $2 from segmenter.profile_states
           where user_id > $1 order by user_id limit $3",
+            )
+            .bind(after)
+            .bind(job)
+            .bind(i64::try_from(limit).unwrap_or(i64::MAX)),
         )
-        .bind(after)
-        .bind(job)
-        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-        .fetch_all(&mut *pool.begin().await?)
         .await?;
     let last = rows.last().map(|(user, _)| user.clone());
     Ok(Holders { holders: rows.into_iter().filter_map(|(user, holds)| holds.then_some(user)).collect(), last })

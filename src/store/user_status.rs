@@ -1,5 +1,6 @@
 //! The status of users: whether a change was published, which job left one unpublished, and their state with their row.
 
+use crate::store::error::StoreError;
 use crate::store::sql::Pool;
 use sqlx::postgres::PgRow;
 use sqlx::{FromRow, Row as _};
@@ -25,8 +26,8 @@ pub struct UserStatus {
 }
 
 /// The status of each of `users` that has a state, in their order.
-pub async fn read(pool: &Pool, users: &[String]) -> Result<Vec<UserStatus>, sqlx::Error> {
-    pool.query_as(
+pub async fn read(pool: &Pool, users: &[String]) -> Result<Vec<UserStatus>, StoreError> {
+    pool.fetch_all(pool.query_as(
         r#"
         select s.user_id as "user", s.catalog_version, s.published <> 0 as is_published, s.job_id as job, j.kind as job_kind
         from unnest($1::text[]) with ordinality as k(user_id, place)
@@ -34,9 +35,7 @@ pub async fn read(pool: &Pool, users: &[String]) -> Result<Vec<UserStatus>, sqlx
         left join segmenter.jobs j on j.id = s.job_id
         order by k.place"#,
     )
-    .bind(users)
-    .fetch_all(&mut *pool.begin().await?)
-    .await
+    .bind(users)).await
 }
 
 /// A user's state and row, of one snapshot.
@@ -48,10 +47,11 @@ pub(crate) struct Pair {
 }
 
 /// State and row of each of `users` that has a state, in their order.
-pub(crate) async fn read_pairs(pool: &Pool, users: &[String]) -> Result<Vec<Pair>, sqlx::Error> {
+pub(crate) async fn read_pairs(pool: &Pool, users: &[String]) -> Result<Vec<Pair>, StoreError> {
     let rows = pool
-        .query(
-            r#"
+        .fetch_all(
+            pool.query(
+                r#"
         select s.user_id, s.revision, s.published, s.erased_at, s.catalog_version, s.job_id, s.state,
                v.source, v.segments::text as segments, v."primarySegment"::text as primary_segment,
                v."segmentConfidence"::float8 as confidence,
@@ -60,11 +60,11 @@ pub(crate) async fn read_pairs(pool: &Pool, users: &[String]) -> Result<Vec<Pair
         join segmenter.profile_states s on s.user_id = k.user_id
         left join public.user_vectors v on v."userId" = k.user_id
         order by k.place"#,
+            )
+            .bind(users),
         )
-        .bind(users)
-        .fetch_all(&mut *pool.begin().await?)
         .await?;
-    rows.iter().map(pair).collect()
+    Ok(rows.iter().map(pair).collect::<Result<_, _>>()?)
 }
 
 fn pair(row: &PgRow) -> Result<Pair, sqlx::Error> {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::store::error::StoreError;
 use crate::store::sql::Pool;
 use anyhow::{Context as _, bail};
 
@@ -53,7 +54,7 @@ pub async fn erase(store: &Store, user: &UserId, newest: Option<Millis>) -> anyh
 }
 
 /// Waits until the database's clock is later than `newest`; returns its time.
-async fn wait_past(pool: &Pool, newest: Option<Millis>) -> Result<Millis, sqlx::Error> {
+async fn wait_past(pool: &Pool, newest: Option<Millis>) -> Result<Millis, StoreError> {
     loop {
         let now = clock(pool).await?;
         let Some(left) = newest.map(|newest| newest.0 - now.0).filter(|left| *left >= 0) else { return Ok(now) };

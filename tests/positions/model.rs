@@ -26,19 +26,36 @@ const PROCESSES: usize = 2;
 /// A step of a schedule. Numbers are taken modulo the number of choices there are.
 #[derive(Debug, Clone, Copy)]
 enum Step {
-    Produce { user: usize, value: u8 },
+    Produce {
+        user: usize,
+        value: u8,
+    },
     Poll(usize),
-    Fold { process: usize, which: usize, on_old: bool },
+    Fold {
+        process: usize,
+        which: usize,
+        on_old: bool,
+    },
     /// Writes the positions; the answer may be lost.
-    Confirm { process: usize, on_old: bool, answered: bool },
+    Confirm {
+        process: usize,
+        on_old: bool,
+        answered: bool,
+    },
     Publish(usize),
     Start(usize),
     /// The last commits are lost with the primary, whose clock may have been ahead of the next one's.
-    Promote { lost: usize, slower_by: i64, old_lives: bool },
+    Promote {
+        lost: usize,
+        slower_by: i64,
+        old_lives: bool,
+    },
     OldDies,
     Crash(usize),
     /// The partition goes to the other process; the process that had it may not notice.
-    Rebalance { notices: bool },
+    Rebalance {
+        notices: bool,
+    },
     Notice(usize),
 }
 
@@ -351,7 +368,8 @@ impl World {
         let high = i64::try_from(self.records.len()).unwrap();
         let process = &mut self.processes[index];
         let Some(epoch) = process.epoch.filter(|_| process.waits && index == self.owner) else { return };
-        let committed = self.committed.as_ref().map(|(offset, text)| Committed::new(*offset, text.as_bytes(), KEY.topic_id));
+        let committed =
+            self.committed.as_ref().map(|(offset, text)| Committed::new(*offset, text.as_bytes(), KEY.topic_id));
         let row = self.main.content().position.map_or(PositionRow::NeverStarted, PositionRow::Stored);
         let facts = Facts { committed, row, present: self.main.history, low: 0, high, rewinds: process.rewinds };
         let start = facts.start(InitialOffset::Earliest, OutOfRange::Stop).unwrap();

@@ -110,7 +110,9 @@ fn a_start_before_the_partitions_beginning_names_how_many_records_retention_took
     for committed in [None, ours(50)] {
         let cause = start(&facts(committed, stored(7, PRESENT))).unwrap_err();
         assert_eq!(cause, OutOfRangeCause::Deleted { offset: 7, low: 10 });
-        assert!(cause.to_string().starts_with("3 records were deleted") && cause.to_string().contains("segmenter backfill"));
+        assert!(
+            cause.to_string().starts_with("3 records were deleted") && cause.to_string().contains("segmenter backfill")
+        );
     }
     let allowed = facts(ours(50), stored(7, EARLIER)).start(InitialOffset::Latest, OutOfRange::Earliest).unwrap();
     assert_eq!((allowed.at, allowed.repairs, allowed.position), (10, true, position(10, None)));

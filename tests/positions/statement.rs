@@ -9,7 +9,7 @@ use segmenter::store::sql::Pool;
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use crate::world::migrated_database;
+use crate::world::{connect_as, migrated_database};
 
 const GROUP: &str = "group";
 
@@ -38,7 +38,7 @@ fn claim(present: History) -> impl Strategy<Value = (Claim, i64)> {
 #[tokio::test(flavor = "multi_thread")]
 async fn positions_are_raised_exactly_as_the_rule_says() {
     let database = migrated_database().await;
-    let pool: Pool = database.pool().clone().into();
+    let pool = Pool::new(connect_as(database.pool()));
     let present = present(&pool).await;
     let mut runner = proptest::test_runner::TestRunner::default();
     for round in 0..40 {
@@ -51,7 +51,8 @@ async fn positions_are_raised_exactly_as_the_rule_says() {
             set(&pool, &group, key(number), before).await.unwrap();
             claims.push(Claim { key: key(number), ..*claim });
         }
-        let answers: std::collections::HashMap<_, _> = confirm(&pool, &group, &claims).await.unwrap().into_iter().collect();
+        let answers: std::collections::HashMap<_, _> =
+            confirm(&pool, &group, &claims).await.unwrap().into_iter().collect();
         assert_eq!(answers.len(), claims.len());
         for (claim, (_, stored)) in claims.iter().zip(&given) {
             let raised = may_raise(claim, *stored, present);
@@ -61,7 +62,11 @@ async fn positions_are_raised_exactly_as_the_rule_says() {
                 next_offset: if raised { claim.next_offset.max(*stored) } else { *stored },
                 history: Some(if raised && !claim.repairs { present } else { History(5) }),
             };
-            assert_eq!(read(&pool, &group, claim.key, 1).await.unwrap().0, PositionRow::Stored(after), "{claim:?} over {stored}");
+            assert_eq!(
+                read(&pool, &group, claim.key, 1).await.unwrap().0,
+                PositionRow::Stored(after),
+                "{claim:?} over {stored}"
+            );
         }
     }
 }
@@ -69,7 +74,7 @@ async fn positions_are_raised_exactly_as_the_rule_says() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_partition_that_the_topic_had_at_the_first_start_is_told_from_one_that_is_added_later() {
     let database = migrated_database().await;
-    let pool: Pool = database.pool().clone().into();
+    let pool = Pool::new(connect_as(database.pool()));
     let row = async |partition, partitions| read(&pool, GROUP, key(partition), partitions).await.unwrap().0;
     assert_eq!(row(1, 2).await, PositionRow::NeverStarted);
     assert_eq!(row(0, 2).await, PositionRow::NeverStarted);
@@ -83,20 +88,28 @@ async fn a_partition_that_the_topic_had_at_the_first_start_is_told_from_one_that
 #[tokio::test(flavor = "multi_thread")]
 async fn a_claim_of_a_row_that_is_gone_or_was_never_started_has_no_answer() {
     let database = migrated_database().await;
-    let pool: Pool = database.pool().clone().into();
+    let pool = Pool::new(connect_as(database.pool()));
     read(&pool, GROUP, key(0), 1).await.unwrap();
-    let claim = |partition| Claim { key: key(partition), confirmed: 0, next_offset: 1, ran_in: Histories::None, repairs: false };
+    let claim = |partition| Claim {
+        key: key(partition),
+        confirmed: 0,
+        next_offset: 1,
+        ran_in: Histories::None,
+        repairs: false,
+    };
     assert_eq!(confirm(&pool, GROUP, &[claim(0), claim(1)]).await.unwrap(), []);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn positions_that_no_process_has_written_for_ninety_days_go_at_the_next_start() {
     let database = migrated_database().await;
-    let pool: Pool = database.pool().clone().into();
+    let pool = Pool::new(connect_as(database.pool()));
     let position = StoredPosition { next_offset: 9, history: None };
     for (group, days) in [("old", 91), ("young", 89)] {
         set(&pool, group, key(0), position).await.unwrap();
-        let aged = format!("update segmenter.positions set written_at = written_at - interval '{days} days' where group_id = '{group}'");
+        let aged = format!(
+            "update segmenter.positions set written_at = written_at - interval '{days} days' where group_id = '{group}'"
+        );
         database.run(&aged).await;
     }
     set(&pool, GROUP, key(0), position).await.unwrap();

@@ -1,5 +1,6 @@
 //! Reads the platform's tables, joined with our states: users, vectors, onboarding profiles.
 
+use crate::store::error::StoreError;
 use crate::store::sql::Pool;
 
 use super::PAGE;
@@ -8,20 +9,19 @@ use super::PAGE;
 ///
 /// # Errors
 /// The database does not answer, or the table does not exist.
-pub(crate) async fn count_users(pool: &Pool) -> Result<i64, sqlx::Error> {
-    pool.query_scalar("select count(id) from public.users").fetch_one(&mut *pool.begin().await?).await
+pub(crate) async fn count_users(pool: &Pool) -> Result<i64, StoreError> {
+    pool.fetch_one(pool.query_scalar("select count(id) from public.users")).await
 }
 
 /// Whether `travel_onboarding_profiles` exists and may be read: the service needs no right on it.
 ///
 /// # Errors
 /// The database does not answer.
-pub(crate) async fn may_read_profiles(pool: &Pool) -> Result<bool, sqlx::Error> {
-    pool.query_scalar(
+pub(crate) async fn may_read_profiles(pool: &Pool) -> Result<bool, StoreError> {
+    pool.fetch_one(pool.query_scalar(
         "select coalesce(bool_and(has_column_privilege(attrelid, attnum, 'select')), false) from pg_attribute
           where attrelid = to_regclass('public.travel_onboarding_profiles') and attname in ('userId', 'isCompleted')",
-    )
-    .fetch_one(&mut *pool.begin().await?)
+    ))
     .await
 }
 
@@ -30,9 +30,10 @@ pub(crate) async fn may_read_profiles(pool: &Pool) -> Result<bool, sqlx::Error> 
 ///
 /// # Errors
 /// The database does not answer, or the table does not exist.
-pub(crate) async fn completed_profiles(pool: &Pool, after: &str) -> Result<Vec<(String, Option<String>)>, sqlx::Error> {
-    pool.query_as(
-        r#"
+pub(crate) async fn completed_profiles(pool: &Pool, after: &str) -> Result<Vec<(String, Option<String>)>, StoreError> {
+    pool.fetch_all(
+        pool.query_as(
+            r#"
         select t."userId", case when not t."isCompleted" then null when v.has_segments then 'segments'
                                 when coalesce(s.erased, d.erased, false) then 'erased'
                                 when v.has_segments is not null then 'a vector without segments' else 'no vector' end
@@ -51,10 +52,10 @@ pub(crate) async fn completed_profiles(pool: &Pool, after: &str) -> Result<Vec<(
             select erased_at is not null as erased from segmenter.deleted_users where user_id = t."userId" offset 0
         ) d on true
         order by t."userId""#,
+        )
+        .bind(after)
+        .bind(PAGE),
     )
-    .bind(after)
-    .bind(PAGE)
-    .fetch_all(&mut *pool.begin().await?)
     .await
 }
 
@@ -75,11 +76,12 @@ pub struct ShownRow {
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn vectors(pool: &Pool, after: &str) -> Result<Vec<ShownRow>, sqlx::Error> {
+pub async fn vectors(pool: &Pool, after: &str) -> Result<Vec<ShownRow>, StoreError> {
     type Columns = (String, Option<String>, Option<String>, Option<f64>, bool, bool);
     let rows: Vec<Columns> = pool
-        .query_as(
-            r#"
+        .fetch_all(
+            pool.query_as(
+                r#"
         select v."userId", v.segments::text, v."primarySegment"::text, v."segmentConfidence"::float8,
                v."lastSegmentUpdate" is not null, s.user_id is not null
         from (
@@ -90,10 +92,10 @@ pub async fn vectors(pool: &Pool, after: &str) -> Result<Vec<ShownRow>, sqlx::Er
             select user_id from segmenter.profile_states where user_id = v."userId" offset 0
         ) s on true
         order by v."userId""#,
+            )
+            .bind(after)
+            .bind(PAGE),
         )
-        .bind(after)
-        .bind(PAGE)
-        .fetch_all(&mut *pool.begin().await?)
         .await?;
     let row = |(user, segments, primary_segment, segment_confidence, dated, has_state)| ShownRow {
         user,

@@ -1,5 +1,6 @@
 //! Reads states with their rows of `user_vectors`, by user.
 
+use crate::store::error::StoreError;
 use crate::store::sql::Pool;
 use sqlx::postgres::PgRow;
 use sqlx::{FromRow, Row};
@@ -79,16 +80,9 @@ order by p.user_id"#;
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn states(pool: &Pool, sample: Sample, after: &str) -> Result<Vec<StoredUser>, sqlx::Error> {
-    let rows = pool
-        .query(READ)
-        .bind(after)
-        .bind(PAGE)
-        .bind(sample.one_in)
-        .bind(sample.seed)
-        .fetch_all(&mut *pool.begin().await?)
-        .await?;
-    rows.iter().map(stored_user).collect()
+pub async fn states(pool: &Pool, sample: Sample, after: &str) -> Result<Vec<StoredUser>, StoreError> {
+    let rows = pool.fetch_all(pool.query(READ).bind(after).bind(PAGE).bind(sample.one_in).bind(sample.seed)).await?;
+    Ok(rows.iter().map(stored_user).collect::<Result<_, _>>()?)
 }
 
 fn stored_user(row: &PgRow) -> Result<StoredUser, sqlx::Error> {
@@ -111,26 +105,27 @@ fn stored_user(row: &PgRow) -> Result<StoredUser, sqlx::Error> {
 ///
 /// # Errors
 /// The database does not answer.
-pub(crate) async fn count_states(pool: &Pool) -> Result<i64, sqlx::Error> {
-    pool.query_scalar("select count(*) from segmenter.profile_states").fetch_one(&mut *pool.begin().await?).await
+pub(crate) async fn count_states(pool: &Pool) -> Result<i64, StoreError> {
+    pool.fetch_one(pool.query_scalar("select count(*) from segmenter.profile_states")).await
 }
 
 /// The last published change of each of `users`, in their order.
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn published(pool: &Pool, users: &[&str]) -> Result<Vec<Option<Published>>, sqlx::Error> {
+pub async fn published(pool: &Pool, users: &[&str]) -> Result<Vec<Option<Published>>, StoreError> {
     let rows: Vec<(i64, i16)> = pool
-        .query_as(
-            r#"
+        .fetch_all(
+            pool.query_as(
+                r#"
         select coalesce(s.revision, d.revision, 0), coalesce(s.published, 2::smallint)
         from unnest($1::text[]) with ordinality as k(user_id, place)
         left join segmenter.profile_states s on s.user_id = k.user_id
         left join segmenter.deleted_users d on d.user_id = k.user_id and s.user_id is null
         order by k.place"#,
+            )
+            .bind(users),
         )
-        .bind(users)
-        .fetch_all(&mut *pool.begin().await?)
         .await?;
     Ok(rows.into_iter().map(|(revision, published)| Published::new(revision, published)).collect())
 }
@@ -139,15 +134,16 @@ pub async fn published(pool: &Pool, users: &[&str]) -> Result<Vec<Option<Publish
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn deleted(pool: &Pool, after: &str) -> Result<Vec<(String, i64)>, sqlx::Error> {
-    pool.query_as(
-        "select d.user_id, d.revision from segmenter.deleted_users d
+pub async fn deleted(pool: &Pool, after: &str) -> Result<Vec<(String, i64)>, StoreError> {
+    pool.fetch_all(
+        pool.query_as(
+            "select d.user_id, d.revision from segmenter.deleted_users d
           where d.user_id > $1 and d.revision > 0
             and not exists (select from segmenter.profile_states s where s.user_id = d.user_id)
           order by d.user_id limit $2",
+        )
+        .bind(after)
+        .bind(PAGE),
     )
-    .bind(after)
-    .bind(PAGE)
-    .fetch_all(&mut *pool.begin().await?)
     .await
 }

@@ -14,12 +14,13 @@ use super::topic::Comparison;
 use super::{Sample, StoredUser};
 use crate::domain::scoring::Catalog;
 use crate::migrate::{IndexState, PlatformSchema, SEGMENT_COLUMNS};
+use crate::store::error::StoreError;
 use crate::store::outbox::{self, each_waiting_user};
 use crate::store::stored_row::differences;
 
 /// Checks the four columns and the index.
-pub(super) async fn schema(pool: &Pool, counts: &mut Counts, findings: &mut Findings) -> Result<(), sqlx::Error> {
-    let facts = PlatformSchema::read(&mut *pool.begin().await?).await?;
+pub(super) async fn schema(pool: &Pool, counts: &mut Counts, findings: &mut Findings) -> Result<(), StoreError> {
+    let facts = pool.read(async |connection| PlatformSchema::read(connection).await).await?;
     for (name, wanted) in SEGMENT_COLUMNS {
         let kind = facts.column_type(name).unwrap_or("missing");
         if kind != wanted {
@@ -40,7 +41,7 @@ pub(super) async fn schema(pool: &Pool, counts: &mut Counts, findings: &mut Find
 }
 
 /// The sample of users to score again; different at every run.
-pub(super) async fn sample(pool: &Pool, depth: Option<Depth>) -> Result<Sample, sqlx::Error> {
+pub(super) async fn sample(pool: &Pool, depth: Option<Depth>) -> Result<Sample, StoreError> {
     let one_in = match depth {
         None => 0,
         Some(Depth::All) => 1,
@@ -57,7 +58,7 @@ pub(super) async fn states(
     mut topic: Option<&mut Comparison>,
     counts: &mut Counts,
     findings: &mut Findings,
-) -> Result<(), sqlx::Error> {
+) -> Result<(), StoreError> {
     counts.compared = (sample.one_in > 0).then_some(0);
     let mut after = String::new();
     loop {
@@ -114,7 +115,7 @@ fn state(user: &StoredUser, catalog: &Catalog, counts: &mut Counts, findings: &m
 }
 
 /// Walks over the rows of `user_vectors`.
-pub(super) async fn vectors(pool: &Pool, counts: &mut Counts, findings: &mut Findings) -> Result<(), sqlx::Error> {
+pub(super) async fn vectors(pool: &Pool, counts: &mut Counts, findings: &mut Findings) -> Result<(), StoreError> {
     // By primary segment: the number of rows, the sum of their confidences, and the number of rows with one.
     let mut shares: BTreeMap<String, (u64, f64, u64)> = BTreeMap::new();
     let mut after = String::new();
@@ -152,7 +153,7 @@ pub(super) async fn vectors(pool: &Pool, counts: &mut Counts, findings: &mut Fin
 }
 
 /// Walks over the platform's onboarding profiles.
-pub(super) async fn profiles(pool: &Pool, counts: &mut Counts, findings: &mut Findings) -> Result<(), sqlx::Error> {
+pub(super) async fn profiles(pool: &Pool, counts: &mut Counts, findings: &mut Findings) -> Result<(), StoreError> {
     if !read::may_read_profiles(pool).await? {
         return Ok(());
     }
@@ -175,7 +176,7 @@ pub(super) async fn profiles(pool: &Pool, counts: &mut Counts, findings: &mut Fi
 }
 
 /// Counts the outbox rows, and checks whether they can be read.
-pub(super) async fn outbox(pool: &Pool, counts: &mut Counts, findings: &mut Findings) -> Result<(), sqlx::Error> {
+pub(super) async fn outbox(pool: &Pool, counts: &mut Counts, findings: &mut Findings) -> Result<(), StoreError> {
     let depth = outbox::depth(pool).await?;
     (counts.outbox_rows, counts.oldest_outbox_seconds) = (depth.rows, depth.oldest.as_secs_f64());
     for row in each_waiting_user(pool, |_| {}).await?.unreadable {

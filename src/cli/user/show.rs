@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use crate::store::error::StoreError;
 use crate::store::sql::Pool;
 use anyhow::{Context as _, bail};
 use clap::Args;
@@ -131,7 +132,7 @@ pub async fn run(args: &ShowArgs, database: &DatabaseConfig, out: &mut impl Writ
 }
 
 /// The number of outbox rows with changes of the user; `None` if the outbox is too deep to search.
-pub(super) async fn outbox_rows(pool: &Pool, user: &UserId) -> Result<Option<u64>, sqlx::Error> {
+pub(super) async fn outbox_rows(pool: &Pool, user: &UserId) -> Result<Option<u64>, StoreError> {
     if outbox::depth(pool).await?.rows > OUTBOX_ROWS {
         return Ok(None);
     }

@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use tracing::debug;
 
+use crate::store::error::StoreError;
+
 /// The pause after a failed reading.
 const AFTER_A_FAILURE: Duration = Duration::from_secs(30);
 
@@ -31,7 +33,7 @@ impl<T: Clone + Send + 'static> Cached<T> {
     pub(super) async fn get(
         &self,
         deadline: Duration,
-        read: impl Future<Output = Result<T, sqlx::Error>> + Send + 'static,
+        read: impl Future<Output = Result<T, StoreError>> + Send + 'static,
     ) -> Option<(Duration, T)> {
         let _ = tokio::time::timeout(deadline, tokio::spawn(self.clone().refresh(read))).await;
         // It is never left half-changed, so a panic elsewhere does not spoil it.
@@ -39,7 +41,7 @@ impl<T: Clone + Send + 'static> Cached<T> {
         last.as_ref().map(|(at, value)| (at.elapsed(), value.clone()))
     }
 
-    async fn refresh(self, read: impl Future<Output = Result<T, sqlx::Error>>) {
+    async fn refresh(self, read: impl Future<Output = Result<T, StoreError>>) {
         let mut due = self.due.lock().await;
         if due.is_some_and(|due| Instant::now() < due) {
             return;

@@ -13,6 +13,7 @@ use crate::jobs::deferred;
 use crate::jobs::run;
 use crate::jobs::snapshot::JobReport;
 use crate::jobs::spec::Spec;
+use crate::store::error::StoreError;
 use crate::store::jobs::{self, Counts, JobRecord, Part};
 use crate::telemetry::metrics::{JOB_KINDS, JobsOfAKind, Metrics, OPEN_JOB_STATES};
 
@@ -50,7 +51,7 @@ impl JobStatus {
     }
 }
 
-pub(super) async fn read(pool: &Pool) -> Result<Vec<JobStatus>, sqlx::Error> {
+pub(super) async fn read(pool: &Pool) -> Result<Vec<JobStatus>, StoreError> {
     let mut read = Vec::new();
     for job in jobs::newest(pool, SHOWN).await? {
         let parts = jobs::parts(pool, job.id).await?;

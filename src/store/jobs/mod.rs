@@ -56,13 +56,20 @@ pub struct Checkpoint {
 /// How many users one statement inserts.
 const USERS_AT_ONCE: usize = 10_000;
 
+/// The deadline for the insert of a job whose list may have millions of users.
+const LONGEST_CREATION: Duration = Duration::from_secs(10 * 60);
+
 /// Creates a job without an owner.
 ///
 /// # Errors
 /// The database is unavailable, or the id is taken.
-pub async fn create(pool: &Pool, job: &NewJob) -> Result<(), sqlx::Error> {
-    let mut transaction = pool.begin().await?;
-    pool.query("insert into segmenter.jobs (id, kind, spec, throttle) values ($1, $2, $3, $4)")
+pub async fn create(pool: &Pool, job: &NewJob) -> Result<(), StoreError> {
+    pool.transaction_within(LONGEST_CREATION, async |transaction| insert(transaction, job, pool).await).await
+}
+
+async fn insert(transaction: &mut PgConnection, job: &NewJob, sessions: &Sessions) -> Result<(), sqlx::Error> {
+    sessions
+        .query("insert into segmenter.jobs (id, kind, spec, throttle) values ($1, $2, $3, $4)")
         .bind(job.id)
         .bind(job.kind)
         .bind(&job.spec)
@@ -70,26 +77,26 @@ pub async fn create(pool: &Pool, job: &NewJob) -> Result<(), sqlx::Error> {
         .execute(&mut *transaction)
         .await?;
     for (place, part) in (0_i32..).zip(&job.parts) {
-        pool.query(
-            "insert into segmenter.job_parts (job_id, part, place, position, until) values ($1, $2, $3, $4, $5)",
-        )
-        .bind(job.id)
-        .bind(&part.name)
-        .bind(place)
-        .bind(&part.position)
-        .bind(&part.until)
-        .execute(&mut *transaction)
-        .await?;
+        sessions
+            .query("insert into segmenter.job_parts (job_id, part, place, position, until) values ($1, $2, $3, $4, $5)")
+            .bind(job.id)
+            .bind(&part.name)
+            .bind(place)
+            .bind(&part.position)
+            .bind(&part.until)
+            .execute(&mut *transaction)
+            .await?;
     }
     for users in job.users.chunks(USERS_AT_ONCE) {
         let users: Vec<&str> = users.iter().map(UserId::as_str).collect();
-        pool.query("insert into segmenter.job_users select $1, unnest($2::text[]) on conflict do nothing")
+        sessions
+            .query("insert into segmenter.job_users select $1, unnest($2::text[]) on conflict do nothing")
             .bind(job.id)
             .bind(users)
             .execute(&mut *transaction)
             .await?;
     }
-    transaction.commit().await
+    Ok(())
 }
 
 /// Writes a checkpoint. Part of the transaction of the batch that leads to it.
@@ -129,7 +136,7 @@ pub(crate) async fn claim(
     owner_name: &str,
     lease: Duration,
     even_leased: bool,
-) -> Result<bool, sqlx::Error> {
+) -> Result<bool, StoreError> {
     let claimed = pool
         .query(
             r#"
@@ -148,7 +155,7 @@ pub(crate) async fn claim(
 const KEPT_FAILURES: i64 = 10_000;
 
 /// Stores users whose data broke a rule, with the rule; of each user the last.
-pub(crate) async fn note_failures(pool: &Pool, id: Uuid, failures: &[(&str, &str)]) -> Result<(), sqlx::Error> {
+pub(crate) async fn note_failures(pool: &Pool, id: Uuid, failures: &[(&str, &str)]) -> Result<(), StoreError> {
     let (users, rules): (Vec<&str>, Vec<&str>) = failures.iter().copied().unzip();
     let written = pool
         .query(
@@ -167,12 +174,10 @@ pub(crate) async fn note_failures(pool: &Pool, id: Uuid, failures: &[(&str, &str
 }
 
 /// Users whose data broke a rule, with the rule, at most `limit`, by key.
-pub async fn failures(pool: &Pool, id: Uuid, limit: i64) -> Result<Vec<(String, String)>, sqlx::Error> {
-    pool.query_as("select user_id, why from segmenter.job_failures where job_id = $1 order by user_id limit $2")
-        .bind(id)
-        .bind(limit)
-        .fetch_all(&mut *pool.begin().await?)
-        .await
+pub async fn failures(pool: &Pool, id: Uuid, limit: i64) -> Result<Vec<(String, String)>, StoreError> {
+    let failures =
+        pool.query_as("select user_id, why from segmenter.job_failures where job_id = $1 order by user_id limit $2");
+    pool.fetch_all(failures.bind(id).bind(limit)).await
 }
 
 /// The request and the limits that a job's row holds for its owner.
@@ -189,9 +194,8 @@ pub(crate) async fn beat(
     owner: Uuid,
     lease: Duration,
     report: &serde_json::Value,
-) -> Result<Option<Instructions>, sqlx::Error> {
-    let mut transaction = pool.begin().await?;
-    let row: Option<(String, serde_json::Value)> = pool
+) -> Result<Option<Instructions>, StoreError> {
+    let renewed = pool
         .query_as(
             r#"
         update segmenter.jobs set leased_until = clock_timestamp() + $3, report = $4
@@ -200,15 +204,13 @@ pub(crate) async fn beat(
         .bind(id)
         .bind(owner)
         .bind(interval(lease))
-        .bind(report)
-        .fetch_optional(&mut *transaction)
-        .await?;
-    transaction.commit().await?;
+        .bind(report);
+    let row: Option<(String, serde_json::Value)> = pool.fetch_optional(renewed).await?;
     Ok(row.map(|(requested, throttle)| Instructions { requested: Requested::parse(&requested), throttle }))
 }
 
 /// Moves the job to its next phase, or ends it, which also ends the lease. False once another process owns the job.
-pub(crate) async fn enter_phase(pool: &Pool, id: Uuid, owner: Uuid, phase: Phase) -> Result<bool, sqlx::Error> {
+pub(crate) async fn enter_phase(pool: &Pool, id: Uuid, owner: Uuid, phase: Phase) -> Result<bool, StoreError> {
     let entered = pool
         .query(
             r#"
@@ -225,7 +227,7 @@ pub(crate) async fn enter_phase(pool: &Pool, id: Uuid, owner: Uuid, phase: Phase
 }
 
 /// Ends the lease, so that the job can be resumed at once.
-pub async fn release(pool: &Pool, id: Uuid, owner: Uuid) -> Result<(), sqlx::Error> {
+pub async fn release(pool: &Pool, id: Uuid, owner: Uuid) -> Result<(), StoreError> {
     let written = pool
         .query("update segmenter.jobs set leased_until = 'epoch' where id = $1 and owner = $2")
         .bind(id)
@@ -235,7 +237,7 @@ pub async fn release(pool: &Pool, id: Uuid, owner: Uuid) -> Result<(), sqlx::Err
 }
 
 /// Stores a request for the owner of a job; false if the job does not exist or has ended.
-pub async fn ask(pool: &Pool, id: Uuid, requested: Requested) -> Result<bool, sqlx::Error> {
+pub async fn ask(pool: &Pool, id: Uuid, requested: Requested) -> Result<bool, StoreError> {
     let asked = pool
         .query("update segmenter.jobs set requested = $2 where id = $1 and ended_at is null")
         .bind(id)
@@ -244,7 +246,7 @@ pub async fn ask(pool: &Pool, id: Uuid, requested: Requested) -> Result<bool, sq
 }
 
 /// Sets the limits of a job; false if the job does not exist or has ended.
-pub(crate) async fn set_throttle(pool: &Pool, id: Uuid, throttle: &serde_json::Value) -> Result<bool, sqlx::Error> {
+pub(crate) async fn set_throttle(pool: &Pool, id: Uuid, throttle: &serde_json::Value) -> Result<bool, StoreError> {
     let set = pool
         .query("update segmenter.jobs set throttle = $2 where id = $1 and ended_at is null")
         .bind(id)

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::store::error::StoreError;
 use crate::store::sql::Pool;
 use serde::Serialize;
 use sqlx::postgres::PgRow;
@@ -140,31 +141,28 @@ macro_rules! columns {
 const LISTED: i64 = 200;
 
 /// The jobs, the newest first.
-pub async fn list(pool: &Pool) -> Result<Vec<JobRecord>, sqlx::Error> {
+pub async fn list(pool: &Pool) -> Result<Vec<JobRecord>, StoreError> {
     newest(pool, LISTED).await
 }
 
 /// The newest `count` jobs.
-pub async fn newest(pool: &Pool, count: i64) -> Result<Vec<JobRecord>, sqlx::Error> {
-    pool.query_as(concat!(columns!(), "order by created_at desc, id limit $1"))
-        .bind(count)
-        .fetch_all(&mut *pool.begin().await?)
-        .await
+pub async fn newest(pool: &Pool, count: i64) -> Result<Vec<JobRecord>, StoreError> {
+    let jobs = pool.query_as(concat!(columns!(), "order by created_at desc, id limit $1")).bind(count);
+    pool.fetch_all(jobs).await
 }
 
 /// The job of that id.
-pub async fn find(pool: &Pool, id: Uuid) -> Result<Option<JobRecord>, sqlx::Error> {
-    pool.query_as(concat!(columns!(), "where id = $1")).bind(id).fetch_optional(&mut *pool.begin().await?).await
+pub async fn find(pool: &Pool, id: Uuid) -> Result<Option<JobRecord>, StoreError> {
+    let job = pool.query_as(concat!(columns!(), "where id = $1")).bind(id);
+    pool.fetch_optional(job).await
 }
 
 /// The parts of a job, in their order.
-pub async fn parts(pool: &Pool, id: Uuid) -> Result<Vec<Part>, sqlx::Error> {
-    pool.query_as(
+pub async fn parts(pool: &Pool, id: Uuid) -> Result<Vec<Part>, StoreError> {
+    let parts = pool.query_as(
         "select part, position, until, done, counts from segmenter.job_parts where job_id = $1 order by place",
-    )
-    .bind(id)
-    .fetch_all(&mut *pool.begin().await?)
-    .await
+    );
+    pool.fetch_all(parts.bind(id)).await
 }
 
 impl<'r> FromRow<'r, PgRow> for JobRecord {

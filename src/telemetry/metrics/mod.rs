@@ -3,6 +3,7 @@
 mod catalog;
 mod labels;
 
+use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -10,8 +11,6 @@ use prometheus::proto::MetricFamily;
 use prometheus::{
     Gauge, GaugeVec, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry,
 };
-
-use sqlx::PgPool;
 
 use crate::domain::event::{Kind, Reason, Skip};
 use crate::domain::ranking_change::{ChangeBody, RankingChange};
@@ -21,6 +20,15 @@ pub(crate) use labels::{
     BrokerTotals, DATABASE_ERROR_CLASSES, JOB_KINDS, JobsOfAKind, Load, OPEN_JOB_STATES, PartitionLag,
 };
 pub use labels::{Published, RebalanceKind, RecordOutcome, SpanOutcome, Stage};
+
+/// Gives how many connections are in use, and how many idle.
+struct PoolUsage(Box<dyn Fn() -> (usize, usize) + Send + Sync>);
+
+impl fmt::Debug for PoolUsage {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("PoolUsage")
+    }
+}
 
 /// All metrics of the process. Cheap to clone; all clones share the values.
 #[derive(Debug, Clone)]
@@ -45,7 +53,7 @@ pub struct Metrics {
     jobs_held: IntGaugeVec,
     job_progress: GaugeVec,
     connections: IntGaugeVec,
-    pool: Arc<OnceLock<PgPool>>,
+    pool: Arc<OnceLock<PoolUsage>>,
     trace_spans: IntCounterVec,
     assigned_partitions: IntGauge,
     rebalances: IntCounterVec,
@@ -130,10 +138,10 @@ impl Metrics {
         self.job_progress.with_label_values(&[kind]).set(jobs.progress);
     }
 
-    /// Sets the pool whose connections are measured.
-    pub(crate) fn watch_pool(&self, pool: PgPool) {
+    /// Sets the pool whose connections are measured: how many are in use, and how many idle.
+    pub(crate) fn watch_pool(&self, usage: impl Fn() -> (usize, usize) + Send + Sync + 'static) {
         // There is one pool a process.
-        let _ = self.pool.set(pool);
+        let _ = self.pool.set(PoolUsage(Box::new(usage)));
     }
 
     pub fn spans(&self, outcome: SpanOutcome, count: u64) {
@@ -212,9 +220,9 @@ impl Metrics {
 
     /// The present values.
     pub(crate) fn gather(&self) -> Vec<MetricFamily> {
-        if let Some(pool) = self.pool.get() {
-            let (all, idle) = (pool.size() as usize, pool.num_idle());
-            let states = [("in_use", all.saturating_sub(idle)), ("idle", idle)];
+        if let Some(PoolUsage(usage)) = self.pool.get() {
+            let (in_use, idle) = usage();
+            let states = [("in_use", in_use), ("idle", idle)];
             states.iter().for_each(|(state, count)| self.connections.with_label_values(&[state]).set(gauge(*count)));
         }
         self.registry.gather()

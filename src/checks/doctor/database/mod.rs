@@ -23,7 +23,7 @@ use super::Subject;
 use super::finding::{Answer, Findings, Unknown, Unreachable};
 use crate::migrate::schema as migrations;
 use crate::migrate::schema::{Platform, SchemaStatus};
-use crate::store::apply::transaction_deadline;
+use crate::store::connect::transaction_deadline;
 use crate::store::error::{ErrorClass, classify};
 
 /// The deadline of one query.

@@ -1,0 +1,63 @@
+//! How this process connects to the database, and what its sessions may keep.
+//!
+//! A pooler in transaction mode gives each transaction another server session, so no session may keep anything: statements are
+//! not prepared by name, each runs within a transaction, and each transaction sets its timeouts.
+
+use std::time::Duration;
+
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions as _, PgConnection};
+
+use super::error::StoreError;
+use crate::config::DatabaseUrl;
+
+/// How long a transaction may take before its connection is closed: one and a half times the statement timeout, for the round
+/// trips. PostgreSQL ends a slow statement by itself; this deadline is for a database that is silent.
+pub(crate) fn transaction_deadline(statement_timeout: Duration) -> Duration {
+    statement_timeout + statement_timeout / 2
+}
+
+/// How to connect to the database.
+#[derive(Debug, Clone)]
+pub struct Connect {
+    pub url: DatabaseUrl,
+    pub application_name: String,
+    pub max_connections: u32,
+    /// How long to wait for a connection before the database counts as unavailable.
+    pub timeout: Duration,
+    pub statement_timeout: Duration,
+    /// Whether connections go through a pooler in transaction mode.
+    pub pooled: bool,
+    /// Whether sessions are read-only, so that the database rejects every write.
+    pub read_only: bool,
+}
+
+impl Connect {
+    /// Opens a connection within the timeout. The name of the host is resolved anew, and a URL that stands in a file is read
+    /// anew: the database may have moved, and its password may have been rotated.
+    ///
+    /// # Errors
+    /// The database is unavailable or refuses the connection, or the file cannot be read.
+    pub(crate) async fn open(&self) -> Result<PgConnection, StoreError> {
+        let options = self.session_options()?;
+        let connected = tokio::time::timeout(self.timeout, options.connect()).await;
+        Ok(connected.map_err(|_| StoreError::TimedOut(self.timeout))??)
+    }
+
+    /// The startup options of a session. Behind a pooler there are none: it rejects options that it does not know, and shares
+    /// its sessions.
+    fn session_options(&self) -> Result<PgConnectOptions, StoreError> {
+        let options = self.url.connect_options().map_err(|why| sqlx::Error::Configuration(why.into()))?;
+        let options = options.application_name(&self.application_name);
+        if self.pooled {
+            return Ok(options.extra_float_digits(None).statement_cache_capacity(0));
+        }
+        let timeout = self.statement_timeout.as_millis().to_string();
+        let options = options.options([
+            ("statement_timeout", timeout.as_str()),
+            // A process that is paused within a transaction must not hold its row locks until it resumes.
+            ("idle_in_transaction_session_timeout", timeout.as_str()),
+        ]);
+        Ok(if self.read_only { options.options([("default_transaction_read_only", "on")]) } else { options })
+    }
+}

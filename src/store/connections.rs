@@ -1,0 +1,201 @@
+//! The open connections of this process: lent for one piece of work each, then kept for the next.
+//!
+//! Every wait has an end: a connection goes back only after its work ended cleanly within the deadline. One that failed, missed
+//! the deadline, or whose work was dropped half-way is closed at once, without a word to a server that may be silent, and frees
+//! its slot. sqlx's own pool cannot do that (decision 0030).
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout};
+use tracing::debug;
+
+use super::connect::{Connect, transaction_deadline};
+use super::error::{ErrorClass, StoreError};
+
+/// The connections of this process. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) struct Connections(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    connect: Connect,
+    /// One for each connection that may be open.
+    slots: Arc<Semaphore>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// The one that was used last is lent first.
+    idle: Vec<Open>,
+    /// Connections whose opening began before are closed instead of used.
+    renewed_at: Instant,
+}
+
+#[derive(Debug)]
+struct Open {
+    connection: PgConnection,
+    opened_at: Instant,
+    used_at: Instant,
+}
+
+/// A lent connection. It is closed when this is dropped, unless it was given back.
+#[derive(Debug)]
+pub(super) struct Lent {
+    open: Open,
+    home: Connections,
+    slot: OwnedSemaphorePermit,
+}
+
+/// How long a connection is used, so that the memory of its server process, and its share of a balanced address, are renewed.
+const LONGEST_LIFE: Duration = Duration::from_secs(30 * 60);
+
+/// How long a connection is kept without use.
+const LONGEST_IDLE: Duration = Duration::from_secs(10 * 60);
+
+impl Connections {
+    /// Opens none: the process starts while the database is unavailable.
+    pub(super) fn new(connect: Connect) -> Self {
+        let slots = Arc::new(Semaphore::new(connect.max_connections as usize));
+        let state = State { idle: Vec::new(), renewed_at: Instant::now() };
+        Self(Arc::new(Inner { connect, slots, state: Mutex::new(state) }))
+    }
+
+    /// A connection: a kept one, or a new one. Waits for a slot and then for the server, each no longer than the connect
+    /// timeout.
+    pub(super) async fn lend(&self) -> Result<Lent, StoreError> {
+        let inner = &self.0;
+        let slot = timeout(inner.connect.timeout, Arc::clone(&inner.slots).acquire_owned()).await;
+        let slot = slot.ok().and_then(Result::ok).ok_or(sqlx::Error::PoolTimedOut)?;
+        let kept = self.state().take();
+        let open = match kept {
+            Some(open) => open,
+            None => {
+                let opened_at = Instant::now();
+                let connection = inner.connect.open().await.inspect_err(|error| self.failed(error))?;
+                Open { connection, opened_at, used_at: opened_at }
+            }
+        };
+        Ok(Lent { open, home: self.clone(), slot })
+    }
+
+    /// Closes the connections that are open at this moment: the kept ones now, the lent ones when they are given back.
+    pub(super) fn renew(&self) {
+        let closed = {
+            let mut state = self.state();
+            state.renewed_at = Instant::now();
+            std::mem::take(&mut state.idle)
+        };
+        drop(closed);
+    }
+
+    /// How many connections are lent or being opened, and how many are kept.
+    pub(super) fn usage(&self) -> (usize, usize) {
+        let lent = (self.0.connect.max_connections as usize).saturating_sub(self.0.slots.available_permits());
+        (lent, self.state().idle.len())
+    }
+
+    /// Where one connection finds that its server cannot serve, the others are of the same server.
+    fn failed(&self, error: &StoreError) {
+        if error.is_of_the_server() {
+            debug!(reason = error.detail(), "closing all connections to the database");
+            self.renew();
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // It is never left half-changed, so a panic elsewhere does not spoil it.
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How a transaction whose work succeeded ends.
+#[derive(Debug)]
+pub(super) enum Finish<T> {
+    Commit(T),
+    /// Nothing was written: a commit of row locks alone would wait for the disk.
+    RollBack(T),
+}
+
+impl Lent {
+    /// Runs work that leaves no transaction open.
+    pub(super) async fn run<T, E: Into<StoreError>>(
+        mut self,
+        work: impl AsyncFnOnce(&mut PgConnection) -> Result<T, E>,
+    ) -> Result<T, StoreError> {
+        let deadline = transaction_deadline(self.home.0.connect.statement_timeout);
+        let done = timeout(deadline, work(&mut self.open.connection)).await;
+        let done = done.map_or(Err(StoreError::TimedOut(deadline)), |done| done.map_err(Into::into));
+        match &done {
+            Err(error) if error.class() == Some(ErrorClass::Outage) => self.home.failed(error),
+            Ok(_) | Err(_) => self.give_back(),
+        }
+        done
+    }
+
+    /// Runs work in a transaction that begins with `begin`, and ends it. After an error of a commit its outcome is unknown.
+    pub(super) async fn transaction<T, E: Into<StoreError>>(
+        mut self,
+        begin: &str,
+        deadline: Duration,
+        work: impl AsyncFnOnce(&mut PgConnection) -> Result<Finish<T>, E>,
+    ) -> Result<T, StoreError> {
+        let connection = &mut self.open.connection;
+        let ended = timeout(deadline, async {
+            let mut transaction = connection.begin_with(AssertSqlSafe(begin)).await?;
+            match work(&mut transaction).await.map_err(Into::into) {
+                Ok(Finish::Commit(done)) => transaction.commit().await.map(|()| Ok(done)).map_err(Into::into),
+                Ok(Finish::RollBack(done)) => transaction.rollback().await.map(|()| Ok(done)).map_err(Into::into),
+                Err(error) if error.class() == Some(ErrorClass::Outage) => Err(error),
+                Err(error) => transaction.rollback().await.map(|()| Err(error)).map_err(Into::into),
+            }
+        });
+        match ended.await.unwrap_or(Err(StoreError::TimedOut(deadline))) {
+            Ok(done) => {
+                self.give_back();
+                done
+            }
+            Err(error) => {
+                self.home.failed(&error);
+                Err(error)
+            }
+        }
+    }
+
+    fn give_back(self) {
+        let Self { open, home, slot } = self;
+        home.state().keep(open);
+        drop(slot);
+    }
+}
+
+impl State {
+    fn take(&mut self) -> Option<Open> {
+        let now = Instant::now();
+        while let Some(open) = self.idle.pop() {
+            if self.may_be_kept(&open, now) {
+                return Some(open);
+            }
+        }
+        None
+    }
+
+    fn keep(&mut self, open: Open) {
+        let now = Instant::now();
+        if self.idle.first().is_some_and(|oldest| !self.may_be_kept(oldest, now)) {
+            self.idle.remove(0);
+        }
+        if self.may_be_kept(&open, now) {
+            self.idle.push(Open { used_at: now, ..open });
+        }
+    }
+
+    fn may_be_kept(&self, open: &Open, now: Instant) -> bool {
+        open.opened_at >= self.renewed_at
+            && now.duration_since(open.opened_at) < LONGEST_LIFE
+            && now.duration_since(open.used_at) < LONGEST_IDLE
+    }
+}

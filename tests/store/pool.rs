@@ -1,0 +1,137 @@
+//! Each use of the database has a deadline; a connection that missed it, or whose use was dropped, is closed and not used again.
+
+use std::time::{Duration, Instant};
+
+use segmenter::store::connect::Connect;
+use segmenter::store::error::{ErrorClass, StoreError};
+use segmenter::store::sql::Pool;
+
+use crate::support::{Database, Proxy, eventually};
+use crate::world::{connect_as, migrated_database};
+
+const STATEMENT_TIMEOUT: Duration = Duration::from_millis(400);
+/// What a statement may take on a busy machine after its deadline of one and a half statement timeouts.
+const SOON: Duration = Duration::from_secs(5);
+
+/// One connection through `proxy`, with short deadlines.
+fn connect(database: &Database, proxy: Option<&Proxy>) -> Connect {
+    let mut connect = Connect {
+        max_connections: 1,
+        timeout: Duration::from_secs(2),
+        statement_timeout: STATEMENT_TIMEOUT,
+        ..connect_as(database.pool())
+    };
+    if let Some(proxy) = proxy {
+        connect.url = proxy.url().parse().unwrap();
+    }
+    connect
+}
+
+/// The server's process of the pool's connection.
+async fn process(pool: &Pool) -> Result<i32, StoreError> {
+    pool.fetch_one(pool.query_scalar("select pg_backend_pid()")).await
+}
+
+async fn is_there(database: &Database, process: i32) -> bool {
+    let there = sqlx::query_scalar("select exists (select from pg_stat_activity where pid = $1)").bind(process);
+    there.fetch_one(database.pool()).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_connection_is_used_again_until_the_pool_is_renewed() {
+    let database = migrated_database().await;
+    let pool = Pool::new(connect(&database, None));
+    let first = process(&pool).await.unwrap();
+    assert_eq!(process(&pool).await.unwrap(), first);
+    pool.renew();
+    let second = process(&pool).await.unwrap();
+    assert_ne!(second, first);
+    eventually(SOON, "the old session ends", || async { !is_there(&database, first).await }).await;
+    let during = pool
+        .read(async |connection| {
+            let process: i32 = sqlx::query_scalar("select pg_backend_pid()").fetch_one(connection).await?;
+            pool.renew();
+            Result::<i32, StoreError>::Ok(process)
+        })
+        .await;
+    assert_eq!(during.unwrap(), second);
+    assert_ne!(process(&pool).await.unwrap(), second, "a connection that was in use at the renewal is closed after it");
+}
+
+#[tokio::test]
+async fn a_statement_that_gets_no_answer_ends_at_its_deadline_and_its_connection_is_never_used_again() {
+    let database = migrated_database().await;
+    let proxy = Proxy::to(database.url());
+    let pool = Pool::new(connect(&database, Some(&proxy)));
+    let before = process(&pool).await.unwrap();
+    proxy.swallow(true);
+    let begun = Instant::now();
+    let error = process(&pool).await.unwrap_err();
+    assert!(matches!(error, StoreError::TimedOut(deadline) if deadline == STATEMENT_TIMEOUT * 3 / 2), "{error}");
+    assert_eq!(error.class(), Some(ErrorClass::Outage));
+    assert!(begun.elapsed() < SOON);
+    proxy.swallow(false);
+    assert_ne!(process(&pool).await.unwrap(), before, "the only slot is free again at once");
+}
+
+#[tokio::test]
+async fn a_server_that_accepts_and_never_answers_holds_no_slot() {
+    let database = migrated_database().await;
+    let proxy = Proxy::to(database.url());
+    proxy.swallow(true);
+    let pool = Pool::new(connect(&database, Some(&proxy)));
+    for _ in 0..2 {
+        let begun = Instant::now();
+        let error = process(&pool).await.unwrap_err();
+        assert!(matches!(error, StoreError::TimedOut(_)), "{error}");
+        assert!(begun.elapsed() < SOON);
+    }
+    proxy.swallow(false);
+    process(&pool).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_use_that_is_dropped_half_way_ends_its_session_and_its_transaction() {
+    let database = migrated_database().await;
+    database.add_users(["ann"]).await;
+    let pool = Pool::new(connect(&database, None));
+    let first = process(&pool).await.unwrap();
+    let (written, is_written) = tokio::sync::oneshot::channel();
+    let using = tokio::spawn({
+        let pool = pool.clone();
+        async move {
+            let work = async |transaction: &mut sqlx::PgConnection| {
+                let rename = "update users set email = 'other' where id = 'ann'";
+                sqlx::query(rename).execute(transaction).await?;
+                written.send(()).unwrap();
+                std::future::pending::<Result<(), StoreError>>().await
+            };
+            pool.transaction(work).await
+        }
+    });
+    is_written.await.unwrap();
+    using.abort();
+    assert!(using.await.unwrap_err().is_cancelled());
+    assert_ne!(process(&pool).await.unwrap(), first);
+    // The row lock is gone with the session.
+    database.run("update users set email = 'third' where id = 'ann' and email = 'ann@example.com'").await;
+    eventually(SOON, "the session ends", || async { !is_there(&database, first).await }).await;
+}
+
+#[tokio::test]
+async fn a_refused_statement_leaves_its_connection_without_a_transaction() {
+    let database = migrated_database().await;
+    let pool = Pool::new(connect(&database, None));
+    let first = process(&pool).await.unwrap();
+    let broken = "insert into segmenter.profile_states (user_id, counter, state) values ('nobody', 1, '')";
+    let work = async |transaction: &mut sqlx::PgConnection| sqlx::query(broken).execute(transaction).await.map(drop);
+    let error = pool.transaction(work).await.unwrap_err();
+    assert_eq!(error.class(), Some(ErrorClass::ForeignKey), "{error}");
+    let state: String = sqlx::query_scalar("select state from pg_stat_activity where pid = $1")
+        .bind(first)
+        .fetch_one(database.pool())
+        .await
+        .unwrap();
+    assert_eq!(state, "idle");
+    assert_eq!(process(&pool).await.unwrap(), first);
+}
