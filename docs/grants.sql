@@ -25,6 +25,8 @@ grant select on segmenter.schema_compatibility to segmenter_service;
 grant select, insert, update on segmenter.profile_states to segmenter_service;
 grant select, insert, update on segmenter.deleted_users to segmenter_service;
 grant select, insert, update, delete on segmenter.outbox to segmenter_service;
+
+-- Its positions: one row for each group and partition, written once a second; unused rows are deleted.
 grant select, insert, update, delete on segmenter.positions to segmenter_service;
 
 -- Optional, so that the page at / shows the jobs; without it the page reports that it cannot read them:
