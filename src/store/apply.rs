@@ -45,7 +45,7 @@ struct Spent {
     transaction: Duration,
 }
 
-/// How often a transaction is retried at once before the error goes to the caller, which waits.
+/// How often a transaction is retried at once. After that a batch in conflict is halved, and other errors go to the caller.
 const IMMEDIATE_RETRIES: u32 = 5;
 
 impl Store {
@@ -54,7 +54,9 @@ impl Store {
     /// # Errors
     /// The rest stays open: wait, and call again; stop where the error has no class.
     pub async fn advance(&self, progress: &mut Progress<'_>) -> Result<(), StoreError> {
+        progress.reopen_locked();
         let mut retries = 0;
+        let mut conflict = None;
         let mut row_ids = RowIds::Derived;
         while let Some(chunk) = progress.open.pop() {
             let mut spent = Spent::default();
@@ -84,6 +86,10 @@ impl Store {
                         row_ids = RowIds::Random;
                         progress.open.push(chunk);
                     }
+                    Some(ErrorClass::Conflict) if progress.contended || retries >= IMMEDIATE_RETRIES => {
+                        conflict = Some(error);
+                        progress.set_locked_apart(chunk);
+                    }
                     Some(class @ (ErrorClass::Conflict | ErrorClass::ForeignKey)) if retries < IMMEDIATE_RETRIES => {
                         retries += 1;
                         progress.tally.retries += 1;
@@ -99,7 +105,12 @@ impl Store {
                 },
             }
         }
-        self.write_checkpoint(progress).await
+        match conflict {
+            Some(conflict) if !progress.locked.is_empty() => {
+                Err(StoreError::Locked { users: progress.locked.len(), conflict: Box::new(conflict) })
+            }
+            _ => self.write_checkpoint(progress).await,
+        }
     }
 
     /// Writes the checkpoint of a batch whose last chunk committed nothing: it had no write, or its last item was rejected.

@@ -58,6 +58,9 @@ pub enum StoreError {
     /// A stored state that this program cannot read.
     #[error("the stored state of a user is {0}")]
     UnreadableState(#[from] CodecError),
+    /// Of a batch whose rest is written.
+    #[error("another session locks rows of the batch; users that wait: {users} ({conflict})")]
+    Locked { users: usize, conflict: Box<StoreError> },
     #[error("a user was deleted and created again between being read and being written")]
     UserReturned,
     /// The lease of the job was lost: this process may not write for it any more.
@@ -96,7 +99,7 @@ impl StoreError {
         match self {
             Self::Database(error) => Some(classify(error)),
             Self::TimedOut(_) => Some(ErrorClass::Outage),
-            Self::UserReturned => Some(ErrorClass::Conflict),
+            Self::UserReturned | Self::Locked { .. } => Some(ErrorClass::Conflict),
             // A value that cannot be encoded is a defect of ours that only its own record triggers.
             Self::UnreadableState(CodecError::Damaged { .. }) | Self::Encoding(_) => Some(ErrorClass::Permanent),
             Self::NewerCatalog(_) | Self::UnreadableState(CodecError::Newer { .. }) | Self::JobTakenOver => None,

@@ -34,6 +34,10 @@ pub struct Progress<'e> {
     outcomes: Vec<Option<ItemOutcome>>,
     /// Chunks that are not written yet, the last one first.
     pub(super) open: Vec<Chunk>,
+    /// Users whose rows another session locks. They wait until the rest is written.
+    pub(super) locked: Chunk,
+    /// Whether conflicts have lasted: from then on a chunk is halved at its first one.
+    pub(super) contended: bool,
     /// Committed outbox rows that the caller has not taken yet.
     pub publications: Vec<Publication>,
     pub tally: Tally,
@@ -66,6 +70,8 @@ impl<'e> Progress<'e> {
             checkpoint,
             outcomes,
             open,
+            locked: Vec::new(),
+            contended: false,
             publications: Vec::new(),
             tally: Tally::default(),
             ran_in: Histories::None,
@@ -74,7 +80,8 @@ impl<'e> Progress<'e> {
 
     /// The checkpoint for the transaction that ends the batch with these outcomes, unless it is written already.
     pub(super) fn last_checkpoint(&self, outcomes: &[(usize, ItemOutcome)]) -> Option<Checkpoint> {
-        let mut checkpoint = self.checkpoint.clone().filter(|_| self.open.is_empty())?;
+        let is_last = self.open.is_empty() && self.locked.is_empty();
+        let mut checkpoint = self.checkpoint.clone().filter(|_| is_last)?;
         let before = self.outcomes.iter().flatten();
         before.chain(outcomes.iter().map(|(_, outcome)| outcome)).for_each(|outcome| checkpoint.counts.count(outcome));
         Some(checkpoint)
@@ -92,13 +99,29 @@ impl<'e> Progress<'e> {
         }
     }
 
+    /// Halves a chunk that keeps running into locks, by user, until the locked user is alone and waits for the rest.
+    pub(super) fn set_locked_apart(&mut self, chunk: Chunk) {
+        self.contended = true;
+        if chunk.len() > 1 { self.halve(chunk) } else { self.locked.extend(chunk) }
+    }
+
+    /// Opens the locked users again, as one chunk.
+    pub(super) fn reopen_locked(&mut self) {
+        if !self.locked.is_empty() {
+            self.open.push(std::mem::take(&mut self.locked));
+        }
+    }
+
+    fn halve(&mut self, mut chunk: Chunk) {
+        let later = chunk.split_off(chunk.len() / 2);
+        self.open.push(later);
+        self.open.push(chunk);
+    }
+
     /// Bisects a chunk that the database rejects, by user and then by item, until the rejected item is alone.
     pub(super) fn isolate(&mut self, mut chunk: Chunk, error: &StoreError) {
         if chunk.len() > 1 {
-            let later = chunk.split_off(chunk.len() / 2);
-            self.open.push(later);
-            self.open.push(chunk);
-            return;
+            return self.halve(chunk);
         }
         let Some(mut group) = chunk.pop() else { return };
         if group.items.len() > 1 {

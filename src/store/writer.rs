@@ -54,7 +54,12 @@ impl Writer {
         let started = Instant::now();
         let mut retry = Retry::forever();
         let mut failing = false;
-        while let Err(error) = self.store.advance(&mut progress).await {
+        loop {
+            let advanced = tokio::select! {
+                advanced = self.store.advance(&mut progress) => advanced,
+                () = self.stop.abandoned() => return Err(GivenUp),
+            };
+            let Err(error) = advanced else { break };
             let Some(class) = error.class() else {
                 self.refuse(&error);
                 return Err(GivenUp);
@@ -88,11 +93,14 @@ impl Writer {
         self.metrics.database_error(class.as_str());
         self.health.set_not_ready(COMPONENT, error.detail());
         if !std::mem::replace(failing, true) {
-            warn!(
-                class = class.as_str(),
-                reason = error.detail(),
-                "the database does not take writes; waiting, nothing is lost"
-            );
+            let (class_name, reason) = (class.as_str(), error.detail());
+            match class {
+                ErrorClass::Conflict => warn!(
+                    class = class_name,
+                    reason, "events of some users wait for another session that locks their rows; nothing is lost"
+                ),
+                _ => warn!(class = class_name, reason, "the database does not take writes; waiting, nothing is lost"),
+            }
         }
     }
 

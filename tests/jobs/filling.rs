@@ -167,6 +167,23 @@ async fn a_backfill_killed_in_the_middle_is_resumed_and_loses_and_repeats_nothin
 }
 
 #[tokio::test]
+async fn a_user_that_another_session_locks_waits_alone_and_the_checkpoint_with_it() {
+    let scene = Scene::new(1).await;
+    scene.add_profiles(100).await;
+    let mut locking = scene.database.pool().begin().await.unwrap();
+    sqlx::query("select from users where id = 'user-7' for update").execute(&mut *locking).await.unwrap();
+    let id = Uuid::new_v4();
+    let mut job = begin(&scene, &backfill(&["--all", "--execute", "--id", &id.to_string()]));
+    let others = async || table(scene.database.pool()).await.len() == 99;
+    eventually(DEADLINE, "the rows of the other users", others).await;
+    job.wait_for_log("wait for another session that locks their rows").await;
+    assert_eq!(items(&scene, id).await, 0, "the checkpoint is in the last transaction of the batch");
+    locking.commit().await.unwrap();
+    assert_eq!(job.wait(DEADLINE).await.code(), Some(0));
+    assert_eq!((items(&scene, id).await, table(scene.database.pool()).await.len()), (100, 100));
+}
+
+#[tokio::test]
 async fn erased_users_stay_erased_unless_their_profile_is_newer() {
     let scene = Scene::new(1).await;
     scene.add_profiles(2).await;

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use segmenter::domain::event::Event;
+use segmenter::store::apply::Progress;
 use segmenter::store::compare_and_set::{StateWrite, compare_and_set};
+use segmenter::store::error::ErrorClass;
 use segmenter::store::sql::Sessions;
 use segmenter::store::states::{self, UserCheck};
 
@@ -163,4 +165,40 @@ async fn a_user_without_a_row_deleted_meanwhile_is_unknown_and_the_others_are_wr
     assert_eq!((unknown, &outcomes[50]), (vec![50], &Err(Rejection::unknown_user())));
     let of_the_others = before.iter().chain(&after).filter(|event| event.user.as_str() != "user-050");
     assert_table_equals_oracle(database.pool(), of_the_others).await;
+}
+
+/// The users whose row is not the one after these events.
+async fn users_behind(database: &Database, events: &[Event]) -> Vec<String> {
+    let (found, expected) = (table(database.pool()).await, crate::world::oracle(events));
+    expected.into_iter().filter(|(user, row)| found.get(user) != Some(row)).map(|(user, _)| user).collect()
+}
+
+#[tokio::test]
+async fn a_row_that_another_session_locks_holds_up_only_its_user_and_no_item_of_it_is_lost_or_refused() {
+    let database = migrated_database().await;
+    let names = add_users(&database, 0..500).await;
+    let store = store_on(database.pool()).await;
+    let locks = [
+        ("first states", r#"select from users where id in ('user-123', 'user-250') for update"#),
+        ("known ones", r#"select from user_vectors where "userId" in ('user-123', 'user-250') for update"#),
+    ];
+    let mut events = Vec::new();
+    for ((which, lock), at) in locks.into_iter().zip([1, 10]) {
+        // Two events of each user: the order of a user's events is kept.
+        let later = [onboardings(&names, at), updates(&names, at + 1)].concat();
+        events.extend(later.clone());
+        let mut locking = database.pool().begin().await.unwrap();
+        sqlx::query(lock).execute(&mut *locking).await.unwrap();
+        let mut progress = Progress::new(&later);
+        for _ in 0..2 {
+            let error = store.advance(&mut progress).await.unwrap_err();
+            assert_eq!(error.class(), Some(ErrorClass::Conflict), "{which}");
+            assert!(error.detail().contains("wait: 2") && error.detail().contains("55P03"), "{which}: {error}");
+            assert_eq!(users_behind(&database, &events).await, ["user-123", "user-250"], "{which}");
+        }
+        locking.commit().await.unwrap();
+        store.advance(&mut progress).await.unwrap();
+        assert_eq!(progress.into_outcomes().collect::<Vec<_>>(), vec![APPLIED; 1000], "{which}");
+        assert_table_equals_oracle(database.pool(), &events).await;
+    }
 }
