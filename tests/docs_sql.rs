@@ -5,7 +5,9 @@ use segmenter::migrate::schema;
 use segmenter::store::Store;
 use segmenter::store::apply::Progress;
 use segmenter::store::error::StoreError;
-use segmenter::store::{lookup, outbox};
+use segmenter::store::history::Histories;
+use segmenter::store::positions::{Claim, PartitionKey, StoredPosition};
+use segmenter::store::{lookup, outbox, positions};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, PgPool};
 use uuid::Uuid;
@@ -104,12 +106,22 @@ async fn serve(pool: &PgPool, names: [&str; 2]) -> Result<(), String> {
     fold(&store, &[update(one, 6, vec![pace("LOW"), budget(300.0, 900.0)])]).await?;
     fold(&store, &[tombstone(one, 9), tombstone(learned, 9), tombstone("unknown", 9)]).await?;
     publish(&store, &user(one)).await.map_err(text)?;
+    read_a_partition(&store).await.map_err(text)?;
     lookup::distribution(&store.pool).await.map_err(text)?;
     lookup::state(&store.pool, &user(one)).await.map_err(text)?.map(drop).map_err(|error| error.to_string())
 }
 
 async fn fold(store: &Store, events: &[segmenter::domain::event::Event]) -> Result<(), String> {
     store.advance(&mut Progress::new(events)).await.map_err(|error| error.to_string())
+}
+
+/// The statements of a partition that is read.
+async fn read_a_partition(store: &Store) -> Result<(), StoreError> {
+    let key = PartitionKey { topic_id: Uuid::new_v4(), partition: 0 };
+    let (_, present) = positions::read(&store.pool, "group", key, 1).await?;
+    positions::set(&store.pool, "group", key, StoredPosition { next_offset: 0, history: Some(present) }).await?;
+    let claim = Claim { key, confirmed: 0, next_offset: 1, ran_in: Histories::None, repairs: false };
+    positions::confirm(&store.pool, "group", &[claim]).await.map(drop)
 }
 
 /// The statements of the publisher and the outbox gate.

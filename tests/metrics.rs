@@ -59,7 +59,7 @@ async fn records_that_wait_for_an_unavailable_database_show_with_their_age() {
     scene.add_users(20).await;
     let process = scene.serve();
     let address = process.http_address().await;
-    process.wait_for_log("partitions assigned").await;
+    process.wait_for_log("partitions started").await;
     server.stop_immediate();
     scene.produce(&history(20, 100, 6)).await;
     // All records are read, so there is no lag, and none is finished.

@@ -106,11 +106,11 @@ settings! {
         /// How long to wait for a fuller batch; with 0 the records that arrived during a transaction are the next batch.
         max_wait: Duration = default("0ms").range("0", "10s"),
     }
-    /// The bound of records in flight: polled and not finished yet; beyond it the consumer pauses.
+    /// The bound of records in flight: polled and not committable yet; beyond it the consumer pauses.
     in_flight: InFlightConfig {
         /// The most records.
         max_records: u32 = default("5000").range("1", "10000000"),
-        /// The most bytes of keys and values.
+        /// The most bytes of keys, values and headers of records that are not finished.
         max_bytes: Bytes = default("64MiB").range("64KiB", "8GiB"),
     }
     /// Limits of a record, and of a rejection run before it is a poison flood that stops the process.

@@ -183,13 +183,15 @@ impl LiveConsumer {
         let partition = Partition { kind, number: message.partition() };
         let timestamp = message.timestamp().to_millis();
         memory.delivered.insert(partition, (now, timestamp));
-        let bytes = message.payload_len();
+        // Looked up once: for a record without headers the client searches again on every call.
+        let headers = message.headers();
+        let names = [headers::TRACEPARENT, SCHEMA_HEADER];
+        let ([traceparent, schema_header], header_bytes) =
+            headers.map_or(([None; 2], 0), |headers| headers::headers_and_size(headers, names));
+        let bytes = message.payload_len() + message.key_len() + header_bytes;
         let Some(ticket) = self.finisher.assignment.charge(partition, message.offset(), bytes, timestamp) else {
             return;
         };
-        // Looked up once: for a record without headers the client searches again on every call.
-        let headers = message.headers();
-        let header_named = |name| headers::header(headers?, name);
         let raw = RawRecord {
             kind,
             topic,
@@ -198,10 +200,10 @@ impl LiveConsumer {
             key: message.key(),
             value: message.payload(),
             timestamp,
-            traceparent: header_named(headers::TRACEPARENT),
+            traceparent,
         };
         let registry = self.schemas.as_ref();
-        let schema_header = registry.and_then(|_| header_named(SCHEMA_HEADER));
+        let schema_header = schema_header.filter(|_| registry.is_some());
         let original = || OriginalRecord::new(message, headers, partition);
         match decode_with(registry.map(|schemas| &schemas.registry), &raw, schema_header, &self.intake.limits) {
             Ok(decoded) => self.dispatcher.dispatch(ticket, decoded, original),

@@ -26,7 +26,7 @@ const COMPONENT: &str = "positions";
 /// The deadline of a write where partitions are given up.
 const LAST_WRITE: Duration = Duration::from_secs(3);
 
-/// The positions of this process. Used by the consumer thread only; its calls do not block but where they say so.
+/// The positions of this process. Used by the consumer thread only; its calls do not block unless their text states it.
 pub(crate) struct Positions {
     pub store: Store,
     group: String,

@@ -25,7 +25,7 @@ use crate::kafka::client::Topics;
 use crate::kafka::client_events;
 use crate::kafka::committed;
 use crate::kafka::ffi;
-use crate::kafka::partition::Partition;
+use crate::kafka::partition::{Partition, describe};
 use crate::runtime::fault::fault_point;
 use crate::telemetry::metrics::{Metrics, RebalanceKind};
 
@@ -257,20 +257,4 @@ impl ConsumerContext for LiveContext {
             }
         }
     }
-}
-
-/// Partitions for a log line: `onboarding-completed[0 1 2] profile-updated[0]`.
-fn describe(partitions: &[Partition]) -> String {
-    use crate::domain::event::Kind;
-    let numbers = |kind| {
-        let mut numbers: Vec<i32> =
-            partitions.iter().filter(|partition| partition.kind == kind).map(|partition| partition.number).collect();
-        numbers.sort_unstable();
-        numbers.iter().map(i32::to_string).collect::<Vec<_>>().join(" ")
-    };
-    format!(
-        "onboarding-completed[{}] profile-updated[{}]",
-        numbers(Kind::OnboardingCompleted),
-        numbers(Kind::ProfileUpdated)
-    )
 }

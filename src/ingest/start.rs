@@ -12,7 +12,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaResult;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 use uuid::Uuid;
 
 use super::assignment::Epoch;
@@ -25,13 +25,13 @@ use crate::kafka::client::{self, Cluster, Topics};
 use crate::kafka::client_events::ClientEvents;
 use crate::kafka::committed::Committed;
 use crate::kafka::ffi;
-use crate::kafka::partition::Partition;
+use crate::kafka::partition::{Partition, describe};
 use crate::kafka::topic_id::PresentTopicIds;
 use crate::runtime::retry::Retry;
 use crate::runtime::stop::{Stop, StopReason};
 use crate::store::Store;
 use crate::store::error::StoreError;
-use crate::store::positions::{self, PartitionKey};
+use crate::store::positions::{self, PartitionKey, PositionRow};
 use crate::telemetry::metrics::Metrics;
 
 /// The deadline of one request to the brokers.
@@ -111,16 +111,23 @@ impl Starter {
         let mut running = JoinSet::new();
         let mut client: Option<Client> = None;
         let mut rewinds = Rewinds::default();
+        let mut started = Vec::new();
         loop {
             let request = tokio::select! {
                 request = requests.recv() => request,
                 Some(ended) = running.join_next() => {
                     // A start that panicked is one of a partition that stays unread: stuck, and named so.
                     if let Ok(Some(answer)) = ended {
+                        if let Found::Start { partition, .. } = &answer {
+                            started.push(*partition);
+                        }
                         // The consumer thread is gone once the process stops.
                         let _ = found.send(answer);
                     }
                     if running.is_empty() {
+                        if !started.is_empty() {
+                            info!(partitions = describe(&std::mem::take(&mut started)), "partitions started");
+                        }
                         close(client.take());
                     }
                     continue;
@@ -235,6 +242,11 @@ impl Starter {
             self.metrics.offset_out_of_range(policy);
             warn!(topic, partition = number, policy, start = start.at, "offset out of range: {cause}");
         } else if start.repairs {
+            if let (Some(Committed::Ours { offset, .. }), PositionRow::Stored(stored)) = (facts.committed, facts.row)
+                && stored.next_offset < offset
+            {
+                self.metrics.position_rewinds.inc();
+            }
             warn!(
                 topic,
                 partition = number,
@@ -246,7 +258,7 @@ impl Starter {
         } else if let Some(Committed::Foreign { offset }) = facts.committed {
             info!(topic, partition = number, start = offset, "starting at an offset that another program committed");
         } else {
-            info!(topic, partition = number, start = start.at, "a partition starts");
+            debug!(topic, partition = number, start = start.at, "a partition starts");
         }
     }
 
@@ -274,7 +286,7 @@ impl Starter {
     }
 }
 
-/// What coordinator and brokers say of a partition.
+/// The answers of coordinator and brokers about a partition.
 struct Brokers {
     topic_id: Uuid,
     partitions: i32,

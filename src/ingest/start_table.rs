@@ -1,11 +1,11 @@
-//! The start table: at which offset a partition starts, from what coordinator, brokers and database say of it. Pure.
+//! The start table: at which offset a partition starts, by the answers of coordinator, brokers and database. Pure.
 
 use crate::config::{InitialOffset, OutOfRange};
 use crate::kafka::committed::Committed;
 use crate::store::history::History;
 use crate::store::positions::{PositionRow, StoredPosition};
 
-/// What is known of a partition before it starts.
+/// The facts about a partition before it starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Facts {
     /// The group's committed offset.
@@ -104,7 +104,8 @@ impl Facts {
             }
             (Some(Committed::Ours { offset, .. }), Some(stored)) => Candidate::At {
                 offset: offset.min(stored.next_offset),
-                repairs: self.repairs(stored),
+                // Only confirmed positions are committed: a lower one proves a loss, also in the present history (`pg_restore`).
+                repairs: self.repairs(stored) || stored.next_offset < offset,
                 moves_position: false,
             },
             (Some(Committed::Ours { offset, .. }), None) => {

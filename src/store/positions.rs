@@ -45,7 +45,7 @@ pub struct Claim {
     pub next_offset: i64,
     /// Where the records between the two were applied.
     pub ran_in: Histories,
-    /// Whether the topic may still be ahead of the database; the row then keeps saying so.
+    /// Whether the topic may still be ahead of the database; the row then stays marked so.
     pub repairs: bool,
 }
 
@@ -127,7 +127,7 @@ fn answer(row: &PgRow) -> Result<(PartitionKey, Answer), sqlx::Error> {
     Ok((key, answer))
 }
 
-/// Positions of a group that has not read for this long are deleted.
+/// Positions that no process has written for this long are deleted, but those of the topic that is being started.
 const UNUSED: &str = "90 days";
 
 /// Reads the row of a partition, and the present history. At the group's first start of the topic, which has `partitions`
@@ -195,8 +195,14 @@ pub async fn set(pool: &Pool, group: &str, key: PartitionKey, position: StoredPo
         .bind(key.partition)
         .bind(position.next_offset)
         .bind(position.history.map_or(0, |history| history.0));
-    let forget =
-        pool.query("delete from segmenter.positions where written_at < clock_timestamp() - $1::interval").bind(UNUSED);
+    let forget = pool
+        .query(
+            "delete from segmenter.positions
+             where written_at < clock_timestamp() - $3::interval and (group_id, topic_id) <> ($1, $2)",
+        )
+        .bind(group.to_owned())
+        .bind(key.topic_id)
+        .bind(UNUSED);
     let write = async |transaction: &mut PgConnection| {
         set.execute(&mut *transaction).await?;
         forget.execute(transaction).await.map(drop)

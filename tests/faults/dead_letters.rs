@@ -84,6 +84,55 @@ async fn nothing_is_committed_past_a_dead_letter_that_cannot_be_written_and_all_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn records_behind_a_dead_letter_that_cannot_be_written_count_as_in_flight_until_it_can() {
+    const BUDGET: u64 = 100;
+    /// How many records are polled between two looks at the budget, and some.
+    const SLACK: u64 = 20;
+    let mut scene = Scene::new(1).await;
+    scene.add_users(20).await;
+    scene.dead = format!("{}-late", scene.dead);
+    scene.kafka.produce(&scene.onboarding, Record::new("user-0", "{")).await;
+    scene.produce(&history(20, 2_000, 73)).await;
+    let process =
+        scene.serve_with(&[("SEGMENTER_IN_FLIGHT_MAX_RECORDS", "100"), ("SEGMENTER_BATCH_MAX_RECORDS", "20")]);
+    process.wait_for_log("intake paused").await;
+    let address = process.http_address().await;
+    eventually(DEADLINE, "every record of the budget waits behind the first", || async {
+        let in_flight = gauge(address, "segmenter_in_flight_records").await;
+        assert!(in_flight <= BUDGET + SLACK, "{in_flight} records in flight");
+        in_flight >= BUDGET
+    })
+    .await;
+    scene.kafka.create_topic_named(&scene.dead, 1, &[]).await;
+    scene.settled().await;
+    assert_eq!(scene.dead_letters().await.len(), 1);
+    scene.assert_right().await;
+    assert_eq!(gauge(address, "segmenter_in_flight_records").await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_and_headers_count_towards_the_bytes_in_flight() {
+    const HEADER: usize = 200_000;
+    let mut scene = Scene::new(1).await;
+    scene.add_users(20).await;
+    scene.dead = format!("{}-late", scene.dead);
+    let padding = "x".repeat(HEADER);
+    let bad = Record::new("user-0", "{").header("padding", &padding);
+    scene.kafka.produce_all(&scene.onboarding, [bad]).await;
+    let process = scene.serve_with(&[("SEGMENTER_IN_FLIGHT_MAX_BYTES", "128KiB")]);
+    process.wait_for_log("intake paused").await;
+    let in_flight = gauge(process.http_address().await, "segmenter_in_flight_bytes").await;
+    assert_eq!(in_flight, (HEADER + "padding".len() + "user-0".len() + "{".len()) as u64);
+}
+
+/// The value of a metric without labels.
+async fn gauge(address: std::net::SocketAddr, name: &str) -> u64 {
+    let metrics = http_get(address, "/metrics").await.body;
+    let value = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    value.expect("the metric is served").parse().expect("a whole number")
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn only_a_value_too_large_for_the_dead_letter_topic_is_truncated_and_carries_length_and_hash() {
     let mut scene = Scene::new(1).await;
     scene.dead = scene.kafka.create_topic("dead", 1, &[("max.message.bytes", "20000")]).await;

@@ -1,7 +1,7 @@
 //! Partitions that are added, and records that are deleted before they are read.
 
 use crate::scene::{DEADLINE, Scene, history, record};
-use crate::support::{Segmenter, eventually, http_get};
+use crate::support::{Segmenter, http_get};
 use crate::world::assert_table_equals_oracle;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -81,27 +81,6 @@ async fn records_deleted_under_a_running_process_stop_it_with_exit_code_3() {
     let mut process = scene.serve_with(&FEW);
     scene.produce(&history(20, 60, 85)).await;
     scene.settled().await;
-    delete_unread_records_under(&process, &scene).await;
-    assert_eq!(process.wait(DEADLINE).await.code(), Some(3));
-    assert!(process.log().iter().any(|line| line.contains("out of range") && line.contains(&scene.onboarding)));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn records_deleted_before_anything_is_committable_stop_the_process_with_exit_code_3() {
-    let scene = Scene::new(1).await;
-    scene.add_users(20).await;
-    // No offset of the partition is committable while the dead letter of its first record cannot be written.
-    let mut scene = scene;
-    scene.dead = format!("{}-never", scene.dead);
-    scene.kafka.produce(&scene.onboarding, crate::support::Record::new("user-0", "{")).await;
-    scene.produce(&history(20, 60, 87)).await;
-    let mut process = scene.serve_with(&FEW);
-    process.wait_for_log("could not write dead letters").await;
-    eventually(DEADLINE, "the rest is written", || async {
-        !crate::world::table(scene.database.pool()).await.is_empty()
-    })
-    .await;
-    assert_eq!(scene.kafka.committed(&scene.group, &scene.onboarding).await, [Some(0)], "the start itself");
     delete_unread_records_under(&process, &scene).await;
     assert_eq!(process.wait(DEADLINE).await.code(), Some(3));
     assert!(process.log().iter().any(|line| line.contains("out of range") && line.contains(&scene.onboarding)));

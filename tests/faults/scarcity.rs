@@ -70,7 +70,7 @@ async fn an_outage_longer_than_the_max_poll_interval_does_not_cost_the_member_it
         ("SEGMENTER_IN_FLIGHT_MAX_RECORDS", "100"),
         ("SEGMENTER_BATCH_MAX_RECORDS", "100"),
     ]);
-    process.wait_for_log("partitions assigned").await;
+    process.wait_for_log("partitions started").await;
     tokio::task::block_in_place(|| postgres.stop_immediate());
     let stopped = Instant::now();
     scene.produce(&history(100, 400, 121)).await;

@@ -25,11 +25,11 @@ async fn run_then_info_then_revert_print_their_results() {
     let database = Database::shaped(BEFORE).await;
     let (outcome, out) = segmenter_migrate(&["run"], database.url()).await;
     assert_eq!(outcome, Exit::Ok);
-    assert!(out.contains("done: apply 4 jobs"), "{out}");
+    assert!(out.contains("done: apply 5 positions"), "{out}");
 
     let (outcome, out) = segmenter_migrate(&["info"], database.url()).await;
     assert_eq!(outcome, Exit::Ok);
-    assert!(out.starts_with("schema: current: at migration 4\n"), "{out}");
+    assert!(out.starts_with("schema: current: at migration 5\n"), "{out}");
 
     let (outcome, out) = segmenter_migrate(&["revert", "--all"], database.url()).await;
     assert_eq!(outcome, Exit::Ok);
@@ -37,7 +37,7 @@ async fn run_then_info_then_revert_print_their_results() {
         assert!(out.contains(expected), "{expected} in {out}");
     }
     let (_, out) = segmenter_migrate(&["info"], database.url()).await;
-    assert!(out.starts_with("schema: current: at migration 4\n"), "nothing was reverted: {out}");
+    assert!(out.starts_with("schema: current: at migration 5\n"), "nothing was reverted: {out}");
 
     let (outcome, _) = segmenter_migrate(&["revert", "--to", "0", "--execute"], database.url()).await;
     assert_eq!(outcome, Exit::Ok);

@@ -13,7 +13,7 @@ async fn columns_that_existed_before_stay() {
     let before = database.public_schema();
     database.run().await.unwrap();
     database.execute("update user_vectors set \"primarySegment\" = 'BUDGET'").await;
-    assert_eq!(database.revert(Target::All).await.unwrap(), [4, 3, 2, 1]);
+    assert_eq!(database.revert(Target::All).await.unwrap(), [5, 4, 3, 2, 1]);
     assert_eq!(database.public_schema(), before);
     assert_eq!(database.value("select count(\"primarySegment\") from user_vectors").await.as_deref(), Some("2"));
     assert_eq!(database.value("to_regnamespace('segmenter')").await, None);
@@ -68,9 +68,9 @@ async fn a_table_created_by_a_migration_is_dropped() {
 async fn one_step_is_the_default_and_a_version_names_the_newest_that_stays() {
     let database = Database::shaped(BEFORE).await;
     database.run().await.unwrap();
-    assert_eq!(database.revert(Target::OneStep).await.unwrap(), [4]);
+    assert_eq!(database.revert(Target::OneStep).await.unwrap(), [5]);
     let mut conn = database.connect().await;
-    assert_eq!(schema::check(&mut conn).await.unwrap(), SchemaStatus::Behind { pending: vec![4] });
+    assert_eq!(schema::check(&mut conn).await.unwrap(), SchemaStatus::Behind { pending: vec![5] });
     assert_eq!(database.revert(Target::Version(1)).await.unwrap(), [3, 2]);
     assert_eq!(database.value("to_regclass('\"user_vectors_primarySegment_idx\"')").await, None);
     assert_eq!(database.revert(Target::Version(1)).await.unwrap(), Vec::<i64>::new());
@@ -84,7 +84,7 @@ async fn run_revert_run_ends_where_run_did() {
     database.run().await.unwrap();
     let once = database.public_schema();
     database.revert(Target::All).await.unwrap();
-    assert_eq!(database.run().await.unwrap(), [1, 2, 3, 4]);
+    assert_eq!(database.run().await.unwrap(), [1, 2, 3, 4, 5]);
     assert_eq!(database.public_schema(), once);
     let mut conn = database.connect().await;
     assert_eq!(schema::check(&mut conn).await.unwrap(), SchemaStatus::Current);
@@ -138,5 +138,5 @@ async fn an_object_of_others_in_the_schema_keeps_it() {
     database.execute("create table segmenter.notes (text text)").await;
     database.revert(Target::All).await.unwrap();
     assert_eq!(database.value("to_regclass('segmenter.notes')").await.as_deref(), Some("segmenter.notes"));
-    assert_eq!(database.run().await.unwrap(), [1, 2, 3, 4]);
+    assert_eq!(database.run().await.unwrap(), [1, 2, 3, 4, 5]);
 }

@@ -6,7 +6,7 @@ use segmenter::migrate::{self, MigrateError, Notice, Refusal, RunOptions};
 use super::database::{AFTER, BEFORE, Database, EMPTY, PRISMA_AFTER, PRISMA_BEFORE, Shape, execute, revert, run};
 use super::role::Role;
 
-const ALL: [i64; 4] = [1, 2, 3, 4];
+const ALL: [i64; 5] = [1, 2, 3, 4, 5];
 const ADD_COLUMNS: RunOptions = RunOptions { add_columns: true, dry_run: false };
 
 async fn upstream_schema(shape: Shape) -> String {
@@ -181,7 +181,7 @@ async fn an_owner_of_the_tables_without_superuser_rights_can_run_and_revert_all(
     assert_eq!(result.unwrap(), ALL);
     let everything = migrate::RevertOptions { target: migrate::Target::All, execute: true };
     let (result, _) = revert(&mut conn, everything).await;
-    assert_eq!(result.unwrap(), [4, 3, 2, 1]);
+    assert_eq!(result.unwrap(), [5, 4, 3, 2, 1]);
     role.drop(&mut conn).await;
 }
 

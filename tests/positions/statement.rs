@@ -1,4 +1,4 @@
-//! The statement that compares and raises positions does as its rule says, and a partition's row is as the start left it.
+//! The statement that compares and raises positions follows its rule, and a row is as the start of its partition left it.
 
 use proptest::prelude::*;
 use segmenter::store::history::{Histories, History};
@@ -36,7 +36,7 @@ fn claim(present: History) -> impl Strategy<Value = (Claim, i64)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn positions_are_raised_exactly_as_the_rule_says() {
+async fn positions_are_raised_exactly_by_the_rule() {
     let database = migrated_database().await;
     let pool = Pool::new(connect_as(database.pool()));
     let present = present(&pool).await;

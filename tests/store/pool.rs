@@ -123,7 +123,7 @@ async fn a_refused_statement_leaves_its_connection_without_a_transaction() {
     let database = migrated_database().await;
     let pool = Pool::new(connect(&database, None));
     let first = process(&pool).await.unwrap();
-    let broken = "insert into segmenter.profile_states (user_id, counter, state) values ('nobody', 1, '')";
+    let broken = "insert into segmenter.profile_states (user_id, counter, state) values ('stranger', 1, '')";
     let work = async |transaction: &mut sqlx::PgConnection| sqlx::query(broken).execute(transaction).await.map(drop);
     let error = pool.transaction(work).await.unwrap_err();
     assert_eq!(error.class(), Some(ErrorClass::ForeignKey), "{error}");

@@ -298,7 +298,7 @@ fn register() -> prometheus::Result<(Metrics, Vec<Documented>)> {
         )?,
         commits,
         in_flight_records: to.whole_gauge("in_flight_records", "Records in flight: polled, and not committable yet")?,
-        in_flight_bytes: to.whole_gauge("in_flight_bytes", "Bytes of the values of the records in flight")?,
+        in_flight_bytes: to.whole_gauge("in_flight_bytes", "Bytes of keys, values and headers of the records in flight")?,
         dead_letters_held: to.whole_gauge("dead_letters_held", "Rejected records held back until their rejection run ends")?,
         paused: to.whole_gauge("paused", "1 while intake is paused by backpressure")?,
         offset_out_of_range,
