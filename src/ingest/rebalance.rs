@@ -60,11 +60,9 @@ impl LiveContext {
 
     /// The input partitions in a client's list.
     pub(crate) fn partitions_in(&self, list: &TopicPartitionList) -> Vec<Partition> {
-        list.elements()
-            .iter()
-            .filter_map(|element| {
-                Some(Partition { kind: self.topics.kind_of(element.topic())?, number: element.partition() })
-            })
+        ffi::places(list)
+            .into_iter()
+            .filter_map(|(topic, number)| Some(Partition { kind: self.topics.kind_of(topic)?, number }))
             .collect()
     }
 

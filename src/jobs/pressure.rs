@@ -100,7 +100,7 @@ impl LiveLag {
         let mut partitions = TopicPartitionList::new();
         for topic in [&self.topics.onboarding_completed, &self.topics.profile_updated] {
             let metadata = self.consumer.fetch_metadata(Some(topic), ANSWER)?;
-            for found in metadata.topics().iter().filter(|found| found.name() == topic) {
+            for found in metadata.topics() {
                 for partition in found.partitions() {
                     partitions.add_partition(topic, partition.id());
                 }

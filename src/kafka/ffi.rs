@@ -1,8 +1,8 @@
-//! Direct calls into librdkafka. The `rdkafka` crate exposes neither topic ids nor a commit with a deadline, and it panics on
-//! committed-offset metadata and header names that are not UTF-8; here both are bytes. The only file with `unsafe`.
+//! Direct calls into librdkafka. The `rdkafka` crate exposes neither topic ids nor a commit with a deadline, and it panics where
+//! a committed offset's metadata or the name of a header or topic is not UTF-8; here they are bytes. The only file with `unsafe`.
 #![allow(
     unsafe_code,
-    reason = "rdkafka 0.39 wraps neither topic ids nor commits with a deadline, and panics on metadata and header names that are not UTF-8"
+    reason = "rdkafka 0.39 wraps neither topic ids nor commits with a deadline, and panics on metadata and names that are not UTF-8"
 )]
 
 use std::collections::HashMap;
@@ -236,6 +236,24 @@ fn committed_successfully(code: RDKafkaRespErr) -> KafkaResult<()> {
         RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR => Ok(()),
         code => Err(KafkaError::ConsumerCommit(code.into())),
     }
+}
+
+/// The topics and partitions in the list. Names that are not UTF-8 are left out: the leader of a group, which may be another
+/// program, assigns topics by any name, and the crate's own accessor panics on such a name.
+pub(crate) fn places(list: &TopicPartitionList) -> Vec<(&str, i32)> {
+    // SAFETY: the list is borrowed for the lifetime of the result.
+    let native = unsafe { &*list.ptr() };
+    let count = usize::try_from(native.cnt).unwrap_or(0);
+    if count == 0 {
+        return Vec::new();
+    }
+    // SAFETY: the list has `cnt` elements, which live as long as the list; their names are C strings.
+    let elements = unsafe { std::slice::from_raw_parts(native.elems, count) };
+    // SAFETY: as above.
+    let place = |element: &rd::rd_kafka_topic_partition_t| {
+        Some((unsafe { CStr::from_ptr(element.topic) }.to_str().ok()?, element.partition))
+    };
+    elements.iter().filter_map(place).collect()
 }
 
 /// The headers in their order, as name and value. A name may be any bytes, not only UTF-8.

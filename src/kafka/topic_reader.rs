@@ -95,8 +95,7 @@ impl Source {
         let consumer = self.consumer()?;
         let unavailable = |error: KafkaError| ReadError::Unavailable(error.to_string());
         let metadata = consumer.fetch_metadata(Some(&self.topic), ANSWER).map_err(unavailable)?;
-        let found = metadata.topics().iter().find(|topic| topic.name() == self.topic);
-        let Some(found) = found else { return Err(ReadError::Missing(self.topic.clone())) };
+        let Some(found) = metadata.topics().first() else { return Err(ReadError::Missing(self.topic.clone())) };
         if let Some(error) = found.error() {
             return Err(self.error(KafkaError::MetadataFetch(error.into())));
         }

@@ -1,9 +1,10 @@
-//! Batches that are damaged in the broker's log, and header names that are not UTF-8.
+//! Batches that are damaged in the broker's log, and names of headers and topics that are not UTF-8.
 
 use std::time::{Duration, Instant};
 
 use crate::scene::{DEADLINE, Numbers, Scene, history, onboarding_event, record};
-use crate::support::{Record, Segmenter, eventually, http_get, segmenter};
+use crate::support::{Record, Segmenter, eventually, http_get, kafkajs_leader, segmenter};
+use crate::world::table;
 
 /// The magic bytes of a gzip member.
 const GZIP: [u8; 3] = [0x1f, 0x8b, 8];
@@ -136,4 +137,20 @@ async fn a_header_name_that_is_not_utf_8_reaches_the_dead_letters_and_stops_noth
     scene.kafka.find_in_log(&scene.dead, 0, &name);
     let shown = segmenter(&["dlq", "show", "0:0"], &scene.environment()).finish(DEADLINE).await;
     assert!(shown.stdout.contains("x-\u{fffd}f-producer  crm"), "{shown:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leader_of_the_group_that_assigns_a_topic_whose_name_is_not_utf_8_stops_nothing() {
+    let scene = Scene::new(1).await;
+    scene.add_users(1).await;
+    let _leader = kafkajs_leader(scene.kafka.brokers(), &scene.group, &scene.onboarding).await;
+    scene.kafka.produce_all(&scene.onboarding, onboardings(0, 9).into_iter().take(1)).await;
+    let mut process = scene.serve();
+    eventually(DEADLINE, "the partition that is an input topic's is read", || async {
+        scene.kafka.committed(&scene.group, &scene.onboarding).await == [Some(1)]
+    })
+    .await;
+    assert_eq!(table(scene.database.pool()).await.len(), 1);
+    process.terminate();
+    assert_eq!(process.wait(DEADLINE).await.code(), Some(0));
 }

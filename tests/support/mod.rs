@@ -7,7 +7,7 @@
 //! kafka          a broker, shared or dedicated, one with TLS and SASL, and a cluster of three
 //! topics         creating topics, watermarks, committed offsets
 //! records        producing and reading records
-//! kafkajs        producing with KafkaJS, as the platform does
+//! kafkajs        producing with KafkaJS, as the platform does; a leader of a group that is another program
 //! postgres       a PostgreSQL server, shared or dedicated; standbys and backups of it
 //! database       a database of one test
 //! pgbouncer      a pooler in transaction mode
@@ -52,7 +52,7 @@ pub use database::Database;
 pub use door::Door;
 pub use http::{Response, http, http_get};
 pub use kafka::{BROKERS, Kafka, KafkaCluster, Life, Listener, SecuredKafka, kafka, secured_kafka};
-pub use kafkajs::kafkajs_produce;
+pub use kafkajs::{kafkajs_leader, kafkajs_produce};
 pub use pgbouncer::PgBouncer;
 pub use postgres::{PASSWORD as POSTGRES_PASSWORD, Postgres, postgres};
 pub use proxy::{Connections, Cut, Proxy};

@@ -132,7 +132,7 @@ impl Brokers {
     fn partitions(&self, role: Role, name: &str) -> Answer<Option<Vec<Partition>>> {
         let unknown = |error| unknown(&error, format!("Describe on topic {name}"));
         let metadata = self.consumer.fetch_metadata(Some(name), self.left()).map_err(unknown)?;
-        let Some(found) = metadata.topics().iter().find(|found| found.name() == name) else { return Ok(None) };
+        let Some(found) = metadata.topics().first() else { return Ok(None) };
         match found.error().map(RDKafkaErrorCode::from) {
             Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => return Ok(None),
             Some(code) => return Err(unknown(KafkaError::MetadataFetch(code))),
@@ -221,8 +221,7 @@ impl Brokers {
         let groups = self.consumer.fetch_group_list(Some(&self.group), self.left());
         let groups = groups.map_err(|error| unknown(&error, right))?;
         // An empty group without offsets is not listed.
-        let listed = groups.groups().iter().find(|found| found.name() == self.group);
-        Ok(listed.map_or(0, |listed| listed.members().len() as u64))
+        Ok(groups.groups().first().map_or(0, |listed| listed.members().len() as u64))
     }
 
     fn offsets_retention(&self, broker: i32) -> Answer<Duration> {
