@@ -2,7 +2,9 @@
 //! by hand. `make test-cluster` runs it.
 
 mod bed;
+mod brokers;
 mod failover;
+mod links;
 mod load;
 mod recommender;
 mod schedule;

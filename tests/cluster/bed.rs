@@ -1,6 +1,5 @@
 //! The stage of a schedule: brokers, database, processes, load and recommenders, and the checks at the end of each fault.
 
-use std::collections::BTreeMap;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -20,6 +19,21 @@ pub const PARTITIONS: i32 = 3;
 
 /// How many processes may run.
 pub const CLIENTS: usize = 3;
+
+/// The differences between stages.
+#[derive(Clone, Copy)]
+pub struct Stage {
+    pub processes: usize,
+    /// The topic of updates has no replicas but those on this broker.
+    pub updates_are_on: Option<usize>,
+}
+
+impl Stage {
+    /// This many processes, and every topic with three replicas.
+    pub const fn of(processes: usize) -> Self {
+        Self { processes, updates_are_on: None }
+    }
+}
 
 /// The brokers serve all schedules, one after the other.
 static TURN: Mutex<()> = Mutex::const_new(());
@@ -43,7 +57,7 @@ pub struct Bed {
 
 impl Bed {
     /// Everything runs, and the load is on.
-    pub async fn new(processes: usize) -> Self {
+    pub async fn new(stage: Stage) -> Self {
         let turn = TURN.lock().await;
         let cluster = tokio::task::block_in_place(|| {
             let cluster = cluster();
@@ -52,7 +66,10 @@ impl Bed {
         });
         let kafka = cluster.kafka();
         let onboarding = kafka.create_topic("onboarding", PARTITIONS, &[]).await;
-        let updates = cluster.create_topic_without_replicas("updates", &[]).await;
+        let updates = match stage.updates_are_on {
+            Some(broker) => cluster.create_topic_on(broker, "updates").await,
+            None => kafka.create_topic("updates", PARTITIONS, &[]).await,
+        };
         let changes = kafka.create_topic("changes", PARTITIONS, &[]).await;
         let dead = kafka.create_topic("dead", 1, &[]).await;
         let (servers, database) = Servers::start(CLIENTS).await;
@@ -75,7 +92,7 @@ impl Bed {
             rewinds: Vec::new(),
             _turn: turn,
         };
-        for _ in 0..processes {
+        for _ in 0..stage.processes {
             bed.join();
         }
         bed.load.resume();
@@ -164,19 +181,22 @@ impl Bed {
         assert!(violations.is_empty(), "{} violations, the first: {shown:#?}", violations.len());
     }
 
+    /// Waits until the process that joined last has processed a record.
+    pub async fn the_newest_process_works(&self) {
+        let newest = self.processes.last().unwrap();
+        eventually(DEADLINE, "the process that joined to process records", || async {
+            sum_of(&metrics_of(newest).await, "segmenter_records_total{", "") > 0.0
+        })
+        .await;
+    }
+
     /// Every record ended as an outcome, none as a dead letter, and nothing is in flight.
     async fn assert_everything_is_accounted_for(&self) {
-        let mut sums: BTreeMap<String, f64> = BTreeMap::new();
+        let mut metrics = String::new();
         for process in &self.processes {
-            let metrics = http_get(process.http_address().await, "/metrics").await.body;
-            for (name, value) in metrics.lines().filter_map(|line| line.rsplit_once(' ')) {
-                *sums.entry(name.to_owned()).or_default() += value.parse::<f64>().unwrap_or_default();
-            }
+            metrics.push_str(&metrics_of(process).await);
         }
-        let sum = |wanted: &str, with: &str| -> f64 {
-            let series = sums.iter().filter(|(name, _)| name.starts_with(wanted) && name.contains(with));
-            series.map(|(_, value)| value).sum()
-        };
+        let sum = |wanted, with| sum_of(&metrics, wanted, with);
         let mut records = 0;
         for topic in [&self.scene.onboarding, &self.scene.updates] {
             records += self.scene.kafka.end_offsets(topic).await.iter().sum::<i64>();
@@ -190,6 +210,16 @@ impl Bed {
             assert_eq!(sum(left, ""), 0.0, "{left}");
         }
     }
+}
+
+async fn metrics_of(process: &Segmenter) -> String {
+    http_get(process.http_address().await, "/metrics").await.body
+}
+
+/// The sum of the series whose names begin with `name` and contain `label`.
+fn sum_of(metrics: &str, name: &str, label: &str) -> f64 {
+    let lines = metrics.lines().filter(|line| line.starts_with(name) && line.contains(label));
+    lines.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
 }
 
 fn now() -> i64 {

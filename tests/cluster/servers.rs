@@ -35,6 +35,11 @@ impl Servers {
         format!("{server}{database}")
     }
 
+    /// A client process's link to the primary.
+    pub fn link(&self, client: usize) -> &Proxy {
+        &self.links[client]
+    }
+
     /// A standby of the primary replaces it, and has lost the commits of the last `lost`. Returns once clients reach it.
     pub async fn promote(&mut self, lost: Duration, clock: i64, old: Old) {
         let standby = self.primary.standby(&self.replication, clock).await;

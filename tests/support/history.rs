@@ -112,7 +112,7 @@ fn gaps(observations: &[&Observation], from_the_beginning: bool, rewinds: &[Rewi
         }
     };
     (0..chain.len())
-        .filter(|at| !follows(*at) && !is_explained(&chain, *at, rewinds))
+        .filter(|at| !follows(*at) && !is_explained(&chain, *at, from_the_beginning, rewinds))
         .map(|at| {
             let before = at.checked_sub(1).map(|before| (chain[before].revision, ranking(chain[before])));
             let Observation { user, revision, change, .. } = chain[at];
@@ -123,15 +123,15 @@ fn gaps(observations: &[&Observation], from_the_beginning: bool, rewinds: &[Rewi
 }
 
 /// The change was published in the time of a rewind, and follows from an older change, or from none, all changes since which
-/// were published after the rewind's first lost commit.
-fn is_explained(chain: &[&Observation], at: usize, rewinds: &[Rewind]) -> bool {
+/// were published after the rewind's first lost commit. One that joined late may not have observed the older change.
+fn is_explained(chain: &[&Observation], at: usize, from_the_beginning: bool, rewinds: &[Rewind]) -> bool {
     let Some(change) = &chain[at].change else { return true };
     rewinds.iter().filter(|rewind| (rewind.from..=rewind.until).contains(&chain[at].at)).any(|rewind| {
         let older = chain[..at].iter().rposition(|older| older.at < rewind.from);
         // What the database may have gone back to: its last change before the rewind, or any of the rewind's time.
         let first = older.unwrap_or(0);
-        let may_be_none = older.is_none() && change.previous.is_empty();
-        may_be_none || chain[first..at].iter().any(|older| ranking(older) == change.previous)
+        let was_not_observed = older.is_none() && (change.previous.is_empty() || !from_the_beginning);
+        was_not_observed || chain[first..at].iter().any(|older| ranking(older) == change.previous)
     })
 }
 

@@ -50,6 +50,9 @@ fn a_chain_that_ends_with_the_row_breaks_no_promise_repeats_and_late_records_inc
 fn a_recommender_that_joins_late_is_not_asked_for_what_came_before() {
     let late = Recommender { from_the_beginning: false, ..observed("late", vec![change(20, "A", "B")]) };
     assert_eq!(violations(&[late], &row(20, "B"), &[]), NOTHING);
+    let forked = vec![change(20, "A", "B"), change(30, "A", "C")];
+    let late = Recommender { from_the_beginning: false, ..observed("late", forked) };
+    assert_eq!(violations(&[late], &row(30, "C"), &[Rewind { from: 15, until: 35 }]), NOTHING);
     let none = Recommender { from_the_beginning: false, ..observed("late", Vec::new()) };
     assert_eq!(violations(&[none], &row(20, "B"), &[]), NOTHING);
 }

@@ -13,7 +13,6 @@ use serde_json::Value;
 
 use super::super::Proxy;
 use super::{Kafka, Life, Supervisor, TIMEOUT, eventually_blocking, format_storage, free_port, server};
-use crate::support::supervisor::Children;
 
 /// The number of brokers; they are named by 0, 1, 2, and their ids are one higher.
 pub const BROKERS: usize = 3;
@@ -87,45 +86,20 @@ impl KafkaCluster {
         self.brokers[broker].supervisor.stop("KILL");
     }
 
-    /// Stops a broker as an operator does: it hands over what it leads first.
-    pub fn stop(&self, broker: usize) {
-        self.brokers[broker].supervisor.stop("TERM");
-    }
-
-    /// Starts a broker again; returns when it accepts connections.
-    pub fn start_again(&self, broker: usize) {
-        self.brokers[broker].run();
-    }
-
-    /// Pauses a broker (SIGSTOP): connections stay open and unanswered.
-    pub fn pause(&self, broker: usize) {
-        self.brokers[broker].supervisor.signal("STOP", Children::No);
-    }
-
-    /// Ends [`Self::pause`].
-    pub fn resume(&self, broker: usize) {
-        self.brokers[broker].supervisor.signal("CONT", Children::No);
-    }
-
-    /// Starts dead brokers, resumes paused ones, mends all links, and waits until every replica is in sync.
+    /// Starts dead brokers, mends all links, and waits until every replica is in sync.
     pub fn heal(&self) {
-        for broker in &self.brokers {
-            for link in &broker.links {
-                link.refuse(false);
-                link.swallow(false);
-            }
-            if broker.supervisor.is_running() {
-                broker.supervisor.signal("CONT", Children::No);
-            } else {
-                broker.supervisor.stop("KILL");
-                broker.run();
-            }
+        self.brokers.iter().flat_map(|broker| &broker.links).for_each(|link| link.swallow(false));
+        // All at once: one alone is no quorum.
+        let dead: Vec<&Broker> = self.brokers.iter().filter(|broker| !broker.supervisor.is_running()).collect();
+        for broker in &dead {
+            broker.supervisor.start();
         }
+        dead.iter().for_each(|broker| broker.wait_until_ready());
         self.wait_until_whole();
     }
 
     /// Waits until all brokers are alive and every replica is in sync.
-    pub fn wait_until_whole(&self) {
+    fn wait_until_whole(&self) {
         let client = self.client();
         eventually_blocking(Duration::from_secs(90), "all replicas to be in sync", || {
             let Ok(metadata) = client.fetch_metadata(None, Duration::from_secs(5)) else { return false };
@@ -137,14 +111,21 @@ impl KafkaCluster {
         });
     }
 
-    /// Creates a topic with one replica of each partition, partition n on broker n; returns its name.
-    pub async fn create_topic_without_replicas(&self, prefix: &str, config: &[(&str, &str)]) -> String {
-        let name = format!("{prefix}-{}", uuid::Uuid::new_v4().simple());
-        let assignment = [&[1][..], &[2], &[3]];
-        let mut topic = NewTopic::new(&name, 3, TopicReplication::Variable(&assignment));
-        for (key, value) in config {
-            topic = topic.set(key, value);
+    /// Restarts the brokers as an operator does, each when all replicas are in sync.
+    pub fn restart_one_after_another(&self) {
+        for broker in &self.brokers {
+            broker.supervisor.stop("TERM");
+            broker.run();
+            self.wait_until_whole();
         }
+    }
+
+    /// Creates a topic of three partitions whose only replicas are on this broker; returns its name.
+    pub async fn create_topic_on(&self, broker: usize, prefix: &str) -> String {
+        let name = format!("{prefix}-{}", uuid::Uuid::new_v4().simple());
+        let id = [i32::try_from(broker + 1).expect("one of three")];
+        let assignment = [&id[..]; 3];
+        let topic = NewTopic::new(&name, 3, TopicReplication::Variable(&assignment)).set("min.insync.replicas", "1");
         let created = self.kafka.admin().create_topics([&topic], &AdminOptions::new()).await;
         created.expect("a broker answers").into_iter().for_each(|result| drop(result.expect("a topic can be created")));
         self.kafka.wait_for_partitions(&name, 3).await;
@@ -153,14 +134,26 @@ impl KafkaCluster {
 
     /// The broker that leads a partition; waits until there is one.
     pub fn leader(&self, topic: &str, partition: i32) -> usize {
-        let client = self.client();
         let mut leader = None;
-        eventually_blocking(TIMEOUT, "the partition to have a leader", || {
-            let metadata = client.fetch_metadata(Some(topic), Duration::from_secs(5));
-            leader = metadata.ok().and_then(|metadata| leader_in(&metadata, topic, partition));
+        self.wait_for_metadata(topic, "the partition to have a leader", |metadata| {
+            leader = leader_in(metadata, topic, partition);
             leader.is_some()
         });
         leader.expect("it was waited for")
+    }
+
+    /// Waits until no broker leads this partition.
+    pub fn wait_until_leaderless(&self, topic: &str, partition: i32) {
+        self.wait_for_metadata(topic, "the partition to have no leader", |metadata| {
+            leader_in(metadata, topic, partition).is_none()
+        });
+    }
+
+    fn wait_for_metadata(&self, topic: &str, what: &str, mut holds: impl FnMut(&Metadata) -> bool) {
+        let client = self.client();
+        eventually_blocking(TIMEOUT, what, || {
+            client.fetch_metadata(Some(topic), Duration::from_secs(5)).is_ok_and(|metadata| holds(&metadata))
+        });
     }
 
     /// The broker that coordinates a group: the leader of the group's partition of `__consumer_offsets`.
@@ -219,6 +212,10 @@ impl Broker {
 
     fn run(&self) {
         self.supervisor.start();
+        self.wait_until_ready();
+    }
+
+    fn wait_until_ready(&self) {
         eventually_blocking(Duration::from_secs(90), "Kafka to accept connections", || {
             assert!(self.supervisor.is_running(), "Kafka ended at its start:\n{}", self.supervisor.log_tail());
             TcpStream::connect(("127.0.0.1", self.port)).is_ok()
