@@ -117,7 +117,7 @@ async fn keys_and_headers_count_towards_the_bytes_in_flight() {
     scene.add_users(20).await;
     scene.dead = format!("{}-late", scene.dead);
     let padding = "x".repeat(HEADER);
-    let bad = Record::new("user-0", "{").header("padding", &padding);
+    let bad = Record::new("user-0", "{").header("padding", padding.as_str());
     scene.kafka.produce_all(&scene.onboarding, [bad]).await;
     let process = scene.serve_with(&[("SEGMENTER_IN_FLIGHT_MAX_BYTES", "128KiB")]);
     process.wait_for_log("intake paused").await;
