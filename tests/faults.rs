@@ -7,6 +7,7 @@ mod database;
 mod dead_letters;
 mod deleted_users;
 mod order;
+mod panics;
 mod partitions;
 mod processes;
 mod publishers;

@@ -145,10 +145,12 @@ pub enum Reason {
     TooLarge,
     UnknownUser,
     RejectedByDatabase,
+    /// A defect of this program.
+    Internal,
 }
 
 impl Reason {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Empty,
         Self::Malformed,
         Self::UnknownSchema,
@@ -160,6 +162,7 @@ impl Reason {
         Self::TooLarge,
         Self::UnknownUser,
         Self::RejectedByDatabase,
+        Self::Internal,
     ];
 
     /// The stable code, as in the header `segmenter.reason`.
@@ -176,6 +179,7 @@ impl Reason {
             Self::TooLarge => "too_large",
             Self::UnknownUser => "unknown_user",
             Self::RejectedByDatabase => "rejected_by_database",
+            Self::Internal => "internal",
         }
     }
 }
@@ -201,6 +205,11 @@ impl Rejection {
     /// The database refuses the event permanently; `detail` names SQLSTATE and constraint.
     pub(crate) fn by_database(detail: String) -> Self {
         Self::new(Reason::RejectedByDatabase, detail)
+    }
+
+    /// A defect of this program that the record triggers.
+    pub(crate) fn internal(detail: impl Into<String>) -> Self {
+        Self::new(Reason::Internal, detail)
     }
 
     /// A field at `path` that breaks `rule`.

@@ -96,7 +96,7 @@ fn first(bytes: &[u8], count: usize) -> &[u8] {
 fn add_coordinates(headers: OwnedHeaders, rejected: &Rejected, topic: &str, attempts: u32) -> OwnedHeaders {
     let (record, rejection) = (&rejected.record, &rejected.rejection);
     let stage = match rejection.reason {
-        Reason::UnknownUser | Reason::RejectedByDatabase => "TASK_PUT",
+        Reason::UnknownUser | Reason::RejectedByDatabase | Reason::Internal => "TASK_PUT",
         _ => "VALUE_CONVERTER",
     };
     let text = |headers: OwnedHeaders, key: &str, value: &str| headers.insert(Header { key, value: Some(value) });

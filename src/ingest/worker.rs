@@ -6,13 +6,13 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
-use tracing::debug;
+use tracing::{debug, error};
 
 use super::assignment::{Assignment, Effects, FloodAt, Ticket};
 use super::offset_tracker::Finish;
 use super::record::{OriginalRecord, Rejected};
 use crate::config::BatchConfig;
-use crate::domain::event::{Event, Reason, UserId};
+use crate::domain::event::{Event, Reason, Rejection, UserId};
 use crate::domain::profile::Outcome;
 use crate::kafka::client::Topics;
 use crate::kafka::partition::Partition;
@@ -190,6 +190,7 @@ impl Worker {
         self.finisher.metrics.batch_records.observe(events.len() as f64);
         let metrics = &self.finisher.metrics;
         let ended = rest.into_iter().zip(outcomes).map(|((ticket, record), outcome)| {
+            self.log_defect(&record, &outcome);
             let (outcome, finish) = finish(record, outcome, ran_in);
             metrics.record(ticket.partition.kind, outcome);
             (ticket, finish)
@@ -197,6 +198,17 @@ impl Worker {
         self.finisher.finish(ended);
         self.handover.hand_over(publications, &self.writer.stop).await;
         true
+    }
+
+    fn log_defect(&self, record: &OriginalRecord, outcome: &ItemOutcome) {
+        if let Err(Rejection { reason: Reason::Internal, detail }) = outcome {
+            let Partition { kind, number: partition } = record.partition;
+            let (topic, offset) = (self.finisher.topics.input(kind), record.offset);
+            error!(
+                topic,
+                partition, offset, detail, "an event is not applied because of a defect; its record is rejected"
+            );
+        }
     }
 
     fn place(&self, record: &OriginalRecord) -> Option<Coordinates<'_>> {

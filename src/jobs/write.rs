@@ -80,7 +80,7 @@ impl Runner<'_> {
     }
 
     /// Records failed users, with the reasons. Failures before the fold are recorded before the position passes them.
-    /// Of those that the database rejects in the fold, a crash in between leaves only the count.
+    /// Of those that are rejected in the fold, a crash in between leaves only the count.
     async fn note(&self, failures: &[Failure]) -> Result<(), Halt> {
         let failures: Vec<(&str, &str)> =
             failures.iter().map(|failure| (failure.user.as_str(), failure.why.as_str())).collect();
@@ -121,17 +121,17 @@ impl Runner<'_> {
         // Dead letters are written before the position: a crash in between repeats them and loses nothing.
         let (outcomes, changes) = self.fold(Task::Merge(&open), publishing, None).await?;
         checkpoint.counts = count(checkpoint.counts, &outcomes);
-        self.writer.reject(refused_by_database(open_records, &outcomes)).await?;
+        self.writer.reject(refused(open_records, &outcomes)).await?;
         let after = checkpoint.counts;
         self.fold(Task::Merge(&[]), publishing, Some(checkpoint)).await?;
         Ok((after, changes))
     }
 }
 
-/// The users whose items the database rejected, with the reasons.
+/// The users whose items were rejected in the fold or by the database, with the reasons.
 fn failed<'e>(task: Task<'_>, outcomes: impl IntoIterator<Item = Option<&'e ItemOutcome>>) -> Vec<Failure> {
     let failure = |(index, outcome): (usize, Option<&ItemOutcome>)| match outcome? {
-        Err(rejection) if rejection.reason == Reason::RejectedByDatabase => {
+        Err(rejection) if rejection.reason != Reason::UnknownUser => {
             Some(Failure { user: task.user(index)?.to_string(), why: rejection.detail.clone() })
         }
         Err(_) | Ok(_) => None,
@@ -146,10 +146,10 @@ fn count(before: Counts, outcomes: &[ItemOutcome]) -> Counts {
     })
 }
 
-fn refused_by_database(records: Vec<OriginalRecord>, outcomes: &[ItemOutcome]) -> Vec<Refused> {
+fn refused(records: Vec<OriginalRecord>, outcomes: &[ItemOutcome]) -> Vec<Refused> {
     let refused = records.into_iter().zip(outcomes).filter_map(|(record, outcome)| match outcome {
         // A record of a user that is not on the platform is skipped, not rejected.
-        Err(rejection) if rejection.reason == Reason::RejectedByDatabase => {
+        Err(rejection) if rejection.reason != Reason::UnknownUser => {
             let rejected = Rejected { record, rejection: rejection.clone() };
             Some(Refused { rejected, attempts: FIRST_ATTEMPT })
         }

@@ -17,11 +17,14 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use schema_registry_converter::schema_registry_common::SchemaType;
+use tracing::error;
 
 use crate::codec::avro::WriterSchema;
 use crate::codec::framed::{SchemaName, framed};
 use crate::codec::{Decoded, Limits, RawRecord, decode, decode_datum};
 use crate::domain::event::{Reason, Rejection};
+use crate::runtime::fault::panic_point;
+use crate::runtime::panics::{Panicked, catch};
 use crate::runtime::retry::Retry;
 pub use client::{Client, Failure};
 pub(crate) use client::{ClientError, ClientSettings};
@@ -73,11 +76,13 @@ struct Inner {
 #[derive(Debug)]
 struct Unknown {
     until: Instant,
-    why: String,
+    /// Of the records whose value names the schema.
+    rejection: Rejection,
 }
 
 /// Decodes a record whose value may name a schema of `registry`, in itself or in `header`, the value of
-/// [`SCHEMA_HEADER`](crate::codec::framed::SCHEMA_HEADER). Total, as [`decode`](decode()) is, once the schema is cached.
+/// [`SCHEMA_HEADER`](crate::codec::framed::SCHEMA_HEADER). Total, as [`decode`](decode()) is, once the schema is cached. A panic
+/// rejects the record.
 ///
 /// # Errors
 /// The name of a schema that is not cached: call [`learn`](Registry::learn) with it, then decode again.
@@ -87,6 +92,20 @@ pub(crate) fn decode_with(
     header: Option<&[u8]>,
     limits: &Limits,
 ) -> Result<Decoded, SchemaName> {
+    catch(|| decode_or_name(registry, record, header, limits)).unwrap_or_else(|Panicked| {
+        let (topic, partition, offset) = (record.topic, record.partition, record.offset);
+        error!(topic, partition, offset, "an event cannot be decoded because of a defect; its record is rejected");
+        Ok(Decoded::Rejected(Rejection::internal(Panicked.to_string())))
+    })
+}
+
+fn decode_or_name(
+    registry: Option<&Registry>,
+    record: &RawRecord<'_>,
+    header: Option<&[u8]>,
+    limits: &Limits,
+) -> Result<Decoded, SchemaName> {
+    panic_point("panic-in-decode", |key| record.key == Some(key.as_bytes()));
     let (Some(registry), Some(value)) = (registry, record.value) else { return Ok(decode(record, limits)) };
     if value.is_empty() || value.len() > limits.max_value_bytes {
         return Ok(decode(record, limits));
@@ -102,10 +121,7 @@ pub(crate) fn decode_with(
             Writer::Json => decode(&RawRecord { value: Some(framed.datum), ..*record }, limits),
         });
     }
-    match registry.why_unknown(framed.schema) {
-        Some(why) => Ok(Decoded::Rejected(Rejection::new(Reason::UnknownSchema, why))),
-        None => Err(framed.schema),
-    }
+    registry.why_unknown(framed.schema).map(Decoded::Rejected).ok_or(framed.schema)
 }
 
 impl Registry {
@@ -138,7 +154,7 @@ impl Registry {
                 Answer::Unknown => {
                     let since = *missing_since.get_or_insert_with(Instant::now);
                     if since.elapsed() >= UNKNOWN_AFTER {
-                        return self.remember_unknown(schema, format!("the registry has no {schema}"));
+                        return self.remember_unknown(schema, unknown_schema(format!("the registry has no {schema}")));
                     }
                 }
                 // The registry may have had the schema meanwhile.
@@ -155,7 +171,7 @@ impl Registry {
             Err(Failure::NotFound(_)) => return Ok(None),
             Err(failure) => return Err(failure.to_string()),
         };
-        let unusable = |why: &str| self.remember_unknown(schema, format!("{schema} {why}"));
+        let unusable = |why: &str| self.remember_unknown(schema, unknown_schema(format!("{schema} {why}")));
         match registered.schema_type {
             SchemaType::Json => return Ok(Some(Writer::Json)),
             SchemaType::Avro => {}
@@ -172,13 +188,16 @@ impl Registry {
                 return Ok(None);
             }
         };
-        match WriterSchema::parse_with(&registered.schema, &others) {
-            Ok(schema) => Ok(Some(Writer::Avro(Box::new(schema)))),
-            Err(error) => {
-                unusable(&format!("cannot be used: {error}"));
-                Ok(None)
-            }
+        let parse = || {
+            panic_point("panic-in-schema", |_| true);
+            WriterSchema::parse_with(&registered.schema, &others)
+        };
+        match catch(parse) {
+            Ok(Ok(schema)) => return Ok(Some(Writer::Avro(Box::new(schema)))),
+            Ok(Err(error)) => unusable(&format!("cannot be used: {error}")),
+            Err(panicked) => self.remember_unknown(schema, Rejection::internal(format!("{schema}: {panicked}"))),
         }
+        Ok(None)
     }
 
     fn known(&self, schema: SchemaName) -> Option<Arc<Writer>> {
@@ -189,16 +208,20 @@ impl Registry {
         self.0.known.write().unwrap_or_else(PoisonError::into_inner).insert(schema, Arc::new(writer));
     }
 
-    fn why_unknown(&self, schema: SchemaName) -> Option<String> {
+    fn why_unknown(&self, schema: SchemaName) -> Option<Rejection> {
         let unknown = self.0.unknown.lock().unwrap_or_else(PoisonError::into_inner);
-        unknown.get(&schema).filter(|unknown| unknown.until > Instant::now()).map(|unknown| unknown.why.clone())
+        unknown.get(&schema).filter(|unknown| unknown.until > Instant::now()).map(|unknown| unknown.rejection.clone())
     }
 
-    fn remember_unknown(&self, schema: SchemaName, why: String) {
+    fn remember_unknown(&self, schema: SchemaName, rejection: Rejection) {
         let now = Instant::now();
         let mut unknown = self.0.unknown.lock().unwrap_or_else(PoisonError::into_inner);
         // Expired names are dropped, so that a hostile producer's names do not accumulate.
         unknown.retain(|_, unknown| unknown.until > now);
-        unknown.insert(schema, Unknown { until: now + REMEMBERED, why });
+        unknown.insert(schema, Unknown { until: now + REMEMBERED, rejection });
     }
+}
+
+fn unknown_schema(why: String) -> Rejection {
+    Rejection::new(Reason::UnknownSchema, why)
 }

@@ -6,12 +6,14 @@
 //! exit     exit codes
 //! health   readiness and liveness, as the parts report them
 //! retry    growing pauses between attempts
-//! fault    points at which a test pauses or kills the process
+//! panics   catching a panic where it costs one record
+//! fault    points at which a test pauses or kills the process, or has it panic
 //! ```
 
 pub mod exit;
 pub mod fault;
 pub mod halt;
 pub mod health;
+pub mod panics;
 pub mod retry;
 pub mod stop;

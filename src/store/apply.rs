@@ -21,6 +21,7 @@ use crate::domain::event::{Millis, UserId};
 use crate::domain::fold::{Context, RowWrite};
 use crate::domain::ranking_change::RankingChange;
 use crate::runtime::fault::fault_point;
+use crate::runtime::panics::catch_async;
 use crate::store::sql::Sessions;
 
 /// The result of one transaction.
@@ -126,7 +127,7 @@ impl Store {
         Ok(())
     }
 
-    /// Runs one transaction.
+    /// Runs one transaction. A connection that was used in a panic is closed.
     async fn write_chunk(
         &self,
         progress: &Progress<'_>,
@@ -139,12 +140,11 @@ impl Store {
         spent.connecting = asked.elapsed();
         let begun = Instant::now();
         let work = async |transaction: &mut PgConnection| self.write(transaction, progress, chunk, row_ids).await;
-        let written = self.pool.fold(lent?, work).await;
+        let written = catch_async(self.pool.fold(lent?, work)).await;
         spent.transaction = begun.elapsed();
-        if written.is_ok() {
-            fault_point!("after-commit");
-        }
-        written
+        let committed = written??;
+        fault_point!("after-commit");
+        Ok(committed)
     }
 
     async fn write(

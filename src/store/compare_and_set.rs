@@ -13,6 +13,7 @@ use crate::codec::stored;
 use crate::domain::event::UserId;
 use crate::domain::ranking_change::ChangeBody;
 use crate::domain::state::State;
+use crate::runtime::fault::panic_point;
 
 /// A state to write: over the version that was read, or as the user's first.
 #[derive(Debug)]
@@ -69,6 +70,7 @@ pub async fn compare_and_set(
     if writes.is_empty() {
         return Ok(HashSet::new());
     }
+    panic_point("panic-in-encode", |user| writes.iter().any(|write| write.user.as_str() == user));
     let states = writes.iter().map(|write| write.state);
     let encoded = states.clone().map(|state| stored::encode_state(&state.profile, state.last_published.as_ref()));
     let encoded = encoded.collect::<Result<Vec<_>, _>>()?;

@@ -10,9 +10,10 @@ use super::error::{ErrorClass, StoreError};
 use super::states::{self, Snapshot};
 use super::task::ItemOutcome;
 use super::task::{Task, UserFold, fold_user};
-use crate::domain::event::{Rejection, UserId};
+use crate::domain::event::{Reason, UserId};
 use crate::domain::fold::{Context, Publishing};
 use crate::domain::state::State;
+use crate::runtime::panics::catch;
 
 /// The assumed size of a remembered state, in bytes: registers, texts, the published ranking, and the map's own share.
 const STATE_BYTES: usize = 4096;
@@ -98,7 +99,8 @@ struct DryFold {
 
 impl Store {
     /// The outcome of each item without a write; `None` for an item that has to be written. Merging is idempotent and
-    /// monotonic, so an item that changes nothing now changes nothing later.
+    /// monotonic, so an item that changes nothing now changes nothing later. Of the items of a user whose fold panics, only a
+    /// write finds the one that causes it.
     ///
     /// # Errors
     /// The database is unavailable, or a newer version owns the data.
@@ -107,7 +109,8 @@ impl Store {
         for DryFold { fold, .. } in self.dry_run(task, |_| None).await? {
             if fold.write.is_none() {
                 for (index, outcome) in fold.outcomes {
-                    if let Some(slot) = outcomes.get_mut(index) {
+                    let is_unknown = matches!(&outcome, Err(rejection) if rejection.reason == Reason::Internal);
+                    if let Some(slot) = outcomes.get_mut(index).filter(|_| !is_unknown) {
                         *slot = Some(outcome);
                     }
                 }
@@ -130,16 +133,18 @@ impl Store {
         let mut folds = Vec::with_capacity(groups.len());
         for (group, current) in groups.iter().zip(snapshot.users) {
             let user = group.user.clone();
-            match current.map_err(StoreError::from) {
-                Ok(mut current) => {
-                    if let Some(state) = remembered(&user) {
-                        current.state = state;
-                    }
-                    let prior = current.state.clone();
-                    folds.push(DryFold { user, prior, fold: fold_user(task, group, current, &context)? });
+            let folded = current.map_err(StoreError::from).and_then(|mut current| {
+                if let Some(state) = remembered(&user) {
+                    current.state = state;
                 }
+                let prior = current.state.clone();
+                let fold = catch(|| fold_user(task, group, current, &context))??;
+                Ok((prior, fold))
+            });
+            match folded {
+                Ok((prior, fold)) => folds.push(DryFold { user, prior, fold }),
                 Err(error) if error.class() == Some(ErrorClass::Permanent) => {
-                    let outcomes = group.all(&Err(Rejection::by_database(error.detail())));
+                    let outcomes = group.all(&Err(error.rejection()));
                     let fold = UserFold::without_write(outcomes);
                     folds.push(DryFold { user, prior: State::default(), fold });
                 }

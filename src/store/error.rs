@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 
-use crate::runtime::halt::Halt;
-
 use crate::codec::stored::{CodecError, EncodingError};
+use crate::domain::event::Rejection;
 use crate::domain::fold::NewerCatalog;
+use crate::runtime::halt::Halt;
+use crate::runtime::panics::Panicked;
 
 /// What to do about a database error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -58,6 +59,8 @@ pub enum StoreError {
     /// A stored state that this program cannot read.
     #[error("the stored state of a user is {0}")]
     UnreadableState(#[from] CodecError),
+    #[error(transparent)]
+    Panicked(#[from] Panicked),
     /// Of a batch whose rest is written.
     #[error("another session locks rows of the batch; users that wait: {users} ({conflict})")]
     Locked { users: usize, conflict: Box<StoreError> },
@@ -100,8 +103,10 @@ impl StoreError {
             Self::Database(error) => Some(classify(error)),
             Self::TimedOut(_) => Some(ErrorClass::Outage),
             Self::UserReturned | Self::Locked { .. } => Some(ErrorClass::Conflict),
-            // A value that cannot be encoded is a defect of ours that only its own record triggers.
-            Self::UnreadableState(CodecError::Damaged { .. }) | Self::Encoding(_) => Some(ErrorClass::Permanent),
+            // A panic, or a value that cannot be encoded, is a defect of ours that only its own record triggers.
+            Self::UnreadableState(CodecError::Damaged { .. }) | Self::Encoding(_) | Self::Panicked(_) => {
+                Some(ErrorClass::Permanent)
+            }
             Self::NewerCatalog(_) | Self::UnreadableState(CodecError::Newer { .. }) | Self::JobTakenOver => None,
         }
     }
@@ -116,6 +121,14 @@ impl StoreError {
                 error.code().is_some_and(|code| matches!(&*code, "25006" | "57P01" | "57P02" | "57P03"))
             }
             _ => false,
+        }
+    }
+
+    /// The rejection of the record that alone causes the error.
+    pub(super) fn rejection(&self) -> Rejection {
+        match self {
+            Self::Encoding(_) | Self::Panicked(_) => Rejection::internal(self.detail()),
+            _ => Rejection::by_database(self.detail()),
         }
     }
 

@@ -7,7 +7,7 @@ use super::history::Histories;
 use super::jobs::Checkpoint;
 use super::outbox::Publication;
 use super::task::{Group, ItemOutcome, Task};
-use crate::domain::event::{Event, Rejection};
+use crate::domain::event::Event;
 use crate::domain::fold::Publishing;
 
 /// Counts and durations for the metrics.
@@ -118,7 +118,7 @@ impl<'e> Progress<'e> {
         self.open.push(chunk);
     }
 
-    /// Bisects a chunk that the database rejects, by user and then by item, until the rejected item is alone.
+    /// Bisects a chunk that cannot be written, by user and then by item, until the item that causes the error is alone.
     pub(super) fn isolate(&mut self, mut chunk: Chunk, error: &StoreError) {
         if chunk.len() > 1 {
             return self.halve(chunk);
@@ -131,7 +131,7 @@ impl<'e> Progress<'e> {
             return;
         }
         for index in group.items {
-            self.end(index, Err(Rejection::by_database(error.detail())));
+            self.end(index, Err(error.rejection()));
         }
     }
 }

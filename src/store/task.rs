@@ -5,6 +5,7 @@ use super::states::Current;
 use crate::domain::event::{Body, Event, Millis, Rejection, UserId};
 use crate::domain::fold::{self, Context, Fold, JobCause, Write};
 use crate::domain::profile::Outcome;
+use crate::runtime::fault::panic_point;
 
 /// The outcome of one item, or the reason for its dead letter.
 pub type ItemOutcome = Result<Outcome, Rejection>;
@@ -60,6 +61,11 @@ impl<'e> Task<'e> {
         }
     }
 
+    /// Whether the item at `index` is the event with this id.
+    fn is_of_event(self, index: usize, id: &str) -> bool {
+        matches!(self, Self::Merge(events) if events.get(index).is_some_and(|event| *event.stamp.id == *id))
+    }
+
     /// The users of the items, in bytewise order.
     pub(super) fn by_user(self) -> Vec<Group> {
         let mut order: Vec<usize> = (0..self.len()).collect();
@@ -111,6 +117,7 @@ pub(super) fn fold_user(
     current: Current,
     context: &Context<'_>,
 ) -> Result<UserFold, StoreError> {
+    panic_point("panic-in-fold", |id| group.items.iter().any(|index| task.is_of_event(*index, id)));
     match task {
         Task::Merge(events) => merge(events, group, current, context),
         Task::Rescore(rescorings) => rescore(rescorings, group, current, context),

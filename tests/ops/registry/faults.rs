@@ -8,7 +8,7 @@ use super::{event_of, framed, metric, serve_with, waits_for_the_registry};
 use crate::avro::ONBOARDING;
 use crate::scene::{DEADLINE, Numbers, Scene, onboarding_event, record};
 use crate::support::{Fault, Record, RegistryGate, SchemaRegistry, eventually, schema_registry};
-use crate::world::assert_table_equals_oracle;
+use crate::world::{assert_table_equals_oracle, table};
 
 /// Produces framed events of these users and returns them.
 async fn produce_framed(scene: &Scene, id: u32, users: std::ops::Range<u64>) -> Vec<Event> {
@@ -205,4 +205,37 @@ async fn credentials_go_with_every_question_and_into_no_log() {
     scene.settled().await;
     assert_table_equals_oracle(scene.database.pool(), &events).await;
     assert!(!process.log().iter().any(|line| line.contains("hush")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panic_while_a_record_that_waited_for_its_schema_is_decoded_costs_that_record_alone() {
+    let (registry, scene) = (schema_registry(), Scene::new(1).await);
+    scene.add_users(3).await;
+    let id = registry.register(&format!("{}-value", scene.onboarding), ONBOARDING).await;
+    produce_framed(&scene, id, 0..3).await;
+    let failpoints = "panic-in-decode=1*off->return(user-0)";
+    let mut process = scene.serve_with(&[("SCHEMA_REGISTRY_URL", &registry.url()), ("FAILPOINTS", failpoints)]);
+    scene.settled().await;
+    assert!(process.is_running());
+    let dead = scene.dead_letters().await;
+    assert_eq!(dead.len(), 1);
+    assert_eq!((dead[0].key_text(), dead[0].header("segmenter.reason")), ("user-0", Some("internal")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panic_while_a_schema_is_read_costs_the_records_of_that_schema_alone() {
+    let (registry, scene) = (schema_registry(), Scene::new(1).await);
+    scene.add_users(4).await;
+    let id = registry.register(&format!("{}-value", scene.onboarding), ONBOARDING).await;
+    produce_framed(&scene, id, 0..2).await;
+    let json = record("user-3", &onboarding_event("user-3", 3, &mut Numbers(3)));
+    scene.kafka.produce(&scene.onboarding, json).await;
+    let failpoints = "panic-in-schema=return()";
+    let mut process = scene.serve_with(&[("SCHEMA_REGISTRY_URL", &registry.url()), ("FAILPOINTS", failpoints)]);
+    scene.settled().await;
+    assert!(process.is_running());
+    let dead = scene.dead_letters().await;
+    let reasons: Vec<_> = dead.iter().filter_map(|dead| dead.header("segmenter.reason")).collect();
+    assert_eq!(reasons, ["internal"; 2]);
+    assert_eq!(table(scene.database.pool()).await.into_keys().collect::<Vec<_>>(), ["user-3"]);
 }
