@@ -165,7 +165,7 @@ impl LiveContext {
         self.assignment.give_up(&partitions);
         for partition in &partitions {
             self.stuck.starts(*partition);
-            self.metrics.forget_lag(self.topics.input(partition.kind), partition.number);
+            self.metrics.forget_partition(self.topics.input(partition.kind), partition.number);
         }
         self.stop_reading(consumer, &partitions);
         // The client waits for a call, also where none of them was read.

@@ -67,6 +67,8 @@ impl Stuck {
     /// The partition no longer waits: it starts, or is no longer assigned.
     pub(crate) fn starts(&self, partition: Partition) {
         self.lock().waiting.remove(&partition);
+        // The series exists from the start, so that an alert sees it change.
+        self.metrics.stuck_partition(self.topics.input(partition.kind), partition.number, false);
     }
 
     /// Compares with the previous places. `places` holds all partitions that are read and are neither paused nor at their end.

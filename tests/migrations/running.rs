@@ -130,7 +130,7 @@ async fn a_dry_run_reports_its_actions_and_changes_nothing() {
     let (result, notices) = run(&mut database.connect().await, options).await;
     assert_eq!(result.unwrap(), Vec::<i64>::new());
     let reported: Vec<_> = notices.iter().map(Notice::to_string).collect();
-    assert_eq!(reported.len(), 4);
+    assert_eq!(reported.len(), ALL.len());
     assert!(reported[0].contains("add to public.user_vectors: segments, primarySegment"), "{reported:?}");
     assert!(reported[1].contains("concurrently"), "{reported:?}");
     assert_eq!(database.value("to_regnamespace('segmenter')").await, None);

@@ -148,13 +148,14 @@ impl Metrics {
         self.trace_spans.with_label_values(&[outcome.as_str()]).inc_by(count);
     }
 
-    /// Removes the lag of a partition that is no longer assigned.
-    pub(crate) fn forget_lag(&self, topic: &str, partition: i32) {
+    /// Removes the series of a partition that is no longer assigned.
+    pub(crate) fn forget_partition(&self, topic: &str, partition: i32) {
         let partition = partition.to_string();
         // A partition without an observed lag has nothing to remove.
         let _ = self.lag_records.remove_label_values(&[topic, &partition]);
         let _ = self.lag_seconds.remove_label_values(&[topic, &partition]);
         let _ = self.oldest_unprocessed.remove_label_values(&[topic, &partition]);
+        let _ = self.stuck_partitions.remove_label_values(&[topic, &partition]);
     }
 
     pub(crate) fn observe_load(&self, load: Load) {
