@@ -342,3 +342,49 @@ fn a_user_scored_with_a_newer_catalog_is_not_scored_with_an_older_one() {
         fold(&user(), prior, &[&event], &Context { catalog: &catalog, clock_ms: 0, publishing: Publishing::Immediate });
     assert!(refused.is_err());
 }
+
+/// Folds events of which nothing changes a register, as in a repair range; returns the change.
+fn repaired(world: &World, events: &[Event], catalog: &Catalog) -> Option<RankingChange> {
+    let events: Vec<&Event> = events.iter().collect();
+    let context = Context { catalog, clock_ms: 1_000_000, publishing: Publishing::EvenUnchanged };
+    let folded = fold(&user(), world.state.clone(), &events, &context).unwrap();
+    assert!(folded.outcomes.iter().all(|outcome| *outcome != Outcome::Applied));
+    let write = folded.write?;
+    assert_eq!(write.state.profile, world.state.profile);
+    write.change
+}
+
+#[test]
+fn in_a_repair_range_an_unchanged_ranking_is_published_at_a_new_revision_and_follows_from_itself() {
+    let catalog = Catalog::builtin().unwrap();
+    let mut world = World::default();
+    world.apply(&[onboarding(10, vec![])], &catalog);
+    let change = repaired(&world, &[onboarding(5, vec![])], &catalog).unwrap();
+    assert_eq!(change.revision, 1_000_000);
+    let ChangeBody::Ranking(published) = change.body else { panic!("a ranking") };
+    let previous: Vec<_> = published.previous.iter().map(|scored| &scored.segment).collect();
+    let ranking: Vec<_> = published.ranking.iter().map(|ranked| &ranked.segment).collect();
+    assert_eq!(previous, ranking);
+}
+
+#[test]
+fn in_a_repair_range_an_erased_user_is_published_as_a_tombstone_again_even_if_nothing_was_published_of_the_user() {
+    let catalog = Catalog::builtin().unwrap();
+    let mut world = World::default();
+    world.apply(&[tombstone(20)], &catalog);
+    assert!(world.published.is_empty());
+    let change = repaired(&world, &[tombstone(20)], &catalog).unwrap();
+    assert_eq!((change.revision, change.body), (1_000_000, ChangeBody::Tombstone));
+}
+
+#[test]
+fn in_a_repair_range_a_user_who_was_never_onboarded_or_erased_is_not_published() {
+    let catalog = Catalog::builtin().unwrap();
+    let mut world = World::default();
+    let update = |time| Event {
+        body: Body::Update(vec![Section::Destinations(Destinations { stated: true })]),
+        ..onboarding(time, vec![])
+    };
+    world.apply(&[update(5)], &catalog);
+    assert!(repaired(&world, &[update(4)], &catalog).is_none());
+}

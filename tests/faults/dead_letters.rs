@@ -119,7 +119,11 @@ async fn keys_and_headers_count_towards_the_bytes_in_flight() {
     let padding = "x".repeat(HEADER);
     let bad = Record::new("user-0", "{").header("padding", padding.as_str());
     scene.kafka.produce_all(&scene.onboarding, [bad]).await;
-    let process = scene.serve_with(&[("SEGMENTER_IN_FLIGHT_MAX_BYTES", "128KiB"), ("SEGMENTER_BATCH_MAX_BYTES", "64KiB")]);
+    let process = scene.serve_with(&[
+        ("SEGMENTER_IN_FLIGHT_MAX_BYTES", "128KiB"),
+        ("SEGMENTER_BATCH_MAX_BYTES", "64KiB"),
+        ("SEGMENTER_LIMITS_MAX_VALUE_BYTES", "64KiB"),
+    ]);
     process.wait_for_log("intake paused").await;
     let in_flight = gauge(process.http_address().await, "segmenter_in_flight_bytes").await;
     assert_eq!(in_flight, (HEADER + "padding".len() + "user-0".len() + "{".len()) as u64);
