@@ -13,22 +13,31 @@ const [brokers, partitions] = process.argv.slice(-2);
 const partitionMetadata = Array.from({ length: Number(partitions) }, (_, partitionId) => ({ partitionId, leader: 0 }));
 const partitionOf = Partitioners.DefaultPartitioner();
 
-const client = new Kafka({
-  clientId: 'user-service',
-  brokers: brokers.split(','),
-  logLevel: logLevel.NOTHING,
-  connectionTimeout: 1000,
-  requestTimeout: 5000,
-  retry: { initialRetryTime: 100, maxRetryTime: 1000, retries: 5 },
-});
-const producer = client.producer();
-await producer.connect();
+// A client for each topic: one that asks for the leaders of all its topics knows none if one partition has none.
+const producers = new Map();
+
+async function producerOf(topic) {
+  if (!producers.has(topic)) {
+    const client = new Kafka({
+      clientId: 'user-service',
+      brokers: brokers.split(','),
+      logLevel: logLevel.NOTHING,
+      connectionTimeout: 1000,
+      requestTimeout: 5000,
+      retry: { initialRetryTime: 100, maxRetryTime: 1000, retries: 5 },
+    });
+    const producer = client.producer();
+    producers.set(topic, producer.connect().then(() => producer));
+  }
+  return producers.get(topic);
+}
 
 const queues = new Map();
 let acknowledged = 0;
 
 async function drain(queue) {
   queue.isDraining = true;
+  const producer = await producerOf(queue.topic);
   while (queue.waiting.length > 0) {
     const messages = queue.waiting.splice(0);
     for (let sent = false; !sent; ) {
@@ -55,4 +64,4 @@ for await (const text of createInterface({ input: process.stdin })) {
   queue.waiting.push(message);
   if (!queue.isDraining) drain(queue);
 }
-await producer.disconnect();
+for (const producer of producers.values()) await (await producer).disconnect();
