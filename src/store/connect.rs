@@ -1,12 +1,12 @@
 //! How this process connects to the database, and what its sessions may keep.
 //!
 //! A pooler in transaction mode gives each transaction another server session, so no session may keep anything: statements are
-//! not prepared by name, each runs within a transaction, and each transaction sets its timeouts.
+//! not prepared by name, each runs within a transaction, and each transaction makes its settings.
 
 use std::time::Duration;
 
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{ConnectOptions as _, PgConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, PgConnection};
 
 use super::error::StoreError;
 use crate::config::DatabaseUrl;
@@ -15,6 +15,15 @@ use crate::config::DatabaseUrl;
 /// trips. PostgreSQL ends a slow statement by itself; this deadline is for a database that is silent.
 pub(crate) fn transaction_deadline(statement_timeout: Duration) -> Duration {
     statement_timeout + statement_timeout / 2
+}
+
+/// The statement by which commits wait for the server's disk where it has `synchronous_commit = off`, in this transaction or in
+/// the whole session; any other value stays. Without it, a crash of one of the server's processes loses commits while the
+/// postmaster, whose start positions go by, lives on.
+pub(super) fn wait_for_disk(in_transaction: bool) -> String {
+    format!(
+        "select set_config('synchronous_commit', 'local', {in_transaction}) where current_setting('synchronous_commit') = 'off'"
+    )
 }
 
 /// How to connect to the database.
@@ -40,8 +49,14 @@ impl Connect {
     /// The database is unavailable or refuses the connection, or the file cannot be read.
     pub(crate) async fn open(&self) -> Result<PgConnection, StoreError> {
         let options = self.session_options()?;
-        let connected = tokio::time::timeout(self.timeout, options.connect()).await;
-        Ok(connected.map_err(|_| StoreError::TimedOut(self.timeout))??)
+        let connected = tokio::time::timeout(self.timeout, async {
+            let mut connection = options.connect().await?;
+            if !self.pooled {
+                sqlx::raw_sql(AssertSqlSafe(wait_for_disk(false))).execute(&mut connection).await?;
+            }
+            Ok(connection)
+        });
+        connected.await.unwrap_or(Err(StoreError::TimedOut(self.timeout)))
     }
 
     /// The startup options of a session. Behind a pooler there are none: it rejects options that it does not know, and shares

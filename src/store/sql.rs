@@ -9,7 +9,7 @@ use sqlx::postgres::{PgArguments, PgConnection, PgRow};
 use sqlx::query::{Query, QueryAs, QueryScalar};
 use sqlx::{FromRow, Postgres, SqlSafeStr};
 
-use super::connect::{Connect, transaction_deadline};
+use super::connect::{Connect, transaction_deadline, wait_for_disk};
 use super::connections::{Connections, Finish, Lent};
 use super::error::StoreError;
 
@@ -42,8 +42,9 @@ impl Sessions {
             "set local statement_timeout = {timeout}; set local idle_in_transaction_session_timeout = {timeout}"
         );
         let access = if connect.read_only { " read only" } else { "" };
-        let begin = format!("begin{access}; {timeouts}");
-        let begin_fold = format!("{BEGIN_FOLD}; {timeouts}");
+        let settings = format!("{timeouts}; {}", wait_for_disk(true));
+        let begin = format!("begin{access}; {settings}");
+        let begin_fold = format!("{BEGIN_FOLD}; {settings}");
         Self { are_own: false, begin: begin.into(), begin_fold: begin_fold.into() }
     }
 

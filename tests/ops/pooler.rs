@@ -52,8 +52,8 @@ async fn a_statement_that_takes_too_long_is_given_up_behind_a_pooler_too() {
                     $$ begin perform pg_sleep(600); return null; end $$;
                 create trigger slow before insert on user_vectors for each statement execute function slow()";
     scene.database.run(slow).await;
-    let reason =
-        reason_of_waiting(&scene, async || scene.database.run("drop trigger slow on user_vectors").await).await;
+    let remove = async || scene.database.run("drop trigger slow on user_vectors").await;
+    let reason = reason_of_waiting(&scene, "the database does not take writes", remove).await;
     assert!(reason.contains("57014") || reason.contains("did not answer"), "{reason}");
 }
 
@@ -63,18 +63,19 @@ async fn a_lock_held_by_another_session_is_waited_for_in_short_turns_behind_a_po
     scene.add_users(1).await;
     let mut blocker = scene.database.pool().begin().await.unwrap();
     sqlx::query("lock table user_vectors in access exclusive mode").execute(&mut *blocker).await.unwrap();
-    let reason = reason_of_waiting(&scene, async || blocker.rollback().await.unwrap()).await;
+    let remove = async || blocker.rollback().await.unwrap();
+    let reason = reason_of_waiting(&scene, "wait for another session that locks their rows", remove).await;
     assert!(reason.contains("55P03"), "{reason}");
 }
 
 /// The reason that a service behind a pooler logs while a write fails; the write succeeds once the obstacle is removed.
-async fn reason_of_waiting(scene: &Scene, remove: impl AsyncFnOnce()) -> String {
+async fn reason_of_waiting(scene: &Scene, line: &str, remove: impl AsyncFnOnce()) -> String {
     let pooler = PgBouncer::before(scene.database.url(), 2).await;
     let mut environment = pooled(scene, &pooler);
     environment.push(("SEGMENTER_DATABASE_STATEMENT_TIMEOUT", "1s"));
     let mut service = segmenter(&["serve"], &environment);
     scene.produce(&history(1, 5, 62)).await;
-    let reason = service.wait_for_log("the database does not take writes").await;
+    let reason = service.wait_for_log(line).await;
     remove().await;
     scene.settled().await;
     scene.assert_right().await;

@@ -212,7 +212,7 @@ impl World {
     }
 
     fn server(&mut self, on_old: bool) -> &mut Server {
-        if on_old && self.old.is_some() { self.old.as_mut().unwrap() } else { &mut self.main }
+        self.old.as_mut().filter(|_| on_old).unwrap_or(&mut self.main)
     }
 
     fn run(&mut self, step: Step) {

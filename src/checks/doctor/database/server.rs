@@ -74,14 +74,12 @@ pub(super) fn server(server: &Server, found: &mut Findings) {
     found.ok("it is a primary.");
 
     found.begin("durability");
-    if server.synchronous_commit == "off" {
-        found.warning(
-            "synchronous_commit is off: a crash of the server can lose changes whose offsets are committed to Kafka.",
-            format!("alter role {} set synchronous_commit = on;", server.role),
-        );
-    }
     let setting = &server.synchronous_commit;
-    found.ok(format!("a commit is on disk when it is acknowledged (synchronous_commit={setting})."));
+    found.ok(if setting == "off" {
+        "synchronous_commit is off, but not for the service: its own commits wait for the disk (local).".to_owned()
+    } else {
+        format!("a commit is on disk when it is acknowledged (synchronous_commit={setting}).")
+    });
 }
 
 /// Whether a timeout of the server ends transactions before the client's deadline.

@@ -47,11 +47,11 @@ fn the_server_is_checked_for_version_standby_durability_timeouts_and_role() {
     };
     assert_ok(|found| judge(&healthy(), found));
     assert_ok(|found| judge(&Server { transaction_timeout: 60_000, ..healthy() }, found));
+    assert_ok(|found| judge(&Server { synchronous_commit: "off".to_owned(), ..healthy() }, found));
     let idle = "warning timeouts: idle_in_transaction_session_timeout is 5s, less than";
     for (server, beginning) in [
         (Server { version: 130_011, ..healthy() }, "problem version: PostgreSQL 13.11 is too old."),
         (Server { standby: true, ..healthy() }, "problem writable: this is a standby"),
-        (Server { synchronous_commit: "off".to_owned(), ..healthy() }, "warning durability: synchronous_commit is off"),
         (Server { idle_in_transaction_session_timeout: 5_000, ..healthy() }, idle),
         (Server { statement_timeout: 0, ..healthy() }, "warning timeouts: statements may take any time and not 30s"),
         (Server { superuser: true, ..healthy() }, "warning superuser: role service"),
