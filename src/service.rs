@@ -39,6 +39,10 @@ use crate::telemetry::Shared;
 /// How long publisher and dead-letter writer may go on after the consumer has left.
 const LAST_WRITES: Duration = Duration::from_secs(10);
 
+/// How long the database may refuse the password: a rotation reaches the database and the file of the secret one after the
+/// other. A secret in a variable changes only with the process.
+const LONGEST_REFUSAL: Duration = Duration::from_secs(5 * 60);
+
 /// Runs until a stop is requested and everything has ended; gives the reason. Schemas that records only name are asked of
 /// `registry`.
 ///
@@ -159,8 +163,12 @@ pub async fn run(
     let mut watchers = JoinSet::new();
     let watched = Watched { topics, ids };
     watchers.spawn(topics::watch(publisher.producer.clone(), events, watched, health.clone(), stop.clone()));
-    let gate = outbox_gate::Gate { max_rows: i64::from(config.outbox.max_depth), full: outbox_full };
-    watchers.spawn(gate.watch(store.pool.clone(), metrics.clone(), health));
+    let gate = outbox_gate::Gate {
+        max_rows: i64::from(config.outbox.max_depth),
+        full: outbox_full,
+        longest_refusal: LONGEST_REFUSAL,
+    };
+    watchers.spawn(gate.watch(store.pool.clone(), metrics.clone(), health, stop.clone()));
     watchers.spawn(watch_jobs(store.pool, metrics));
 
     let mut parts = JoinSet::new();

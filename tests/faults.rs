@@ -9,6 +9,7 @@ mod deleted_users;
 mod order;
 mod panics;
 mod partitions;
+mod passwords;
 mod processes;
 mod publishers;
 mod recreated;

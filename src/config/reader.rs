@@ -56,7 +56,10 @@ impl<'a> Reader<'a> {
             return T::absent();
         };
         match T::parse(text).and_then(|value| within_range(value, setting)) {
-            Ok(value) => Some(value),
+            Ok(value) => Some(match self.resolved.file(key) {
+                Some(file) => value.kept_in(file),
+                None => value,
+            }),
             Err(rule) => {
                 self.refuse(key, rule);
                 None

@@ -32,6 +32,8 @@ impl fmt::Display for Origin {
 #[derive(Default)]
 pub struct Resolved {
     values: BTreeMap<&'static str, (String, Origin)>,
+    /// The files of secrets that stand in one.
+    files: BTreeMap<&'static str, PathBuf>,
     /// Settings whose effective value could not be read, already reported.
     faulty: BTreeSet<&'static str>,
     /// The file is damaged: a missing value may be in the lost part.
@@ -59,14 +61,23 @@ impl Resolved {
         self.values.get(key).map(|(_, origin)| origin)
     }
 
+    /// The file that holds the setting's value.
+    pub(super) fn file(&self, key: &str) -> Option<&Path> {
+        self.files.get(key).map(PathBuf::as_path)
+    }
+
     pub(super) fn set(&mut self, setting: &'static Setting, text: String, origin: Origin) {
         self.faulty.remove(setting.key);
+        self.files.remove(setting.key);
         self.values.insert(setting.key, (text, origin));
     }
 
     pub(super) fn set_from_file(&mut self, setting: &'static Setting, path: &Path, origin: Origin) {
         match read_secret(path) {
-            Ok(text) => self.set(setting, text, origin),
+            Ok(text) => {
+                self.set(setting, text, origin);
+                self.files.insert(setting.key, path.to_owned());
+            }
             Err(rule) => self.fault(setting, &origin, format!("the file {} {rule}", path.display())),
         }
     }

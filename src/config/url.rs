@@ -1,11 +1,13 @@
 //! The addresses of the database and of the schema registry.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use sqlx::postgres::PgConnectOptions;
 use url::Url;
 
+use super::text_file::read_secret;
 use super::value::{REDACTED, Shape, Value};
 
 /// Query parameters that the driver understands.
@@ -17,21 +19,33 @@ const PRISMAS: [&str; 4] = ["connection_limit", "pool_timeout", "connect_timeout
 
 /// A `postgres://` URL that names a database. Its `Debug` and `Display` have `***` in place of the password.
 #[derive(Clone, PartialEq, Eq)]
-pub struct DatabaseUrl(Url);
+pub struct DatabaseUrl {
+    url: Url,
+    /// The file that it stands in.
+    file: Option<PathBuf>,
+}
 
 impl DatabaseUrl {
     /// The URL for the driver, with the password, without Prisma's own parameters.
     pub fn expose(&self) -> &str {
-        self.0.as_str()
+        self.url.as_str()
     }
 
-    /// How the driver connects.
+    /// How the driver connects now: a URL that stands in a file is read anew, since its password may have been rotated.
     ///
     /// # Errors
-    /// The driver refuses a part. Its own error is left out: it may repeat a part of the URL.
+    /// The file cannot be read, or holds no URL.
     pub fn connect_options(&self) -> Result<PgConnectOptions, String> {
-        self.expose().parse().map_err(|_| "the database URL has a part that the database driver refuses".into())
+        let Some(file) = &self.file else { return options(&self.url) };
+        let url = read_secret(file).and_then(|text| Self::parse(&text));
+        let url = url.map_err(|rule| format!("the file {} of database.url {rule}", file.display()))?;
+        options(&url.url)
     }
+}
+
+/// The driver's own error is left out: it may repeat a part of the URL.
+fn options(url: &Url) -> Result<PgConnectOptions, String> {
+    url.as_str().parse().map_err(|_| "has a part that the database driver refuses".into())
 }
 
 impl FromStr for DatabaseUrl {
@@ -44,7 +58,7 @@ impl FromStr for DatabaseUrl {
 
 impl fmt::Display for DatabaseUrl {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&redact(&self.0).unwrap_or_else(|| REDACTED.into()))
+        formatter.write_str(&redact(&self.url).unwrap_or_else(|| REDACTED.into()))
     }
 }
 
@@ -95,13 +109,16 @@ impl Value for DatabaseUrl {
         if !names_database {
             return Err("must name the database, as in postgres://host/database".into());
         }
-        let url = Self(url);
-        url.connect_options().map_err(|_| "has a part that the database driver refuses")?;
-        Ok(url)
+        options(&url)?;
+        Ok(Self { url, file: None })
     }
 
     fn show(text: &str) -> String {
         Self::parse(text).map_or_else(|_| REDACTED.into(), |url| url.to_string())
+    }
+
+    fn kept_in(self, file: &Path) -> Self {
+        Self { file: Some(file.to_owned()), ..self }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytesize::ByteSize;
@@ -49,6 +49,12 @@ pub trait Value: Sized {
     /// The text with secrets masked.
     fn show(text: &str) -> String {
         text.into()
+    }
+
+    /// The value, which stands in a file: a secret that is rotated there.
+    #[must_use]
+    fn kept_in(self, _file: &Path) -> Self {
+        self
     }
 }
 

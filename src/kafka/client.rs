@@ -63,6 +63,14 @@ impl From<&TopicsConfig> for Topics {
 /// Where the operator sets one of the two, neither default applies, since the two have to fit each other.
 const RECONNECT: [(&str, &str); 2] = [("reconnect.backoff.ms", "1000"), ("reconnect.backoff.max.ms", "3000")];
 
+/// What finds out that a broker is silent: a request without an answer closes its connection, and the kernel probes an idle
+/// one. A broker answers a fetch within its `fetch.wait.max.ms`; a join of the group has a longer deadline of its own.
+const SILENT_BROKERS: [(&str, &str); 3] = [
+    ("socket.keepalive.enable", "true"),
+    ("socket.timeout.ms", "15000"),
+    ("socket.connection.setup.timeout.ms", "10000"),
+];
+
 /// How long a client may take to close.
 const LONGEST_CLOSE: Duration = Duration::from_secs(5);
 
@@ -117,7 +125,7 @@ impl Cluster {
     /// `tuning` gives defaults; a property that the operator sets, under either of its names, overrides them.
     fn config(&self, tuning: &[(&str, &str)]) -> ClientConfig {
         let mut config = ClientConfig::new();
-        for (key, value) in tuning {
+        for (key, value) in SILENT_BROKERS.iter().chain(tuning) {
             let names = [Some(*key), alias(key)];
             if !self.properties.iter().any(|(set, _)| names.contains(&Some(set))) {
                 config.set(*key, *value);

@@ -61,6 +61,9 @@ pub struct Client {
     at_once: Arc<Semaphore>,
 }
 
+/// How long a connection is idle before it is probed.
+const KEEPALIVE: Duration = Duration::from_secs(15);
+
 /// The most concurrent requests.
 const AT_ONCE: usize = 4;
 
@@ -79,6 +82,9 @@ impl Client {
         // An error means that a provider is installed already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut http = reqwest::Client::builder()
+            // The deadline of a request includes its connection; a kept one that has died silently is found by probes.
+            .connect_timeout(settings.timeout)
+            .tcp_keepalive(KEEPALIVE)
             .user_agent(concat!("segmenter/", env!("CARGO_PKG_VERSION")))
             // Credentials are sent only to the configured address.
             .redirect(reqwest::redirect::Policy::none())

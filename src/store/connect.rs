@@ -26,6 +26,15 @@ pub(super) fn wait_for_disk(in_transaction: bool) -> String {
     )
 }
 
+/// The server closes a session whose client has vanished without a word within half a minute, and so frees its locks. On
+/// this side deadlines do the same for a server that has vanished; the driver has no options for its sockets.
+const FREE_LOCKS_OF_A_VANISHED_CLIENT: [(&str, &str); 4] = [
+    ("tcp_keepalives_idle", "15"),
+    ("tcp_keepalives_interval", "5"),
+    ("tcp_keepalives_count", "3"),
+    ("tcp_user_timeout", "30000"),
+];
+
 /// How to connect to the database.
 #[derive(Debug, Clone)]
 pub struct Connect {
@@ -73,6 +82,7 @@ impl Connect {
             // A process that is paused within a transaction must not hold its row locks until it resumes.
             ("idle_in_transaction_session_timeout", timeout.as_str()),
         ]);
+        let options = options.options(FREE_LOCKS_OF_A_VANISHED_CLIENT);
         Ok(if self.read_only { options.options([("default_transaction_read_only", "on")]) } else { options })
     }
 }

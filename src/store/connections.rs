@@ -5,11 +5,11 @@
 //! its slot. sqlx's own pool cannot do that (decision 0030).
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 use tracing::debug;
 
 use super::connect::{Connect, transaction_deadline};
@@ -33,6 +33,14 @@ struct State {
     idle: Vec<Open>,
     /// Connections whose opening began before are closed instead of used.
     renewed_at: Instant,
+    refusals: Option<Refusals>,
+}
+
+/// Refusals of the password, with no new connection between them.
+#[derive(Debug, Clone, Copy)]
+struct Refusals {
+    first: Instant,
+    last: Instant,
 }
 
 #[derive(Debug)]
@@ -40,6 +48,13 @@ struct Open {
     connection: PgConnection,
     opened_at: Instant,
     used_at: Instant,
+}
+
+impl Refusals {
+    /// Whether they still count. Long after the last attempt they do not: the open connections suffice.
+    fn count(&self) -> bool {
+        self.last.elapsed() < Duration::from_secs(60)
+    }
 }
 
 /// A lent connection. It is closed when this is dropped, unless it was given back.
@@ -60,7 +75,7 @@ impl Connections {
     /// Opens none: the process starts while the database is unavailable.
     pub(super) fn new(connect: Connect) -> Self {
         let slots = Arc::new(Semaphore::new(connect.max_connections as usize));
-        let state = State { idle: Vec::new(), renewed_at: Instant::now() };
+        let state = State { idle: Vec::new(), renewed_at: Instant::now(), refusals: None };
         Self(Arc::new(Inner { connect, slots, state: Mutex::new(state) }))
     }
 
@@ -73,13 +88,29 @@ impl Connections {
         let kept = self.state().take();
         let open = match kept {
             Some(open) => open,
-            None => {
-                let opened_at = Instant::now();
-                let connection = inner.connect.open().await.inspect_err(|error| self.failed(error))?;
-                Open { connection, opened_at, used_at: opened_at }
-            }
+            None => self.open().await.inspect_err(|error| self.failed(error))?,
         };
         Ok(Lent { open, home: self.clone(), slot })
+    }
+
+    async fn open(&self) -> Result<Open, StoreError> {
+        let opened_at = Instant::now();
+        let opened = self.0.connect.open().await;
+        match &opened {
+            Ok(_) => self.state().refusals = None,
+            Err(error) if error.is_refused_password() => {
+                let (mut state, now) = (self.state(), Instant::now());
+                let first = state.refusals.filter(Refusals::count).map_or(now, |refusals| refusals.first);
+                state.refusals = Some(Refusals { first, last: now });
+            }
+            Err(_) => {}
+        }
+        Ok(Open { connection: opened?, opened_at, used_at: opened_at })
+    }
+
+    /// For how long the server has refused the password of every new connection; `None` too while none is attempted.
+    pub(super) fn refused_for(&self) -> Option<Duration> {
+        Some(self.state().refusals.filter(Refusals::count)?.first.elapsed())
     }
 
     /// Closes the connections that are open at this moment: the kept ones now, the lent ones when they are given back.

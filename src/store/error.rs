@@ -114,14 +114,18 @@ impl StoreError {
     /// Whether the server of the connection cannot serve, so that no other connection to it is of use: it is a standby, it
     /// shuts down or starts, or it is silent.
     pub(crate) fn is_of_the_server(&self) -> bool {
-        match self {
-            Self::TimedOut(_) => true,
-            Self::Database(sqlx::Error::Database(error)) => {
-                // read_only_sql_transaction, admin_shutdown, crash_shutdown, cannot_connect_now
-                error.code().is_some_and(|code| matches!(&*code, "25006" | "57P01" | "57P02" | "57P03"))
-            }
-            _ => false,
-        }
+        // read_only_sql_transaction, admin_shutdown, crash_shutdown, cannot_connect_now
+        matches!(self, Self::TimedOut(_)) || self.has_sqlstate(&["25006", "57P01", "57P02", "57P03"])
+    }
+
+    /// Whether the server refuses the password.
+    pub(crate) fn is_refused_password(&self) -> bool {
+        self.has_sqlstate(&["28P01"])
+    }
+
+    fn has_sqlstate(&self, codes: &[&str]) -> bool {
+        let Self::Database(sqlx::Error::Database(error)) = self else { return false };
+        error.code().is_some_and(|code| codes.contains(&&*code))
     }
 
     /// The rejection of the record that alone causes the error.

@@ -113,6 +113,11 @@ impl Pool {
         self.connections.renew();
     }
 
+    /// For how long the server has refused the password of every new connection; open ones are not affected.
+    pub(crate) fn refused_for(&self) -> Option<Duration> {
+        self.connections.refused_for()
+    }
+
     /// How many connections are in use, and how many are idle.
     pub(crate) fn usage(&self) -> (usize, usize) {
         self.connections.usage()

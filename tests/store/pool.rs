@@ -135,3 +135,31 @@ async fn a_refused_statement_leaves_its_connection_without_a_transaction() {
     assert_eq!(state, "idle");
     assert_eq!(process(&pool).await.unwrap(), first);
 }
+
+#[tokio::test]
+async fn a_session_that_only_reads_as_on_a_standby_is_closed_and_a_new_one_writes() {
+    let database = migrated_database().await;
+    let alter = |value| format!("alter database {} set default_transaction_read_only = {value}", database.name());
+    database.run(alter("on")).await;
+    let pool = Pool::new(connect(&database, None));
+    let first = process(&pool).await.unwrap();
+    let write = "delete from segmenter.outbox";
+    let error = pool.execute(pool.query(write)).await.unwrap_err();
+    assert!(error.class() == Some(ErrorClass::Outage) && error.detail().contains("25006"), "{error}");
+    database.run(format!("set default_transaction_read_only = off; {}", alter("off"))).await;
+    pool.execute(pool.query(write)).await.unwrap();
+    assert_ne!(process(&pool).await.unwrap(), first);
+}
+
+#[tokio::test]
+async fn the_server_frees_the_locks_of_a_client_that_has_vanished() {
+    let database = migrated_database().await;
+    let pool = Pool::new(connect(&database, None));
+    let seconds = |value: &str| value.parse::<u32>().unwrap();
+    let setting = "select current_setting($1)";
+    let setting = async |name| pool.fetch_one(pool.query_scalar::<String>(setting).bind(name)).await.unwrap();
+    let probes = seconds(&setting("tcp_keepalives_count").await) * seconds(&setting("tcp_keepalives_interval").await);
+    assert_eq!(seconds(&setting("tcp_keepalives_idle").await) + probes, 30, "an idle session");
+    assert_eq!(setting("tcp_user_timeout").await, "30000", "a session that sends");
+    assert_eq!(setting("idle_in_transaction_session_timeout").await, "400ms", "a session that holds locks");
+}
