@@ -46,8 +46,8 @@ pub struct ServeArgs {
     pub settings: SettingFlags,
 }
 
-/// The connections besides those for folds: publisher, outbox gate, takeover.
-pub(crate) const OTHER_CONNECTIONS: u32 = 3;
+/// The connections besides those for folds: publisher, outbox gate, takeover, positions.
+pub(crate) const OTHER_CONNECTIONS: u32 = 4;
 
 /// The name of the schema's component in readiness.
 const SCHEMA: &str = "schema";

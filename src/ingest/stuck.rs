@@ -64,6 +64,12 @@ impl Stuck {
         inner.waiting.insert(partition, (since, why.to_owned()));
     }
 
+    /// The partition cannot start for long; it counts as stuck at once.
+    pub(crate) fn is_stuck(&self, partition: Partition, why: &str) {
+        let long_ago = Instant::now().checked_sub(LONGEST_STAY).unwrap_or_else(Instant::now);
+        self.lock().waiting.insert(partition, (long_ago, why.to_owned()));
+    }
+
     /// The partition no longer waits: it starts, or is no longer assigned.
     pub(crate) fn starts(&self, partition: Partition) {
         self.lock().waiting.remove(&partition);
