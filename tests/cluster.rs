@@ -9,3 +9,4 @@ mod load;
 mod recommender;
 mod schedule;
 mod servers;
+mod soak;

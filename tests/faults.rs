@@ -14,7 +14,6 @@ mod processes;
 mod publishers;
 mod recreated;
 mod scarcity;
-mod soak;
 
 /// The number of repetitions: `short` in the usual run, `long` under `make soak`.
 pub fn rounds(short: u64, long: u64) -> u64 {

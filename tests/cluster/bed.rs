@@ -26,12 +26,15 @@ pub struct Stage {
     pub processes: usize,
     /// The topic of updates has no replicas but those on this broker.
     pub updates_are_on: Option<usize>,
+    /// The load, in events a second.
+    pub rate: u64,
+    pub seed: u64,
 }
 
 impl Stage {
-    /// This many processes, and every topic with three replicas.
+    /// This many processes, every topic with three replicas, and a rate that leaves few users without an event for a minute.
     pub const fn of(processes: usize) -> Self {
-        Self { processes, updates_are_on: None }
+        Self { processes, updates_are_on: None, rate: 160, seed: 1 }
     }
 }
 
@@ -78,7 +81,7 @@ impl Bed {
         let scene = Scene { database, kafka, onboarding, updates, changes, dead, group };
         scene.add_users(USERS).await;
         let topics = [scene.onboarding.clone(), scene.updates.clone()];
-        let load = Load::to(kafka.brokers(), topics, 1);
+        let load = Load::to(kafka.brokers(), topics, stage.rate, stage.seed);
         let live = LiveRecommender::of(kafka, &scene.changes, PARTITIONS, Offset::Beginning);
         let joined_late = LiveRecommender::of(kafka, &scene.changes, PARTITIONS, Offset::Beginning);
         let mut bed = Self {
@@ -103,16 +106,33 @@ impl Bed {
 
     /// Starts one more process.
     pub fn join(&mut self) {
-        let client = self.processes.len();
-        let url = self.servers.url(client, self.scene.database.name());
-        let process = self.scene.serve_with(&[
+        let process = self.start(self.processes.len(), "");
+        self.processes.push(process);
+    }
+
+    /// Waits until a process has ended, and starts another one in its place; returns the exit code.
+    pub async fn replace(&mut self, client: usize, failpoints: &str) -> Option<i32> {
+        let status = self.processes[client].wait(DEADLINE).await;
+        self.processes[client] = self.start(client, failpoints);
+        status.code()
+    }
+
+    fn start(&self, client: usize, failpoints: &str) -> Segmenter {
+        self.scene.serve_with(&[
             ("KAFKA_BROKERS", &self.cluster.links_of(client)),
-            ("DATABASE_URL", &url),
+            ("DATABASE_URL", &self.servers.url(client, self.scene.database.name())),
             ("SEGMENTER_DATABASE_STATEMENT_TIMEOUT", "3s"),
             ("SEGMENTER_DATABASE_CONNECT_TIMEOUT", "3s"),
             ("SEGMENTER_OUTBOX_LEASE", "15s"),
-        ]);
-        self.processes.push(process);
+            ("FAILPOINTS", failpoints),
+        ])
+    }
+
+    /// Every process runs; none has ended by itself.
+    pub fn assert_all_run(&mut self) {
+        for process in &mut self.processes {
+            assert!(process.is_running(), "process {} has ended", process.pid());
+        }
     }
 
     /// Waits until changes come.
@@ -152,19 +172,15 @@ impl Bed {
     /// The checks at the end of each fault; the load is off and the rows are right.
     pub async fn everything_is_right(&mut self) {
         self.scene.settled().await;
-        for process in &mut self.processes {
-            assert!(process.is_running(), "process {} has ended", process.pid());
-        }
+        self.assert_all_run();
         let ends = self.scene.kafka.end_offsets(&self.scene.changes).await;
         let written = usize::try_from(ends.iter().sum::<i64>()).unwrap();
         eventually(DEADLINE, "the recommender to have read everything", || async { self.live.count() == written })
             .await;
         self.assert_history().await;
         assert!(self.scene.dead_letters().await.is_empty());
-        self.assert_everything_is_accounted_for().await;
-        if let Some(rewind) = self.rewinds.last_mut() {
-            rewind.until = rewind.until.min(now());
-        }
+        let is_right = now();
+        self.rewinds.iter_mut().for_each(|rewind| rewind.until = rewind.until.min(is_right));
     }
 
     async fn assert_history(&self) {
@@ -190,8 +206,8 @@ impl Bed {
         .await;
     }
 
-    /// Every record ended as an outcome, none as a dead letter, and nothing is in flight.
-    async fn assert_everything_is_accounted_for(&self) {
+    /// By the counters of the processes, none of which was replaced: every record ended as an outcome, and nothing is in flight.
+    pub async fn everything_is_accounted_for(&self) {
         let mut metrics = String::new();
         for process in &self.processes {
             metrics.push_str(&metrics_of(process).await);

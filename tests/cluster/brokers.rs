@@ -6,7 +6,7 @@ use super::bed::Stage;
 use super::schedule::{Broker, Fault, Step, run};
 
 /// How long a dead broker stays dead.
-const DEAD: Duration = Duration::from_secs(10);
+const DEAD: Duration = Duration::from_secs(7);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn brokers_that_restart_and_leaders_coordinators_and_controllers_that_die_cost_a_pause() {

@@ -32,7 +32,13 @@ async fn two_promotions_in_a_row_and_a_server_with_a_slower_clock_end_with_right
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_old_primary_that_keeps_half_of_the_sessions_for_ten_seconds_ends_with_right_rows_and_records() {
-    let old = Old::KeepsHalfFor(Duration::from_secs(10));
+    let old = Old::KeepsHalfFor10s;
+    run(Stage::of(2), [step([Fault::Promote { lost: Duration::from_millis(500), clock: 0, old }])]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_primary_whose_sessions_stay_open_and_silent_ends_with_right_rows_and_records() {
+    let old = Old::Vanishes;
     run(Stage::of(2), [step([Fault::Promote { lost: Duration::from_millis(500), clock: 0, old }])]).await;
 }
 

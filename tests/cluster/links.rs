@@ -3,25 +3,27 @@
 use std::time::Duration;
 
 use super::bed::Stage;
-use super::schedule::{Broker, Fault, Links, Step, run};
+use super::schedule::{Broker, Fault, Links, Step, Then, run};
 
 /// Each of the links is silent for 20 seconds, one after the other.
-async fn swallowed<const N: usize>(links: [Links; N]) {
-    let step = |links| Step::new([Fault::Swallow(links, Duration::from_secs(20))], 45, 30);
+async fn swallowed<const N: usize>(links: [(Links, Then); N]) {
+    let step = |(links, then)| Step::new([Fault::Swallow(links, Duration::from_secs(20), then)], 45, 30);
     run(Stage::of(2), links.map(step)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_silent_link_to_the_database_loses_nothing_and_hangs_nothing() {
-    swallowed([Links::Databases, Links::Database]).await;
+    swallowed([(Links::Databases, Then::TheyAreLost), (Links::Database, Then::TheyPass)]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_silent_link_to_any_broker_loses_nothing_and_hangs_nothing() {
-    swallowed([0, 1, 2].map(|broker| Links::To(Broker::Number(broker)))).await;
+    let to = |broker| Links::To(Broker::Number(broker));
+    swallowed([(to(0), Then::TheyPass), (to(1), Then::TheyAreLost), (to(2), Then::TheyPass)]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_process_cut_off_from_its_coordinator_or_from_everything_else_loses_nothing() {
-    swallowed([Links::To(Broker::Coordinator), Links::ToAllBut(Broker::Coordinator)]).await;
+    let coordinator = Broker::Coordinator;
+    swallowed([(Links::To(coordinator), Then::TheyPass), (Links::ToAllBut(coordinator), Then::TheyPass)]).await;
 }

@@ -15,9 +15,9 @@ use crate::support::{eventually, source};
 /// Users that events are about: so many that most of those whose event a failover lost have no later one.
 pub const USERS: u64 = 3_000;
 
-/// How often events are handed to KafkaJS, and how many then.
+/// How often events are handed to KafkaJS.
 const TICK: Duration = Duration::from_millis(50);
-const EVENTS_A_TICK: u64 = 8;
+const TICKS_A_SECOND: u64 = 20;
 
 /// Produces while it is on. The process ends with this value.
 pub struct Load {
@@ -38,8 +38,8 @@ struct Source {
 }
 
 impl Load {
-    /// A producer to these topics of three partitions, off at first.
-    pub fn to(brokers: &str, topics: [String; 2], seed: u64) -> Self {
+    /// A producer of `rate` events a second to these topics of three partitions, off at first.
+    pub fn to(brokers: &str, topics: [String; 2], rate: u64, seed: u64) -> Self {
         let mut node = Command::new("node")
             .arg("--input-type=module")
             .args(["--eval", include_str!("../kafkajs/steady.mjs"), brokers, "3"])
@@ -64,7 +64,7 @@ impl Load {
             let mut ticks = tokio::time::interval(TICK);
             loop {
                 ticks.tick().await;
-                fed.lock().expect("no thread panics").feed();
+                fed.lock().expect("no thread panics").feed(rate / TICKS_A_SECOND);
             }
         });
         Self { node, acknowledged, source, feeding }
@@ -99,11 +99,11 @@ impl Drop for Load {
 }
 
 impl Source {
-    fn feed(&mut self) {
+    fn feed(&mut self, events: u64) {
         if !self.is_on {
             return;
         }
-        for _ in 0..EVENTS_A_TICK {
+        for _ in 0..events {
             let line = self.next();
             writeln!(self.pipe, "{line}").expect("KafkaJS runs");
             self.fed += 1;

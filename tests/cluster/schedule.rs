@@ -3,14 +3,27 @@
 use std::time::{Duration, Instant};
 
 use super::bed::{Bed, Stage};
-use crate::support::{BROKERS, Proxy};
+use crate::faults::failpoint;
+use crate::support::{BROKERS, Cut, Proxy, Segmenter};
 
 /// What happens to the primary when its standby is promoted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Old {
+    /// Its sessions are closed.
     Dies,
-    /// It serves half of its sessions for this time, and dies then.
-    KeepsHalfFor(Duration),
+    /// Its sessions stay open and silent, as those of a host without power.
+    Vanishes,
+    /// It serves half of its sessions for ten seconds, and dies then.
+    KeepsHalfFor10s,
+}
+
+/// What happens after a silence to the connections that were open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Then {
+    /// What was sent meanwhile arrives.
+    TheyPass,
+    /// They stay silent.
+    TheyAreLost,
 }
 
 /// A broker, by its part in the schedule at that moment.
@@ -41,9 +54,15 @@ pub enum Links {
 #[derive(Clone, Copy, Debug)]
 pub enum Fault {
     /// The standby is promoted with this time of commits lost, and its clock is this many seconds from the right time.
-    Promote { lost: Duration, clock: i64, old: Old },
+    Promote {
+        lost: Duration,
+        clock: i64,
+        old: Old,
+    },
     /// A backup of this age is restored.
-    Restore { age: Duration },
+    Restore {
+        age: Duration,
+    },
     /// The brokers are restarted one after another, each when all replicas are in sync.
     Restarts,
     /// A broker is killed, and started again after this time.
@@ -54,7 +73,20 @@ pub enum Fault {
     /// the others, and the broker is started again after this time.
     KillAndJoin(usize, Duration),
     /// The links pass nothing for this time.
-    Swallow(Links, Duration),
+    Swallow(Links, Duration, Then),
+    /// A process is killed, and another one started in its place.
+    KillProcess(usize),
+    /// A process is asked to stop, does so, and another one is started in its place.
+    Terminate(usize),
+    /// A process is stopped without its knowledge.
+    Pause(usize),
+    ResumeAll,
+    /// A process is replaced by one that is slow at this point once.
+    Slow(usize, &'static str),
+    /// The primary crashes and comes back.
+    CrashDatabase,
+    /// A process's connection breaks at the next commit.
+    CutCommit(usize, Cut),
 }
 
 impl Fault {
@@ -103,13 +135,14 @@ pub async fn run(stage: Stage, steps: impl IntoIterator<Item = Step>) {
             step.faults
         );
         bed.everything_is_right().await;
+        bed.everything_is_accounted_for().await;
         assert!(stalls.iter().all(|stall| *stall <= step.stall), "{stalls:?}");
         bed.load.resume();
     }
 }
 
 impl Bed {
-    async fn happens(&mut self, fault: Fault) {
+    pub async fn happens(&mut self, fault: Fault) {
         if fault.loses_commits() {
             self.rewinds_to_now();
         }
@@ -132,12 +165,34 @@ impl Bed {
                 self.the_newest_process_works().await;
                 self.starts_dead_brokers_after(time).await;
             }
-            Fault::Swallow(links, time) => {
+            Fault::Swallow(links, time, then) => {
                 let links = self.links(links);
                 links.iter().for_each(|link| link.swallow(true));
                 last(time).await;
+                if then == Then::TheyAreLost {
+                    links.iter().for_each(|link| link.lose_connections());
+                }
                 links.iter().for_each(|link| link.swallow(false));
             }
+            Fault::KillProcess(client) => {
+                self.processes[client].kill();
+                self.replace(client, "").await;
+            }
+            Fault::Terminate(client) => {
+                self.processes[client].terminate();
+                // A paused process receives the signal when it wakes.
+                self.processes[client].resume();
+                let code = self.replace(client, "").await;
+                assert_eq!(code, Some(0), "a process that was asked to stop");
+            }
+            Fault::Pause(client) => self.processes[client].pause(),
+            Fault::ResumeAll => self.processes.iter().for_each(Segmenter::resume),
+            Fault::Slow(client, point) => {
+                self.processes[client].kill();
+                self.replace(client, &failpoint(point, "1*sleep(2000)")).await;
+            }
+            Fault::CrashDatabase => self.servers.crash(),
+            Fault::CutCommit(client, cut) => self.servers.link(client).cut_next(cut, 1),
         }
     }
 

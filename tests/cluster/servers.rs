@@ -15,8 +15,6 @@ pub struct Servers {
     front: Proxy,
     /// From the client processes.
     links: Vec<Proxy>,
-    /// Kept until the end: what ends with them is not tested.
-    retired: Vec<Postgres>,
 }
 
 impl Servers {
@@ -26,7 +24,7 @@ impl Servers {
         let (replication, front) = (Proxy::to(primary.url()), Proxy::to(primary.url()));
         let database = Postgres::at(front.url()).upstream_after_ia().await;
         let links = (0..clients).map(|_| Proxy::to(primary.url())).collect();
-        (Self { primary, replication, front, links, retired: Vec::new() }, database)
+        (Self { primary, replication, front, links }, database)
     }
 
     /// A client process's URL of a database.
@@ -50,18 +48,29 @@ impl Servers {
             self.replication.cut(Connections::All);
             last(lost).await;
         }
-        if old == Old::Dies {
+        if old != Old::KeepsHalfFor10s {
             tokio::task::block_in_place(|| self.primary.stop_immediate());
         }
         standby.promote().await;
         self.replication.refuse(false);
-        let which = if old == Old::Dies { Connections::All } else { Connections::Half };
-        self.replace_primary(standby, which);
-        if let Old::KeepsHalfFor(time) = old {
-            last(time).await;
-            let old = self.retired.last().expect("it was replaced");
-            tokio::task::block_in_place(|| old.stop_immediate());
+        let retired = self.replace_primary(standby);
+        match old {
+            Old::Dies => self.links.iter().for_each(|link| link.cut(Connections::All)),
+            Old::Vanishes => self.links.iter().for_each(Proxy::lose_connections),
+            Old::KeepsHalfFor10s => {
+                self.links.iter().for_each(|link| link.cut(Connections::Half));
+                last(Duration::from_secs(10)).await;
+            }
         }
+        tokio::task::block_in_place(|| drop(retired));
+    }
+
+    /// The primary crashes and comes back.
+    pub fn crash(&self) {
+        tokio::task::block_in_place(|| {
+            self.primary.stop_immediate();
+            self.primary.start();
+        });
     }
 
     /// A backup of the primary, made `age` before it is restored under the primary's address.
@@ -70,14 +79,15 @@ impl Servers {
         last(age).await;
         tokio::task::block_in_place(|| self.primary.stop_immediate());
         tokio::task::block_in_place(|| backup.start());
-        self.replace_primary(backup, Connections::All);
+        let retired = self.replace_primary(backup);
+        self.links.iter().for_each(|link| link.cut(Connections::All));
+        tokio::task::block_in_place(|| drop(retired));
     }
 
-    fn replace_primary(&mut self, by: Postgres, closing: Connections) {
+    /// Leads new connections, and all of the test's own, to another server; returns the old one.
+    fn replace_primary(&mut self, by: Postgres) -> Postgres {
         self.links.iter().chain([&self.front]).for_each(|link| link.switch(by.url()));
-        self.links.iter().for_each(|link| link.cut(closing));
         self.front.cut(Connections::All);
-        let old = std::mem::replace(&mut self.primary, by);
-        self.retired.push(old);
+        std::mem::replace(&mut self.primary, by)
     }
 }

@@ -53,6 +53,8 @@ struct Connection {
     server: TcpStream,
     /// The server's bytes are the response to a COMMIT whose connection is to be cut.
     is_doomed: AtomicBool,
+    /// Nothing passes any more.
+    is_lost: AtomicBool,
 }
 
 impl Proxy {
@@ -66,7 +68,7 @@ impl Proxy {
         let its_state = Arc::clone(&state);
         std::thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
-                if its_state.is_closed.load(Ordering::Relaxed) {
+                if its_state.is_closed.load(Ordering::SeqCst) {
                     return;
                 }
                 its_state.accept(client);
@@ -108,6 +110,11 @@ impl Proxy {
         self.state.swallowing_ended.notify_all();
     }
 
+    /// The open connections pass nothing from now on and stay open, as behind a router that has forgotten them; new ones pass.
+    pub fn lose_connections(&self) {
+        self.state.open_connections().iter().for_each(|connection| connection.is_lost.store(true, Ordering::SeqCst));
+    }
+
     /// Delays clients' requests by this from now on.
     pub fn set_latency(&self, latency: Duration) {
         let latency = u64::try_from(latency.as_millis()).expect("a short time");
@@ -127,7 +134,7 @@ impl Proxy {
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        self.state.is_closed.store(true, Ordering::Relaxed);
+        self.state.is_closed.store(true, Ordering::SeqCst);
         self.swallow(false);
         // Wakes the listener.
         drop(TcpStream::connect(self.address()));
@@ -145,7 +152,8 @@ impl State {
         for end in [&client, &server] {
             end.set_nodelay(true).expect("a TCP socket");
         }
-        let connection = Arc::new(Connection { client, server, is_doomed: AtomicBool::new(false) });
+        let connection =
+            Arc::new(Connection { client, server, is_doomed: AtomicBool::default(), is_lost: AtomicBool::default() });
         {
             let mut connections = self.connections.lock().expect("no thread panics");
             connections.retain(|connection| connection.strong_count() > 0);
@@ -161,9 +169,12 @@ impl State {
         self.connections.lock().expect("no thread panics").iter().filter_map(Weak::upgrade).collect()
     }
 
-    fn wait_while_swallowing(&self) {
+    fn wait_while_swallowing(&self, connection: &Connection) {
         let swallows = self.swallows.lock().expect("no thread panics");
-        drop(self.swallowing_ended.wait_while(swallows, |swallows| *swallows).expect("no thread panics"));
+        let may_not_pass = |swallows: &mut bool| {
+            (*swallows || connection.is_lost.load(Ordering::SeqCst)) && !self.is_closed.load(Ordering::SeqCst)
+        };
+        drop(self.swallowing_ended.wait_while(swallows, may_not_pass).expect("no thread panics"));
     }
 
     #[expect(clippy::disallowed_methods, reason = "the delay is what is tested")]
@@ -176,7 +187,7 @@ impl Connection {
     fn pass_requests(&self, state: &State) {
         pass_on(&self.client, &self.server, |bytes| {
             state.delay();
-            state.wait_while_swallowing();
+            state.wait_while_swallowing(self);
             let is_commit = bytes.windows(COMMIT.len()).any(|window| window == COMMIT);
             let cut = if is_commit { state.cuts.lock().expect("no thread panics").pop() } else { None };
             self.is_doomed.store(matches!(cut, Some(Cut::AfterCommit)), Ordering::SeqCst);
@@ -187,7 +198,7 @@ impl Connection {
 
     fn pass_responses(&self, state: &State) {
         pass_on(&self.server, &self.client, |_| {
-            state.wait_while_swallowing();
+            state.wait_while_swallowing(self);
             !self.is_doomed.load(Ordering::SeqCst)
         });
         self.close();
