@@ -2,7 +2,7 @@
 //! for the end of an outage up to a deadline, not for ever, since an operator runs it.
 
 use std::future::Future;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::error::KafkaResult;
 use tokio::task::JoinHandle;
@@ -24,7 +24,7 @@ use crate::runtime::stop::{Stop, StopReason};
 use crate::store::Store;
 use crate::store::apply::Progress;
 use crate::store::leased_rows::LeasedRows;
-use crate::store::outbox::{Content, Publication};
+use crate::store::outbox::Publication;
 use crate::store::task::ItemOutcome;
 use crate::store::writer::{Writer, Written};
 use crate::telemetry::Shared;
@@ -129,22 +129,33 @@ impl BatchWriter {
     /// Folds and writes a batch; returns the outcome of each item and the number of changes.
     ///
     /// # Errors
-    /// PostgreSQL or Kafka is unavailable, a stop was requested, or this process must not write any more.
-    pub async fn write(&self, progress: Progress<'_>) -> Result<(Vec<ItemOutcome>, u64), Halt> {
-        let written = within_deadline("PostgreSQL", self.writer.write(progress)).await?;
-        let Ok(Written { outcomes, publications, .. }) = written else {
-            return Err(match self.stop.reason() {
-                Some(StopReason::Refused(why)) => Halt::Refused(why.clone()),
-                _ => Halt::Interrupted,
+    /// PostgreSQL or Kafka is unavailable, another session locks rows, a stop was requested, or this process must not write
+    /// any more.
+    pub async fn write(&self, mut progress: Progress<'_>) -> Result<(Vec<ItemOutcome>, u64), Halt> {
+        let (mut changes, mut pauses, mut locked_until) = (0, Retry::forever(), None);
+        loop {
+            let written = within_deadline("PostgreSQL", self.writer.write(&mut progress)).await?;
+            let Ok(Written { publications, locked, .. }) = written else {
+                return Err(match self.stop.reason() {
+                    Some(StopReason::Refused(why)) => Halt::Refused(why.clone()),
+                    _ => Halt::Interrupted,
+                });
+            };
+            changes += publications.iter().map(|publication| publication.content.changes()).sum::<u64>();
+            self.publish(publications).await?;
+            let Some(reason) = locked else { return Ok((progress.into_outcomes().collect(), changes)) };
+            let until = *locked_until.get_or_insert_with(|| {
+                Written::warn_of_lock(&reason);
+                Instant::now() + UNAVAILABLE_DEADLINE
             });
-        };
-        let changes = publications.iter().map(|publication| match &publication.content {
-            Content::Changes(changes) => changes.len() as u64,
-            Content::Users(_) => 0,
-        });
-        let changes = changes.sum();
-        self.publish(publications).await?;
-        Ok((outcomes, changes))
+            if Instant::now() > until {
+                return Err(Halt::Unavailable(format!("PostgreSQL: {reason}; repeating the command is safe")));
+            }
+            tokio::select! {
+                () = pauses.wait() => {}
+                () = self.stop.requested() => return Err(Halt::Interrupted),
+            }
+        }
     }
 
     /// Hands outbox rows to the publisher.

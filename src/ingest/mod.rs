@@ -12,7 +12,9 @@
 //! record              an input record with its original bytes
 //!   schema_wait       records that wait for a schema of the registry
 //! dispatcher          a decoded record to a worker, or finished at once
+//! work_queues         decoded records, in one queue a worker
 //! worker              batches of records to the database; finished records to their offset tracker
+//!   locked_users        records of users whose rows another session locks
 //! assignment          the offset trackers of all assigned partitions
 //!   offset_tracker    one partition: records in flight, finished, committable; rejection runs
 //! dead_letter         a rejected record as a record of the dead-letter topic
@@ -28,6 +30,7 @@ pub mod dead_letter_batch;
 pub mod dead_letter_reader;
 pub mod dead_letter_writer;
 pub mod dispatcher;
+mod locked_users;
 pub mod offset_tracker;
 pub mod outbox_gate;
 pub mod position;
@@ -38,4 +41,5 @@ pub mod schema_wait;
 pub mod start;
 pub mod start_table;
 pub mod stuck;
+pub mod work_queues;
 pub mod worker;

@@ -2,17 +2,18 @@
 //! are serialized. The records that arrive during a worker's transaction are its next batch.
 
 use std::collections::VecDeque;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
 use tracing::{debug, error};
 
 use super::assignment::{Assignment, Effects, FloodAt, Ticket};
+use super::locked_users::LockedUsers;
 use super::offset_tracker::Finish;
 use super::record::{OriginalRecord, Rejected};
+use super::work_queues::Work;
 use crate::config::BatchConfig;
-use crate::domain::event::{Event, Reason, Rejection, UserId};
+use crate::domain::event::{Event, Reason, Rejection};
 use crate::domain::profile::Outcome;
 use crate::kafka::client::Topics;
 use crate::kafka::partition::Partition;
@@ -21,27 +22,12 @@ use crate::runtime::stop::{Stop, StopReason};
 use crate::store::apply::Progress;
 use crate::store::history::Histories;
 use crate::store::task::ItemOutcome;
-use crate::store::writer::{Writer, Written};
+use crate::store::writer::{GivenUp, Writer, Written};
 use crate::telemetry::metrics::{Metrics, RecordOutcome};
 use crate::telemetry::traces::{Coordinates, Traces};
 
 /// The offset trackers of the live consumer.
 pub(crate) type LiveAssignment = Assignment<Box<Rejected>>;
-
-/// A decoded record in flight to the database.
-#[derive(Debug)]
-pub(crate) struct Work {
-    pub ticket: Ticket,
-    pub event: Event,
-    /// Kept until the event is committed, in case it has to be dead-lettered.
-    pub record: OriginalRecord,
-}
-
-impl Work {
-    fn bytes(&self) -> usize {
-        self.record.value.as_ref().map_or(0, |value| value.len())
-    }
-}
 
 /// How much a worker folds in one transaction.
 #[derive(Debug, Clone, Copy)]
@@ -56,34 +42,6 @@ impl From<&BatchConfig> for BatchLimits {
     fn from(config: &BatchConfig) -> Self {
         Self { records: config.max_records as usize, bytes: config.max_bytes.0, wait: config.max_wait }
     }
-}
-
-/// The queues of all workers.
-#[derive(Debug, Clone)]
-pub(crate) struct WorkQueues(Vec<mpsc::UnboundedSender<Work>>);
-
-impl WorkQueues {
-    /// One queue for each worker; the in-flight budget bounds their contents.
-    pub fn new(workers: usize) -> (Self, Vec<mpsc::UnboundedReceiver<Work>>) {
-        let (senders, receivers) = (0..workers.max(1)).map(|_| mpsc::unbounded_channel()).unzip();
-        (Self(senders), receivers)
-    }
-
-    /// Queues the event with the worker of its user.
-    pub fn send(&self, work: Work) {
-        let worker = worker_of(&work.event.user, self.0.len());
-        // A worker is gone only when the process gives up; the record stays uncommitted.
-        if let Some(queue) = self.0.get(worker) {
-            let _ = queue.send(work);
-        }
-    }
-}
-
-fn worker_of(user: &UserId, workers: usize) -> usize {
-    let mut hasher = DefaultHasher::new();
-    user.hash(&mut hasher);
-    let workers = workers.max(1) as u64;
-    usize::try_from(hasher.finish() % workers).unwrap_or(0)
 }
 
 /// Reports finished records to their offset trackers and carries out the effects: dead letters, and the stop at a poison flood.
@@ -134,6 +92,13 @@ impl Finisher {
     }
 }
 
+/// Whether records have met a lock before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Attempt {
+    First,
+    AfterLock,
+}
+
 /// One worker.
 pub(crate) struct Worker {
     pub queue: mpsc::UnboundedReceiver<Work>,
@@ -147,57 +112,101 @@ pub(crate) struct Worker {
 impl Worker {
     /// Runs until the queue is closed and empty, or the process gives up.
     pub async fn run(mut self) {
-        let mut waiting = VecDeque::new();
-        loop {
-            if waiting.is_empty() && !self.receive(&mut waiting).await {
-                return;
+        let (mut waiting, mut locked) = (VecDeque::new(), LockedUsers::new());
+        let (mut is_open, stop) = (true, self.writer.stop.clone());
+        while is_open || !waiting.is_empty() || !locked.is_empty() {
+            if waiting.is_empty() {
+                tokio::select! {
+                    received = self.receive(&mut waiting), if is_open => is_open = received,
+                    () = locked.due(), if !locked.is_empty() => {}
+                    () = stop.abandoned() => return,
+                }
             }
-            let batch = next_batch(&mut waiting, self.limits, &self.finisher.assignment);
-            if !batch.is_empty() && !self.write(batch).await {
+            let written = match locked.take_due() {
+                Some(records) => self.retry_locked(records, &mut locked).await,
+                None => self.write_next(&mut waiting, &mut locked).await,
+            };
+            if written.is_err() {
                 return;
             }
         }
     }
 
-    /// Waits for the first record and receives all that have arrived; false once the queue is closed and empty.
+    /// Waits for the first record and receives all that have arrived; false once the queue is closed and empty. Cancelling it
+    /// loses no record.
     async fn receive(&mut self, waiting: &mut VecDeque<Work>) -> bool {
         let mut received = Vec::with_capacity(self.limits.records);
-        if self.queue.recv_many(&mut received, self.limits.records).await == 0 {
-            return false;
-        }
-        if !self.limits.wait.is_zero() && received.len() < self.limits.records {
-            let more = self.limits.records - received.len();
+        let first = self.queue.recv_many(&mut received, self.limits.records).await;
+        waiting.extend(received.drain(..));
+        if !self.limits.wait.is_zero() && first > 0 && first < self.limits.records {
             // At the timeout the batch is complete.
-            let _ = tokio::time::timeout(self.limits.wait, self.queue.recv_many(&mut received, more)).await;
+            let more = self.queue.recv_many(&mut received, self.limits.records - first);
+            let _ = tokio::time::timeout(self.limits.wait, more).await;
+            waiting.extend(received);
         }
-        waiting.extend(received);
-        true
+        first > 0
     }
 
-    /// Writes one batch and finishes its records; false when the process gives up.
-    async fn write(&self, batch: Vec<Work>) -> bool {
+    /// Writes the next batch of users that are not locked.
+    async fn write_next(&self, waiting: &mut VecDeque<Work>, locked: &mut LockedUsers) -> Result<(), GivenUp> {
+        let batch = locked.divert(next_batch(waiting, self.limits, &self.finisher.assignment));
+        if !batch.is_empty()
+            && let Some((records, reason)) = self.write(batch, Attempt::First).await?
+        {
+            locked.add(records, &reason);
+        }
+        Ok(())
+    }
+
+    /// Writes the records of one locked user.
+    async fn retry_locked(&self, mut records: VecDeque<Work>, locked: &mut LockedUsers) -> Result<(), GivenUp> {
+        while !records.is_empty() {
+            let batch = next_batch(&mut records, self.limits, &self.finisher.assignment);
+            if !batch.is_empty()
+                && let Some((mut left, reason)) = self.write(batch, Attempt::AfterLock).await?
+            {
+                left.extend(records);
+                locked.add(left, &reason);
+                return Ok(());
+            }
+        }
+        locked.succeeded();
+        Ok(())
+    }
+
+    /// Writes a batch and finishes its records; returns those whose users are locked, and the reason.
+    async fn write(&self, batch: Vec<Work>, attempt: Attempt) -> Result<Option<(Vec<Work>, String)>, GivenUp> {
         let (mut events, rest): (Vec<Event>, Vec<(Ticket, OriginalRecord)>) =
             batch.into_iter().map(|work| (work.event, (work.ticket, work.record))).unzip();
         let trace = self.traces.write_begins(&mut events, |index| self.place(&rest.get(index)?.1));
-        let progress = if rest.iter().any(|(ticket, _)| ticket.is_in_repair) {
+        let mut progress = if rest.iter().any(|(ticket, _)| ticket.is_in_repair) {
             Progress::publishing_all(&events)
         } else {
             Progress::new(&events)
         };
-        let Ok(Written { outcomes, publications, ran_in }) = self.writer.write(progress).await else { return false };
+        if attempt == Attempt::AfterLock {
+            progress = progress.of_locked();
+        }
+        let Written { publications, ran_in, locked } = self.writer.write(&mut progress).await?;
+        let outcomes = progress.into_outcomes_so_far();
         trace.end(&outcomes);
         debug!(records = events.len(), changes = publications.len(), "wrote a batch");
-        self.finisher.metrics.batch_records.observe(events.len() as f64);
         let metrics = &self.finisher.metrics;
-        let ended = rest.into_iter().zip(outcomes).map(|((ticket, record), outcome)| {
+        metrics.batch_records.observe(events.len() as f64);
+        let (mut ended, mut left) = (Vec::with_capacity(events.len()), Vec::new());
+        for ((event, (ticket, record)), outcome) in events.into_iter().zip(rest).zip(outcomes) {
+            let Some(outcome) = outcome else {
+                left.push(Work { ticket, event, record });
+                continue;
+            };
             self.log_defect(&record, &outcome);
             let (outcome, finish) = finish(record, outcome, ran_in);
             metrics.record(ticket.partition.kind, outcome);
-            (ticket, finish)
-        });
+            ended.push((ticket, finish));
+        }
         self.finisher.finish(ended);
         self.handover.hand_over(publications, &self.writer.stop).await;
-        true
+        Ok(locked.map(|reason| (left, reason)))
     }
 
     fn log_defect(&self, record: &OriginalRecord, outcome: &ItemOutcome) {

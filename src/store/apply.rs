@@ -49,15 +49,19 @@ struct Spent {
 /// How often a transaction is retried at once. After that a batch in conflict is halved, and other errors go to the caller.
 const IMMEDIATE_RETRIES: u32 = 5;
 
+/// How often a batch in conflict is halved: each time has waited for a lock. Enough to isolate several users of a batch.
+const MOST_HALVINGS: u32 = 32;
+
 impl Store {
     /// Writes the open chunks of `progress`.
     ///
     /// # Errors
-    /// The rest stays open: wait, and call again; stop where the error has no class.
+    /// The rest stays open: wait, and call again; stop where the error has no class. After [`StoreError::Locked`] all others
+    /// are written.
     pub async fn advance(&self, progress: &mut Progress<'_>) -> Result<(), StoreError> {
         progress.reopen_locked();
         let mut retries = 0;
-        let mut conflict = None;
+        let (mut halvings, mut conflict) = (0, None);
         let mut row_ids = RowIds::Derived;
         while let Some(chunk) = progress.open.pop() {
             let mut spent = Spent::default();
@@ -88,8 +92,9 @@ impl Store {
                         progress.open.push(chunk);
                     }
                     Some(ErrorClass::Conflict) if progress.contended || retries >= IMMEDIATE_RETRIES => {
+                        halvings += 1;
+                        progress.set_locked_apart(chunk, halvings <= MOST_HALVINGS);
                         conflict = Some(error);
-                        progress.set_locked_apart(chunk);
                     }
                     Some(class @ (ErrorClass::Conflict | ErrorClass::ForeignKey)) if retries < IMMEDIATE_RETRIES => {
                         retries += 1;

@@ -32,6 +32,16 @@ pub enum Content {
     Users(Vec<UserId>),
 }
 
+impl Content {
+    /// How many changes a fold made.
+    pub(crate) fn changes(&self) -> u64 {
+        match self {
+            Self::Changes(changes) => changes.len() as u64,
+            Self::Users(_) => 0,
+        }
+    }
+}
+
 /// How full the outbox is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Depth {

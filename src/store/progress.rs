@@ -93,16 +93,27 @@ impl<'e> Progress<'e> {
         self.outcomes.into_iter().flatten()
     }
 
+    /// The outcome of each item; `None` while another session locks rows of its user.
+    pub(crate) fn into_outcomes_so_far(self) -> Vec<Option<ItemOutcome>> {
+        self.outcomes
+    }
+
+    /// The progress of a batch that has met locks before, and meets them at its first conflict.
+    pub(crate) fn of_locked(self) -> Self {
+        Self { contended: true, ..self }
+    }
+
     pub(super) fn end(&mut self, index: usize, outcome: ItemOutcome) {
         if let Some(slot) = self.outcomes.get_mut(index) {
             *slot = Some(outcome);
         }
     }
 
-    /// Halves a chunk that keeps running into locks, by user, until the locked user is alone and waits for the rest.
-    pub(super) fn set_locked_apart(&mut self, chunk: Chunk) {
+    /// Halves a chunk that keeps running into locks, by user, until the locked user is alone and waits for the rest. A chunk
+    /// that may not be halved any more waits as it is.
+    pub(super) fn set_locked_apart(&mut self, chunk: Chunk, may_halve: bool) {
         self.contended = true;
-        if chunk.len() > 1 { self.halve(chunk) } else { self.locked.extend(chunk) }
+        if chunk.len() > 1 && may_halve { self.halve(chunk) } else { self.locked.extend(chunk) }
     }
 
     /// Opens the locked users again, as one chunk.

@@ -5,12 +5,11 @@ use std::time::Instant;
 use tracing::{error, info, warn};
 
 use super::Store;
-use super::apply::Progress;
+use super::apply::{Progress, Tally};
 use super::error::{ErrorClass, StoreError};
 use super::history::Histories;
 use super::leased_rows::LeasedRows;
 use super::outbox::{Content, Publication};
-use super::task::ItemOutcome;
 use crate::runtime::health::Health;
 use crate::runtime::retry::Retry;
 use crate::runtime::stop::{Stop, StopReason};
@@ -30,15 +29,22 @@ pub struct Writer {
     pub stop: Stop,
 }
 
-/// A batch that is written.
+/// A batch that is written, but for users whose rows another session locks.
 #[derive(Debug)]
 pub struct Written {
-    /// One an item.
-    pub outcomes: Vec<ItemOutcome>,
     /// The outbox rows to publish.
     pub publications: Vec<Publication>,
     /// Where its transactions ran.
     pub ran_in: Histories,
+    /// Why some users are not written yet.
+    pub locked: Option<String>,
+}
+
+impl Written {
+    /// Logs that users wait for a lock.
+    pub(crate) fn warn_of_lock(reason: &str) {
+        warn!(reason, "events of some users wait for another session that locks their rows; the others go on");
+    }
 }
 
 /// The process stopped before the batch was written, or must not write it.
@@ -46,20 +52,27 @@ pub struct Written {
 pub struct GivenUp;
 
 impl Writer {
-    /// Writes a batch. Retries until an outage ends.
+    /// Writes a batch. Retries until an outage ends; does not wait for locks of other sessions.
     ///
     /// # Errors
     /// The process stopped first, or must not write any more.
-    pub async fn write(&self, mut progress: Progress<'_>) -> Result<Written, GivenUp> {
+    pub async fn write(&self, progress: &mut Progress<'_>) -> Result<Written, GivenUp> {
         let started = Instant::now();
         let mut retry = Retry::forever();
         let mut failing = false;
-        loop {
+        let locked = loop {
             let advanced = tokio::select! {
-                advanced = self.store.advance(&mut progress) => advanced,
+                advanced = self.store.advance(progress) => advanced,
                 () = self.stop.abandoned() => return Err(GivenUp),
             };
-            let Err(error) = advanced else { break };
+            let error = match advanced {
+                Ok(()) => break None,
+                Err(error @ StoreError::Locked { .. }) => {
+                    self.metrics.database_error(ErrorClass::Conflict.as_str());
+                    break Some(error.detail());
+                }
+                Err(error) => error,
+            };
             let Some(class) = error.class() else {
                 self.refuse(&error);
                 return Err(GivenUp);
@@ -69,17 +82,16 @@ impl Writer {
                 () = retry.wait() => {}
                 () = self.stop.abandoned() => return Err(GivenUp),
             }
-        }
+        };
         if failing {
             info!("writes to the database succeed again");
         }
         self.health.set_ready(COMPONENT);
-        self.count(&progress);
-        self.metrics.observe_stage(Stage::Write, started.elapsed());
         let publications = std::mem::take(&mut progress.publications);
+        self.count(std::mem::take(&mut progress.tally), &publications);
+        self.metrics.observe_stage(Stage::Write, started.elapsed());
         publications.iter().for_each(|publication| self.leased.add(publication.id));
-        let ran_in = progress.ran_in;
-        Ok(Written { outcomes: progress.into_outcomes().collect(), publications, ran_in })
+        Ok(Written { publications, ran_in: progress.ran_in, locked })
     }
 
     /// Stops the process: a newer version of the program owns the data, or another process owns the job.
@@ -93,25 +105,21 @@ impl Writer {
         self.metrics.database_error(class.as_str());
         self.health.set_not_ready(COMPONENT, error.detail());
         if !std::mem::replace(failing, true) {
-            let (class_name, reason) = (class.as_str(), error.detail());
-            match class {
-                ErrorClass::Conflict => warn!(
-                    class = class_name,
-                    reason, "events of some users wait for another session that locks their rows; nothing is lost"
-                ),
-                _ => warn!(class = class_name, reason, "the database does not take writes; waiting, nothing is lost"),
-            }
+            warn!(
+                class = class.as_str(),
+                reason = error.detail(),
+                "the database does not take writes; waiting, nothing is lost"
+            );
         }
     }
 
-    fn count(&self, progress: &Progress<'_>) {
-        let tally = progress.tally;
+    fn count(&self, tally: Tally, publications: &[Publication]) {
         self.metrics.database_conflicts.inc_by(tally.conflicts);
         self.metrics.database_retries.inc_by(tally.retries);
         self.metrics.unknown_currency.inc_by(tally.unknown_currencies);
         self.metrics.observe_stage(Stage::Connection, tally.connecting);
         self.metrics.observe_stage(Stage::Transaction, tally.transaction);
-        for publication in &progress.publications {
+        for publication in publications {
             if let Content::Changes(changes) = &publication.content {
                 changes.iter().for_each(|change| self.metrics.segment_change(change));
             }

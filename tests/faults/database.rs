@@ -1,8 +1,9 @@
-//! Connections to the database break.
+//! Connections to the database break, and its rows are locked by other sessions.
 
 use crate::scene::DEADLINE;
-use crate::scene::{Scene, history};
+use crate::scene::{Numbers, Scene, history, onboarding_event, record, update_event};
 use crate::support::{Cut, Proxy, eventually};
+use crate::world::{oracle, table};
 
 /// Cuts three connections at their COMMIT.
 async fn cut_at_the_commit(cut: Cut) {
@@ -31,4 +32,59 @@ async fn a_connection_cut_before_a_commit_arrives_loses_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_commit_whose_answer_is_lost_has_exactly_one_effect() {
     cut_at_the_commit(Cut::AfterCommit).await;
+}
+
+/// The users whose row is not yet the one after all records of the topics.
+async fn behind(scene: &Scene) -> Vec<String> {
+    let events = scene.accepted().await;
+    let found = table(scene.database.pool()).await;
+    oracle(&events).into_iter().filter(|(user, row)| found.get(user) != Some(row)).map(|(user, _)| user).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_whose_row_another_session_locks_waits_alone_and_the_others_go_on_and_are_published() {
+    let scene = Scene::new(1).await;
+    scene.add_users(20).await;
+    let mut numbers = Numbers(171);
+    let names: Vec<String> = (0..20).map(|number| format!("user-{number}")).collect();
+    let onboardings = names.iter().zip(0..).map(|(name, id)| record(name, &onboarding_event(name, id, &mut numbers)));
+    scene.kafka.produce_all(&scene.onboarding, onboardings.collect::<Vec<_>>()).await;
+    // One connection is one worker, so all users share it.
+    let mut process =
+        scene.serve_with(&[("SEGMENTER_DATABASE_CONNECTIONS", "1"), ("SEGMENTER_KAFKA_DRAIN_DEADLINE", "2s")]);
+    scene.settled().await;
+
+    let mut locking = scene.database.pool().begin().await.unwrap();
+    sqlx::query(r#"select from user_vectors where "userId" in ('user-3', 'user-11') for update"#)
+        .execute(&mut *locking)
+        .await
+        .unwrap();
+    for round in 0..5 {
+        let mut updates = Vec::new();
+        for (name, id) in names.iter().zip(round * 100 + 100..) {
+            let mut event = update_event(name, id, &mut numbers);
+            // Every user's row changes in every round.
+            event["timestamp"] = format!("2026-03-01T12:{round:02}:00.000Z").into();
+            event["payload"]["updatedAt"] = event["timestamp"].clone();
+            updates.push(record(name, &event));
+        }
+        scene.kafka.produce_all(&scene.updates, updates).await;
+        let are_right = async || behind(&scene).await == ["user-11", "user-3"] && scene.outbox().await == 0;
+        eventually(DEADLINE, "the rows of the others are right, and their changes are published", are_right).await;
+    }
+    process.wait_for_log("events of some users wait for another session that locks their rows").await;
+    locking.commit().await.unwrap();
+    scene.settled().await;
+    process.wait_for_log("no user waits for a lock any more").await;
+    scene.assert_right().await;
+    assert!(scene.dead_letters().await.is_empty());
+
+    // Shutdown does not wait for a lock for longer than for a drain.
+    let mut locking = scene.database.pool().begin().await.unwrap();
+    sqlx::query("select from user_vectors for update").execute(&mut *locking).await.unwrap();
+    scene.produce(&history(20, 20, 172)).await;
+    let waits = async || process.log().iter().filter(|line| line.contains("wait for another session")).count() == 2;
+    eventually(DEADLINE, "users wait for a lock again", waits).await;
+    process.terminate();
+    assert_eq!(process.wait(DEADLINE).await.code(), Some(0));
 }

@@ -202,3 +202,22 @@ async fn a_row_that_another_session_locks_holds_up_only_its_user_and_no_item_of_
         assert_table_equals_oracle(database.pool(), &events).await;
     }
 }
+
+#[tokio::test]
+async fn a_lock_on_every_row_of_a_batch_costs_a_bounded_number_of_attempts_and_nothing_else() {
+    let database = migrated_database().await;
+    let names = add_users(&database, 0..500).await;
+    let store = store_on(database.pool()).await;
+    let events = onboardings(&names, 1);
+    let mut locking = database.pool().begin().await.unwrap();
+    sqlx::query("select from users for update").execute(&mut *locking).await.unwrap();
+    let mut progress = Progress::new(&events);
+    let started = std::time::Instant::now();
+    let error = store.advance(&mut progress).await.unwrap_err();
+    assert!(error.detail().contains("wait: 500"), "{error}");
+    assert!(started.elapsed() < Duration::from_secs(60), "{:?}", started.elapsed());
+    locking.commit().await.unwrap();
+    store.advance(&mut progress).await.unwrap();
+    assert_eq!(progress.into_outcomes().collect::<Vec<_>>(), vec![APPLIED; 500]);
+    assert_table_equals_oracle(database.pool(), &events).await;
+}

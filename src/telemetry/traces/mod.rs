@@ -86,7 +86,7 @@ mod off {
     }
 
     impl WriteTrace {
-        pub fn end(self, _: &[Result<Outcome, Rejection>]) {}
+        pub fn end(self, _: &[Option<Result<Outcome, Rejection>>]) {}
     }
 
     impl PublishTrace {

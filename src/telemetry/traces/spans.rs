@@ -109,9 +109,9 @@ impl Traces {
 
 impl WriteTrace {
     /// Ends the spans of a batch that is committed.
-    pub fn end(mut self, outcomes: &[Result<Outcome, Rejection>]) {
+    pub fn end(mut self, outcomes: &[Option<Result<Outcome, Rejection>>]) {
         for (index, span) in &mut self.records {
-            let Some(outcome) = outcomes.get(*index) else { continue };
+            let Some(Some(outcome)) = outcomes.get(*index) else { continue };
             span.set_attribute(KeyValue::new(
                 "segmenter.outcome",
                 outcome.as_ref().map_or("dead_lettered", |outcome| outcome.as_str()),
