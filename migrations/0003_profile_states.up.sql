@@ -46,6 +46,7 @@ create table segmenter.deleted_users (
   user_id text collate "C" primary key,
   erased_at bigint,
   revision bigint not null default 0,          -- of the tombstone; 0: never published, nothing to publish
+  tombstone_erased_at bigint,                  -- of the erasure that made the tombstone; null: a delete made it
   at timestamptz not null default clock_timestamp()
 );
 
@@ -61,11 +62,14 @@ create function segmenter.remember_deleted_user() returns trigger
   set search_path = pg_catalog, pg_temp
 as $function$
 begin
-  insert into segmenter.deleted_users as known (user_id, erased_at, revision)
+  insert into segmenter.deleted_users as known (user_id, erased_at, revision, tombstone_erased_at)
   values (old.user_id, old.erased_at,
-          case when old.published = 1 then segmenter.next_revision(old.revision) else old.revision end)
+          case when old.published = 1 then segmenter.next_revision(old.revision) else old.revision end,
+          case when old.published = 2 then old.erased_at end)
   on conflict (user_id) do update
      set erased_at = greatest(known.erased_at, excluded.erased_at),
+         tombstone_erased_at = case when excluded.revision > known.revision then excluded.tombstone_erased_at
+                                    else known.tombstone_erased_at end,
          revision = greatest(known.revision, excluded.revision),
          at = excluded.at;
   if old.published = 1 then
@@ -95,11 +99,14 @@ begin
   new.counter := old.counter + 1;
 
   if old.published = 1 or old.revision > 0 or old.erased_at is not null then
-    insert into segmenter.deleted_users as known (user_id, erased_at, revision)
+    insert into segmenter.deleted_users as known (user_id, erased_at, revision, tombstone_erased_at)
     values (old.user_id, old.erased_at,
-            case when old.published = 1 then segmenter.next_revision(old.revision) else old.revision end)
+            case when old.published = 1 then segmenter.next_revision(old.revision) else old.revision end,
+            case when old.published = 2 then old.erased_at end)
     on conflict (user_id) do update
        set erased_at = greatest(known.erased_at, excluded.erased_at),
+           tombstone_erased_at = case when excluded.revision > known.revision then excluded.tombstone_erased_at
+                                      else known.tombstone_erased_at end,
            revision = greatest(known.revision, excluded.revision),
            at = excluded.at;
   end if;

@@ -148,7 +148,7 @@ fn assert_chain(published: &[RankingChange]) {
         assert!(change.revision > revision, "{} after {revision}", change.revision);
         revision = change.revision;
         last = match &change.body {
-            ChangeBody::Tombstone => Vec::new(),
+            ChangeBody::Tombstone { .. } => Vec::new(),
             ChangeBody::Ranking(new_ranking) => {
                 let previous: Vec<String> =
                     new_ranking.previous.iter().map(|scored| scored.segment.to_string()).collect();
@@ -281,16 +281,24 @@ fn a_tombstone_and_the_same_onboarding_in_one_fold_publish_nothing() {
     assert_eq!(world.state.profile.erased_at(), Some(Millis(20)));
 }
 
+fn erased(at: i64) -> ChangeBody {
+    ChangeBody::Tombstone { erased_at: Some(Millis(at)) }
+}
+
 #[test]
-fn an_erased_user_is_published_as_a_tombstone_once_and_older_events_do_not_come_back() {
+fn each_erasure_is_published_as_a_tombstone_with_its_time_and_older_events_do_not_come_back() {
     let catalog = Catalog::builtin().unwrap();
     let mut world = World::default();
     world.apply(&[onboarding(10, vec![])], &catalog);
     world.apply(&[tombstone(20)], &catalog);
-    assert_eq!(world.published.last().map(|change| change.body.clone()), Some(ChangeBody::Tombstone));
+    assert_eq!(world.published.last().map(|change| change.body.clone()), Some(erased(20)));
     let outcomes = world.apply(&[onboarding(10, vec![]), tombstone(15), onboarding(20, vec![])], &catalog);
     assert_eq!(outcomes, [Outcome::Stale; 3]);
     assert_eq!((world.published.len(), world.row.is_none()), (2, true));
+    world.apply(&[tombstone(20)], &catalog);
+    assert_eq!(world.published.len(), 2, "the same erasure again is no change");
+    world.apply(&[tombstone(25)], &catalog);
+    assert_eq!(world.published.last().map(|change| change.body.clone()), Some(erased(25)));
 }
 
 #[test]
@@ -374,7 +382,7 @@ fn in_a_repair_range_an_erased_user_is_published_as_a_tombstone_again_even_if_no
     world.apply(&[tombstone(20)], &catalog);
     assert!(world.published.is_empty());
     let change = repaired(&world, &[tombstone(20)], &catalog).unwrap();
-    assert_eq!((change.revision, change.body), (1_000_000, ChangeBody::Tombstone));
+    assert_eq!((change.revision, change.body), (1_000_000, erased(20)));
 }
 
 #[test]

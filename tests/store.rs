@@ -129,7 +129,7 @@ async fn a_tombstone_deletes_the_row_or_clears_only_our_columns_of_a_learned_one
     assert_eq!(outcomes, vec![APPLIED; 3]);
     let published: Vec<&str> = changes.iter().map(|change| change.user.as_str()).collect();
     assert_eq!(published, ["ann", "bob"], "of cy no change was published");
-    assert!(changes.iter().all(|change| change.body == ChangeBody::Tombstone));
+    assert!(changes.iter().all(|change| change.body.ranking().is_none()));
     let rows: Vec<(String, bool)> = sqlx::query_as(r#"select "userId", segments is null from user_vectors"#)
         .fetch_all(database.pool())
         .await
@@ -153,7 +153,7 @@ async fn a_user_deleted_on_the_platform_leaves_a_tombstone_to_publish_and_may_be
     assert_eq!(taken.len(), 1, "the fold's own row is leased, the trigger's is not");
     let users = [crate::world::user("ann")];
     let now = outbox::last_published(&store.pool, &users.iter().collect::<Vec<_>>()).await.unwrap();
-    assert!(now[0].body == ChangeBody::Tombstone && now[0].revision > published);
+    assert!(now[0].body == (ChangeBody::Tombstone { erased_at: None }) && now[0].revision > published);
     let (outcomes, _) = apply(&store, std::slice::from_ref(&event)).await;
     assert_eq!(outcomes, [Err(Rejection::unknown_user())]);
     let (outcomes, _) = apply(&store, &[tombstone("ann", 7)]).await;

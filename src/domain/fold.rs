@@ -115,7 +115,16 @@ pub fn fold(user: &UserId, prior: State, events: &[&Event], context: &Context<'_
     let erased = applied().any(|(event, _)| event.body == Body::Tombstone);
     let write = match logical_time_if_onboarded(&state.profile) {
         Some(logical_time) => scored(user, state, logical_time, Origin::Event(cause), context)?,
-        None => unscored(user, state, erased, context),
+        None => {
+            let is_news = match state.last_published {
+                Some(ChangeBody::Ranking(_)) => true,
+                // Each erasure has a tombstone, which carries its time.
+                Some(ChangeBody::Tombstone { .. }) => erased || is_published_anyway,
+                None => is_published_anyway && state.profile.erased_at().is_some(),
+            };
+            let row = if erased { RowWrite::Remove } else { RowWrite::Leave };
+            unscored(user, state, row, is_news, context)
+        }
     };
     Ok(Fold { outcomes, write: Some(write) })
 }
@@ -136,7 +145,7 @@ pub fn rescore(
 
 /// Stores the erasure of `prior` in a first state, which meets one that is written at the same time.
 pub fn store_erasure(user: &UserId, prior: State, context: &Context<'_>) -> Write {
-    unscored(user, prior, true, context)
+    unscored(user, prior, RowWrite::Remove, false, context)
 }
 
 fn by_newest_cause(one: &Event, other: &Event) -> std::cmp::Ordering {
@@ -182,16 +191,10 @@ fn scored(
     Ok(Write { state, row: RowWrite::Upsert(row), change, unknown_currency: segmentation.unknown_currency })
 }
 
-/// The write for a user that is not onboarded (any more). Its change is a tombstone if a ranking was published last; where
-/// unchanged users are published too, also if a tombstone was, or if the user is erased.
-fn unscored(user: &UserId, mut state: State, erased: bool, context: &Context<'_>) -> Write {
-    let row = if erased { RowWrite::Remove } else { RowWrite::Leave };
-    let published = match (&state.last_published, context.publishing) {
-        (Some(ChangeBody::Ranking(_)), _) => true,
-        (Some(ChangeBody::Tombstone), publishing) => publishing == Publishing::EvenUnchanged,
-        (None, publishing) => publishing == Publishing::EvenUnchanged && state.profile.erased_at().is_some(),
-    };
-    let change = published.then(|| publish(user, &mut state, ChangeBody::Tombstone, context));
+/// The write for a user that is not onboarded (any more); `is_news` if a tombstone is to be published.
+fn unscored(user: &UserId, mut state: State, row: RowWrite, is_news: bool, context: &Context<'_>) -> Write {
+    let tombstone = ChangeBody::Tombstone { erased_at: state.profile.erased_at() };
+    let change = is_news.then(|| publish(user, &mut state, tombstone, context));
     state.job = None;
     Write { state, row, change, unknown_currency: false }
 }

@@ -60,8 +60,11 @@ pub struct NewRanking {
 pub enum ChangeBody {
     /// Shared by the state, the outbox row and the publisher.
     Ranking(Arc<NewRanking>),
-    /// The user was erased: a tombstone.
-    Tombstone,
+    /// The user was erased, or deleted on the platform: a tombstone.
+    Tombstone {
+        /// The time of the erasure; `None` for a delete on the platform.
+        erased_at: Option<Millis>,
+    },
 }
 
 impl ChangeBody {
@@ -69,7 +72,7 @@ impl ChangeBody {
     pub fn ranking(&self) -> Option<&Arc<NewRanking>> {
         match self {
             Self::Ranking(new_ranking) => Some(new_ranking),
-            Self::Tombstone => None,
+            Self::Tombstone { .. } => None,
         }
     }
 }

@@ -222,7 +222,7 @@ impl<P: Produce> Publisher<P> {
             match delivery {
                 Ok(()) => {
                     self.metrics.published(match (&change.body, round.first) {
-                        (ChangeBody::Tombstone, _) => Published::Null,
+                        (ChangeBody::Tombstone { .. }, _) => Published::Null,
                         (ChangeBody::Ranking(_), true) => Published::Change,
                         (ChangeBody::Ranking(_), false) => Published::Repeat,
                     });

@@ -14,10 +14,9 @@ use super::jobs;
 use super::outbox::{self, Content, Publication};
 use super::progress::Chunk;
 pub use super::progress::{Progress, Tally};
-use super::states::{self, Snapshot, UserCheck};
+use super::states::{self, DeletedUserErasure, Snapshot, UserCheck};
 use super::task::{Group, ItemOutcome, UserFold, fold_user};
 use super::user_vectors::{self, RowIds};
-use crate::domain::event::{Millis, UserId};
 use crate::domain::fold::{Context, RowWrite};
 use crate::domain::ranking_change::RankingChange;
 use crate::runtime::fault::fault_point;
@@ -226,18 +225,19 @@ impl Store {
                 winners.push((group, fold));
             }
         }
-        let erasures: Vec<(&UserId, Millis)> =
-            winners.iter().filter_map(|(group, fold)| Some((&group.user, fold.deleted_user_erasure?))).collect();
+        let erasures = winners.iter().filter_map(|(group, fold)| {
+            let revision = fold.change().map(|change| change.revision);
+            Some(DeletedUserErasure { user: &group.user, at: fold.deleted_user_erasure?, revision })
+        });
+        let erasures: Vec<DeletedUserErasure<'_>> = erasures.collect();
         if !erasures.is_empty() {
             states::erase_deleted_users(connection, &erasures, &self.pool).await?;
         }
         write_rows(connection, &winners, row_ids, &self.pool).await?;
         let mut changes: Vec<RankingChange> = Vec::with_capacity(winners.len());
         for (group, fold) in winners {
-            if let Some(write) = fold.state_write() {
-                changes.extend(write.change.clone());
-                committed.unknown_currencies += u64::from(write.unknown_currency);
-            }
+            changes.extend(fold.change().cloned());
+            committed.unknown_currencies += u64::from(fold.state_write().is_some_and(|write| write.unknown_currency));
             if fold.deleted_user_erasure.is_some() && !group.erased {
                 committed.again.push(Group { erased: true, ..group.clone() });
             } else {

@@ -106,6 +106,6 @@ fn published(state: &State) -> i16 {
     match state.last_published {
         None => PUBLISHED_NOTHING,
         Some(ChangeBody::Ranking(_)) => PUBLISHED_RANKING,
-        Some(ChangeBody::Tombstone) => PUBLISHED_TOMBSTONE,
+        Some(ChangeBody::Tombstone { .. }) => PUBLISHED_TOMBSTONE,
     }
 }

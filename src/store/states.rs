@@ -47,23 +47,18 @@ pub struct Snapshot {
     pub history: History,
 }
 
-/// States of users; for a user without one, the erasure and revision kept of a deleted user. The clock is read once, since
-/// extracting an epoch is slow; the history once too, in the first row.
+/// States of users; for a user without one, what is kept of a deleted user. The clock is read once, since extracting an epoch
+/// is slow; the history once too, in the first row.
 macro_rules! states_of {
     ($known:literal) => {
         concat!(
             "select ",
             $known,
             r#" as known,
-       s.counter,
+       s.counter, s.revision, s.published, s.erased_at, s.catalog_version, s.job_id, s.state,
        case when s.user_id is null
-            then (select d.revision from segmenter.deleted_users d where d.user_id = k.user_id)
-            else s.revision end as revision,
-       s.published,
-       case when s.user_id is null
-            then (select d.erased_at from segmenter.deleted_users d where d.user_id = k.user_id)
-            else s.erased_at end as erased_at,
-       s.catalog_version, s.job_id, s.state,
+            then (select array[d.revision, d.erased_at, d.tombstone_erased_at]
+                    from segmenter.deleted_users d where d.user_id = k.user_id) end as deleted,
        (select floor(extract(epoch from clock_timestamp()) * 1000)::bigint) as clock_ms,
        case when k.place = 1 then "#,
             history!(),
@@ -111,18 +106,32 @@ pub async fn read(
 }
 
 fn current(row: &PgRow) -> Result<Result<Current, CodecError>, sqlx::Error> {
-    let (known, counter) = (row.try_get("known")?, row.try_get("counter")?);
-    Ok(StateRow::from_row(row)?.into_state().map(|state| Current { known, counter, state }))
+    let (known, counter): (bool, Option<i64>) = (row.try_get("known")?, row.try_get("counter")?);
+    let state = match counter {
+        Some(_) => StateRow::from_row(row)?.into_state(),
+        None => Ok(of_deleted_user(row.try_get("deleted")?)),
+    };
+    Ok(state.map(|state| Current { known, counter, state }))
 }
 
-/// The columns of a state as stored; each is `None` where the user has no state.
+/// The state of a user who has none: revision, erasure, and the erasure that the published tombstone names, of a deleted user.
+fn of_deleted_user(deleted: Option<Vec<Option<i64>>>) -> State {
+    let mut kept = deleted.into_iter().flatten();
+    let mut next = || kept.next().flatten();
+    let (revision, erased_at, of_tombstone) = (next().unwrap_or(0), next().map(Millis), next().map(Millis));
+    let last_published = (revision > 0).then_some(ChangeBody::Tombstone { erased_at: of_tombstone });
+    let profile = Profile::default().with_erased_at(erased_at);
+    State { profile, last_published, revision, ..State::default() }
+}
+
+/// The columns of a state as stored.
 pub(crate) struct StateRow<'r> {
-    revision: Option<i64>,
-    published: Option<i16>,
+    revision: i64,
+    published: i16,
     erased_at: Option<i64>,
-    catalog_version: Option<i32>,
+    catalog_version: i32,
     job_id: Option<Uuid>,
-    state: Option<&'r [u8]>,
+    state: &'r [u8],
 }
 
 impl<'r> FromRow<'r, PgRow> for StateRow<'r> {
@@ -139,32 +148,23 @@ impl<'r> FromRow<'r, PgRow> for StateRow<'r> {
 }
 
 impl StateRow<'_> {
-    /// The state in memory. Of a deleted user the last published change is a tombstone, if there was any.
+    /// The state in memory.
     pub(crate) fn into_state(self) -> Result<State, CodecError> {
-        let revision = self.revision.unwrap_or(0);
         let erased_at = self.erased_at.map(Millis);
-        let Some(bytes) = self.state else {
-            let last_published = (revision > 0).then_some(ChangeBody::Tombstone);
-            return Ok(State {
-                profile: Profile::default().with_erased_at(erased_at),
-                last_published,
-                revision,
-                ..State::default()
-            });
-        };
-        let stored = stored::decode_state(bytes)?;
+        let stored = stored::decode_state(self.state)?;
         let last_published = match self.published {
-            Some(PUBLISHED_RANKING) => {
+            PUBLISHED_RANKING => {
                 Some(ChangeBody::Ranking(stored.new_ranking.ok_or(CodecError::Damaged { what: "state" })?))
             }
-            Some(PUBLISHED_TOMBSTONE) => Some(ChangeBody::Tombstone),
+            // Every later erasure publishes a tombstone of its own.
+            PUBLISHED_TOMBSTONE => Some(ChangeBody::Tombstone { erased_at }),
             _ => None,
         };
         Ok(State {
             profile: stored.profile.with_erased_at(erased_at),
             last_published,
-            revision,
-            catalog_version: self.catalog_version.and_then(|version| u32::try_from(version).ok()).unwrap_or(0),
+            revision: self.revision,
+            catalog_version: u32::try_from(self.catalog_version).unwrap_or(0),
             job: self.job_id,
         })
     }
@@ -175,20 +175,36 @@ pub(super) const PUBLISHED_NOTHING: i16 = 0;
 pub(super) const PUBLISHED_RANKING: i16 = 1;
 pub(super) const PUBLISHED_TOMBSTONE: i16 = 2;
 
+/// An erasure without a tombstone has the revision 0.
 const ERASE_DELETED_USERS: &str = r#"
-insert into segmenter.deleted_users as held (user_id, erased_at)
-select * from unnest($1::text[], $2::bigint[])
-on conflict (user_id) do update set erased_at = greatest(held.erased_at, excluded.erased_at)"#;
+insert into segmenter.deleted_users as held (user_id, erased_at, revision, tombstone_erased_at)
+select user_id, erased_at, revision, case when revision > 0 then erased_at end
+from unnest($1::text[], $2::bigint[], $3::bigint[]) as k(user_id, erased_at, revision)
+on conflict (user_id) do update set
+    erased_at = greatest(held.erased_at, excluded.erased_at),
+    tombstone_erased_at =
+        case when excluded.revision > held.revision then excluded.tombstone_erased_at else held.tombstone_erased_at end,
+    revision = greatest(held.revision, excluded.revision)"#;
 
-/// Stores the erasure of users that are not, or no longer, in `users`, so that older events cannot bring them back.
+/// The erasure of a user that is not, or no longer, in `users`.
+#[derive(Debug)]
+pub(crate) struct DeletedUserErasure<'a> {
+    pub user: &'a UserId,
+    pub at: Millis,
+    /// The revision of its tombstone, if one is published.
+    pub revision: Option<i64>,
+}
+
+/// Stores erasures of users that are not, or no longer, in `users`, so that older events cannot bring them back.
 pub(crate) async fn erase_deleted_users(
     connection: &mut PgConnection,
-    erasures: &[(&UserId, Millis)],
+    erasures: &[DeletedUserErasure<'_>],
     sessions: &Sessions,
 ) -> Result<(), sqlx::Error> {
-    let users: Vec<&str> = erasures.iter().map(|(user, _)| user.as_str()).collect();
-    let times: Vec<i64> = erasures.iter().map(|(_, time)| time.0).collect();
-    sessions.query(ERASE_DELETED_USERS).bind(users).bind(times).execute(connection).await?;
+    let users: Vec<&str> = erasures.iter().map(|erasure| erasure.user.as_str()).collect();
+    let times: Vec<i64> = erasures.iter().map(|erasure| erasure.at.0).collect();
+    let revisions: Vec<i64> = erasures.iter().map(|erasure| erasure.revision.unwrap_or(0)).collect();
+    sessions.query(ERASE_DELETED_USERS).bind(users).bind(times).bind(revisions).execute(connection).await?;
     Ok(())
 }
 

@@ -5,6 +5,7 @@ use super::states::Current;
 use crate::domain::event::{Body, Event, Millis, Rejection, UserId};
 use crate::domain::fold::{self, Context, Fold, JobCause, Write};
 use crate::domain::profile::Outcome;
+use crate::domain::ranking_change::RankingChange;
 use crate::runtime::fault::panic_point;
 
 /// The outcome of one item, or the reason for its dead letter.
@@ -105,6 +106,10 @@ impl UserFold {
         Self { outcomes, write: None, over: None, may_insert: false, deleted_user_erasure: None }
     }
 
+    pub(super) fn change(&self) -> Option<&RankingChange> {
+        self.write.as_ref()?.change.as_ref()
+    }
+
     /// The write to the state table; `None` for a user that may not have a state.
     pub(super) fn state_write(&self) -> Option<&Write> {
         self.write.as_ref().filter(|_| self.deleted_user_erasure.is_none())
@@ -147,6 +152,8 @@ fn merge(events: &[Event], group: &Group, current: Current, context: &Context<'_
     if let Some(prior) = erased_before.filter(|_| repeats_erasure && write.is_none()) {
         write = Some(fold::store_erasure(&group.user, prior, context));
     }
+    // The erasure of a user that is still not in `users` is committed.
+    let write = write.filter(|_| current.known || !group.erased);
     let merged = accepted.into_iter().zip(outcomes).map(|(index, outcome)| (index, Ok(outcome)));
     let unknown = refused.into_iter().map(|index| (index, Err(Rejection::unknown_user())));
     let deleted_user_erasure =

@@ -29,12 +29,12 @@ pub struct Erased {
     pub at: Millis,
     /// The newest stamp of a register, which the erasure is later than.
     pub newest: Option<Millis>,
-    /// The tombstone, if anything had been published.
+    /// The tombstone.
     pub publications: Vec<Publication>,
 }
 
 /// Applies a tombstone at the database's current time, once that is later than `newest`, the newest stamp of the
-/// registers; repeats it if a newer event arrived meanwhile.
+/// registers; repeats it if a newer event arrived meanwhile. It is published even where nothing was published of the user.
 ///
 /// # Errors
 /// The database is unavailable or refuses the write. Repeating is safe.
@@ -70,7 +70,7 @@ async fn apply(store: &Store, user: &UserId, at: Millis) -> anyhow::Result<Vec<P
         cause: Cause::default(),
         key_differs: false,
     }];
-    let mut progress = Progress::new(&tombstone);
+    let mut progress = Progress::publishing_all(&tombstone);
     store.advance(&mut progress).await?;
     let publications = std::mem::take(&mut progress.publications);
     for outcome in progress.into_outcomes() {

@@ -85,7 +85,7 @@ fn another_reader_reads_from_avro_the_content_of_the_json() {
 fn reasons() -> Reasons {
     match example_change().body {
         ChangeBody::Ranking(new_ranking) => new_ranking.ranking[0].reasons.clone(),
-        ChangeBody::Tombstone => Reasons::new(),
+        ChangeBody::Tombstone { .. } => Reasons::new(),
     }
 }
 
@@ -107,13 +107,17 @@ fn another_writer_writes_the_same_avro_byte_for_byte() {
 }
 
 #[test]
-fn an_erasure_is_a_tombstone_in_every_encoding() {
-    let erased = RankingChange { body: ChangeBody::Tombstone, ..example_change() };
-    for encoding in [Encoding::Json, Encoding::Avro] {
-        let produced = segment_changed::record(&erased, &Catalog::builtin().unwrap(), encoding).unwrap();
-        assert_eq!(produced.value, None);
-        let headers = produced.headers;
-        assert!(headers.iter().all(|(key, _)| *key != "content-type"));
+fn a_tombstone_is_one_in_every_encoding_and_only_that_of_an_erasure_names_its_time() {
+    for erased_at in [Some(1_772_360_100_123), None] {
+        let body = ChangeBody::Tombstone { erased_at: erased_at.map(Millis) };
+        let erased = RankingChange { body, ..example_change() };
+        for encoding in [Encoding::Json, Encoding::Avro] {
+            let produced = segment_changed::record(&erased, &Catalog::builtin().unwrap(), encoding).unwrap();
+            assert_eq!(produced.value, None);
+            let header = |name: &str| produced.headers.iter().find(|(key, _)| *key == name).map(|(_, value)| &**value);
+            assert_eq!(header("content-type"), None);
+            assert_eq!(header("segmenter.erased-at"), erased_at.map(|at| at.to_string()).as_deref());
+        }
     }
 }
 

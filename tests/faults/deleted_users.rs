@@ -46,7 +46,18 @@ async fn a_user_deleted_on_the_platform_loses_row_and_state_gets_a_tombstone_and
         .unwrap();
     assert_eq!(states, ["user-1"]);
     assert_eq!(table(scene.database.pool()).await.into_keys().collect::<Vec<_>>(), ["user-1"]);
-    assert_eq!(records_of(&scene, "user-0").await.len(), 2);
+    let of_deleted = records_of(&scene, "user-0").await;
+    assert_eq!(of_deleted.len(), 2);
+    assert_eq!(of_deleted[1].header("segmenter.erased-at"), None, "a delete is no erasure");
+    // A tombstone in a topic, which a platform sends after the delete, is one.
+    scene.kafka.produce(&scene.updates, Record::tombstone("user-0").timestamp(1_772_362_800_000)).await;
+    scene.settled().await;
+    let of_erased = records_of(&scene, "user-0").await;
+    assert_eq!(of_erased.len(), 3);
+    assert_eq!(of_erased[2].header("segmenter.erased-at"), Some("1772362800000"));
+    scene.kafka.produce(&scene.onboarding, Record::tombstone("user-0").timestamp(1_772_362_800_000)).await;
+    scene.settled().await;
+    assert_eq!(records_of(&scene, "user-0").await.len(), 3, "the same erasure again changes nothing");
 
     scene.database.add_users(["user-0"]).await;
     scene.kafka.produce(&scene.onboarding, onboarding("user-0", 2, "2026-03-01T12:00:00Z")).await;

@@ -63,7 +63,7 @@ async fn assert_erased(database: &Database, store: &Store) {
     assert_eq!(state.profile.erased_at(), Some(crate::world::time(5)));
     assert_eq!(state.profile.registers().len(), 0, "{:?}", state.profile);
     assert!(table(database.pool()).await.is_empty());
-    assert!(state.last_published.is_none_or(|last| last == ChangeBody::Tombstone));
+    assert!(state.last_published.is_none_or(|last| last.ranking().is_none()));
 }
 
 /// The moments of an erasure of a user that it finds not to be in `users`: before it is written, and before it is committed.

@@ -4,7 +4,7 @@ use segmenter::domain::event::{Event, Millis, Stamp};
 
 use super::run;
 use crate::scene::{DEADLINE, Numbers, Scene, onboarding_event, record};
-use crate::support::{Finished, segmenter};
+use crate::support::{Finished, OwnedRecord, segmenter};
 use crate::world::{apply, group, onboarding, store_on, table};
 
 async fn erase(scene: &Scene, arguments: &[&str], more: &[(&str, &str)]) -> Finished {
@@ -21,6 +21,14 @@ async fn onboarding_in(scene: &Scene, name: &str, ahead: i64) -> Event {
         .unwrap();
     let event = onboarding(name, 1, vec![group("SOLO")]);
     Event { stamp: Stamp { time: Millis(now + ahead), ..event.stamp }, ..event }
+}
+
+/// Revision and time of erasure of each of the user's tombstones on segment-changed, in the order of the topic.
+async fn tombstones(scene: &Scene, user: &str) -> Vec<(i64, Option<i64>)> {
+    let number = |record: &OwnedRecord, header| record.header(header).and_then(|value| value.parse().ok());
+    let all = scene.kafka.read_all(&scene.changes).await;
+    let of_user = all.iter().filter(|record| record.key_text() == user && record.value.is_none());
+    of_user.map(|one| (number(one, "segmenter.revision").unwrap(), number(one, "segmenter.erased-at"))).collect()
 }
 
 /// The time of the user's erasure, with or without a state.
@@ -69,6 +77,7 @@ async fn a_dry_run_changes_nothing_and_the_execution_erases_row_and_state_and_pu
         published.iter().map(|record| (record.key_text(), record.value.is_none())).collect::<Vec<_>>(),
         [("ann", true)]
     );
+    assert_eq!(published[0].header("segmenter.erased-at"), Some(&*erased_at(&scene, "ann").await.unwrap().to_string()));
     assert!(scene.kafka.read_all(&scene.onboarding).await.is_empty(), "only --to-topics writes there");
     apply(&store, &[ann]).await;
     assert!(!table(scene.database.pool()).await.contains_key("ann"), "the old event does not bring the user back");
@@ -80,8 +89,12 @@ async fn a_dry_run_changes_nothing_and_the_execution_erases_row_and_state_and_pu
             .await
             .unwrap();
     assert_eq!(learned, ("[1]".to_owned(), true), "the learned vector stays");
-    let again = erase(&scene, &["bob", "--execute"], &[]).await;
-    assert!(again.code == Some(0) && again.stdout.contains("nothing to publish"), "{again:?}");
+    let first = erased_at(&scene, "bob").await;
+    assert_eq!(erase(&scene, &["bob", "--execute"], &[]).await.code, Some(0));
+    assert!(erased_at(&scene, "bob").await > first);
+    let of_bob = tombstones(&scene, "bob").await;
+    assert!(of_bob.len() == 2 && of_bob[0] < of_bob[1], "each erasure has a tombstone of its own: {of_bob:?}");
+    assert_eq!(of_bob[1].1, erased_at(&scene, "bob").await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -103,18 +116,45 @@ async fn the_erasure_waits_for_a_future_register_and_refuses_one_beyond_the_limi
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_unknown_user_can_be_erased_and_older_events_are_void() {
+async fn a_user_of_whom_nothing_was_published_can_be_erased_with_a_tombstone_and_older_events_are_void() {
     let scene = Scene::new(1).await;
     scene.database.add_users(["ann"]).await;
     for name in ["stranger", "ann"] {
         let done = erase(&scene, &[name, "--execute"], &[]).await;
-        assert!(done.code == Some(0) && done.stdout.contains("nothing to publish"), "{done:?}");
-        assert!(erased_at(&scene, name).await.is_some());
+        assert!(done.code == Some(0) && done.stdout.contains("Published the tombstone"), "{done:?}");
+        let at = erased_at(&scene, name).await;
+        assert!(at.is_some());
+        let published = tombstones(&scene, name).await;
+        assert_eq!(published.iter().map(|(_, erased_at)| *erased_at).collect::<Vec<_>>(), [at]);
+        let revision: i64 = sqlx::query_scalar(
+            "select revision from segmenter.profile_states where user_id = $1
+             union all select revision from segmenter.deleted_users where user_id = $1",
+        )
+        .bind(name)
+        .fetch_one(scene.database.pool())
+        .await
+        .unwrap();
+        assert_eq!(revision, published[0].0, "later revisions are above the published one");
     }
     scene.database.add_users(["stranger"]).await;
     let store = store_on(scene.database.pool()).await;
     apply(&store, &["stranger", "ann"].map(|name| onboarding(name, 1, vec![group("SOLO")]))).await;
     assert!(table(scene.database.pool()).await.is_empty(), "older events are void");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_tombstone_of_an_erased_user_is_the_same_when_it_is_published_again_after_a_delete_on_the_platform() {
+    let scene = Scene::new(1).await;
+    scene.database.add_users(["ann"]).await;
+    assert_eq!(erase(&scene, &["ann", "--execute"], &[]).await.code, Some(0));
+    scene.database.run("delete from users").await;
+    // Another, later erasure of the deleted user, which is stored and not published yet.
+    scene.database.run("update segmenter.deleted_users set erased_at = erased_at + 1000").await;
+    scene.database.run("insert into segmenter.outbox (users) values (array['ann'])").await;
+    let _process = scene.serve();
+    scene.settled().await;
+    let published = tombstones(&scene, "ann").await;
+    assert!(published.len() == 2 && published[0] == published[1], "{published:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

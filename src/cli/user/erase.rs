@@ -13,7 +13,6 @@ use crate::cli::settings::output;
 use crate::cli::user_ids;
 use crate::config::Config;
 use crate::domain::event::{Millis, UserId};
-use crate::domain::ranking_change::ChangeBody;
 use crate::domain::state::State;
 use crate::kafka::client::Topics;
 use crate::output::Destination;
@@ -101,13 +100,8 @@ fn write_plan(
         Some(row) if row.vector_is_ours() => "the row is deleted",
         Some(_) => "the four columns become null; the learned vector stays",
     };
-    let of_change = match state.and_then(|state| state.last_published.as_ref()) {
-        Some(ChangeBody::Ranking(_)) => "a tombstone",
-        Some(ChangeBody::Tombstone) => "nothing: a tombstone has already been published",
-        None => "nothing: no ranking has been published",
-    };
     let Topics { onboarding_completed, profile_updated, segment_changed, dead_letter } = topics;
-    writeln!(out, "  state: {of_state}\n  user_vectors: {of_row}\n  {segment_changed}: {of_change}")?;
+    writeln!(out, "  state: {of_state}\n  user_vectors: {of_row}\n  {segment_changed}: a tombstone")?;
     for topic in [onboarding_completed, profile_updated].into_iter().filter(|_| to_topics) {
         writeln!(out, "  {topic}: a tombstone; every group that reads the topic sees it")?;
     }
@@ -137,9 +131,7 @@ async fn erase(
     let topics = &output.topics;
     let mut all_done = true;
     let publications = std::mem::take(&mut erased.publications);
-    if publications.is_empty() {
-        writeln!(out, "There was nothing to publish on {}.", topics.segment_changed)?;
-    } else if let Err(halt) = erase::publish(store, publications, output).await {
+    if let Err(halt) = erase::publish(store, publications, output).await {
         all_done = false;
         let topic = &topics.segment_changed;
         writeln!(out, "Could not publish the tombstone on {topic} yet: {halt}.")?;

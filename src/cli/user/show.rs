@@ -174,7 +174,7 @@ fn shown_state(state: &State, with_content: bool) -> ShownState {
             published_at: Millis(state.revision).to_string(),
             segments: match published {
                 ChangeBody::Ranking(_) => Some(state.published_segments().map(str::to_owned).collect()),
-                ChangeBody::Tombstone => None,
+                ChangeBody::Tombstone { .. } => None,
             },
         }),
         sections: sections.collect(),

@@ -23,6 +23,9 @@ pub(crate) const EVENT_TYPE: &str = "user.segment.changed";
 /// The header that every record carries, tombstones too.
 pub(crate) const REVISION_HEADER: &str = "segmenter.revision";
 
+/// The header of a tombstone that an erasure made: its time, Unix ms.
+pub(crate) const ERASED_AT_HEADER: &str = "segmenter.erased-at";
+
 /// The encoding of a record's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Encoding {
@@ -55,7 +58,7 @@ pub type Headers = Vec<(&'static str, Cow<'static, str>)>;
 /// A record to produce, without its key, which is the user's id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
-    /// CloudEvents' binary mode, the `traceparent` of the cause, and the revision.
+    /// CloudEvents' binary mode, the `traceparent` of the cause, the revision, and the time of an erasure.
     pub headers: Headers,
     /// `None` for a tombstone.
     pub value: Option<Vec<u8>>,
@@ -69,7 +72,7 @@ pub fn record(change: &RankingChange, catalog: &Catalog, encoding: Encoding) -> 
     let (event_id, published_at) =
         (event_id(&change.user, change.revision).to_string(), Millis(change.revision).to_string());
     let value = match &change.body {
-        ChangeBody::Tombstone => None,
+        ChangeBody::Tombstone { .. } => None,
         ChangeBody::Ranking(new_ranking) => {
             let occurred_at = new_ranking.occurred_at.to_string().into();
             let payload = payload(change, new_ranking, &occurred_at, catalog);
@@ -95,11 +98,17 @@ fn headers(change: &RankingChange, encoding: Encoding, event_id: String, publish
         ("ce_source", "segmenter".into()),
         ("ce_time", published_at.into()),
     ];
-    if let ChangeBody::Ranking(new_ranking) = &change.body {
-        headers.push(("content-type", encoding.content_type().into()));
-        if let Some(traceparent) = &new_ranking.traceparent {
-            headers.push(("traceparent", traceparent.to_string().into()));
+    match &change.body {
+        ChangeBody::Ranking(new_ranking) => {
+            headers.push(("content-type", encoding.content_type().into()));
+            if let Some(traceparent) = &new_ranking.traceparent {
+                headers.push(("traceparent", traceparent.to_string().into()));
+            }
         }
+        ChangeBody::Tombstone { erased_at: Some(erased_at) } => {
+            headers.push((ERASED_AT_HEADER, erased_at.0.to_string().into()));
+        }
+        ChangeBody::Tombstone { erased_at: None } => {}
     }
     headers
 }

@@ -197,7 +197,7 @@ impl Metrics {
     pub(crate) fn segment_change(&self, change: &RankingChange) {
         const NONE: &str = "none";
         let (from, to) = match &change.body {
-            ChangeBody::Tombstone => (NONE, "erased"),
+            ChangeBody::Tombstone { .. } => (NONE, "erased"),
             ChangeBody::Ranking(new) => (
                 new.previous.first().map_or(NONE, |scored| &scored.segment),
                 new.ranking.first().map_or(NONE, |ranked| &ranked.segment),
