@@ -15,6 +15,7 @@ use segmenter::cli::doctor::DoctorArgs;
 use segmenter::cli::explain::{self, ExplainArgs};
 use segmenter::cli::job::{self, JobCommand, StartJob};
 use segmenter::cli::migrate::MigrateArgs;
+use segmenter::cli::positions::{PositionsAction, PositionsArgs};
 use segmenter::cli::schema::{self, SchemaAction, SchemaCommand};
 use segmenter::cli::serve::ServeArgs;
 use segmenter::cli::user::{UserAction, UserCommand};
@@ -45,7 +46,7 @@ struct Cli {
 }
 
 /// Without clap's empty lines the list of commands fits on one screen.
-const HELP: &str = "{about}\n{usage-heading} {usage}\n\nCommands:\n{subcommands}\n\n{options}";
+const HELP: &str = "{about}\n{usage-heading} {usage}\nCommands:\n{subcommands}\n\n{options}";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -57,6 +58,7 @@ enum Command {
     Verify(VerifyArgs),
     User(UserCommand),
     Doctor(DoctorArgs),
+    Positions(PositionsArgs),
     Schema(SchemaCommand),
     Dlq(DlqArgs),
     #[command(flatten)]
@@ -114,6 +116,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             let config: Config = resolved.config().map_err(|problems| Unusable(problems.to_string()))?;
             Ok(runtime()?.block_on(cli::doctor::run(&args, &config, &mut io::stdout()))?.into())
         }
+        Command::Positions(args) => positions(&args, &resolved),
         Command::Schema(command) => schemas(&command.action, &resolved),
         Command::Dlq(args) => dead_letters(&args, &resolved),
         Command::StartJob(job) => {
@@ -184,6 +187,16 @@ fn user(command: &UserCommand, resolved: &Resolved) -> anyhow::Result<ExitCode> 
             Ok(runtime()?.block_on(cli::user::erase(args, &config, &mut out))?.into())
         }
     }
+}
+
+fn positions(args: &PositionsArgs, resolved: &Resolved) -> anyhow::Result<ExitCode> {
+    let mut out = io::stdout();
+    if let Some(PositionsAction::Forget(forget)) = &args.action {
+        let database: DatabaseConfig = configured(resolved)?;
+        return Ok(runtime()?.block_on(cli::positions::forget(forget, &database, &mut out))?.into());
+    }
+    let config: Config = configured(resolved)?;
+    Ok(runtime()?.block_on(cli::positions::show(args, &config, &mut out))?.into())
 }
 
 /// Arguments or settings that cannot be used; the text lists every problem.

@@ -1,5 +1,6 @@
 //! The protocol of positions: nothing that a failover loses is lost for the rows or for segment-changed.
 
+mod command;
 mod durability;
 mod model;
 mod start_table;

@@ -10,6 +10,7 @@ pub mod explain;
 mod failure;
 pub mod job;
 pub mod migrate;
+pub mod positions;
 pub mod schema;
 pub mod serve;
 pub mod settings;

@@ -6,14 +6,12 @@ use std::sync::Arc;
 use std::sync::mpsc as std_mpsc;
 use std::time::{Duration, Instant};
 
-use rdkafka::TopicPartitionList;
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaResult;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tracing::{debug, info, warn};
-use uuid::Uuid;
 
 use super::assignment::Epoch;
 use super::position::Started;
@@ -24,7 +22,7 @@ use crate::config::{InitialOffset, OutOfRange};
 use crate::kafka::client::{self, Cluster, Topics};
 use crate::kafka::client_events::ClientEvents;
 use crate::kafka::committed::Committed;
-use crate::kafka::ffi;
+use crate::kafka::offsets::{self, TopicNow};
 use crate::kafka::partition::{Partition, describe};
 use crate::kafka::topic_id::PresentTopicIds;
 use crate::runtime::retry::Retry;
@@ -207,10 +205,10 @@ impl Starter {
         let ToStart { partition, rewinds, .. } = to_start;
         let topic = self.topics.input(partition.kind).to_owned();
         let of_brokers = blocking(client, move |client| ask_brokers(client, &topic, partition.number)).await?;
-        let Brokers { topic_id, partitions, committed, low, high } = of_brokers;
-        self.ids.see(&HashMap::from([(partition.kind, topic_id)]));
-        let key = PartitionKey { topic_id, partition: partition.number };
-        let (row, present) = positions::read(&self.store.pool, &self.group, key, partitions).await?;
+        let Brokers { now, committed, low, high } = of_brokers;
+        self.ids.see(&HashMap::from([(partition.kind, now.id)]));
+        let key = PartitionKey { topic_id: now.id, partition: partition.number };
+        let (row, present) = positions::read(&self.store.pool, &self.group, key, now.partitions).await?;
         let facts = Facts { committed, row, present, low, high, rewinds };
         let start = facts.start(self.initial, self.out_of_range).map_err(Failure::OutOfRange)?;
         if let Some(Committed::Ours { revision, .. }) = committed {
@@ -287,27 +285,17 @@ impl Starter {
 
 /// The answers of coordinator and brokers about a partition.
 struct Brokers {
-    topic_id: Uuid,
-    partitions: i32,
+    now: TopicNow,
     committed: Option<Committed>,
     low: i64,
     high: i64,
 }
 
 fn ask_brokers(client: &BaseConsumer<ClientEvents>, topic: &str, partition: i32) -> KafkaResult<Brokers> {
-    use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-    let unknown = || KafkaError::MetadataFetch(RDKafkaErrorCode::UnknownTopicOrPartition);
-    // First, so that a topic that is recreated from here on is noticed by its other id.
-    let ids = ffi::topic_ids(client.client(), &[topic], ANSWER)?;
-    let topic_id = *ids.get(topic).ok_or_else(unknown)?;
-    let metadata = client.fetch_metadata(Some(topic), ANSWER)?;
-    let partitions = metadata.topics().first().map_or(0, |found| found.partitions().len());
-    let mut list = TopicPartitionList::new();
-    list.add_partition(topic, partition);
-    let answer = client.committed_offsets(list, ANSWER)?;
-    let committed = ffi::committed(&answer, topic, partition, topic_id)?;
+    let now = offsets::topic(client, topic, ANSWER)?;
+    let committed = offsets::committed(client, topic, now.id, partition..partition + 1, ANSWER)?;
     let (low, high) = client.fetch_watermarks(topic, partition, ANSWER)?;
-    Ok(Brokers { topic_id, partitions: i32::try_from(partitions).unwrap_or(i32::MAX), committed, low, high })
+    Ok(Brokers { now, committed: committed.first().copied().flatten(), low, high })
 }
 
 /// Runs a blocking call of the client beside the runtime's own threads.

@@ -9,6 +9,7 @@
 //!   certificate   explains a broker certificate that fails verification
 //! topic_id        the ids of the input topics
 //! committed       the metadata that is committed with an offset
+//! offsets         a topic's id, a group's committed offsets and members
 //! partition       a partition of an input topic
 //! headers         a record's headers by name
 //! ffi             calls that the `rdkafka` crate does not wrap; the only `unsafe`
@@ -20,6 +21,7 @@ pub mod client_events;
 pub mod committed;
 pub mod ffi;
 pub mod headers;
+pub mod offsets;
 pub mod partition;
 pub mod producer;
 pub mod topic_id;

@@ -1,8 +1,19 @@
 //! The history that a transaction ran in: which server's write-ahead log it stands in.
 
+use std::fmt;
+
+use crate::domain::event::Millis;
+
 /// A server instance: the start of its postmaster, Unix time in µs. A failover and a restore change it; so does a restart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct History(pub i64);
+
+/// The start of the server, RFC 3339 in UTC.
+impl fmt::Display for History {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Millis(self.0.div_euclid(1_000)).fmt(out)
+    }
+}
 
 /// The histories of several transactions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

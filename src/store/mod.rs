@@ -10,6 +10,7 @@
 //! user_vectors         public.user_vectors: upsert and removal of our columns
 //! outbox               segmenter.outbox: insert, takeover, renewal, deletion, depth
 //! positions            segmenter.positions: comparing write, reading and setting at the start of a partition
+//! positions_of_groups  the rows of all groups, for operators
 //! history              the history that a transaction ran in
 //! revision_clock       the time at which revisions are minted
 //! leased_rows          ids of the outbox rows that this process holds
@@ -40,6 +41,7 @@ pub mod lookup;
 pub mod onboarding_profiles;
 pub mod outbox;
 pub mod positions;
+pub mod positions_of_groups;
 pub mod progress;
 pub mod revision_clock;
 pub mod sql;

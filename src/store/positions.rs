@@ -166,16 +166,20 @@ pub async fn read(
         select.fetch_one(transaction).await
     };
     let row = pool.transaction(read).await?;
-    let next_offset: Option<i64> = row.try_get("next_offset")?;
-    let position = match (row.try_get("is_there")?, next_offset) {
+    let position = match (row.try_get("is_there")?, stored(&row)?) {
         (false, _) => PositionRow::Added,
         (true, None) => PositionRow::NeverStarted,
-        (true, Some(next_offset)) => {
-            let history: i64 = row.try_get("history")?;
-            PositionRow::Stored(StoredPosition { next_offset, history: (history != 0).then_some(History(history)) })
-        }
+        (true, Some(position)) => PositionRow::Stored(position),
     };
     Ok((position, History(row.try_get("present")?)))
+}
+
+/// The position in the columns `next_offset` and `history`; `None` if the partition was never started.
+pub(super) fn stored(row: &PgRow) -> Result<Option<StoredPosition>, sqlx::Error> {
+    let next_offset: Option<i64> = row.try_get("next_offset")?;
+    let Some(next_offset) = next_offset else { return Ok(None) };
+    let history: i64 = row.try_get("history")?;
+    Ok(Some(StoredPosition { next_offset, history: (history != 0).then_some(History(history)) }))
 }
 
 /// Sets the position of a partition that starts, downwards too. `position.history` is `None` while the topic may be ahead.

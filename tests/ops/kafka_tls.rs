@@ -57,6 +57,10 @@ async fn works(environment: &Environment) {
     scene.settled().await;
     scene.assert_right().await;
     assert_eq!(scene.dead_letters().await.len(), 1);
+    let mut of_command = scene.environment();
+    of_command.extend(environment.iter().map(|(name, value)| (*name, value.as_str())));
+    let positions = segmenter(&["positions", "--json"], &of_command).finish(DEADLINE).await;
+    assert!(positions.code == Some(0) && positions.stdout.contains("\"members\":1"), "{positions:?}");
     process.terminate();
     assert_eq!(process.wait(DEADLINE).await.code(), Some(0), "{:?}", process.log());
 }

@@ -20,6 +20,7 @@ use crate::checks::doctor::finding::{Answer, Unknown, Unreachable};
 use crate::kafka::certificate;
 use crate::kafka::client::{Cluster, Topics};
 use crate::kafka::client_events::ClientEvents;
+use crate::kafka::offsets;
 use crate::kafka::topic_reader::{ReadError, Source, Span};
 use crate::runtime::stop::{Stop, StopReason};
 
@@ -218,10 +219,7 @@ impl Brokers {
 
     fn members(&self) -> Answer<u64> {
         let right = format!("Describe on group {}", self.group);
-        let groups = self.consumer.fetch_group_list(Some(&self.group), self.left());
-        let groups = groups.map_err(|error| unknown(&error, right))?;
-        // An empty group without offsets is not listed.
-        Ok(groups.groups().first().map_or(0, |listed| listed.members().len() as u64))
+        offsets::members(&self.consumer, &self.group, self.left()).map_err(|error| unknown(&error, right))
     }
 
     fn offsets_retention(&self, broker: i32) -> Answer<Duration> {
