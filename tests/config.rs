@@ -145,9 +145,10 @@ fn kafka_properties_pass_through_unless_they_would_break_a_promise() {
     assert_eq!(properties, [("fetch.wait.max.ms", "50"), ("queued.min.messages", "1000")]);
 
     let bad =
-        directory.write("bad.toml", "[kafka.properties]\nacks = '0'\n'enable.auto.commit' = true\n'no.such' = 1\n");
+        directory.write("bad.toml", "[kafka.properties]\nacks = '0'\n'enable.auto.commit' = true\n'no.such' = 1\n'ssl.endpoint.identification.algorithm' = 'none'\n");
     let problems = problems(Some(&bad), &[], &[]);
-    let expected = ["kafka.properties.acks", "kafka.properties.enable.auto.commit", "kafka.properties.no.such"];
+    let expected = ["acks", "enable.auto.commit", "no.such", "ssl.endpoint.identification.algorithm"]
+        .map(|name| format!("kafka.properties.{name}"));
     assert_eq!(keys(&problems), expected, "{problems}");
 }
 

@@ -161,10 +161,16 @@ const REFUSED: &[(&str, &str)] = &[
     ("one idempotent producer publishes the changes, without transactions", "transactional.id"),
     ("it is set by segmenter itself", "builtin.features consume.callback.max.messages"),
     ("it accepts any token", "enable.sasl.oauthbearer.unsecure.jwt"),
-    ("the identity of the broker would not be verified", "enable.ssl.certificate.verification"),
+    (
+        "the identity of the broker would not be verified",
+        "enable.ssl.certificate.verification ssl.endpoint.identification.algorithm",
+    ),
     ("librdkafka loses its position behind a damaged batch (docs/decisions/0028)", "check.crcs"),
     ("it loads foreign code", "plugin.library.paths"),
 ];
+
+/// A property of [`REFUSED`] with the value that keeps the promise, librdkafka's default.
+const VERIFIES_NAMES: (&str, &str) = ("ssl.endpoint.identification.algorithm", "https");
 
 /// Extra librdkafka properties by name. Its `Debug` shows the names alone.
 #[derive(Clone, PartialEq, Eq, Default)]
@@ -184,6 +190,9 @@ impl KafkaProperties {
 
 /// The rule that one property breaks, if any.
 fn problem(name: &str, value: &str) -> Option<String> {
+    if (name, value) == VERIFIES_NAMES {
+        return None;
+    }
     if let Some((reason, _)) = REFUSED.iter().find(|(_, names)| names.split(' ').any(|refused| refused == name)) {
         return Some(format!("may not be set here: {reason}"));
     }
@@ -258,6 +267,20 @@ mod tests {
         let names: Vec<&str> = problems.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["acks", "check.crcs", "enable.auto.commit", "isolation.level", "partitioner"]);
         assert!(problems.iter().all(|(_, rule)| rule.starts_with("may not be set here: ")), "{problems:?}");
+    }
+
+    #[test]
+    fn the_names_of_brokers_are_always_verified() {
+        let names = |text: &str| {
+            let problems = KafkaProperties::parse(text).unwrap().problems();
+            problems.into_iter().map(|(name, rule)| format!("{name}: {rule}")).collect::<Vec<_>>().join("\n")
+        };
+        for value in ["none", "NONE", "0"] {
+            let refused = names(&format!("ssl.endpoint.identification.algorithm={value}"));
+            assert!(refused.contains("the identity of the broker would not be verified"), "{value}: {refused}");
+        }
+        assert_eq!(names("ssl.endpoint.identification.algorithm=https"), "");
+        assert!(names("enable.ssl.certificate.verification=false").contains("would not be verified"));
     }
 
     #[test]
