@@ -114,6 +114,8 @@ impl Bed {
     pub async fn replace(&mut self, client: usize, failpoints: &str) -> Option<i32> {
         let status = self.processes[client].wait(DEADLINE).await;
         self.processes[client] = self.start(client, failpoints);
+        // From here on it handles signals.
+        self.processes[client].wait_for_log("segmenter starts").await;
         status.code()
     }
 
@@ -202,6 +204,18 @@ impl Bed {
         let newest = self.processes.last().unwrap();
         eventually(DEADLINE, "the process that joined to process records", || async {
             sum_of(&metrics_of(newest).await, "segmenter_records_total{", "") > 0.0
+        })
+        .await;
+    }
+
+    /// Waits until a process names the topic as not read.
+    pub async fn readiness_names(&self, topic: &str) {
+        eventually(DEADLINE, "the readiness of a process to name the topic", || async {
+            let mut names = false;
+            for process in &self.processes {
+                names |= http_get(process.http_address().await, "/health/ready").await.body.contains(topic);
+            }
+            names
         })
         .await;
     }

@@ -10,9 +10,14 @@ const DEAD: Duration = Duration::from_secs(7);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn brokers_that_restart_and_leaders_coordinators_and_controllers_that_die_cost_a_pause() {
-    let kills = [Broker::Leader, Broker::Coordinator, Broker::Controller].map(|broker| Fault::Kill(broker, DEAD));
-    let steps = [Fault::Restarts].into_iter().chain(kills).map(|fault| Step::new([fault], 15, 30));
-    run(Stage::of(2), steps).await;
+    let faults = [
+        Fault::Restarts,
+        Fault::Kill(Broker::Leader, DEAD),
+        Fault::Kill(Broker::Coordinator, DEAD),
+        Fault::Kill(Broker::Controller, DEAD),
+        Fault::PauseBroker(Broker::Leader, DEAD),
+    ];
+    run(Stage::of(2), faults.map(|fault| Step::new([fault], 15, 30))).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -67,6 +67,8 @@ pub enum Fault {
     Restarts,
     /// A broker is killed, and started again after this time.
     Kill(Broker, Duration),
+    /// A broker does nothing for this time.
+    PauseBroker(Broker, Duration),
     /// Two brokers of three are killed, and started again after this time.
     KillTwo(Duration),
     /// A broker is killed, a process joins the group when the broker's partitions of updates have no leader any more and processes
@@ -152,18 +154,23 @@ impl Bed {
             Fault::Restarts => tokio::task::block_in_place(|| self.cluster.restart_one_after_another()),
             Fault::Kill(broker, time) => {
                 self.cluster.kill(self.number(broker));
-                self.starts_dead_brokers_after(time).await;
+                self.heals_after(time).await;
+            }
+            Fault::PauseBroker(broker, time) => {
+                self.cluster.pause(self.number(broker));
+                self.heals_after(time).await;
             }
             Fault::KillTwo(time) => {
                 (0..2).for_each(|broker| self.cluster.kill(broker));
-                self.starts_dead_brokers_after(time).await;
+                self.heals_after(time).await;
             }
             Fault::KillAndJoin(broker, time) => {
                 self.cluster.kill(broker);
                 tokio::task::block_in_place(|| self.cluster.wait_until_leaderless(&self.scene.updates, 0));
                 self.join();
                 self.the_newest_process_works().await;
-                self.starts_dead_brokers_after(time).await;
+                self.readiness_names(&self.scene.updates).await;
+                self.heals_after(time).await;
             }
             Fault::Swallow(links, time, then) => {
                 let links = self.links(links);
@@ -196,7 +203,7 @@ impl Bed {
         }
     }
 
-    async fn starts_dead_brokers_after(&self, time: Duration) {
+    async fn heals_after(&self, time: Duration) {
         last(time).await;
         tokio::task::block_in_place(|| self.cluster.heal());
     }

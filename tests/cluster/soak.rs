@@ -5,14 +5,12 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::bed::{Bed, CLIENTS, Stage};
 use super::schedule::{Broker, Fault, Links, Old, Then};
+use crate::faults::rounds;
 use crate::scene::{DEADLINE, Numbers};
 use crate::support::{BROKERS, Cut};
 
 const POINTS: [&str; 6] =
     ["before-commit", "after-commit", "before-publish", "after-acks", "before-outbox-delete", "before-offset-commit"];
-
-/// After this many faults everything has to be right.
-const FAULTS_A_ROUND: usize = 8;
 
 fn number_from(variable: &str) -> Option<u64> {
     std::env::var(variable).ok().map(|text| text.parse().expect("a number"))
@@ -51,10 +49,11 @@ impl Chance {
                 old: self.one_of(&[Old::Dies, Old::Vanishes, Old::KeepsHalfFor10s]),
             },
             14 => Fault::Restore { age: self.seconds(1, 10) },
-            15 => Fault::Kill(
-                self.one_of(&[broker, Broker::Leader, Broker::Coordinator, Broker::Controller]),
-                self.seconds(1, 8),
-            ),
+            15 => {
+                let broker = self.one_of(&[broker, Broker::Leader, Broker::Coordinator, Broker::Controller]);
+                let time = self.seconds(1, 8);
+                self.one_of(&[Fault::Kill(broker, time), Fault::PauseBroker(broker, time)])
+            }
             16 => Fault::KillTwo(self.seconds(1, 8)),
             17 => Fault::Restarts,
             _ => {
@@ -86,7 +85,7 @@ async fn a_random_schedule_of_faults_leaves_everything_right() {
     let started = Instant::now();
     while started.elapsed() < length {
         bed.load.resume();
-        for _ in 0..FAULTS_A_ROUND {
+        for _ in 0..rounds(4, 8) {
             let fault = chance.fault();
             println!("{:>6.1} s: {fault:?}", started.elapsed().as_secs_f64());
             bed.happens(fault).await;

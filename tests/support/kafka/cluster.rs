@@ -12,7 +12,7 @@ use rdkafka::metadata::Metadata;
 use serde_json::Value;
 
 use super::super::Proxy;
-use super::{Kafka, Life, Supervisor, TIMEOUT, eventually_blocking, format_storage, free_port, server};
+use super::{Children, Kafka, Life, Supervisor, TIMEOUT, eventually_blocking, format_storage, free_port, server};
 
 /// The number of brokers; they are named by 0, 1, 2, and their ids are one higher.
 pub const BROKERS: usize = 3;
@@ -86,11 +86,13 @@ impl KafkaCluster {
         self.brokers[broker].supervisor.stop("KILL");
     }
 
-    /// Starts dead brokers, mends all links, and waits until every replica is in sync.
+    /// Starts dead brokers, resumes paused ones, mends all links, and waits until every replica is in sync.
     pub fn heal(&self) {
         self.brokers.iter().flat_map(|broker| &broker.links).for_each(|link| link.swallow(false));
         // All at once: one alone is no quorum.
-        let dead: Vec<&Broker> = self.brokers.iter().filter(|broker| !broker.supervisor.is_running()).collect();
+        let (alive, dead): (Vec<&Broker>, Vec<&Broker>) =
+            self.brokers.iter().partition(|broker| broker.supervisor.is_running());
+        alive.iter().for_each(|broker| broker.supervisor.signal("CONT", Children::No));
         for broker in &dead {
             broker.supervisor.start();
         }
@@ -109,6 +111,11 @@ impl KafkaCluster {
                     .into_iter()
                     .all(|found| found.leader() >= 0 && found.isr().len() == found.replicas().len())
         });
+    }
+
+    /// Pauses a broker (SIGSTOP): connections stay open and unanswered.
+    pub fn pause(&self, broker: usize) {
+        self.brokers[broker].supervisor.signal("STOP", Children::No);
     }
 
     /// Restarts the brokers as an operator does, each when all replicas are in sync.
