@@ -108,7 +108,7 @@ settings! {
     }
     /// The bound of records in flight: polled and not committable yet; beyond it the consumer pauses.
     in_flight: InFlightConfig {
-        /// The most records.
+        /// The most records that are not finished; of one partition, twice as many may wait to be committable.
         max_records: u32 = default("5000").range("1", "10000000"),
         /// The most bytes of keys, values and headers of records that are not finished.
         max_bytes: Bytes = default("64MiB").range("64KiB", "8GiB"),

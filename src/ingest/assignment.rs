@@ -53,9 +53,21 @@ impl From<&InFlightConfig> for Budget {
     }
 }
 
+/// How many times the budget of open records may be polled and not committable: in one partition, which is then paused alone,
+/// and in all. So several partitions may be stuck before the rest is held up.
+const WAITING_IN_ONE: usize = 2;
+const WAITING_IN_ALL: usize = 32;
+
 impl Budget {
+    /// The records of one partition that may wait to be committable.
+    pub(crate) fn of_a_partition(self) -> usize {
+        self.records.saturating_mul(WAITING_IN_ONE)
+    }
+
     fn has_room(self, load: Load) -> bool {
-        load.records < self.records && load.bytes < self.bytes
+        load.open < self.records
+            && load.bytes < self.bytes
+            && load.records < self.records.saturating_mul(WAITING_IN_ALL)
     }
 }
 
@@ -118,6 +130,7 @@ impl<R> Inner<R> {
         let mut load = Load { partitions: self.slots.len(), ..Load::default() };
         for (_, reading) in self.readings() {
             load.records += reading.tracker.waiting_records();
+            load.open += reading.tracker.open_records();
             load.bytes += reading.tracker.open_bytes();
             load.held += reading.tracker.held_records();
         }
@@ -324,6 +337,13 @@ impl<R> Assignment<R> {
         let inner = self.lock();
         let with_runs = inner.readings().filter(|(_, reading)| reading.tracker.held_records() > 0);
         with_runs.map(|(partition, _)| partition).collect()
+    }
+
+    /// The partitions with at least this many records that are not committable yet.
+    pub(crate) fn partitions_with(&self, waiting_records: usize) -> Vec<Partition> {
+        let inner = self.lock();
+        let full = inner.readings().filter(|(_, reading)| reading.tracker.waiting_records() >= waiting_records);
+        full.map(|(partition, _)| partition).collect()
     }
 
     /// Partitions whose records are all finished and wait for nothing but the end of a rejection run.

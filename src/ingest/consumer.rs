@@ -86,6 +86,8 @@ struct Memory {
     until_check: u32,
     /// When a partition last delivered a record, and the record's timestamp.
     delivered: HashMap<Partition, (Instant, Option<i64>)>,
+    /// Partitions that are paused alone, since their records wait behind one that cannot be finished.
+    full: Vec<Partition>,
 }
 
 impl LiveConsumer {
@@ -96,7 +98,12 @@ impl LiveConsumer {
         if let Err(error) = subscribed {
             self.stop.now(StopReason::Failure(format!("could not subscribe: {error}")));
         }
-        let mut memory = Memory { positions_written_at: Instant::now(), until_check: 0, delivered: HashMap::new() };
+        let mut memory = Memory {
+            positions_written_at: Instant::now(),
+            until_check: 0,
+            delivered: HashMap::new(),
+            full: Vec::new(),
+        };
         while !self.stop.is_requested() {
             self.regulate(&mut memory);
             let polled = self.consumer.poll(POLL);
@@ -139,10 +146,11 @@ impl LiveConsumer {
                 .finisher
                 .assignment
                 .wait_for_room(self.intake.budget, if paused { Duration::ZERO } else { SHORT_WAIT });
+        self.pause_full_partitions(&mut memory.full);
         if room == paused {
-            self.set_paused(!room);
+            self.set_paused(!room, &memory.full);
         }
-        if !room {
+        if !room || !memory.full.is_empty() {
             // Finished records that wait for a rejection run alone would keep the intake closed.
             self.finisher
                 .assignment
@@ -155,11 +163,44 @@ impl LiveConsumer {
         }
     }
 
-    fn set_paused(&self, pause: bool) {
-        let result = self
-            .consumer
-            .assignment()
-            .and_then(|assigned| if pause { self.consumer.pause(&assigned) } else { self.consumer.resume(&assigned) });
+    /// Pauses each partition in which too many records wait to be committable, and resumes it once half of them are.
+    fn pause_full_partitions(&self, full: &mut Vec<Partition>) {
+        let assignment = &self.finisher.assignment;
+        let context = self.consumer.context();
+        let most = self.intake.budget.of_a_partition();
+        let (reached, still) = (assignment.partitions_with(most), assignment.partitions_with(most.div_ceil(2)));
+        let newly: Vec<Partition> = reached.into_iter().filter(|partition| !full.contains(partition)).collect();
+        let freed: Vec<Partition> = full.iter().filter(|partition| !still.contains(partition)).copied().collect();
+        if newly.is_empty() && freed.is_empty() {
+            return;
+        }
+        full.retain(|partition| still.contains(partition));
+        full.extend(&newly);
+        let is_paused = context.paused.load(Ordering::Relaxed);
+        let paused = self.consumer.pause(&context.list_of(&newly));
+        let resumed = if is_paused { Ok(()) } else { self.consumer.resume(&context.list_of(&freed)) };
+        if let Err(error) = paused.and(resumed) {
+            warn!(%error, "could not pause or resume single partitions");
+        }
+        for partition in newly {
+            let topic = context.topics.input(partition.kind);
+            warn!(
+                topic,
+                partition = partition.number,
+                "a partition is paused: its records wait for one that cannot be finished yet; the others go on"
+            );
+        }
+    }
+
+    fn set_paused(&self, pause: bool, full: &[Partition]) {
+        let context = self.consumer.context();
+        let result = self.consumer.assignment().and_then(|assigned| {
+            if pause {
+                return self.consumer.pause(&assigned);
+            }
+            self.consumer.resume(&assigned)?;
+            self.consumer.pause(&context.list_of(full))
+        });
         match result {
             Ok(()) => {
                 self.consumer.context().paused.store(pause, Ordering::Relaxed);

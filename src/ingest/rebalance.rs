@@ -66,7 +66,8 @@ impl LiveContext {
             .collect()
     }
 
-    fn list_of(&self, partitions: &[Partition]) -> TopicPartitionList {
+    /// A client's list of these partitions.
+    pub(crate) fn list_of(&self, partitions: &[Partition]) -> TopicPartitionList {
         let mut list = TopicPartitionList::with_capacity(partitions.len());
         for partition in partitions {
             list.add_partition(self.topics.input(partition.kind), partition.number);

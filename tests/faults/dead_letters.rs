@@ -84,8 +84,9 @@ async fn nothing_is_committed_past_a_dead_letter_that_cannot_be_written_and_all_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn records_behind_a_dead_letter_that_cannot_be_written_count_as_in_flight_until_it_can() {
-    const BUDGET: u64 = 100;
+async fn a_partition_with_a_dead_letter_that_cannot_be_written_is_paused_alone_within_the_budget_until_it_can() {
+    /// Twice the budget of open records.
+    const BUDGET: u64 = 200;
     /// How many records are polled between two looks at the budget, and some.
     const SLACK: u64 = 20;
     let mut scene = Scene::new(1).await;
@@ -95,8 +96,13 @@ async fn records_behind_a_dead_letter_that_cannot_be_written_count_as_in_flight_
     scene.produce(&history(20, 2_000, 73)).await;
     let process =
         scene.serve_with(&[("SEGMENTER_IN_FLIGHT_MAX_RECORDS", "100"), ("SEGMENTER_BATCH_MAX_RECORDS", "20")]);
-    process.wait_for_log("intake paused").await;
+    process.wait_for_log("a partition is paused").await;
     let address = process.http_address().await;
+    eventually(DEADLINE, "the other topic is read to its end", || async {
+        scene.kafka.committed(&scene.group, &scene.updates).await
+            == [Some(scene.kafka.end_offsets(&scene.updates).await[0])]
+    })
+    .await;
     eventually(DEADLINE, "every record of the budget waits behind the first", || async {
         let in_flight = gauge(address, "segmenter_in_flight_records").await;
         assert!(in_flight <= BUDGET + SLACK, "{in_flight} records in flight");

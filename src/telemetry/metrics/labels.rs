@@ -79,7 +79,11 @@ pub(crate) const OPEN_JOB_STATES: [&str; 5] = ["running", "publishing", "paused"
 /// The records in flight.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Load {
+    /// Polled, and not committable yet.
     pub records: usize,
+    /// Of these, not finished.
+    pub open: usize,
+    /// The bytes of the open ones.
     pub bytes: usize,
     /// Rejected records held back until their rejection run ends.
     pub held: usize,
