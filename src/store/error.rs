@@ -2,6 +2,9 @@
 
 use std::borrow::Cow;
 
+use sqlx::error::DatabaseError;
+use sqlx::postgres::PgDatabaseError;
+
 use crate::codec::stored::{CodecError, EncodingError};
 use crate::domain::event::Rejection;
 use crate::domain::fold::NewerCatalog;
@@ -147,10 +150,12 @@ pub(crate) fn classify(error: &sqlx::Error) -> ErrorClass {
     match error {
         sqlx::Error::Database(error) => {
             let code = error.code().unwrap_or_default();
-            if code == UNIQUE_VIOLATION && error.constraint() == Some("user_vectors_pkey") {
-                return ErrorClass::RowIdTaken;
+            match (&*code, error.constraint()) {
+                (UNIQUE_VIOLATION, Some("user_vectors_pkey")) => ErrorClass::RowIdTaken,
+                (FOREIGN_KEY_VIOLATION, Some("profile_states_user_id_fkey")) => ErrorClass::ForeignKey,
+                _ if breaks_our_constraint(&**error) => ErrorClass::Outage,
+                _ => classify_sqlstate(&code),
             }
-            classify_sqlstate(&code)
         }
         sqlx::Error::ColumnNotFound(_)
         | sqlx::Error::ColumnDecode { .. }
@@ -166,13 +171,21 @@ pub(crate) fn classify(error: &sqlx::Error) -> ErrorClass {
 }
 
 const UNIQUE_VIOLATION: &str = "23505";
+const FOREIGN_KEY_VIOLATION: &str = "23503";
+
+/// Whether a constraint of schema `segmenter` is violated. No record can cause that: the schema is damaged, or was restored
+/// without its sequences.
+fn breaks_our_constraint(error: &dyn DatabaseError) -> bool {
+    let schema = error.try_downcast_ref::<PgDatabaseError>().and_then(PgDatabaseError::schema);
+    schema == Some("segmenter") && error.code().is_some_and(|code| code.starts_with("23"))
+}
 
 /// The class of a SQLSTATE (PostgreSQL documentation, appendix A). An unknown code is an outage, never a record's fault.
 pub(crate) fn classify_sqlstate(code: &str) -> ErrorClass {
     match code {
         // serialization_failure, deadlock_detected, lock_not_available
         "40001" | "40P01" | "55P03" => ErrorClass::Conflict,
-        "23503" => ErrorClass::ForeignKey,
+        FOREIGN_KEY_VIOLATION => ErrorClass::ForeignKey,
         // invalid_catalog_name, insufficient_privilege, invalid_authorization, invalid_password
         "3D000" | "42501" | "28000" | "28P01" => ErrorClass::Misconfigured,
         // program_limit_exceeded, statement_too_complex, too_many_columns: caused by the statement's data
@@ -193,10 +206,11 @@ fn describe(error: &sqlx::Error) -> Cow<'static, str> {
         return Cow::Owned(error.to_string());
     };
     let code = database.code().unwrap_or_default();
+    let schema = if breaks_our_constraint(&**database) { "segmenter." } else { "" };
     match classify_sqlstate(&code) {
         ErrorClass::Outage | ErrorClass::Misconfigured => format!("SQLSTATE {code}: {}", database.message()).into(),
         ErrorClass::Conflict | ErrorClass::ForeignKey | ErrorClass::RowIdTaken | ErrorClass::Permanent => {
-            let table = database.table().map(|table| format!(", table {table}")).unwrap_or_default();
+            let table = database.table().map(|table| format!(", table {schema}{table}")).unwrap_or_default();
             let constraint = database.constraint().map(|name| format!(", constraint {name}")).unwrap_or_default();
             format!("SQLSTATE {code}{table}{constraint}").into()
         }

@@ -2,7 +2,7 @@
 
 use crate::scene::DEADLINE;
 use crate::scene::{Numbers, Scene, history, onboarding_event, record, update_event};
-use crate::support::{Cut, Proxy, eventually};
+use crate::support::{Cut, Proxy, eventually, http_get};
 use crate::world::{oracle, table};
 
 /// Cuts three connections at their COMMIT.
@@ -87,4 +87,29 @@ async fn a_user_whose_row_another_session_locks_waits_alone_and_the_others_go_on
     eventually(DEADLINE, "users wait for a lock again", waits).await;
     process.terminate();
     assert_eq!(process.wait(DEADLINE).await.code(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_violated_constraint_of_our_own_schema_is_an_outage_that_is_named_and_refuses_no_record() {
+    let scene = Scene::new(1).await;
+    scene.add_users(20).await;
+    // The identity column gives a value that is taken, as after a failover that did not bring the sequences along.
+    let taken = "insert into segmenter.outbox (owner, leased_until, users)
+                 select gen_random_uuid(), now() + interval '1 hour', '{}' from generate_series(1, 1000);
+                 alter sequence segmenter.outbox_id_seq restart";
+    scene.database.run(taken).await;
+    let process = scene.serve();
+    scene.produce(&history(20, 100, 173)).await;
+    let address = process.http_address().await;
+    eventually(DEADLINE, "the process is not ready and names the constraint", || async {
+        let ready = http_get(address, "/health/ready").await;
+        let named = ["database writes", "23505", "segmenter.outbox", "outbox_pkey"];
+        ready.status == 503 && named.iter().all(|name| ready.body.contains(name))
+    })
+    .await;
+    assert!(scene.dead_letters().await.is_empty());
+    scene.database.run("delete from segmenter.outbox where users = '{}'").await;
+    scene.settled().await;
+    scene.assert_right().await;
+    assert!(scene.dead_letters().await.is_empty());
 }
