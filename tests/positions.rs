@@ -3,5 +3,6 @@
 mod command;
 mod durability;
 mod model;
+mod moved;
 mod start_table;
 mod statement;

@@ -1,7 +1,8 @@
 //! Behind PgBouncer in transaction mode: no transaction gets the server session of the one before it.
 
 use crate::scene::{DEADLINE, Scene, history};
-use crate::support::{PgBouncer, Segmenter, segmenter};
+use crate::support::{PgBouncer, Postgres, Segmenter, eventually_some, segmenter};
+use crate::world::migrate;
 
 /// The environment of a process that reaches the scene's database through the pooler.
 fn pooled<'a>(scene: &'a Scene, pooler: &'a PgBouncer) -> Vec<(&'a str, &'a str)> {
@@ -38,10 +39,46 @@ async fn two_services_and_a_replay_share_two_sessions_and_every_promise_holds() 
         &["user", "show", "user-1"],
         &["job", "list"],
         &["dlq", "redrive", "--all"],
+        &["positions"],
     ] {
         let finished = segmenter(arguments, &environment).finish(DEADLINE).await;
         assert_eq!(finished.code, Some(0), "{arguments:?}: {}", finished.log);
     }
+}
+
+#[tokio::test]
+async fn another_start_of_the_server_is_noticed_behind_a_pooler_too_and_the_positions_follow() {
+    let server = Postgres::dedicated().await;
+    let mut scene = Scene::new(2).await;
+    scene.database = server.upstream_after_ia().await;
+    migrate(&scene.database).await;
+    scene.add_users(40).await;
+    let pooler = PgBouncer::before(scene.database.url(), 2).await;
+    let environment = pooled(&scene, &pooler);
+    let mut service = segmenter(&["serve"], &environment);
+    scene.produce(&history(40, 200, 63)).await;
+    scene.settled().await;
+    let (first, _) = histories(&scene).await;
+    scene.produce(&history(40, 1_000, 64)).await;
+    server.stop_immediate();
+    server.start();
+    scene.settled().await;
+    scene.assert_right().await;
+    let (second, stored) = eventually_some(DEADLINE, "every position has the new history", || async {
+        let (present, stored) = histories(&scene).await;
+        stored.iter().all(|history| *history == present).then_some((present, stored))
+    })
+    .await;
+    assert!(first != second && stored.len() == 4, "{first} {second} {stored:?}");
+    service.terminate();
+    assert_eq!(service.wait(DEADLINE).await.code(), Some(0));
+}
+
+/// The present start of the server, and that of each stored position, in µs.
+async fn histories(scene: &Scene) -> (i64, Vec<i64>) {
+    let both = "select floor(extract(epoch from pg_postmaster_start_time()) * 1000000)::bigint,
+                       (select array_agg(history) from segmenter.positions)";
+    sqlx::query_as(both).fetch_one(scene.database.pool()).await.unwrap()
 }
 
 #[tokio::test]

@@ -100,6 +100,18 @@ impl Kafka {
         self.own().signal("CONT", Children::No);
     }
 
+    /// Moves or deletes offsets of a group with Kafka's own tool, `kafka-consumer-groups.sh`; the group must have no member.
+    pub async fn consumer_groups(&self, group: &str, arguments: &[&str]) {
+        let mut tool = Command::new("java");
+        tool.args(Life::Short.options()).args(class_path());
+        tool.arg("org.apache.kafka.tools.consumer.group.ConsumerGroupCommand");
+        tool.args(["--bootstrap-server", self.brokers(), "--group", group]).args(arguments);
+        let run = move || tool.output().expect("java runs");
+        let output = tokio::task::spawn_blocking(run).await.expect("the tool ends");
+        let printed = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).join("");
+        assert!(output.status.success() && !printed.contains("Error"), "Kafka's tool failed: {printed}");
+    }
+
     /// The first position of these bytes in the log of a partition whose records are all in its first segment.
     pub fn find_in_log(&self, topic: &str, partition: i32, bytes: &[u8]) -> u64 {
         let log = std::fs::read(self.log_of(topic, partition)).expect("the partition has a log");
