@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::{CommandFactory, Parser, Subcommand};
 use segmenter::cli;
@@ -101,31 +101,31 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Serve(_) => {
             let config = configured(&resolved)?;
-            Ok(runtime()?.block_on(cli::serve::run(config, resolved.shown_settings()))?.into())
+            Ok(block_on(cli::serve::run(config, resolved.shown_settings()))?.into())
         }
         Command::Migrate(args) => {
             let database: DatabaseConfig = configured(&resolved)?;
             let mut out = io::stdout();
             let run = cli::migrate::run(&args, database.url.expose(), &mut out);
-            Ok(runtime()?.block_on(run)?.into())
+            Ok(block_on(run)?.into())
         }
         Command::Config(args) => {
             Ok(cli::config::run(&args, &resolved, &mut io::stdout().lock(), &mut io::stderr().lock())?.into())
         }
         Command::Doctor(args) => {
             let config: Config = resolved.config().map_err(|problems| Unusable(problems.to_string()))?;
-            Ok(runtime()?.block_on(cli::doctor::run(&args, &config, &mut io::stdout()))?.into())
+            Ok(block_on(cli::doctor::run(&args, &config, &mut io::stdout()))?.into())
         }
         Command::Positions(args) => positions(&args, &resolved),
         Command::Schema(command) => schemas(&command.action, &resolved),
         Command::Dlq(args) => dead_letters(&args, &resolved),
         Command::StartJob(job) => {
             let config = configured(&resolved)?;
-            Ok(runtime()?.block_on(job::start(&job, &config, &mut io::stdout()))?.into())
+            Ok(block_on(job::start(&job, &config, &mut io::stdout()))?.into())
         }
         Command::Job(command) => {
             let config = configured(&resolved)?;
-            Ok(runtime()?.block_on(job::manage(&command, &config, &mut io::stdout()))?.into())
+            Ok(block_on(job::manage(&command, &config, &mut io::stdout()))?.into())
         }
         Command::Explain(args) => explain(&args),
         Command::Verify(args) => verify(&args, &resolved),
@@ -139,13 +139,13 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
 
 fn schemas(action: &SchemaAction, resolved: &Resolved) -> anyhow::Result<ExitCode> {
     let (registry, topics): (RegistryConfig, TopicsConfig) = configured(resolved)?;
-    Ok(runtime()?.block_on(schema::run(action, &registry, &topics, &mut io::stdout()))?.into())
+    Ok(block_on(schema::run(action, &registry, &topics, &mut io::stdout()))?.into())
 }
 
 fn dead_letters(args: &DlqArgs, resolved: &Resolved) -> anyhow::Result<ExitCode> {
     if let Action::Redrive(redrive) = &args.action {
         let config = configured(resolved)?;
-        return Ok(runtime()?.block_on(dlq::redrive(redrive, &config, now(), &mut io::stdout()))?.into());
+        return Ok(block_on(dlq::redrive(redrive, &config, now(), &mut io::stdout()))?.into());
     }
     let (kafka, topics): (KafkaConfig, TopicsConfig) = configured(resolved)?;
     Ok(dlq::look(&args.action, &kafka, &topics, now(), &mut io::stdout().lock())?.into())
@@ -165,10 +165,10 @@ fn verify(args: &VerifyArgs, resolved: &Resolved) -> anyhow::Result<ExitCode> {
     let mut out = io::stdout();
     if args.needs_kafka() {
         let config = configured(resolved)?;
-        return Ok(runtime()?.block_on(verify::run(args, Scope::Topic(&config), &mut out))?.into());
+        return Ok(block_on(verify::run(args, Scope::Topic(&config), &mut out))?.into());
     }
     let (database, catalog): (DatabaseConfig, CatalogConfig) = configured(resolved)?;
-    Ok(runtime()?.block_on(verify::run(args, Scope::Database(&database, &catalog), &mut out))?.into())
+    Ok(block_on(verify::run(args, Scope::Database(&database, &catalog), &mut out))?.into())
 }
 
 fn user(command: &UserCommand, resolved: &Resolved) -> anyhow::Result<ExitCode> {
@@ -176,15 +176,15 @@ fn user(command: &UserCommand, resolved: &Resolved) -> anyhow::Result<ExitCode> 
     match &command.action {
         UserAction::Show(args) => {
             let database: DatabaseConfig = configured(resolved)?;
-            Ok(runtime()?.block_on(cli::user::show(args, &database, &mut out))?.into())
+            Ok(block_on(cli::user::show(args, &database, &mut out))?.into())
         }
         UserAction::Explain(args) => {
             let (database, catalog): (DatabaseConfig, CatalogConfig) = configured(resolved)?;
-            Ok(runtime()?.block_on(cli::user::explain(args, &database, &catalog, &mut out))?.into())
+            Ok(block_on(cli::user::explain(args, &database, &catalog, &mut out))?.into())
         }
         UserAction::Erase(args) => {
             let config = configured(resolved)?;
-            Ok(runtime()?.block_on(cli::user::erase(args, &config, &mut out))?.into())
+            Ok(block_on(cli::user::erase(args, &config, &mut out))?.into())
         }
     }
 }
@@ -193,10 +193,10 @@ fn positions(args: &PositionsArgs, resolved: &Resolved) -> anyhow::Result<ExitCo
     let mut out = io::stdout();
     if let Some(PositionsAction::Forget(forget)) = &args.action {
         let database: DatabaseConfig = configured(resolved)?;
-        return Ok(runtime()?.block_on(cli::positions::forget(forget, &database, &mut out))?.into());
+        return Ok(block_on(cli::positions::forget(forget, &database, &mut out))?.into());
     }
     let config: Config = configured(resolved)?;
-    Ok(runtime()?.block_on(cli::positions::show(args, &config, &mut out))?.into())
+    Ok(block_on(cli::positions::show(args, &config, &mut out))?.into())
 }
 
 /// Arguments or settings that cannot be used; the text lists every problem.
@@ -211,8 +211,12 @@ fn configured<T: Section>(resolved: &Resolved) -> anyhow::Result<T> {
     Ok(config)
 }
 
-fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+/// Runs a command, then waits up to a deadline for blocking calls that it has given up, such as the look-up of a name.
+fn block_on<T>(command: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let done = runtime.block_on(command);
+    runtime.shutdown_timeout(Duration::from_secs(5));
+    done
 }
 
 fn now() -> Millis {

@@ -78,6 +78,7 @@ impl Output {
             encoding,
             leased: leased.clone(),
             metrics: metrics.clone(),
+            health: health.clone(),
             stop: stop.clone(),
             traces,
         };

@@ -1,5 +1,6 @@
 //! The live service put together along its road: poll, decode, dispatch, fold, write, publish; and its shutdown.
 
+use std::pin::Pin;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -37,7 +38,7 @@ use crate::runtime::stop::{Stop, StopReason};
 use crate::store::Store;
 use crate::telemetry::Shared;
 
-/// How long publisher and dead-letter writer may go on after the consumer has left.
+/// How long publisher and dead-letter writer may go on after the drain deadline.
 const LAST_WRITES: Duration = Duration::from_secs(10);
 
 /// How long the database may refuse the password: a rotation reaches the database and the file of the secret one after the
@@ -162,33 +163,41 @@ pub async fn run(
     };
 
     let mut watchers = JoinSet::new();
+    let mut watch = |work: BoxFuture| watchers.spawn(stop.clone().until_requested(work));
     let watched = Watched { topics, ids };
-    watchers.spawn(topics::watch(publisher.producer.clone(), events, watched, health.clone(), stop.clone()));
     let gate = outbox_gate::Gate {
         max_rows: i64::from(config.outbox.max_depth),
         full: outbox_full,
         longest_refusal: LONGEST_REFUSAL,
     };
-    watchers.spawn(gate.watch(store.pool.clone(), metrics.clone(), health, stop.clone()));
-    watchers.spawn(watch_jobs(store.pool, metrics));
+    watch(Box::pin(topics::watch(publisher.producer.clone(), events, watched, health.clone(), stop.clone())));
+    watch(Box::pin(gate.watch(store.pool.clone(), metrics.clone(), health, stop.clone())));
+    watch(Box::pin(watch_jobs(store.pool, metrics)));
 
+    // Whatever they wait for, they end when unfinished work is abandoned.
     let mut parts = JoinSet::new();
-    parts.spawn(starter.run(requested, answers));
+    let mut part = |work: BoxFuture| parts.spawn(stop.clone().until_abandoned(work));
+    part(Box::pin(starter.run(requested, answers)));
     if let Some(schema_wait) = schema_wait {
-        parts.spawn(schema_wait.run(arrivals));
+        part(Box::pin(schema_wait.run(arrivals)));
     }
     for worker in workers {
-        parts.spawn(worker.run());
+        part(Box::pin(worker.run()));
     }
-    parts.spawn(publisher.run(handed_over));
-    parts.spawn(dead_letter_writer.run(rejected));
+    part(Box::pin(publisher.run(handed_over)));
+    part(Box::pin(dead_letter_writer.run(rejected)));
     let reading = std::thread::Builder::new()
         .name("consumer".to_owned())
         .spawn(move || consumer.run())
         .context("could not start the consumer thread")?;
+    let abandoning = tokio::spawn(abandon(stop.clone(), config.kafka.drain_deadline + LAST_WRITES));
     end(reading, parts, &stop).await;
+    abandoning.abort();
     Ok(stop.reason().cloned().unwrap_or(StopReason::Signal))
 }
+
+/// A part of the service.
+type BoxFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 fn consumer(
     config: &KafkaConfig,
@@ -199,8 +208,16 @@ fn consumer(
     BaseConsumer::from_config_and_context(&config, context).context("could not make the consumer's Kafka client")
 }
 
+/// Has unfinished work abandoned this long after a stop is requested.
+async fn abandon(stop: Stop, after: Duration) {
+    stop.requested().await;
+    tokio::time::sleep(after).await;
+    warn!("not everything could be written and published in time; it is done after a restart, or by another process");
+    stop.abandon();
+}
+
 /// Waits for the consumer thread, which drains and leaves the group, then for those who have something left to publish.
-async fn end(reading: std::thread::JoinHandle<()>, mut parts: JoinSet<()>, stop: &Stop) {
+async fn end(reading: std::thread::JoinHandle<()>, mut parts: JoinSet<Option<()>>, stop: &Stop) {
     let mut left = tokio::task::spawn_blocking(move || reading.join());
     let joined = loop {
         tokio::select! {
@@ -216,12 +233,7 @@ async fn end(reading: std::thread::JoinHandle<()>, mut parts: JoinSet<()>, stop:
         stop.now(StopReason::Failure("the consumer thread ended by a panic".to_owned()));
     }
     // With the consumer the queues are closed: the workers end, then the channels behind them.
-    let finished = tokio::time::timeout(LAST_WRITES, async { while parts.join_next().await.is_some() {} }).await;
-    if finished.is_err() {
-        warn!("not everything could be published in time; it is in the outbox and will be published after a restart");
-        stop.abandon();
-        while parts.join_next().await.is_some() {}
-    }
+    while parts.join_next().await.is_some() {}
     stop.abandon();
     info!("stopped");
 }

@@ -7,6 +7,7 @@ mod database;
 mod dead_letters;
 mod deleted_users;
 mod order;
+mod outages;
 mod panics;
 mod partitions;
 mod passwords;
@@ -14,6 +15,7 @@ mod processes;
 mod publishers;
 mod recreated;
 mod scarcity;
+mod silence;
 
 /// The number of repetitions: `short` in the usual run, `long` under `make soak`.
 pub fn rounds(short: u64, long: u64) -> u64 {

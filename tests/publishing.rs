@@ -1,6 +1,8 @@
 //! The publisher on a real broker: leases, takeover, self-correction; the last record of a user is the newest revision.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use segmenter::codec::segment_changed;
@@ -9,6 +11,7 @@ use segmenter::kafka::client::Cluster;
 use segmenter::kafka::producer::Outgoing;
 use segmenter::publish::handover::handover;
 use segmenter::publish::publisher::{Produce, Publisher};
+use segmenter::runtime::health::{Health, LONGEST_SILENCE};
 use segmenter::runtime::stop::Stop;
 use segmenter::store::Store;
 use segmenter::store::apply::Progress;
@@ -30,6 +33,7 @@ fn publisher(scene: &Scene, store: &Store) -> Publisher {
         encoding: segment_changed::Encoding::Json,
         leased: LeasedRows::default(),
         metrics: Metrics::new().unwrap(),
+        health: Health::default(),
         stop: Stop::default(),
         traces: Traces::default(),
     }
@@ -170,6 +174,7 @@ async fn a_refused_attempt_is_repeated_in_order_and_the_row_stays_until_every_ch
         encoding: segment_changed::Encoding::Json,
         leased: LeasedRows::default(),
         metrics: Metrics::new().unwrap(),
+        health: Health::default(),
         stop: Stop::default(),
         traces: Traces::default(),
     };
@@ -184,4 +189,65 @@ async fn a_refused_attempt_is_repeated_in_order_and_the_row_stays_until_every_ch
     let left: i64 =
         sqlx::query_scalar("select count(*) from segmenter.outbox").fetch_one(database.pool()).await.unwrap();
     assert_eq!(left, 0);
+}
+
+/// Answers no attempt, or refuses every one.
+#[derive(Clone)]
+struct Unavailable {
+    answers: bool,
+    attempts: Arc<AtomicUsize>,
+}
+
+impl Produce for Unavailable {
+    async fn produce_all(&self, _: &str, records: Vec<Outgoing>) -> Vec<KafkaResult<()>> {
+        self.attempts.fetch_add(1, Ordering::SeqCst);
+        if !self.answers {
+            return std::future::pending().await;
+        }
+        let refused = || KafkaError::MessageProduction(RDKafkaErrorCode::MessageTimedOut);
+        records.iter().map(|_| Err(refused())).collect()
+    }
+
+    fn fatal_reason(&self) -> Option<String> {
+        None
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_publisher_that_stands_still_is_not_live_and_one_that_waits_for_work_or_out_an_outage_is() {
+    for answers in [true, false] {
+        let database = migrated_database().await;
+        database.add_users(["ann"]).await;
+        let store = store_on(database.pool()).await;
+        let publications = commit(&store, &[onboarding("ann", 1, vec![group("FAMILY")])]).await;
+        let (producer, health) = (Unavailable { answers, attempts: Arc::default() }, Health::default());
+        let publisher = Publisher {
+            store: store.clone(),
+            producer: producer.clone(),
+            topic: "segment-changed".to_owned(),
+            encoding: segment_changed::Encoding::Json,
+            leased: LeasedRows::default(),
+            metrics: Metrics::new().unwrap(),
+            health: health.clone(),
+            stop: Stop::default(),
+            traces: Traces::default(),
+        };
+        let (handover, handed_over) = handover();
+        let running = tokio::spawn(publisher.run(handed_over));
+        let tick = Duration::from_millis(1);
+        let beats = async |why| {
+            let since = Instant::now() + tick;
+            eventually(DEADLINE, why, || async { health.report_at(since + LONGEST_SILENCE).live }).await;
+        };
+        beats("a heartbeat without work").await;
+        handover.send(publications.into_iter().next().unwrap()).await.unwrap();
+        let attempts = if answers { 2 } else { 1 };
+        eventually(DEADLINE, "an attempt", || async { producer.attempts.load(Ordering::SeqCst) >= attempts }).await;
+        if answers {
+            beats("a heartbeat during an outage").await;
+        } else {
+            assert!(!health.report_at(Instant::now() + LONGEST_SILENCE + tick).live);
+        }
+        running.abort();
+    }
 }

@@ -107,7 +107,9 @@ pub async fn run_until_stopped(
 async fn serve(config: &Config, catalog: Arc<Catalog>, shared: &Shared, board: &Board) -> anyhow::Result<Exit> {
     let connections = config.database.connections + OTHER_CONNECTIONS;
     let connect = database::connect(&config.database, connections, database::Access::Write);
-    let Some(has_users) = prepare_database(config, &connect, shared).await? else {
+    // A stop ends the wait for a peer, whatever it does.
+    let prepared = shared.stop.clone().until_requested(prepare_database(config, &connect, shared)).await;
+    let Some(has_users) = prepared.transpose()?.flatten() else {
         return Ok(ended(shared));
     };
     let pool = Pool::new(connect);
@@ -118,7 +120,8 @@ async fn serve(config: &Config, catalog: Arc<Catalog>, shared: &Shared, board: &
     let store = database::store(config, pool, catalog, has_users);
     board.store.get_or_init(|| store.clone());
     let registry = settings::registry(&config.registry)?;
-    let Some(encoding) = prepare_output(config, registry.as_ref(), shared).await else {
+    let prepared = shared.stop.clone().until_requested(prepare_output(config, registry.as_ref(), shared)).await;
+    let Some(encoding) = prepared.flatten() else {
         return Ok(ended(shared));
     };
     service::run(config, encoding, registry, store, shared.clone()).await?;
@@ -147,15 +150,15 @@ fn ended(shared: &Shared) -> Exit {
 
 /// Migrates if configured to, and checks the schema; waits while the database is unavailable.
 ///
-/// Returns whether the platform's `users` table exists; `None` if a stop was requested meanwhile.
+/// Returns whether the platform's `users` table exists; `None` if the schema is refused.
 async fn prepare_database(config: &Config, connect: &Connect, shared: &Shared) -> anyhow::Result<Option<bool>> {
     let mut retry = Retry::forever();
     let mut reported = false;
     loop {
         // A migration may take hours to build an index; reading the schema may not.
         let limit = if config.database.migrate { LONGEST_MIGRATION } else { config.database.connect_timeout * 6 };
-        let prepared = tokio::time::timeout(limit, prepare_once(config, connect, shared));
-        match prepared.await.context("the database did not answer")? {
+        let prepared = tokio::time::timeout(limit, prepare_once(config, connect, shared)).await;
+        match prepared.unwrap_or_else(|_| Err(StoreError::TimedOut(limit).into())) {
             Ok(prepared) => return Ok(prepared),
             Err(error) if is_outage(&error) => {
                 shared.health.set_not_ready(SCHEMA, "the database is unavailable");
@@ -165,15 +168,12 @@ async fn prepare_database(config: &Config, connect: &Connect, shared: &Shared) -
             }
             Err(error) => return Err(error),
         }
-        tokio::select! {
-            () = retry.wait() => {}
-            () = shared.stop.requested() => return Ok(None),
-        }
+        retry.wait().await;
     }
 }
 
 /// Chooses the encoding of segment-changed; waits while the registry is unavailable. `None` if the registry refuses the
-/// schema, or a stop was requested meanwhile.
+/// schema.
 async fn prepare_output(config: &Config, registry: Option<&Registry>, shared: &Shared) -> Option<Encoding> {
     let mut retry = Retry::forever();
     let mut reported = false;
@@ -206,10 +206,7 @@ async fn prepare_output(config: &Config, registry: Option<&Registry>, shared: &S
                 return None;
             }
         }
-        tokio::select! {
-            () = retry.wait() => {}
-            () = shared.stop.requested() => return None,
-        }
+        retry.wait().await;
     }
 }
 

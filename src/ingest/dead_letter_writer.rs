@@ -77,10 +77,7 @@ impl DeadLetterWriter {
                 self.stop.now(StopReason::Failure(format!("the dead letters' producer failed for good: {reason}")));
                 return false;
             }
-            tokio::select! {
-                () = retry.wait() => {}
-                () = self.stop.abandoned() => return false,
-            }
+            retry.wait().await;
         }
     }
 

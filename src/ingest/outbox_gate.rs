@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::store::sql::Pool;
+use crate::store::sql::{Pool, within};
 use tracing::{info, warn};
 
 use crate::runtime::health::Health;
@@ -37,14 +37,13 @@ impl Gate {
         interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             interval.tick().await;
-            let problem = match tokio::time::timeout(ANSWER, outbox::depth(&pool)).await {
-                Ok(Ok(depth)) => {
+            let problem = match within(ANSWER, outbox::depth(&pool)).await {
+                Ok(depth) => {
                     metrics.observe_outbox(depth.rows, depth.oldest);
                     self.turn(depth.rows);
                     None
                 }
-                Ok(Err(error)) => Some(format!("does not answer: {}", error.detail())),
-                Err(_) => Some(format!("has not answered for {ANSWER:?}")),
+                Err(error) => Some(format!("does not answer: {}", error.detail())),
             };
             let refused_for = pool.refused_for();
             let problem = refused_for.map(|_| "refuses the password of new connections".to_owned()).or(problem);

@@ -5,18 +5,13 @@ use tracing::debug;
 
 use crate::runtime::fault::fault_point;
 use crate::runtime::retry::Retry;
-use crate::runtime::stop::Stop;
 use crate::store::leased_rows::LeasedRows;
+use crate::store::sql::within;
 use crate::store::{Store, outbox};
 
 /// Deletes the rows of published changes, beside the publisher, so that the next changes do not wait for the deletion. Ends when
-/// the channel is closed and empty, or the process stops.
-pub(super) async fn delete_published(
-    store: Store,
-    leased: LeasedRows,
-    stop: Stop,
-    mut published: UnboundedReceiver<Vec<i64>>,
-) {
+/// the channel is closed and empty.
+pub(super) async fn delete_published(store: Store, leased: LeasedRows, mut published: UnboundedReceiver<Vec<i64>>) {
     let mut lists = Vec::new();
     while published.recv_many(&mut lists, LISTS_AT_ONCE).await > 0 {
         let ids = lists.drain(..).flatten().collect::<Vec<i64>>();
@@ -24,10 +19,7 @@ pub(super) async fn delete_published(
         let mut retry = Retry::forever();
         while let Err(error) = outbox::delete(&store.pool, store.owner, &ids).await {
             debug!(%error, "could not delete published outbox rows; retrying");
-            tokio::select! {
-                () = retry.wait() => {}
-                () = stop.abandoned() => return,
-            }
+            retry.wait().await;
         }
         leased.remove(&ids);
     }
@@ -46,7 +38,9 @@ pub(super) async fn renew_leases(store: Store, leased: LeasedRows) {
         if ids.is_empty() {
             continue;
         }
-        if let Err(error) = outbox::renew(&store.pool, store.owner, store.lease, &ids).await {
+        // An answer that comes later is of no use, and the next connection may have one in time.
+        let renewed = within(store.lease / 3, outbox::renew(&store.pool, store.owner, store.lease, &ids));
+        if let Err(error) = renewed.await {
             debug!(%error, "could not renew the leases of outbox rows");
         }
     }

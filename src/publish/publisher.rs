@@ -13,6 +13,7 @@ use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::{Header, OwnedHeaders};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::{self, UnboundedSender};
+use tokio::task::JoinSet;
 use tracing::{debug, error, info, warn};
 
 use super::handover::{Arrivals, HandedOver};
@@ -23,12 +24,14 @@ use crate::domain::event::UserId;
 use crate::domain::ranking_change::{ChangeBody, RankingChange};
 use crate::kafka::producer::{self, Outgoing, Producer};
 use crate::runtime::fault::fault_point;
+use crate::runtime::health::Health;
 use crate::runtime::retry::Retry;
 use crate::runtime::stop::{Stop, StopReason};
 use crate::store::Store;
 use crate::store::error::StoreError;
 use crate::store::leased_rows::LeasedRows;
 use crate::store::outbox::{self, Content, Publication};
+use crate::store::sql::within;
 use crate::telemetry::metrics::{Metrics, Published, Stage};
 use crate::telemetry::traces::Traces;
 
@@ -37,6 +40,13 @@ const ROWS_AT_ONCE: usize = 64;
 
 /// How many rows are taken over together at most; each may hold the changes of a whole batch.
 const TAKEOVER_ROWS: usize = 8;
+
+/// The name of the loop's heartbeat.
+pub const HEARTBEAT: &str = "publisher";
+
+/// The deadline of an answer of the database, the wait for a connection included, whatever the statement timeout: the loop has
+/// to go on, and its statements are short.
+const ANSWER: Duration = Duration::from_secs(15);
 
 /// The interval between two look-ups of rows to take over.
 const TAKEOVER_INTERVAL: Duration = Duration::from_secs(1);
@@ -68,6 +78,7 @@ pub struct Publisher<P = Producer> {
     pub encoding: Encoding,
     pub leased: LeasedRows,
     pub metrics: Metrics,
+    pub health: Health,
     pub stop: Stop,
     pub traces: Traces,
 }
@@ -92,16 +103,23 @@ impl Round {
 }
 
 impl<P: Produce> Publisher<P> {
-    /// Publishes until the channel is closed and empty, or the process stops.
-    pub async fn run(self, mut handed_over: Arrivals) {
-        let renewing = tokio::spawn(leases::renew_leases(self.store.clone(), self.leased.clone()));
+    /// Publishes until the channel is closed and empty, or the work is to be abandoned.
+    pub async fn run(self, handed_over: Arrivals) {
+        let stop = self.stop.clone();
+        // What runs beside is dropped with it.
+        stop.until_abandoned(self.publish_all(handed_over)).await;
+    }
+
+    async fn publish_all(self, mut handed_over: Arrivals) {
         let (published, to_delete) = mpsc::unbounded_channel();
-        let deletion = leases::delete_published(self.store.clone(), self.leased.clone(), self.stop.clone(), to_delete);
-        let deleting = tokio::spawn(deletion);
+        let (mut deleting, mut renewing) = (JoinSet::new(), JoinSet::new());
+        deleting.spawn(leases::delete_published(self.store.clone(), self.leased.clone(), to_delete));
+        renewing.spawn(leases::renew_leases(self.store.clone(), self.leased.clone()));
         let mut takeover = tokio::time::interval(TAKEOVER_INTERVAL);
         takeover.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut received = Vec::with_capacity(ROWS_AT_ONCE);
         loop {
+            self.health.beat(HEARTBEAT);
             tokio::select! {
                 count = handed_over.recv_many(&mut received, ROWS_AT_ONCE) => {
                     if count == 0 {
@@ -124,17 +142,17 @@ impl<P: Produce> Publisher<P> {
             }
         }
         drop(published);
-        if let Err(error) = deleting.await {
+        if let Some(Err(error)) = deleting.join_next().await {
             error!(%error, "published outbox rows were not deleted; they will be published again");
         }
-        renewing.abort();
     }
 
     /// Takes over rows without a valid lease; returns those that can be published, and whether there may be more. An outage is
     /// logged at debug only: the writer reports it.
     async fn take_over(&self) -> (Vec<Publication>, bool) {
         let limit = i64::try_from(TAKEOVER_ROWS).unwrap_or(i64::MAX);
-        match outbox::take_over(&self.store.pool, self.store.owner, self.store.lease, limit).await {
+        let taken = outbox::take_over(&self.store.pool, self.store.owner, self.store.lease, limit);
+        match within(ANSWER, taken).await {
             Ok((mut rows, unreadable)) => {
                 let there_may_be_more = rows.len() + unreadable.len() >= TAKEOVER_ROWS;
                 if !unreadable.is_empty() {
@@ -168,6 +186,7 @@ impl<P: Produce> Publisher<P> {
         let started = Instant::now();
         let mut retry = Retry::forever();
         loop {
+            self.health.beat(HEARTBEAT);
             fault_point!("before-publish");
             let failure = match self.produce(&mut round).await {
                 Ok(failure) => failure,
@@ -177,6 +196,7 @@ impl<P: Produce> Publisher<P> {
                 }
             };
             fault_point!("after-acks");
+            self.health.beat(HEARTBEAT);
             let newer = self.add_newer_revisions(&mut round).await;
             if failure.is_none() && newer.is_ok() && round.pending.is_empty() {
                 break;
@@ -193,10 +213,7 @@ impl<P: Produce> Publisher<P> {
                 self.metrics.publish_retries.inc();
                 let reason = failure.map(|error| error.to_string()).or(newer.err().map(|error| error.to_string()));
                 warn!(reason, topic = self.topic, "could not publish all changes yet; they stay in the outbox");
-                tokio::select! {
-                    () = retry.wait() => {}
-                    () = self.stop.abandoned() => return,
-                }
+                retry.wait().await;
             } else {
                 retry.reset();
             }
@@ -242,12 +259,13 @@ impl<P: Produce> Publisher<P> {
     async fn add_newer_revisions(&self, round: &mut Round) -> Result<(), StoreError> {
         let (users, published): (Vec<&UserId>, Vec<i64>) = round.last_published().into_iter().unzip();
         let names: Vec<&str> = users.iter().map(|user| user.as_str()).collect();
-        let newer = outbox::users_with_newer_revisions(&self.store.pool, &names, &published).await?;
+        let newer = within(ANSWER, outbox::users_with_newer_revisions(&self.store.pool, &names, &published)).await?;
         let newer: Vec<&UserId> = users.into_iter().filter(|user| newer.contains(user.as_str())).collect();
         if newer.is_empty() {
             return Ok(());
         }
-        for change in outbox::last_published(&self.store.pool, &newer).await? {
+        self.health.beat(HEARTBEAT);
+        for change in within(ANSWER, outbox::last_published(&self.store.pool, &newer)).await? {
             let is_pending =
                 |pending: &RankingChange| pending.user == change.user && pending.revision >= change.revision;
             if !round.pending.iter().any(is_pending) {

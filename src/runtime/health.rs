@@ -36,7 +36,7 @@ pub struct ComponentReport {
 
 /// How long a loop may go without a beat before the process counts as stalled. Longer than a rebalance may take to drain and
 /// to find its start positions; a loop beats during an outage too.
-const LONGEST_SILENCE: Duration = Duration::from_secs(150);
+pub const LONGEST_SILENCE: Duration = Duration::from_secs(150);
 
 impl Health {
     /// Adds components that are not ready until they report it.
@@ -66,7 +66,8 @@ impl Health {
         self.report_at(Instant::now())
     }
 
-    fn report_at(&self, now: Instant) -> HealthReport {
+    /// The health at a moment, if nothing is reported until then.
+    pub fn report_at(&self, now: Instant) -> HealthReport {
         let inner = self.lock();
         let is_silent = |at: &Instant| now.saturating_duration_since(*at) > LONGEST_SILENCE;
         let components: Vec<ComponentReport> = inner

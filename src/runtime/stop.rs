@@ -64,6 +64,16 @@ impl Stop {
         self.abandoned.cancelled().await;
     }
 
+    /// Runs work until a stop is requested. The work is dropped then, at whatever it waits for; `None`.
+    pub(crate) async fn until_requested<T>(self, work: impl Future<Output = T>) -> Option<T> {
+        self.requested.run_until_cancelled_owned(work).await
+    }
+
+    /// Runs work until it is to be abandoned. It is dropped then, at whatever it waits for; `None`.
+    pub(crate) async fn until_abandoned<T>(self, work: impl Future<Output = T>) -> Option<T> {
+        self.abandoned.run_until_cancelled_owned(work).await
+    }
+
     /// The reason, once a stop is requested.
     pub fn reason(&self) -> Option<&StopReason> {
         self.reason.get()

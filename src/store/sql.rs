@@ -209,6 +209,14 @@ impl Pool {
     }
 }
 
+/// Work on the database with a deadline for all of it, the wait for a connection included.
+///
+/// # Errors
+/// That of the work; or the deadline has passed, and a connection in use is closed.
+pub async fn within<T>(deadline: Duration, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    tokio::time::timeout(deadline, work).await.unwrap_or(Err(StoreError::TimedOut(deadline)))
+}
+
 /// A statement that gives rows: of columns, of a type, or of one value.
 pub trait Select {
     type Row;

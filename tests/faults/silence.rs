@@ -1,0 +1,51 @@
+//! The address of the database swallows packets: connections stay open and nothing arrives.
+
+use std::time::{Duration, Instant};
+
+use crate::scene::{DEADLINE, Scene, history};
+use crate::support::{Proxy, eventually, http_get};
+
+/// How long the address of the database swallows packets, and how soon after it answers again everything is right: the deadline
+/// of a transaction, the longest pause between attempts, and some.
+const SILENCE: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(15);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_that_swallows_packets_for_twenty_seconds_is_right_within_seconds_after() {
+    let scene = Scene::new(2).await;
+    scene.add_users(500).await;
+    let proxy = Proxy::to(scene.database.url());
+    let settings = [("DATABASE_URL", proxy.url()), ("SEGMENTER_DATABASE_STATEMENT_TIMEOUT", "4s")];
+    let process = scene.serve_with(&settings);
+    let produced = std::cell::Cell::new(0);
+    let produce = async || {
+        produced.set(produced.get() + 1);
+        scene.produce(&history(500, 20, produced.get())).await;
+    };
+    eventually(DEADLINE, "some changes are published", || async {
+        produce().await;
+        !scene.kafka.read_all(&scene.changes).await.is_empty()
+    })
+    .await;
+
+    proxy.swallow(true);
+    // No open connection comes back.
+    proxy.lose_connections();
+    let begun = Instant::now();
+    while begun.elapsed() < SILENCE {
+        produce().await;
+    }
+    let address = process.http_address().await;
+    let ready = http_get(address, "/health/ready").await;
+    assert!(ready.status == 503 && ready.body.contains("did not answer"), "{ready:?}");
+    assert_eq!(http_get(address, "/health/live").await.status, 200);
+
+    proxy.swallow(false);
+    let answers_again = Instant::now();
+    scene.settled().await;
+    let took = answers_again.elapsed();
+    println!("everything was right {took:?} after the address answered again");
+    assert!(took < SOON, "{took:?}");
+    scene.assert_right().await;
+    assert_eq!(http_get(address, "/health/ready").await.status, 200);
+}
