@@ -15,6 +15,7 @@ mod replaying;
 mod republish;
 mod rescoring;
 mod rights;
+mod topic_ahead;
 
 use serde_json::Value;
 use sqlx::Row as _;

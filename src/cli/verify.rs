@@ -28,7 +28,7 @@ pub struct VerifyArgs {
     /// Also compare each user's last record on segment-changed with the state.
     ///
     /// Reads the whole topic, up to its end at the start, without joining the group. Compares the revision with that of
-    /// the last published change, not scores or times. Memory: about 150 bytes per user.
+    /// the last published change, not scores or times. Memory: about 200 bytes per user.
     #[arg(long)]
     topic: bool,
     /// Also score stored profiles with the configured catalog and compare the rows.

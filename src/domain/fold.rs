@@ -143,6 +143,41 @@ pub fn rescore(
     scored(user, prior, logical_time, Origin::Job(cause), context).map(Some)
 }
 
+/// The last record of a user on segment-changed, which is ahead of the user's state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TopicRecord {
+    /// The highest revision that the topic has of the user.
+    pub revision: i64,
+    /// The newest erasure that the topic names.
+    pub erased_at: Option<Millis>,
+}
+
+/// Applies the erasure of `ahead` if `prior` does not have it, and publishes the present ranking, or a tombstone, above the
+/// topic's revision. `None` if `prior` is no longer behind.
+///
+/// # Errors
+/// As [`fold`].
+pub fn publish_above(
+    user: &UserId,
+    prior: State,
+    ahead: TopicRecord,
+    cause: JobCause,
+    context: &Context<'_>,
+) -> Result<Option<Write>, NewerCatalog> {
+    let mut state = prior;
+    let erased = ahead.erased_at.is_some_and(|at| state.profile.erase(at) == Outcome::Applied);
+    if !erased && state.revision > ahead.revision {
+        return Ok(None);
+    }
+    let clock_ms = context.clock_ms.max(ahead.revision.saturating_add(1));
+    let context = Context { clock_ms, publishing: Publishing::EvenUnchanged, ..*context };
+    let row = if erased { RowWrite::Remove } else { RowWrite::Leave };
+    Ok(Some(match logical_time_if_onboarded(&state.profile) {
+        Some(logical_time) => scored(user, state, logical_time, Origin::Job(cause), &context)?,
+        None => unscored(user, state, row, true, &context),
+    }))
+}
+
 /// Stores the erasure of `prior` in a first state, which meets one that is written at the same time.
 pub fn store_erasure(user: &UserId, prior: State, context: &Context<'_>) -> Write {
     unscored(user, prior, RowWrite::Remove, false, context)

@@ -8,7 +8,7 @@ use crate::domain::event::{Event, UserId};
 use crate::ingest::record::OriginalRecord;
 use crate::output::Refused;
 use crate::store::jobs::Counts;
-use crate::store::task::{Rescoring, Task};
+use crate::store::task::{PublishAbove, Rescoring, Task};
 
 /// Some of a job's items, and the job's position after them.
 #[derive(Debug)]
@@ -48,6 +48,7 @@ pub enum Work {
         records: Vec<OriginalRecord>,
     },
     Rescore(Vec<Rescoring>),
+    PublishAbove(Vec<PublishAbove>),
     /// Publish the last published change of `again` once more (they are counted already); rescore `anew`, whose
     /// deferred change is unpublished, with immediate publishing.
     Republish {
@@ -60,6 +61,7 @@ impl Work {
     pub fn task(&self) -> Task<'_> {
         match self {
             Self::Merge { events, .. } => Task::Merge(events),
+            Self::PublishAbove(users) => Task::PublishAbove(users),
             Self::Rescore(rescorings) | Self::Republish { anew: rescorings, .. } => Task::Rescore(rescorings),
         }
     }

@@ -13,6 +13,7 @@
 //!   backfill  the platform's onboarding profiles, as events
 //!   recompute states to score again
 //!   republish states to publish again
+//!   topic_ahead users whose last record is ahead of the database
 //!   deferred  users with deferred changes, for the publishing phase
 //!   users     the pages of users that backfill, recompute and republish read
 //! batch       some items of a job, and the position after them
@@ -41,6 +42,7 @@ pub mod snapshot;
 pub mod source;
 pub mod spec;
 pub mod throttle;
+pub mod topic_ahead;
 pub mod users;
 mod write;
 

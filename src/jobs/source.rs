@@ -9,7 +9,8 @@ use super::deferred::Deferred;
 use super::recompute::Recompute;
 use super::replay::source::ReplaySource;
 use super::republish::Republish;
-use super::spec::What;
+use super::spec::{RepublishUsers, What};
+use super::topic_ahead::TopicAhead;
 use super::users::{self, Users};
 use crate::domain::fold::JobCause;
 use crate::runtime::halt::Halt;
@@ -23,6 +24,7 @@ pub enum Source {
     Backfill(Backfill),
     Recompute(Recompute),
     Republish(Republish),
+    TopicAhead(TopicAhead),
     Deferred(Deferred),
 }
 
@@ -59,6 +61,10 @@ impl Source {
                 let cause = JobCause { id, trigger: what.trigger() };
                 Self::Recompute(Recompute { users: users(keys), which: which.clone(), cause })
             }
+            What::Republish(RepublishUsers::TopicAhead) => {
+                let cause = JobCause { id, trigger: what.trigger() };
+                Self::TopicAhead(TopicAhead::open(means, cause, users(keys)).await?)
+            }
             What::Republish(_) => Self::Republish(Republish { users: users(keys) }),
         })
     }
@@ -73,6 +79,7 @@ impl Source {
             Self::Backfill(backfill) => backfill.next(most).await,
             Self::Recompute(recompute) => recompute.next(most).await,
             Self::Republish(republish) => republish.next(most).await,
+            Self::TopicAhead(ahead) => ahead.next(most).await,
             Self::Deferred(deferred) => deferred.next(most).await,
         }
     }

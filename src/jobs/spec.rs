@@ -77,6 +77,8 @@ pub enum RepublishUsers {
     All,
     Segment(String),
     Listed,
+    /// Those that segment-changed is ahead of.
+    TopicAhead,
 }
 
 /// The records to replay.
@@ -167,10 +169,10 @@ impl What {
         matches!(self, Self::Republish(_))
     }
 
-    /// The users that the job works through; `job` is its id. `None` for a job on topics.
+    /// The users that the job works through; `job` is its id. `None` for a job on topics, or on users that a topic shows.
     pub fn keys(&self, job: Uuid) -> Option<Keys> {
         match self {
-            Self::Replay(_) => None,
+            Self::Replay(_) | Self::Republish(RepublishUsers::TopicAhead) => None,
             Self::Backfill(BackfillUsers::Listed)
             | Self::Recompute { which: RecomputeUsers::Listed, .. }
             | Self::Republish(RepublishUsers::Listed) => Some(Keys::ListOf(job)),

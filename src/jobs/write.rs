@@ -39,6 +39,10 @@ impl Runner<'_> {
                 let (outcomes, changes) = self.fold(Task::Rescore(&rescorings), publishing, Some(checkpoint)).await?;
                 (count(before, &outcomes), changes)
             }
+            Work::PublishAbove(users) => {
+                let (outcomes, changes) = self.fold(Task::PublishAbove(&users), publishing, Some(checkpoint)).await?;
+                (count(before, &outcomes), changes)
+            }
             Work::Republish { again, anew } => self.republish(&again, &anew, checkpoint).await?,
         };
         self.counts.insert(part, after);

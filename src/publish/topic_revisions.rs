@@ -1,36 +1,74 @@
-//! The last record of each user on segment-changed: reads the topic from its beginning to its present end and keeps only the
-//! revision of each user's last record.
+//! The last record of each user on segment-changed: reads the topic from its beginning to its present end, and of each user keeps
+//! the revision of the last record, the highest revision and the newest erasure.
 
 use std::collections::{BTreeMap, HashMap};
 
 use rdkafka::Message as _;
 use rdkafka::message::OwnedMessage;
 
-use crate::codec::segment_changed::REVISION_HEADER;
-use crate::domain::event::UserId;
+use crate::codec::segment_changed::{ERASED_AT_HEADER, REVISION_HEADER};
+use crate::domain::event::{Millis, UserId};
+use crate::domain::fold::TopicRecord;
 use crate::kafka::headers;
 use crate::kafka::topic_reader::{ReadError, Source, Span};
+use crate::store::user_status::Published;
 
-/// The last record of a user.
+/// The last record of a user, and what all records of the user show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct LastRecord {
     /// `None` where the header is missing or not a number: the record is not ours.
     pub revision: Option<i64>,
     pub is_null: bool,
+    /// The highest revision of any record; 0 if none has one.
+    highest: i64,
+    /// The newest erasure that a tombstone names.
+    erased_at: Option<Millis>,
     /// With the timestamp, decides which record is last if the number of partitions was changed.
     partition: i32,
     timestamp: i64,
 }
 
 impl LastRecord {
-    /// A record with this revision, for comparisons.
+    /// A record with this revision and erasure, for comparisons.
     #[cfg(test)]
-    pub(crate) fn new(revision: Option<i64>, is_null: bool) -> Self {
-        Self { revision, is_null, partition: 0, timestamp: 0 }
+    pub(crate) fn new(revision: Option<i64>, is_null: bool, erased_at: Option<Millis>) -> Self {
+        Self { revision, is_null, highest: revision.unwrap_or(0), erased_at, partition: 0, timestamp: 0 }
     }
 
-    fn follows(&self, other: &Self) -> bool {
-        self.partition == other.partition || self.timestamp >= other.timestamp
+    fn of(record: &OwnedMessage) -> Self {
+        let revision = number(record, REVISION_HEADER);
+        let is_null = record.payload().is_none();
+        Self {
+            revision,
+            is_null,
+            highest: revision.unwrap_or(0),
+            erased_at: number(record, ERASED_AT_HEADER).filter(|_| is_null).map(Millis),
+            partition: record.partition(),
+            timestamp: record.timestamp().to_millis().unwrap_or(0),
+        }
+    }
+
+    /// Takes in the user's next record.
+    fn add(&mut self, next: Self) {
+        let highest = self.highest.max(next.highest);
+        let erased_at = self.erased_at.max(next.erased_at);
+        let last = if self.partition == next.partition || next.timestamp >= self.timestamp { next } else { *self };
+        *self = Self { highest, erased_at, ..last };
+    }
+
+    /// Whether the topic names an erasure that the database does not have.
+    pub(crate) fn names_lost_erasure(&self, known: &Published) -> bool {
+        self.erased_at > known.erased_at
+    }
+
+    /// Whether the database has lost what is on the topic of a user that it knows.
+    pub(crate) fn is_ahead_of(&self, known: &Published) -> bool {
+        let is_known = known.revision > 0 || (known.has_state && !self.is_null);
+        self.names_lost_erasure(known) || (is_known && self.highest > known.revision)
+    }
+
+    pub(crate) fn record(&self) -> TopicRecord {
+        TopicRecord { revision: self.highest, erased_at: self.erased_at }
     }
 }
 
@@ -76,21 +114,15 @@ impl TopicRevisions {
             self.unreadable += 1;
             return;
         };
-        let last = LastRecord {
-            revision: revision(record),
-            is_null: record.payload().is_none(),
-            partition: record.partition(),
-            timestamp: record.timestamp().to_millis().unwrap_or(0),
-        };
+        let record = LastRecord::of(record);
         match self.users.get_mut(user) {
-            Some(held) if last.follows(held) => *held = last,
-            Some(_) => {}
-            None => drop(self.users.insert(user.into(), last)),
+            Some(held) => held.add(record),
+            None => drop(self.users.insert(user.into(), record)),
         }
     }
 }
 
-fn revision(record: &OwnedMessage) -> Option<i64> {
-    let revision = headers::header(record.headers()?.as_borrowed(), REVISION_HEADER)?;
-    std::str::from_utf8(revision).ok()?.parse().ok()
+fn number(record: &OwnedMessage, name: &str) -> Option<i64> {
+    let value = headers::header(record.headers()?.as_borrowed(), name)?;
+    std::str::from_utf8(value).ok()?.parse().ok()
 }

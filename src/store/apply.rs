@@ -14,10 +14,11 @@ use super::jobs;
 use super::outbox::{self, Content, Publication};
 use super::progress::Chunk;
 pub use super::progress::{Progress, Tally};
-use super::states::{self, DeletedUserErasure, Snapshot, UserCheck};
+use super::states::{self, Snapshot, UserCheck};
 use super::task::{Group, ItemOutcome, UserFold, fold_user};
 use super::user_vectors::{self, RowIds};
-use crate::domain::fold::{Context, RowWrite};
+use crate::domain::event::UserId;
+use crate::domain::fold::{Context, RowWrite, Write};
 use crate::domain::ranking_change::RankingChange;
 use crate::runtime::fault::fault_point;
 use crate::runtime::panics::catch_async;
@@ -225,20 +226,20 @@ impl Store {
                 winners.push((group, fold));
             }
         }
-        let erasures = winners.iter().filter_map(|(group, fold)| {
-            let revision = fold.change().map(|change| change.revision);
-            Some(DeletedUserErasure { user: &group.user, at: fold.deleted_user_erasure?, revision })
-        });
-        let erasures: Vec<DeletedUserErasure<'_>> = erasures.collect();
-        if !erasures.is_empty() {
-            states::erase_deleted_users(connection, &erasures, &self.pool).await?;
+        let deleted: Vec<(&UserId, &Write)> = winners
+            .iter()
+            .filter(|(_, fold)| fold.is_of_deleted_user)
+            .filter_map(|(group, fold)| Some((&group.user, fold.write.as_ref()?)))
+            .collect();
+        if !deleted.is_empty() {
+            states::keep_deleted_users(connection, &deleted, &self.pool).await?;
         }
         write_rows(connection, &winners, row_ids, &self.pool).await?;
         let mut changes: Vec<RankingChange> = Vec::with_capacity(winners.len());
         for (group, fold) in winners {
             changes.extend(fold.change().cloned());
             committed.unknown_currencies += u64::from(fold.state_write().is_some_and(|write| write.unknown_currency));
-            if fold.deleted_user_erasure.is_some() && !group.erased {
+            if fold.is_of_deleted_user && !group.erased {
                 committed.again.push(Group { erased: true, ..group.clone() });
             } else {
                 committed.outcomes.extend(fold.outcomes);

@@ -10,6 +10,7 @@ use super::history::History;
 use super::positions::history;
 use crate::codec::stored::{self, CodecError};
 use crate::domain::event::{Millis, UserId};
+use crate::domain::fold::Write;
 use crate::domain::profile::Profile;
 use crate::domain::ranking_change::ChangeBody;
 use crate::domain::state::State;
@@ -175,8 +176,8 @@ pub(super) const PUBLISHED_NOTHING: i16 = 0;
 pub(super) const PUBLISHED_RANKING: i16 = 1;
 pub(super) const PUBLISHED_TOMBSTONE: i16 = 2;
 
-/// An erasure without a tombstone has the revision 0.
-const ERASE_DELETED_USERS: &str = r#"
+/// Without a tombstone the revision is 0.
+const KEEP_DELETED_USERS: &str = r#"
 insert into segmenter.deleted_users as held (user_id, erased_at, revision, tombstone_erased_at)
 select user_id, erased_at, revision, case when revision > 0 then erased_at end
 from unnest($1::text[], $2::bigint[], $3::bigint[]) as k(user_id, erased_at, revision)
@@ -186,25 +187,19 @@ on conflict (user_id) do update set
         case when excluded.revision > held.revision then excluded.tombstone_erased_at else held.tombstone_erased_at end,
     revision = greatest(held.revision, excluded.revision)"#;
 
-/// The erasure of a user that is not, or no longer, in `users`.
-#[derive(Debug)]
-pub(crate) struct DeletedUserErasure<'a> {
-    pub user: &'a UserId,
-    pub at: Millis,
-    /// The revision of its tombstone, if one is published.
-    pub revision: Option<i64>,
-}
-
-/// Stores erasures of users that are not, or no longer, in `users`, so that older events cannot bring them back.
-pub(crate) async fn erase_deleted_users(
+/// Keeps what was written of users that are not, or no longer, in `users`: the erasure, so that older events cannot bring
+/// them back, and the revision of the tombstone.
+pub(super) async fn keep_deleted_users(
     connection: &mut PgConnection,
-    erasures: &[DeletedUserErasure<'_>],
+    deleted: &[(&UserId, &Write)],
     sessions: &Sessions,
 ) -> Result<(), sqlx::Error> {
-    let users: Vec<&str> = erasures.iter().map(|erasure| erasure.user.as_str()).collect();
-    let times: Vec<i64> = erasures.iter().map(|erasure| erasure.at.0).collect();
-    let revisions: Vec<i64> = erasures.iter().map(|erasure| erasure.revision.unwrap_or(0)).collect();
-    sessions.query(ERASE_DELETED_USERS).bind(users).bind(times).bind(revisions).execute(connection).await?;
+    let users: Vec<&str> = deleted.iter().map(|(user, _)| user.as_str()).collect();
+    let erased_at = |write: &Write| write.state.profile.erased_at().map(|at| at.0);
+    let times: Vec<Option<i64>> = deleted.iter().map(|(_, write)| erased_at(write)).collect();
+    let revision = |write: &Write| write.change.as_ref().map_or(0, |change| change.revision);
+    let revisions: Vec<i64> = deleted.iter().map(|(_, write)| revision(write)).collect();
+    sessions.query(KEEP_DELETED_USERS).bind(users).bind(times).bind(revisions).execute(connection).await?;
     Ok(())
 }
 

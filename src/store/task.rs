@@ -2,8 +2,8 @@
 
 use super::error::StoreError;
 use super::states::Current;
-use crate::domain::event::{Body, Event, Millis, Rejection, UserId};
-use crate::domain::fold::{self, Context, Fold, JobCause, Write};
+use crate::domain::event::{Body, Event, Rejection, UserId};
+use crate::domain::fold::{self, Context, Fold, JobCause, TopicRecord, Write};
 use crate::domain::profile::Outcome;
 use crate::domain::ranking_change::RankingChange;
 use crate::runtime::fault::panic_point;
@@ -18,6 +18,17 @@ pub enum Task<'e> {
     Merge(&'e [Event]),
     /// Score these users anew.
     Rescore(&'e [Rescoring]),
+    /// Publish these users above the revision that the topic has of them.
+    PublishAbove(&'e [PublishAbove]),
+}
+
+/// A user that segment-changed is ahead of. The outcome is applied if a write follows, else unchanged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublishAbove {
+    pub user: UserId,
+    pub ahead: TopicRecord,
+    /// The cause that a resulting ranking change carries.
+    pub cause: JobCause,
 }
 
 /// A user to score anew. The outcome is applied if a write follows, else unchanged.
@@ -47,6 +58,7 @@ impl<'e> Task<'e> {
         match self {
             Self::Merge(events) => events.len(),
             Self::Rescore(rescorings) => rescorings.len(),
+            Self::PublishAbove(users) => users.len(),
         }
     }
 
@@ -59,6 +71,7 @@ impl<'e> Task<'e> {
         match self {
             Self::Merge(events) => events.get(index).map(|event| &event.user),
             Self::Rescore(rescorings) => rescorings.get(index).map(|rescoring| &rescoring.user),
+            Self::PublishAbove(users) => users.get(index).map(|one| &one.user),
         }
     }
 
@@ -90,8 +103,8 @@ pub(super) struct UserFold {
     pub(super) over: Option<i64>,
     /// Whether the user may have no row yet (see [`Current::may_lack_a_row`]).
     pub(super) may_insert: bool,
-    /// The erasure to remember of a user that is not in `users`.
-    pub(super) deleted_user_erasure: Option<Millis>,
+    /// The user is not in `users`: the erasure is kept, and no state.
+    pub(super) is_of_deleted_user: bool,
 }
 
 impl Group {
@@ -103,7 +116,7 @@ impl Group {
 
 impl UserFold {
     pub(super) fn without_write(outcomes: Vec<(usize, ItemOutcome)>) -> Self {
-        Self { outcomes, write: None, over: None, may_insert: false, deleted_user_erasure: None }
+        Self { outcomes, write: None, over: None, may_insert: false, is_of_deleted_user: false }
     }
 
     pub(super) fn change(&self) -> Option<&RankingChange> {
@@ -112,7 +125,7 @@ impl UserFold {
 
     /// The write to the state table; `None` for a user that may not have a state.
     pub(super) fn state_write(&self) -> Option<&Write> {
-        self.write.as_ref().filter(|_| self.deleted_user_erasure.is_none())
+        self.write.as_ref().filter(|_| !self.is_of_deleted_user)
     }
 }
 
@@ -126,6 +139,7 @@ pub(super) fn fold_user(
     match task {
         Task::Merge(events) => merge(events, group, current, context),
         Task::Rescore(rescorings) => rescore(rescorings, group, current, context),
+        Task::PublishAbove(users) => publish_above(users, group, current, context),
     }
 }
 
@@ -156,9 +170,8 @@ fn merge(events: &[Event], group: &Group, current: Current, context: &Context<'_
     let write = write.filter(|_| current.known || !group.erased);
     let merged = accepted.into_iter().zip(outcomes).map(|(index, outcome)| (index, Ok(outcome)));
     let unknown = refused.into_iter().map(|index| (index, Err(Rejection::unknown_user())));
-    let deleted_user_erasure =
-        write.as_ref().filter(|_| !current.known).and_then(|write| write.state.profile.erased_at());
-    Ok(UserFold { outcomes: merged.chain(unknown).collect(), write, over, may_insert, deleted_user_erasure })
+    let is_of_deleted_user = !current.known && write.is_some();
+    Ok(UserFold { outcomes: merged.chain(unknown).collect(), write, over, may_insert, is_of_deleted_user })
 }
 
 fn rescore(
@@ -179,6 +192,27 @@ fn rescore(
         write,
         may_insert: current.may_lack_a_row(),
         over: current.counter,
-        deleted_user_erasure: None,
+        is_of_deleted_user: false,
     })
+}
+
+fn publish_above(
+    users: &[PublishAbove],
+    group: &Group,
+    current: Current,
+    context: &Context<'_>,
+) -> Result<UserFold, StoreError> {
+    let Some(PublishAbove { ahead, cause, .. }) = group.items.first().and_then(|index| users.get(*index)) else {
+        return Ok(UserFold::without_write(Vec::new()));
+    };
+    let (known, may_insert, over) = (current.known, current.may_lack_a_row(), current.counter);
+    let write = if group.erased {
+        // Committed; only a first state that is written at the same time has to meet it.
+        current.is_deleted_user_again().then(|| fold::store_erasure(&group.user, current.state, context))
+    } else {
+        fold::publish_above(&group.user, current.state, *ahead, *cause, context)?
+    };
+    let outcome = if write.is_some() || group.erased { Outcome::Applied } else { Outcome::Unchanged };
+    let is_of_deleted_user = !known && write.is_some();
+    Ok(UserFold { outcomes: group.all(&Ok(outcome)), write, over, may_insert, is_of_deleted_user })
 }

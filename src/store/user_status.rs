@@ -1,4 +1,4 @@
-//! The status of users: whether a change was published, which job left one unpublished, and their state with their row.
+//! The status of users: what was published, which job left a change unpublished, and their state with their row.
 
 use crate::store::error::StoreError;
 use crate::store::sql::Pool;
@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::states::StateRow;
 use super::stored_row::{StoredRow, stored_row};
 use crate::codec::stored::CodecError;
+use crate::domain::event::Millis;
 use crate::domain::state::State;
 
 /// The status of a user, for republishing.
@@ -36,6 +37,54 @@ pub async fn read(pool: &Pool, users: &[String]) -> Result<Vec<UserStatus>, Stor
         order by k.place"#,
     )
     .bind(users)).await
+}
+
+/// What was published last of a user, as far as the database knows. The default is that of an unknown user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Published {
+    /// 0: nothing was published.
+    pub revision: i64,
+    /// Whether it was a ranking, not a tombstone.
+    pub is_ranking: bool,
+    pub erased_at: Option<Millis>,
+    pub has_state: bool,
+}
+
+impl Published {
+    /// Of a user with a state, from its columns: `published` is 1 for a ranking.
+    pub(crate) fn of_state(revision: i64, published: i16, erased_at: Option<i64>) -> Self {
+        Self { revision, is_ranking: published == 1, erased_at: erased_at.map(Millis), has_state: true }
+    }
+
+    /// Of a deleted user.
+    pub(crate) fn of_deleted_user(revision: i64, erased_at: Option<i64>) -> Self {
+        Self { revision, is_ranking: false, erased_at: erased_at.map(Millis), has_state: false }
+    }
+}
+
+/// What was published last of each of `users`, in their order.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn published(pool: &Pool, users: &[&str]) -> Result<Vec<Published>, StoreError> {
+    let rows: Vec<(Option<i16>, i64, Option<i64>)> = pool
+        .fetch_all(
+            pool.query_as(
+                r#"
+        select s.published, coalesce(s.revision, d.revision, 0), coalesce(s.erased_at, d.erased_at)
+        from unnest($1::text[]) with ordinality as k(user_id, place)
+        left join segmenter.profile_states s on s.user_id = k.user_id
+        left join segmenter.deleted_users d on d.user_id = k.user_id and s.user_id is null
+        order by k.place"#,
+            )
+            .bind(users),
+        )
+        .await?;
+    let one = |(published, revision, erased_at): (Option<i16>, i64, Option<i64>)| match published {
+        Some(published) => Published::of_state(revision, published, erased_at),
+        None => Published::of_deleted_user(revision, erased_at),
+    };
+    Ok(rows.into_iter().map(one).collect())
 }
 
 /// A user's state and row, of one snapshot.

@@ -30,7 +30,7 @@ use report::{Counts, Findings};
 pub use platform::vectors;
 
 pub(crate) use platform::{ShownRow, completed_profiles, count_users, may_read_profiles};
-pub use states::{Published, Sample, deleted, published, states};
+pub use states::{Sample, deleted, states};
 pub(crate) use states::{StoredUser, count_states};
 
 /// The number of rows in a page.

@@ -92,6 +92,7 @@ pub enum Check {
     UnreadableOutbox,
     NotOnTopic,
     OlderOnTopic,
+    ErasureLost,
     NewerOnTopic,
     OtherOnTopic,
     UnknownOnTopic,
@@ -105,6 +106,7 @@ impl Check {
         const MIGRATE: &str = "segmenter migrate run; restore a column's type";
         const REPAIR: &str = "segmenter recompute --repair --execute";
         const NEWER: &str = "verify with the newer version that wrote them; restore damaged ones from a backup";
+        const TOPIC_AHEAD: &str = "segmenter republish --topic-ahead --execute";
         const REPUBLISH: &str = "segmenter republish --users-file FILE --execute";
         match self {
             Self::Column => ["column", "columns of user_vectors with another type", MIGRATE],
@@ -118,7 +120,8 @@ impl Check {
             Self::UnreadableOutbox => ["unreadable-outbox", "outbox rows that this version cannot read", NEWER],
             Self::NotOnTopic => ["not-on-topic", "users whose last change is not on the topic", "segmenter republish --all --execute, to the right topic"],
             Self::OlderOnTopic => ["older-on-topic", "users whose last record is older than their last published change", REPUBLISH],
-            Self::NewerOnTopic => ["newer-on-topic", "users whose last record is newer than the database's last published change", "replay the input topics from the earliest record"],
+            Self::ErasureLost => ["erasure-lost", "users whose erasure is on the topic and not in the database", TOPIC_AHEAD],
+            Self::NewerOnTopic => ["newer-on-topic", "users with a record newer than the database's last published change", TOPIC_AHEAD],
             Self::OtherOnTopic => ["other-on-topic", "users whose last record is not their last published change", REPUBLISH],
             Self::UnknownOnTopic => ["unknown-on-topic", "users on the topic without a published change in the database", "erase the user, or produce a tombstone by hand"],
             Self::Difference => ["difference", "users whose row differs from the one that the state gives", REPAIR],

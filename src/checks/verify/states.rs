@@ -10,6 +10,7 @@ use crate::codec::stored::CodecError;
 use crate::domain::state::State;
 use crate::store::states::StateRow;
 use crate::store::stored_row::{StoredRow, stored_row};
+use crate::store::user_status::Published;
 
 /// The sample of states that are read in full, with their rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,26 +21,11 @@ pub struct Sample {
     pub seed: i64,
 }
 
-/// The last published change of a user, as far as the database knows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Published {
-    pub revision: i64,
-    /// Whether it was a tombstone: the user was erased or deleted.
-    pub is_null: bool,
-}
-
-impl Published {
-    /// From the columns of a state: `published` is 1 for a ranking. Any other revision was published as a tombstone.
-    fn new(revision: i64, published: i16) -> Option<Self> {
-        (revision > 0).then_some(Self { revision, is_null: published != 1 })
-    }
-}
-
 /// A user with a state.
 #[derive(Debug)]
 pub struct StoredUser {
     pub user: String,
-    pub published: Option<Published>,
+    pub published: Published,
     /// The version of the catalog that scored the row last; 0: never scored.
     pub catalog_version: i32,
     pub erased: bool,
@@ -91,7 +77,7 @@ fn stored_user(row: &PgRow) -> Result<StoredUser, sqlx::Error> {
     let state = has_state.then(|| StateRow::from_row(row)).transpose()?;
     Ok(StoredUser {
         user: row.try_get("user_id")?,
-        published: Published::new(row.try_get("revision")?, row.try_get("published")?),
+        published: Published::of_state(row.try_get("revision")?, row.try_get("published")?, row.try_get("erased_at")?),
         catalog_version: row.try_get("catalog_version")?,
         erased: row.try_get::<Option<i64>, _>("erased_at")?.is_some(),
         has_segments: row.try_get("has_segments")?,
@@ -109,41 +95,18 @@ pub(crate) async fn count_states(pool: &Pool) -> Result<i64, StoreError> {
     pool.fetch_one(pool.query_scalar("select count(*) from segmenter.profile_states")).await
 }
 
-/// The last published change of each of `users`, in their order.
+/// A page of deleted users whose tombstone is or will be published, after the user `after`.
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn published(pool: &Pool, users: &[&str]) -> Result<Vec<Option<Published>>, StoreError> {
-    let rows: Vec<(i64, i16)> = pool
-        .fetch_all(
-            pool.query_as(
-                r#"
-        select coalesce(s.revision, d.revision, 0), coalesce(s.published, 2::smallint)
-        from unnest($1::text[]) with ordinality as k(user_id, place)
-        left join segmenter.profile_states s on s.user_id = k.user_id
-        left join segmenter.deleted_users d on d.user_id = k.user_id and s.user_id is null
-        order by k.place"#,
-            )
-            .bind(users),
-        )
-        .await?;
-    Ok(rows.into_iter().map(|(revision, published)| Published::new(revision, published)).collect())
-}
-
-/// A page of deleted users whose tombstone is or will be published, with its revision, after the user `after`.
-///
-/// # Errors
-/// The database does not answer.
-pub async fn deleted(pool: &Pool, after: &str) -> Result<Vec<(String, i64)>, StoreError> {
-    pool.fetch_all(
-        pool.query_as(
-            "select d.user_id, d.revision from segmenter.deleted_users d
+pub async fn deleted(pool: &Pool, after: &str) -> Result<Vec<(String, Published)>, StoreError> {
+    let page = pool.query_as(
+        "select d.user_id, d.revision, d.erased_at from segmenter.deleted_users d
           where d.user_id > $1 and d.revision > 0
             and not exists (select from segmenter.profile_states s where s.user_id = d.user_id)
           order by d.user_id limit $2",
-        )
-        .bind(after)
-        .bind(PAGE),
-    )
-    .await
+    );
+    let rows: Vec<(String, i64, Option<i64>)> = pool.fetch_all(page.bind(after).bind(PAGE)).await?;
+    let one = |(user, revision, erased_at)| (user, Published::of_deleted_user(revision, erased_at));
+    Ok(rows.into_iter().map(one).collect())
 }

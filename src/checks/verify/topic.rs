@@ -10,14 +10,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::store::sql::Pool;
 use anyhow::Context as _;
 
+use super::deleted;
 use super::report::{Check, Findings, Topic};
-use super::{Published, deleted, published};
 use crate::config::Config;
 use crate::kafka::client::Cluster;
 use crate::kafka::topic_reader::{ReadError, Source};
 use crate::publish::topic_revisions::{LastRecord, TopicRevisions};
 use crate::runtime::stop::Stop;
 use crate::store::outbox::each_waiting_user;
+use crate::store::user_status::{Published, published};
 
 /// How often users that differ are checked again, because they may change meanwhile.
 const RECHECKS: u32 = 3;
@@ -54,7 +55,7 @@ impl Comparison {
     }
 
     /// Compares the last published change of a user with the user's last record.
-    pub fn compare(&mut self, user: &str, published: Option<Published>) {
+    pub fn compare(&mut self, user: &str, published: &Published) {
         if difference(published, self.reader.users.get(user)).is_some() {
             self.suspects.insert(user.to_owned());
         } else {
@@ -69,11 +70,12 @@ impl Comparison {
             let page = deleted(pool, &after).await?;
             let Some((last, _)) = page.last() else { break };
             after.clone_from(last);
-            for (user, revision) in page {
-                self.compare(&user, Some(Published { revision, is_null: true }));
+            for (user, published) in page {
+                self.compare(&user, &published);
             }
         }
-        let unknown = self.reader.users.iter().filter(|(_, last)| difference(None, Some(last)).is_some());
+        let unknown =
+            self.reader.users.iter().filter(|(_, last)| difference(&Published::default(), Some(last)).is_some());
         let mut suspects = std::mem::take(&mut self.suspects);
         suspects.extend(unknown.map(|(user, _)| user.to_string()));
 
@@ -111,7 +113,7 @@ impl Comparison {
             .with_context(|| format!("could not read {}", self.topic))?;
         let settled = users.into_iter().zip(published_now).filter(|(user, _)| !waiting.contains(*user));
         let wrong = settled.filter_map(|(user, published)| {
-            Some((user.to_owned(), difference(published, self.reader.users.get(user))?))
+            Some((user.to_owned(), difference(&published, self.reader.users.get(user))?))
         });
         let wrong = wrong.collect();
         in_flight.extend(waiting);
@@ -122,19 +124,21 @@ impl Comparison {
 /// The difference between a user's last record and the last published change, as far as the database knows.
 ///
 /// A tombstone of an unknown user is right: a rebuilt database does not know the users that an earlier one erased.
-fn difference(published: Option<Published>, last: Option<&LastRecord>) -> Option<(Check, String)> {
-    let Some(published) = published else {
-        let last = last.filter(|last| !last.is_null)?;
-        return Some((Check::UnknownOnTopic, format!("the last record has {}", shown(last))));
+fn difference(published: &Published, last: Option<&LastRecord>) -> Option<(Check, String)> {
+    let known = match published {
+        Published { revision: 0, .. } => "published nothing".to_owned(),
+        Published { revision, is_ranking: true, .. } => format!("published revision {revision}"),
+        Published { revision, is_ranking: false, .. } => format!("published revision {revision} as a tombstone"),
     };
-    let kind = if published.is_null { " as a tombstone" } else { "" };
-    let known = format!("published revision {}{kind}", published.revision);
-    let Some(last) = last else { return Some((Check::NotOnTopic, known)) };
+    let Some(last) = last else { return (published.revision > 0).then_some((Check::NotOnTopic, known)) };
     let check = match last.revision {
+        _ if last.names_lost_erasure(published) => Check::ErasureLost,
+        _ if last.is_ahead_of(published) => Check::NewerOnTopic,
+        _ if published.revision == 0 && last.is_null => return None,
+        _ if published.revision == 0 => Check::UnknownOnTopic,
         None => Check::OtherOnTopic,
         Some(revision) if revision < published.revision => Check::OlderOnTopic,
-        Some(revision) if revision > published.revision => Check::NewerOnTopic,
-        Some(_) if last.is_null != published.is_null => Check::OtherOnTopic,
+        Some(_) if last.is_null == published.is_ranking => Check::OtherOnTopic,
         Some(_) => return None,
     };
     Some((check, format!("{known}, the last record has {}", shown(last))))
@@ -148,30 +152,46 @@ fn shown(last: &LastRecord) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::event::Millis;
 
     #[test]
     fn a_last_record_differs_unless_it_has_the_published_revision_and_kind() {
-        let ranking = Some(Published { revision: 7, is_null: false });
-        let null = Some(Published { revision: 7, is_null: true });
+        let ranking = Published::of_state(7, 1, None);
+        let null = Published::of_state(7, 2, Some(5));
+        let unpublished = Published::of_state(0, 0, None);
+        let unknown = Published::default();
         for (published, last, expected) in [
             (ranking, Some((Some(7), false)), None),
             (null, Some((Some(7), true)), None),
-            (None, None, None),
-            // Erased by a database that no longer exists.
-            (None, Some((Some(7), true)), None),
+            (unknown, None, None),
+            // Deleted by a database that no longer exists.
+            (unknown, Some((Some(7), true)), None),
+            (unpublished, Some((Some(7), true)), None),
             (ranking, None, Some(Check::NotOnTopic)),
             (ranking, Some((Some(6), false)), Some(Check::OlderOnTopic)),
             (null, Some((Some(6), false)), Some(Check::OlderOnTopic)),
             (ranking, Some((Some(8), true)), Some(Check::NewerOnTopic)),
+            (unpublished, Some((Some(7), false)), Some(Check::NewerOnTopic)),
             (ranking, Some((Some(7), true)), Some(Check::OtherOnTopic)),
             (null, Some((Some(7), false)), Some(Check::OtherOnTopic)),
             (ranking, Some((None, false)), Some(Check::OtherOnTopic)),
-            (None, Some((Some(7), false)), Some(Check::UnknownOnTopic)),
-            (None, Some((None, false)), Some(Check::UnknownOnTopic)),
+            (unknown, Some((Some(7), false)), Some(Check::UnknownOnTopic)),
+            (unknown, Some((None, false)), Some(Check::UnknownOnTopic)),
         ] {
-            let record = last.map(|(revision, is_null)| LastRecord::new(revision, is_null));
-            let found = difference(published, record.as_ref()).map(|(check, _)| check);
+            let record = last.map(|(revision, is_null)| LastRecord::new(revision, is_null, None));
+            let found = difference(&published, record.as_ref()).map(|(check, _)| check);
             assert_eq!(found, expected, "{published:?} {last:?}");
+        }
+    }
+
+    #[test]
+    fn an_erasure_that_the_topic_names_is_lost_unless_the_database_has_it_or_a_newer_one() {
+        for (known, lost) in [(None, true), (Some(4), true), (Some(5), false), (Some(6), false)] {
+            for published in [Published::of_state(9, 1, known), Published::of_deleted_user(0, known)] {
+                let last = LastRecord::new(Some(9), true, Some(Millis(5)));
+                let found = difference(&published, Some(&last)).map(|(check, _)| check);
+                assert_eq!(found == Some(Check::ErasureLost), lost, "{published:?}");
+            }
         }
     }
 }

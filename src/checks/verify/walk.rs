@@ -69,7 +69,7 @@ pub(super) async fn states(
             counts.states += 1;
             state(user, catalog, counts, findings);
             if let Some(topic) = topic.as_deref_mut() {
-                topic.compare(&user.user, user.published);
+                topic.compare(&user.user, &user.published);
             }
         }
     }

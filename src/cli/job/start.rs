@@ -18,7 +18,7 @@ use crate::domain::event::UserId;
 use crate::jobs::replay::bound::Bound;
 use crate::jobs::replay::plan::{Wish, plan};
 use crate::jobs::spec::{BackfillUsers, Emit, Range, RecomputeUsers, Replay, RepublishUsers, Spec, What};
-use crate::jobs::{Means, claim};
+use crate::jobs::{Means, claim, topic_ahead};
 use crate::kafka::topic_reader::Source;
 use crate::runtime::exit::Exit;
 use crate::store::keys::Keys;
@@ -150,13 +150,21 @@ pub struct RecomputeArgs {
 /// --emit none is published with a new revision, unless it has been published since. The tombstones of erased users are
 /// published again. Deleted users are not published.
 ///
+/// With --topic-ahead only users whose records are ahead of the database, after a failover that lost commits or a
+/// restored backup: an erasure that is on the topic and not in the database is applied again, and of all others the
+/// present ranking is published at a revision above the topic's. It reads the whole topic first. Users of whom the
+/// database knows nothing are left out; `segmenter verify --topic` names them.
+///
 /// Exit codes: 0 done; 1 failure; 2 usage; 3 refused; 75 Kafka or PostgreSQL is unavailable; 130 interrupted. After 75
 /// and 130, `segmenter job resume ID` continues the job.
 #[derive(Debug, Args)]
 pub struct RepublishArgs {
     /// All users with a published change.
-    #[arg(long, group = "which", required_unless_present_any = ["segment", "users_file"])]
+    #[arg(long, group = "which", required_unless_present_any = ["segment", "users_file", "topic_ahead"])]
     all: bool,
+    /// Only users whose records are ahead of the database.
+    #[arg(long, group = "which")]
+    topic_ahead: bool,
     /// Only users with this primary segment.
     #[arg(long, value_name = "SEGMENT", group = "which")]
     segment: Option<String>,
@@ -258,6 +266,7 @@ impl StartJob {
             Self::Republish(args) => What::Republish(match args {
                 RepublishArgs { users_file: Some(_), .. } => RepublishUsers::Listed,
                 RepublishArgs { segment: Some(segment), .. } => RepublishUsers::Segment(segment.clone()),
+                RepublishArgs { topic_ahead: true, .. } => RepublishUsers::TopicAhead,
                 _ => RepublishUsers::All,
             }),
         }))
@@ -302,6 +311,7 @@ pub async fn run(job: &StartJob, config: &Config, out: &mut (impl Write + Send))
 async fn expected(means: &Means, what: &What, users: &[UserId]) -> anyhow::Result<u64> {
     match (what, what.keys(Uuid::nil())) {
         (What::Replay(replay), _) => Ok(replay.ranges.iter().map(Range::len).sum()),
+        (What::Republish(RepublishUsers::TopicAhead), _) => Ok(topic_ahead::find(means).await?.len() as u64),
         (_, None | Some(Keys::ListOf(_))) => Ok(users.len() as u64),
         (_, Some(keys)) => keys.count(&means.store.pool).await.context("could not count the users"),
     }
