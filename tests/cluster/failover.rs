@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::bed::Stage;
-use super::schedule::{Fault, Old, Step, run};
+use super::schedule::{Broker, Fault, Links, Old, Step, Then, run};
 
 const fn promoted(lost_ms: u64, clock: i64, old: Old) -> Fault {
     Fault::Promote { lost: Duration::from_millis(lost_ms), clock, old }
@@ -32,4 +32,20 @@ async fn an_old_primary_that_serves_half_of_its_sessions_or_leaves_them_silent_e
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_restored_from_a_backup_ends_with_right_rows_and_records() {
     run(Stage::of(2), [step([Fault::Restore { age: Duration::from_secs(5) }])]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn losses_that_follow_each_other_while_processes_come_and_go_end_with_right_rows_and_records() {
+    let restored = |seconds| Fault::Restore { age: Duration::from_secs(seconds) };
+    let silent = |links| Fault::Swallow(links, Duration::from_secs(13), Then::TheyPass);
+    let steps = [
+        step([Fault::KillProcess(1), restored(2), restored(6)]),
+        step([
+            promoted(6_000, -30, Old::KeepsHalfFor10s),
+            Fault::KillProcess(1),
+            silent(Links::To(Broker::Coordinator)),
+            silent(Links::Database),
+        ]),
+    ];
+    run(Stage::of(2), steps).await;
 }
