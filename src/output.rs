@@ -23,10 +23,11 @@ use crate::runtime::retry::Retry;
 use crate::runtime::stop::{Stop, StopReason};
 use crate::store::Store;
 use crate::store::apply::Progress;
+use crate::store::history::Histories;
 use crate::store::leased_rows::LeasedRows;
 use crate::store::outbox::Publication;
 use crate::store::task::ItemOutcome;
-use crate::store::writer::{Writer, Written};
+use crate::store::writer::{GivenUp, Writer, Written};
 use crate::telemetry::Shared;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::traces::Traces;
@@ -106,6 +107,17 @@ pub struct Refused {
     pub attempts: u32,
 }
 
+/// A batch that is written, and whose changes are handed over.
+#[derive(Debug)]
+pub(crate) struct BatchWritten {
+    /// One an item.
+    pub outcomes: Vec<ItemOutcome>,
+    /// The number of changes.
+    pub changes: u64,
+    /// Where its transactions ran.
+    pub ran_in: Histories,
+}
+
 impl BatchWriter {
     /// Starts the publisher of this process.
     ///
@@ -127,24 +139,26 @@ impl BatchWriter {
         Ok(Self { writer, handover, publishing, dead_letters, topics: to.topics.clone(), stop })
     }
 
-    /// Folds and writes a batch; returns the outcome of each item and the number of changes.
+    /// Folds and writes a batch.
     ///
     /// # Errors
     /// PostgreSQL or Kafka is unavailable, another session locks rows, a stop was requested, or this process must not write
     /// any more.
-    pub async fn write(&self, mut progress: Progress<'_>) -> Result<(Vec<ItemOutcome>, u64), Halt> {
+    pub async fn write(&self, mut progress: Progress<'_>) -> Result<BatchWritten, Halt> {
         let (mut changes, mut pauses, mut locked_until) = (0, Retry::forever(), None);
         loop {
             let written = within_deadline("PostgreSQL", self.writer.write(&mut progress)).await?;
-            let Ok(Written { publications, locked, .. }) = written else {
-                return Err(match self.stop.reason() {
-                    Some(StopReason::Refused(why)) => Halt::Refused(why.clone()),
-                    _ => Halt::Interrupted,
-                });
-            };
+            let Written { publications, ran_in, locked } =
+                written.map_err(|given_up| match (given_up, self.stop.reason()) {
+                    (GivenUp::CheckpointLost, _) => Halt::CheckpointLost,
+                    (GivenUp::Stopped, Some(StopReason::Refused(why))) => Halt::Refused(why.clone()),
+                    (GivenUp::Stopped, _) => Halt::Interrupted,
+                })?;
             changes += publications.iter().map(|publication| publication.content.changes()).sum::<u64>();
             self.publish(publications).await?;
-            let Some(reason) = locked else { return Ok((progress.into_outcomes().collect(), changes)) };
+            let Some(reason) = locked else {
+                return Ok(BatchWritten { outcomes: progress.into_outcomes().collect(), changes, ran_in });
+            };
             let until = *locked_until.get_or_insert_with(|| {
                 Written::warn_of_lock(&reason);
                 Instant::now() + UNAVAILABLE_DEADLINE

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::docs_sql::{GRANTS, Role, statements};
 use crate::scene::{DEADLINE, Numbers, Scene, onboarding_event, record};
-use crate::support::{Finished, Record, kafka, postgres, segmenter};
+use crate::support::{Finished, Record, eventually, kafka, postgres, segmenter};
 use crate::world::migrated_database;
 
 const WITHIN: Duration = Duration::from_secs(90);
@@ -101,7 +101,7 @@ async fn a_healthy_setup_is_all_ok_and_stays_unchanged() {
     let table = words(&finished);
     assert_eq!((finished.code, finished.log.as_str()), (Some(0), ""), "{table}");
     assert!(table.contains(" ok database reachable it answers. "), "{table}");
-    assert!(table.ends_with(" 33 ok, 1 warning, 0 problems, 0 unchecked"), "{table}");
+    assert!(table.ends_with(" 35 ok, 1 warning, 0 problems, 0 unchecked"), "{table}");
     assert!(table.contains(" warning kafka replication there is only one replica of"), "{table}");
     assert_eq!(scene.kafka.committed(&scene.group, &scene.onboarding).await, committed);
     let again = doctor(&scene, &["--json"], &[("DATABASE_URL", &url)]).await;
@@ -158,17 +158,63 @@ async fn an_output_topic_that_is_not_compacted_gets_a_warning() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_committed_offset_below_the_low_watermark_is_a_problem() {
+async fn records_deleted_before_they_are_read_are_a_problem() {
     let scene = healthy_scene().await;
     read_events(&scene, 3).await;
     scene.kafka.produce_all(&scene.onboarding, (0..5).map(|_| Record::new("user-0", "{}").partition(0))).await;
     scene.kafka.delete_records_before(&scene.onboarding, 0, 7).await;
-    let beginning = format!(
-        "problem kafka offsets: the committed offset of group {} is 3 in {} [0]",
-        scene.group, scene.onboarding
-    );
+    let beginning =
+        format!("problem positions starts: the next start of {} [0] stops with exit code 3", scene.onboarding);
     let finding = assert_finds(&scene, 4, &beginning).await;
-    assert!(finding.ends_with("which holds 7 to 8: 4 records were deleted unread by retention."), "{finding}");
+    assert!(finding.contains("4 records were deleted before they were read: offset 3 is before"), "{finding}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn positions_that_are_gone_past_the_end_or_of_another_history_are_found_and_not_changed() {
+    let scene = healthy_scene().await;
+    read_events(&scene, 3).await;
+    let onboarding = &scene.onboarding;
+    let next_start = format!("problem positions starts: the next start of {onboarding} [0]");
+    let set = async |values: &str| {
+        scene.database.run(format!("update segmenter.positions set {values} where next_offset > 0")).await;
+    };
+    set("history = 0").await;
+    let ahead =
+        assert_finds(&scene, 0, "warning positions history: segment-changed may be ahead of the database").await;
+    assert!(ahead.ends_with(&format!("{onboarding} [0] is not repaired.")), "{ahead}");
+    set("history = 1").await;
+    assert_finds(&scene, 0, "warning positions history: the server was started anew or replaced").await;
+    set("next_offset = 99, history = floor(extract(epoch from pg_postmaster_start_time()) * 1000000)").await;
+    let past = assert_finds(&scene, 4, &next_start).await;
+    assert!(past.contains("offset 99 is past the partition's end 3"), "{past}");
+    scene.database.run("delete from segmenter.positions").await;
+    let gone = assert_finds(&scene, 4, &next_start).await;
+    assert!(gone.contains("and the database has no position"), "{gone}");
+    let left: i64 =
+        sqlx::query_scalar("select count(*) from segmenter.positions").fetch_one(scene.database.pool()).await.unwrap();
+    assert_eq!(left, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn positions_that_the_processes_of_the_group_do_not_write_are_a_problem() {
+    let scene = healthy_scene().await;
+    let process = scene.serve();
+    scene.read().await;
+    // Every write looks old.
+    let age = "create function age() returns trigger language plpgsql as
+                   $$ begin new.written_at = now() - interval '40 seconds'; return new; end $$;
+               create trigger age before update on segmenter.positions for each row execute function age()";
+    scene.database.run(age).await;
+    eventually(WITHIN, "every position is old", || async {
+        let young = "select count(*) from segmenter.positions where written_at > now() - interval '35 seconds'";
+        let young: i64 = sqlx::query_scalar(young).fetch_one(scene.database.pool()).await.unwrap();
+        young == 0
+    })
+    .await;
+    let beginning =
+        format!("problem positions written: the position of {} [0] and 5 more partitions was", scene.onboarding);
+    assert_finds(&scene, 4, &beginning).await;
+    drop(process);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,6 +4,7 @@ mod backfill;
 mod controlling;
 mod deferred;
 mod filling;
+mod going_back;
 mod interrupting;
 mod lists;
 mod planning;

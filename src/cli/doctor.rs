@@ -5,14 +5,16 @@ use std::io::Write;
 use clap::Args;
 use serde::Serialize;
 
+use super::database::{self, Access};
 use super::table::print;
 use super::{serve, settings};
 use crate::checks::doctor::{self, Finding, Status, Subject, count};
 use crate::config::Config;
 use crate::kafka::client::{Cluster, Topics};
 use crate::runtime::exit::Exit;
+use crate::store::sql::Pool;
 
-/// Check topics, group, schema, rights and clocks; change nothing.
+/// Check topics, group, schema, rights, positions and clocks; change nothing.
 ///
 /// Prints a table of checks, each ok, a warning, a problem or unchecked (no answer), with the remedy after an arrow.
 /// Run it with the service's own configuration and user. Every check has a deadline: a run takes some seconds, or a
@@ -36,6 +38,7 @@ pub async fn run(args: &DoctorArgs, config: &Config, out: &mut impl Write) -> an
         config,
         cluster: Cluster::from(&config.kafka),
         topics: Topics::from(&config.topics),
+        pool: Pool::new(database::connect(&config.database, 1, Access::Read)),
         connections: config.database.connections + serve::OTHER_CONNECTIONS,
         catalog: settings::catalog(&config.catalog),
     };

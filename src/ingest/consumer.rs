@@ -385,7 +385,7 @@ impl LiveConsumer {
                     topics.onboarding_completed, topics.profile_updated
                 ));
             }
-            error => warn!(%error, "the Kafka consumer reported an error; it recovers by itself"),
+            error => warn!(%error, "the Kafka consumer reported an error; it tries again"),
         }
     }
 

@@ -46,11 +46,16 @@ pub mod topic_ahead;
 pub mod users;
 mod write;
 
+use std::time::Duration;
+
 use crate::kafka::topic_reader::Source;
 use crate::output::Destination;
 use crate::registry::decoder::Decoder;
 use crate::runtime::stop::Stop;
 use crate::store::Store;
+
+/// How long a job may go on after a stop is requested: enough for a batch in work, unless a peer is unavailable.
+const LAST_WORK: Duration = Duration::from_secs(20);
 
 /// The clients and settings that a job works with.
 #[derive(Debug, Clone)]

@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 use tracing::warn;
 use uuid::Uuid;
 
-use super::Means;
+use super::claim;
 use super::control::{Control, Turn};
 use super::deferred::{self, Deferred};
 use super::snapshot::{Snapshot, Speed};
@@ -16,10 +16,13 @@ use super::source::Source;
 use super::spec::{Emit, Spec, What};
 use super::throttle::Throttle;
 use super::users;
+use super::{LAST_WORK, Means};
 use crate::domain::fold::{DeferringJob, JobCause, Publishing};
 use crate::output::{BatchWriter, retry_until_deadline};
 use crate::runtime::halt::Halt;
-use crate::store::jobs::{self, Counts, JobRecord, Part, Phase};
+use crate::runtime::retry::Retry;
+use crate::store::jobs::{self, Counts, JobRecord, Part, Phase, PhaseChange};
+use crate::store::sql::within;
 
 /// The end of a job that was not interrupted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,18 +31,42 @@ pub enum Ended {
     Cancelled,
 }
 
+/// The deadline of the end of the lease then, which otherwise expires by itself.
+const LAST_ANSWER: Duration = Duration::from_secs(5);
+
 /// Runs a job that this process has claimed; `shown` always holds its progress.
 ///
 /// # Errors
 /// It was interrupted, a dependency is unavailable, or another process has taken it over. The job can be resumed.
-pub async fn run(means: &Means, record: &JobRecord, shown: &watch::Sender<Option<Snapshot>>) -> Result<Ended, Halt> {
-    let ended = take_up(means, record, shown).await;
+pub async fn run(means: &Means, record: JobRecord, shown: &watch::Sender<Option<Snapshot>>) -> Result<Ended, Halt> {
+    let id = record.id;
+    let ended = means.stop.until_requested_and(LAST_WORK, run_to_end(means, record, shown)).await;
+    let ended = ended.unwrap_or(Err(Halt::Interrupted));
     if ended.is_err()
-        && let Err(error) = jobs::release(&means.store.pool, record.id, means.store.owner).await
+        && let Err(error) = within(LAST_ANSWER, jobs::release(&means.store.pool, id, means.store.owner)).await
     {
         warn!(%error, "could not release the lease on the job; it expires by itself");
     }
     ended
+}
+
+/// Runs a job, and again from its stored checkpoint whenever the database has lost commits of it.
+async fn run_to_end(
+    means: &Means,
+    mut record: JobRecord,
+    shown: &watch::Sender<Option<Snapshot>>,
+) -> Result<Ended, Halt> {
+    let (id, mut pauses) = (record.id, Retry::forever());
+    loop {
+        match take_up(means, &record, shown).await {
+            Err(Halt::CheckpointLost) => {
+                warn!(job = %id, "the database has lost commits of the job; it goes on from the checkpoint that is left");
+                pauses.wait().await;
+                record = retry_until_deadline("PostgreSQL", || claim::claim(means, id, false)).await?;
+            }
+            ended => return ended,
+        }
+    }
 }
 
 /// The parameters in the job's row.
@@ -60,7 +87,10 @@ async fn take_up(means: &Means, record: &JobRecord, shown: &watch::Sender<Option
         id: record.id,
         writer: BatchWriter::start(means.store.clone(), &means.output, means.stop.clone()).await?,
         control: Control::start(means, record.id, record.requested, throttle)?,
-        counts: parts.iter().map(|part| (Arc::from(part.name.as_str()), part.counts)).collect(),
+        parts: parts
+            .iter()
+            .map(|part| (part.name.as_str().into(), Known { position: part.position.clone(), counts: part.counts }))
+            .collect(),
         progress: Walked {
             phase: record.phase,
             passed: passed(&spec.what, &parts),
@@ -71,7 +101,7 @@ async fn take_up(means: &Means, record: &JobRecord, shown: &watch::Sender<Option
         shown,
     };
     let walked = runner.walk(&parts).await;
-    let Runner { writer, control, .. } = runner;
+    let Runner { writer, control, parts: known, progress, .. } = runner;
     // Stored changes are published even after a halt.
     let finished = writer.finish().await;
     let ended = walked.and_then(|ended| finished.map(|()| ended))?;
@@ -79,7 +109,7 @@ async fn take_up(means: &Means, record: &JobRecord, shown: &watch::Sender<Option
         Ended::Done => Phase::Done,
         Ended::Cancelled => Phase::Cancelled,
     };
-    enter(means, record.id, phase).await?;
+    enter(means, record.id, progress.phase, phase, &known).await?;
     shown.send_modify(|snapshot| {
         if let Some(snapshot) = snapshot {
             snapshot.phase = phase;
@@ -90,12 +120,10 @@ async fn take_up(means: &Means, record: &JobRecord, shown: &watch::Sender<Option
     Ok(ended)
 }
 
-async fn enter(means: &Means, id: Uuid, phase: Phase) -> Result<(), Halt> {
-    let store = &means.store;
-    if retry_until_deadline("PostgreSQL", || jobs::enter_phase(&store.pool, id, store.owner, phase)).await? {
-        return Ok(());
-    }
-    Err(Halt::Refused("another process has taken the job over".to_owned()))
+async fn enter(means: &Means, job: Uuid, from: Phase, to: Phase, known: &KnownParts) -> Result<(), Halt> {
+    let positions = known.iter().map(|(part, known)| (Arc::clone(part), known.position.clone())).collect();
+    let change = PhaseChange { job, owner: means.store.owner, from, to, positions };
+    retry_until_deadline("PostgreSQL", || jobs::enter_phase(&means.store.pool, &change)).await
 }
 
 /// How much of the source earlier owners have processed, in the unit of the spec's `expected`.
@@ -122,6 +150,15 @@ pub fn total(parts: &[Part]) -> Counts {
     work.map(|part| part.counts).fold(Counts::default(), Counts::plus)
 }
 
+/// A part of the job as this process has written or read it last.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Known {
+    pub(super) position: String,
+    pub(super) counts: Counts,
+}
+
+type KnownParts = HashMap<Arc<str>, Known>;
+
 /// A running job.
 pub(super) struct Runner<'a> {
     pub(super) means: &'a Means,
@@ -129,7 +166,7 @@ pub(super) struct Runner<'a> {
     pub(super) spec: Spec,
     pub(super) writer: BatchWriter,
     pub(super) control: Control,
-    pub(super) counts: HashMap<Arc<str>, Counts>,
+    pub(super) parts: KnownParts,
     pub(super) progress: Walked,
     pub(super) shown: &'a watch::Sender<Option<Snapshot>>,
 }
@@ -157,7 +194,7 @@ impl Runner<'_> {
                 Publishing::Deferred(DeferringJob { id: self.id, publishes_at_end })
             };
             is_complete = self.exhaust(&mut source, publishing).await? == Turn::Go;
-            enter(self.means, self.id, Phase::Publish).await?;
+            enter(self.means, self.id, Phase::Work, Phase::Publish, &self.parts).await?;
             self.progress.phase = Phase::Publish;
         }
         if self.spec.emit == Emit::Changed
@@ -205,10 +242,10 @@ impl Runner<'_> {
     }
 
     fn show(&self) {
-        let counts = self.counts.iter().filter(|(part, _)| &***part != deferred::PART);
+        let work = self.parts.iter().filter(|(part, _)| &***part != deferred::PART);
         self.shown.send_replace(Some(Snapshot {
             phase: self.progress.phase,
-            counts: counts.map(|(_, counts)| *counts).fold(Counts::default(), Counts::plus),
+            counts: work.map(|(_, known)| known.counts).fold(Counts::default(), Counts::plus),
             passed: self.progress.passed,
             expected: self.spec.expected,
             published: self.progress.published,

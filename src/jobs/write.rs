@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::batch::{Batch, Failure, Work};
-use super::run::Runner;
+use super::run::{Known, Runner};
 use crate::domain::event::{Event, Reason, UserId};
 use crate::domain::fold::Publishing;
 use crate::ingest::record::{OriginalRecord, Rejected};
-use crate::output::{Refused, retry_until_deadline};
+use crate::output::{BatchWritten, Refused, retry_until_deadline};
 use crate::runtime::halt::Halt;
 use crate::store::apply::Progress;
+use crate::store::history::Histories;
 use crate::store::jobs::{self, Checkpoint, Counts, Phase};
 use crate::store::task::ItemOutcome;
 use crate::store::task::{Rescoring, Task};
@@ -24,28 +25,32 @@ impl Runner<'_> {
         let Batch { part, position, done, passed, counts, work, refused, failures } = batch;
         self.writer.reject(refused).await?;
         self.note(&failures).await?;
-        let before = self.counts.get(&part).copied().unwrap_or_default().plus(counts);
+        let known = self.parts.get(&part).cloned().unwrap_or_default();
+        let before = known.counts.plus(counts);
         let checkpoint = Checkpoint {
             job: self.id,
             owner: self.means.store.owner,
+            phase: self.progress.phase,
             part: Arc::clone(&part),
-            position,
+            before: known.position,
+            position: position.clone(),
             done,
             counts: before,
+            ran_in: Histories::None,
         };
         let (after, changes) = match work {
             Work::Merge { events, records } => self.merge(events, records, publishing, checkpoint).await?,
             Work::Rescore(rescorings) => {
-                let (outcomes, changes) = self.fold(Task::Rescore(&rescorings), publishing, Some(checkpoint)).await?;
-                (count(before, &outcomes), changes)
+                let written = self.fold(Task::Rescore(&rescorings), publishing, Some(checkpoint)).await?;
+                (count(before, &written.outcomes), written.changes)
             }
             Work::PublishAbove(users) => {
-                let (outcomes, changes) = self.fold(Task::PublishAbove(&users), publishing, Some(checkpoint)).await?;
-                (count(before, &outcomes), changes)
+                let written = self.fold(Task::PublishAbove(&users), publishing, Some(checkpoint)).await?;
+                (count(before, &written.outcomes), written.changes)
             }
             Work::Republish { again, anew } => self.republish(&again, &anew, checkpoint).await?,
         };
-        self.counts.insert(part, after);
+        self.parts.insert(part, Known { position, counts: after });
         if self.progress.phase == Phase::Publish {
             self.progress.published += changes;
         } else {
@@ -62,10 +67,10 @@ impl Runner<'_> {
         task: Task<'_>,
         publishing: Publishing,
         checkpoint: Option<Checkpoint>,
-    ) -> Result<(Vec<ItemOutcome>, u64), Halt> {
-        let (outcomes, changes) = self.writer.write(Progress::of_job(task, publishing, checkpoint)).await?;
-        self.note(&failed(task, outcomes.iter().map(Some))).await?;
-        Ok((outcomes, changes))
+    ) -> Result<BatchWritten, Halt> {
+        let written = self.writer.write(Progress::of_job(task, publishing, checkpoint)).await?;
+        self.note(&failed(task, written.outcomes.iter().map(Some))).await?;
+        Ok(written)
     }
 
     /// Publishes the last published change of `again`, and rescores `anew`, whose change is unpublished. The position
@@ -76,11 +81,12 @@ impl Runner<'_> {
         anew: &[Rescoring],
         mut checkpoint: Checkpoint,
     ) -> Result<(Counts, u64), Halt> {
-        let (outcomes, changes) = self.fold(Task::Rescore(anew), Publishing::Immediate, None).await?;
-        checkpoint.counts = count(checkpoint.counts, &outcomes);
+        let written = self.fold(Task::Rescore(anew), Publishing::Immediate, None).await?;
+        checkpoint.counts = count(checkpoint.counts, &written.outcomes);
+        checkpoint.ran_in = written.ran_in;
         let publication = retry_until_deadline("PostgreSQL", || self.means.store.republish(again, &checkpoint)).await?;
         self.writer.publish(publication.into_iter().collect()).await?;
-        Ok((checkpoint.counts, changes))
+        Ok((checkpoint.counts, written.changes))
     }
 
     /// Records failed users, with the reasons. Failures before the fold are recorded before the position passes them.
@@ -102,7 +108,9 @@ impl Runner<'_> {
         publishing: Publishing,
         mut checkpoint: Checkpoint,
     ) -> Result<(Counts, u64), Halt> {
-        let sifted = retry_until_deadline("PostgreSQL", || self.means.store.sift(Task::Merge(&events))).await?;
+        let (sifted, ran_in) =
+            retry_until_deadline("PostgreSQL", || self.means.store.sift(Task::Merge(&events))).await?;
+        checkpoint.ran_in = ran_in;
         self.note(&failed(Task::Merge(&events), sifted.iter().map(Option::as_ref))).await?;
         let mut open = Vec::new();
         let mut records = records.into_iter();
@@ -119,16 +127,17 @@ impl Runner<'_> {
         }
         if open_records.is_empty() {
             let before = checkpoint.counts;
-            let (outcomes, changes) = self.fold(Task::Merge(&open), publishing, Some(checkpoint)).await?;
-            return Ok((count(before, &outcomes), changes));
+            let written = self.fold(Task::Merge(&open), publishing, Some(checkpoint)).await?;
+            return Ok((count(before, &written.outcomes), written.changes));
         }
         // Dead letters are written before the position: a crash in between repeats them and loses nothing.
-        let (outcomes, changes) = self.fold(Task::Merge(&open), publishing, None).await?;
-        checkpoint.counts = count(checkpoint.counts, &outcomes);
-        self.writer.reject(refused(open_records, &outcomes)).await?;
+        let written = self.fold(Task::Merge(&open), publishing, None).await?;
+        checkpoint.counts = count(checkpoint.counts, &written.outcomes);
+        checkpoint.ran_in = checkpoint.ran_in.and(written.ran_in);
+        self.writer.reject(refused(open_records, &written.outcomes)).await?;
         let after = checkpoint.counts;
         self.fold(Task::Merge(&[]), publishing, Some(checkpoint)).await?;
-        Ok((after, changes))
+        Ok((after, written.changes))
     }
 }
 

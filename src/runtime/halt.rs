@@ -14,6 +14,9 @@ pub enum Halt {
     Refused(String),
     #[error("{0}")]
     Failed(String),
+    /// A job goes on from its stored checkpoint.
+    #[error("the database has lost commits of the job; it goes on from the checkpoint that is left")]
+    CheckpointLost,
 }
 
 impl Halt {
@@ -22,7 +25,7 @@ impl Halt {
             Self::Unavailable(_) => Exit::DependencyUnavailable,
             Self::Interrupted => Exit::Interrupted,
             Self::Refused(_) => Exit::Refused,
-            Self::Failed(_) => Exit::Failure,
+            Self::Failed(_) | Self::CheckpointLost => Exit::Failure,
         }
     }
 }

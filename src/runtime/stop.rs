@@ -1,6 +1,7 @@
 //! The request to stop the process, and its reason.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
@@ -72,6 +73,14 @@ impl Stop {
     /// Runs work until it is to be abandoned. It is dropped then, at whatever it waits for; `None`.
     pub(crate) async fn until_abandoned<T>(self, work: impl Future<Output = T>) -> Option<T> {
         self.abandoned.run_until_cancelled_owned(work).await
+    }
+
+    /// Runs work until this long after a stop is requested. It is dropped then, at whatever it waits for; `None`.
+    pub(crate) async fn until_requested_and<T>(&self, after: Duration, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            done = work => Some(done),
+            () = async { self.requested().await; tokio::time::sleep(after).await } => None,
+        }
     }
 
     /// The reason, once a stop is requested.

@@ -7,6 +7,7 @@ use sqlx::PgConnection;
 
 use super::Store;
 use super::error::{ErrorClass, StoreError};
+use super::history::Histories;
 use super::states::{self, Snapshot};
 use super::task::ItemOutcome;
 use super::task::{Task, UserFold, fold_user};
@@ -53,7 +54,7 @@ impl DryRun {
     /// # Errors
     /// The database is unavailable, or a newer version owns the data.
     pub async fn advance(&mut self, task: Task<'_>) -> Result<Vec<ItemOutcome>, StoreError> {
-        let folds = self.store.dry_run(task, |user| Some(self.remembered.get(user)?.state.clone())).await?;
+        let (folds, _) = self.store.dry_run(task, |user| Some(self.remembered.get(user)?.state.clone())).await?;
         let mut outcomes: Vec<(usize, ItemOutcome)> = Vec::with_capacity(task.len());
         for DryFold { user, prior, fold } in folds {
             self.changes += u64::from(fold.state_write().is_some_and(|write| write.change.is_some()));
@@ -98,15 +99,16 @@ struct DryFold {
 }
 
 impl Store {
-    /// The outcome of each item without a write; `None` for an item that has to be written. Merging is idempotent and
+    /// The outcome of each item without a write, `None` for an item that has to be written; and where it ran. Merging is idempotent and
     /// monotonic, so an item that changes nothing now changes nothing later. Of the items of a user whose fold panics, only a
     /// write finds the one that causes it.
     ///
     /// # Errors
     /// The database is unavailable, or a newer version owns the data.
-    pub(crate) async fn sift(&self, task: Task<'_>) -> Result<Vec<Option<ItemOutcome>>, StoreError> {
+    pub(crate) async fn sift(&self, task: Task<'_>) -> Result<(Vec<Option<ItemOutcome>>, Histories), StoreError> {
         let mut outcomes = vec![None; task.len()];
-        for DryFold { fold, .. } in self.dry_run(task, |_| None).await? {
+        let (folds, ran_in) = self.dry_run(task, |_| None).await?;
+        for DryFold { fold, .. } in folds {
             if fold.write.is_none() {
                 for (index, outcome) in fold.outcomes {
                     let is_unknown = matches!(&outcome, Err(rejection) if rejection.reason == Reason::Internal);
@@ -116,7 +118,7 @@ impl Store {
                 }
             }
         }
-        Ok(outcomes)
+        Ok((outcomes, ran_in))
     }
 
     /// Folds each user's items into the state that `remembered` gives, else into the stored one.
@@ -124,10 +126,11 @@ impl Store {
         &self,
         task: Task<'_>,
         remembered: impl Fn(&UserId) -> Option<State>,
-    ) -> Result<Vec<DryFold>, StoreError> {
+    ) -> Result<(Vec<DryFold>, Histories), StoreError> {
         let groups = task.by_user();
         let users: Vec<&str> = groups.iter().map(|group| group.user.as_str()).collect();
         let snapshot = self.read_snapshot(&users).await?;
+        let ran_in = if users.is_empty() { Histories::None } else { Histories::One(snapshot.history) };
         let catalog = Arc::clone(&self.catalog);
         let context = Context { catalog: &catalog, clock_ms: snapshot.clock_ms, publishing: Publishing::Immediate };
         let mut folds = Vec::with_capacity(groups.len());
@@ -151,7 +154,7 @@ impl Store {
                 Err(error) => return Err(error),
             }
         }
-        Ok(folds)
+        Ok((folds, ran_in))
     }
 
     async fn read_snapshot(&self, users: &[&str]) -> Result<Snapshot, StoreError> {

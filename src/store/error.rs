@@ -72,6 +72,11 @@ pub enum StoreError {
     /// The lease of the job was lost: this process may not write for it any more.
     #[error("another process has taken the job over")]
     JobTakenOver,
+    /// The database has gone back in time: it lacks the checkpoint before, or commits of the batch that leads to this one.
+    #[error("the database has lost commits of the job")]
+    CheckpointLost,
+    #[error("the database has lost the job altogether; start it again")]
+    JobVanished,
 }
 
 impl From<sqlx::Error> for StoreError {
@@ -83,6 +88,7 @@ impl From<sqlx::Error> for StoreError {
 impl From<StoreError> for Halt {
     fn from(error: StoreError) -> Self {
         match error.class() {
+            None if matches!(error, StoreError::CheckpointLost) => Self::CheckpointLost,
             None => Self::Refused(error.detail()),
             Some(ErrorClass::Outage | ErrorClass::Conflict) => {
                 Self::Unavailable(format!("PostgreSQL: {}", error.detail()))
@@ -99,8 +105,8 @@ impl From<sqlx::Error> for Halt {
 }
 
 impl StoreError {
-    /// The class of the error; `None` where the process has to stop, since a newer version owns the data, or another process
-    /// the job.
+    /// The class of the error; `None` where the process must not write any more: a newer version owns the data, another process
+    /// the job, or the job has to go back to its stored checkpoint.
     pub fn class(&self) -> Option<ErrorClass> {
         match self {
             Self::Database(error) => Some(classify(error)),
@@ -110,7 +116,11 @@ impl StoreError {
             Self::UnreadableState(CodecError::Damaged { .. }) | Self::Encoding(_) | Self::Panicked(_) => {
                 Some(ErrorClass::Permanent)
             }
-            Self::NewerCatalog(_) | Self::UnreadableState(CodecError::Newer { .. }) | Self::JobTakenOver => None,
+            Self::NewerCatalog(_)
+            | Self::UnreadableState(CodecError::Newer { .. })
+            | Self::JobTakenOver
+            | Self::CheckpointLost
+            | Self::JobVanished => None,
         }
     }
 

@@ -37,6 +37,16 @@ impl Histories {
         }
     }
 
+    /// For a statement that compares it with the present history: `None` where there was no transaction, and 0, which is no
+    /// history, where there are several.
+    pub(super) fn parameter(self) -> Option<i64> {
+        match self {
+            Self::None => None,
+            Self::One(history) => Some(history.0),
+            Self::Several => Some(0),
+        }
+    }
+
     /// Whether every transaction ran in `present`.
     pub fn are_all(self, present: History) -> bool {
         match self {

@@ -103,11 +103,6 @@ const CONFIRM: &str = concat!(
 /// # Errors
 /// The database is unavailable; whether the claims were written is unknown.
 pub async fn confirm(pool: &Pool, group: &str, claims: &[Claim]) -> Result<Vec<(PartitionKey, Answer)>, StoreError> {
-    let ran_in = |claim: &Claim| match claim.ran_in {
-        Histories::None => None,
-        Histories::One(history) => Some(history.0),
-        Histories::Several => Some(0),
-    };
     let statement = pool
         .query(CONFIRM)
         .bind(group.to_owned())
@@ -115,7 +110,7 @@ pub async fn confirm(pool: &Pool, group: &str, claims: &[Claim]) -> Result<Vec<(
         .bind(claims.iter().map(|claim| claim.key.partition).collect::<Vec<_>>())
         .bind(claims.iter().map(|claim| claim.confirmed).collect::<Vec<_>>())
         .bind(claims.iter().map(|claim| claim.next_offset).collect::<Vec<_>>())
-        .bind(claims.iter().map(ran_in).collect::<Vec<_>>())
+        .bind(claims.iter().map(|claim| claim.ran_in.parameter()).collect::<Vec<_>>())
         .bind(claims.iter().map(|claim| claim.repairs).collect::<Vec<_>>());
     let rows = pool.fetch_all(statement).await?;
     Ok(rows.iter().map(answer).collect::<Result<Vec<_>, _>>()?)

@@ -84,6 +84,7 @@ impl<'e> Progress<'e> {
         let mut checkpoint = self.checkpoint.clone().filter(|_| is_last)?;
         let before = self.outcomes.iter().flatten();
         before.chain(outcomes.iter().map(|(_, outcome)| outcome)).for_each(|outcome| checkpoint.counts.count(outcome));
+        checkpoint.ran_in = checkpoint.ran_in.and(self.ran_in);
         Some(checkpoint)
     }
 

@@ -47,15 +47,20 @@ impl Written {
     }
 }
 
-/// The process stopped before the batch was written, or must not write it.
+/// Why a batch was not written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct GivenUp;
+pub enum GivenUp {
+    /// The process stopped first, or must not write any more.
+    Stopped,
+    /// The database has lost commits of the job.
+    CheckpointLost,
+}
 
 impl Writer {
     /// Writes a batch. Retries until an outage ends; does not wait for locks of other sessions.
     ///
     /// # Errors
-    /// The process stopped first, or must not write any more.
+    /// The process stopped first or must not write any more, or the job has to go back to its stored checkpoint.
     pub async fn write(&self, progress: &mut Progress<'_>) -> Result<Written, GivenUp> {
         let started = Instant::now();
         let mut retry = Retry::forever();
@@ -63,7 +68,7 @@ impl Writer {
         let locked = loop {
             let advanced = tokio::select! {
                 advanced = self.store.advance(progress) => advanced,
-                () = self.stop.abandoned() => return Err(GivenUp),
+                () = self.stop.abandoned() => return Err(GivenUp::Stopped),
             };
             let error = match advanced {
                 Ok(()) => break None,
@@ -74,13 +79,16 @@ impl Writer {
                 Err(error) => error,
             };
             let Some(class) = error.class() else {
+                if matches!(error, StoreError::CheckpointLost) {
+                    return Err(GivenUp::CheckpointLost);
+                }
                 self.refuse(&error);
-                return Err(GivenUp);
+                return Err(GivenUp::Stopped);
             };
             self.report(class, &error, &mut failing);
             tokio::select! {
                 () = retry.wait() => {}
-                () = self.stop.abandoned() => return Err(GivenUp),
+                () = self.stop.abandoned() => return Err(GivenUp::Stopped),
             }
         };
         if failing {

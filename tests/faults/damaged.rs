@@ -79,6 +79,35 @@ async fn a_batch_that_cannot_be_decompressed_stops_its_partition_alone_is_counte
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_operator_skips_a_batch_that_cannot_be_decompressed_and_loses_its_records_alone() {
+    let scene = Scene::new(1).await;
+    scene.add_users(20).await;
+    scene.kafka.produce_all(&scene.onboarding, onboardings(0, 9)).await;
+    scene.kafka.produce_gzip(&scene.onboarding, onboardings(0, 10)).await;
+    let damaged = scene.kafka.find_in_log(&scene.onboarding, 0, &GZIP);
+    scene.kafka.overwrite_log(&scene.onboarding, 0, damaged, &[0; 3]);
+    let behind = scene.kafka.end_offsets(&scene.onboarding).await[0];
+    scene.database.add_users(["user-20"]).await;
+    let event = onboarding_event("user-20", 9_999, &mut Numbers(11));
+    scene.kafka.produce(&scene.onboarding, record("user-20", &event).partition(0)).await;
+    let mut process = scene.serve();
+    is_named(&process, &format!("{}[0] at offset 40", scene.onboarding)).await;
+    assert!(!process.log().iter().any(|line| line.contains("recovers")), "{:#?}", process.log());
+    process.terminate();
+    assert_eq!(process.wait(GRACE_PERIOD).await.code(), Some(0));
+
+    let (place, behind) = (format!("{}:0", scene.onboarding), behind.to_string());
+    let to_the_next = ["--reset-offsets", "--topic", &place, "--to-offset", &behind, "--execute"];
+    scene.kafka.consumer_groups(&scene.group, &to_the_next).await;
+    let process = scene.serve();
+    scene.settled().await;
+    let users = table(scene.database.pool()).await;
+    assert_eq!((users.len(), users.contains_key("user-20")), (21, true), "{users:?}");
+    let address = process.http_address().await;
+    assert_eq!(http_get(address, "/health/ready").await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_gzip_stream_that_ends_early_is_named_and_does_not_outlast_sigterm() {
     let scene = Scene::new(1).await;
     scene.add_users(20).await;

@@ -1,5 +1,6 @@
 //! The address of the database swallows packets: connections stay open and nothing arrives.
 
+use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use crate::scene::{DEADLINE, Scene, history};
@@ -48,4 +49,27 @@ async fn an_address_that_swallows_packets_for_twenty_seconds_is_right_within_sec
     assert!(took < SOON, "{took:?}");
     scene.assert_right().await;
     assert_eq!(http_get(address, "/health/ready").await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sigterm_ends_a_process_that_waits_at_its_start_for_a_silent_database_or_registry() {
+    let scene = Scene::new(1).await;
+    let proxy = Proxy::to(scene.database.url());
+    proxy.swallow(true);
+    let mut without_database = scene.serve_with(&[("DATABASE_URL", proxy.url())]);
+    // The kernel accepts connections for it.
+    let registry = TcpListener::bind("127.0.0.1:0").unwrap();
+    let registry = format!("http://{}", registry.local_addr().unwrap());
+    let settings = [("SCHEMA_REGISTRY_URL", registry.as_str()), ("SEGMENTER_TOPICS_SEGMENT_CHANGED_ENCODING", "avro")];
+    let mut without_registry = scene.serve_with(&settings);
+    for (process, waits) in [
+        (&mut without_database, "the database is unavailable; waiting for it"),
+        (&mut without_registry, "the schema registry is unavailable; waiting for it"),
+    ] {
+        process.wait_for_log(waits).await;
+        let begun = Instant::now();
+        process.terminate();
+        assert_eq!(process.wait(DEADLINE).await.code(), Some(0), "{waits}");
+        assert!(begun.elapsed() < SOON, "{waits}: {:?}", begun.elapsed());
+    }
 }

@@ -1,10 +1,12 @@
 //! Jobs whose process is killed, frozen, or stopped.
 
+use std::time::{Duration, Instant};
+
 use uuid::Uuid;
 
 use super::{begin, column, items, run};
 use crate::scene::{DEADLINE, Scene, history};
-use crate::support::eventually;
+use crate::support::{Proxy, eventually, segmenter};
 
 const START: [&str; 5] = ["replay", "--from", "earliest", "--execute", "--id"];
 
@@ -95,6 +97,33 @@ async fn a_job_that_is_stopped_is_resumed_from_its_checkpoint() {
     assert_eq!(run(&scene, &["job", "throttle", &name]).await.code, Some(0));
     // The lease was released: the next process needs neither a takeover nor a wait.
     let finished = run(&scene, &["job", "resume", &name]).await;
+    assert_eq!(finished.code, Some(0), "{}", finished.log);
+    assert_eq!(items(&scene, id).await, records);
+    scene.assert_right().await;
+}
+
+#[tokio::test]
+async fn a_job_whose_database_is_silent_ends_within_the_grace_period_of_its_pod_and_is_resumed() {
+    /// `terminationGracePeriodSeconds` of the pod of a replay.
+    const GRACE: Duration = Duration::from_secs(45);
+    let (scene, records) = scene_with_history(900, 35).await;
+    let proxy = Proxy::to(scene.database.url());
+    let id = Uuid::new_v4();
+    let name = id.to_string();
+    let arguments: Vec<&str> = START.iter().chain(&[name.as_str(), "--rate", "200"]).copied().collect();
+    let mut environment = scene.environment();
+    environment.push(("DATABASE_URL", proxy.url()));
+    let mut job = segmenter(&arguments, &environment);
+    eventually(DEADLINE, "some progress", || async { items(&scene, id).await > 0 }).await;
+    proxy.swallow(true);
+    let begun = Instant::now();
+    job.terminate();
+    assert_eq!(job.wait(DEADLINE).await.code(), Some(130), "{:?}", job.log());
+    assert!(begun.elapsed() < GRACE, "{:?}", begun.elapsed());
+    proxy.swallow(false);
+    assert_eq!(run(&scene, &["job", "throttle", &name]).await.code, Some(0));
+    scene.expire_leases().await;
+    let finished = run(&scene, &["job", "resume", "--take-over", &name]).await;
     assert_eq!(finished.code, Some(0), "{}", finished.log);
     assert_eq!(items(&scene, id).await, records);
     scene.assert_right().await;

@@ -21,7 +21,7 @@ pub enum Status {
 /// The finding of one check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Finding {
-    /// `kafka`, `database` or `process`.
+    /// `kafka`, `database`, `positions` or `process`.
     pub area: &'static str,
     pub check: &'static str,
     pub status: Status,
@@ -115,6 +115,15 @@ impl Findings {
         self.unavailable = matches!(unreachable, Unreachable::Unavailable(_));
     }
 
+    /// Whether the dependency could be checked, which is the first finding of its area.
+    pub fn is_reached(&self) -> bool {
+        self.list.first().is_some_and(|first| first.status == Status::Ok)
+    }
+
+    pub fn has_problems(&self) -> bool {
+        self.list.iter().any(|finding| finding.status == Status::Problem)
+    }
+
     /// Reports that `subject` could not be checked.
     pub fn unchecked(&mut self, subject: impl Display, unknown: &Unknown) {
         let finding = format!("{subject} could not be checked: {}.", unknown.why);
@@ -137,10 +146,10 @@ pub(crate) struct DoctorReport {
 }
 
 impl DoctorReport {
-    pub fn new(areas: [Findings; 3]) -> Self {
+    pub fn new(areas: [Findings; 4]) -> Self {
         let is_unavailable = areas.iter().any(|area| area.unavailable);
+        let has_problems = areas.iter().any(Findings::has_problems);
         let checks: Vec<Finding> = areas.into_iter().flat_map(|area| area.list).collect();
-        let has_problems = checks.iter().any(|finding| finding.status == Status::Problem);
         let (status, exit) = match (is_unavailable, has_problems) {
             (true, _) => ("unavailable", Exit::DependencyUnavailable),
             (false, true) => ("problems", Exit::Findings),
@@ -179,7 +188,7 @@ mod tests {
             if problem {
                 found.problem(".", ".");
             }
-            let report = DoctorReport::new([found, Findings::default(), Findings::default()]);
+            let report = DoctorReport::new([found, Findings::default(), Findings::default(), Findings::default()]);
             assert_eq!((report.exit, report.checks.len()), (exit, 3 + usize::from(problem)));
         }
     }

@@ -3,6 +3,7 @@
 //! ```text
 //! kafka      topics, their settings, and the consumer group
 //! database   the server, the schema, rights, and the stored data
+//! positions  the starts of the partitions, and losses that are not repaired
 //! process    this process: the catalog, the limit of open files
 //! finding    findings with their remedies, and the report
 //! words      numbers, spans of time and lists in a sentence
@@ -14,17 +15,20 @@
 mod database;
 mod finding;
 mod kafka;
+mod positions;
 mod process;
 mod words;
 
 pub use finding::Status;
 
+use finding::Findings;
 pub(crate) use finding::{DoctorReport, Finding};
 pub use words::count;
 
 use crate::config::Config;
 use crate::domain::scoring::Catalog;
 use crate::kafka::client::{Cluster, Topics};
+use crate::store::sql::Pool;
 
 /// The setup to check.
 #[derive(Debug)]
@@ -32,6 +36,7 @@ pub(crate) struct Subject<'a> {
     pub config: &'a Config,
     pub cluster: Cluster,
     pub topics: Topics,
+    pub pool: Pool,
     /// Database connections of one process.
     pub connections: u32,
     /// The catalog, or the reason why it cannot be loaded.
@@ -44,5 +49,10 @@ pub(crate) struct Subject<'a> {
 /// A client cannot be built from the configuration. A failure of a dependency is a finding.
 pub(crate) async fn examine(subject: &Subject<'_>) -> anyhow::Result<DoctorReport> {
     let (of_kafka, of_database) = tokio::try_join!(kafka::check(subject), database::check(subject))?;
-    Ok(DoctorReport::new([of_kafka, of_database, process::check(&subject.catalog)]))
+    let of_positions = if of_kafka.is_reached() && of_database.is_reached() {
+        positions::check(subject, of_kafka.has_problems() || of_database.has_problems()).await
+    } else {
+        Findings::of("positions")
+    };
+    Ok(DoctorReport::new([of_kafka, of_database, of_positions, process::check(&subject.catalog)]))
 }

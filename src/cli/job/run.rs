@@ -1,6 +1,7 @@
 //! Runs a job, or its dry run, and shows its progress.
 
 use std::io::Write;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::sync::watch;
@@ -17,6 +18,9 @@ use crate::jobs::{Means, claim, dry_run, run};
 use crate::runtime::exit::Exit;
 use crate::store::jobs::{self, JobRecord};
 use crate::store::keys::Keys;
+
+/// The deadline of the report of a job that was halted.
+const LAST_ANSWER: Duration = Duration::from_secs(5);
 
 /// The job with that id, if it exists.
 pub(super) async fn find(means: &Means, id: Uuid) -> anyhow::Result<Option<JobRecord>> {
@@ -41,12 +45,12 @@ pub(super) async fn resume(
         out.flush()?;
         let (sender, shown) = watch::channel(None);
         let showing = progress::show(&record.kind, shown, json);
-        let ended = run::run(means, &record, &sender).await;
+        let ended = run::run(means, record, &sender).await;
         drop(sender);
         showing.await.context("the progress display panicked")?;
         if let Err(halt) = ended {
             // If the database cannot be read either, only the halt is reported.
-            if let Ok(end) = End::of(means, id).await {
+            if let Ok(Ok(end)) = tokio::time::timeout(LAST_ANSWER, End::of(means, id)).await {
                 print(&Report::End(Box::new(end)), json, out)?;
             }
             return Err(halt.into());

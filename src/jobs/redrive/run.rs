@@ -7,6 +7,7 @@ use crate::domain::event::{Event, Kind, Rejection};
 use crate::ingest::dead_letter_reader::DeadLetter;
 use crate::ingest::record::Rejected;
 use crate::ingest::worker::BatchLimits;
+use crate::jobs::LAST_WORK;
 use crate::kafka::client::Topics;
 use crate::kafka::topic_reader::{ReadError, Source};
 use crate::output::{BatchWriter, Destination, Refused};
@@ -82,9 +83,9 @@ pub async fn run(
     each: &mut (dyn FnMut(&Selected, RedriveOutcome) + Send),
 ) -> RedriveReport {
     let mut report = RedriveReport { is_exact: true, ..RedriveReport::default() };
-    if let Err(halt) = redrive(settings, store, stop, each, &mut report).await {
-        report.halted = Some(halt);
-    }
+    let redriving = stop.until_requested_and(LAST_WORK, redrive(settings, store, stop, each, &mut report));
+    let ended = redriving.await.unwrap_or(Err(Halt::Interrupted));
+    report.halted = ended.err();
     report
 }
 
@@ -201,9 +202,9 @@ impl Mode {
     async fn fold(&mut self, events: &[Event], tally: &mut Tally) -> Result<Vec<ItemOutcome>, Halt> {
         match self {
             Self::Execute(writer) => {
-                let (outcomes, changes) = writer.write(Progress::new(events)).await?;
-                tally.changes += changes;
-                Ok(outcomes)
+                let written = writer.write(Progress::new(events)).await?;
+                tally.changes += written.changes;
+                Ok(written.outcomes)
             }
             Self::DryRun(dry_run) => {
                 let outcomes = dry_run.advance(Task::Merge(events)).await?;

@@ -4,21 +4,24 @@
 //! against a new owner, and only as the owner: a process that lost its lease cannot write any more, behind a pooler too.
 //!
 //! ```text
-//! mod     create, claim, checkpoint, renew, release, requests, failures
-//! record  stored jobs and parts, for their owner and for commands
-//! counts  items by outcome
+//! mod         create, claim, renew, release, requests, failures
+//! checkpoint  writing positions and phases, each over the one that the owner knows
+//! record      stored jobs and parts, for their owner and for commands
+//! counts      items by outcome
 //! ```
 
+mod checkpoint;
 mod counts;
 mod record;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::store::sql::{Pool, Sessions};
 use sqlx::postgres::{PgConnection, types::PgInterval};
 use uuid::Uuid;
 
+pub use checkpoint::{Checkpoint, checkpoint};
+pub(crate) use checkpoint::{PhaseChange, enter_phase};
 pub use counts::Counts;
 pub(crate) use record::{JobRecord, Part, Phase, Requested};
 pub use record::{find, list, newest, parts};
@@ -38,19 +41,6 @@ pub struct NewJob {
     pub parts: Vec<Part>,
     /// The users of the job, where it was given a list.
     pub users: Vec<UserId>,
-}
-
-/// The position of a job after a batch.
-#[derive(Debug, Clone)]
-pub struct Checkpoint {
-    pub job: Uuid,
-    pub owner: Uuid,
-    pub part: Arc<str>,
-    pub position: String,
-    pub done: bool,
-    /// Of the part: the items before the batch, and those of the batch that needed no fold. The outcomes of the batch are added
-    /// when it is written.
-    pub counts: Counts,
 }
 
 /// How many users one statement inserts.
@@ -97,34 +87,6 @@ async fn insert(transaction: &mut PgConnection, job: &NewJob, sessions: &Session
             .await?;
     }
     Ok(())
-}
-
-/// Writes a checkpoint. Part of the transaction of the batch that leads to it.
-///
-/// # Errors
-/// The database is unavailable, or the job has another owner.
-pub async fn checkpoint(
-    connection: &mut PgConnection,
-    checkpoint: &Checkpoint,
-    sessions: &Sessions,
-) -> Result<(), StoreError> {
-    // The lock on the job's row makes a new owner wait until this transaction has ended, and then read its position.
-    let written = sessions
-        .query(
-            r#"
-        with held as (select id from segmenter.jobs where id = $1 and owner = $2 for share)
-        update segmenter.job_parts as part set position = $4, done = $5, counts = $6
-        from held where part.job_id = held.id and part.part = $3"#,
-        )
-        .bind(checkpoint.job)
-        .bind(checkpoint.owner)
-        .bind(&*checkpoint.part)
-        .bind(&checkpoint.position)
-        .bind(checkpoint.done)
-        .bind(checkpoint.counts.to_json())
-        .execute(connection)
-        .await?;
-    if written.rows_affected() == 0 { Err(StoreError::JobTakenOver) } else { Ok(()) }
 }
 
 /// Claims a job without a valid lease, or any job if `even_leased`. False if another process holds the lease, or the job has
@@ -207,23 +169,6 @@ pub(crate) async fn beat(
         .bind(report);
     let row: Option<(String, serde_json::Value)> = pool.fetch_optional(renewed).await?;
     Ok(row.map(|(requested, throttle)| Instructions { requested: Requested::parse(&requested), throttle }))
-}
-
-/// Moves the job to its next phase, or ends it, which also ends the lease. False once another process owns the job.
-pub(crate) async fn enter_phase(pool: &Pool, id: Uuid, owner: Uuid, phase: Phase) -> Result<bool, StoreError> {
-    let entered = pool
-        .query(
-            r#"
-        update segmenter.jobs
-        set phase = $3, ended_at = case when $4 then clock_timestamp() end,
-            leased_until = case when $4 then 'epoch' else leased_until end
-        where id = $1 and owner = $2"#,
-        )
-        .bind(id)
-        .bind(owner)
-        .bind(phase.as_str())
-        .bind(phase.is_end());
-    Ok(pool.execute(entered).await? > 0)
 }
 
 /// Ends the lease, so that the job can be resumed at once.

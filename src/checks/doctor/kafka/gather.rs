@@ -41,13 +41,11 @@ pub(super) async fn gather(subject: &Subject<'_>) -> anyhow::Result<Result<Clust
     let facts = ClusterFacts {
         group: config.kafka.group_id.as_str().to_owned(),
         start: config.kafka.initial_offset,
-        out_of_range: config.kafka.out_of_range,
         max_value_bytes: i64::try_from(config.limits.max_value_bytes.0).unwrap_or(i64::MAX),
         brokers: 0,
         topics: Vec::new(),
         members: Ok(0),
         committed: Ok(()),
-        offsets_retention: Ok(Duration::ZERO),
     };
     let consumer =
         BaseConsumer::from_config_and_context(&subject.cluster.reader(&facts.group), ClientErrors::default())
@@ -107,15 +105,7 @@ impl Brokers {
             Err(unknown) if unknown.denied => Err(unknown.clone()),
             _ => self.members(),
         };
-        let broker = cluster.brokers().first().ok_or_else(|| Unknown::failed("no broker is known"));
-        Ok(ClusterFacts {
-            brokers: cluster.brokers().len() as u64,
-            topics: topics.into(),
-            members,
-            committed,
-            offsets_retention: broker.and_then(|broker| self.offsets_retention(broker.id())),
-            ..facts
-        })
+        Ok(ClusterFacts { brokers: cluster.brokers().len() as u64, topics: topics.into(), members, committed, ..facts })
     }
 
     fn topic(&self, role: Role, name: &str) -> Topic {
@@ -220,13 +210,6 @@ impl Brokers {
     fn members(&self) -> Answer<u64> {
         let right = format!("Describe on group {}", self.group);
         offsets::members(&self.consumer, &self.group, self.left()).map_err(|error| unknown(&error, right))
-    }
-
-    fn offsets_retention(&self, broker: i32) -> Answer<Duration> {
-        let settings = self.describe(&ResourceSpecifier::Broker(broker), "DescribeConfigs on the cluster")?;
-        let minutes = settings.get("offsets.retention.minutes").and_then(|minutes| minutes.parse::<u64>().ok());
-        let minutes = minutes.ok_or_else(|| Unknown::failed("the broker does not name offsets.retention.minutes"))?;
-        Ok(Duration::from_secs(minutes.saturating_mul(60)))
     }
 
     fn describe(&self, resource: &ResourceSpecifier<'_>, right: &str) -> Answer<BTreeMap<String, String>> {

@@ -1,8 +1,8 @@
-//! Findings on the consumer group: tombstones on its topics, rights, offsets, lag, members.
+//! Findings on the consumer group: tombstones on its topics, rights, lag, members.
 
 use super::{ClusterFacts, Partition, Tail};
-use crate::checks::doctor::finding::{Findings, Unknown};
-use crate::checks::doctor::words::{count, span};
+use crate::checks::doctor::finding::Findings;
+use crate::checks::doctor::words::count;
 use crate::config::InitialOffset;
 
 /// How many of the newest records are tombstones.
@@ -49,51 +49,6 @@ fn places(facts: &ClusterFacts) -> impl Iterator<Item = (&str, &Partition, (i64,
     })
 }
 
-/// Whether every committed offset is still in its partition.
-pub(super) fn offsets(facts: &ClusterFacts, found: &mut Findings) {
-    let group = &facts.group;
-    let subject = format!("The offsets of group {group}");
-    if found.begin_with("offsets", &subject, facts.committed.clone()).is_none() {
-        return;
-    }
-    for (topic, partition, (low, high)) in places(facts) {
-        let Some(offset) = partition.committed.filter(|offset| !(low..=high).contains(offset)) else { continue };
-        let lost = if offset < low {
-            let records = count(low.abs_diff(offset), "record was", "records were");
-            format!("{records} deleted unread by retention")
-        } else {
-            "the topic was truncated or recreated".to_owned()
-        };
-        found.problem(
-            format!(
-                "the committed offset of group {group} is {offset} in {topic} [{}], which holds {low} to {high}: {lost}.",
-                partition.number
-            ),
-            format!(
-                "See \"An offset is out of range\" in the runbook; kafka.out_of_range is {}.",
-                facts.out_of_range.as_str()
-            ),
-        );
-    }
-    let unknown_ranges =
-        facts.inputs().flat_map(|topic| topic.existing()).filter(|partition| partition.range.is_none()).count();
-    if unknown_ranges > 0 {
-        let unknown = Unknown::failed("the brokers did not return their watermarks in time");
-        found.unchecked(count(unknown_ranges as u64, "partition", "partitions"), &unknown);
-    }
-    if places(facts).next().is_none() {
-        return;
-    }
-    found.ok(match places(facts).filter(|(_, partition, _)| partition.committed.is_none()).count() as u64 {
-        0 => "every committed offset is in its partition.".to_owned(),
-        new => format!(
-            "the group has no committed offset for {} and starts there at the {} record; all others are in range.",
-            count(new, "partition", "partitions"),
-            facts.start.as_str()
-        ),
-    });
-}
-
 /// The lag of the group; without a committed offset, from the offset at which it would start.
 pub(super) fn lag(facts: &ClusterFacts, found: &mut Findings) {
     found.begin("lag");
@@ -112,33 +67,10 @@ pub(super) fn lag(facts: &ClusterFacts, found: &mut Findings) {
     });
 }
 
-/// The members of the group, and whether the offsets of an empty group expire.
+/// The members of the group.
 pub(super) fn members(facts: &ClusterFacts, found: &mut Findings) {
     let group = &facts.group;
     let subject = format!("The members of group {group}");
     let Some(members) = found.begin_with("group", &subject, facts.members.clone()) else { return };
-    if members > 0 {
-        return found.ok(format!("{} in group {group}.", count(members, "process is", "processes are")));
-    }
-    if places(facts).all(|(_, partition, _)| partition.committed.is_none()) {
-        return found.ok(format!("no process is in group {group}, and it has no committed offsets yet."));
-    }
-    let kept = match &facts.offsets_retention {
-        Ok(kept) => span(u64::try_from(kept.as_millis()).unwrap_or(u64::MAX)),
-        Err(unknown) => {
-            return found.unchecked(format!("No process is in group {group}; the retention of its offsets"), unknown);
-        }
-    };
-    let alone = format!("no process is in group {group}; {kept} after the last has left, its offsets expire");
-    match facts.start {
-        InitialOffset::Earliest => {
-            found.ok(format!("{alone}. It then reads all records again, which changes nothing."))
-        }
-        InitialOffset::Latest => found.warning(
-            format!(
-                "{alone}. Records that arrive before the next start are then lost (kafka.initial_offset is latest)."
-            ),
-            "Start the service before that, or with kafka.initial_offset=earliest.",
-        ),
-    }
+    found.ok(format!("{} in group {group}.", count(members, "process is", "processes are")));
 }

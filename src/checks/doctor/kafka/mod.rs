@@ -11,12 +11,11 @@ mod group;
 mod topics;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use super::Subject;
 use super::finding::{Answer, Findings, Unreachable};
 use super::words::count;
-use crate::config::{InitialOffset, OutOfRange};
+use crate::config::InitialOffset;
 
 /// The use of a topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +30,6 @@ enum Role {
 struct ClusterFacts {
     group: String,
     start: InitialOffset,
-    out_of_range: OutOfRange,
     /// The longest accepted value of a record, bytes.
     max_value_bytes: i64,
     brokers: u64,
@@ -41,8 +39,6 @@ struct ClusterFacts {
     members: Answer<u64>,
     /// Whether the group's offsets could be read.
     committed: Answer<()>,
-    /// How long the offsets of a group without members are kept.
-    offsets_retention: Answer<Duration>,
 }
 
 #[derive(Debug, Clone)]
@@ -146,7 +142,7 @@ fn evaluate(facts: &Result<ClusterFacts, Unreachable>) -> Findings {
     let of_topics = [topics::exist, topics::partitions, topics::replication, topics::settings];
     let of_inputs = [topics::retention, topics::cleanup, topics::record_size, topics::timestamps];
     let of_outputs = [topics::compaction, topics::dead_letters];
-    let of_group = [group::tombstones, group::rights, group::offsets, group::lag, group::members];
+    let of_group = [group::tombstones, group::rights, group::lag, group::members];
     let of_inputs = of_inputs.into_iter().filter(|_| facts.described(Role::Input).next().is_some());
     for check in of_topics.into_iter().chain(of_inputs).chain(of_outputs).chain(of_group) {
         check(facts, &mut found);
