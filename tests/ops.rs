@@ -7,6 +7,7 @@ mod compose;
 mod container;
 mod custom_resources;
 mod dashboard;
+mod durability;
 mod kafka_tls;
 mod manifests;
 mod page;

@@ -1,7 +1,6 @@
 //! The protocol of positions: nothing that a failover loses is lost for the rows or for segment-changed.
 
 mod command;
-mod durability;
 mod model;
 mod moved;
 mod start_table;

@@ -14,9 +14,9 @@ use crate::kafka::client::{Cluster, Topics};
 use crate::runtime::exit::Exit;
 use crate::store::sql::Pool;
 
-/// Check topics, group, schema, rights, positions and clocks; change nothing.
+/// Check topics, group, schema, rights, positions, clocks.
 ///
-/// Prints a table of checks, each ok, a warning, a problem or unchecked (no answer), with the remedy after an arrow.
+/// It changes nothing. Prints a table of checks, each ok, a warning, a problem or unchecked (no answer), with the remedy after an arrow.
 /// Run it with the service's own configuration and user. Every check has a deadline: a run takes some seconds, or a
 /// minute if a dependency does not answer.
 ///
