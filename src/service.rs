@@ -19,6 +19,7 @@ use crate::ingest::assignment::{Assignment, Budget};
 use crate::ingest::consumer::{Intake, LiveConsumer, Schemas};
 use crate::ingest::dead_letter_writer::DeadLetterWriter;
 use crate::ingest::dispatcher::Dispatcher;
+use crate::ingest::newest_revision::NewestRevision;
 use crate::ingest::offset_tracker::FloodLimit;
 use crate::ingest::outbox_gate;
 use crate::ingest::positions::Positions;
@@ -31,6 +32,7 @@ use crate::ingest::worker::{BatchLimits, Finisher, Worker};
 use crate::kafka::client::{Cluster, Topics};
 use crate::kafka::client_events::ClientEvents;
 use crate::kafka::topic_id::PresentTopicIds;
+use crate::kafka::topic_reader::Source;
 use crate::kafka::topics::{self, Watched};
 use crate::output::Output;
 use crate::registry::Registry;
@@ -126,6 +128,12 @@ pub async fn run(
         store: store.clone(),
         assignment: Arc::clone(&assignment),
         ids: ids.clone(),
+        newest_revision: NewestRevision::new(Source {
+            cluster: cluster.clone(),
+            group: config.kafka.group_id.as_str().to_owned(),
+            topic: topics.segment_changed.clone(),
+            stop: stop.clone(),
+        }),
         stuck: stuck.clone(),
         metrics: metrics.clone(),
         stop: stop.clone(),

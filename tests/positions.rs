@@ -3,5 +3,6 @@
 mod command;
 mod model;
 mod moved;
+mod newest_revision;
 mod start_table;
 mod statement;

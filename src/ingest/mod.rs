@@ -4,6 +4,7 @@
 //! rebalance           the group assigns and revokes partitions
 //! start               finds the start of each assigned partition, for as long as it takes
 //!   start_table       the offset at which a partition starts, by what is known of it
+//!   newest_revision   the highest revision on segment-changed, before a repair range
 //! consumer            the consumer loop: poll, decode, dispatch, commit
 //!   positions         has the database confirm positions before offsets are committed
 //!   position          the position of one partition: confirmed, claimed, lost
@@ -31,6 +32,7 @@ pub mod dead_letter_reader;
 pub mod dead_letter_writer;
 pub mod dispatcher;
 mod locked_users;
+pub(crate) mod newest_revision;
 pub mod offset_tracker;
 pub mod outbox_gate;
 pub mod position;

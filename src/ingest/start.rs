@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use tracing::{debug, info, warn};
 
 use super::assignment::Epoch;
+use super::newest_revision::NewestRevision;
 use super::position::Started;
 use super::start_table::{Facts, OutOfRangeCause, Start};
 use super::stuck::Stuck;
@@ -75,6 +76,7 @@ pub(crate) struct Starter {
     pub store: Store,
     pub assignment: Arc<LiveAssignment>,
     pub ids: PresentTopicIds,
+    pub newest_revision: NewestRevision,
     pub stuck: Stuck,
     pub metrics: Metrics,
     pub stop: Stop,
@@ -215,6 +217,8 @@ impl Starter {
             self.store.revisions.see(revision);
         }
         if start.repairs {
+            let seen = self.newest_revision.see(present, &self.store.revisions).await;
+            seen.map_err(|error| Failure::NotYet(format!("the newest revisions cannot be read: {error}")))?;
             self.store.revisions.raise();
         }
         if let Some(position) = start.position {

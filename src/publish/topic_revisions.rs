@@ -1,5 +1,5 @@
-//! The last record of each user on segment-changed: reads the topic from its beginning to its present end, and of each user keeps
-//! the revision of the last record, the highest revision and the newest erasure.
+//! Reads segment-changed: the last record of each user, from the topic's beginning to its present end, with the revision of the last
+//! record, the highest revision and the newest erasure; or only the newest revisions, near its end.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -120,6 +120,26 @@ impl TopicRevisions {
             None => drop(self.users.insert(user.into(), record)),
         }
     }
+}
+
+/// How many offsets of each partition are near its end. The changes that all publishers have in flight are fewer: later records
+/// with lower revisions are as many at most.
+const NEAR_END: i64 = 5_000;
+
+/// The highest revision near the end of the topic; 0 without one. Blocks.
+///
+/// # Errors
+/// The brokers are unavailable or deny reading.
+pub(crate) fn newest(source: &Source) -> Result<i64, ReadError> {
+    let spans = source.spans()?;
+    let tails: Vec<Span> =
+        spans.into_iter().map(|span| Span { first: span.first.max(span.end - NEAR_END), ..span }).collect();
+    let mut reader = source.read(&tails)?;
+    let mut newest = 0;
+    while let Some(record) = reader.next_record()? {
+        newest = newest.max(number(&record, REVISION_HEADER).unwrap_or(0));
+    }
+    Ok(newest)
 }
 
 fn number(record: &OwnedMessage, name: &str) -> Option<i64> {

@@ -21,7 +21,8 @@ async fn a_promoted_standby_that_lost_commits_ends_with_right_rows_and_records()
 #[tokio::test(flavor = "multi_thread")]
 async fn two_promotions_in_a_row_and_a_server_with_a_slower_clock_end_with_right_rows_and_records() {
     let twice = [promoted(900, 0, Old::Dies), promoted(500, 0, Old::Dies)];
-    run(Stage::of(2), [step(twice), step([promoted(900, -30, Old::Dies)])]).await;
+    let slower = promoted(900, -30, Old::Dies);
+    run(Stage::of(2), [step(twice), step([slower]), step([slower, Fault::KillProcess(0)])]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

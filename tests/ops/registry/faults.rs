@@ -45,7 +45,10 @@ async fn a_registry_that_fails_in_any_way_is_waited_for_and_nothing_is_skipped_o
         events.extend(produce_framed(&scene, id, number * 8 + 4..number * 8 + 8).await);
         let asked = gate.asked();
         eventually(DEADLINE, "three more requests", || async { gate.asked() >= asked + 3 }).await;
-        assert_eq!(scene.kafka.committed(&scene.group, &scene.onboarding).await, committed, "{fault:?}");
+        let still = scene.kafka.committed(&scene.group, &scene.onboarding).await;
+        // The start of a partition may be committed meanwhile.
+        let past = |committed: &[Option<i64>]| committed.iter().map(|at| at.unwrap_or(0)).collect::<Vec<_>>();
+        assert_eq!(past(&still), past(&committed), "{fault:?}");
         assert!(scene.dead_letters().await.is_empty(), "{fault:?}");
 
         gate.set(Fault::None);
