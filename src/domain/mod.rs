@@ -10,6 +10,7 @@
 //! row             the content of a user_vectors row
 //! ranking_change  a change to publish on segment-changed
 //! state           the stored state of a user
+//! sample          a share of the users, the same at every run
 //! fold            events of one user + state → outcomes, new state, row, at most one ranking change
 //! ```
 
@@ -20,6 +21,7 @@ pub mod millis;
 pub mod profile;
 pub mod ranking_change;
 pub mod row;
+pub mod sample;
 pub mod scoring;
 pub mod section;
 pub mod state;
