@@ -7,7 +7,7 @@ use segmenter::store::apply::Progress;
 use segmenter::store::error::StoreError;
 use segmenter::store::history::Histories;
 use segmenter::store::positions::{Claim, PartitionKey, StoredPosition};
-use segmenter::store::{lookup, outbox, positions};
+use segmenter::store::{distribution, lookup, outbox, positions};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, PgPool};
 use uuid::Uuid;
@@ -107,7 +107,7 @@ async fn serve(pool: &PgPool, names: [&str; 2]) -> Result<(), String> {
     fold(&store, &[tombstone(one, 9), tombstone(learned, 9), tombstone("unknown", 9)]).await?;
     publish(&store, &user(one)).await.map_err(text)?;
     read_a_partition(&store).await.map_err(text)?;
-    lookup::distribution(&store.pool).await.map_err(text)?;
+    distribution::sampled(&store.pool).await.map_err(text)?;
     lookup::state(&store.pool, &user(one)).await.map_err(text)?.map(drop).map_err(|error| error.to_string())
 }
 

@@ -3,6 +3,7 @@
 mod conflicts;
 mod deleted_users;
 mod erasing;
+mod page;
 mod plans;
 mod pool;
 mod stopped;

@@ -1,6 +1,7 @@
 //! `segmenter verify`: a healthy database has no findings, and each defect is found and named.
 
 mod deep;
+mod resuming;
 mod topic;
 
 use serde_json::Value;
@@ -162,7 +163,7 @@ async fn each_defect_of_the_database_is_found_and_named() {
             assert!(found.iter().any(|found| found.starts_with(finding)), "{finding} is missing in {found:?}");
         }
     }
-    let finished = segmenter(&["verify", "--list", "1"], &[("DATABASE_URL", database.url())]).finish(DEADLINE).await;
+    let finished = segmenter(&["verify", "--limit", "1"], &[("DATABASE_URL", database.url())]).finish(DEADLINE).await;
     assert_eq!(finished.code, Some(4));
     let words = finished.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(words.contains("contradiction 3 rows whose columns contradict their segments"), "{finished:?}");

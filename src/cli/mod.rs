@@ -11,6 +11,7 @@ mod failure;
 pub mod job;
 pub mod migrate;
 pub mod positions;
+mod progress;
 pub mod schema;
 pub mod serve;
 pub mod settings;

@@ -1,28 +1,32 @@
 //! `segmenter verify`: checks rows, states and the output topic. Reads only.
 
-use std::io::Write;
+use std::io::{self, Write};
 
 use anyhow::Context as _;
 use clap::Args;
 
 use super::database::{self, Access};
+use super::progress::Bar;
+use super::serve;
 use super::table::print;
 use crate::checks::verify::report::Findings;
 use crate::checks::verify::topic::Comparison;
-use crate::checks::verify::{self, Depth, Verified};
+use crate::checks::verify::{self, Depth, Place, Progress, Run, Verified};
 use crate::config::{CatalogConfig, Config, DatabaseConfig};
 use crate::runtime::exit::Exit;
+use crate::runtime::stop::Stop;
 
 /// Check rows, states and, with --topic, segment-changed.
 ///
 /// Safe beside the live service: it only reads, page by page, in short statements. A user whose change is still in the
 /// outbox is in flight, not a finding. While events arrive, the counts of different tables may differ by those events.
 ///
-/// Cost: one pass by key over each of profile_states, user_vectors and travel_onboarding_profiles, and counts of users
-/// and states from their indexes. --deep also transfers and scores every checked user.
+/// Cost: counts of users and states by key, and one pass by key over each of profile_states, user_vectors and travel_onboarding_profiles.
+/// --deep also transfers and scores every checked user. Progress is shown on standard error. A run that is interrupted
+/// reports its findings so far, and the command that checks the rest.
 ///
 /// Exit codes: 0 no findings; 1 failure; 2 usage; 3 the schema is not migrated, or the topic does not exist; 4
-/// findings; 75 the database or Kafka is unavailable.
+/// findings; 75 the database or Kafka is unavailable; 130 interrupted: the report has the command for the rest.
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
     /// Also compare each user's last record on segment-changed with the state.
@@ -37,9 +41,14 @@ pub struct VerifyArgs {
     /// are omitted; they are findings of their own. Learned vectors are not compared.
     #[arg(long, value_name = "USERS|all", num_args = 0..=1, default_missing_value = "10000")]
     deep: Option<Depth>,
-    /// Maximum number of findings listed of each kind; all are counted.
-    #[arg(long, value_name = "N", default_value_t = 20)]
-    list: usize,
+    /// Check only the rest of an interrupted run; its report names the place.
+    ///
+    /// The counts are those of the rest. A comparison with the topic that is not finished cannot go on: it begins anew.
+    #[arg(long, value_name = "TABLE:USER", conflicts_with = "topic")]
+    after: Option<Place>,
+    /// Maximum number of examples of each kind of finding; all are counted.
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    limit: usize,
     /// Write JSON instead of tables.
     #[arg(long)]
     json: bool,
@@ -71,15 +80,47 @@ pub async fn run(args: &VerifyArgs, scope: Scope<'_>, out: &mut impl Write) -> a
     };
     let catalog = super::settings::catalog(catalog)?;
     let database = database::open(database, Access::Read).await?;
-    let mut findings = Findings::listing(args.list);
+    let stop = Stop::default();
+    serve::stop_on_signals(stop.clone())?;
+    let compares_topic = matches!(scope, Scope::Topic(_));
     let topic = match scope {
-        Scope::Topic(config) => Some(Comparison::read(config).await?),
+        Scope::Topic(config) => Some(Comparison::read(config, stop.clone()).await?),
         Scope::Database(..) => None,
     };
     let source = Verified { pool: &database.pool, schema: &database.schema, has_users: database.platform.has_users };
-    let counts =
-        verify::verify(&source, &catalog, args.deep, topic, &mut findings).await.context("could not verify")?;
-    let report = findings.into_report(counts);
+    let mut bar = Bar::new("verify", false);
+    let mut show = |Progress { walk, passed, expected }: Progress| {
+        let line =
+            bar.show(passed, expected.max(passed), format!("{walk}: {passed} of about {}", expected.max(passed)));
+        if let Some(line) = line {
+            // A closed stream does not stop the command.
+            let _ = writeln!(io::stderr(), "{line}");
+        }
+    };
+    let mut run = Run::new(Findings::listing(args.limit), args.after.clone(), &stop, &mut show);
+    let verified = verify::verify(&source, &catalog, args.deep, topic, &mut run).await;
+    let Run { counts, findings, place, .. } = run;
+    bar.end();
+    let is_lost = compares_topic && counts.topic.is_none();
+    let resume = verified.as_ref().err().map(|_| resume(args, (!is_lost).then_some(&place)));
+    let report = findings.into_report(counts, resume);
     print(&report, args.json, out)?;
+    verified.context("could not verify")?;
     Ok(if report.ok { Exit::Ok } else { Exit::Findings })
+}
+
+/// The command that checks the rest: from `place`, or everything again where that is not possible.
+fn resume(args: &VerifyArgs, place: Option<&Place>) -> String {
+    let mut command = "segmenter verify".to_owned();
+    match args.deep {
+        Some(Depth::All) => command.push_str(" --deep all"),
+        Some(Depth::About(users)) => command.push_str(&format!(" --deep {users}")),
+        None => {}
+    }
+    match place {
+        // In quotes, since a user's id may hold any character.
+        Some(place) => command.push_str(&format!(" --after '{}'", place.to_string().replace('\'', r"'\''"))),
+        None => command.push_str(" --topic"),
+    }
+    command
 }

@@ -10,15 +10,14 @@ use serde_json::{Map, Value, json};
 use super::{Pages, Problem};
 use crate::domain::scoring::{Dimensions, ReasonCode};
 
-/// How long to wait for the count of users.
-const COUNT_REUSED_FOR: Duration = Duration::from_secs(5);
-/// The oldest count that is shown, in seconds; an older one means that the database is unavailable.
+/// How long to wait for the sample of users.
+const SAMPLE_DEADLINE: Duration = Duration::from_secs(5);
+/// The oldest sample that is shown, in seconds; an older one means that the database is unavailable.
 const OLDEST: u64 = 60;
 
 pub(super) async fn segments(State(pages): State<Pages>) -> Result<Json<Value>, Problem> {
     let catalog = &pages.store()?.catalog;
-    let counted =
-        pages.board.distribution(COUNT_REUSED_FOR).await.filter(|counted| counted.counted_seconds_ago <= OLDEST);
+    let sampled = pages.board.distribution(SAMPLE_DEADLINE).await.filter(|sampled| sampled.seconds_ago <= OLDEST);
     let unavailable = || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the database does not answer in time");
     let segments = catalog.segments().map(|segment| {
         json!({
@@ -34,7 +33,7 @@ pub(super) async fn segments(State(pages): State<Pages>) -> Result<Json<Value>, 
         "hash": catalog.hash_hex(),
         "segments": segments.collect::<Vec<_>>(),
         "reasons": reasons.collect::<Vec<_>>(),
-        "distribution": counted.ok_or_else(unavailable)?.shares,
+        "distribution": sampled.ok_or_else(unavailable)?,
     })))
 }
 

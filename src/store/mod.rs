@@ -20,6 +20,7 @@
 //! user_status          publishing status, state and row of users, for republish and verify
 //! stored_row           a stored row, compared with the row that the fold writes
 //! lookup               reads for the HTTP API and commands
+//! distribution         users by primary segment, from a sample
 //! dry_run              the fold without a write
 //! sql                  statements and transactions, also behind a pooler
 //! connections          the open connections, lent for one piece of work each
@@ -31,6 +32,7 @@ pub mod apply;
 pub mod compare_and_set;
 pub mod connect;
 mod connections;
+pub mod distribution;
 pub mod dry_run;
 pub mod error;
 pub mod history;

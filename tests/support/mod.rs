@@ -14,6 +14,7 @@
 //! registry       a schema registry
 //! segmenter      the binary as a child process
 //! supervisor     server processes that do not outlive the tests
+//! terminal       the binary on a terminal
 //! ports          free ports
 //! proxy          a proxy that cuts, delays, swallows and switches servers
 //! door           a TCP proxy that counts connections and serves TLS
@@ -43,6 +44,7 @@ mod registry;
 mod registry_gate;
 mod segmenter;
 mod supervisor;
+mod terminal;
 mod topics;
 mod wait;
 
@@ -61,6 +63,7 @@ pub use registry::{SchemaRegistry, schema_registry};
 pub use registry_gate::{Fault, RegistryGate};
 pub use segmenter::{Finished, Segmenter, program, segmenter, segmenter_with_input};
 pub use supervisor::{children_of, stat_fields};
+pub use terminal::{frames, on_a_terminal};
 pub use wait::{eventually, eventually_blocking, eventually_some};
 
 /// A path of the source tree.

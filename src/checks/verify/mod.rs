@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! walk       pages in, counts and findings out
+//! place      how far it is; interruption and resumption
 //! states     pages of states with their rows
 //! platform   pages of the platform's tables: user_vectors, onboarding profiles
 //! row        whether a row of user_vectors is consistent in itself
@@ -12,6 +13,7 @@
 //! Tables are read in pages by key, so that no statement runs long and no transaction stays open. A page is one
 //! statement, so that it shows a state and its row as of the same fold.
 
+mod place;
 mod platform;
 pub mod report;
 pub mod row;
@@ -25,8 +27,8 @@ use crate::store::sql::Pool;
 
 use crate::domain::scoring::Catalog;
 use crate::migrate::schema::SchemaStatus;
-use report::{Counts, Findings};
 
+pub use place::{Place, Progress, Run};
 pub use platform::vectors;
 
 pub(crate) use platform::{ShownRow, completed_profiles, count_users, may_read_profiles};
@@ -63,33 +65,33 @@ impl FromStr for Depth {
     }
 }
 
-/// Checks rows, states and, with `topic`, segment-changed.
+/// Checks rows, states and, with `topic`, segment-changed. Counts and findings up to an error are in `run`, which can go on from
+/// its place; only a comparison with the topic that is not finished has to begin anew.
 ///
 /// # Errors
-/// The database or Kafka does not answer.
+/// The database or Kafka does not answer, or a stop was requested.
 pub async fn verify(
     database: &Verified<'_>,
     catalog: &Catalog,
     depth: Option<Depth>,
     mut topic: Option<topic::Comparison>,
-    findings: &mut Findings,
-) -> anyhow::Result<Counts> {
+    run: &mut Run<'_>,
+) -> anyhow::Result<()> {
     let pool = database.pool;
-    let mut counts =
-        Counts { schema: database.schema.to_string(), catalog_version: catalog.version(), ..Counts::default() };
-    walk::schema(pool, &mut counts, findings).await?;
+    run.counts.schema = database.schema.to_string();
+    run.counts.catalog_version = catalog.version();
+    walk::schema(pool, run).await?;
     if database.has_users {
-        counts.users = Some(count_users(pool).await?);
+        run.counts.users = Some(count_users(pool).await?);
     }
     let sample = walk::sample(pool, depth).await?;
-    walk::states(pool, catalog, sample, topic.as_mut(), &mut counts, findings).await?;
-    walk::vectors(pool, &mut counts, findings).await?;
-    walk::profiles(pool, &mut counts, findings).await?;
-    walk::outbox(pool, &mut counts, findings).await?;
+    walk::states(pool, catalog, sample, topic.as_mut(), run).await?;
     if let Some(comparison) = topic {
-        counts.topic = Some(comparison.end(pool, findings).await?);
+        run.counts.topic = Some(comparison.end(pool, &mut run.findings).await?);
     }
-    Ok(counts)
+    walk::vectors(pool, run).await?;
+    walk::profiles(pool, run).await?;
+    walk::outbox(pool, run).await
 }
 
 #[cfg(test)]

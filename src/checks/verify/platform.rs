@@ -5,12 +5,38 @@ use crate::store::sql::Pool;
 
 use super::PAGE;
 
-/// The number of the platform's users. An index-only scan if the table has been vacuumed.
+/// The number of keys in a page of a count: an index-only scan if the table has been vacuumed.
+pub(super) const COUNTED_PAGE: i64 = 100_000;
+
+/// The number of the platform's users, counted page by page.
 ///
 /// # Errors
 /// The database does not answer, or the table does not exist.
 pub(crate) async fn count_users(pool: &Pool) -> Result<i64, StoreError> {
-    pool.fetch_one(pool.query_scalar("select count(id) from public.users")).await
+    count(pool, "select count(*), max(id) from (select id from public.users where id > $1 order by id limit $2) page")
+        .await
+}
+
+/// Counts keys by a statement that gives the number of a page's keys after `$1`, at most `$2`, and the last one.
+pub(super) async fn count(pool: &Pool, page: &'static str) -> Result<i64, StoreError> {
+    let (mut counted, mut after) = (0, String::new());
+    loop {
+        let page = pool.query_as(page).bind(after).bind(COUNTED_PAGE);
+        let (found, last): (i64, Option<String>) = pool.fetch_one(page).await?;
+        counted += found;
+        let Some(last) = last else { return Ok(counted) };
+        after = last;
+    }
+}
+
+/// The number of rows of a table as of its last ANALYZE; 0: unknown.
+///
+/// # Errors
+/// The database does not answer.
+pub(super) async fn expected_rows(pool: &Pool, table: &'static str) -> Result<u64, StoreError> {
+    let estimate = pool.query_scalar("select greatest(reltuples, 0)::bigint from pg_class where oid = to_regclass($1)");
+    let rows: Option<i64> = pool.fetch_optional(estimate.bind(table)).await?;
+    Ok(u64::try_from(rows.unwrap_or(0)).unwrap_or(0))
 }
 
 /// Whether `travel_onboarding_profiles` exists and may be read: the service needs no right on it.

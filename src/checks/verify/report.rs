@@ -7,7 +7,11 @@ use serde::Serialize;
 /// The report of one run.
 #[derive(Debug, Serialize)]
 pub(crate) struct VerifyReport {
+    /// Whether there are no findings, as far as was checked.
     pub ok: bool,
+    /// The command that checks the rest of an interrupted run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resume: Option<String>,
     pub counts: Counts,
     pub findings: Vec<Found>,
     /// The first few of each kind.
@@ -100,33 +104,45 @@ pub enum Check {
 }
 
 impl Check {
-    /// The stable name, the meaning in the plural, and the remedy; the runbook has the causes.
+    /// The stable name, the meaning in the plural, the command that follows, and what else to know; the runbook has the causes.
     #[rustfmt::skip]
-    fn texts(self) -> [&'static str; 3] {
-        const MIGRATE: &str = "segmenter migrate run; restore a column's type";
+    fn texts(self) -> Texts {
+        const MIGRATE: &str = "segmenter migrate run";
         const REPAIR: &str = "segmenter recompute --repair --execute";
+        const BACKFILL: &str = "segmenter backfill --execute";
         const NEWER: &str = "verify with the newer version that wrote them; restore damaged ones from a backup";
         const TOPIC_AHEAD: &str = "segmenter republish --topic-ahead --execute";
         const REPUBLISH: &str = "segmenter republish --users-file FILE --execute";
-        match self {
-            Self::Column => ["column", "columns of user_vectors with another type", MIGRATE],
-            Self::Index => ["index", "the index on \"primarySegment\" is not usable", MIGRATE],
-            Self::UnreadableState => ["unreadable-state", "states that this version cannot read", NEWER],
-            Self::StateWithoutRow => ["state-without-row", "onboarded users whose segments are missing in user_vectors", REPAIR],
-            Self::ErasedWithRow => ["erased-with-row", "erased users who still have segments in user_vectors", "find the program that writes them; erase the users again"],
-            Self::Contradiction => ["contradiction", "rows whose columns contradict their segments", REPAIR],
-            Self::StaleCatalog => ["stale-catalog", "users scored with another catalog version", "segmenter recompute --execute, or configure the newer catalog"],
-            Self::ProfileWithoutSegments => ["profile-without-segments", "completed onboarding profiles whose user has no segments", "segmenter backfill, or redrive the dead letter"],
-            Self::UnreadableOutbox => ["unreadable-outbox", "outbox rows that this version cannot read", NEWER],
-            Self::NotOnTopic => ["not-on-topic", "users whose last change is not on the topic", "segmenter republish --all --execute, to the right topic"],
-            Self::OlderOnTopic => ["older-on-topic", "users whose last record is older than their last published change", REPUBLISH],
-            Self::ErasureLost => ["erasure-lost", "users whose erasure is on the topic and not in the database", TOPIC_AHEAD],
-            Self::NewerOnTopic => ["newer-on-topic", "users with a record newer than the database's last published change", TOPIC_AHEAD],
-            Self::OtherOnTopic => ["other-on-topic", "users whose last record is not their last published change", REPUBLISH],
-            Self::UnknownOnTopic => ["unknown-on-topic", "users on the topic without a published change in the database", "erase the user, or produce a tombstone by hand"],
-            Self::Difference => ["difference", "users whose row differs from the one that the state gives", REPAIR],
-        }
+        const LISTED: &str = "FILE has the users, one a line: verify --limit lists more of them";
+        let (name, meaning, command, note) = match self {
+            Self::Column => ("column", "columns of user_vectors with another type", MIGRATE, "a changed type is restored by hand"),
+            Self::Index => ("index", "the index on \"primarySegment\" is not usable", MIGRATE, ""),
+            Self::UnreadableState => ("unreadable-state", "states that this version cannot read", "", NEWER),
+            Self::StateWithoutRow => ("state-without-row", "onboarded users whose segments are missing in user_vectors", REPAIR, ""),
+            Self::ErasedWithRow => ("erased-with-row", "erased users who still have segments in user_vectors", "segmenter user erase USER --execute", "find the program that writes them first"),
+            Self::Contradiction => ("contradiction", "rows whose columns contradict their segments", REPAIR, ""),
+            Self::StaleCatalog => ("stale-catalog", "users scored with another catalog version", "segmenter recompute --execute", "or configure the newer catalog"),
+            Self::ProfileWithoutSegments => ("profile-without-segments", "completed onboarding profiles whose user has no segments", BACKFILL, "then redrive the dead letters of users who are left"),
+            Self::UnreadableOutbox => ("unreadable-outbox", "outbox rows that this version cannot read", "", NEWER),
+            Self::NotOnTopic => ("not-on-topic", "users whose last change is not on the topic", "segmenter republish --all --execute", "check first that it is the right topic"),
+            Self::OlderOnTopic => ("older-on-topic", "users whose last record is older than their last published change", REPUBLISH, LISTED),
+            Self::ErasureLost => ("erasure-lost", "users whose erasure is on the topic and not in the database", TOPIC_AHEAD, ""),
+            Self::NewerOnTopic => ("newer-on-topic", "users with a record newer than the database's last published change", TOPIC_AHEAD, ""),
+            Self::OtherOnTopic => ("other-on-topic", "users whose last record is not their last published change", REPUBLISH, LISTED),
+            Self::UnknownOnTopic => ("unknown-on-topic", "users on the topic without a published change in the database", "segmenter user erase USER --execute", "publishes a tombstone"),
+            Self::Difference => ("difference", "users whose row differs from the one that the state gives", REPAIR, ""),
+        };
+        Texts { name, meaning, command, note }
     }
+}
+
+struct Texts {
+    name: &'static str,
+    meaning: &'static str,
+    /// Empty if no command of this program helps.
+    command: &'static str,
+    /// Empty if the command is enough.
+    note: &'static str,
 }
 
 /// The count of one kind of finding.
@@ -135,7 +151,9 @@ pub(crate) struct Found {
     pub check: &'static str,
     pub count: u64,
     pub meaning: &'static str,
-    pub remedy: &'static str,
+    /// The command that follows; empty if none of this program helps.
+    pub command: &'static str,
+    pub note: &'static str,
 }
 
 /// One finding: a user or an object of the schema, and the detail.
@@ -163,16 +181,18 @@ impl Findings {
         let (count, examples) = self.found.entry(check).or_default();
         *count += 1;
         if examples.len() < self.limit {
-            let [check, ..] = check.texts();
+            let check = check.texts().name;
             examples.push(Example { check, subject: subject.to_owned(), detail: detail.into() });
         }
     }
 
-    pub(crate) fn into_report(self, counts: Counts) -> VerifyReport {
-        let mut report = VerifyReport { ok: self.found.is_empty(), counts, findings: Vec::new(), examples: Vec::new() };
+    /// The report; `resume` checks the rest of an interrupted run.
+    pub(crate) fn into_report(self, counts: Counts, resume: Option<String>) -> VerifyReport {
+        let ok = self.found.is_empty();
+        let mut report = VerifyReport { ok, resume, counts, findings: Vec::new(), examples: Vec::new() };
         for (check, (count, examples)) in self.found {
-            let [check, meaning, remedy] = check.texts();
-            report.findings.push(Found { check, count, meaning, remedy });
+            let Texts { name, meaning, command, note } = check.texts();
+            report.findings.push(Found { check: name, count, meaning, command, note });
             report.examples.extend(examples);
         }
         report

@@ -36,13 +36,13 @@ pub struct Comparison {
 
 impl Comparison {
     /// Reads the topic up to its current end.
-    pub async fn read(config: &Config) -> anyhow::Result<Self> {
+    pub async fn read(config: &Config, stop: Stop) -> anyhow::Result<Self> {
         let topic = config.topics.segment_changed.as_str().to_owned();
         let source = Source {
             cluster: Cluster::from(&config.kafka),
             group: config.kafka.group_id.as_str().to_owned(),
             topic: topic.clone(),
-            stop: Stop::default(),
+            stop,
         };
         let reading = tokio::task::spawn_blocking(move || -> Result<TopicRevisions, ReadError> {
             let mut reader = TopicRevisions::new(source);

@@ -8,6 +8,8 @@ use uuid::Uuid;
 
 use super as read;
 use super::Depth;
+use super::place::{Run, Walk};
+use super::platform::expected_rows;
 use super::report::{Check, Counts, Findings, Share};
 use super::row::contradiction;
 use super::topic::Comparison;
@@ -19,7 +21,8 @@ use crate::store::outbox::{self, each_waiting_user};
 use crate::store::stored_row::differences;
 
 /// Checks the four columns and the index.
-pub(super) async fn schema(pool: &Pool, counts: &mut Counts, findings: &mut Findings) -> Result<(), StoreError> {
+pub(super) async fn schema(pool: &Pool, run: &mut Run<'_>) -> Result<(), StoreError> {
+    let Run { counts, findings, .. } = run;
     let facts = pool.read(async |connection| PlatformSchema::read(connection).await).await?;
     for (name, wanted) in SEGMENT_COLUMNS {
         let kind = facts.column_type(name).unwrap_or("missing");
@@ -56,18 +59,19 @@ pub(super) async fn states(
     catalog: &Catalog,
     sample: Sample,
     mut topic: Option<&mut Comparison>,
-    counts: &mut Counts,
-    findings: &mut Findings,
-) -> Result<(), StoreError> {
-    counts.compared = (sample.one_in > 0).then_some(0);
-    let mut after = String::new();
+    run: &mut Run<'_>,
+) -> anyhow::Result<()> {
+    run.counts.compared = (sample.one_in > 0).then_some(0);
+    let Some(mut after) = run.begin(Walk::States) else { return Ok(()) };
+    let expected = expected_rows(pool, Walk::States.table()).await?;
     loop {
+        run.passed(&after, run.counts.states, expected)?;
         let page = read::states(pool, sample, &after).await?;
         let Some(last) = page.last() else { return Ok(()) };
         after.clone_from(&last.user);
         for user in &page {
-            counts.states += 1;
-            state(user, catalog, counts, findings);
+            run.counts.states += 1;
+            state(user, catalog, &mut run.counts, &mut run.findings);
             if let Some(topic) = topic.as_deref_mut() {
                 topic.compare(&user.user, &user.published);
             }
@@ -115,22 +119,33 @@ fn state(user: &StoredUser, catalog: &Catalog, counts: &mut Counts, findings: &m
 }
 
 /// Walks over the rows of `user_vectors`.
-pub(super) async fn vectors(pool: &Pool, counts: &mut Counts, findings: &mut Findings) -> Result<(), StoreError> {
-    // By primary segment: the number of rows, the sum of their confidences, and the number of rows with one.
-    let mut shares: BTreeMap<String, (u64, f64, u64)> = BTreeMap::new();
-    let mut after = String::new();
+pub(super) async fn vectors(pool: &Pool, run: &mut Run<'_>) -> anyhow::Result<()> {
+    let mut shares = Shares::new();
+    let walked = walk_vectors(pool, run, &mut shares).await;
+    // After an interruption too: those of the rows that were read.
+    summarise(shares, &mut run.counts);
+    walked
+}
+
+/// By primary segment: the number of rows, the sum of their confidences, and the number of rows with one.
+type Shares = BTreeMap<String, (u64, f64, u64)>;
+
+async fn walk_vectors(pool: &Pool, run: &mut Run<'_>, shares: &mut Shares) -> anyhow::Result<()> {
+    let Some(mut after) = run.begin(Walk::Vectors) else { return Ok(()) };
+    let expected = expected_rows(pool, Walk::Vectors.table()).await?;
     loop {
+        run.passed(&after, run.counts.vectors, expected)?;
         let page = read::vectors(pool, &after).await?;
-        let Some(last) = page.last() else { break };
+        let Some(last) = page.last() else { return Ok(()) };
         after.clone_from(&last.user);
         for row in page {
-            counts.vectors += 1;
-            counts.without_state += u64::from(row.segments.is_some() && !row.has_state);
+            run.counts.vectors += 1;
+            run.counts.without_state += u64::from(row.segments.is_some() && !row.has_state);
             if let Some(detail) = contradiction(&row) {
-                findings.add(Check::Contradiction, &row.user, detail);
+                run.findings.add(Check::Contradiction, &row.user, detail);
             }
             if let Some(segment) = row.primary_segment {
-                counts.with_segments += 1;
+                run.counts.with_segments += 1;
                 let (count, sum, rated) = shares.entry(segment).or_default();
                 *count += 1;
                 *sum += row.segment_confidence.unwrap_or(0.0);
@@ -138,6 +153,9 @@ pub(super) async fn vectors(pool: &Pool, counts: &mut Counts, findings: &mut Fin
             }
         }
     }
+}
+
+fn summarise(shares: Shares, counts: &mut Counts) {
     let percentage = |part: u64, whole: u64| 100.0 * part as f64 / whole as f64;
     counts.percentage = (counts.vectors > 0).then(|| percentage(counts.with_segments, counts.vectors));
     let share = |(segment, (count, sum, rated))| Share {
@@ -149,38 +167,41 @@ pub(super) async fn vectors(pool: &Pool, counts: &mut Counts, findings: &mut Fin
     counts.distribution = shares.into_iter().map(share).collect();
     // The sort is stable: equal counts stay in the order of their names.
     counts.distribution.sort_by_key(|share| Reverse(share.count));
-    Ok(())
 }
 
 /// Walks over the platform's onboarding profiles.
-pub(super) async fn profiles(pool: &Pool, counts: &mut Counts, findings: &mut Findings) -> Result<(), StoreError> {
+pub(super) async fn profiles(pool: &Pool, run: &mut Run<'_>) -> anyhow::Result<()> {
     if !read::may_read_profiles(pool).await? {
         return Ok(());
     }
-    let completed = counts.completed_profiles.insert(0);
-    let mut after = String::new();
+    let Some(mut after) = run.begin(Walk::Profiles) else { return Ok(()) };
+    let expected = expected_rows(pool, Walk::Profiles.table()).await?;
+    let (mut passed, mut completed) = (0, 0);
     loop {
+        run.counts.completed_profiles = Some(completed);
+        run.passed(&after, passed, expected)?;
         let page = read::completed_profiles(pool, &after).await?;
         let Some((last, _)) = page.last() else { return Ok(()) };
         after.clone_from(last);
         for (user, segments) in page {
+            passed += 1;
             let Some(segments) = segments else { continue };
-            *completed += 1;
+            completed += 1;
             match segments.as_str() {
                 "segments" => {}
-                "erased" => counts.erased_profiles += 1,
-                missing => findings.add(Check::ProfileWithoutSegments, &user, missing),
+                "erased" => run.counts.erased_profiles += 1,
+                missing => run.findings.add(Check::ProfileWithoutSegments, &user, missing),
             }
         }
     }
 }
 
 /// Counts the outbox rows, and checks whether they can be read.
-pub(super) async fn outbox(pool: &Pool, counts: &mut Counts, findings: &mut Findings) -> Result<(), StoreError> {
+pub(super) async fn outbox(pool: &Pool, run: &mut Run<'_>) -> anyhow::Result<()> {
     let depth = outbox::depth(pool).await?;
-    (counts.outbox_rows, counts.oldest_outbox_seconds) = (depth.rows, depth.oldest.as_secs_f64());
+    (run.counts.outbox_rows, run.counts.oldest_outbox_seconds) = (depth.rows, depth.oldest.as_secs_f64());
     for row in each_waiting_user(pool, |_| {}).await?.unreadable {
-        findings.add(Check::UnreadableOutbox, &row.to_string(), "written in a format unknown to this version");
+        run.findings.add(Check::UnreadableOutbox, &row.to_string(), "written in a format unknown to this version");
     }
     Ok(())
 }

@@ -3,9 +3,9 @@
 use maud::{Markup, html};
 
 use super::human::{bytes, duration, percent, rate, whole, words};
-use crate::http::status::{Count, Status};
+use crate::http::status::{Count, SampledDistribution, Status};
 
-/// A table with a heading; the script updates its body. `columns` are headings, with true for columns of numbers.
+/// A table with a heading; the script updates its body and its note. `columns` are headings, with true for columns of numbers.
 pub(super) struct Table<'t> {
     pub id: &'t str,
     pub title: &'t str,
@@ -20,7 +20,7 @@ impl Table<'_> {
     pub fn html(&self) -> Markup {
         html! {
             section.card aria-labelledby=(self.id) {
-                h2 #(self.id) { (self.title) @if !self.note.is_empty() { " " small { (self.note) } } }
+                h2 #(self.id) { (self.title) @if !self.note.is_empty() { " " small #(format!("{}-note", self.id)) data-live { (self.note) } } }
                 table #(format!("{}-rows", self.id)) data-live {
                     // An empty table has no head.
                     @if !self.rows.is_empty() { thead {
@@ -158,8 +158,9 @@ pub(super) fn breakable(name: &str) -> Markup {
 }
 
 pub(super) fn segments(status: &Status) -> Markup {
-    let users = status.segments.as_ref().map_or(0, |counted| counted.users);
-    let shares = status.segments.iter().flat_map(|counted| &counted.shares);
+    let sampled = status.segments.as_ref();
+    let users = sampled.map_or(0, |sampled| sampled.distribution.users);
+    let shares = sampled.iter().flat_map(|sampled| &sampled.distribution.shares);
     let rows = shares.map(|share| {
         let part = share.users as f64 / users.max(1) as f64;
         let confidence = share.average_confidence.map_or_else(|| "–".to_owned(), |confidence| format!("{confidence:.2}"));
@@ -178,12 +179,21 @@ pub(super) fn segments(status: &Status) -> Markup {
     Table {
         id: "segments",
         title: "Users by primary segment",
-        note: "all users, counted twice a minute",
+        note: &sampled.map_or_else(String::new, sample),
         columns: &[("Segment", false), ("Users", true), ("Share", true), ("Confidence", true), ("", false)],
-        empty: if status.segments.is_some() { "No user has segments yet." } else { "Not counted yet." },
+        empty: if sampled.is_some() { "No user has segments yet." } else { "Not read yet." },
         rows: rows.collect(),
     }
     .html()
+}
+
+/// How much of the table was read, and when.
+fn sample(sampled: &SampledDistribution) -> String {
+    let SampledDistribution { seconds_ago, distribution } = sampled;
+    match distribution.sampled {
+        part if part < 1.0 => format!("estimated from {} of the rows, {seconds_ago} s ago", percent(part)),
+        _ => format!("counted {seconds_ago} s ago"),
+    }
 }
 
 pub(super) fn jobs(status: &Status) -> Markup {
@@ -208,7 +218,7 @@ pub(super) fn jobs(status: &Status) -> Markup {
     Table {
         id: "jobs",
         title: "Jobs",
-        note: "the newest, of all processes",
+        note: "all open ones and the last to end, of all processes",
         columns: &[("Job", false), ("Done", true), ("Items", true), ("Per second", true), ("", false)],
         empty: if status.jobs.is_some() {
             "No replay or other job has been started."

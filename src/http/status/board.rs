@@ -7,18 +7,18 @@ use super::cached::Cached;
 use super::jobs::{self, JobStatus};
 use super::pace::{self, Pace, Sample};
 use super::reading::Reading;
-use super::{CatalogStatus, Distribution, Intake, Lag, Outbox, Process, Status, Throughput};
+use super::{CatalogStatus, Intake, Lag, Outbox, Process, SampledDistribution, Status, Throughput};
 use crate::config::ShownSetting;
 use crate::runtime::health::Health;
 use crate::runtime::stop::Stop;
 use crate::store::Store;
-use crate::store::lookup::{self, Share};
+use crate::store::distribution::{self, Distribution};
 use crate::telemetry::metrics::{Metrics, RecordOutcome};
 
 /// The deadline of the snapshot's reads from the database.
 const READ_DEADLINE: Duration = Duration::from_secs(1);
-/// How long a count of all users is shown: it reads the whole table.
-const FRESH_COUNT: Duration = Duration::from_secs(30);
+/// How long a sample of the users is shown.
+const FRESH_SAMPLE: Duration = Duration::from_secs(30);
 /// How long a reading of the jobs is shown.
 const FRESH_JOBS: Duration = Duration::from_secs(2);
 
@@ -29,7 +29,7 @@ pub struct Board {
     pub metrics: Metrics,
     /// Set once the database's schema has been checked.
     pub store: Arc<OnceLock<Store>>,
-    counted: Cached<Vec<Share>>,
+    sampled: Cached<Distribution>,
     jobs: Cached<Vec<JobStatus>>,
     config: Arc<[ShownSetting]>,
     host: Arc<str>,
@@ -44,7 +44,7 @@ impl Board {
             health,
             metrics,
             store: Arc::default(),
-            counted: Cached::new("users by segment", FRESH_COUNT),
+            sampled: Cached::new("users by segment", FRESH_SAMPLE),
             jobs: Cached::new("jobs", FRESH_JOBS),
             config: config.into(),
             host: host().into(),
@@ -73,7 +73,7 @@ impl Board {
 
     /// The snapshot. Waits for the database a second at most.
     pub async fn status(&self) -> Status {
-        let (segments, jobs) = tokio::join!(self.distribution(READ_DEADLINE), self.newest_jobs());
+        let (segments, jobs) = tokio::join!(self.distribution(READ_DEADLINE), self.jobs());
         let read = Reading::new(self.metrics.gather());
         let lag = read.lag();
         Status {
@@ -111,16 +111,15 @@ impl Board {
     }
 
     /// Users by segment, at most half a minute old where the database answers; `None` where it never has. Waits for a
-    /// running count until `deadline` has passed.
-    pub async fn distribution(&self, deadline: Duration) -> Option<Distribution> {
+    /// running reading until `deadline` has passed.
+    pub async fn distribution(&self, deadline: Duration) -> Option<SampledDistribution> {
         let pool = self.store.get()?.pool.clone();
-        let (age, shares) = self.counted.get(deadline, async move { lookup::distribution(&pool).await }).await?;
-        let users = shares.iter().map(|share| share.users).sum();
-        Some(Distribution { counted_seconds_ago: age.as_secs(), users, shares })
+        let (age, distribution) = self.sampled.get(deadline, async move { distribution::sampled(&pool).await }).await?;
+        Some(SampledDistribution { seconds_ago: age.as_secs(), distribution })
     }
 
     /// `None` where they could never be read: the database does not answer, or the service's role may not read them.
-    async fn newest_jobs(&self) -> Option<Vec<JobStatus>> {
+    async fn jobs(&self) -> Option<Vec<JobStatus>> {
         let pool = self.store.get()?.pool.clone();
         self.jobs.get(READ_DEADLINE, async move { jobs::read(&pool).await }).await.map(|(_, jobs)| jobs)
     }

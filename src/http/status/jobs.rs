@@ -19,8 +19,8 @@ use crate::telemetry::metrics::{JOB_KINDS, JobsOfAKind, Metrics, OPEN_JOB_STATES
 
 /// How often the metrics are set.
 const INTERVAL: Duration = Duration::from_secs(10);
-/// How many jobs are shown: the newest.
-const SHOWN: i64 = 8;
+/// How many ended jobs are shown besides the open ones.
+const SHOWN: i64 = 5;
 
 /// One job.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -52,12 +52,16 @@ impl JobStatus {
 }
 
 pub(super) async fn read(pool: &Pool) -> Result<Vec<JobStatus>, StoreError> {
-    let mut read = Vec::new();
-    for job in jobs::newest(pool, SHOWN).await? {
-        let parts = jobs::parts(pool, job.id).await?;
-        read.push(status(job, &parts));
-    }
-    Ok(read)
+    let jobs = jobs::open_and_newest_ended(pool, SHOWN).await?;
+    let ids: Vec<Uuid> = jobs.iter().map(|job| job.id).collect();
+    let mut parts = jobs::parts_of(pool, &ids).await?;
+    Ok(jobs
+        .into_iter()
+        .map(|job| {
+            let parts = parts.remove(&job.id).unwrap_or_default();
+            status(job, &parts)
+        })
+        .collect())
 }
 
 fn status(job: JobRecord, parts: &[Part]) -> JobStatus {

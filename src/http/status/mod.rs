@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::config::ShownSetting;
 use crate::runtime::health::HealthReport;
-use crate::store::lookup::Share;
+use crate::store::distribution::Distribution;
 
 pub use board::Board;
 pub(crate) use jobs::{JobStatus, watch_jobs};
@@ -35,9 +35,9 @@ pub struct Status {
     pub changes: Vec<ChangeCount>,
     /// `null` until the catalog is loaded.
     pub catalog: Option<CatalogStatus>,
-    /// `null` until it was counted once.
-    pub segments: Option<Distribution>,
-    /// The newest jobs; `null` where they cannot be read.
+    /// `null` until it was read once.
+    pub segments: Option<SampledDistribution>,
+    /// All open jobs, then the newest ended ones; `null` where they cannot be read.
     pub jobs: Option<Vec<JobStatus>>,
     /// The effective configuration; secrets are masked.
     pub config: Vec<ShownSetting>,
@@ -133,12 +133,11 @@ pub struct CatalogStatus {
     pub hash: String,
 }
 
-/// Users by primary segment.
+/// Users by primary segment, from a sample, with its age.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Distribution {
-    pub counted_seconds_ago: u64,
-    pub users: i64,
-    /// The largest first.
-    pub shares: Vec<Share>,
+pub struct SampledDistribution {
+    pub seconds_ago: u64,
+    #[serde(flatten)]
+    pub distribution: Distribution,
 }

@@ -24,7 +24,7 @@ pub use checkpoint::{Checkpoint, checkpoint};
 pub(crate) use checkpoint::{PhaseChange, enter_phase};
 pub use counts::Counts;
 pub(crate) use record::{JobRecord, Part, Phase, Requested};
-pub use record::{find, list, newest, parts};
+pub use record::{find, list, open_and_newest_ended, parts, parts_of};
 
 use super::error::StoreError;
 use crate::domain::event::UserId;

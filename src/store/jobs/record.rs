@@ -1,5 +1,6 @@
 //! Stored jobs and their parts.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::store::error::StoreError;
@@ -137,18 +138,23 @@ macro_rules! columns {
     };
 }
 
-/// How many jobs are listed at most: the newest.
+/// How many ended jobs are listed at most: the newest.
 const LISTED: i64 = 200;
 
-/// The jobs, the newest first.
+/// All open jobs, then the newest ended ones.
 pub async fn list(pool: &Pool) -> Result<Vec<JobRecord>, StoreError> {
-    newest(pool, LISTED).await
+    open_and_newest_ended(pool, LISTED).await
 }
 
-/// The newest `count` jobs.
-pub async fn newest(pool: &Pool, count: i64) -> Result<Vec<JobRecord>, StoreError> {
-    let jobs = pool.query_as(concat!(columns!(), "order by created_at desc, id limit $1")).bind(count);
-    pool.fetch_all(jobs).await
+/// All open jobs, then the `ended` ended ones that were created last; both with the newest first.
+pub async fn open_and_newest_ended(pool: &Pool, ended: i64) -> Result<Vec<JobRecord>, StoreError> {
+    let jobs = pool.query_as(concat!(
+        columns!(),
+        "where ended_at is null or id in (
+           select id from segmenter.jobs where ended_at is not null order by created_at desc, id limit $1)
+         order by ended_at is not null, created_at desc, id"
+    ));
+    pool.fetch_all(jobs.bind(ended)).await
 }
 
 /// The job of that id.
@@ -163,6 +169,18 @@ pub async fn parts(pool: &Pool, id: Uuid) -> Result<Vec<Part>, StoreError> {
         "select part, position, until, done, counts from segmenter.job_parts where job_id = $1 order by place",
     );
     pool.fetch_all(parts.bind(id)).await
+}
+
+/// The parts of several jobs, each in their order.
+pub async fn parts_of(pool: &Pool, ids: &[Uuid]) -> Result<BTreeMap<Uuid, Vec<Part>>, StoreError> {
+    let parts = pool.query(
+        "select job_id, part, position, until, done, counts from segmenter.job_parts where job_id = any($1) order by place",
+    );
+    let mut of_jobs: BTreeMap<Uuid, Vec<Part>> = BTreeMap::new();
+    for row in pool.fetch_all(parts.bind(ids)).await? {
+        of_jobs.entry(row.try_get("job_id")?).or_default().push(Part::from_row(&row)?);
+    }
+    Ok(of_jobs)
 }
 
 impl<'r> FromRow<'r, PgRow> for JobRecord {
