@@ -27,6 +27,7 @@ mod faults;
 mod golden_engine;
 mod guarantees;
 mod http;
+mod ia_002_1;
 mod jobs;
 mod json_schema;
 mod kills;

@@ -5,6 +5,7 @@ mod compatibility;
 mod contention;
 mod database;
 mod platform_triggers;
+pub mod prisma;
 mod reverting;
 mod role;
 mod running;

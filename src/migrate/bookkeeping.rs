@@ -112,7 +112,7 @@ pub(super) async fn record_compatibility(conn: &mut PgConnection, file: &Version
 }
 
 /// Leaves the segment columns and their index to Prisma once its own migration for them counts as applied: dropping them would
-/// make the schema drift from Prisma's history.
+/// make the schema drift from Prisma's history. One that was applied before ours added them had been undone by then.
 pub(super) async fn cede_to_prisma(conn: &mut PgConnection) -> Result<(), MigrateError> {
     let both =
         table_exists(conn, "public._prisma_migrations").await? && table_exists(conn, "segmenter.provenance").await?;
@@ -122,8 +122,9 @@ pub(super) async fn cede_to_prisma(conn: &mut PgConnection) -> Result<(), Migrat
               where (starts_with(object, 'column public.user_vectors.') or starts_with(object, 'index '))
                 and not existed
                 and exists (select from public._prisma_migrations
-                             where migration_name ~ 'add_user_segments$' and finished_at is not null
-                               and rolled_back_at is null)",
+                             where migration_name ~ 'add_user_segments$' and rolled_back_at is null
+                               and finished_at > (select installed_on from segmenter._sqlx_migrations
+                                                   where version = 1))",
         )
         .execute(conn)
         .await?;

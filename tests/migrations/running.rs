@@ -6,8 +6,8 @@ use segmenter::migrate::{self, MigrateError, Notice, Refusal, RunOptions};
 use super::database::{AFTER, BEFORE, Database, EMPTY, PRISMA_AFTER, PRISMA_BEFORE, Shape, execute, revert, run};
 use super::role::Role;
 
-const ALL: [i64; 5] = [1, 2, 3, 4, 5];
-const ADD_COLUMNS: RunOptions = RunOptions { add_columns: true, dry_run: false };
+pub(super) const ALL: [i64; 5] = [1, 2, 3, 4, 5];
+pub(super) const ADD_COLUMNS: RunOptions = RunOptions { add_columns: true, dry_run: false };
 
 async fn upstream_schema(shape: Shape) -> String {
     Database::shaped(shape).await.public_schema()
