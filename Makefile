@@ -39,9 +39,10 @@ test-cluster: setup ## Test failovers, dead brokers and silent networks on three
 soak: setup ## Faults in a random order for an hour: make soak [SOAK_SECONDS=600] [SOAK_SEED=1]
 	SOAK_SECONDS=$(or $(SOAK_SECONDS),3600) cargo test --locked --features $(TESTED) --test promises -- --nocapture kills:: faults:: cluster::soak
 
-bench: setup ## Measure everything, on servers that it starts itself: make bench [BENCH="quick scale"], [BENCH=paired BASE=program]
-	$(if $(filter paired,$(BENCH)),,cargo bench --locked --bench micro -- --noplot $(if $(filter quick,$(BENCH)),--quick))
-	BASE=$(abspath $(BASE)) cargo bench --locked --bench promises_of_speed -- $(BENCH)
+bench: setup ## Measure everything, on servers that it starts itself: make bench [BENCH="quick scale"], [BENCH=paired BASE=program], [BENCH=migration USERS=1000000]
+	$(if $(filter migration,$(BENCH)),@scripts/setup bench)
+	$(if $(filter paired migration,$(BENCH)),,cargo bench --locked --bench micro -- --noplot $(if $(filter quick,$(BENCH)),--quick))
+	BASE=$(abspath $(BASE)) USERS=$(USERS) cargo bench --locked --bench promises_of_speed -- $(BENCH)
 
 lint: setup ## Check the format, the words and all lints
 	scripts/retired-words

@@ -10,6 +10,7 @@
 //! latency, low_mark  a steady rate; a row at a time
 //! scale              from few users to many
 //! paired             two programs in turn
+//! migration          the jobs over all users, beside a row at a time
 //! ```
 #![allow(
     clippy::unwrap_used,
@@ -28,6 +29,7 @@ mod ceiling;
 mod history;
 mod latency;
 mod low_mark;
+mod migration;
 mod paired;
 mod processes;
 mod report;
@@ -68,8 +70,9 @@ fn main() {
         let base = std::env::var_os("BASE").map(PathBuf::from).filter(|base| base.is_file());
         base.expect("BASE names the program to compare with: make bench BENCH=paired BASE=/path/to/segmenter")
     });
+    let migration = asks_for("migration").then(migration::users);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
-    let report = runtime.block_on(measure(&size, base.as_deref(), asks_for("scale")));
+    let report = runtime.block_on(measure(&size, base.as_deref(), migration, asks_for("scale")));
     print!("{}", report.table());
 }
 
@@ -87,12 +90,17 @@ fn keep(report: &Report) {
     std::fs::write(folder.join("report.txt"), report.table()).expect("target/ is writable");
 }
 
-async fn measure(size: &Size, base: Option<&Path>, with_scale: bool) -> Report {
+async fn measure(size: &Size, base: Option<&Path>, migration: Option<u64>, with_scale: bool) -> Report {
     let mut report = Report::default();
     report.setting = processes::machine();
     let world = World::start().await;
     if let Some(base) = base {
         paired::measure(base, program(), &world, size, &mut report).await;
+        keep(&report);
+        return report;
+    }
+    if let Some(users) = migration {
+        migration::measure(program(), &world, users, &mut report).await;
         keep(&report);
         return report;
     }

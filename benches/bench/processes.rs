@@ -45,10 +45,11 @@ pub struct Memory {
     pub peak: f64,
 }
 
-pub fn memory(pid: u32) -> Memory {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("the process runs");
-    let mebibytes = |name| number_of(&status, name).expect("the kernel reports it") as f64 / 1024.0;
-    Memory { resident: mebibytes("VmRSS:"), peak: mebibytes("VmHWM:") }
+/// `None` once it has ended.
+pub fn memory(pid: u32) -> Option<Memory> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let mebibytes = |name| Some(number_of(&status, name)? as f64 / 1024.0);
+    Some(Memory { resident: mebibytes("VmRSS:")?, peak: mebibytes("VmHWM:")? })
 }
 
 /// The number after `name` in one of the kernel's tables, memory in kB.

@@ -101,14 +101,14 @@ pub async fn work_through(program: &Path, world: &World, database: &Database, ba
         tokio::time::sleep(if total - counts.records < 0.03 * total { SHORT_INTERVAL } else { INTERVAL }).await;
         counts = Counts::now().await;
         if counts.records > WARM * total {
-            let resident = processes::memory(service.pid()).resident;
+            let resident = memory(&service).resident;
             let (least, most) = warm.unwrap_or((resident, resident));
             warm = Some((least.min(resident), most.max(resident)));
         }
     }
     everything_is_published(database).await;
     let last = Sample::at(world, &service).await;
-    let peak_memory = processes::memory(service.pid()).peak;
+    let peak_memory = memory(&service).peak;
     assert_eq!(last.counts.dead_letters, 0.0, "no event is refused");
     stop(service).await;
 
@@ -129,6 +129,10 @@ pub async fn work_through(program: &Path, world: &World, database: &Database, ba
         peak_memory,
         warm_memory: warm.unwrap_or((peak_memory, peak_memory)),
     }
+}
+
+fn memory(service: &Segmenter) -> processes::Memory {
+    processes::memory(service.pid()).expect("the process runs")
 }
 
 async fn first_records(world: &World, service: &mut Segmenter) -> Sample {
