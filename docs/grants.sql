@@ -29,5 +29,11 @@ grant select, insert, update, delete on segmenter.outbox to segmenter_service;
 -- Its positions: one row for each group and partition, written once a second; unused rows are deleted.
 grant select, insert, update, delete on segmenter.positions to segmenter_service;
 
--- Optional, so that the page at / shows the jobs; without it the page reports that it cannot read them:
---   grant select on segmenter.jobs, segmenter.job_parts to segmenter_service;
+-- Jobs are shown on the page at / and in the metrics; those that ended longer than jobs.retention ago are deleted, their parts
+-- and failures with them (foreign keys).
+grant select, delete on segmenter.jobs to segmenter_service;
+grant select on segmenter.job_parts to segmenter_service;
+grant select, delete on segmenter.job_users to segmenter_service;
+
+-- `dlq redrive`, `user erase` and `positions forget` are recorded. Time and role are the server's: the role cannot write them.
+grant insert (act, host, operator, arguments) on segmenter.audit to segmenter_service;

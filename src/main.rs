@@ -21,8 +21,8 @@ use segmenter::cli::serve::ServeArgs;
 use segmenter::cli::user::{UserAction, UserCommand};
 use segmenter::cli::verify::{self, Scope, VerifyArgs};
 use segmenter::config::{
-    CatalogConfig, Config, DatabaseConfig, KafkaConfig, LogConfig, RegistryConfig, Resolved, Section, SettingFlags,
-    Sources, TopicsConfig,
+    CatalogConfig, Config, DatabaseConfig, JobsConfig, KafkaConfig, LogConfig, RegistryConfig, Resolved, Section,
+    SettingFlags, Sources, TopicsConfig,
 };
 use segmenter::domain::event::Millis;
 use segmenter::domain::scoring::Catalog;
@@ -41,6 +41,9 @@ struct Cli {
     /// The configuration file [env: SEGMENTER_CONFIG]
     #[arg(long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
+    /// Your name, recorded with acts such as user erase [env: SEGMENTER_OPERATOR]
+    #[arg(long, value_name = "NAME", global = true, hide_short_help = true)]
+    operator: Option<String>,
     #[command(subcommand)]
     command: Command,
 }
@@ -97,6 +100,10 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Serve(args) => args.settings.clone(),
         _ => SettingFlags::default(),
     };
+    let flags = match cli.operator {
+        Some(name) => flags.with("jobs.operator", name),
+        None => flags,
+    };
     let resolved = Sources::of_process(cli.config, flags).resolve();
     match cli.command {
         Command::Serve(_) => {
@@ -104,9 +111,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Ok(block_on(cli::serve::run(config, resolved.shown_settings()))?.into())
         }
         Command::Migrate(args) => {
-            let database: DatabaseConfig = configured(&resolved)?;
-            let mut out = io::stdout();
-            let run = cli::migrate::run(&args, database.url.expose(), &mut out);
+            let (database, jobs): (DatabaseConfig, JobsConfig) = configured(&resolved)?;
+            let (operator, mut out) = (cli::settings::operator(&jobs), io::stdout());
+            let run = cli::migrate::run(&args, database.url.expose(), &operator, &mut out);
             Ok(block_on(run)?.into())
         }
         Command::Config(args) => {
@@ -192,8 +199,8 @@ fn user(command: &UserCommand, resolved: &Resolved) -> anyhow::Result<ExitCode> 
 fn positions(args: &PositionsArgs, resolved: &Resolved) -> anyhow::Result<ExitCode> {
     let mut out = io::stdout();
     if let Some(PositionsAction::Forget(forget)) = &args.action {
-        let database: DatabaseConfig = configured(resolved)?;
-        return Ok(block_on(cli::positions::forget(forget, &database, &mut out))?.into());
+        let (database, jobs): (DatabaseConfig, JobsConfig) = configured(resolved)?;
+        return Ok(block_on(cli::positions::forget(forget, &database, &jobs, &mut out))?.into());
     }
     let config: Config = configured(resolved)?;
     Ok(block_on(cli::positions::show(args, &config, &mut out))?.into())

@@ -29,6 +29,7 @@ use crate::ingest::start::Starter;
 use crate::ingest::stuck::Stuck;
 use crate::ingest::work_queues::WorkQueues;
 use crate::ingest::worker::{BatchLimits, Finisher, Worker};
+use crate::jobs::retention;
 use crate::kafka::client::{Cluster, Topics};
 use crate::kafka::client_events::ClientEvents;
 use crate::kafka::topic_id::PresentTopicIds;
@@ -180,6 +181,7 @@ pub async fn run(
     };
     watch(Box::pin(topics::watch(publisher.producer.clone(), events, watched, health.clone(), stop.clone())));
     watch(Box::pin(gate.watch(store.pool.clone(), metrics.clone(), health, stop.clone())));
+    watch(Box::pin(retention::watch(store.pool.clone(), config.jobs.retention)));
     watch(Box::pin(watch_jobs(store.pool, metrics)));
 
     // Whatever they wait for, they end when unfinished work is abandoned.

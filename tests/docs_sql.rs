@@ -1,13 +1,16 @@
 //! The SQL of the operators' documents runs unchanged, and gives the documented results and privileges.
 
+use std::time::Duration;
+
 use segmenter::domain::event::UserId;
 use segmenter::migrate::schema;
 use segmenter::store::Store;
 use segmenter::store::apply::Progress;
+use segmenter::store::audit::{Act, Entry, Operator};
 use segmenter::store::error::StoreError;
 use segmenter::store::history::Histories;
 use segmenter::store::positions::{Claim, PartitionKey, StoredPosition};
-use segmenter::store::{distribution, lookup, outbox, positions};
+use segmenter::store::{distribution, jobs, lookup, outbox, positions};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, PgPool};
 use uuid::Uuid;
@@ -91,7 +94,7 @@ impl Role {
     }
 }
 
-/// The statements of `serve`, on users without a state.
+/// The statements of `serve`, and the record of an operator's act, on users without a state.
 async fn serve(pool: &PgPool, names: [&str; 2]) -> Result<(), String> {
     let text = |error: StoreError| error.to_string();
     let mut connection = pool.acquire().await.map_err(|error| error.to_string())?;
@@ -108,6 +111,12 @@ async fn serve(pool: &PgPool, names: [&str; 2]) -> Result<(), String> {
     publish(&store, &user(one)).await.map_err(text)?;
     read_a_partition(&store).await.map_err(text)?;
     distribution::sampled(&store.pool).await.map_err(text)?;
+    let shown = jobs::open_and_newest_ended(&store.pool, 1).await.map_err(text)?;
+    jobs::parts_of(&store.pool, &shown.iter().map(|job| job.id).collect::<Vec<_>>()).await.map_err(text)?;
+    jobs::delete_ended(&store.pool, Duration::from_secs(3600)).await.map_err(text)?;
+    let arguments = serde_json::json!({});
+    let entry = Entry { operator: Operator::here(None), act: Act::Redrive, arguments };
+    entry.write_before(&store.pool).await.map_err(text)?;
     lookup::state(&store.pool, &user(one)).await.map_err(text)?.map(drop).map_err(|error| error.to_string())
 }
 
@@ -159,6 +168,10 @@ async fn a_role_with_the_documented_grants_can_serve_and_do_no_more() {
         "update public.user_vectors set source = 'behavior'",
         "delete from segmenter.profile_states",
         "delete from segmenter._sqlx_migrations",
+        "delete from segmenter.audit",
+        "update segmenter.audit set operator = 'another'",
+        "insert into segmenter.audit (act, host, arguments, role) values ('erase', 'here', '{}', 'another')",
+        "insert into segmenter.audit (act, host, arguments, at) values ('erase', 'here', '{}', 'epoch')",
         "create table segmenter.mine (id int)",
     ] {
         let error = sqlx::query(forbidden).execute(&role.pool).await.expect_err(forbidden);

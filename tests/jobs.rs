@@ -1,5 +1,6 @@
 //! Jobs: replay, backfill, recompute and republish, on a real broker and a real database, by the real binary.
 
+mod audit;
 mod backfill;
 mod controlling;
 mod deferred;

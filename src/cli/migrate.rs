@@ -1,6 +1,7 @@
 //! `segmenter migrate`: parses its arguments, prints the steps, maps the result to an exit code.
 
-use std::io::Write;
+use std::convert::Infallible;
+use std::io::{self, Write};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -9,9 +10,11 @@ use clap::{Args, Subcommand};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
 
+use super::progress::Bar;
 use super::serve;
-use crate::migrate::{self, Limits, MigrateError, Notice, RevertOptions, RunOptions, Target};
+use crate::migrate::{self, Build, Limits, MigrateError, Notice, RevertOptions, RunOptions, Target};
 use crate::runtime::exit::Exit;
+use crate::store::audit::Operator;
 
 /// Apply, list or revert the migrations of the database.
 ///
@@ -19,6 +22,10 @@ use crate::runtime::exit::Exit;
 /// four columns and an index are added where they are missing. Run it as the owner of that table, with CREATE on schema
 /// public and on the database (or on an existing schema segmenter) and REFERENCES on public.users, over a direct
 /// connection (not through a pooler in transaction mode). One migration runs at a time; others wait up to 10 minutes.
+///
+/// A step waits for a lock of the platform's for half a second, so that the platform's own statements never queue behind
+/// it for longer. Then it is repeated after growing pauses, for four minutes. The index is built concurrently; its
+/// progress is shown on standard error.
 ///
 /// Exit codes: 0 done, or nothing to do; 1 failure; 2 usage; 3 refused: a precondition does not hold; 75 the database
 /// is unavailable or a lock was not granted: try again.
@@ -66,7 +73,12 @@ enum Action {
 ///
 /// # Errors
 /// The URL cannot be parsed, or `out` cannot be written to. A refusal or failure of the database is an [`Exit`].
-pub async fn run(args: &MigrateArgs, database_url: &str, out: &mut (impl Write + Send)) -> anyhow::Result<Exit> {
+pub async fn run(
+    args: &MigrateArgs,
+    database_url: &str,
+    operator: &Operator,
+    out: &mut (impl Write + Send),
+) -> anyhow::Result<Exit> {
     // Without the cause: it may repeat the URL, which holds a password.
     let options = PgConnectOptions::from_str(database_url)
         .ok()
@@ -76,12 +88,15 @@ pub async fn run(args: &MigrateArgs, database_url: &str, out: &mut (impl Write +
     let result = match serve::connect(&options, CONNECT_TIMEOUT).await {
         Err(error) => Err(error.into()),
         Ok(mut conn) => {
-            let result = act(&args.action, &mut conn, &mut |line| {
+            let mut print = |line: String| {
                 if printed.is_ok() {
                     printed = writeln!(out, "{line}");
                 }
-            })
-            .await;
+            };
+            let result = tokio::select! {
+                result = act(&args.action, &mut conn, operator, &mut print) => result,
+                never = show_builds(options.clone().application_name("segmenter migrate progress")) => match never {},
+            };
             // The work is committed or rolled back by now; an error in closing the connection does not matter.
             let _ = conn.close().await;
             result
@@ -100,9 +115,36 @@ pub async fn run(args: &MigrateArgs, database_url: &str, out: &mut (impl Write +
 /// A database that does not answer within this is unavailable.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How often the progress of a build is read.
+const POLL: Duration = Duration::from_millis(500);
+
+/// Shows the build of the index on standard error while there is one: on many rows it takes minutes.
+async fn show_builds(options: PgConnectOptions) -> Infallible {
+    let mut bar = Bar::new("index", false);
+    let mut connection = None;
+    loop {
+        tokio::time::sleep(POLL).await;
+        if connection.is_none() {
+            connection = serve::connect(&options, CONNECT_TIMEOUT).await.ok();
+        }
+        let Some(open) = connection.as_mut() else { continue };
+        match migrate::build_in_work(open).await {
+            Ok(None) => {}
+            Ok(Some(Build { phase, done, total })) => {
+                if let Some(line) = bar.show(done, total, phase) {
+                    // A closed stream does not stop the migration.
+                    let _ = writeln!(io::stderr(), "{line}");
+                }
+            }
+            Err(_) => connection = None,
+        }
+    }
+}
+
 async fn act(
     action: &Action,
     conn: &mut PgConnection,
+    operator: &Operator,
     print: &mut (dyn FnMut(String) + Send),
 ) -> Result<(), MigrateError> {
     let limits = Limits::default();
@@ -117,7 +159,7 @@ async fn act(
                 (None, true) => Target::All,
                 (None, false) => Target::OneStep,
             };
-            migrate::revert(conn, RevertOptions { target, execute }, &limits, &mut progress).await?;
+            migrate::revert(conn, RevertOptions { target, execute }, operator, &limits, &mut progress).await?;
             if !execute {
                 print("Nothing was changed; --execute does it.".to_owned());
             }

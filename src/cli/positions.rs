@@ -9,9 +9,10 @@ use uuid::Uuid;
 
 use super::database::{self, Access};
 use super::failure::ends;
+use super::settings;
 use super::table::print;
 use crate::checks::positions::{self, Report};
-use crate::config::{Config, DatabaseConfig};
+use crate::config::{Config, DatabaseConfig, JobsConfig};
 use crate::kafka::client::Topics;
 use crate::runtime::exit::Exit;
 use crate::store::positions_of_groups::{self, IN_USE, ListedPosition};
@@ -90,7 +91,12 @@ impl From<&ListedPosition> for Row {
 ///
 /// # Errors
 /// The group has none or is in use, the database is unavailable, or `out` cannot be written to.
-pub async fn forget(args: &ForgetArgs, config: &DatabaseConfig, out: &mut impl Write) -> anyhow::Result<Exit> {
+pub async fn forget(
+    args: &ForgetArgs,
+    config: &DatabaseConfig,
+    jobs: &JobsConfig,
+    out: &mut impl Write,
+) -> anyhow::Result<Exit> {
     let group = &args.group;
     let database = database::open(config, if args.execute { Access::Write } else { Access::Read }).await?;
     let listed = positions_of_groups::list(&database.pool).await.context("could not read the positions")?;
@@ -106,7 +112,10 @@ pub async fn forget(args: &ForgetArgs, config: &DatabaseConfig, out: &mut impl W
         writeln!(out, "Nothing was changed; --execute does it.")?;
         return Ok(Exit::Ok);
     }
-    match positions_of_groups::forget(&database.pool, group).await.context("could not delete the positions")? {
+    match positions_of_groups::forget(&database.pool, group, &settings::operator(jobs))
+        .await
+        .context("could not delete the positions")?
+    {
         0 => Err(in_use(group)),
         deleted => {
             writeln!(out, "Deleted {deleted}.")?;

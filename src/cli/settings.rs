@@ -3,11 +3,12 @@
 use anyhow::Context as _;
 
 use crate::codec::segment_changed::Encoding;
-use crate::config::{self, CatalogConfig, Config, RegistryConfig, TopicsConfig};
+use crate::config::{self, CatalogConfig, Config, JobsConfig, RegistryConfig, TopicsConfig};
 use crate::domain::scoring::Catalog;
 use crate::kafka::client::{Cluster, Topics};
 use crate::output::Destination;
 use crate::registry::{self, Client, ClientError, Registry};
+use crate::store::audit::Operator;
 
 /// The publisher and dead-letter settings of a one-shot command. Does not contact the registry.
 ///
@@ -20,6 +21,11 @@ pub(super) fn output(config: &Config) -> Result<Destination, ClientError> {
         encoding: encoding(&config.topics),
         registry: registry(&config.registry)?,
     })
+}
+
+/// Whose acts this command records.
+pub fn operator(config: &JobsConfig) -> Operator {
+    Operator::here(config.operator.as_ref().map(|name| name.as_str().to_owned()))
 }
 
 /// The configured encoding of segment-changed.

@@ -10,6 +10,15 @@ use super::value::Shape;
 #[derive(Debug, Clone, Default)]
 pub struct SettingFlags(pub Vec<(&'static Setting, String)>);
 
+impl SettingFlags {
+    /// These, and the text of the setting `key`.
+    #[must_use]
+    pub fn with(mut self, key: &str, text: String) -> Self {
+        self.0.extend(SETTINGS.iter().find(|setting| setting.key == key).map(|setting| (setting, text)));
+        self
+    }
+}
+
 impl Args for SettingFlags {
     fn augment_args(command: Command) -> Command {
         command.args(SETTINGS.iter().filter_map(argument))

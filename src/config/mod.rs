@@ -37,8 +37,8 @@ pub(crate) use show::ShownSetting;
 pub use show::markdown;
 pub use sources::Sources;
 pub use table::{
-    BatchConfig, CatalogConfig, Config, DatabaseConfig, HttpConfig, InFlightConfig, KafkaConfig, LimitsConfig,
-    LogConfig, OutboxConfig, RegistryConfig, TopicsConfig,
+    BatchConfig, CatalogConfig, Config, DatabaseConfig, HttpConfig, InFlightConfig, JobsConfig, KafkaConfig,
+    LimitsConfig, LogConfig, OutboxConfig, RegistryConfig, TopicsConfig,
 };
 pub use url::DatabaseUrl;
 pub(crate) use url::RegistryUrl;

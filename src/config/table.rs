@@ -131,6 +131,13 @@ settings! {
         /// The number of outbox rows at which intake pauses.
         max_depth: u32 = default("10000").range("1", "10000000"),
     }
+    /// Jobs, and the audit of what operators do.
+    jobs: JobsConfig {
+        /// How long ended jobs stay listed, with their lists of users and the users that failed; `serve` deletes older ones.
+        retention: Duration = default("90d").range("1h", "3650d"),
+        /// The name of the operator; it is recorded beside role and host of an act (`segmenter job history`).
+        operator: Option<Name> = optional().env("SEGMENTER_OPERATOR"),
+    }
     /// The HTTP server: page, health, metrics, read API.
     http: HttpConfig {
         /// The listen address; port 0 takes a free port, which the log names.

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use super::reader::{Reader, Rules};
 use super::table::{
-    BatchConfig, CatalogConfig, Config, DatabaseConfig, HttpConfig, InFlightConfig, KafkaConfig, LimitsConfig,
-    LogConfig, OutboxConfig, RegistryConfig, TopicsConfig,
+    BatchConfig, CatalogConfig, Config, DatabaseConfig, HttpConfig, InFlightConfig, JobsConfig, KafkaConfig,
+    LimitsConfig, LogConfig, OutboxConfig, RegistryConfig, TopicsConfig,
 };
 use crate::codec::Limits;
 
@@ -20,6 +20,7 @@ impl LimitsConfig {
 impl Rules for BatchConfig {}
 impl Rules for InFlightConfig {}
 impl Rules for OutboxConfig {}
+impl Rules for JobsConfig {}
 impl Rules for LogConfig {}
 
 impl Rules for Config {

@@ -2,15 +2,17 @@
 
 use std::time::{Duration, Instant};
 
+use serde_json::{Value, json};
 use tracing::info;
 use uuid::Uuid;
 
 use super::Means;
 use super::control::LEASE;
-use super::spec::Spec;
+use super::spec::{Spec, What};
 use super::throttle::Throttle;
 use crate::domain::event::UserId;
 use crate::runtime::halt::Halt;
+use crate::store::audit::{Act, Entry, hashed};
 use crate::store::jobs::{self, JobRecord, NewJob};
 
 /// How often to check whether a lease has expired.
@@ -35,9 +37,26 @@ pub(crate) async fn enter(
         throttle: serde_json::to_value(throttle).map_err(to_json)?,
         parts: spec.parts(),
         users: users.to_vec(),
+        entry: Entry {
+            operator: means.operator.clone(),
+            act: Act::Start,
+            arguments: json!({
+                "job": id, "kind": spec.what.kind(), "spec": recorded(spec).map_err(to_json)?, "throttle": throttle,
+                "listedUsers": users.len(),
+            }),
+        },
     };
     jobs::create(&means.store.pool, &job).await?;
     record(means, id).await
+}
+
+/// A job's parameters without personal data.
+fn recorded(spec: &Spec) -> Result<Value, serde_json::Error> {
+    let mut spec = spec.clone();
+    if let What::Replay(replay) = &mut spec.what {
+        replay.users.iter_mut().for_each(|user| *user = hashed(user));
+    }
+    serde_json::to_value(spec)
 }
 
 /// Takes the lease on a job; waits for as long as the lease of a dead owner can last.

@@ -37,6 +37,7 @@ mod recompute;
 pub mod redrive;
 pub mod replay;
 mod republish;
+pub(crate) mod retention;
 pub mod run;
 pub mod snapshot;
 pub mod source;
@@ -53,6 +54,7 @@ use crate::output::Destination;
 use crate::registry::decoder::Decoder;
 use crate::runtime::stop::Stop;
 use crate::store::Store;
+use crate::store::audit::Operator;
 
 /// How long a job may go on after a stop is requested: enough for a batch in work, unless a peer is unavailable.
 const LAST_WORK: Duration = Duration::from_secs(20);
@@ -64,6 +66,8 @@ pub struct Means {
     pub output: Destination,
     /// The live service's group: its lag is measured, its offsets are never touched.
     pub live_group: String,
+    /// Who starts the job, or tells it what to do.
+    pub operator: Operator,
     pub decoder: Decoder,
     pub stop: Stop,
 }

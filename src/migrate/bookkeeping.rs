@@ -82,7 +82,8 @@ pub(super) async fn drop_tables(conn: &mut PgConnection) -> Result<(), MigrateEr
             .fetch_optional(&mut *transaction)
             .await?;
     sqlx::raw_sql(
-        "drop table segmenter.schema_compatibility; drop table segmenter.provenance; drop table segmenter._sqlx_migrations",
+        "drop table segmenter.audit; drop table segmenter.schema_compatibility; drop table segmenter.provenance;
+         drop table segmenter._sqlx_migrations",
     )
     .execute(&mut *transaction)
     .await?;

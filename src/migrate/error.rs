@@ -28,7 +28,7 @@ pub enum MigrateError {
 }
 
 /// The sessions that hold locks on the tables of a step. Shows no query, since queries may carry personal data.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Holders(pub Vec<String>);
 
 impl fmt::Display for Holders {

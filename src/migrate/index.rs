@@ -77,6 +77,34 @@ async fn drop_invalid(conn: &mut PgConnection, state: IndexState) -> Result<(), 
     }
 }
 
+/// A concurrent build on `public.user_vectors` in work, as another session sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Build {
+    /// The phase, in PostgreSQL's words.
+    pub phase: String,
+    /// Blocks, rows or sessions of the phase that are done, and all of them; 0 of 0 where the phase has no measure.
+    pub done: u64,
+    pub total: u64,
+}
+
+/// The build in work, if there is one. `connection` is not that of the build.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn build_in_work(connection: &mut PgConnection) -> Result<Option<Build>, sqlx::Error> {
+    let build: Option<(String, i64, i64)> = sqlx::query_as(
+        "select phase,
+                case when lockers_total > 0 then lockers_done when blocks_total > 0 then blocks_done else tuples_done end,
+                case when lockers_total > 0 then lockers_total when blocks_total > 0 then blocks_total else tuples_total end
+           from pg_stat_progress_create_index
+          where datname = current_database() and relid = to_regclass('public.user_vectors')",
+    )
+    .fetch_optional(connection)
+    .await?;
+    let count = |number: i64| u64::try_from(number).unwrap_or(0);
+    Ok(build.map(|(phase, done, total)| Build { phase, done: count(done), total: count(total) }))
+}
+
 /// With the longer lock timeout of a concurrent build; the shorter one is restored, also after an error.
 async fn retry_until_deadline(
     conn: &mut PgConnection,

@@ -37,6 +37,7 @@ pub use error::{MigrateError, Refusal};
 
 pub use facts::IndexState;
 pub(crate) use facts::{PlatformSchema, SEGMENT_COLUMNS};
+pub use index::{Build, build_in_work};
 pub use info::info;
 pub use progress::{Notice, Progress};
 pub use revert::{RevertOptions, Target, revert};

@@ -1,6 +1,9 @@
 //! Notices of a running migration.
 
 use std::fmt;
+use std::time::Duration;
+
+use super::error::Holders;
 
 /// Receives the notices as they occur.
 pub type Progress<'a> = &'a mut (dyn FnMut(Notice) + Send);
@@ -11,7 +14,7 @@ pub enum Notice {
     /// Another session migrates; this one polls until the deadline.
     Waiting { holder: String },
     /// A step did not get its locks and is tried again.
-    Retrying { step: String, attempt: u32 },
+    Retrying { step: String, attempt: u32, pause: Duration, holders: Holders },
     /// Information that needs no action.
     Remark(String),
     /// The actions of a step, before it runs.
@@ -28,8 +31,8 @@ impl fmt::Display for Notice {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Waiting { holder } => write!(out, "waiting: the migration lock is held by {holder}"),
-            Self::Retrying { step, attempt } => {
-                write!(out, "{step}: locks not granted, trying again (attempt {attempt})")
+            Self::Retrying { step, attempt, pause, holders } => {
+                write!(out, "{step}: no lock; {holders}; attempt {attempt} follows in {pause:?}")
             }
             Self::Remark(text) => write!(out, "note: {text}"),
             Self::Planned { step, actions } => {

@@ -1,5 +1,6 @@
 //! `migrate revert`: reverts migrations, newest first. Drops the objects that they created and leaves those that were there before.
 
+use serde_json::json;
 use sqlx::migrate::Migrate;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
@@ -11,6 +12,7 @@ use super::run::step;
 use super::schema::{self, SchemaStatus};
 use super::session::{self, Limits};
 use super::{bookkeeping, index};
+use crate::store::audit::{Act, Entry, Operator};
 
 /// How far to revert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +40,7 @@ pub struct RevertOptions {
 pub async fn revert(
     conn: &mut PgConnection,
     options: RevertOptions,
+    operator: &Operator,
     limits: &Limits,
     progress: Progress<'_>,
 ) -> Result<Vec<i64>, MigrateError> {
@@ -49,7 +52,7 @@ pub async fn revert(
     }
     session::prepare(conn, limits).await?;
     session::lock(conn, limits, progress).await?;
-    let outcome = revert_applied(conn, options.target, limits, progress).await;
+    let outcome = revert_applied(conn, options.target, operator, limits, progress).await;
     session::unlock(conn).await;
     outcome
 }
@@ -57,13 +60,19 @@ pub async fn revert(
 async fn revert_applied(
     conn: &mut PgConnection,
     target: Target,
+    operator: &Operator,
     limits: &Limits,
     progress: Progress<'_>,
 ) -> Result<Vec<i64>, MigrateError> {
     let mut reverted = Vec::new();
     for file in plan(conn, target, progress).await? {
         let step = step("revert", file, limits);
-        session::yielding(conn, limits, progress, &step, async |conn| undo(conn, limits, file).await).await?;
+        let entry = Entry {
+            operator: operator.clone(),
+            act: Act::Revert,
+            arguments: json!({"migration": file.version, "name": file.name}),
+        };
+        session::yielding(conn, limits, progress, &step, async |conn| undo(conn, limits, file, &entry).await).await?;
         progress(Notice::Done { step: step.name });
         reverted.push(file.version);
     }
@@ -73,13 +82,22 @@ async fn revert_applied(
     Ok(reverted)
 }
 
-async fn undo(conn: &mut PgConnection, limits: &Limits, file: &VersionedFile) -> Result<(), MigrateError> {
+async fn undo(
+    conn: &mut PgConnection,
+    limits: &Limits,
+    file: &VersionedFile,
+    entry: &Entry,
+) -> Result<(), MigrateError> {
     match file.kind {
-        Kind::ConcurrentIndex => index::revert(conn, limits, file).await,
+        Kind::ConcurrentIndex => {
+            index::revert(conn, limits, file).await?;
+            Ok(entry.write(conn).await?)
+        }
         Kind::Transaction => {
             let mut transaction = conn.begin().await?;
             transaction.revert(bookkeeping::TABLE, &file.down()).await?;
             bookkeeping::forget(&mut transaction, file.version).await?;
+            entry.write(&mut transaction).await?;
             Ok(transaction.commit().await?)
         }
     }
@@ -124,6 +142,10 @@ async fn plan(
         let (actions, losses) = consequences(conn, file.version).await?;
         progress(Notice::Planned { step: format!("revert {} {}", file.version, file.name), actions });
         losses.into_iter().for_each(|(what, count)| progress(Notice::Loss { what: what.to_owned(), count }));
+    }
+    if steps.iter().any(|file| file.version == files::SEGMENT_COLUMNS) {
+        let count = sqlx::query_scalar("select count(*) from segmenter.audit").fetch_one(conn).await?;
+        progress(Notice::Loss { what: "acts of operators in segmenter.audit".to_owned(), count });
     }
     Ok(steps)
 }

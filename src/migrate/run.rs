@@ -87,14 +87,12 @@ async fn apply(conn: &mut PgConnection, limits: &Limits, file: &VersionedFile) -
 
 /// The step of a migration: name, tables and lock timeout.
 pub(super) fn step<'a>(verb: &str, file: &VersionedFile, limits: &Limits) -> Step<'a> {
-    Step {
-        name: format!("{verb} {} {}", file.version, file.name),
-        locks: file.locks,
-        timeout: match file.kind {
-            Kind::Transaction => limits.lock_timeout,
-            Kind::ConcurrentIndex => limits.build_timeout,
-        },
-    }
+    let (timeout, attempts) = match file.kind {
+        Kind::Transaction => (limits.lock_timeout, limits.attempts),
+        // Each attempt is a build of its own.
+        Kind::ConcurrentIndex => (limits.build_timeout, limits.attempts.min(2)),
+    };
+    Step { name: format!("{verb} {} {}", file.version, file.name), locks: file.locks, timeout, attempts }
 }
 
 /// The plan of a run.

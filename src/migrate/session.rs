@@ -17,14 +17,16 @@ pub const LOCK_KEY: i64 = 0x7365_676d_656e_7465;
 /// How long a migration waits for others.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// For a lock on a table. Later sessions queue behind a waiting DDL statement, so this is short.
+    /// For a lock on a table. The platform's own statements queue behind a waiting DDL statement, so this is short.
     pub lock_timeout: Duration,
     /// For older transactions to end, within a concurrent build. No session queues behind that wait, so this is long.
     pub build_timeout: Duration,
     /// How often a step is attempted while its locks are not granted.
     pub attempts: u32,
-    /// Between two such attempts.
+    /// Before the second attempt; each later pause is twice as long.
     pub pause: Duration,
+    /// The longest pause.
+    pub longest_pause: Duration,
     /// For another session that migrates.
     pub deadline: Duration,
     /// Between two attempts to take the migration lock.
@@ -34,10 +36,12 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            lock_timeout: Duration::from_secs(5),
-            build_timeout: Duration::from_secs(15 * 60),
-            attempts: 5,
-            pause: Duration::from_secs(2),
+            lock_timeout: Duration::from_millis(500),
+            build_timeout: Duration::from_secs(60 * 60),
+            // Four minutes in all.
+            attempts: 12,
+            pause: Duration::from_secs(1),
+            longest_pause: Duration::from_secs(30),
             deadline: Duration::from_secs(10 * 60),
             poll: Duration::from_millis(250),
         }
@@ -112,9 +116,11 @@ pub(super) struct Step<'a> {
     pub locks: &'a [&'a str],
     /// How long it waits for each lock.
     pub timeout: Duration,
+    /// How often it is attempted.
+    pub attempts: u32,
 }
 
-/// Runs a step, and repeats it after a pause while it fails by contention with other sessions.
+/// Runs a step, and repeats it after growing pauses while it fails by contention with other sessions.
 pub(super) async fn yielding<T>(
     conn: &mut PgConnection,
     limits: &Limits,
@@ -122,26 +128,28 @@ pub(super) async fn yielding<T>(
     step: &Step<'_>,
     mut attempt: impl AsyncFnMut(&mut PgConnection) -> Result<T, MigrateError>,
 ) -> Result<T, MigrateError> {
-    let mut attempts = 1;
+    let (mut attempts, mut pause) = (1, limits.pause);
     loop {
         match attempt(conn).await {
             Err(error) if error.is_contention() => {}
             settled => return settled,
         }
         let holders = table_lock_holders(conn, step.locks).await?;
-        if attempts >= limits.attempts {
+        if attempts >= step.attempts {
             return Err(MigrateError::Locked { step: step.name.clone(), timeout: step.timeout, attempts, holders });
         }
         attempts += 1;
-        progress(Notice::Retrying { step: step.name.clone(), attempt: attempts });
-        sleep(limits.pause).await;
+        progress(Notice::Retrying { step: step.name.clone(), attempt: attempts, pause, holders });
+        sleep(pause).await;
+        pause = (pause * 2).min(limits.longest_pause);
     }
 }
 
 async fn table_lock_holders(conn: &mut PgConnection, tables: &[&str]) -> Result<Holders, MigrateError> {
     let holders = sqlx::query_scalar(
-        "select distinct format('process %s%s: %s on %s', l.pid, ' (' || nullif(a.application_name, '') || ')',
-                                l.mode, t.name)
+        "select distinct format('process %s%s: %s on %s%s', l.pid, ' (' || nullif(a.application_name, '') || ')',
+                                l.mode, t.name,
+                                format(', in a transaction of %s s', extract(epoch from now() - a.xact_start)::bigint))
            from unnest($1::text[]) as t(name)
            join pg_locks l on l.relation = to_regclass(t.name)
            left join pg_stat_activity a on a.pid = l.pid

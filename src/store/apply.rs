@@ -37,6 +37,8 @@ struct Committed {
     ran_in: Histories,
     /// Whether the transaction wrote the batch's checkpoint.
     checkpointed: bool,
+    /// Whether the transaction recorded the batch's act.
+    recorded: bool,
 }
 
 /// How long an attempt at a transaction took.
@@ -73,6 +75,9 @@ impl Store {
                     retries = 0;
                     if committed.checkpointed {
                         progress.checkpoint = None;
+                    }
+                    if committed.recorded {
+                        progress.entry = None;
                     }
                     row_ids = RowIds::Derived;
                     progress.ran_in = progress.ran_in.and(committed.ran_in);
@@ -170,6 +175,10 @@ impl Store {
         }
         let mut committed = self.write_folds(transaction, chunk, folds, row_ids).await?;
         committed.ran_in = ran_in;
+        if let Some(entry) = &progress.entry {
+            entry.write(transaction).await?;
+            committed.recorded = true;
+        }
         if committed.again.is_empty()
             && let Some(checkpoint) = progress.last_checkpoint(&committed.outcomes)
         {

@@ -14,7 +14,8 @@
 //! history              the history that a transaction ran in
 //! revision_clock       the time at which revisions are minted
 //! leased_rows          ids of the outbox rows that this process holds
-//! jobs                 segmenter.jobs: leases, phases, checkpoints, failures
+//! jobs                 segmenter.jobs: leases, phases, checkpoints, failures, retention
+//! audit                segmenter.audit: acts of operators
 //! keys                 pages of users for jobs
 //! onboarding_profiles  public.travel_onboarding_profiles: reading, for backfill
 //! user_status          publishing status, state and row of users, for republish and verify
@@ -29,6 +30,7 @@
 //! ```
 
 pub mod apply;
+pub mod audit;
 pub mod compare_and_set;
 pub mod connect;
 mod connections;

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use sqlx::Row;
+use serde_json::json;
 use sqlx::postgres::PgRow;
+use sqlx::{PgConnection, Row};
 
+use super::audit::{Act, Entry, Operator};
 use super::error::StoreError;
 use super::history::History;
 use super::positions::{PartitionKey, PositionRow, StoredPosition, history, stored};
@@ -77,10 +79,19 @@ pub(crate) const IN_USE: Duration = Duration::from_secs(60);
 ///
 /// # Errors
 /// The database is unavailable.
-pub async fn forget(pool: &Pool, group: &str) -> Result<u64, StoreError> {
+pub async fn forget(pool: &Pool, group: &str, operator: &Operator) -> Result<u64, StoreError> {
     let delete = pool.query(
         "delete from segmenter.positions where group_id = $1 and not exists (
            select from segmenter.positions where group_id = $1 and written_at > clock_timestamp() - make_interval(secs => $2))",
     );
-    pool.execute(delete.bind(group.to_owned()).bind(IN_USE.as_secs_f64())).await
+    let delete = delete.bind(group.to_owned()).bind(IN_USE.as_secs_f64());
+    let entry = Entry { operator: operator.clone(), act: Act::ForgetPositions, arguments: json!({"group": group}) };
+    let forget = async |transaction: &mut PgConnection| {
+        let deleted = delete.execute(&mut *transaction).await?.rows_affected();
+        if deleted > 0 {
+            entry.write(transaction).await?;
+        }
+        Ok::<_, sqlx::Error>(deleted)
+    };
+    pool.transaction(forget).await
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::audit::Entry;
 use super::error::StoreError;
 use super::history::Histories;
 use super::jobs::Checkpoint;
@@ -31,6 +32,8 @@ pub struct Progress<'e> {
     pub(super) publishing: Publishing,
     /// The job's checkpoint after this batch; written in the batch's last transaction.
     pub(super) checkpoint: Option<Checkpoint>,
+    /// The act that the batch is, for the audit; written in its first transaction.
+    pub(super) entry: Option<Entry>,
     outcomes: Vec<Option<ItemOutcome>>,
     /// Chunks that are not written yet, the last one first.
     pub(super) open: Vec<Chunk>,
@@ -59,6 +62,11 @@ impl<'e> Progress<'e> {
         Self::of_job(Task::Merge(events), Publishing::EvenUnchanged, None)
     }
 
+    /// The same batch, as an operator's act.
+    pub(crate) fn recorded(self, entry: Entry) -> Self {
+        Self { entry: Some(entry), ..self }
+    }
+
     /// A job's batch, with nothing written yet. Its last transaction writes the checkpoint, if there is one.
     pub(crate) fn of_job(task: Task<'e>, publishing: Publishing, checkpoint: Option<Checkpoint>) -> Self {
         let chunk = task.by_user();
@@ -68,6 +76,7 @@ impl<'e> Progress<'e> {
             task,
             publishing,
             checkpoint,
+            entry: None,
             outcomes,
             open,
             locked: Vec::new(),

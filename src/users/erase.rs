@@ -15,6 +15,7 @@ use crate::runtime::halt::Halt;
 use crate::runtime::stop::Stop;
 use crate::store::Store;
 use crate::store::apply::Progress;
+use crate::store::audit::Entry;
 use crate::store::lookup::{self, clock};
 use crate::store::outbox::Publication;
 
@@ -35,15 +36,16 @@ pub struct Erased {
 
 /// Applies a tombstone at the database's current time, once that is later than `newest`, the newest stamp of the
 /// registers; repeats it if a newer event arrived meanwhile. It is published even where nothing was published of the user.
+/// `entry` records the act in its transaction.
 ///
 /// # Errors
 /// The database is unavailable or refuses the write. Repeating is safe.
-pub async fn erase(store: &Store, user: &UserId, newest: Option<Millis>) -> anyhow::Result<Erased> {
+pub async fn erase(store: &Store, user: &UserId, newest: Option<Millis>, entry: &Entry) -> anyhow::Result<Erased> {
     let mut newest = newest;
     let mut publications = Vec::new();
     for _ in 0..ATTEMPTS {
         let at = wait_past(&store.pool, newest).await.context("could not read the database's clock")?;
-        publications.extend(apply(store, user, at).await?);
+        publications.extend(apply(store, user, at, entry).await?);
         let state = lookup::state(&store.pool, user).await.context("could not read the user's state")??;
         match state.profile.logical_time() {
             None => return Ok(Erased { at, newest, publications }),
@@ -62,7 +64,7 @@ async fn wait_past(pool: &Pool, newest: Option<Millis>) -> Result<Millis, StoreE
     }
 }
 
-async fn apply(store: &Store, user: &UserId, at: Millis) -> anyhow::Result<Vec<Publication>> {
+async fn apply(store: &Store, user: &UserId, at: Millis, entry: &Entry) -> anyhow::Result<Vec<Publication>> {
     let tombstone = [Event {
         user: user.clone(),
         stamp: Stamp { time: at, id: "".into(), decoder: DECODER_VERSION },
@@ -70,7 +72,7 @@ async fn apply(store: &Store, user: &UserId, at: Millis) -> anyhow::Result<Vec<P
         cause: Cause::default(),
         key_differs: false,
     }];
-    let mut progress = Progress::publishing_all(&tombstone);
+    let mut progress = Progress::publishing_all(&tombstone).recorded(entry.clone());
     store.advance(&mut progress).await?;
     let publications = std::mem::take(&mut progress.publications);
     for outcome in progress.into_outcomes() {

@@ -5,12 +5,17 @@ use crate::docs_sql::{GRANTS, GRANTS_FOR_JOBS, Role, statements};
 use crate::scene::{DEADLINE, Scene, history};
 use crate::support::{Finished, segmenter};
 
-/// Runs a replay, then a backfill of a list with a broken profile; returns the first that fails.
+/// Runs a replay, a backfill of a list with a broken profile, and lists both acts; returns the first that fails, else the backfill.
 async fn work_as(scene: &Scene, role: &Role, list: &str) -> Finished {
     let replay = &["replay", "--from", "earliest", "--execute", "--user", "user-1"][..];
     let backfill = &["backfill", "--users-file", list, "--execute"];
     let replayed = run_as(scene, role, replay).await;
-    if replayed.code == Some(0) { run_as(scene, role, backfill).await } else { replayed }
+    if replayed.code != Some(0) {
+        return replayed;
+    }
+    let backfilled = run_as(scene, role, backfill).await;
+    let listed = run_as(scene, role, &["job", "history"]).await;
+    if listed.code == Some(0) { backfilled } else { listed }
 }
 
 async fn run_as(scene: &Scene, role: &Role, arguments: &[&str]) -> Finished {

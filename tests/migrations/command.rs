@@ -3,6 +3,7 @@
 use clap::Parser;
 use segmenter::cli::migrate::{self, MigrateArgs};
 use segmenter::runtime::exit::Exit;
+use segmenter::store::audit::Operator;
 
 use super::database::{BEFORE, Database, PRISMA_BEFORE};
 
@@ -16,7 +17,7 @@ struct Cli {
 async fn segmenter_migrate(arguments: &[&str], url: &str) -> (Exit, String) {
     let cli = Cli::try_parse_from([&["migrate"], arguments].concat()).unwrap_or_else(|error| panic!("{error}"));
     let mut out = Vec::new();
-    let outcome = migrate::run(&cli.migrate, url, &mut out).await.unwrap();
+    let outcome = migrate::run(&cli.migrate, url, &Operator::here(None), &mut out).await.unwrap();
     (outcome, String::from_utf8(out).unwrap())
 }
 
@@ -69,7 +70,9 @@ async fn a_database_that_is_unavailable_is_exit_code_75() {
 #[tokio::test]
 async fn a_url_that_cannot_be_parsed_is_not_repeated() {
     let cli = Cli::try_parse_from(["migrate", "info"]).unwrap();
-    let error = migrate::run(&cli.migrate, "postgresql://u:secret@[", &mut Vec::new()).await.unwrap_err();
+    let error = migrate::run(&cli.migrate, "postgresql://u:secret@[", &Operator::here(None), &mut Vec::new())
+        .await
+        .unwrap_err();
     assert!(!format!("{error:?}").contains("secret"));
 }
 

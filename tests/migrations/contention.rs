@@ -1,9 +1,14 @@
 //! Migrations under contention: a second migration, a session that holds a lock, an interrupted build.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
 use segmenter::migrate::{self, IndexState, LOCK_KEY, Limits, MigrateError, Notice, RunOptions};
-use tokio::sync::oneshot;
+use sqlx::Row as _;
+use tokio::sync::{mpsc, oneshot};
 
 use super::database::{AFTER, BEFORE, Database, LIMITS, execute, run};
+use crate::support::{eventually, frames, on_a_terminal};
 
 const INDEX_IS_VALID: &str =
     "select indisvalid from pg_index where indexrelid = '\"user_vectors_primarySegment_idx\"'::regclass";
@@ -170,4 +175,96 @@ async fn writers_are_not_stopped_by_the_build() {
     let both = async { tokio::join!(migration, others) };
     let (result, ()) = tokio::time::timeout(LIMITS.deadline, both).await.unwrap();
     assert_eq!(result.unwrap(), [1, 2, 3, 4, 5]);
+}
+
+/// Statements of the platform that meet the tables of the migrations; each gives the time that it waited, in seconds.
+const OF_THE_PLATFORM: [&str; 3] = [
+    "select extract(epoch from clock_timestamp() - statement_timestamp())::float8 from user_vectors limit 1",
+    "update user_vectors set \"usageCount\" = \"usageCount\" + 1 where \"userId\" = 'u1'
+     returning extract(epoch from clock_timestamp() - statement_timestamp())::float8",
+    "update users set email = email where id = 'u2'
+     returning extract(epoch from clock_timestamp() - statement_timestamp())::float8",
+];
+
+/// Repeats a statement until `done`; returns its longest wait, as the server measured it.
+async fn longest_wait(database: &Database, statement: &'static str, done: &AtomicBool) -> f64 {
+    let mut conn = database.connect().await;
+    let mut longest: f64 = 0.0;
+    while !done.load(Ordering::Relaxed) {
+        // As one message, so that the time begins before the statement is parsed, which locks its table.
+        let row = sqlx::raw_sql(statement).fetch_one(&mut conn).await.unwrap();
+        longest = longest.max(row.get::<f64, _>(0));
+    }
+    longest
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_statement_of_the_platform_waits_longer_than_six_tenths_of_a_second() {
+    let database = Database::shaped(BEFORE).await;
+    let (mut reader, mut writer) = (database.connect().await, database.connect().await);
+    execute(&mut reader, "begin; select * from user_vectors").await;
+    execute(
+        &mut writer,
+        "begin; insert into users (id, email, \"updatedAt\") values ('late', 'late@example.org', now())",
+    )
+    .await;
+    let (retries, mut retrying) = mpsc::unbounded_channel();
+    let mut on_notice = |notice: Notice| {
+        if let Notice::Retrying { step, attempt, pause, holders } = notice {
+            retries.send((step, attempt, pause, holders)).unwrap();
+        }
+    };
+    let done = AtomicBool::new(false);
+    let (mut conn, limits) = (database.connect().await, Limits::default());
+    let migration = async {
+        let applied = migrate::run(&mut conn, RunOptions::default(), &limits, &mut on_notice).await;
+        done.store(true, Ordering::Relaxed);
+        applied
+    };
+    let release = async {
+        for (transaction, step) in [(&mut reader, "apply 1"), (&mut writer, "apply 3")] {
+            let (mut found, mut pauses) = (Vec::new(), Vec::new());
+            while pauses.len() < 2 {
+                let (of, attempt, pause, holders) = retrying.recv().await.unwrap();
+                assert!(of.starts_with(step) && attempt as usize == pauses.len() + 2, "{of}: {attempt}");
+                found = holders.0;
+                pauses.push(pause);
+            }
+            assert_eq!(pauses, [Duration::from_secs(1), Duration::from_secs(2)], "the pauses grow");
+            assert!(found.iter().any(|holder| holder.contains("in a transaction of ")), "{found:?}");
+            execute(transaction, "commit").await;
+        }
+    };
+    let [one, two, three] = OF_THE_PLATFORM.map(|statement| longest_wait(&database, statement, &done));
+    let (applied, (), one, two, three) = tokio::join!(migration, release, one, two, three);
+    assert_eq!(applied.unwrap(), [1, 2, 3, 4, 5]);
+    let longest = [one, two, three];
+    println!("the platform's statements waited for at most {longest:?} s");
+    assert!(longest.iter().all(|wait| (0.3..=0.6).contains(wait)), "{longest:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_progress_of_the_index_is_shown_on_a_terminal() {
+    let database = Database::shaped(AFTER).await;
+    database.execute("drop index \"user_vectors_primarySegment_idx\"").await;
+    let mut writer = database.connect().await;
+    execute(&mut writer, "begin; update user_vectors set version = 2").await;
+    let environment = [("DATABASE_URL", database.url())];
+    let ran = on_a_terminal(&["migrate", "run"], &environment);
+    let release = async {
+        // A reading of the progress that began while the build waited for the writer has ended.
+        let shown = "exists (select from pg_stat_progress_create_index p join pg_stat_activity b using (pid)
+                     join pg_stat_activity r on r.application_name = 'segmenter migrate progress' and r.datname = b.datname
+                     where b.datname = current_database() and r.state = 'idle' and r.query_start > b.query_start + interval '100 ms')";
+        eventually(LIMITS.deadline, "the progress to be read", || async {
+            database.value(shown).await.as_deref() == Some("true")
+        })
+        .await;
+        execute(&mut writer, "commit").await;
+    };
+    let (ran, ()) = tokio::join!(ran, release);
+    let shown = String::from_utf8_lossy(&ran.stdout).into_owned();
+    assert_eq!(ran.status.code(), Some(0), "{shown}");
+    assert!(frames(&shown, "index").iter().any(|frame| frame.contains("waiting for writers before build")), "{shown}");
+    assert_eq!(database.value(INDEX_IS_VALID).await.as_deref(), Some("true"));
 }

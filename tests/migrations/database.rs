@@ -8,6 +8,7 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection};
 
 use crate::support;
+use segmenter::store::audit::Operator;
 
 const BEFORE_IA: &str = include_str!("../fixtures/upstream/before_ia.sql");
 const IA: &str = include_str!("../fixtures/upstream/ia_002_1.sql");
@@ -33,6 +34,7 @@ pub(super) const LIMITS: Limits = Limits {
     build_timeout: Duration::from_secs(30),
     attempts: 2,
     pause: Duration::from_millis(20),
+    longest_pause: Duration::from_millis(20),
     deadline: Duration::from_secs(60),
     poll: Duration::from_millis(20),
 };
@@ -109,7 +111,8 @@ pub(super) async fn revert(
     options: RevertOptions,
 ) -> (Result<Vec<i64>, MigrateError>, Vec<Notice>) {
     let mut notices = Vec::new();
-    let result = migrate::revert(conn, options, &LIMITS, &mut |notice| notices.push(notice)).await;
+    let result =
+        migrate::revert(conn, options, &Operator::here(None), &LIMITS, &mut |notice| notices.push(notice)).await;
     (result, notices)
 }
 

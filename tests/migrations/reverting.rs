@@ -117,7 +117,7 @@ async fn without_consent_it_lists_the_losses_and_changes_nothing() {
     let deleted = database.value("select count(*) from segmenter.deleted_users").await;
     let (result, notices) = revert(&mut conn, RevertOptions { execute: false, ..ALL_WITH_CONSENT }).await;
     assert_eq!(result.unwrap(), Vec::<i64>::new());
-    assert_eq!(losses(&notices), [0, 2, 1, 3, 1]);
+    assert_eq!(losses(&notices), [0, 2, 1, 3, 1, 0]);
     assert_eq!(migrate::info(&mut conn).await.unwrap(), before);
     assert_eq!(database.value("select count(*) from segmenter.deleted_users").await, deleted);
 }
@@ -139,4 +139,24 @@ async fn an_object_of_others_in_the_schema_keeps_it() {
     database.revert(Target::All).await.unwrap();
     assert_eq!(database.value("to_regclass('segmenter.notes')").await.as_deref(), Some("segmenter.notes"));
     assert_eq!(database.run().await.unwrap(), [1, 2, 3, 4, 5]);
+}
+
+#[tokio::test]
+async fn each_reverted_migration_is_recorded_until_the_last_one_is_reverted() {
+    let database = Database::shaped(BEFORE).await;
+    database.run().await.unwrap();
+    let acts = "select string_agg(act || ' ' || (arguments->>'migration'), ', ' order by id) from segmenter.audit";
+    for (target, recorded) in
+        [(Target::OneStep, "revert 5"), (Target::Version(1), "revert 5, revert 4, revert 3, revert 2")]
+    {
+        let (result, _) = revert(&mut database.connect().await, RevertOptions { target, execute: true }).await;
+        result.unwrap();
+        assert_eq!(database.value(acts).await.as_deref(), Some(recorded));
+    }
+    let (result, notices) = revert(&mut database.connect().await, ALL_WITH_CONSENT).await;
+    assert_eq!(result.unwrap(), [1]);
+    let is_lost =
+        |notice: &Notice| matches!(notice, Notice::Loss { what, count: 4 } if what.contains("acts of operators"));
+    assert!(notices.iter().any(is_lost), "{notices:?}");
+    assert_eq!(database.value("to_regnamespace('segmenter')").await, None);
 }

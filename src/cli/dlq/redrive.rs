@@ -5,6 +5,7 @@ use std::io::Write;
 use anyhow::Context as _;
 use clap::Args;
 use serde::Serialize;
+use serde_json::json;
 
 use super::{FilterArgs, Last, ShownDeadLetter, first_foreign, source};
 use crate::cli::database::{self, Access};
@@ -20,6 +21,7 @@ use crate::kafka::client::Topics;
 use crate::registry::decoder::Decoder;
 use crate::runtime::exit::Exit;
 use crate::runtime::stop::Stop;
+use crate::store::audit::{Act, Entry, hashed};
 
 /// Process dead letters once more; dry run unless --execute.
 ///
@@ -58,6 +60,23 @@ pub struct RedriveArgs {
     json: bool,
 }
 
+impl RedriveArgs {
+    /// The redrive, for the audit.
+    fn entry(&self, config: &Config, now: Millis) -> Entry {
+        let FilterArgs { reasons, from, to, topic, user } = &self.filter;
+        let arguments = json!({
+            "reasons": reasons.iter().map(|reason| reason.as_str()).collect::<Vec<_>>(),
+            "from": from.map(|from| from.at(now).to_string()),
+            "to": to.map(|to| to.at(now).to_string()),
+            "topic": topic,
+            "user": user.as_deref().map(hashed),
+            "limit": self.limit,
+            "maxAttempts": self.max_attempts,
+        });
+        Entry { operator: settings::operator(&config.jobs), act: Act::Redrive, arguments }
+    }
+}
+
 /// Redrives, or without --execute reports the outcomes that a redrive would have.
 ///
 /// # Errors
@@ -84,6 +103,9 @@ pub async fn run(
         output,
         execute: args.execute,
     };
+    if args.execute {
+        args.entry(config, now).write_before(&store.pool).await.context("could not record the redrive")?;
+    }
     let mut printed = Ok(());
     let mut each = |selected: &Selected, outcome: RedriveOutcome| {
         if printed.is_ok() {

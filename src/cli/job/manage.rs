@@ -14,6 +14,7 @@ use crate::cli::failure::ends;
 use crate::cli::table::print;
 use crate::config::Config;
 use crate::runtime::exit::Exit;
+use crate::store::audit;
 use crate::store::jobs::{self, JobRecord, Requested};
 
 /// List, watch, pause, resume, cancel or throttle jobs.
@@ -33,8 +34,20 @@ pub struct JobCommand {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// List the jobs, newest first.
+    /// List the jobs: open ones, then those that ended, each newest first.
     List {
+        /// Write JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// List the acts of operators, newest first: jobs started or controlled, dead letters redriven, users erased.
+    ///
+    /// Each with its time, the role of the database, the operator's name (--operator), the host, and the
+    /// arguments. A user is shown by the SHA-256 of the id.
+    History {
+        /// Maximum number of acts.
+        #[arg(long, value_name = "N", default_value_t = 50)]
+        limit: u32,
         /// Write JSON.
         #[arg(long)]
         json: bool,
@@ -85,7 +98,7 @@ enum Action {
 /// # Errors
 /// `out` cannot be written to, the database refuses us, or there is no such job.
 pub async fn run(command: &JobCommand, config: &Config, out: &mut (impl Write + Send)) -> anyhow::Result<Exit> {
-    let reads = matches!(command.action, Action::List { .. } | Action::Status { .. });
+    let reads = matches!(command.action, Action::List { .. } | Action::History { .. } | Action::Status { .. });
     let means = open(config, if reads { Access::Read } else { Access::Write }).await?;
     let pool = &means.store.pool;
     match &command.action {
@@ -93,12 +106,15 @@ pub async fn run(command: &JobCommand, config: &Config, out: &mut (impl Write + 
             let jobs = jobs::list(pool).await.context("could not list the jobs")?;
             print(&jobs.iter().map(Listed::of).collect::<Vec<_>>(), *json, out)?;
         }
+        Action::History { limit, json } => {
+            print(&audit::newest(pool, *limit).await.context("could not list the acts")?, *json, out)?;
+        }
         Action::Status { id, json } => {
             let record = find(&means, *id).await?.ok_or_else(|| missing(*id))?;
             print(&Status::of(&means, record).await?, *json, out)?;
         }
         Action::Pause { id } => {
-            if !jobs::ask(pool, *id, Requested::Pause).await.context("could not pause the job")? {
+            if !jobs::ask(pool, *id, Requested::Pause, &means.operator).await.context("could not pause the job")? {
                 return Err(missing_or_ended(find(&means, *id).await?, *id));
             }
             writeln!(out, "The job pauses.")?;
@@ -106,7 +122,7 @@ pub async fn run(command: &JobCommand, config: &Config, out: &mut (impl Write + 
         Action::Resume { id, take_over, json } => {
             let record = unended(find(&means, *id).await?, *id)?;
             if record.requested == Requested::Pause {
-                jobs::ask(pool, *id, Requested::Run).await.context("could not resume the job")?;
+                jobs::ask(pool, *id, Requested::Run, &means.operator).await.context("could not resume the job")?;
                 if record.is_owned() && !take_over {
                     writeln!(out, "The job continues in {}.", owner(&record))?;
                     return Ok(Exit::Ok);
@@ -116,7 +132,7 @@ pub async fn run(command: &JobCommand, config: &Config, out: &mut (impl Write + 
         }
         Action::Cancel { id, json } => {
             let record = unended(find(&means, *id).await?, *id)?;
-            jobs::ask(pool, *id, Requested::Cancel).await.context("could not cancel the job")?;
+            jobs::ask(pool, *id, Requested::Cancel, &means.operator).await.context("could not cancel the job")?;
             if !record.is_owned() {
                 return resume(&means, record, false, *json, out).await;
             }
@@ -124,7 +140,7 @@ pub async fn run(command: &JobCommand, config: &Config, out: &mut (impl Write + 
         }
         Action::Throttle { id, limits } => {
             let throttle = limits.throttle();
-            let set = jobs::set_throttle(pool, *id, &serde_json::to_value(throttle)?).await;
+            let set = jobs::set_throttle(pool, *id, &serde_json::to_value(throttle)?, &means.operator).await;
             if !set.context("could not set the limits")? {
                 return Err(missing_or_ended(find(&means, *id).await?, *id));
             }

@@ -58,6 +58,7 @@ async fn open(config: &Config, access: Access) -> anyhow::Result<Means> {
         store: database.store(config)?,
         output,
         live_group: config.kafka.group_id.as_str().to_owned(),
+        operator: settings::operator(&config.jobs),
         decoder: Decoder { registry, limits: config.limits.of_a_record(), stop: stop.clone() },
         stop,
     })

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
+use serde_json::json;
 
 use super::show::outbox_rows;
 use crate::cli::database::{self, Access, Database};
 use crate::cli::failure::ends;
-use crate::cli::settings::output;
+use crate::cli::settings::{operator, output};
 use crate::cli::user_ids;
 use crate::config::Config;
 use crate::domain::event::{Millis, UserId};
@@ -17,6 +18,7 @@ use crate::domain::state::State;
 use crate::kafka::client::Topics;
 use crate::output::Destination;
 use crate::runtime::exit::Exit;
+use crate::store::audit::{Act, Entry, hashed};
 use crate::store::lookup::{self, clock};
 use crate::store::stored_row::StoredRow;
 use crate::users::erase;
@@ -125,7 +127,12 @@ async fn erase(
     out: &mut impl Write,
 ) -> anyhow::Result<Exit> {
     let store = database.store(config)?;
-    let mut erased = erase::erase(&store, user, newest).await?;
+    let entry = Entry {
+        operator: operator(&config.jobs),
+        act: Act::Erase,
+        arguments: json!({"user": hashed(user.as_str()), "toTopics": to_topics}),
+    };
+    let mut erased = erase::erase(&store, user, newest, &entry).await?;
     writeln!(out, "Erased at {}.", erased.at)?;
 
     let topics = &output.topics;

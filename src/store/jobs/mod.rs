@@ -8,15 +8,18 @@
 //! checkpoint  writing positions and phases, each over the one that the owner knows
 //! record      stored jobs and parts, for their owner and for commands
 //! counts      items by outcome
+//! retention   deleting jobs that ended long ago
 //! ```
 
 mod checkpoint;
 mod counts;
 mod record;
+mod retention;
 
 use std::time::Duration;
 
-use crate::store::sql::{Pool, Sessions};
+use crate::store::sql::{Pool, Sessions, Statement};
+use serde_json::json;
 use sqlx::postgres::{PgConnection, types::PgInterval};
 use uuid::Uuid;
 
@@ -25,7 +28,9 @@ pub(crate) use checkpoint::{PhaseChange, enter_phase};
 pub use counts::Counts;
 pub(crate) use record::{JobRecord, Part, Phase, Requested};
 pub use record::{find, list, open_and_newest_ended, parts, parts_of};
+pub use retention::delete_ended;
 
+use super::audit::{Act, Entry, Operator};
 use super::error::StoreError;
 use crate::domain::event::UserId;
 
@@ -41,6 +46,8 @@ pub struct NewJob {
     pub parts: Vec<Part>,
     /// The users of the job, where it was given a list.
     pub users: Vec<UserId>,
+    /// The start of the job, for the audit.
+    pub entry: Entry,
 }
 
 /// How many users one statement inserts.
@@ -58,6 +65,7 @@ pub async fn create(pool: &Pool, job: &NewJob) -> Result<(), StoreError> {
 }
 
 async fn insert(transaction: &mut PgConnection, job: &NewJob, sessions: &Sessions) -> Result<(), sqlx::Error> {
+    job.entry.write(transaction).await?;
     sessions
         .query("insert into segmenter.jobs (id, kind, spec, throttle) values ($1, $2, $3, $4)")
         .bind(job.id)
@@ -182,21 +190,44 @@ pub async fn release(pool: &Pool, id: Uuid, owner: Uuid) -> Result<(), StoreErro
 }
 
 /// Stores a request for the owner of a job; false if the job does not exist or has ended.
-pub async fn ask(pool: &Pool, id: Uuid, requested: Requested) -> Result<bool, StoreError> {
+pub async fn ask(pool: &Pool, id: Uuid, requested: Requested, operator: &Operator) -> Result<bool, StoreError> {
     let asked = pool
         .query("update segmenter.jobs set requested = $2 where id = $1 and ended_at is null")
         .bind(id)
         .bind(requested.as_str());
-    Ok(pool.execute(asked).await? > 0)
+    let act = match requested {
+        Requested::Run => Act::Resume,
+        Requested::Pause => Act::Pause,
+        Requested::Cancel => Act::Cancel,
+    };
+    write_recorded(pool, asked, &Entry { operator: operator.clone(), act, arguments: json!({"job": id}) }).await
 }
 
 /// Sets the limits of a job; false if the job does not exist or has ended.
-pub(crate) async fn set_throttle(pool: &Pool, id: Uuid, throttle: &serde_json::Value) -> Result<bool, StoreError> {
+pub(crate) async fn set_throttle(
+    pool: &Pool,
+    id: Uuid,
+    throttle: &serde_json::Value,
+    operator: &Operator,
+) -> Result<bool, StoreError> {
     let set = pool
         .query("update segmenter.jobs set throttle = $2 where id = $1 and ended_at is null")
         .bind(id)
         .bind(throttle);
-    Ok(pool.execute(set).await? > 0)
+    let arguments = json!({"job": id, "throttle": throttle});
+    write_recorded(pool, set, &Entry { operator: operator.clone(), act: Act::Throttle, arguments }).await
+}
+
+/// Runs a statement, and records the act if it has written a row; returns whether it has.
+async fn write_recorded(pool: &Pool, statement: Statement, entry: &Entry) -> Result<bool, StoreError> {
+    let write = async |transaction: &mut PgConnection| {
+        let is_written = statement.execute(&mut *transaction).await?.rows_affected() > 0;
+        if is_written {
+            entry.write(transaction).await?;
+        }
+        Ok::<_, sqlx::Error>(is_written)
+    };
+    pool.transaction(write).await
 }
 
 fn interval(duration: Duration) -> PgInterval {
