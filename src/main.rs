@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::{CommandFactory, Parser, Subcommand};
 use segmenter::cli;
+use segmenter::cli::catalog::{CatalogAction, CatalogCommand};
 use segmenter::cli::check_events::{self, CheckEventsArgs};
 use segmenter::cli::completions::{self, CompletionsArgs};
 use segmenter::cli::config::ConfigCommand;
@@ -57,6 +58,7 @@ enum Command {
     Migrate(MigrateArgs),
     Config(ConfigCommand),
     Explain(ExplainArgs),
+    Catalog(CatalogCommand),
     CheckEvents(CheckEventsArgs),
     Verify(VerifyArgs),
     User(UserCommand),
@@ -135,6 +137,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Ok(block_on(job::manage(&command, &config, &mut io::stdout()))?.into())
         }
         Command::Explain(args) => explain(&args),
+        Command::Catalog(command) => catalog(&command.action, &resolved),
         Command::Verify(args) => verify(&args, &resolved),
         Command::User(command) => user(&command, &resolved),
         Command::Completions(args) => Ok(completions::run(&args, Cli::command(), &mut io::stdout().lock())?.into()),
@@ -166,6 +169,20 @@ fn explain(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
     }
     let summary = explain::explain_jsonl(io::stdin().lock(), out, &catalog, now())?;
     Ok(if summary.refused == 0 { Exit::Ok } else { Exit::Findings }.into())
+}
+
+fn catalog(action: &CatalogAction, resolved: &Resolved) -> anyhow::Result<ExitCode> {
+    let mut out = io::stdout();
+    let exit = match action {
+        CatalogAction::Show(args) => cli::catalog::show(args, &configured(resolved)?, &mut out),
+        CatalogAction::Check(args) => cli::catalog::check(args, &configured(resolved)?, &mut out),
+        CatalogAction::Diff(args) => cli::catalog::diff(args, &configured(resolved)?, &mut out),
+        CatalogAction::Simulate(args) => {
+            let (database, catalog): (DatabaseConfig, CatalogConfig) = configured(resolved)?;
+            block_on(cli::catalog::simulate(args, &database, &catalog, &mut out))
+        }
+    };
+    Ok(exit?.into())
 }
 
 fn verify(args: &VerifyArgs, resolved: &Resolved) -> anyhow::Result<ExitCode> {

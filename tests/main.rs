@@ -13,6 +13,7 @@
 mod architecture;
 mod assignment;
 mod avro;
+mod catalog;
 mod check_events;
 mod cluster;
 mod config;

@@ -1,5 +1,6 @@
 //! The commands, one file each and thin: parse, call the library, print, choose the exit code.
 
+pub mod catalog;
 pub mod check_events;
 pub mod completions;
 pub mod config;

@@ -1,10 +1,13 @@
 //! Turns a valid configuration into the settings of the service's parts.
 
+use std::borrow::Cow;
+use std::path::Path;
+
 use anyhow::Context as _;
 
 use crate::codec::segment_changed::Encoding;
 use crate::config::{self, CatalogConfig, Config, JobsConfig, RegistryConfig, TopicsConfig};
-use crate::domain::scoring::Catalog;
+use crate::domain::scoring::{BUILTIN, Catalog};
 use crate::kafka::client::{Cluster, Topics};
 use crate::output::Destination;
 use crate::registry::{self, Client, ClientError, Registry};
@@ -64,8 +67,27 @@ pub(super) fn registry_at(config: &RegistryConfig, url: &str) -> Result<Client, 
 /// # Errors
 /// The file cannot be read or does not hold a valid catalog.
 pub(super) fn catalog(config: &CatalogConfig) -> anyhow::Result<Catalog> {
-    let Some(file) = &config.file else { return Ok(Catalog::builtin()?) };
-    let text =
-        std::fs::read_to_string(file).with_context(|| format!("could not read the catalog {}", file.display()))?;
-    Catalog::parse(&text).with_context(|| format!("in {}", file.display()))
+    catalog_in(config.file.as_deref())
+}
+
+/// The catalog of `file`, else the built-in one.
+///
+/// # Errors
+/// As of [`catalog`].
+pub(super) fn catalog_in(file: Option<&Path>) -> anyhow::Result<Catalog> {
+    let catalog = Catalog::parse(&catalog_text(file)?);
+    match file {
+        Some(file) => catalog.with_context(|| format!("in {}", file.display())),
+        None => Ok(catalog?),
+    }
+}
+
+/// The text of `file`, else of the built-in catalog.
+///
+/// # Errors
+/// The file cannot be read.
+pub(super) fn catalog_text(file: Option<&Path>) -> anyhow::Result<Cow<'static, str>> {
+    let Some(file) = file else { return Ok(BUILTIN.into()) };
+    let text = std::fs::read_to_string(file);
+    Ok(text.with_context(|| format!("could not read the catalog {}", file.display()))?.into())
 }

@@ -43,4 +43,4 @@ pub use table::{
 pub use url::DatabaseUrl;
 pub(crate) use url::RegistryUrl;
 pub(crate) use value::LogFormat;
-pub use value::{Bytes, Secret, Value};
+pub use value::{Bytes, Percent, Secret, Value};

@@ -11,7 +11,7 @@ use super::kafka::{
 use super::reader::{Reader, Rules as _, Section};
 use super::setting::{Setting, default, optional, required, settings};
 use super::url::{DatabaseUrl, RegistryUrl};
-use super::value::{Bytes, LogFilter, LogFormat, Name, Secret};
+use super::value::{Bytes, LogFilter, LogFormat, Name, Percent, Secret};
 
 settings! {
     /// The Kafka cluster and this client's identity.
@@ -153,6 +153,8 @@ settings! {
     catalog: CatalogConfig {
         /// A TOML file that replaces the built-in catalog.
         file: Option<PathBuf> = optional(),
+        /// The share of users that `recompute --execute` may move to another primary segment without `--accept-shift`.
+        max_shift: Percent = default("20%"),
     }
     /// The log, on standard error.
     log: LogConfig {

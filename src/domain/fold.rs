@@ -188,7 +188,8 @@ fn by_newest_cause(one: &Event, other: &Event) -> std::cmp::Ordering {
     one.stamp.cmp(&other.stamp).then_with(|| onboarding(one).cmp(&onboarding(other)))
 }
 
-fn logical_time_if_onboarded(profile: &Profile) -> Option<Millis> {
+/// The time at which an onboarded user is scored; `None` for others.
+pub(crate) fn logical_time_if_onboarded(profile: &Profile) -> Option<Millis> {
     profile.onboarded().and_then(|_| profile.logical_time())
 }
 

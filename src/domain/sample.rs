@@ -22,9 +22,14 @@ impl Sample {
         if wanted >= all { Self::ALL } else { Self { percent: 100.0 * wanted.max(1) as f64 / all as f64 } }
     }
 
+    /// The share of the users, above 0 and up to 1.
+    pub fn share(self) -> f64 {
+        self.percent / 100.0
+    }
+
     /// Whether the user is in the sample.
     pub fn contains(self, user: &str) -> bool {
-        Sha256::digest(user.as_bytes()).as_slice() < self.bound().as_slice()
+        self == Self::ALL || place(user).as_slice() < self.bound().as_slice()
     }
 
     /// The users whose `sha256(convert_to(user_id, 'UTF8'))` is less than these bytes are in the sample; `bytea` is compared
@@ -35,8 +40,13 @@ impl Sample {
             return vec![0xff; 33];
         }
         // Exact enough: a double has 53 bits. The conversion saturates.
-        ((self.percent / 100.0 * 2_f64.powi(64)) as u64).to_be_bytes().to_vec()
+        ((self.share() * 2_f64.powi(64)) as u64).to_be_bytes().to_vec()
     }
+}
+
+/// The place of the user among all users, by which samples are cut off: SHA-256 of the id.
+pub fn place(user: &str) -> [u8; 32] {
+    Sha256::digest(user.as_bytes()).into()
 }
 
 impl FromStr for Sample {

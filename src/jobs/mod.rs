@@ -19,6 +19,7 @@
 //! batch       some items of a job, and the position after them
 //! write       writes a batch: the fold, failures, dead letters, the position
 //! snapshot    the progress of a job, for the terminal, the log and its row
+//! shift       the share of users that a recompute would move
 //! dry_run     the same batches, read only
 //! redrive     dead letters, which need no job row: they are processed once more in one run
 //! ```
@@ -39,6 +40,7 @@ pub mod replay;
 mod republish;
 pub(crate) mod retention;
 pub mod run;
+pub(crate) mod shift;
 pub mod snapshot;
 pub mod source;
 pub mod spec;

@@ -1,10 +1,11 @@
-//! The running process: its end, its health, its retries.
+//! The running process: its end, its health, its retries, the numbers that it shows.
 //!
 //! ```text
 //! stop     the request to stop, shared by all parts
 //! halt     why a command ended early
 //! exit     exit codes
 //! health   readiness and liveness, as the parts report them
+//! human    numbers for people
 //! retry    growing pauses between attempts
 //! panics   catching a panic where it costs one record
 //! fault    points at which a test pauses or kills the process, or has it panic
@@ -14,6 +15,7 @@ pub mod exit;
 pub mod fault;
 pub mod halt;
 pub mod health;
+pub(crate) mod human;
 pub mod panics;
 pub mod retry;
 pub mod stop;

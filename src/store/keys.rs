@@ -4,6 +4,8 @@ use crate::store::error::StoreError;
 use crate::store::sql::Pool;
 use uuid::Uuid;
 
+use crate::domain::sample::Sample;
+
 /// The set of users.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Keys {
@@ -17,6 +19,17 @@ pub enum Keys {
     ListOf(Uuid),
     /// These, in bytewise order.
     Given(Vec<String>),
+}
+
+/// The most keys that one statement reads for a sample.
+const MOST_KEYS: usize = 100_000;
+
+/// A part of the users, and those of them that are in a sample.
+#[derive(Debug)]
+pub(crate) struct SampledPage {
+    pub users: Vec<String>,
+    /// The last user of the part, in the sample or not.
+    pub last: String,
 }
 
 impl Keys {
@@ -53,6 +66,23 @@ impl Keys {
             }
         };
         pool.fetch_all(users).await
+    }
+
+    /// The users of the sample among the next users after `after`: about `wanted`, fewer where the sample is small. `None` after
+    /// the last user.
+    pub(crate) async fn sampled_page(
+        &self,
+        pool: &Pool,
+        after: &str,
+        sample: Sample,
+        wanted: usize,
+    ) -> Result<Option<SampledPage>, StoreError> {
+        // A cast of a float saturates.
+        let most = (wanted as f64 / sample.share()) as usize;
+        let mut users = self.page(pool, after, most.min(MOST_KEYS)).await?;
+        let Some(last) = users.last().cloned() else { return Ok(None) };
+        users.retain(|user| sample.contains(user));
+        Ok(Some(SampledPage { users, last }))
     }
 
     /// The present number of users.

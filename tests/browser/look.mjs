@@ -187,7 +187,28 @@ async function pictures() {
   }
 }
 
-const checks = { withoutScript, live, job, policy, keyboard, accessible, userPage, pictures };
+async function report() {
+  for (const colorScheme of ['light', 'dark']) {
+    for (const [name, viewport] of [['phone', PHONE], ['desktop', DESKTOP]]) {
+      const { page, complaints } = await open('', { colorScheme, viewport, deviceScaleFactor: 1.5 });
+      await assertFits(page);
+      await page.screenshot({ path: `${more[0]}/report-${name}-${colorScheme}.png`, fullPage: true });
+      assert.deepEqual(complaints, []);
+      await page.evaluate(AXE);
+      const { violations } = await page.evaluate(() => window.axe.run(document));
+      const found = violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(' | ')}`);
+      assert.deepEqual(found, [], `in ${colorScheme}, ${viewport.width} wide`);
+      await page.context().close();
+    }
+  }
+  const { page } = await open('', { colorScheme: 'dark' });
+  await page.pdf({ path: `${more[0]}/report.pdf`, format: 'A4' });
+  await page.emulateMedia({ media: 'print' });
+  const ground = await page.evaluate(() => getComputedStyle(document.querySelector('.card')).backgroundColor);
+  assert.equal(ground, 'rgb(255, 255, 255)', 'on paper it is light');
+}
+
+const checks = { withoutScript, live, job, policy, keyboard, accessible, userPage, pictures, report };
 const [check, base, ...more] = process.argv.slice(process.argv.findIndex((word) => word in checks));
 const browser = await chromium.launch({
   executablePath: execFileSync('sh', ['-c', 'command -v chromium'], { encoding: 'utf8' }).trim(),

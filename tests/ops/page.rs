@@ -178,3 +178,29 @@ async fn the_user_page_is_absent_unless_enabled_and_requires_the_token() {
     process.terminate();
     assert_eq!(process.wait(DEADLINE).await.code(), Some(0), "a browser's open connection does not hold it up");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_report_of_a_simulation_is_legible_in_light_and_dark_on_a_phone_and_on_paper() {
+    let scene = Scene::new(1).await;
+    scene.add_users(900).await;
+    scene.produce(&history(900, 3_000, 12)).await;
+    let mut process = scene.serve();
+    scene.settled().await;
+    process.terminate();
+    process.wait(DEADLINE).await;
+    let folder = tempfile::tempdir().unwrap();
+    let [catalog, report] = ["catalog.toml", "report.html"].map(|name| folder.path().join(name).display().to_string());
+    let text = include_str!("../../src/domain/scoring/catalog.toml")
+        .replacen("version = 1", "version = 2", 1)
+        .replacen("budget = 0.25\ngroup = 0.20", "budget = 0.20\ngroup = 0.25", 1)
+        .replacen("budget = 0.95, group = 0.3", "budget = 0.85, group = 0.4", 1)
+        .replacen("minimum_score = 0.3", "minimum_score = 0.72", 1);
+    let nomad = text.split("[[segments]]").nth(7).unwrap().replace("BUSINESS_LEISURE", "DIGITAL_NOMAD");
+    let nomad = nomad.replace("budget = 0.75", "budget = 0.35").replace("business_mix = 0.7", "business_mix = 0.3");
+    std::fs::write(&catalog, format!("{text}\n[[segments]]{nomad}")).unwrap();
+    let arguments = ["catalog", "simulate", "--catalog", &catalog, "--html", &report];
+    let simulated = segmenter(&arguments, &scene.environment()).finish(DEADLINE).await;
+    assert_eq!(simulated.code, Some(0), "{simulated:?}");
+    std::fs::copy(&report, std::path::Path::new(&screenshots()).join("report.html")).unwrap();
+    Look::begin("report", &format!("file://{report}"), &[&screenshots()]).holds().await;
+}

@@ -13,10 +13,11 @@ use crate::cli::database::Access;
 use crate::cli::failure::ends;
 use crate::cli::table::print;
 use crate::cli::user_ids::{self, UserList};
-use crate::config::{Bytes, Config, Value as _};
+use crate::config::{Bytes, Config, Percent, Value as _};
 use crate::domain::event::UserId;
 use crate::jobs::replay::bound::Bound;
 use crate::jobs::replay::plan::{Wish, plan};
+use crate::jobs::shift::{self, Shift};
 use crate::jobs::spec::{BackfillUsers, Emit, Range, RecomputeUsers, Replay, RepublishUsers, Spec, What};
 use crate::jobs::{Means, claim, topic_ahead};
 use crate::kafka::topic_reader::Source;
@@ -118,7 +119,8 @@ pub struct BackfillArgs {
 /// RECOMPUTE.
 ///
 /// Exit codes: 0 done; 1 failure; 2 usage; 3 refused: a user was scored with a newer catalog than the configured one,
-/// or the resumed job was started with another catalog; 75 Kafka or PostgreSQL is unavailable; 130 interrupted. After
+/// more users than catalog.max_shift would move and --accept-shift is absent, or the resumed job was started with
+/// another catalog; 75 Kafka or PostgreSQL is unavailable; 130 interrupted. After
 /// 75 and 130, `segmenter job resume ID` continues the job.
 #[derive(Debug, Args)]
 pub struct RecomputeArgs {
@@ -137,6 +139,11 @@ pub struct RecomputeArgs {
     /// program has written it.
     #[arg(long, group = "which")]
     repair: bool,
+    /// Execute even if more users than catalog.max_shift move to another primary segment.
+    ///
+    /// The share is estimated on a sample of about 10,000 users before the job starts; resuming a job does not need this.
+    #[arg(long, requires = "execute")]
+    accept_shift: bool,
     #[command(flatten)]
     emit: EmitArgs,
     #[command(flatten)]
@@ -303,8 +310,35 @@ pub async fn run(job: &StartJob, config: &Config, out: &mut (impl Write + Send))
     if !args.execute {
         return run::dry_run(&means, &spec, users, (throttle, args.memory), args.json, out).await;
     }
+    if let (StartJob::Recompute(args), What::Recompute { which, .. }) = (job, &spec.what)
+        && !args.accept_shift
+    {
+        refuse_great_shift(&means, which, users, config.catalog.max_shift).await?;
+    }
     let record = claim::enter(&means, args.id.unwrap_or_else(Uuid::new_v4), &spec, throttle, users).await?;
     resume(&means, record, false, args.json, out).await
+}
+
+/// Refuses a recompute that would move more users than `max_shift`.
+async fn refuse_great_shift(
+    means: &Means,
+    which: &RecomputeUsers,
+    users: &[UserId],
+    max_shift: Percent,
+) -> anyhow::Result<()> {
+    let shift = shift::estimate(&means.store, which, users).await.context("could not estimate the shift")?;
+    if shift.percent() <= max_shift.0 {
+        return Ok(());
+    }
+    let (percent, Shift { users, moved }) = (shift.percent(), shift);
+    Err(ends(
+        Exit::Refused,
+        format!(
+            "about {percent:.1} % of the users would move to another primary segment ({moved} of a sample of {users}), more \
+             than catalog.max_shift, {max_shift}: `segmenter catalog simulate --from OLD --catalog NEW` shows the moves; \
+             --accept-shift executes them"
+        ),
+    ))
 }
 
 /// The approximate number of items of the job.

@@ -78,7 +78,8 @@ impl fmt::Display for CatalogErrors {
 
 impl std::error::Error for CatalogErrors {}
 
-pub(super) const BUILTIN: &str = include_str!("catalog.toml");
+/// The file of the catalog compiled in.
+pub(crate) const BUILTIN: &str = include_str!("catalog.toml");
 
 impl Catalog {
     /// The catalog compiled in.
@@ -117,6 +118,10 @@ impl Catalog {
         self.segments.iter()
     }
 
+    pub(super) fn segment_named(&self, name: &str) -> Option<&Segment> {
+        self.segments.iter().find(|segment| &*segment.name == name)
+    }
+
     /// The text of a reason, as travellers read it.
     pub(crate) fn reason_text(&self, code: ReasonCode) -> Arc<str> {
         self.reason_texts.get(usize::from(u8::from(code))).cloned().unwrap_or_default()
@@ -128,6 +133,11 @@ impl Catalog {
             return Some(1.0);
         }
         self.rates.iter().find(|(listed, _)| listed == currency.as_bytes()).map(|(_, rate)| *rate)
+    }
+
+    /// Units per EUR, by currency.
+    pub(super) fn rates(&self) -> &[([u8; 3], f64)] {
+        &self.rates
     }
 
     pub(super) fn weights(&self) -> &[f64; dimensions::COUNT] {

@@ -2,6 +2,8 @@
 //!
 //! ```text
 //! catalog       segments, weights, rates, texts     catalog_file  reads and validates them
+//! catalog_diff  the differences between two catalogs, in words
+//! simulation    one profile, scored with two catalogs
 //! dimensions    profile → seven dimensions          log10         the logarithm they need, equal on every platform
 //! score         dimensions → scores, the best segments
 //! reasons       the reasons for a segment
@@ -12,20 +14,25 @@
 //! written out in the specified order.
 
 mod catalog;
+mod catalog_diff;
 mod catalog_file;
 mod dimensions;
 mod log10;
 mod reason_rules;
 mod reasons;
 mod score;
+mod simulation;
 mod vector;
 
-pub use catalog::Catalog;
+pub(crate) use catalog::BUILTIN;
+pub use catalog::{Catalog, CatalogErrors};
+pub(crate) use catalog_diff::{Difference, differences};
 
 pub(crate) use dimensions::Dimensions;
 pub(crate) use reasons::ReasonCode;
 pub use reasons::Reasons;
 pub use score::RankedSegment;
+pub(crate) use simulation::{Simulation, simulate};
 
 use super::event::Millis;
 use super::section::{

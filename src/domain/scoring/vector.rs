@@ -6,6 +6,10 @@ use crate::domain::section::Token;
 /// The value of a component without input.
 const NEUTRAL: f64 = 0.5;
 
+/// The names of the components, in their order.
+pub(super) const NAMES: [&str; 8] =
+    ["climate", "culture", "budget", "activity", "group", "urban", "gastronomy", "popularity"];
+
 /// Climate, culture, budget, activity, group, urban, gastronomy, popularity; each between 0 and 1.
 pub(super) fn preferences(facts: &Answers<'_>) -> [f64; 8] {
     [

@@ -1,7 +1,6 @@
 //! The page with the status of the process, and `/api/status`, the same for programs. Rendered on the server; a small
 //! script only replaces changed parts.
 
-mod human;
 mod overview;
 mod tables;
 mod user;

@@ -2,10 +2,10 @@
 
 use maud::{Markup, html};
 
-use super::human::{bytes, duration, rate, whole};
 use super::{brand, frame, tables};
 use crate::http::status::Status;
 use crate::runtime::health::HealthReport;
+use crate::runtime::human::{bytes, duration, rate, whole};
 
 /// The whole page.
 pub(super) fn page(status: &Status, has_user_page: bool) -> Markup {

@@ -2,8 +2,8 @@
 
 use maud::{Markup, html};
 
-use super::human::{bytes, duration, percent, rate, whole, words};
 use crate::http::status::{Count, SampledDistribution, Status};
+use crate::runtime::human::{bytes, duration, percent, rate, whole, words};
 
 /// A table with a heading; the script updates its body and its note. `columns` are headings, with true for columns of numbers.
 pub(super) struct Table<'t> {

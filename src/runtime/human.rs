@@ -6,7 +6,7 @@ const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 
 /// `1,234,567`.
-pub(super) fn whole(number: f64) -> String {
+pub(crate) fn whole(number: f64) -> String {
     let digits = format!("{:.0}", number.abs());
     let mut text = String::with_capacity(digits.len() * 4 / 3 + 1);
     for (place, digit) in digits.chars().enumerate() {
@@ -19,7 +19,7 @@ pub(super) fn whole(number: f64) -> String {
 }
 
 /// A rate: `1,234`, `56.7`, `0.25`; the caller adds the unit.
-pub(super) fn rate(number: f64) -> String {
+pub(crate) fn rate(number: f64) -> String {
     match number {
         number if number >= 99.95 => whole(number),
         number if number >= 9.995 => format!("{number:.1}"),
@@ -29,7 +29,7 @@ pub(super) fn rate(number: f64) -> String {
 }
 
 /// A duration in its two largest units: `0 s`, `340 ms`, `12 s`, `3 min 20 s`, `2 h 5 min`, `4 d 3 h`.
-pub(super) fn duration(seconds: f64) -> String {
+pub(crate) fn duration(seconds: f64) -> String {
     if seconds <= 0.0 {
         return "0\u{a0}s".to_owned();
     }
@@ -51,7 +51,7 @@ pub(super) fn duration(seconds: f64) -> String {
 }
 
 /// `0 B`, `12.3 MiB`.
-pub(super) fn bytes(number: f64) -> String {
+pub(crate) fn bytes(number: f64) -> String {
     let mut scaled = number.max(0.0);
     for unit in ["B", "KiB", "MiB", "GiB"] {
         if scaled < 1023.95 {
@@ -64,7 +64,7 @@ pub(super) fn bytes(number: f64) -> String {
 }
 
 /// A share of 1 as `12.3 %`; a smaller one than 0.05 % but above 0 is `< 0.1 %`.
-pub(super) fn percent(share: f64) -> String {
+pub(crate) fn percent(share: f64) -> String {
     match share * 100.0 {
         percent if percent > 0.0 && percent < 0.05 => "<\u{a0}0.1\u{a0}%".to_owned(),
         percent => format!("{percent:.1}\u{a0}%"),
@@ -72,7 +72,7 @@ pub(super) fn percent(share: f64) -> String {
 }
 
 /// A name for programs in words: `dead_lettered` is `dead lettered`.
-pub(super) fn words(name: &str) -> String {
+pub(crate) fn words(name: &str) -> String {
     name.replace('_', " ")
 }
 
