@@ -6,7 +6,7 @@
 //! cli                    one file a command
 //! service                `serve` put together: poll → decode → dispatch → fold → write → publish, and the offset commit
 //! http                   health, metrics, read API, status page
-//! jobs, checks, users    replay, backfill, recompute, republish, redrive · verify, doctor · show, explain, erase
+//! jobs, checks, users    replay, backfill, recompute, republish, redrive · verify, doctor, simulate · show, explain, erase
 //! output                 writer, publisher and dead letters put together
 //! ingest                 Kafka in: consumer, offset tracker, dispatcher, workers
 //! publish                Kafka out: publisher, leases
