@@ -1,6 +1,7 @@
 //! `segmenter catalog simulate`: stored profiles, scored with the present catalog and with another one. Reads only.
 //!
 //! ```text
+//! walk     pages of users in, the report out
 //! tally    the counts, and the examples
 //! report   the counts as they are printed
 //! html     the report as one page        diagrams  its drawings
@@ -13,58 +14,15 @@ mod diagrams;
 pub(crate) mod html;
 pub(crate) mod report;
 mod tally;
+mod walk;
 
-use anyhow::Context as _;
+pub(crate) use walk::simulate;
 
-use self::tally::Tally;
-use crate::codec::stored::CodecError;
-use crate::domain::sample::Sample;
 use crate::domain::scoring::Catalog;
-use crate::domain::state::State;
-use crate::store::error::StoreError;
-use crate::store::keys::Keys;
-use crate::store::sql::Pool;
-use crate::store::states::{self, UserCheck};
-
-/// The number of states in a page.
-const PAGE: usize = 5_000;
 
 /// The catalogs to compare.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Catalogs<'c> {
     pub present: &'c Catalog,
     pub candidate: &'c Catalog,
-}
-
-/// Simulates `candidate` on the stored profiles of the sample.
-///
-/// # Errors
-/// The database does not answer.
-pub(crate) async fn simulate(pool: &Pool, catalogs: Catalogs<'_>, sample: Sample) -> anyhow::Result<report::Report> {
-    let mut tally = Tally::default();
-    let mut page = read(pool.clone(), String::new(), sample).await?;
-    while let Some(Page { users, last }) = page {
-        // The next page is read while this one is scored.
-        let reading = tokio::spawn(read(pool.clone(), last, sample));
-        for (user, state) in &users {
-            tally.add(user, state.as_ref().ok(), catalogs);
-        }
-        page = reading.await.context("reading states panicked")??;
-    }
-    Ok(report::Report::of(tally, catalogs, sample))
-}
-
-struct Page {
-    users: Vec<(String, Result<State, CodecError>)>,
-    /// The last user that was looked at.
-    last: String,
-}
-
-async fn read(pool: Pool, after: String, sample: Sample) -> Result<Option<Page>, StoreError> {
-    let Some(page) = Keys::States.sampled_page(&pool, &after, sample, PAGE).await? else { return Ok(None) };
-    let ids: Vec<&str> = page.users.iter().map(String::as_str).collect();
-    let read = async |connection: &mut _| states::read(connection, &ids, UserCheck::None, &pool).await;
-    let states = pool.read(read).await?.users.into_iter().map(|user| user.map(|current| current.state));
-    let users = page.users.iter().cloned().zip(states).collect();
-    Ok(Some(Page { users, last: page.last }))
 }
