@@ -18,6 +18,9 @@ create table segmenter.profile_states (
 -- Not compressed: pglz costs more CPU than the few bytes it saves on a compact binary value are worth.
 alter table segmenter.profile_states alter column state set storage external;
 
+-- The users that a replay publishes when it ends. Other writes leave it alone and stay HOT: they do not change job_id.
+create index profile_states_job_id_idx on segmenter.profile_states (job_id, user_id) where job_id is not null;
+
 create table segmenter.outbox (
   id bigint generated always as identity primary key,
   owner uuid,                                  -- of the lease; null: none

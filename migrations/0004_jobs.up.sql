@@ -9,6 +9,7 @@ create table segmenter.jobs (
   phase text not null default 'work',          -- processing, then publishing its changes, then ended
   owner uuid,                                  -- of the lease; null: none
   owner_name text,                             -- host and process, for display
+  earlier_owners uuid[] not null default '{}', -- their unpublished changes may still be in the outbox
   leased_until timestamptz not null default 'epoch',
   report jsonb not null default '{}',          -- the owner's last report: speed, and its limit
   created_at timestamptz not null default clock_timestamp(),

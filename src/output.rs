@@ -234,11 +234,9 @@ impl BatchWriter {
 ///
 /// # Errors
 /// The dependency stayed unavailable, or the call failed for another reason.
-pub async fn retry_until_deadline<T, E>(
-    dependency: &str,
-    mut call: impl AsyncFnMut() -> Result<T, E>,
-) -> Result<T, Halt>
+pub async fn retry_until_deadline<T, E, C>(dependency: &str, mut call: impl FnMut() -> C) -> Result<T, Halt>
 where
+    C: Future<Output = Result<T, E>>,
     E: Into<Halt>,
 {
     let mut retry = Retry::forever();

@@ -89,7 +89,7 @@ impl Scene {
         eventually(DEADLINE, "everything is committed", || self.is_read()).await;
     }
 
-    async fn is_read(&self) -> bool {
+    pub async fn is_read(&self) -> bool {
         self.is_committed(&self.onboarding).await && self.is_committed(&self.updates).await
     }
 

@@ -32,15 +32,23 @@ pub(super) struct Database {
     pub schema: SchemaStatus,
 }
 
-/// A command needs one connection for its own work, its publisher the others.
-const CONNECTIONS: u32 = 3;
+/// The connections besides those for a command's own work: its publisher's, and a job's heartbeat.
+const OTHER_CONNECTIONS: u32 = 3;
 
-/// Opens the database.
+/// Opens the database for work on one connection at a time.
+///
+/// # Errors
+/// As [`open_for`].
+pub(super) async fn open(config: &DatabaseConfig, access: Access) -> anyhow::Result<Database> {
+    open_for(config, 1, access).await
+}
+
+/// Opens the database for work on so many connections at a time.
 ///
 /// # Errors
 /// The database does not answer or refuses the connection, or this program cannot work with its schema.
-pub(super) async fn open(config: &DatabaseConfig, access: Access) -> anyhow::Result<Database> {
-    let pool = Pool::new(connect(config, CONNECTIONS, access));
+pub(super) async fn open_for(config: &DatabaseConfig, at_once: u32, access: Access) -> anyhow::Result<Database> {
+    let pool = Pool::new(connect(config, at_once + OTHER_CONNECTIONS, access));
     let schema = pool.read(async |connection| schema::check(connection).await).await;
     let schema = schema.context("could not read the database's schema")?;
     if !schema.is_usable() {

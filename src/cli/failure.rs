@@ -30,7 +30,7 @@ pub fn exit_of(error: &anyhow::Error) -> Exit {
         }
         match cause.downcast_ref::<ReadError>() {
             Some(ReadError::Unavailable(_)) => return Some(Exit::DependencyUnavailable),
-            Some(ReadError::Missing(_)) => return Some(Exit::Refused),
+            Some(ReadError::Missing(_) | ReadError::PastEnd { .. }) => return Some(Exit::Refused),
             Some(ReadError::Interrupted) => return Some(Exit::Interrupted),
             Some(ReadError::Failed { .. } | ReadError::Undecodable { .. }) | None => {}
         }

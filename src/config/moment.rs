@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
+
 use super::value::Value as _;
 use crate::codec::time;
 use crate::domain::event::Millis;
 
 /// An instant, or a distance before the present.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Moment {
     At(Millis),
     Ago(Duration),

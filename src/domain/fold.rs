@@ -25,6 +25,8 @@ pub struct Context<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Publishing {
     Immediate,
+    /// At once, and this job is the cause of the changes.
+    ImmediateOfJob(JobCause),
     /// Not yet: the state remembers the job. The net change is published by the user's next immediate fold or, if none
     /// comes first, when the job ends.
     Deferred(DeferringJob),
@@ -113,8 +115,12 @@ pub fn fold(user: &UserId, prior: State, events: &[&Event], context: &Context<'_
         return Ok(Fold { outcomes, write: None });
     };
     let erased = applied().any(|(event, _)| event.body == Body::Tombstone);
+    let origin = match context.publishing {
+        Publishing::ImmediateOfJob(job) => Origin::Job(job),
+        Publishing::Immediate | Publishing::Deferred(_) | Publishing::EvenUnchanged => Origin::Event(cause),
+    };
     let write = match logical_time_if_onboarded(&state.profile) {
-        Some(logical_time) => scored(user, state, logical_time, Origin::Event(cause), context)?,
+        Some(logical_time) => scored(user, state, logical_time, origin, context)?,
         None => {
             let is_news = match state.last_published {
                 Some(ChangeBody::Ranking(_)) => true,
@@ -216,8 +222,8 @@ fn scored(
             state.job = Some(job.holder(job_before));
             None
         }
-        Publishing::Immediate if same => None,
-        Publishing::Immediate | Publishing::EvenUnchanged => {
+        Publishing::Immediate | Publishing::ImmediateOfJob(_) if same => None,
+        Publishing::Immediate | Publishing::ImmediateOfJob(_) | Publishing::EvenUnchanged => {
             let ranking = segmentation.ranking;
             let new_ranking = new_ranking(state.last_ranking(), ranking, logical_time, origin, catalog);
             Some(publish(user, &mut state, ChangeBody::Ranking(Arc::new(new_ranking)), context))

@@ -8,6 +8,7 @@
 //! profile         a register for each section, and merging an event into them
 //! scoring         profile × catalog → dimensions, scores, ranking, feature vector
 //! row             the content of a user_vectors row
+//! sample          a share of the users, the same at every run
 //! ranking_change  a change to publish on segment-changed
 //! state           the stored state of a user
 //! sample          a share of the users, the same at every run

@@ -53,7 +53,7 @@ impl Backfill {
                 }
             }
         }
-        Ok(Some(page.batch(counts, Work::Merge { events, records: Vec::new() }, failures)))
+        Ok(Some(page.batch(counts, Work::Merge(events), failures)))
     }
 
     fn is_meant(&self, profile: &OnboardingProfile) -> bool {

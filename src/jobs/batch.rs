@@ -41,9 +41,11 @@ pub struct Failure {
 /// The work of a batch.
 #[derive(Debug)]
 pub enum Work {
-    /// Merge the events. `records` holds their records if the job writes dead letters for those that the database
-    /// rejects.
-    Merge {
+    /// Merge the events.
+    Merge(Vec<Event>),
+    /// Merge the events, most of which are expected to change nothing. `records` holds their records if the job writes dead
+    /// letters for those that the database rejects.
+    Replay {
         events: Vec<Event>,
         records: Vec<OriginalRecord>,
     },
@@ -60,10 +62,15 @@ pub enum Work {
 impl Work {
     pub fn task(&self) -> Task<'_> {
         match self {
-            Self::Merge { events, .. } => Task::Merge(events),
+            Self::Merge(events) | Self::Replay { events, .. } => Task::Merge(events),
             Self::PublishAbove(users) => Task::PublishAbove(users),
             Self::Rescore(rescorings) | Self::Republish { anew: rescorings, .. } => Task::Rescore(rescorings),
         }
+    }
+
+    /// Whether nothing is to be written.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.task().is_empty() && !matches!(self, Self::Republish { again, .. } if !again.is_empty())
     }
 }
 

@@ -13,7 +13,7 @@ use super::throttle::Throttle;
 use crate::domain::event::UserId;
 use crate::runtime::halt::Halt;
 use crate::store::audit::{Act, Entry, hashed};
-use crate::store::jobs::{self, JobRecord, NewJob};
+use crate::store::jobs::{self, JobRecord, NewJob, Part};
 
 /// How often to check whether a lease has expired.
 const POLL: Duration = Duration::from_millis(250);
@@ -26,6 +26,7 @@ pub(crate) async fn enter(
     means: &Means,
     id: Uuid,
     spec: &Spec,
+    parts: Vec<Part>,
     throttle: Throttle,
     users: &[UserId],
 ) -> Result<JobRecord, Halt> {
@@ -35,7 +36,7 @@ pub(crate) async fn enter(
         kind: spec.what.kind(),
         spec: serde_json::to_value(spec).map_err(to_json)?,
         throttle: serde_json::to_value(throttle).map_err(to_json)?,
-        parts: spec.parts(),
+        parts,
         users: users.to_vec(),
         entry: Entry {
             operator: means.operator.clone(),

@@ -1,6 +1,7 @@
-//! Renews a job's lease, reads the operator's requests, and decides when the next batch may start.
+//! Renews a job's lease, reads the operator's requests, and decides when the next batch may start. A dry run has limits, and
+//! neither lease nor requests.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
@@ -15,8 +16,8 @@ use super::throttle::{Pace, Throttle};
 use crate::runtime::halt::Halt;
 use crate::runtime::stop::Stop;
 use crate::store::error::StoreError;
-use crate::store::jobs::{self, Requested};
-use crate::store::outbox;
+use crate::store::jobs::{self, JobRecord, Requested};
+use crate::store::{lookup, outbox};
 
 /// How long a lease on a job lasts unless it is renewed.
 pub(crate) const LEASE: Duration = Duration::from_secs(10);
@@ -51,7 +52,7 @@ pub(crate) struct Control {
     orders: watch::Receiver<Orders>,
     report: Arc<Mutex<JobReport>>,
     beating: JoinHandle<()>,
-    pace: Pace,
+    pace: Mutex<Pace>,
     stop: Stop,
 }
 
@@ -60,26 +61,36 @@ impl Control {
     ///
     /// # Errors
     /// The client that measures the live group's lag cannot be built from its configuration.
-    pub fn start(means: &Means, id: Uuid, requested: Requested, throttle: Throttle) -> Result<Self, Halt> {
+    pub fn start(means: &Means, job: &JobRecord) -> Result<Self, Halt> {
+        let throttle = serde_json::from_value(job.throttle.clone()).unwrap_or_default();
+        Self::of(means, Some(job.id), job.requested, throttle)
+    }
+
+    /// Starts to measure what the limits of a dry run are compared with.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn of_dry_run(means: &Means, throttle: Throttle) -> Result<Self, Halt> {
+        Self::of(means, None, Requested::Run, throttle)
+    }
+
+    fn of(means: &Means, id: Option<Uuid>, requested: Requested, throttle: Throttle) -> Result<Self, Halt> {
         let output = &means.output;
         let lag = LiveLag::new(&output.cluster, &means.live_group, output.topics.clone())
             .map_err(|error| Halt::Failed(format!("no client to measure the live lag: {error}")))?;
-        let (sender, orders) = watch::channel(Orders { requested, throttle, live_lag: None, cause: None, lost: false });
+        // Before the first measurement.
+        let cause = Pressure::default().against(&throttle);
+        let (sender, orders) = watch::channel(Orders { requested, throttle, live_lag: None, cause, lost: false });
         let report = Arc::new(Mutex::new(JobReport::default()));
         let heartbeat =
             Heartbeat { means: means.clone(), id, lag: Arc::new(lag), report: Arc::clone(&report), orders: sender };
-        let pace = Pace::new(Instant::now());
+        let pace = Mutex::new(Pace::new(Instant::now()));
         Ok(Self { orders, report, beating: tokio::spawn(heartbeat.beat()), pace, stop: means.stop.clone() })
     }
 
     /// The current limits.
     pub fn throttle(&self) -> Throttle {
         self.orders.borrow().throttle
-    }
-
-    /// Whether a cancel is requested.
-    pub(crate) fn is_cancelled(&self) -> bool {
-        self.orders.borrow().requested == Requested::Cancel
     }
 
     /// The current report.
@@ -96,21 +107,17 @@ impl Control {
     ///
     /// # Errors
     /// A stop was requested, or another process owns the job.
-    pub async fn turn(
-        &mut self,
-        items: u64,
-        may_cancel: bool,
-        mut shown: impl FnMut(&JobReport),
-    ) -> Result<Turn, Halt> {
+    pub async fn turn(&self, items: u64, may_cancel: bool, shown: impl Fn(&JobReport)) -> Result<Turn, Halt> {
+        let mut changed = self.orders.clone();
         loop {
-            let orders = *self.orders.borrow_and_update();
+            let orders = *changed.borrow_and_update();
             if self.stop.is_requested() {
                 return Err(Halt::Interrupted);
             }
             if orders.lost {
                 return Err(Halt::Refused("another process has taken the job over".to_owned()));
             }
-            let wait = self.pace.wait(Instant::now());
+            let wait = self.pace().wait(Instant::now());
             let held = match (orders.requested, orders.cause) {
                 (Requested::Cancel, _) if may_cancel => return Ok(Turn::Cancel),
                 (Requested::Pause, _) => Some(Held::Paused),
@@ -122,16 +129,19 @@ impl Control {
             if self.update_report(|report| (report.held, report.live_lag) = (held, orders.live_lag)) {
                 shown(&self.report());
             }
-            if !is_held {
-                self.pace.start(items, orders.throttle.rate, Instant::now());
+            if !is_held && self.pace().take_turn(items, orders.throttle.rate, Instant::now()) {
                 return Ok(Turn::Go);
             }
             tokio::select! {
                 () = tokio::time::sleep(if wait.is_zero() { POLL } else { wait.min(POLL) }) => {}
-                _ = self.orders.changed() => {}
+                _ = changed.changed() => {}
                 () = self.stop.requested() => {}
             }
         }
+    }
+
+    fn pace(&self) -> MutexGuard<'_, Pace> {
+        self.pace.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Changes the report; returns whether the reason for waiting changed.
@@ -149,10 +159,11 @@ impl Drop for Control {
     }
 }
 
-/// Renews the lease, once a second.
+/// Renews the lease and measures, once a second.
 struct Heartbeat {
     means: Means,
-    id: Uuid,
+    /// `None` for a dry run.
+    id: Option<Uuid>,
     lag: Arc<LiveLag>,
     report: Arc<Mutex<JobReport>>,
     orders: watch::Sender<Orders>,
@@ -187,20 +198,25 @@ impl Heartbeat {
         let report = self.report.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let report = serde_json::to_value(report).unwrap_or_default();
         let started = Instant::now();
-        let row = jobs::beat(&store.pool, self.id, store.owner, LEASE, &report).await?;
-        let db_latency = Some(started.elapsed());
-        let Some(row) = row else {
-            self.orders.send_modify(|orders| orders.lost = true);
-            return Ok(false);
+        let Orders { requested, throttle, .. } = *self.orders.borrow();
+        let (requested, throttle) = match self.id {
+            Some(id) => match jobs::beat(&store.pool, id, store.owner, LEASE, &report).await? {
+                Some(row) => (row.requested, serde_json::from_value(row.throttle).unwrap_or_default()),
+                None => {
+                    self.orders.send_modify(|orders| orders.lost = true);
+                    return Ok(false);
+                }
+            },
+            None => lookup::clock(&store.pool).await.map(|_| (requested, throttle))?,
         };
-        let throttle: Throttle = serde_json::from_value(row.throttle).unwrap_or_default();
+        let db_latency = Some(started.elapsed());
         let outbox_rows = match throttle.max_outbox {
             Some(_) => u64::try_from(outbox::depth(&store.pool).await?.rows).ok(),
             None => None,
         };
         let pressure = Pressure { live_lag: self.live_lag().await, outbox_rows, db_latency };
         self.orders.send_modify(|orders| {
-            orders.requested = row.requested;
+            orders.requested = requested;
             orders.throttle = throttle;
             orders.live_lag = pressure.live_lag;
             orders.cause = pressure.against(&throttle);

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::batch::{Batch, Work};
-use super::throttle::MOST_PUBLISHED;
 use crate::domain::event::UserId;
 use crate::domain::fold::JobCause;
+use crate::output::retry_until_deadline;
 use crate::runtime::halt::Halt;
 use crate::store::Store;
 use crate::store::jobs::Counts;
@@ -15,7 +15,7 @@ use crate::store::task::Rescoring;
 /// The name of the part that is a job's publishing phase.
 pub(crate) const PART: &str = "publishing";
 
-/// Reads all states by key and selects those that still hold the job's id.
+/// The users whose state holds the job's id, by key.
 #[derive(Debug)]
 pub struct Deferred {
     pub store: Store,
@@ -30,12 +30,13 @@ impl Deferred {
         if self.is_done {
             return Ok(None);
         }
-        let page = states::holders(&self.store.pool, &self.after, self.cause.id, most.min(MOST_PUBLISHED)).await?;
-        self.is_done = page.last.is_none();
-        if let Some(last) = page.last {
-            self.after = last;
+        let read = || states::holders(&self.store.pool, &self.after, self.cause.id, most);
+        let holders = retry_until_deadline("PostgreSQL", read).await?;
+        match holders.last() {
+            Some(last) => self.after.clone_from(last),
+            None => self.is_done = true,
         }
-        let rescorings = page.holders.iter().filter_map(|user| UserId::new(user));
+        let rescorings = holders.iter().filter_map(|user| UserId::new(user));
         let rescorings = rescorings.map(|user| Rescoring { user, cause: self.cause, repair: false }).collect();
         Ok(Some(Batch {
             part: Arc::from(PART),

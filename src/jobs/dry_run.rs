@@ -1,14 +1,19 @@
 //! The dry run of a job: folds the same batches over the stored states, read only.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use tokio::sync::watch;
 
 use super::Means;
-use super::batch::Failure;
-use super::snapshot::{JobReport, Snapshot, Speed};
+use super::batch::{Batch, Failure};
+use super::control::{Control, Turn};
+use super::parallel;
+use super::snapshot::{Snapshot, Speed};
 use super::source::Source;
-use super::throttle::{Pace, Throttle};
+use super::spec::{Spec, What};
+use super::throttle::Throttle;
 use crate::output::retry_until_deadline;
 use crate::runtime::halt::Halt;
 use crate::store::dry_run::{DryRun, Flow};
@@ -27,46 +32,108 @@ pub struct Forecast {
 /// How many failures are kept; all are counted.
 const KEPT_FAILURES: usize = 10_000;
 
-/// Folds `source` without writing, with at most about `memory` bytes for the users that would change.
+/// Folds `sources`, those of the job `spec`, without writing. Its memory does not grow with the number of users.
 ///
 /// # Errors
-/// It was interrupted, a dependency is unavailable, or it needs more memory.
+/// It was interrupted, or a dependency is unavailable.
 pub async fn run(
     means: &Means,
-    mut source: Source,
-    throttle: &Throttle,
-    (expected, memory): (u64, usize),
+    spec: &Spec,
+    sources: Vec<Source>,
+    throttle: Throttle,
     shown: &watch::Sender<Option<Snapshot>>,
 ) -> Result<Forecast, Halt> {
-    let mut dry_run = DryRun::new(means.store.clone(), memory);
-    let mut counts = Counts::default();
-    let (mut pace, mut speed) = (Pace::new(Instant::now()), Speed::new(Instant::now()));
-    let (mut passed, mut rate) = (0, 0.0);
-    let mut failures = Vec::new();
-    loop {
-        let report = JobReport { rate, ..JobReport::default() };
-        shown.send_replace(Some(Snapshot { phase: Phase::Work, counts, passed, expected, published: 0, report }));
-        let next = tokio::select! {
-            next = source.next(throttle.batch_items()) => next?,
-            () = means.stop.requested() => return Err(Halt::Interrupted),
-        };
-        let Some(batch) = next else { break };
-        tokio::time::sleep(pace.wait(Instant::now())).await;
-        pace.start(batch.items(), throttle.rate, Instant::now());
-        counts = counts.plus(batch.counts);
-        let outcomes = retry_until_deadline("PostgreSQL", async || dry_run.advance(batch.work.task()).await).await?;
-        outcomes.iter().for_each(|outcome| counts.count(outcome));
-        if !dry_run.is_exact {
-            return Err(Halt::Refused(format!(
-                "the dry run needs more than its {} MiB of memory for the users that would change; raise --memory, or \
-                 select fewer partitions, users or hours",
-                memory / (1024 * 1024)
-            )));
+    let store = means.store.clone();
+    let running = Arc::new(Running {
+        means: means.clone(),
+        dry_run: match spec.what {
+            What::Replay(_) => DryRun::of_events(store)?,
+            What::Backfill(_) | What::Recompute { .. } | What::Republish(_) => DryRun::of_distinct_users(store),
+        },
+        control: Control::of_dry_run(means, throttle)?,
+        expected: spec.expected,
+        is_halted: AtomicBool::new(false),
+        passed: Mutex::new(Passed {
+            items: 0,
+            counts: Counts::default(),
+            failures: Vec::new(),
+            speed: Speed::new(Instant::now()),
+        }),
+        shown: shown.clone(),
+    });
+    let exhaust = |source| Arc::clone(&running).exhaust(source);
+    parallel::each(sources, means.at_once, &running.is_halted, exhaust).await?;
+    let Passed { counts, failures, .. } = &*running.passed();
+    Ok(Forecast { counts: *counts, flow: running.dry_run.forecast().flow, failures: failures.clone() })
+}
+
+/// A running dry run. Shared by the tasks that work through its sources.
+struct Running {
+    means: Means,
+    dry_run: DryRun,
+    control: Control,
+    /// The approximate number of items.
+    expected: u64,
+    is_halted: AtomicBool,
+    passed: Mutex<Passed>,
+    shown: watch::Sender<Option<Snapshot>>,
+}
+
+struct Passed {
+    /// In the unit of `expected`.
+    items: u64,
+    counts: Counts,
+    failures: Vec<Failure>,
+    speed: Speed,
+}
+
+impl Running {
+    async fn exhaust(self: Arc<Self>, mut source: Source) -> Result<Turn, Halt> {
+        let mut next = self.read(&mut source).await?;
+        while let Some(batch) = next {
+            self.show();
+            self.control.turn(batch.items(), false, |_| self.show()).await?;
+            if self.is_halted.load(Ordering::Relaxed) {
+                break;
+            }
+            let (folded, read) = tokio::join!(self.fold(batch), self.read(&mut source));
+            folded?;
+            next = read?;
         }
-        passed += batch.passed;
-        rate = speed.count(batch.items(), Instant::now());
-        failures.extend(batch.failures);
-        failures.truncate(KEPT_FAILURES);
+        Ok(Turn::Go)
     }
-    Ok(Forecast { counts, flow: dry_run.flow(), failures })
+
+    async fn read(&self, source: &mut Source) -> Result<Option<Batch>, Halt> {
+        tokio::select! {
+            next = source.next(self.control.throttle().batch_items()) => next,
+            () = self.means.stop.requested() => Err(Halt::Interrupted),
+        }
+    }
+
+    async fn fold(&self, batch: Batch) -> Result<(), Halt> {
+        let advance = || self.dry_run.advance(batch.work.task());
+        let outcomes = retry_until_deadline("PostgreSQL", advance).await?;
+        let mut passed = self.passed();
+        let items = batch.items();
+        passed.counts = passed.counts.plus(batch.counts);
+        outcomes.iter().for_each(|outcome| passed.counts.count(outcome));
+        passed.items += batch.passed;
+        passed.failures.extend(batch.failures);
+        passed.failures.truncate(KEPT_FAILURES);
+        let rate = passed.speed.count(items, Instant::now());
+        self.control.report_rate(rate);
+        Ok(())
+    }
+
+    fn show(&self) {
+        let Passed { items, counts, .. } = &*self.passed();
+        let (passed, counts, report) = (*items, *counts, self.control.report());
+        let (phase, expected) = (Phase::Work, self.expected);
+        self.shown.send_replace(Some(Snapshot { phase, counts, passed, expected, published: 0, report }));
+    }
+
+    /// Never left half-changed, so a poisoned lock is safe to use.
+    fn passed(&self) -> MutexGuard<'_, Passed> {
+        self.passed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }

@@ -18,14 +18,17 @@
 //!   users     the pages of users that backfill, recompute and republish read
 //! batch       some items of a job, and the position after them
 //! write       writes a batch: the fold, failures, dead letters, the position
+//! parallel    works through several sources at the same time
+//! leftovers   changes that earlier owners of a job have not published
 //! snapshot    the progress of a job, for the terminal, the log and its row
 //! shift       the share of users that a recompute would move
 //! dry_run     the same batches, read only
 //! redrive     dead letters, which need no job row: they are processed once more in one run
 //! ```
 //!
-//! Changes are stored immediately and published once, when the job ends: the net change of each user. A live event of
-//! the user in between publishes it earlier. A republish publishes immediately.
+//! A replay may meet a user many times: its changes are stored immediately and published once, when it ends, as the net change
+//! of each user. A live event of the user in between publishes it earlier. The other jobs meet each user once and publish
+//! immediately.
 
 mod backfill;
 pub mod batch;
@@ -33,6 +36,8 @@ pub mod claim;
 pub mod control;
 pub mod deferred;
 pub mod dry_run;
+mod leftovers;
+mod parallel;
 pub mod pressure;
 mod recompute;
 pub mod redrive;
@@ -71,6 +76,8 @@ pub struct Means {
     /// Who starts the job, or tells it what to do.
     pub operator: Operator,
     pub decoder: Decoder,
+    /// How many sources of a job are worked through at the same time.
+    pub at_once: usize,
     pub stop: Stop,
 }
 

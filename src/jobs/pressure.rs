@@ -51,7 +51,7 @@ impl fmt::Display for Cause {
             Self::LiveLag { records, limit } => write!(out, "live lag {records} > {limit} records"),
             Self::Outbox { rows, limit } => write!(out, "outbox {rows} > {limit} rows"),
             Self::DbLatency { ms, limit } => write!(out, "database latency {ms} > {limit} ms"),
-            Self::LiveLagUnknown => out.write_str("live lag unknown: the brokers do not answer"),
+            Self::LiveLagUnknown => out.write_str("live lag unknown: the brokers have not answered"),
         }
     }
 }

@@ -3,7 +3,6 @@
 use uuid::Uuid;
 
 use super::batch::{Batch, Work};
-use super::throttle::MOST_PUBLISHED;
 use super::users::Users;
 use crate::domain::event::UserId;
 use crate::domain::fold::JobCause;
@@ -21,7 +20,7 @@ pub struct Republish {
 
 impl Republish {
     pub async fn next(&mut self, most: usize) -> Result<Option<Batch>, Halt> {
-        let Some(page) = self.users.next(most.min(MOST_PUBLISHED)).await? else { return Ok(None) };
+        let Some(page) = self.users.next(most).await? else { return Ok(None) };
         let (mut again, mut anew) = (Vec::new(), Vec::new());
         let statuses = retry_until_deadline("PostgreSQL", || user_status::read(self.users.pool(), &page.users)).await?;
         for status in statuses {

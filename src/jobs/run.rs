@@ -1,23 +1,24 @@
 //! Runs a job from its checkpoint to its end: each batch waits for its turn and is written with the position after it.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 use tracing::warn;
 use uuid::Uuid;
 
-use super::claim;
+use super::batch::Batch;
 use super::control::{Control, Turn};
 use super::deferred::{self, Deferred};
-use super::snapshot::{Snapshot, Speed};
+use super::snapshot::{JobReport, Snapshot, Speed};
 use super::source::Source;
-use super::spec::{Emit, Spec, What};
-use super::throttle::Throttle;
-use super::users;
-use super::{LAST_WORK, Means};
-use crate::domain::fold::{DeferringJob, JobCause, Publishing};
+use super::spec::{Spec, What};
+use super::throttle::MOST_PUBLISHED;
+use super::{LAST_WORK, Means, claim, leftovers, parallel};
+use crate::domain::fold::{JobCause, Publishing};
+use crate::domain::sample::Sample;
 use crate::output::{BatchWriter, retry_until_deadline};
 use crate::runtime::halt::Halt;
 use crate::runtime::retry::Retry;
@@ -80,28 +81,29 @@ pub fn spec(record: &JobRecord) -> Result<Spec, Halt> {
 
 async fn take_up(means: &Means, record: &JobRecord, shown: &watch::Sender<Option<Snapshot>>) -> Result<Ended, Halt> {
     let spec = spec(record)?;
-    let throttle: Throttle = serde_json::from_value(record.throttle.clone()).unwrap_or_default();
     let parts = jobs::parts(&means.store.pool, record.id).await?;
-    let mut runner = Runner {
-        means,
+    let known = |part: &Part| Known { position: part.position.clone(), counts: part.counts, written_at: None };
+    let runner = Runner {
+        means: means.clone(),
         id: record.id,
         writer: BatchWriter::start(means.store.clone(), &means.output, means.stop.clone()).await?,
-        control: Control::start(means, record.id, record.requested, throttle)?,
-        parts: parts
-            .iter()
-            .map(|part| (part.name.as_str().into(), Known { position: part.position.clone(), counts: part.counts }))
-            .collect(),
-        progress: Walked {
+        control: Control::start(means, record)?,
+        progress: Mutex::new(Walked {
             phase: record.phase,
+            parts: parts.iter().map(|part| (part.name.as_str().into(), known(part))).collect(),
             passed: passed(&spec.what, &parts),
             published: 0,
             speed: Speed::new(Instant::now()),
-        },
+        }),
+        is_halted: AtomicBool::new(false),
         spec,
-        shown,
+        shown: shown.clone(),
     };
-    let walked = runner.walk(&parts).await;
-    let Runner { writer, control, parts: known, progress, .. } = runner;
+    let runner = Arc::new(runner);
+    let walked = walk(&runner, &parts).await;
+    // The tasks that shared it have ended.
+    let runner = Arc::into_inner(runner).ok_or_else(|| Halt::Failed("a part of the job still runs".to_owned()))?;
+    let Runner { writer, control, progress, .. } = runner;
     // Stored changes are published even after a halt.
     let finished = writer.finish().await;
     let ended = walked.and_then(|ended| finished.map(|()| ended))?;
@@ -109,7 +111,8 @@ async fn take_up(means: &Means, record: &JobRecord, shown: &watch::Sender<Option
         Ended::Done => Phase::Done,
         Ended::Cancelled => Phase::Cancelled,
     };
-    enter(means, record.id, progress.phase, phase, &known).await?;
+    let progress = progress.into_inner().unwrap_or_else(PoisonError::into_inner);
+    enter(means, record.id, progress.phase, phase, &progress.parts).await?;
     shown.send_modify(|snapshot| {
         if let Some(snapshot) = snapshot {
             snapshot.phase = phase;
@@ -138,9 +141,7 @@ pub fn passed(what: &What, parts: &[Part]) -> u64 {
                 u64::try_from(position - range.first).ok()
             })
             .sum(),
-        What::Backfill(_) | What::Recompute { .. } | What::Republish(_) => {
-            parts.iter().filter(|part| part.name == users::PART).map(|part| part.counts.items).sum()
-        }
+        What::Backfill(_) | What::Recompute { .. } | What::Republish(_) => total(parts).items,
     }
 }
 
@@ -153,86 +154,94 @@ pub fn total(parts: &[Part]) -> Counts {
 /// A part of the job as this process has written or read it last.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Known {
+    /// As stored; `counts` may be ahead of it by batches that wrote nothing.
     pub(super) position: String,
     pub(super) counts: Counts,
+    /// When this process has stored the position last.
+    pub(super) written_at: Option<Instant>,
 }
 
 type KnownParts = HashMap<Arc<str>, Known>;
 
-/// A running job.
-pub(super) struct Runner<'a> {
-    pub(super) means: &'a Means,
+/// A running job. Shared by the tasks that work through its sources.
+pub(super) struct Runner {
+    pub(super) means: Means,
     pub(super) id: Uuid,
     pub(super) spec: Spec,
     pub(super) writer: BatchWriter,
     pub(super) control: Control,
-    pub(super) parts: KnownParts,
-    pub(super) progress: Walked,
-    pub(super) shown: &'a watch::Sender<Option<Snapshot>>,
+    progress: Mutex<Walked>,
+    /// One source has failed: the others end after their batch.
+    is_halted: AtomicBool,
+    shown: watch::Sender<Option<Snapshot>>,
 }
 
 /// The progress of a job.
 pub(super) struct Walked {
     pub(super) phase: Phase,
+    pub(super) parts: KnownParts,
     pub(super) passed: u64,
     pub(super) published: u64,
     pub(super) speed: Speed,
 }
 
-impl Runner<'_> {
-    /// Works through the remaining parts, then publishes the job's deferred changes.
-    async fn walk(&mut self, parts: &[Part]) -> Result<Ended, Halt> {
-        let mut work = parts.iter().filter(|part| part.name != deferred::PART);
-        let mut is_complete = work.all(|part| part.done);
-        if self.progress.phase == Phase::Work {
-            let what = &self.spec.what;
-            let mut source = Source::open(self.means, what, self.id, parts, what.keys(self.id)).await?;
-            let publishes_at_end = self.spec.emit == Emit::Changed;
-            let publishing = if what.is_immediate() {
-                Publishing::Immediate
-            } else {
-                Publishing::Deferred(DeferringJob { id: self.id, publishes_at_end })
-            };
-            is_complete = self.exhaust(&mut source, publishing).await? == Turn::Go;
-            enter(self.means, self.id, Phase::Work, Phase::Publish, &self.parts).await?;
-            self.progress.phase = Phase::Publish;
-        }
-        if self.spec.emit == Emit::Changed
-            && let Some(part) = parts.iter().find(|part| part.name == deferred::PART && !part.done)
-        {
-            let cause = JobCause { id: self.id, trigger: self.spec.what.trigger() };
-            let store = self.means.store.clone();
-            let deferred = Deferred { store, cause, after: part.position.clone(), is_done: false };
-            self.exhaust(&mut Source::Deferred(deferred), Publishing::Immediate).await?;
-        }
-        Ok(if is_complete { Ended::Done } else { Ended::Cancelled })
+/// Works through the remaining parts, then publishes the job's deferred changes, and those that its earlier owners left.
+async fn walk(runner: &Arc<Runner>, parts: &[Part]) -> Result<Ended, Halt> {
+    let Runner { means, id, spec, .. } = &**runner;
+    let mut work = parts.iter().filter(|part| part.name != deferred::PART);
+    let mut is_complete = work.all(|part| part.done);
+    if runner.progress().phase == Phase::Work {
+        let what = &spec.what;
+        let sources = Source::open(means, what, *id, parts, what.keys(*id), Sample::ALL).await?;
+        let publishing = spec.publishing(*id);
+        let exhaust = |source| Arc::clone(runner).exhaust(source, publishing);
+        is_complete = parallel::each(sources, means.at_once, &runner.is_halted, exhaust).await? == Turn::Go;
+        runner.enter(Phase::Publish).await?;
     }
+    if let Some(part) = parts.iter().find(|part| part.name == deferred::PART && !part.done) {
+        let cause = JobCause { id: *id, trigger: spec.what.trigger() };
+        let store = means.store.clone();
+        let deferred = Deferred { store, cause, after: part.position.clone(), is_done: false };
+        Arc::clone(runner).exhaust(Source::Deferred(deferred), Publishing::Immediate).await?;
+    }
+    leftovers::wait_until_taken_over(means, *id).await?;
+    Ok(if is_complete { Ended::Done } else { Ended::Cancelled })
+}
 
-    /// Writes the batches of a source until it ends or the job is cancelled. The publishing phase cannot be cancelled.
-    async fn exhaust(&mut self, source: &mut Source, publishing: Publishing) -> Result<Turn, Halt> {
+impl Runner {
+    /// Writes the batches of a source until it ends or the job is cancelled; reads each while the one before it is written. The
+    /// publishing phase cannot be cancelled.
+    async fn exhaust(self: Arc<Self>, mut source: Source, publishing: Publishing) -> Result<Turn, Halt> {
+        let may_cancel = self.progress().phase == Phase::Work;
+        let most = || {
+            let most = self.control.throttle().batch_items();
+            // The publisher holds the changes of several batches in memory.
+            if matches!(publishing, Publishing::Deferred(_)) { most } else { most.min(MOST_PUBLISHED) }
+        };
+        let mut next = self.read(&mut source, most()).await?;
         loop {
             self.show();
-            if self.progress.phase == Phase::Work && self.control.is_cancelled() {
-                return Ok(Turn::Cancel);
-            }
-            let most = self.control.throttle().batch_items();
-            let next = tokio::select! {
-                next = source.next(most) => next?,
-                () = self.means.stop.requested() => return Err(Halt::Interrupted),
-            };
             let Some(batch) = next else { return Ok(Turn::Go) };
-            if self.wait_for_turn(batch.items()).await? == Turn::Cancel {
+            let is_cancelled = self.wait_for_turn(batch.items(), may_cancel).await? == Turn::Cancel;
+            if is_cancelled || self.is_halted.load(Ordering::Relaxed) {
                 return Ok(Turn::Cancel);
             }
-            self.write(batch, publishing).await?;
+            let (written, read) = tokio::join!(self.write(batch, publishing), self.read(&mut source, most()));
+            written?;
+            next = read?;
         }
     }
 
-    async fn wait_for_turn(&mut self, items: u64) -> Result<Turn, Halt> {
-        let may_cancel = self.progress.phase == Phase::Work;
-        let shown = self.shown;
-        let show = |report: &super::snapshot::JobReport| {
-            shown.send_modify(|snapshot| {
+    async fn read(&self, source: &mut Source, most: usize) -> Result<Option<Batch>, Halt> {
+        tokio::select! {
+            next = source.next(most) => next,
+            () = self.means.stop.requested() => Err(Halt::Interrupted),
+        }
+    }
+
+    async fn wait_for_turn(&self, items: u64, may_cancel: bool) -> Result<Turn, Halt> {
+        let show = |report: &JobReport| {
+            self.shown.send_modify(|snapshot| {
                 if let Some(snapshot) = snapshot {
                     snapshot.report = report.clone();
                 }
@@ -241,14 +250,31 @@ impl Runner<'_> {
         self.control.turn(items.max(1), may_cancel, show).await
     }
 
+    /// Moves the job to its next phase.
+    async fn enter(&self, to: Phase) -> Result<(), Halt> {
+        let (from, parts) = {
+            let progress = self.progress();
+            (progress.phase, progress.parts.clone())
+        };
+        enter(&self.means, self.id, from, to, &parts).await?;
+        self.progress().phase = to;
+        Ok(())
+    }
+
+    /// Never left half-changed, so a poisoned lock is safe to use.
+    pub(super) fn progress(&self) -> MutexGuard<'_, Walked> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn show(&self) {
-        let work = self.parts.iter().filter(|(part, _)| &***part != deferred::PART);
+        let progress = self.progress();
+        let work = progress.parts.iter().filter(|(part, _)| &***part != deferred::PART);
         self.shown.send_replace(Some(Snapshot {
-            phase: self.progress.phase,
+            phase: progress.phase,
             counts: work.map(|(_, known)| known.counts).fold(Counts::default(), Counts::plus),
-            passed: self.progress.passed,
+            passed: progress.passed,
             expected: self.spec.expected,
-            published: self.progress.published,
+            published: progress.published,
             report: self.control.report(),
         }));
     }

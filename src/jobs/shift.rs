@@ -9,7 +9,7 @@ use crate::domain::sample::Sample;
 use crate::domain::scoring::segment;
 use crate::store::Store;
 use crate::store::error::StoreError;
-use crate::store::keys::Keys;
+use crate::store::keys::{KeyRange, Keys};
 use crate::store::user_status::{Pair, read_pairs};
 
 /// With so many users the share is right within one percentage point, 19 times in 20.
@@ -38,14 +38,14 @@ impl Shift {
 pub(crate) async fn estimate(store: &Store, which: &RecomputeUsers, list: &[UserId]) -> Result<Shift, StoreError> {
     let list: HashSet<&str> = list.iter().map(UserId::as_str).collect();
     let sample = Sample::of_about(ENOUGH, Keys::States.count(&store.pool).await?);
-    let (mut shift, mut after) = (Shift::default(), String::new());
-    while let Some(page) = Keys::States.sampled_page(&store.pool, &after, sample, PAGE).await? {
+    let (mut shift, mut left) = (Shift::default(), KeyRange::default());
+    while let Some(page) = Keys::States.sampled_page(&store.pool, &left, sample, PAGE).await? {
         for pair in read_pairs(&store.pool, &page.users).await? {
             let Some(primary_moves) = moves(&pair, store) else { continue };
             shift.users += 1;
             shift.moved += u64::from(primary_moves && is_selected(&pair, which, &list, store));
         }
-        after = page.last;
+        left.after = page.last;
     }
     Ok(shift)
 }

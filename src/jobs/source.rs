@@ -1,21 +1,22 @@
-//! The source of a job's batches.
+//! The sources of a job's batches.
 
 use uuid::Uuid;
 
 use super::Means;
 use super::backfill::Backfill;
 use super::batch::Batch;
-use super::deferred::Deferred;
+use super::deferred::{self, Deferred};
 use super::recompute::Recompute;
 use super::replay::source::ReplaySource;
 use super::republish::Republish;
 use super::spec::{RepublishUsers, What};
 use super::topic_ahead::TopicAhead;
-use super::users::{self, Users};
+use super::users::Users;
 use crate::domain::fold::JobCause;
+use crate::domain::sample::Sample;
 use crate::runtime::halt::Halt;
 use crate::store::jobs::Part;
-use crate::store::keys::Keys;
+use crate::store::keys::{KeyRange, Keys};
 use crate::store::onboarding_profiles;
 
 /// The batches of a job, in order.
@@ -29,43 +30,49 @@ pub enum Source {
 }
 
 impl Source {
-    /// Opens the `parts` of a job that are not done, at their positions. `keys` are its users, if it works through
-    /// users.
+    /// The sources of the `parts` of a job that are not done, from their positions on: one a range of users, or one for all
+    /// offsets. `keys` are its users, if it works through users; only those in `sample` are met.
     ///
     /// # Errors
     /// The database does not answer, or the job was started with another catalog.
-    pub async fn open(means: &Means, what: &What, id: Uuid, parts: &[Part], keys: Option<Keys>) -> Result<Self, Halt> {
-        let left: Vec<Part> = parts.iter().filter(|part| !part.done).cloned().collect();
-        let users = |keys: Option<Keys>| {
-            let part = left.iter().find(|part| part.name == users::PART);
-            let after = part.map_or("", |part| part.position.as_str());
-            let mut users = Users::new(&means.store, keys.unwrap_or(Keys::Given(Vec::new())), after);
-            users.is_done = part.is_none();
-            users
+    pub async fn open(
+        means: &Means,
+        what: &What,
+        id: Uuid,
+        parts: &[Part],
+        keys: Option<Keys>,
+        sample: Sample,
+    ) -> Result<Vec<Self>, Halt> {
+        let left = parts.iter().filter(|part| !part.done && part.name != deferred::PART);
+        let users = |part: &Part| {
+            let range = KeyRange { after: part.position.clone(), until: part.until.clone() };
+            Users::new(&means.store, keys.clone().unwrap_or(Keys::Given(Vec::new())), &part.name, range, sample)
         };
+        let cause = JobCause { id, trigger: what.trigger() };
         Ok(match what {
-            What::Replay(replay) => Self::Replay(ReplaySource::open(means, replay, &left)),
-            What::Backfill(which) => Self::Backfill(Backfill {
-                users: users(keys),
-                which: which.clone(),
-                has_births: onboarding_profiles::has_births(&means.store.pool).await?,
-                max_future_ms: means.decoder.limits.max_future_ms,
-            }),
+            What::Replay(replay) => {
+                let left: Vec<Part> = left.cloned().collect();
+                vec![Self::Replay(ReplaySource::open(means, replay, &left, sample))]
+            }
+            What::Backfill(which) => {
+                let has_births = onboarding_profiles::has_births(&means.store.pool).await?;
+                let max_future_ms = means.decoder.limits.max_future_ms;
+                let backfill = |part| Backfill { users: users(part), which: which.clone(), has_births, max_future_ms };
+                left.map(|part| Self::Backfill(backfill(part))).collect()
+            }
             What::Recompute { which, catalog_version } => {
-                let ours = means.store.catalog.version();
-                if ours != *catalog_version {
-                    return Err(Halt::Refused(format!(
-                        "the job scores with version {catalog_version} of the catalog, but version {ours} is configured"
-                    )));
-                }
-                let cause = JobCause { id, trigger: what.trigger() };
-                Self::Recompute(Recompute { users: users(keys), which: which.clone(), cause })
+                refuse_other_catalog(means.store.catalog.version(), *catalog_version)?;
+                let recompute = |part| Recompute { users: users(part), which: which.clone(), cause };
+                left.map(|part| Self::Recompute(recompute(part))).collect()
             }
             What::Republish(RepublishUsers::TopicAhead) => {
-                let cause = JobCause { id, trigger: what.trigger() };
-                Self::TopicAhead(TopicAhead::open(means, cause, users(keys)).await?)
+                let mut sources = Vec::new();
+                for part in left {
+                    sources.push(Self::TopicAhead(TopicAhead::open(means, cause, users(part)).await?));
+                }
+                sources
             }
-            What::Republish(_) => Self::Republish(Republish { users: users(keys) }),
+            What::Republish(_) => left.map(|part| Self::Republish(Republish { users: users(part) })).collect(),
         })
     }
 
@@ -83,4 +90,11 @@ impl Source {
             Self::Deferred(deferred) => deferred.next(most).await,
         }
     }
+}
+
+fn refuse_other_catalog(ours: u32, of_job: u32) -> Result<(), Halt> {
+    if ours == of_job {
+        return Ok(());
+    }
+    Err(Halt::Refused(format!("the job scores with version {of_job} of the catalog, but version {ours} is configured")))
 }

@@ -4,25 +4,28 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{deferred, users};
+use crate::domain::fold::{DeferringJob, JobCause, Publishing};
 use crate::domain::ranking_change::Trigger;
 use crate::store::jobs::{Counts, Part};
-use crate::store::keys::Keys;
+use crate::store::keys::{KeyRange, Keys};
 
 /// The parameters of a job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Spec {
+    /// The command's arguments as given: a job that is begun again under its id has the same.
+    pub asked: serde_json::Value,
     pub emit: Emit,
     /// The approximate number of items at the start.
     pub expected: u64,
     pub what: What,
 }
 
-/// Whether a job publishes its changes when it ends.
+/// Whether a job publishes its changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "camelCase")]
 pub enum Emit {
-    /// Publishes the net change of each user whose ranking differs from the last published one.
+    /// Publishes each user whose ranking differs from the last published one: a replay when it ends, the others at once.
     Changed,
     /// Publishes nothing; a later republish does.
     None,
@@ -90,8 +93,6 @@ pub struct Replay {
     pub users: Vec<String>,
     /// Whether rejected records are dead-lettered, or only counted.
     pub dead_letters: bool,
-    /// Whether to continue if retention has removed records of the range.
-    pub accept_gap: bool,
 }
 
 /// Offsets of one partition, from `first` up to `end`, exclusive.
@@ -121,8 +122,8 @@ impl Range {
 }
 
 impl Spec {
-    /// The parts of a new job: those of its work, and the publishing phase.
-    pub fn parts(&self) -> Vec<Part> {
+    /// The parts of a new job: those of its work, one a range of offsets or users, and the publishing of what it defers.
+    pub fn parts(&self, ranges: Vec<KeyRange>) -> Vec<Part> {
         let part = |name: &str, position: String, until| Part {
             name: name.to_owned(),
             position,
@@ -130,17 +131,34 @@ impl Spec {
             done: false,
             counts: Counts::default(),
         };
-        let of_range = |range: &Range| part(&range.part(), range.first.to_string(), Some(range.end.to_string()));
-        let mut parts = match &self.what {
-            What::Replay(replay) => replay.ranges.iter().map(of_range).collect(),
+        let of_offsets = |range: &Range| part(&range.part(), range.first.to_string(), Some(range.end.to_string()));
+        let of_users = |(number, range): (usize, KeyRange)| part(&users::part(number), range.after, range.until);
+        let mut parts: Vec<Part> = match &self.what {
+            What::Replay(replay) => replay.ranges.iter().map(of_offsets).collect(),
             What::Backfill(_) | What::Recompute { .. } | What::Republish(_) => {
-                vec![part(users::PART, String::new(), None)]
+                ranges.into_iter().enumerate().map(of_users).collect()
             }
         };
-        if self.emit == Emit::Changed {
+        if self.publishes_at_end() {
             parts.push(part(deferred::PART, String::new(), None));
         }
         parts
+    }
+
+    /// Whether the job defers its changes and publishes them when it ends: a replay meets a user many times.
+    pub(crate) fn publishes_at_end(&self) -> bool {
+        self.emit == Emit::Changed && matches!(self.what, What::Replay(_))
+    }
+
+    /// When the changes of the job `id` are published.
+    pub(crate) fn publishing(&self, id: Uuid) -> Publishing {
+        match (self.emit, &self.what) {
+            (_, What::Republish(_)) => Publishing::Immediate,
+            (Emit::Changed, What::Backfill(_) | What::Recompute { .. }) => {
+                Publishing::ImmediateOfJob(JobCause { id, trigger: self.what.trigger() })
+            }
+            (emit, _) => Publishing::Deferred(DeferringJob { id, publishes_at_end: emit == Emit::Changed }),
+        }
     }
 }
 
@@ -162,11 +180,6 @@ impl What {
             Self::Backfill(_) => Trigger::Backfill,
             Self::Recompute { .. } | Self::Republish(_) => Trigger::Recompute,
         }
-    }
-
-    /// Whether its changes are published immediately, as those of a republish are.
-    pub(crate) fn is_immediate(&self) -> bool {
-        matches!(self, Self::Republish(_))
     }
 
     /// The users that the job works through; `job` is its id. `None` for a job on topics, or on users that a topic shows.

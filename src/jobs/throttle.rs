@@ -52,11 +52,15 @@ impl Pace {
         self.next.saturating_duration_since(now)
     }
 
-    /// Records the start of a batch of `items`.
-    pub fn start(&mut self, items: u64, rate: Option<u32>, now: Instant) {
+    /// Starts a batch of `items`, unless another one has started meanwhile and it has to wait.
+    pub fn take_turn(&mut self, items: u64, rate: Option<u32>, now: Instant) -> bool {
+        if !self.wait(now).is_zero() {
+            return false;
+        }
         let earliest = now.checked_sub(CATCH_UP).unwrap_or(now);
         let takes = rate.map_or(Duration::ZERO, |rate| Duration::from_secs_f64(items as f64 / f64::from(rate.max(1))));
         self.next = self.next.max(earliest) + takes;
+        true
     }
 }
 
@@ -71,7 +75,7 @@ mod tests {
         let (mut now, mut items) = (start, 0);
         while now < start + Duration::from_secs(10) {
             now += pace.wait(now);
-            pace.start(100, Some(1000), now);
+            assert!(pace.take_turn(100, Some(1000), now));
             items += 100;
             now += Duration::from_millis(30);
         }
@@ -79,8 +83,7 @@ mod tests {
 
         now += Duration::from_secs(60);
         let mut at_once = 0;
-        while pace.wait(now).is_zero() {
-            pace.start(100, Some(1000), now);
+        while pace.take_turn(100, Some(1000), now) {
             at_once += 100;
         }
         assert!(at_once <= 400, "{at_once} items at once after a minute's delay");

@@ -5,7 +5,6 @@ use std::collections::HashMap;
 
 use super::Means;
 use super::batch::{Batch, Work};
-use super::throttle::MOST_PUBLISHED;
 use super::users::Users;
 use crate::domain::event::UserId;
 use crate::domain::fold::{JobCause, TopicRecord};
@@ -58,15 +57,16 @@ impl TopicAhead {
     ///
     /// # Errors
     /// As [`find`].
-    pub async fn open(means: &Means, cause: JobCause, users: Users) -> Result<Self, Halt> {
+    pub async fn open(means: &Means, cause: JobCause, mut users: Users) -> Result<Self, Halt> {
         let ahead = find(means).await?;
         let mut keys: Vec<String> = ahead.keys().cloned().collect();
         keys.sort_unstable();
-        Ok(Self { users: Users { keys: Keys::Given(keys), ..users }, ahead, cause })
+        users.keys = Keys::Given(keys);
+        Ok(Self { users, ahead, cause })
     }
 
     pub async fn next(&mut self, most: usize) -> Result<Option<Batch>, Halt> {
-        let Some(page) = self.users.next(most.min(MOST_PUBLISHED)).await? else { return Ok(None) };
+        let Some(page) = self.users.next(most).await? else { return Ok(None) };
         let publish = |user: &String| {
             let ahead = *self.ahead.get(user)?;
             Some(PublishAbove { user: UserId::new(user)?, ahead, cause: self.cause })

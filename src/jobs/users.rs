@@ -2,56 +2,66 @@
 
 use std::sync::Arc;
 
-use crate::store::sql::Pool;
-
 use super::batch::{Batch, Failure, Work};
+use crate::domain::sample::Sample;
 use crate::output::retry_until_deadline;
 use crate::runtime::halt::Halt;
 use crate::store::Store;
 use crate::store::jobs::Counts;
-use crate::store::keys::Keys;
+use crate::store::keys::{KeyRange, Keys, SampledPage};
+use crate::store::sql::Pool;
 
-/// The name of the one part of such a job.
-pub(crate) const PART: &str = "users";
-
-/// Reads users page by page.
+/// Reads the users of one part of a job, page by page.
 #[derive(Debug)]
 pub struct Users {
     pub store: Store,
     pub keys: Keys,
-    /// The key after which the next page starts.
-    pub after: String,
-    pub is_done: bool,
+    part: Arc<str>,
+    /// The rest of the part.
+    left: KeyRange,
+    sample: Sample,
+    is_done: bool,
 }
 
 /// A page of users.
 #[derive(Debug)]
 pub struct Page {
     pub users: Vec<String>,
+    part: Arc<str>,
     position: String,
+    /// The number of users that the page covers, those outside the sample included.
+    covers: u64,
     done: bool,
 }
 
 impl Users {
-    pub fn new(store: &Store, keys: Keys, after: &str) -> Self {
-        Self { store: store.clone(), keys, after: after.to_owned(), is_done: false }
+    /// Those of `keys` in `left`, the rest of the part of this name; only those in the sample.
+    pub fn new(store: &Store, keys: Keys, part: &str, left: KeyRange, sample: Sample) -> Self {
+        Self { store: store.clone(), keys, part: part.into(), left, sample, is_done: false }
     }
 
     pub fn pool(&self) -> &Pool {
         &self.store.pool
     }
 
-    /// The next page; the last one is empty, and `None` follows it.
+    /// The next page, of about `most` users; the last one is empty, and `None` follows it.
     pub async fn next(&mut self, most: usize) -> Result<Option<Page>, Halt> {
         if self.is_done {
             return Ok(None);
         }
-        let users = retry_until_deadline("PostgreSQL", || self.keys.page(&self.store.pool, &self.after, most)).await?;
-        match users.last() {
-            Some(last) => self.after.clone_from(last),
-            None => self.is_done = true,
-        }
-        Ok(Some(Page { users, position: self.after.clone(), done: self.is_done }))
+        let read = || self.keys.sampled_page(&self.store.pool, &self.left, self.sample, most);
+        let (users, covers) = match retry_until_deadline("PostgreSQL", read).await? {
+            Some(SampledPage { users, last, read }) => {
+                self.left.after = last;
+                (users, read as u64)
+            }
+            None => {
+                self.is_done = true;
+                (Vec::new(), 0)
+            }
+        };
+        let (part, position) = (Arc::clone(&self.part), self.left.after.clone());
+        Ok(Some(Page { users, part, position, covers, done: self.is_done }))
     }
 }
 
@@ -59,14 +69,19 @@ impl Page {
     /// The batch of these users.
     pub fn batch(self, counts: Counts, work: Work, failures: Vec<Failure>) -> Batch {
         Batch {
-            part: Arc::from(PART),
+            part: self.part,
             position: self.position,
             done: self.done,
-            passed: self.users.len() as u64,
+            passed: self.covers,
             counts,
             work,
             refused: Vec::new(),
             failures,
         }
     }
+}
+
+/// The name of a part of such a job.
+pub(crate) fn part(number: usize) -> String {
+    format!("users/{number}")
 }

@@ -1,7 +1,7 @@
 //! Writes a job's batch: the fold, failures, dead letters, and the position after it.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::batch::{Batch, Failure, Work};
 use super::run::{Known, Runner};
@@ -19,50 +19,76 @@ use crate::store::task::{Rescoring, Task};
 /// A live record is tried once; so is a replayed one.
 const FIRST_ATTEMPT: u32 = 1;
 
-impl Runner<'_> {
-    pub(super) async fn write(&mut self, batch: Batch, publishing: Publishing) -> Result<(), Halt> {
+/// How often a position is stored after which nothing was written.
+const IDLE_CHECKPOINT: Duration = Duration::from_secs(1);
+
+impl Runner {
+    pub(super) async fn write(&self, batch: Batch, publishing: Publishing) -> Result<(), Halt> {
         let items = batch.items();
         let Batch { part, position, done, passed, counts, work, refused, failures } = batch;
+        let may_wait = !done && work.is_empty() && refused.is_empty() && failures.is_empty();
         self.writer.reject(refused).await?;
         self.note(&failures).await?;
-        let known = self.parts.get(&part).cloned().unwrap_or_default();
-        let before = known.counts.plus(counts);
+        let (known, phase) = {
+            let progress = self.progress();
+            (progress.parts.get(&part).cloned().unwrap_or_default(), progress.phase)
+        };
+        let counts = known.counts.plus(counts);
+        if may_wait && known.written_at.is_some_and(|at| at.elapsed() < IDLE_CHECKPOINT) {
+            self.count(part, Known { counts, ..known }, (items, passed, 0));
+            return Ok(());
+        }
         let checkpoint = Checkpoint {
             job: self.id,
             owner: self.means.store.owner,
-            phase: self.progress.phase,
+            phase,
             part: Arc::clone(&part),
             before: known.position,
             position: position.clone(),
             done,
-            counts: before,
+            counts,
             ran_in: Histories::None,
         };
-        let (after, changes) = match work {
-            Work::Merge { events, records } => self.merge(events, records, publishing, checkpoint).await?,
-            Work::Rescore(rescorings) => {
-                let written = self.fold(Task::Rescore(&rescorings), publishing, Some(checkpoint)).await?;
-                (count(before, &written.outcomes), written.changes)
-            }
-            Work::PublishAbove(users) => {
-                let written = self.fold(Task::PublishAbove(&users), publishing, Some(checkpoint)).await?;
-                (count(before, &written.outcomes), written.changes)
-            }
+        let (counts, changes) = match work {
+            Work::Merge(events) => self.fold(Task::Merge(&events), publishing, checkpoint).await?,
+            Work::Rescore(rescorings) => self.fold(Task::Rescore(&rescorings), publishing, checkpoint).await?,
+            Work::PublishAbove(users) => self.fold(Task::PublishAbove(&users), publishing, checkpoint).await?,
+            Work::Replay { events, records } => self.replay(events, records, publishing, checkpoint).await?,
             Work::Republish { again, anew } => self.republish(&again, &anew, checkpoint).await?,
         };
-        self.parts.insert(part, Known { position, counts: after });
-        if self.progress.phase == Phase::Publish {
-            self.progress.published += changes;
-        } else {
-            self.progress.passed += passed;
-        }
-        let rate = self.progress.speed.count(items, Instant::now());
-        self.control.report_rate(rate);
+        self.count(part, Known { position, counts, written_at: Some(Instant::now()) }, (items, passed, changes));
         Ok(())
     }
 
-    /// Folds and stores, and records failed users.
+    /// Counts a batch of so many items, which covers so much of the source and has so many changes.
+    fn count(&self, part: Arc<str>, known: Known, (items, passed, changes): (u64, u64, u64)) {
+        let rate = {
+            let mut progress = self.progress();
+            progress.parts.insert(part, known);
+            if progress.phase == Phase::Publish {
+                progress.published += changes;
+            } else {
+                progress.passed += passed;
+            }
+            progress.speed.count(items, Instant::now())
+        };
+        self.control.report_rate(rate);
+    }
+
+    /// Folds and stores a batch with its checkpoint; returns the counts after it, and the number of changes.
     async fn fold(
+        &self,
+        task: Task<'_>,
+        publishing: Publishing,
+        checkpoint: Checkpoint,
+    ) -> Result<(Counts, u64), Halt> {
+        let before = checkpoint.counts;
+        let written = self.store(task, publishing, Some(checkpoint)).await?;
+        Ok((count(before, &written.outcomes), written.changes))
+    }
+
+    /// Folds and stores, and records failed users.
+    async fn store(
         &self,
         task: Task<'_>,
         publishing: Publishing,
@@ -81,7 +107,7 @@ impl Runner<'_> {
         anew: &[Rescoring],
         mut checkpoint: Checkpoint,
     ) -> Result<(Counts, u64), Halt> {
-        let written = self.fold(Task::Rescore(anew), Publishing::Immediate, None).await?;
+        let written = self.store(Task::Rescore(anew), Publishing::Immediate, None).await?;
         checkpoint.counts = count(checkpoint.counts, &written.outcomes);
         checkpoint.ran_in = written.ran_in;
         let publication = retry_until_deadline("PostgreSQL", || self.means.store.republish(again, &checkpoint)).await?;
@@ -101,7 +127,7 @@ impl Runner<'_> {
     }
 
     /// Merges the events that change a state; if none does, only the position is written.
-    async fn merge(
+    async fn replay(
         &self,
         events: Vec<Event>,
         records: Vec<OriginalRecord>,
@@ -126,17 +152,15 @@ impl Runner<'_> {
             }
         }
         if open_records.is_empty() {
-            let before = checkpoint.counts;
-            let written = self.fold(Task::Merge(&open), publishing, Some(checkpoint)).await?;
-            return Ok((count(before, &written.outcomes), written.changes));
+            return self.fold(Task::Merge(&open), publishing, checkpoint).await;
         }
         // Dead letters are written before the position: a crash in between repeats them and loses nothing.
-        let written = self.fold(Task::Merge(&open), publishing, None).await?;
+        let written = self.store(Task::Merge(&open), publishing, None).await?;
         checkpoint.counts = count(checkpoint.counts, &written.outcomes);
         checkpoint.ran_in = checkpoint.ran_in.and(written.ran_in);
         self.writer.reject(refused(open_records, &written.outcomes)).await?;
         let after = checkpoint.counts;
-        self.fold(Task::Merge(&[]), publishing, Some(checkpoint)).await?;
+        self.fold(Task::Merge(&[]), publishing, checkpoint).await?;
         Ok((after, written.changes))
     }
 }

@@ -186,8 +186,8 @@ impl Cluster {
             .set("group.id", group)
             .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "false")
-            // Records that retention deletes during the read are skipped.
-            .set("auto.offset.reset", "earliest")
+            // The reader names the records that retention deletes before they are read, and goes on behind them.
+            .set("auto.offset.reset", "error")
             .set("enable.partition.eof", "true")
             .set("allow.auto.create.topics", "false")
             .set("queued.max.messages.kbytes", "16384");

@@ -9,6 +9,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::OwnedMessage;
 use rdkafka::{Message, Offset, TopicPartitionList};
+use tracing::warn;
 
 use super::client::{self, Cluster};
 use super::client_events::ClientEvents;
@@ -39,6 +40,8 @@ pub enum ReadError {
     Missing(String),
     #[error("a batch of {topic}[{partition}] at or after offset {offset} cannot be decompressed")]
     Undecodable { topic: String, partition: i32, offset: i64 },
+    #[error("{topic}[{partition}] has no offset {offset}: it ends at {end}, so it was truncated or recreated")]
+    PastEnd { topic: String, partition: i32, offset: i64, end: i64 },
     #[error("interrupted")]
     Interrupted,
     #[error("could not read {topic}: {error}")]
@@ -50,7 +53,7 @@ impl From<ReadError> for Halt {
         match error {
             ReadError::Unavailable(_) => Self::Unavailable(error.to_string()),
             ReadError::Interrupted => Self::Interrupted,
-            ReadError::Missing(_) => Self::Refused(error.to_string()),
+            ReadError::Missing(_) | ReadError::PastEnd { .. } => Self::Refused(error.to_string()),
             ReadError::Failed { .. } | ReadError::Undecodable { .. } => Self::Failed(error.to_string()),
         }
     }
@@ -76,6 +79,8 @@ pub struct TopicReader {
     current: Option<Span>,
     /// When the brokers last answered.
     answered_at: Instant,
+    /// Offsets that retention deleted before they were read.
+    deleted: u64,
 }
 
 impl Source {
@@ -138,6 +143,7 @@ impl Source {
             waiting: spans.iter().copied().collect(),
             current: None,
             answered_at: Instant::now(),
+            deleted: 0,
         })
     }
 
@@ -184,6 +190,9 @@ impl TopicReader {
                 Some(Err(KafkaError::PartitionEOF(partition))) if partition == span.partition => self.current = None,
                 // From the previous partition.
                 Some(Ok(_) | Err(KafkaError::PartitionEOF(_))) => {}
+                Some(Err(KafkaError::MessageConsumption(RDKafkaErrorCode::AutoOffsetReset))) => {
+                    self.go_on_behind_deleted(span)?
+                }
                 Some(Err(KafkaError::MessageConsumption(
                     RDKafkaErrorCode::BadCompression | RDKafkaErrorCode::NotImplemented,
                 ))) => {
@@ -202,6 +211,29 @@ impl TopicReader {
                 }
             }
         }
+    }
+
+    /// How many offsets retention has deleted before they were read, since the last call.
+    pub(crate) fn take_deleted(&mut self) -> u64 {
+        std::mem::take(&mut self.deleted)
+    }
+
+    /// The first offset of `span` is out of range.
+    fn go_on_behind_deleted(&mut self, span: Span) -> Result<(), ReadError> {
+        let (topic, Span { partition, first: offset, .. }) = (&self.source.topic, span);
+        let Some(consumer) = &self.consumer else { return Ok(()) };
+        let (low, end) = consumer
+            .fetch_watermarks(topic, partition, ANSWER)
+            .map_err(|error| ReadError::Unavailable(error.to_string()))?;
+        if low <= offset {
+            return Err(ReadError::PastEnd { topic: topic.clone(), partition, offset, end });
+        }
+        let first = low.min(span.end);
+        warn!(topic, partition, from = offset, to = first - 1, "retention has deleted records before they were read");
+        self.deleted += first.abs_diff(offset);
+        self.answered_at = Instant::now();
+        self.current = Some(Span { first, ..span }).filter(|left| left.first < left.end);
+        self.current.map_or(Ok(()), |left| self.assign(left)).map_err(|error| self.source.error(error))
     }
 
     /// The span being read, or else the next one.

@@ -8,10 +8,9 @@ use uuid::Uuid;
 
 use super::error::StoreError;
 use super::sql::Sessions;
-use super::states::{PUBLISHED_NOTHING, PUBLISHED_RANKING, PUBLISHED_TOMBSTONE};
+use super::states::StateRow;
 use crate::codec::stored;
 use crate::domain::event::UserId;
-use crate::domain::ranking_change::ChangeBody;
 use crate::domain::state::State;
 use crate::runtime::fault::panic_point;
 
@@ -71,19 +70,21 @@ pub async fn compare_and_set(
         return Ok(HashSet::new());
     }
     panic_point("panic-in-encode", |user| writes.iter().any(|write| write.user.as_str() == user));
-    let states = writes.iter().map(|write| write.state);
-    let encoded = states.clone().map(|state| stored::encode_state(&state.profile, state.last_published.as_ref()));
-    let encoded = encoded.collect::<Result<Vec<_>, _>>()?;
+    let encode =
+        |write: &&StateWrite<'_>| stored::encode_state(&write.state.profile, write.state.last_published.as_ref());
+    let encoded = writes.iter().map(encode).collect::<Result<Vec<_>, _>>()?;
+    let states: Vec<StateRow<'_>> =
+        writes.iter().zip(&encoded).map(|(write, bytes)| StateRow::of(write.state, bytes)).collect();
     let rows = sessions
         .query(SET)
         .bind(writes.iter().map(|write| write.user.as_str()).collect::<Vec<_>>())
         .bind(writes.iter().map(|write| write.over.map_or_else(first_counter, i64::wrapping_neg)).collect::<Vec<_>>())
-        .bind(states.clone().map(|state| state.revision).collect::<Vec<_>>())
-        .bind(states.clone().map(published).collect::<Vec<_>>())
-        .bind(states.clone().map(|state| state.profile.erased_at().map(|time| time.0)).collect::<Vec<_>>())
-        .bind(states.clone().map(|state| i32::try_from(state.catalog_version).unwrap_or(i32::MAX)).collect::<Vec<_>>())
-        .bind(states.map(|state| state.job).collect::<Vec<_>>())
-        .bind(encoded)
+        .bind(states.iter().map(|state| state.revision).collect::<Vec<_>>())
+        .bind(states.iter().map(|state| state.published).collect::<Vec<_>>())
+        .bind(states.iter().map(|state| state.erased_at).collect::<Vec<_>>())
+        .bind(states.iter().map(|state| state.catalog_version).collect::<Vec<_>>())
+        .bind(states.iter().map(|state| state.job_id).collect::<Vec<_>>())
+        .bind(states.iter().map(|state| state.state).collect::<Vec<_>>())
         .fetch_all(connection)
         .await?;
     let mut written = HashSet::with_capacity(rows.len());
@@ -100,12 +101,4 @@ pub async fn compare_and_set(
 fn first_counter() -> i64 {
     let (random, _) = Uuid::new_v4().as_u64_pair();
     i64::try_from(random >> 2).unwrap_or(i64::MAX >> 1).max(1)
-}
-
-fn published(state: &State) -> i16 {
-    match state.last_published {
-        None => PUBLISHED_NOTHING,
-        Some(ChangeBody::Ranking(_)) => PUBLISHED_RANKING,
-        Some(ChangeBody::Tombstone { .. }) => PUBLISHED_TOMBSTONE,
-    }
 }

@@ -1,13 +1,14 @@
 //! The dry run of a batch: the same fold, without a write.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sqlx::PgConnection;
 
 use super::Store;
 use super::error::{ErrorClass, StoreError};
 use super::history::Histories;
+use super::remembered::{Remembered, RememberedUsers};
 use super::states::{self, Snapshot};
 use super::task::ItemOutcome;
 use super::task::{Task, UserFold, fold_user};
@@ -16,78 +17,101 @@ use crate::domain::fold::{Context, Publishing};
 use crate::domain::state::State;
 use crate::runtime::panics::catch;
 
-/// The assumed size of a remembered state, in bytes: registers, texts, the published ranking, and the map's own share.
-const STATE_BYTES: usize = 4096;
-
-/// A dry run of batches, one after the other.
+/// A dry run of batches. Those that meet different users may run at the same time.
 #[derive(Debug)]
 pub(crate) struct DryRun {
     store: Store,
-    remembered: HashMap<UserId, Remembered>,
-    most_remembered: usize,
-    /// How many changes would be published, one after the other.
-    pub changes: u64,
-    /// Whether every batch was folded into the states that the earlier ones would have written.
-    pub is_exact: bool,
+    /// `None` if each user is met once.
+    remembered: Option<RememberedUsers>,
+    forecast: Mutex<Forecast>,
 }
 
-#[derive(Debug)]
-struct Remembered {
-    /// The ranking that was published before the run.
-    before: Vec<Box<str>>,
-    state: State,
+/// The changes that the batches so far would make.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Forecast {
+    /// How many changes would be published, one after the other.
+    pub changes: u64,
+    /// Users whose ranking would differ in the end from the published one.
+    pub flow: Flow,
 }
 
 /// The number of users whose ranking would change, by primary segment before and after; `None` where there is none.
 pub(crate) type Flow = BTreeMap<(Option<Box<str>>, Option<Box<str>>), u64>;
 
 impl DryRun {
-    /// `memory` is about how many bytes the remembered states may take. A later batch is folded into the states that an earlier
-    /// one would have written.
-    pub fn new(store: Store, memory: usize) -> Self {
-        let most_remembered = (memory / STATE_BYTES).max(1);
-        Self { store, remembered: HashMap::new(), most_remembered, changes: 0, is_exact: true }
+    /// Of batches that meet each user once.
+    pub fn of_distinct_users(store: Store) -> Self {
+        Self { store, remembered: None, forecast: Mutex::default() }
+    }
+
+    /// Of batches that may meet a user again: each is folded into the states that the earlier ones would have written.
+    ///
+    /// # Errors
+    /// There is no room for a temporary file.
+    pub fn of_events(store: Store) -> Result<Self, StoreError> {
+        Ok(Self { store, remembered: Some(RememberedUsers::new()?), forecast: Mutex::default() })
     }
 
     /// The outcome that each item would have. Constraints of the database are not checked.
     ///
     /// # Errors
     /// The database is unavailable, or a newer version owns the data.
-    pub async fn advance(&mut self, task: Task<'_>) -> Result<Vec<ItemOutcome>, StoreError> {
-        let (folds, _) = self.store.dry_run(task, |user| Some(self.remembered.get(user)?.state.clone())).await?;
+    pub async fn advance(&self, task: Task<'_>) -> Result<Vec<ItemOutcome>, StoreError> {
+        let users = || task.by_user().into_iter().map(|group| group.user).collect();
+        let mut remembered = match &self.remembered {
+            Some(remembered) => remembered.get(users()).await?,
+            None => HashMap::new(),
+        };
+        let (folds, _) = self.store.dry_run(task, |user| Some(remembered.get(user)?.state.clone())).await?;
         let mut outcomes: Vec<(usize, ItemOutcome)> = Vec::with_capacity(task.len());
+        let mut to_remember = Vec::new();
         for DryFold { user, prior, fold } in folds {
-            self.changes += u64::from(fold.state_write().is_some_and(|write| write.change.is_some()));
+            let is_change = fold.state_write().is_some_and(|write| write.change.is_some());
             outcomes.extend(fold.outcomes);
-            if let Some(write) = fold.write {
-                self.remember(&user, &prior, write.state);
-            }
+            let Some(write) = fold.write else { continue };
+            let before = match remembered.remove(&user) {
+                Some(remembered) => remembered.before,
+                None => prior.published_segments().map(Box::from).collect(),
+            };
+            self.count(is_change, &before, &prior, &write.state);
+            to_remember.push((user, Remembered { before, state: write.state }));
+        }
+        if let Some(remembered) = &self.remembered {
+            remembered.put(to_remember).await?;
         }
         outcomes.sort_by_key(|(index, _)| *index);
         Ok(outcomes.into_iter().map(|(_, outcome)| outcome).collect())
     }
 
-    /// The flow of users between primary segments over all batches.
-    pub fn flow(&self) -> Flow {
-        let mut flow = Flow::new();
-        for Remembered { before, state } in self.remembered.values() {
-            if !state.published_segments().eq(before.iter().map(|segment| &**segment)) {
-                let after = state.published_segments().next().map(Box::from);
-                *flow.entry((before.first().cloned(), after)).or_default() += 1;
-            }
-        }
-        flow
+    /// The forecast of all batches so far.
+    pub fn forecast(&self) -> Forecast {
+        self.lock().clone()
     }
 
-    fn remember(&mut self, user: &UserId, prior: &State, state: State) {
-        if let Some(remembered) = self.remembered.get_mut(user) {
-            remembered.state = state;
-        } else if self.remembered.len() < self.most_remembered {
-            let before = prior.published_segments().map(Box::from).collect();
-            self.remembered.insert(user.clone(), Remembered { before, state });
-        } else {
-            self.is_exact = false;
+    /// Counts a user whom a batch would take from `prior` to `state`, and whose published ranking is `before`.
+    fn count(&self, is_change: bool, before: &[Box<str>], prior: &State, state: &State) {
+        let step = |state: &State| {
+            let is_same = state.published_segments().eq(before.iter().map(|segment| &**segment));
+            (!is_same).then(|| (before.first().cloned(), state.published_segments().next().map(Box::from)))
+        };
+        let mut forecast = self.lock();
+        forecast.changes += u64::from(is_change);
+        if let Some(earlier) = step(prior)
+            && let Some(users) = forecast.flow.get_mut(&earlier)
+        {
+            *users -= 1;
+            if *users == 0 {
+                forecast.flow.remove(&earlier);
+            }
         }
+        if let Some(step) = step(state) {
+            *forecast.flow.entry(step).or_default() += 1;
+        }
+    }
+
+    /// Never left half-changed, so a poisoned lock is safe to use.
+    fn lock(&self) -> MutexGuard<'_, Forecast> {
+        self.forecast.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

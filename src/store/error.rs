@@ -77,6 +77,9 @@ pub enum StoreError {
     CheckpointLost,
     #[error("the database has lost the job altogether; start it again")]
     JobVanished,
+    /// Of a dry run.
+    #[error("the temporary file of the dry run: {0}")]
+    TemporaryFile(String),
 }
 
 impl From<sqlx::Error> for StoreError {
@@ -89,6 +92,7 @@ impl From<StoreError> for Halt {
     fn from(error: StoreError) -> Self {
         match error.class() {
             None if matches!(error, StoreError::CheckpointLost) => Self::CheckpointLost,
+            None if matches!(error, StoreError::TemporaryFile(_)) => Self::Failed(error.to_string()),
             None => Self::Refused(error.detail()),
             Some(ErrorClass::Outage | ErrorClass::Conflict) => {
                 Self::Unavailable(format!("PostgreSQL: {}", error.detail()))
@@ -120,7 +124,8 @@ impl StoreError {
             | Self::UnreadableState(CodecError::Newer { .. })
             | Self::JobTakenOver
             | Self::CheckpointLost
-            | Self::JobVanished => None,
+            | Self::JobVanished
+            | Self::TemporaryFile(_) => None,
         }
     }
 

@@ -23,6 +23,7 @@
 //! lookup               reads for the HTTP API and commands
 //! distribution         users by primary segment, from a sample
 //! dry_run              the fold without a write
+//! remembered           users as the earlier batches of a dry run would have left them
 //! sql                  statements and transactions, also behind a pooler
 //! connections          the open connections, lent for one piece of work each
 //! connect              how to connect, and what a session keeps
@@ -47,6 +48,7 @@ pub mod outbox;
 pub mod positions;
 pub mod positions_of_groups;
 pub mod progress;
+mod remembered;
 pub mod revision_clock;
 pub mod sql;
 pub mod states;

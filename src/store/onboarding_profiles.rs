@@ -98,13 +98,26 @@ pub(crate) async fn has_births(pool: &Pool) -> Result<bool, StoreError> {
     .await
 }
 
-/// The number of rows of `user_vectors` whose users have no onboarding profile.
-pub(crate) async fn vectors_without(pool: &Pool) -> Result<i64, StoreError> {
-    pool.fetch_one(pool.query_scalar(
-        r#"select count(*) from public.user_vectors v
-            where not exists (select from public.travel_onboarding_profiles t where t."userId" = v."userId")"#,
-    ))
-    .await
+/// How many rows of `user_vectors` one statement counts.
+const PAGE: i64 = 20_000;
+
+/// The number of rows of `user_vectors` whose users have no onboarding profile, counted page by page.
+pub(crate) async fn vectors_without(pool: &Pool) -> Result<u64, StoreError> {
+    let (mut after, mut without) = (String::new(), 0);
+    loop {
+        let page = pool.query_as(
+            r#"with page as (select "userId" from public.user_vectors where "userId" > $1 order by "userId" limit $2)
+               select max("userId"), count(*) filter (where not exists (
+                   select from public.travel_onboarding_profiles t where t."userId" = page."userId"))
+               from page"#,
+        );
+        let (last, found): (Option<String>, i64) = pool.fetch_one(page.bind(after).bind(PAGE)).await?;
+        without += u64::try_from(found).unwrap_or(0);
+        match last {
+            Some(last) => after = last,
+            None => return Ok(without),
+        }
+    }
 }
 
 impl<'r> FromRow<'r, PgRow> for OnboardingProfile {

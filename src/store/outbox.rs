@@ -158,6 +158,15 @@ fn content(users: Option<Vec<String>>, body: Option<&[u8]>) -> Option<Content> {
     }
 }
 
+/// The number of rows that are leased to an earlier owner of a job.
+pub(crate) async fn left_by_earlier_owners(pool: &Pool, job: Uuid) -> Result<i64, StoreError> {
+    let left = pool.query_scalar(
+        "select count(*) from segmenter.outbox
+         where owner = any((select earlier_owners from segmenter.jobs where id = $1)::uuid[])",
+    );
+    pool.fetch_one(left.bind(job)).await
+}
+
 /// Extends the lease of rows that are still this owner's.
 pub async fn renew(pool: &Pool, owner: Uuid, lease: Duration, ids: &[i64]) -> Result<(), StoreError> {
     let renewed = pool

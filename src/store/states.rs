@@ -127,12 +127,13 @@ fn of_deleted_user(deleted: Option<Vec<Option<i64>>>) -> State {
 
 /// The columns of a state as stored.
 pub(crate) struct StateRow<'r> {
-    revision: i64,
-    published: i16,
-    erased_at: Option<i64>,
-    catalog_version: i32,
-    job_id: Option<Uuid>,
-    state: &'r [u8],
+    pub revision: i64,
+    /// The kind of the last published change.
+    pub published: i16,
+    pub erased_at: Option<i64>,
+    pub catalog_version: i32,
+    pub job_id: Option<Uuid>,
+    pub state: &'r [u8],
 }
 
 impl<'r> FromRow<'r, PgRow> for StateRow<'r> {
@@ -148,7 +149,23 @@ impl<'r> FromRow<'r, PgRow> for StateRow<'r> {
     }
 }
 
-impl StateRow<'_> {
+impl<'r> StateRow<'r> {
+    /// The columns of `state`, of which `bytes` is the binary one.
+    pub(super) fn of(state: &State, bytes: &'r [u8]) -> Self {
+        Self {
+            revision: state.revision,
+            published: match state.last_published {
+                None => PUBLISHED_NOTHING,
+                Some(ChangeBody::Ranking(_)) => PUBLISHED_RANKING,
+                Some(ChangeBody::Tombstone { .. }) => PUBLISHED_TOMBSTONE,
+            },
+            erased_at: state.profile.erased_at().map(|time| time.0),
+            catalog_version: i32::try_from(state.catalog_version).unwrap_or(i32::MAX),
+            job_id: state.job,
+            state: bytes,
+        }
+    }
+
     /// The state in memory.
     pub(crate) fn into_state(self) -> Result<State, CodecError> {
         let erased_at = self.erased_at.map(Millis);
@@ -171,10 +188,10 @@ impl StateRow<'_> {
     }
 }
 
-/// Values of the column `published`: the kind of the last published change.
-pub(super) const PUBLISHED_NOTHING: i16 = 0;
-pub(super) const PUBLISHED_RANKING: i16 = 1;
-pub(super) const PUBLISHED_TOMBSTONE: i16 = 2;
+/// Values of the column `published`.
+const PUBLISHED_NOTHING: i16 = 0;
+const PUBLISHED_RANKING: i16 = 1;
+const PUBLISHED_TOMBSTONE: i16 = 2;
 
 /// Without a tombstone the revision is 0.
 const KEEP_DELETED_USERS: &str = r#"
@@ -203,28 +220,10 @@ pub(super) async fn keep_deleted_users(
     Ok(())
 }
 
-/// A page of users, and those of them whose state holds a job's id.
-#[derive(Debug, Default)]
-pub(crate) struct Holders {
-    pub holders: Vec<String>,
-    /// The last user of the page; `None` after the last page.
-    pub last: Option<String>,
-}
-
 /// The users after `after`, at most `limit`, whose last deferred write was `job`'s and has not been published.
-pub(crate) async fn holders(pool: &Pool, after: &str, job: Uuid, limit: usize) -> Result<Holders, StoreError> {
-    // A page of keys, not of holders: where holders are few, the statement still reads one page.
-    let rows: Vec<(String, bool)> = pool
-        .fetch_all(
-            pool.query_as(
-                "select user_id, job_id is not distinct from $2 from segmenter.profile_states
-          where user_id > $1 order by user_id limit $3",
-            )
-            .bind(after)
-            .bind(job)
-            .bind(i64::try_from(limit).unwrap_or(i64::MAX)),
-        )
-        .await?;
-    let last = rows.last().map(|(user, _)| user.clone());
-    Ok(Holders { holders: rows.into_iter().filter_map(|(user, holds)| holds.then_some(user)).collect(), last })
+pub(crate) async fn holders(pool: &Pool, after: &str, job: Uuid, limit: usize) -> Result<Vec<String>, StoreError> {
+    let holders = pool.query_scalar(
+        "select user_id from segmenter.profile_states where job_id = $1 and user_id > $2 order by user_id limit $3",
+    );
+    pool.fetch_all(holders.bind(job).bind(after).bind(i64::try_from(limit).unwrap_or(i64::MAX))).await
 }

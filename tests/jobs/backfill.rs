@@ -4,6 +4,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{begin, changes, items, member, run, run_json, serve_until_settled, versions};
+use crate::faults::failpoint;
 use crate::scene::{DEADLINE, Numbers, Scene, record, update_event};
 use crate::support::{eventually, segmenter};
 use crate::world::table;
@@ -222,4 +223,67 @@ async fn a_terminal_shows_a_bar_with_rate_and_time_left() {
         let is_it = |line: &str| line.split_whitespace().eq(row.split_whitespace());
         assert!(plain.stdout.lines().any(is_it), "{row} in {}", plain.stdout);
     }
+}
+
+#[tokio::test]
+async fn a_backfill_publishes_each_user_at_once() {
+    let scene = Scene::new(1).await;
+    scene.add_profiles(300).await;
+    let id = Uuid::new_v4();
+    let name = id.to_string();
+    let mut job = begin(&scene, &with(&["--all", "--execute", "--rate", "100", "--id", &name]));
+    eventually(DEADLINE, "some changes", || async { !changes(&scene).await.is_empty() }).await;
+    assert!(items(&scene, id).await < 300, "it still works");
+    assert_eq!(job.wait(DEADLINE).await.code(), Some(0), "{:?}", job.log());
+    let published = changes(&scene).await;
+    assert_eq!(published.len(), 300, "each user once");
+    for record in published {
+        let change = record.json();
+        assert_eq!(
+            (&change["payload"]["trigger"], &change["payload"]["replayId"]),
+            (&"BACKFILL".into(), &name.as_str().into())
+        );
+        assert_eq!(change["correlationId"], name.as_str());
+    }
+    scene.assert_changes_form_chains().await;
+}
+
+#[tokio::test]
+async fn a_job_is_done_once_the_changes_that_killed_owners_left_are_published_without_a_live_service() {
+    let scene = Scene::new(1).await;
+    scene.add_profiles(2_000).await;
+    let name = Uuid::new_v4().to_string();
+    for point in ["after-commit", "before-publish", "before-outbox-delete"] {
+        let mut environment = scene.environment();
+        let failpoints = failpoint(point, "pause");
+        environment.extend([("FAILPOINTS", failpoints.as_str()), ("SEGMENTER_OUTBOX_LEASE", "15s")]);
+        let mut job = segmenter(&with(&["--all", "--execute", "--id", &name]), &environment);
+        job.wait_for_log(&format!("{point} reached")).await;
+        job.kill();
+        job.wait(DEADLINE).await;
+        scene.database.run("update segmenter.jobs set leased_until = 'epoch'").await;
+    }
+    let mut environment = scene.environment();
+    environment.push(("SEGMENTER_OUTBOX_LEASE", "15s"));
+    let finished = segmenter(&["job", "resume", &name], &environment).finish(DEADLINE).await;
+    assert_eq!(finished.code, Some(0), "{}", finished.log);
+    assert_eq!(scene.outbox().await, 0);
+    scene.assert_changes_form_chains().await;
+    assert_eq!(table(scene.database.pool()).await.len(), 2_000);
+}
+
+#[tokio::test]
+async fn a_report_that_cannot_be_read_does_not_change_the_end_of_a_job() {
+    let scene = Scene::new(1).await;
+    scene.add_profiles(5).await;
+    let name = Uuid::new_v4().to_string();
+    let start = with(&["--all", "--execute", "--id", &name]);
+    assert_eq!(run(&scene, &start).await.code, Some(0));
+    scene.database.run("alter table travel_onboarding_profiles rename to elsewhere").await;
+    let (code, lines) = run_json(&scene, &start).await;
+    let end = member(&lines, "end");
+    assert_eq!(
+        (code, &end["state"], &end["backfill"]["vectorsWithoutProfile"]),
+        (Some(0), &"done".into(), &Value::Null)
+    );
 }

@@ -121,6 +121,39 @@ async fn a_job_that_is_started_again_under_its_id_does_not_start_over() {
 }
 
 #[tokio::test]
+async fn an_id_is_refused_with_other_arguments_and_as_the_placeholder_of_the_manifests() {
+    let scene = Scene::new(1).await;
+    scene.add_profiles(5).await;
+    let id = Uuid::new_v4().to_string();
+    let with_id =
+        |command: &[&'static str]| -> Vec<&str> { command.iter().copied().chain(["--execute", "--id", &id]).collect() };
+    assert_eq!(run(&scene, &with_id(&["backfill", "--all"])).await.code, Some(0));
+    assert_eq!(run(&scene, &with_id(&["backfill", "--all"])).await.code, Some(0));
+    for other in [&["backfill"][..], &["backfill", "--all", "--emit", "none"], &["recompute", "--all"]] {
+        let finished = run(&scene, &with_id(other)).await;
+        assert_eq!(finished.code, Some(3), "{other:?} {}", finished.log);
+        assert!(finished.log.contains("a backfill with other arguments"), "{}", finished.log);
+    }
+    let placeholder = ["backfill", "--execute", "--id", "00000000-0000-4000-8000-000000000000"];
+    let finished = run(&scene, &placeholder).await;
+    assert!(finished.code == Some(3) && finished.log.contains("placeholder"), "{}", finished.log);
+}
+
+#[tokio::test]
+async fn a_dry_run_keeps_to_the_limits_too() {
+    let scene = Scene::new(1).await;
+    scene.add_profiles(20).await;
+    scene.produce(&history(20, 200, 28)).await;
+    let dry_run = begin(&scene, &["backfill", "--all", "--max-live-lag", "10", "--json"]);
+    let mut live = scene.serve();
+    let finished = dry_run.finish(DEADLINE).await;
+    assert_eq!(finished.code, Some(0), "{}", finished.log);
+    assert!(scene.is_read().await, "it waits for the live group");
+    live.terminate();
+    live.wait(DEADLINE).await;
+}
+
+#[tokio::test]
 async fn a_job_shows_in_the_metrics_of_the_live_service() {
     let scene = scene_with_history(600, 26).await;
     let live = scene.serve();

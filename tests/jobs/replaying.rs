@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use segmenter::codec::stored;
 use segmenter::domain::profile::Profile;
+use segmenter::domain::sample::Sample;
+use uuid::Uuid;
 
-use super::{begin, changes, member, rebuilt, run, run_json, serve_until_settled, versions};
+use super::{begin, changes, items, member, rebuilt, run, run_json, serve_until_settled, versions};
 use crate::scene::{DEADLINE, Scene, history};
-use crate::support::Record;
+use crate::support::{Record, eventually};
 use crate::world::{assert_table_equals_oracle, table};
 
 /// The profiles of all users.
@@ -145,13 +147,67 @@ async fn a_dry_run_writes_nothing_and_counts_the_flow_between_primary_segments()
 }
 
 #[tokio::test]
-async fn a_dry_run_beyond_its_memory_limit_is_refused_and_names_the_option() {
+async fn a_dry_run_of_a_sample_meets_the_same_share_of_users_each_time() {
     let scene = Scene::new(1).await;
+    scene.add_profiles(200).await;
+    let events = history(200, 900, 7);
+    scene.produce(&events).await;
+    let sample: Sample = "25%".parse().unwrap();
+    let sampled = (0..200).filter(|number| sample.contains(&format!("user-{number}"))).count();
+    let dry_run = async |arguments: &[&str]| {
+        let (code, lines) = run_json(&scene, arguments).await;
+        assert_eq!(code, Some(0), "{lines:?}");
+        member(&lines, "dryRun").clone()
+    };
+    let of_profiles = dry_run(&["backfill", "--all", "--sample", "25%"]).await;
+    assert_eq!((&of_profiles["sample"], &of_profiles["usersChanged"]), (&"25%".into(), &sampled.into()));
+    let of_events = dry_run(&["replay", "--from", "earliest", "--sample", "25%"]).await;
+    assert_eq!(of_events["counts"]["items"], events.len(), "the records of the others are skipped");
+    assert!(of_events["usersChanged"].as_u64().unwrap() <= sampled as u64 && of_events["usersChanged"] != 0);
+    assert_eq!(dry_run(&["replay", "--from", "earliest", "--sample", "25%"]).await, of_events);
+}
+
+#[tokio::test]
+async fn records_that_retention_deletes_during_a_replay_are_counted_named_and_no_reason_to_end() {
+    let scene = Scene::new(2).await;
     scene.add_users(20).await;
-    scene.produce(&history(20, 200, 7)).await;
-    let finished = run(&scene, &["replay", "--from", "earliest", "--memory", "8KiB"]).await;
-    assert_eq!(finished.code, Some(3), "{}", finished.log);
-    assert!(finished.log.contains("--memory"), "{}", finished.log);
+    let events = history(20, 1_000, 9);
+    scene.produce(&events).await;
+    let last = scene.kafka.end_offsets(&scene.updates).await[1];
+    let name = Uuid::new_v4().to_string();
+    let id = ["--id", &name];
+    let start = ["replay", "--from", "earliest", "--execute", "--rate", "50"];
+    let job = begin(&scene, &[start.as_slice(), &id].concat());
+    eventually(DEADLINE, "some progress", || async { items(&scene, id[1].parse().unwrap()).await > 0 }).await;
+    // The last partition is far from being read.
+    scene.kafka.delete_records_before(&scene.updates, 1, last - 5).await;
+    assert_eq!(run(&scene, &["job", "throttle", &name]).await.code, Some(0));
+    let finished = job.finish(DEADLINE).await;
+    assert_eq!(finished.code, Some(4), "{}", finished.log);
+    assert!(finished.log.contains("retention has deleted records") && finished.log.contains(&scene.updates));
+    let (code, lines) = run_json(&scene, &["job", "resume", &name]).await;
+    assert_eq!(code, Some(3), "it is done: {lines:?}");
+    let status = run_json(&scene, &["job", "status", &name]).await.1;
+    let counts = &status[0]["counts"];
+    assert_eq!(
+        (&counts["deleted"], &counts["items"]),
+        (&(last - 5).into(), &(events.len() as i64 - last + 5).into()),
+        "{status:?}"
+    );
+}
+
+#[tokio::test]
+async fn several_rejected_events_of_one_user_in_a_batch_are_listed_once_and_the_job_ends() {
+    let scene = Scene::new(1).await;
+    scene.add_users(5).await;
+    scene.database.run(r#"alter table user_vectors add constraint refused check ("userId" <> 'user-1')"#).await;
+    scene.produce(&history(5, 60, 10)).await;
+    let (code, lines) = run_json(&scene, &["replay", "--from", "earliest", "--execute"]).await;
+    let end = member(&lines, "end");
+    assert_eq!(code, Some(4), "{end}");
+    assert!(end["counts"]["rejected"].as_u64().unwrap() > 1, "{end}");
+    let failures = end["failures"].as_array().unwrap();
+    assert!(failures.len() == 1 && failures[0]["user"] == "user-1", "{end}");
 }
 
 #[tokio::test]

@@ -58,7 +58,7 @@ async fn findings(scene: &Scene) -> BTreeMap<String, Vec<String>> {
     }
     for finding in report["findings"].as_array().unwrap() {
         if ["newer-on-topic", "erasure-lost"].iter().any(|check| finding["check"] == *check) {
-            assert_eq!(finding["remedy"], "segmenter republish --topic-ahead --execute");
+            assert_eq!(finding["command"], "segmenter republish --topic-ahead --execute");
         }
     }
     found

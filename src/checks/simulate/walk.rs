@@ -9,7 +9,7 @@ use crate::codec::stored::CodecError;
 use crate::domain::sample::Sample;
 use crate::domain::state::State;
 use crate::store::error::StoreError;
-use crate::store::keys::Keys;
+use crate::store::keys::{KeyRange, Keys};
 use crate::store::sql::Pool;
 use crate::store::states::{self, UserCheck};
 
@@ -41,7 +41,8 @@ struct Page {
 }
 
 async fn read(pool: Pool, after: String, sample: Sample) -> Result<Option<Page>, StoreError> {
-    let Some(page) = Keys::States.sampled_page(&pool, &after, sample, PAGE).await? else { return Ok(None) };
+    let left = KeyRange { after, until: None };
+    let Some(page) = Keys::States.sampled_page(&pool, &left, sample, PAGE).await? else { return Ok(None) };
     let ids: Vec<&str> = page.users.iter().map(String::as_str).collect();
     let read = async |connection: &mut _| states::read(connection, &ids, UserCheck::None, &pool).await;
     let states = pool.read(read).await?.users.into_iter().map(|user| user.map(|current| current.state));

@@ -119,7 +119,6 @@ pub async fn run(
         tally: &report.tally,
         foreign: report.seen.foreign,
         first_foreign: first_foreign(&report.seen),
-        exact: report.is_exact,
         complete: report.halted.is_none(),
     };
     print(&Last { summary }, args.json, out)?;
@@ -152,6 +151,5 @@ struct Summary<'r> {
     foreign: u64,
     first_foreign: Option<String>,
     /// False if too many users have several dead letters to track all of them.
-    exact: bool,
     complete: bool,
 }

@@ -49,7 +49,8 @@ impl ThrottleArgs {
 
 /// Opens the database for a job, and listens for signals to stop.
 async fn open(config: &Config, access: Access) -> anyhow::Result<Means> {
-    let database = database::open(&config.database, access).await?;
+    let at_once = config.database.connections;
+    let database = database::open_for(&config.database, at_once, access).await?;
     let stop = Stop::default();
     serve::stop_on_signals(stop.clone())?;
     let output = settings::output(config)?;
@@ -60,6 +61,7 @@ async fn open(config: &Config, access: Access) -> anyhow::Result<Means> {
         live_group: config.kafka.group_id.as_str().to_owned(),
         operator: settings::operator(&config.jobs),
         decoder: Decoder { registry, limits: config.limits.of_a_record(), stop: stop.clone() },
+        at_once: at_once as usize,
         stop,
     })
 }

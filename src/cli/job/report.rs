@@ -3,13 +3,16 @@
 use anyhow::Context as _;
 use serde::Serialize;
 use serde_json::Value;
+use tracing::warn;
 use uuid::Uuid;
 
+use crate::domain::sample::Sample;
 use crate::jobs::Means;
 use crate::jobs::batch::Failure;
 use crate::jobs::dry_run::Forecast;
 use crate::jobs::replay::plan::PlannedRange;
 use crate::jobs::run;
+use crate::store::error::StoreError;
 use crate::store::jobs::{self, Counts, JobRecord, Part};
 use crate::store::{lookup, onboarding_profiles};
 
@@ -57,6 +60,9 @@ impl Plan {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct DryRun {
+    /// The share of the users that all numbers are of; absent if all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sample: Option<String>,
     counts: Counts,
     users_changed: u64,
     flow: Vec<Step>,
@@ -73,16 +79,17 @@ struct Step {
 }
 
 impl DryRun {
-    pub fn of(forecast: Forecast) -> Self {
+    pub fn of(forecast: Forecast, sample: Sample) -> Self {
         let Forecast { counts, flow, failures } = forecast;
         let mut flow: Vec<Step> = flow.into_iter().map(|((from, to), users)| Step { from, to, users }).collect();
         // The sort is stable: equal numbers stay in the order of the segments' names.
         flow.sort_by_key(|step| std::cmp::Reverse(step.users));
-        Self { counts, users_changed: flow.iter().map(|step| step.users).sum(), flow, failures }
+        let sample = (sample != Sample::ALL).then(|| sample.to_string());
+        Self { sample, counts, users_changed: flow.iter().map(|step| step.users).sum(), flow, failures }
     }
 
-    pub(crate) fn has_rejections(&self) -> bool {
-        self.counts.rejected > 0
+    pub(crate) fn has_findings(&self) -> bool {
+        self.counts.has_findings()
     }
 }
 
@@ -176,8 +183,8 @@ pub(super) struct End {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Backfilled {
-    vectors_without_profile: i64,
-    distribution: Vec<lookup::Share>,
+    vectors_without_profile: Option<u64>,
+    distribution: Option<Vec<lookup::Share>>,
 }
 
 impl End {
@@ -189,26 +196,30 @@ impl End {
             .context("the job is gone")?;
         let failures = jobs::failures(pool, id, KEPT_FAILURES).await.context("could not read the job's failures")?;
         let job = Job::of(&record, &parts(means, id).await?);
-        let backfill = if record.kind == "backfill" && record.ended_at.is_some() {
-            let counted = onboarding_profiles::vectors_without(pool).await;
-            Some(Backfilled {
-                vectors_without_profile: counted.context("could not count the vectors without a profile")?,
-                distribution: lookup::distribution(pool).await.context("could not count the segments")?,
-            })
-        } else {
-            None
-        };
         let accepted = job.counts.applied + job.counts.unchanged + job.counts.stale;
         let selected = accepted + job.counts.rejected;
         Ok(Self {
             success_rate: (selected > 0).then(|| (accepted as f64 / selected as f64 * 10_000.0).round() / 100.0),
             failures: failures.into_iter().map(|(user, why)| Failure { user, why }).collect(),
             job,
-            backfill,
+            backfill: None,
         })
     }
 
-    pub(crate) fn has_rejections(&self) -> bool {
-        self.job.counts.rejected > 0
+    /// Adds the tables after a backfill, as far as they can be read.
+    pub async fn with_tables(mut self, means: &Means) -> Self {
+        if self.job.listed.kind == "backfill" && self.job.listed.ended_at.is_some() {
+            let pool = &means.store.pool;
+            let unknown = |error: StoreError| warn!(%error, "the tables after the backfill could not be counted");
+            self.backfill = Some(Backfilled {
+                vectors_without_profile: onboarding_profiles::vectors_without(pool).await.map_err(unknown).ok(),
+                distribution: lookup::distribution(pool).await.map_err(unknown).ok(),
+            });
+        }
+        self
+    }
+
+    pub(crate) fn has_findings(&self) -> bool {
+        self.job.counts.has_findings()
     }
 }

@@ -5,18 +5,20 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::sync::watch;
+use tracing::warn;
 use uuid::Uuid;
 
 use super::progress;
 use super::report::{DryRun, End, Report};
 use crate::cli::table::print;
 use crate::domain::event::UserId;
+use crate::domain::sample::Sample;
 use crate::jobs::source::Source;
 use crate::jobs::spec::Spec;
 use crate::jobs::throttle::Throttle;
 use crate::jobs::{Means, claim, dry_run, run};
 use crate::runtime::exit::Exit;
-use crate::store::jobs::{self, JobRecord};
+use crate::store::jobs::{self, JobRecord, Part};
 use crate::store::keys::Keys;
 
 /// The deadline of the report of a job that was halted.
@@ -56,8 +58,15 @@ pub(super) async fn resume(
             return Err(halt.into());
         }
     }
-    let end = End::of(means, id).await?;
-    let exit = if end.has_rejections() { Exit::Findings } else { Exit::Ok };
+    // The work is done, whether or not it can be reported.
+    let end = match End::of(means, id).await {
+        Ok(end) => end.with_tables(means).await,
+        Err(error) => {
+            warn!(job = %id, "the job is done; its report cannot be read: {error:#}");
+            return Ok(Exit::Ok);
+        }
+    };
+    let exit = if end.has_findings() { Exit::Findings } else { Exit::Ok };
     print(&Report::End(Box::new(end)), json, out)?;
     Ok(exit)
 }
@@ -66,8 +75,9 @@ pub(super) async fn resume(
 pub(super) async fn dry_run(
     means: &Means,
     spec: &Spec,
+    parts: &[Part],
     users: &[UserId],
-    (throttle, memory): (Throttle, usize),
+    (throttle, sample): (Throttle, Sample),
     json: bool,
     out: &mut (impl Write + Send),
 ) -> anyhow::Result<Exit> {
@@ -76,14 +86,14 @@ pub(super) async fn dry_run(
         Some(Keys::ListOf(_)) => Some(Keys::Given(users.iter().map(ToString::to_string).collect())),
         keys => keys,
     };
-    let source = Source::open(means, &spec.what, id, &spec.parts(), keys).await?;
+    let sources = Source::open(means, &spec.what, id, parts, keys, sample).await?;
     let (sender, shown) = watch::channel(None);
     let showing = progress::show("dry run", shown, json);
-    let forecast = dry_run::run(means, source, &throttle, (spec.expected, memory), &sender).await;
+    let forecast = dry_run::run(means, spec, sources, throttle, &sender).await;
     drop(sender);
     showing.await.context("the progress display panicked")?;
-    let forecast = DryRun::of(forecast?);
-    let exit = if forecast.has_rejections() { Exit::Findings } else { Exit::Ok };
+    let forecast = DryRun::of(forecast?, sample);
+    let exit = if forecast.has_findings() { Exit::Findings } else { Exit::Ok };
     print(&Report::DryRun(forecast), json, out)?;
     Ok(exit)
 }

@@ -4,6 +4,7 @@ use std::io::Write;
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::report::{Plan, Report};
@@ -13,8 +14,9 @@ use crate::cli::database::Access;
 use crate::cli::failure::ends;
 use crate::cli::table::print;
 use crate::cli::user_ids::{self, UserList};
-use crate::config::{Bytes, Config, Percent, Value as _};
+use crate::config::{Config, Percent};
 use crate::domain::event::UserId;
+use crate::domain::sample::Sample;
 use crate::jobs::replay::bound::Bound;
 use crate::jobs::replay::plan::{Wish, plan};
 use crate::jobs::shift::{self, Shift};
@@ -22,7 +24,8 @@ use crate::jobs::spec::{BackfillUsers, Emit, Range, RecomputeUsers, Replay, Repu
 use crate::jobs::{Means, claim, topic_ahead};
 use crate::kafka::topic_reader::Source;
 use crate::runtime::exit::Exit;
-use crate::store::keys::Keys;
+use crate::store::jobs::JobRecord;
+use crate::store::keys::{KeyRange, Keys};
 use crate::store::lookup::clock;
 use crate::store::onboarding_profiles;
 
@@ -45,9 +48,11 @@ pub enum StartJob {
 /// REPLAY. A live event of the user publishes the change earlier. Rejected records are counted. Events of users that
 /// the platform does not have are skipped.
 ///
-/// Exit codes: 0 done; 1 failure; 2 usage; 3 refused: retention has removed records of the range, the schema is behind,
-/// or the dry run needs more memory; 4 done, with rejected records; 75 Kafka or PostgreSQL is unavailable; 130
-/// interrupted. After 75 and 130, `segmenter job resume ID` continues the job, on any machine.
+/// Records that retention deletes while it runs are counted and named in the log.
+///
+/// Exit codes: 0 done; 1 failure; 2 usage; 3 refused: retention has removed records of the range, or the schema is
+/// behind; 4 done, with rejected or deleted records; 75 Kafka or PostgreSQL is unavailable; 130 interrupted. After 75
+/// and 130, `segmenter job resume ID` continues the job, on any machine.
 #[derive(Debug, Args)]
 pub struct ReplayArgs {
     /// An input topic; repeatable. Default: both.
@@ -70,7 +75,7 @@ pub struct ReplayArgs {
     /// Write a dead letter for each rejected record.
     #[arg(long)]
     dead_letter: bool,
-    /// Continue although retention removed records.
+    /// Start although retention has removed records.
     #[arg(long)]
     accept_gap: bool,
     #[command(flatten)]
@@ -87,8 +92,7 @@ pub struct ReplayArgs {
 /// beside the live service, and safe to repeat. Profiles that are not completed are skipped. A profile with a value
 /// that is invalid in an event is counted as rejected and listed.
 ///
-/// Changes are stored immediately and published once, when the job ends: the net change of each user, with trigger
-/// BACKFILL.
+/// Changes are stored and published immediately, with trigger BACKFILL.
 ///
 /// Exit codes: 0 done; 1 failure; 2 usage; 3 refused: the table is missing or may not be read; 4 done, with rejected
 /// profiles; 75 Kafka or PostgreSQL is unavailable; 130 interrupted. After 75 and 130, `segmenter job resume ID`
@@ -115,8 +119,7 @@ pub struct BackfillArgs {
 /// Without an option it selects users that were scored with another version of the catalog than the configured one. It
 /// reads no events; registers and times stay unchanged.
 ///
-/// Changes are stored immediately and published once, when the job ends: the net change of each user, with trigger
-/// RECOMPUTE.
+/// Changes are stored and published immediately, with trigger RECOMPUTE.
 ///
 /// Exit codes: 0 done; 1 failure; 2 usage; 3 refused: a user was scored with a newer catalog than the configured one,
 /// more users than catalog.max_shift would move and --accept-shift is absent, or the resumed job was started with
@@ -184,9 +187,9 @@ pub struct RepublishArgs {
 
 #[derive(Debug, Args)]
 struct EmitArgs {
-    /// Publish at the end: changed (default) or none.
+    /// Publish: changed (default) or none.
     ///
-    /// `changed` publishes the net change of each user; `none` leaves that to `segmenter republish`.
+    /// `changed` publishes users whose ranking changes; `none` leaves that to `segmenter republish`.
     #[arg(long, value_enum, default_value_t = Emit::Changed, hide_default_value = true, hide_possible_values = true)]
     emit: Emit,
 }
@@ -199,14 +202,14 @@ struct RunArgs {
     execute: bool,
     /// The job's id; an existing job is resumed.
     ///
-    /// A process that is restarted with the same id continues its job.
+    /// A process that is restarted with the same id continues its job. A job with other arguments is refused.
     #[arg(long, value_name = "UUID", requires = "execute")]
     id: Option<Uuid>,
-    /// Memory limit of a dry run.
+    /// Dry run of a share of the users, as 1%.
     ///
-    /// It holds the users that would change, about 4 KiB each.
-    #[arg(long, value_name = "SIZE", default_value = "512MiB", value_parser = parse_memory)]
-    memory: usize,
+    /// It meets the same users each time; all numbers are those of the sample.
+    #[arg(long, value_name = "PERCENT", conflicts_with = "execute")]
+    sample: Option<Sample>,
     #[command(flatten)]
     limits: ThrottleArgs,
     /// Write JSON, one object per line.
@@ -214,9 +217,12 @@ struct RunArgs {
     json: bool,
 }
 
-fn parse_memory(text: &str) -> Result<usize, String> {
-    Bytes::parse(text).map(|size| size.0)
-}
+/// The id that the manifests have in place of a real one.
+const PLACEHOLDER: Uuid = Uuid::from_u128(0x4000_8000_0000_0000_0000);
+
+/// The number of parts of a job that are worked through independently, and how many users are worth one.
+const MOST_RANGES: u64 = 16;
+const USERS_IN_RANGE: u64 = 500;
 
 impl StartJob {
     fn run(&self) -> &RunArgs {
@@ -279,6 +285,33 @@ impl StartJob {
         }))
     }
 
+    /// The arguments that tell one job from another.
+    fn asked(&self) -> Value {
+        let emit = self.emit();
+        // Of a list only a digest is kept.
+        let of_list = |list: &Option<UserList>| {
+            let text = list.as_ref().map(|list| list.0.iter().map(UserId::as_str).collect::<Vec<_>>().join("\n"));
+            text.map(|text| Uuid::new_v5(&Uuid::NAMESPACE_OID, text.as_bytes()))
+        };
+        match self {
+            Self::Replay(ReplayArgs { topics, from, to, partitions, users, dead_letter, .. }) => json!({
+                "kind": "replay", "emit": emit, "topics": topics, "from": from, "to": to, "partitions": partitions,
+                "users": users.iter().map(UserId::as_str).collect::<Vec<_>>(), "deadLetter": dead_letter,
+            }),
+            Self::Backfill(BackfillArgs { existing_only, all, users_file, .. }) => json!({
+                "kind": "backfill", "emit": emit, "existingOnly": existing_only, "all": all, "users": of_list(users_file),
+            }),
+            Self::Recompute(RecomputeArgs { segment, users_file, all, repair, .. }) => json!({
+                "kind": "recompute", "emit": emit, "segment": segment, "all": all, "repair": repair,
+                "users": of_list(users_file),
+            }),
+            Self::Republish(RepublishArgs { all, topic_ahead, segment, users_file, .. }) => json!({
+                "kind": "republish", "all": all, "topicAhead": topic_ahead, "segment": segment,
+                "users": of_list(users_file),
+            }),
+        }
+    }
+
     /// The job's list of users, if it has one.
     fn users(&self) -> &[UserId] {
         let list = match self {
@@ -297,25 +330,34 @@ impl StartJob {
 /// `out` cannot be written to, the job is refused or was halted.
 pub async fn run(job: &StartJob, config: &Config, out: &mut (impl Write + Send)) -> anyhow::Result<Exit> {
     let args = job.run();
+    if args.id == Some(PLACEHOLDER) {
+        let why = "the id is the manifests' placeholder: give each job one of its own, as `uuidgen` prints";
+        return Err(ends(Exit::Refused, why));
+    }
     let means = open(config, if args.execute { Access::Write } else { Access::Read }).await?;
+    let asked = job.asked();
     if let Some(id) = args.id
         && let Some(record) = find(&means, id).await?
     {
+        refuse_other_job(&record, &asked)?;
         return resume(&means, record, false, args.json, out).await;
     }
     let Some(what) = job.what(&means, out).await? else { return Ok(Exit::Ok) };
     let users = job.users();
-    let spec = Spec { emit: job.emit(), expected: expected(&means, &what, users).await?, what };
+    let spec = Spec { asked, emit: job.emit(), expected: expected(&means, &what, users).await?, what };
+    let parts = spec.parts(ranges(&means, &spec, users).await?);
     let throttle = args.limits.throttle();
     if !args.execute {
-        return run::dry_run(&means, &spec, users, (throttle, args.memory), args.json, out).await;
+        let sample = args.sample.unwrap_or(Sample::ALL);
+        return run::dry_run(&means, &spec, &parts, users, (throttle, sample), args.json, out).await;
     }
     if let (StartJob::Recompute(args), What::Recompute { which, .. }) = (job, &spec.what)
         && !args.accept_shift
     {
         refuse_great_shift(&means, which, users, config.catalog.max_shift).await?;
     }
-    let record = claim::enter(&means, args.id.unwrap_or_else(Uuid::new_v4), &spec, throttle, users).await?;
+    let id = args.id.unwrap_or_else(Uuid::new_v4);
+    let record = claim::enter(&means, id, &spec, parts, throttle, users).await?;
     resume(&means, record, false, args.json, out).await
 }
 
@@ -339,6 +381,30 @@ async fn refuse_great_shift(
              --accept-shift executes them"
         ),
     ))
+}
+
+/// A job is resumed by its id only with the arguments that it was begun with.
+fn refuse_other_job(record: &JobRecord, asked: &Value) -> anyhow::Result<()> {
+    if record.spec.get("asked") == Some(asked) {
+        return Ok(());
+    }
+    let JobRecord { id, kind, .. } = record;
+    let why = format!(
+        "the job {id} exists: a {kind} with other arguments, which `segmenter job status {id}` shows; give another --id, \
+         or continue that job with `segmenter job resume {id}`"
+    );
+    Err(ends(Exit::Refused, why))
+}
+
+/// The ranges of users that the job works through independently; one for a job without users.
+async fn ranges(means: &Means, spec: &Spec, users: &[UserId]) -> anyhow::Result<Vec<KeyRange>> {
+    let keys = match spec.what.keys(Uuid::nil()) {
+        Some(Keys::ListOf(_)) => Keys::Given(users.iter().map(ToString::to_string).collect()),
+        Some(keys) => keys,
+        None => return Ok(vec![KeyRange::default()]),
+    };
+    let most = (spec.expected / USERS_IN_RANGE).clamp(1, MOST_RANGES) as usize;
+    keys.split(&means.store.pool, most, spec.expected).await.context("could not split the users into ranges")
 }
 
 /// The approximate number of items of the job.
@@ -383,6 +449,5 @@ async fn replay(args: &ReplayArgs, means: &Means, out: &mut (impl Write + Send))
         ranges,
         users: args.users.iter().map(ToString::to_string).collect(),
         dead_letters: args.dead_letter,
-        accept_gap: args.accept_gap,
     })))
 }

@@ -67,13 +67,8 @@ impl Rules {
 pub struct RedriveReport {
     pub seen: Seen,
     pub tally: Tally,
-    /// Whether the numbers of a dry run hold also for users with dead letters in several batches.
-    pub is_exact: bool,
     pub halted: Option<Halt>,
 }
-
-/// The memory of a dry run for users, in bytes.
-const DRY_RUN_MEMORY: usize = 200 * 1024 * 1024;
 
 /// Redrives; calls `each` with each dead letter and its outcome.
 pub async fn run(
@@ -82,7 +77,7 @@ pub async fn run(
     stop: &Stop,
     each: &mut (dyn FnMut(&Selected, RedriveOutcome) + Send),
 ) -> RedriveReport {
-    let mut report = RedriveReport { is_exact: true, ..RedriveReport::default() };
+    let mut report = RedriveReport::default();
     let redriving = stop.until_requested_and(LAST_WORK, redrive(settings, store, stop, each, &mut report));
     let ended = redriving.await.unwrap_or(Err(Halt::Interrupted));
     report.halted = ended.err();
@@ -102,7 +97,7 @@ async fn redrive(
     let mut mode = if settings.execute {
         Mode::Execute(Box::new(BatchWriter::start(store, &settings.output, stop.clone()).await?))
     } else {
-        Mode::DryRun(DryRun::new(store, DRY_RUN_MEMORY))
+        Mode::DryRun(DryRun::of_events(store)?)
     };
     let mut ended = Ok(());
     loop {
@@ -123,7 +118,7 @@ async fn redrive(
         }
     }
     // Stored changes are published even after a halt.
-    ended.and(mode.finish(stop, report).await)
+    ended.and(mode.finish(stop).await)
 }
 
 /// The next dead letters, within the limits of a batch.
@@ -208,19 +203,17 @@ impl Mode {
             }
             Self::DryRun(dry_run) => {
                 let outcomes = dry_run.advance(Task::Merge(events)).await?;
-                tally.changes = dry_run.changes;
+                tally.changes = dry_run.forecast().changes;
                 Ok(outcomes)
             }
         }
     }
 
-    async fn finish(self, stop: &Stop, report: &mut RedriveReport) -> Result<(), Halt> {
+    async fn finish(self, stop: &Stop) -> Result<(), Halt> {
         match self {
             Self::Execute(writer) => writer.finish().await,
-            Self::DryRun(dry_run) => {
-                report.is_exact = dry_run.is_exact;
-                if stop.is_requested() { Err(Halt::Interrupted) } else { Ok(()) }
-            }
+            Self::DryRun(_) if stop.is_requested() => Err(Halt::Interrupted),
+            Self::DryRun(_) => Ok(()),
         }
     }
 }

@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use crate::codec::framed::SCHEMA_HEADER;
 use crate::codec::{Decoded, RawRecord};
 use crate::domain::event::{Event, Kind};
+use crate::domain::sample::Sample;
 use crate::ingest::record::{OriginalRecord, Rejected};
 use crate::jobs::Means;
 use crate::jobs::batch::{Batch, Work};
@@ -18,7 +19,7 @@ use crate::jobs::spec::{Range, Replay};
 use crate::kafka::client::Topics;
 use crate::kafka::headers;
 use crate::kafka::partition::Partition;
-use crate::kafka::topic_reader::{Source, Span, TopicReader};
+use crate::kafka::topic_reader::{Span, TopicReader};
 use crate::output::Refused;
 use crate::registry::decoder::Decoder;
 use crate::runtime::halt::Halt;
@@ -38,8 +39,8 @@ pub struct ReplaySource {
 }
 
 impl ReplaySource {
-    /// Starts to read `parts` from their positions.
-    pub fn open(means: &Means, replay: &Replay, parts: &[Part]) -> Self {
+    /// Starts to read `parts` from their positions; events of users outside `sample` are skipped.
+    pub fn open(means: &Means, replay: &Replay, parts: &[Part], sample: Sample) -> Self {
         let (sender, batches) = mpsc::channel(AHEAD);
         let most = Arc::new(AtomicUsize::new(1));
         let left = |range: &Range| {
@@ -54,8 +55,8 @@ impl ReplaySource {
                 decoder: means.decoder.clone(),
                 users: replay.users.iter().cloned().collect(),
                 dead_letters: replay.dead_letters,
+                sample,
             },
-            accept_gap: replay.accept_gap,
             most: Arc::clone(&most),
             sender,
         };
@@ -67,8 +68,7 @@ impl ReplaySource {
     /// The next batch, of about `most` records.
     ///
     /// # Errors
-    /// The brokers are unavailable, a topic no longer exists, retention has removed records of the range, or a stop was
-    /// requested.
+    /// The brokers are unavailable, a topic no longer exists or was truncated, or a stop was requested.
     pub async fn next(&mut self, most: usize) -> Result<Option<Batch>, Halt> {
         self.most.store(most, Ordering::Relaxed);
         self.batches.recv().await.transpose()
@@ -80,7 +80,6 @@ struct Reading {
     means: Means,
     left: Vec<Range>,
     rules: Rules,
-    accept_gap: bool,
     most: Arc<AtomicUsize>,
     sender: mpsc::Sender<Result<Batch, Halt>>,
 }
@@ -103,7 +102,6 @@ impl Reading {
     /// Reads one partition; returns false once the receiver is dropped.
     fn read(&self, range: &Range) -> Result<bool, Halt> {
         let source = self.means.replay_source(range.topic.clone());
-        self.refuse_gap(&source, range)?;
         let span = Span { partition: range.partition, first: range.first, end: range.end };
         let mut reader = source.read(&[span])?;
         let mut position = range.first;
@@ -118,22 +116,6 @@ impl Reading {
                 return Ok(true);
             }
         }
-    }
-
-    /// Retention may have removed records since the plan was made or the job was interrupted.
-    fn refuse_gap(&self, source: &Source, range: &Range) -> Result<(), Halt> {
-        let spans = source.spans()?;
-        let earliest = spans.iter().find(|span| span.partition == range.partition).map_or(range.end, |span| span.first);
-        if earliest > range.first && range.first < range.end && !self.accept_gap {
-            return Err(Halt::Refused(format!(
-                "retention has removed offsets {} to {} of {} since the replay was planned; start a replay with \
-                 --accept-gap, or one that begins later",
-                range.first,
-                earliest.min(range.end) - 1,
-                range.part(),
-            )));
-        }
-        Ok(())
     }
 
     fn next_batch(&self, reader: &mut TopicReader, range: &Range, from: i64) -> Result<Batch, Halt> {
@@ -153,6 +135,7 @@ impl Reading {
             }
         }
         done |= position >= range.end;
+        sorted.counts.deleted = reader.take_deleted();
         let end = if done { range.end } else { position };
         Ok(Batch {
             part: range.part().into(),
@@ -160,7 +143,7 @@ impl Reading {
             done,
             passed: u64::try_from(end - from).unwrap_or(0),
             counts: sorted.counts,
-            work: Work::Merge { events: sorted.events, records: sorted.records },
+            work: Work::Replay { events: sorted.events, records: sorted.records },
             refused: sorted.refused,
             failures: Vec::new(),
         })
@@ -173,6 +156,7 @@ struct Rules {
     decoder: Decoder,
     users: std::collections::HashSet<String>,
     dead_letters: bool,
+    sample: Sample,
 }
 
 /// Decoded records by their further processing.
@@ -209,7 +193,8 @@ impl Rules {
     }
 
     fn is_meant(&self, event: &Event) -> bool {
-        self.users.is_empty() || self.users.contains(event.user.as_str())
+        let user = event.user.as_str();
+        (self.users.is_empty() || self.users.contains(user)) && self.sample.contains(user)
     }
 }
 

@@ -27,6 +27,8 @@ pub struct Counts {
     pub unknown_users: u64,
     /// Rejected; dead-lettered if the job writes dead letters.
     pub rejected: u64,
+    /// Offsets that retention deleted before they were read; no items.
+    pub deleted: u64,
 }
 
 impl Counts {
@@ -54,6 +56,11 @@ impl Counts {
         self.rejected += 1;
     }
 
+    /// Whether an operator has to look at the result.
+    pub fn has_findings(&self) -> bool {
+        self.rejected > 0 || self.deleted > 0
+    }
+
     #[must_use]
     pub fn plus(self, other: Self) -> Self {
         Self {
@@ -66,6 +73,7 @@ impl Counts {
             without_profile: self.without_profile + other.without_profile,
             unknown_users: self.unknown_users + other.unknown_users,
             rejected: self.rejected + other.rejected,
+            deleted: self.deleted + other.deleted,
         }
     }
 

@@ -16,6 +16,7 @@ mod counts;
 mod record;
 mod retention;
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::store::sql::{Pool, Sessions, Statement};
@@ -110,7 +111,8 @@ pub(crate) async fn claim(
     let claimed = pool
         .query(
             r#"
-        update segmenter.jobs set owner = $2, owner_name = $3, leased_until = clock_timestamp() + $4
+        update segmenter.jobs set owner = $2, owner_name = $3, leased_until = clock_timestamp() + $4,
+            earlier_owners = array_remove(array_remove(earlier_owners || owner, null), $2)
         where id = $1 and ended_at is null and ($5 or leased_until < clock_timestamp() or owner = $2)"#,
         )
         .bind(id)
@@ -124,9 +126,11 @@ pub(crate) async fn claim(
 /// How many failures of a job are kept; all are counted.
 const KEPT_FAILURES: i64 = 10_000;
 
-/// Stores users whose data broke a rule, with the rule; of each user the last.
+/// Stores users whose data broke a rule, with the rule; of a user with several the last.
 pub(crate) async fn note_failures(pool: &Pool, id: Uuid, failures: &[(&str, &str)]) -> Result<(), StoreError> {
-    let (users, rules): (Vec<&str>, Vec<&str>) = failures.iter().copied().unzip();
+    // One statement may not write a row twice.
+    let last: HashMap<&str, &str> = failures.iter().copied().collect();
+    let (users, rules): (Vec<&str>, Vec<&str>) = last.into_iter().unzip();
     let written = pool
         .query(
             r#"
