@@ -4,7 +4,6 @@ use serde::Serialize;
 use sqlx::{PgConnection, Row};
 
 use super::error::StoreError;
-use super::lookup::Share;
 use super::sql::Pool;
 
 /// How many blocks of `user_vectors` are read at most: 8 MiB, about ten thousand rows.
@@ -20,6 +19,17 @@ pub struct Distribution {
     pub users: i64,
     /// The largest first.
     pub shares: Vec<Share>,
+}
+
+/// The number of users with a primary segment, and their average confidence.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Share {
+    /// `None` for scored users for which no segment qualified.
+    pub primary_segment: Option<String>,
+    pub users: i64,
+    /// 0 to 1; `None` where there is no primary segment.
+    pub average_confidence: Option<f64>,
 }
 
 const BLOCKS: &str = "select pg_relation_size('public.user_vectors') / current_setting('block_size')::bigint";

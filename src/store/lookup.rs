@@ -1,9 +1,7 @@
-//! Reads for the HTTP API and commands: one user's state, all stored data of a user, the distribution of segments. No locks,
-//! no writes.
+//! Reads for the HTTP API and commands: one user's state, all stored data of a user. No locks, no writes.
 
 use crate::store::sql::Pool;
-use serde::Serialize;
-use sqlx::{PgConnection, Row};
+use sqlx::PgConnection;
 
 use super::error::StoreError;
 use super::states::{self, UserCheck};
@@ -19,45 +17,6 @@ pub async fn state(pool: &Pool, user: &UserId) -> Result<Result<State, CodecErro
     let snapshot = pool.read(read).await?;
     let current = snapshot.users.into_iter().next().ok_or(sqlx::Error::RowNotFound)?;
     Ok(current.map(|current| current.state))
-}
-
-/// The number of users with a primary segment, and their average confidence.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Share {
-    /// `None` for scored users for which no segment qualified.
-    pub primary_segment: Option<String>,
-    pub users: i64,
-    /// 0 to 1; `None` where there is no primary segment.
-    pub average_confidence: Option<f64>,
-}
-
-/// The timeout of the count, which reads the whole table.
-const COUNTING: &str = "5s";
-
-/// The distribution of primary segments, the largest first.
-pub async fn distribution(pool: &Pool) -> Result<Vec<Share>, StoreError> {
-    let limit = pool.query("select set_config('statement_timeout', $1, true)").bind(COUNTING);
-    let count = pool.query(
-        r#"
-        select "primarySegment" as primary_segment, count(*) as users, avg("segmentConfidence") as average_confidence
-        from public.user_vectors where segments is not null
-        group by "primarySegment" order by count(*) desc, "primarySegment""#,
-    );
-    let read = async |transaction: &mut PgConnection| {
-        limit.execute(&mut *transaction).await?;
-        count.fetch_all(transaction).await
-    };
-    let rows = pool.transaction(read).await?;
-    rows.iter()
-        .map(|row| {
-            Ok(Share {
-                primary_segment: row.try_get("primary_segment")?,
-                users: row.try_get("users")?,
-                average_confidence: row.try_get("average_confidence")?,
-            })
-        })
-        .collect()
 }
 
 /// The stored data of a user.

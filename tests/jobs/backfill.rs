@@ -60,7 +60,7 @@ async fn profiles_of_users_without_segments_are_folded_and_published_once() {
     assert_eq!((&end["counts"]["applied"], &end["counts"]["skipped"]), (&4.into(), &1.into()));
     assert_eq!(end["successRate"], 100.0);
     assert_eq!(end["backfill"]["vectorsWithoutProfile"], 1);
-    let shares = end["backfill"]["distribution"].as_array().unwrap();
+    let shares = end["backfill"]["distribution"]["shares"].as_array().unwrap();
     assert_eq!(shares.iter().map(|share| share["users"].as_i64().unwrap()).sum::<i64>(), 4);
     let published = changes(&scene).await;
     assert_eq!(published.len(), 4);

@@ -72,7 +72,7 @@ async fn only_the_selected_profiles_are_folded_and_a_dry_run_writes_nothing() {
     let end = member(&lines, "end");
     assert_eq!((code, &end["counts"]["applied"]), (Some(0), &3.into()));
     assert_eq!(end["backfill"]["vectorsWithoutProfile"], 1);
-    let shares = end["backfill"]["distribution"].as_array().unwrap();
+    let shares = end["backfill"]["distribution"]["shares"].as_array().unwrap();
     assert!(shares.iter().any(|share| share["primarySegment"] == "THEIRS" && share["users"] == 1), "{shares:?}");
     let rows = table(scene.database.pool()).await;
     assert!(rows["user-3"].primary_segment.as_deref() == Some("THEIRS"), "a row with segments stays unchanged");

@@ -12,9 +12,10 @@ use crate::jobs::batch::Failure;
 use crate::jobs::dry_run::Forecast;
 use crate::jobs::replay::plan::PlannedRange;
 use crate::jobs::run;
+use crate::store::distribution::{self, Distribution};
 use crate::store::error::StoreError;
 use crate::store::jobs::{self, Counts, JobRecord, Part};
-use crate::store::{lookup, onboarding_profiles};
+use crate::store::onboarding_profiles;
 
 /// How many failures are kept; all are counted.
 const KEPT_FAILURES: i64 = 10_000;
@@ -184,7 +185,7 @@ pub(super) struct End {
 #[serde(rename_all = "camelCase")]
 struct Backfilled {
     vectors_without_profile: Option<u64>,
-    distribution: Option<Vec<lookup::Share>>,
+    distribution: Option<Distribution>,
 }
 
 impl End {
@@ -213,7 +214,7 @@ impl End {
             let unknown = |error: StoreError| warn!(%error, "the tables after the backfill could not be counted");
             self.backfill = Some(Backfilled {
                 vectors_without_profile: onboarding_profiles::vectors_without(pool).await.map_err(unknown).ok(),
-                distribution: lookup::distribution(pool).await.map_err(unknown).ok(),
+                distribution: distribution::sampled(pool).await.map_err(unknown).ok(),
             });
         }
         self
