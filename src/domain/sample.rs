@@ -1,5 +1,5 @@
 //! A sample of users that is the same at every run: chosen by a hash of the user's id, so that a larger sample contains every
-//! smaller one, and a statement chooses the same users as this process.
+//! smaller one.
 
 use std::fmt;
 use std::str::FromStr;
@@ -32,15 +32,10 @@ impl Sample {
         self == Self::ALL || place(user).as_slice() < self.bound().as_slice()
     }
 
-    /// The users whose `sha256(convert_to(user_id, 'UTF8'))` is less than these bytes are in the sample; `bytea` is compared
-    /// bytewise, as slices are here.
-    pub fn bound(self) -> Vec<u8> {
-        if self == Self::ALL {
-            // Longer than any hash, so that it is greater than all of them.
-            return vec![0xff; 33];
-        }
+    /// Users whose place begins with less than these bytes are in the sample.
+    fn bound(self) -> [u8; 8] {
         // Exact enough: a double has 53 bits. The conversion saturates.
-        ((self.share() * 2_f64.powi(64)) as u64).to_be_bytes().to_vec()
+        ((self.share() * 2_f64.powi(64)) as u64).to_be_bytes()
     }
 }
 
