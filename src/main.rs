@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{ArgAction, CommandFactory, Parser, Subcommand};
 use segmenter::cli;
 use segmenter::cli::catalog::{CatalogAction, CatalogCommand};
 use segmenter::cli::check_events::{self, CheckEventsArgs};
@@ -37,8 +37,11 @@ use segmenter::telemetry::traces;
 /// findings; 5 poison flood: too many consecutive rejected records; 75 a dependency is unavailable; 130 interrupted.
 #[derive(Debug, Parser)]
 #[command(name = "segmenter", version = env!("SEGMENTER_VERSION"), arg_required_else_help = true, help_template = HELP)]
-#[command(disable_help_subcommand = true)]
+#[command(disable_help_subcommand = true, disable_version_flag = true)]
 struct Cli {
+    /// Print version
+    #[arg(short = 'V', long, action = ArgAction::Version, hide_short_help = true)]
+    version: Option<bool>,
     /// The configuration file [env: SEGMENTER_CONFIG]
     #[arg(long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,

@@ -288,15 +288,16 @@ impl StartJob {
     /// The arguments that tell one job from another.
     fn asked(&self) -> Value {
         let emit = self.emit();
-        // Of a list only a digest is kept.
-        let of_list = |list: &Option<UserList>| {
-            let text = list.as_ref().map(|list| list.0.iter().map(UserId::as_str).collect::<Vec<_>>().join("\n"));
-            text.map(|text| Uuid::new_v5(&Uuid::NAMESPACE_OID, text.as_bytes()))
+        // Of users only a digest is kept.
+        let digest = |users: &[UserId]| {
+            let text = users.iter().map(UserId::as_str).collect::<Vec<_>>().join("\n");
+            Uuid::new_v5(&Uuid::NAMESPACE_OID, text.as_bytes())
         };
+        let of_list = |list: &Option<UserList>| list.as_ref().map(|list| digest(&list.0));
         match self {
             Self::Replay(ReplayArgs { topics, from, to, partitions, users, dead_letter, .. }) => json!({
                 "kind": "replay", "emit": emit, "topics": topics, "from": from, "to": to, "partitions": partitions,
-                "users": users.iter().map(UserId::as_str).collect::<Vec<_>>(), "deadLetter": dead_letter,
+                "users": digest(users), "deadLetter": dead_letter,
             }),
             Self::Backfill(BackfillArgs { existing_only, all, users_file, .. }) => json!({
                 "kind": "backfill", "emit": emit, "existingOnly": existing_only, "all": all, "users": of_list(users_file),
