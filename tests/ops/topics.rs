@@ -76,6 +76,7 @@ fn the_services_login_may_do_what_the_service_does_and_no_more() {
     let wanted = [
         ("topic", "onboarding-completed", "Read"),
         ("topic", "profile-updated", "Read"),
+        ("topic", "segment-changed", "Read"),
         ("topic", "segment-changed", "Write"),
         ("topic", "segmenter-dead-letter", "Write"),
         ("group", "segmenter", "Read"),
