@@ -37,38 +37,21 @@ struct Statements {
     split: &'static str,
 }
 
+/// A page of keys, with more conditions in `$more`.
+macro_rules! page {
+    ($key:literal, $table:literal, $condition:literal $(, $more:literal)*) => {
+        concat!(
+            "select ", $key, " from ", $table, " where ", $condition, " and ", $key, " > $2", $($more,)* " order by ", $key, " limit $3"
+        )
+    };
+}
+
 /// `$1` is the condition's value; a source without a condition has an empty text there.
 macro_rules! statements {
     ($key:literal, $table:literal, $condition:literal) => {
         Statements {
-            page: concat!(
-                "select ",
-                $key,
-                " from ",
-                $table,
-                " where ",
-                $condition,
-                " and ",
-                $key,
-                " > $2 order by ",
-                $key,
-                " limit $3"
-            ),
-            page_until: concat!(
-                "select ",
-                $key,
-                " from ",
-                $table,
-                " where ",
-                $condition,
-                " and ",
-                $key,
-                " > $2 and ",
-                $key,
-                " <= $4 order by ",
-                $key,
-                " limit $3"
-            ),
+            page: page!($key, $table, $condition),
+            page_until: page!($key, $table, $condition, " and ", $key, " <= $4"),
             count: concat!("select count(*) from ", $table, " where ", $condition),
             split: concat!(
                 "select percentile_disc($2::float8[]) within group (order by ",

@@ -11,7 +11,6 @@ use uuid::Uuid;
 use super::progress;
 use super::report::{DryRun, End, Report};
 use crate::cli::table::print;
-use crate::domain::event::UserId;
 use crate::domain::sample::Sample;
 use crate::jobs::source::Source;
 use crate::jobs::spec::Spec;
@@ -71,21 +70,17 @@ pub(super) async fn resume(
     Ok(exit)
 }
 
-/// Reports the changes that a job would make. `users` is its list, if it has one.
+/// Reports the changes that a job would make. `keys` are its users, if it works through users.
 pub(super) async fn dry_run(
     means: &Means,
     spec: &Spec,
     parts: &[Part],
-    users: &[UserId],
+    keys: Option<Keys>,
     (throttle, sample): (Throttle, Sample),
     json: bool,
     out: &mut (impl Write + Send),
 ) -> anyhow::Result<Exit> {
     let id = Uuid::new_v4();
-    let keys = match spec.what.keys(id) {
-        Some(Keys::ListOf(_)) => Some(Keys::Given(users.iter().map(ToString::to_string).collect())),
-        keys => keys,
-    };
     let sources = Source::open(means, &spec.what, id, parts, keys, sample).await?;
     let (sender, shown) = watch::channel(None);
     let showing = progress::show("dry run", shown, json);

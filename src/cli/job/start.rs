@@ -345,12 +345,15 @@ pub async fn run(job: &StartJob, config: &Config, out: &mut (impl Write + Send))
     }
     let Some(what) = job.what(&means, out).await? else { return Ok(Exit::Ok) };
     let users = job.users();
-    let spec = Spec { asked, emit: job.emit(), expected: expected(&means, &what, users).await?, what };
-    let parts = spec.parts(ranges(&means, &spec, users).await?);
+    let keys = keys(&what, users);
+    let expected = expected(&means, &what, keys.as_ref()).await?;
+    let ranges = ranges(&means, keys.as_ref(), expected).await?;
+    let spec = Spec { asked, emit: job.emit(), expected, what };
+    let parts = spec.parts(ranges);
     let throttle = args.limits.throttle();
     if !args.execute {
         let sample = args.sample.unwrap_or(Sample::ALL);
-        return run::dry_run(&means, &spec, &parts, users, (throttle, sample), args.json, out).await;
+        return run::dry_run(&means, &spec, &parts, keys, (throttle, sample), args.json, out).await;
     }
     if let (StartJob::Recompute(args), What::Recompute { which, .. }) = (job, &spec.what)
         && !args.accept_shift
@@ -397,24 +400,27 @@ fn refuse_other_job(record: &JobRecord, asked: &Value) -> anyhow::Result<()> {
     Err(ends(Exit::Refused, why))
 }
 
+/// The users of a job that is not stored yet, and its list with them; `None` for a job without users of its own.
+fn keys(what: &What, users: &[UserId]) -> Option<Keys> {
+    match what.keys(Uuid::nil())? {
+        Keys::ListOf(_) => Some(Keys::Given(users.iter().map(ToString::to_string).collect())),
+        keys => Some(keys),
+    }
+}
+
 /// The ranges of users that the job works through independently; one for a job without users.
-async fn ranges(means: &Means, spec: &Spec, users: &[UserId]) -> anyhow::Result<Vec<KeyRange>> {
-    let keys = match spec.what.keys(Uuid::nil()) {
-        Some(Keys::ListOf(_)) => Keys::Given(users.iter().map(ToString::to_string).collect()),
-        Some(keys) => keys,
-        None => return Ok(vec![KeyRange::default()]),
-    };
-    let most = (spec.expected / USERS_IN_RANGE).clamp(1, MOST_RANGES) as usize;
-    keys.split(&means.store.pool, most, spec.expected).await.context("could not split the users into ranges")
+async fn ranges(means: &Means, keys: Option<&Keys>, expected: u64) -> anyhow::Result<Vec<KeyRange>> {
+    let Some(keys) = keys else { return Ok(vec![KeyRange::default()]) };
+    let most = (expected / USERS_IN_RANGE).clamp(1, MOST_RANGES) as usize;
+    keys.split(&means.store.pool, most, expected).await.context("could not split the users into ranges")
 }
 
 /// The approximate number of items of the job.
-async fn expected(means: &Means, what: &What, users: &[UserId]) -> anyhow::Result<u64> {
-    match (what, what.keys(Uuid::nil())) {
+async fn expected(means: &Means, what: &What, keys: Option<&Keys>) -> anyhow::Result<u64> {
+    match (what, keys) {
         (What::Replay(replay), _) => Ok(replay.ranges.iter().map(Range::len).sum()),
-        (What::Republish(RepublishUsers::TopicAhead), _) => Ok(topic_ahead::find(means).await?.len() as u64),
-        (_, None | Some(Keys::ListOf(_))) => Ok(users.len() as u64),
         (_, Some(keys)) => keys.count(&means.store.pool).await.context("could not count the users"),
+        (_, None) => Ok(topic_ahead::find(means).await?.len() as u64),
     }
 }
 
