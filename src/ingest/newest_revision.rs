@@ -1,5 +1,5 @@
-//! The newest revisions on segment-changed: read once in each history of the database, before its first repair range begins. A
-//! process that has died may have minted them on a server that is gone, and no commit may carry them.
+//! The newest revisions on segment-changed: read before a repair range begins. Another process may have minted them on a server that
+//! is gone, or that serves some sessions still, and no commit may carry them.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,7 +9,6 @@ use tracing::{info, warn};
 
 use crate::kafka::topic_reader::{ReadError, Source};
 use crate::publish::topic_revisions;
-use crate::store::history::History;
 use crate::store::revision_clock::RevisionClock;
 
 /// For how long a partition waits for a topic that cannot be read.
@@ -24,8 +23,8 @@ pub(crate) struct NewestRevision {
 
 #[derive(Debug, Default)]
 struct Progress {
-    /// The last history in which the topic was read, or given up.
-    done_in: Option<History>,
+    /// When the last reading began that succeeded or was given up.
+    read_at: Option<Instant>,
     failing_since: Option<Instant>,
 }
 
@@ -34,16 +33,18 @@ impl NewestRevision {
         Self { source, progress: Arc::default() }
     }
 
-    /// Has `clock` see the newest revisions, unless it has in this history. A topic that may not be read, or not for a minute, is
-    /// given up: the clock then knows its own revisions and those of the commits.
+    /// Has `clock` see the newest revisions. Partitions that begin together share a reading. A topic that may not be read, or not for
+    /// a minute, is given up: the clock then knows its own revisions and those of the commits.
     ///
     /// # Errors
     /// The brokers do not answer yet.
-    pub(crate) async fn see(&self, history: History, clock: &RevisionClock) -> Result<(), ReadError> {
+    pub(crate) async fn see(&self, clock: &RevisionClock) -> Result<(), ReadError> {
+        let asked_at = Instant::now();
         let mut progress = self.progress.lock().await;
-        if progress.done_in == Some(history) {
+        if progress.read_at >= Some(asked_at) {
             return Ok(());
         }
+        let read_at = Some(Instant::now());
         let source = self.source.clone();
         let reading = tokio::task::spawn_blocking(move || topic_revisions::newest(&source)).await;
         match reading.unwrap_or_else(|error| Err(ReadError::Unavailable(error.to_string()))) {
@@ -62,7 +63,7 @@ impl NewestRevision {
                 "the newest revisions of the topic cannot be read; on a server with a slower clock later changes may get lower ones"
             ),
         }
-        *progress = Progress { done_in: Some(history), failing_since: None };
+        *progress = Progress { read_at, failing_since: None };
         Ok(())
     }
 }

@@ -8,7 +8,7 @@ use crate::store::positions::{Answer, Claim, PartitionKey};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Started {
     pub key: PartitionKey,
-    /// The first offset to read. The stored position is not below it.
+    /// The first offset to read, and the stored position.
     pub at: i64,
     /// The exclusive end of the repair range: users that are met before it are published even where nothing changes.
     pub repair_until: Option<i64>,
@@ -74,7 +74,7 @@ impl Position {
     /// Takes the answer to the last claim.
     ///
     /// # Errors
-    /// The partition has to be started anew, from the lower of the two offsets.
+    /// The partition has to be started anew, from the stored offset.
     pub fn answer(&mut self, claim: &Claim, answer: Answer) -> Result<(), Loss> {
         match answer {
             Answer::Raised => {

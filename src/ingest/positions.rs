@@ -139,8 +139,8 @@ impl Positions {
                 partition = partition.number,
                 confirmed = loss.confirmed,
                 stored = loss.stored,
-                "the database went back in time or changed its server: it may have lost what was applied after the lower of \
-                 these offsets, and the partition is read again from there"
+                "the database went back in time or changed its server: it may have lost what was applied after the stored \
+                 offset, and the partition is read again from there"
             );
         }
         let names: Vec<String> = vanished

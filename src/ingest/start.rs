@@ -217,7 +217,7 @@ impl Starter {
             self.store.revisions.see(revision);
         }
         if start.repairs {
-            let seen = self.newest_revision.see(present, &self.store.revisions).await;
+            let seen = self.newest_revision.see(&self.store.revisions).await;
             seen.map_err(|error| Failure::NotYet(format!("the newest revisions cannot be read: {error}")))?;
             self.store.revisions.raise();
         }
@@ -253,13 +253,14 @@ impl Starter {
                 partition = number,
                 start = start.at,
                 end = facts.high,
+                history = %facts.present,
                 "the database was started anew or went back in time since this partition was read; every user that is met \
                  up to the end is published again"
             );
         } else if let Some(Committed::Foreign { offset }) = facts.committed {
             info!(topic, partition = number, start = offset, "starting at an offset that another program committed");
         } else {
-            debug!(topic, partition = number, start = start.at, "a partition starts");
+            debug!(topic, partition = number, start = start.at, history = %facts.present, "a partition starts");
         }
     }
 

@@ -63,7 +63,7 @@ impl OutOfRangeCause {
 
 /// Where reading goes on, before the partition's own range is looked at.
 enum Candidate {
-    At { offset: i64, repairs: bool, moves_position: bool },
+    At { offset: i64, repairs: bool },
     Initial(InitialOffset),
     OutOfRange(OutOfRangeCause),
 }
@@ -84,12 +84,9 @@ impl Facts {
             Candidate::At { offset, .. } if offset > self.high => {
                 self.by_policy(policy, OutOfRangeCause::PastEnd { offset, high: self.high })
             }
-            Candidate::At { offset, repairs, moves_position } => Ok(Start {
-                at: offset,
-                repairs,
-                position: self.position(offset, repairs, moves_position),
-                skipped: None,
-            }),
+            Candidate::At { offset, repairs } => {
+                Ok(Start { at: offset, repairs, position: self.position(offset, repairs), skipped: None })
+            }
         }
     }
 
@@ -103,22 +100,19 @@ impl Facts {
                 Candidate::OutOfRange(OutOfRangeCause::Recreated { committed: offset })
             }
             (Some(Committed::Ours { offset, .. }), Some(stored)) => Candidate::At {
-                offset: offset.min(stored.next_offset),
+                // Not below it either: what is read again there could be published by a server whose successor, with this same
+                // position, would not read it.
+                offset: stored.next_offset,
                 // Only confirmed positions are committed: a lower one proves a loss, also in the present history (`pg_restore`).
                 repairs: self.repairs(stored) || stored.next_offset < offset,
-                moves_position: false,
             },
             (Some(Committed::Ours { offset, .. }), None) => {
                 Candidate::OutOfRange(OutOfRangeCause::NoPosition { committed: offset })
             }
-            (Some(Committed::Foreign { offset }), stored) => Candidate::At {
-                offset,
-                repairs: stored.is_some_and(|stored| self.repairs(stored)),
-                moves_position: true,
-            },
-            (None, Some(stored)) => {
-                Candidate::At { offset: stored.next_offset, repairs: self.repairs(stored), moves_position: false }
+            (Some(Committed::Foreign { offset }), stored) => {
+                Candidate::At { offset, repairs: stored.is_some_and(|stored| self.repairs(stored)) }
             }
+            (None, Some(stored)) => Candidate::At { offset: stored.next_offset, repairs: self.repairs(stored) },
             (None, None) if self.row == PositionRow::Added => Candidate::Initial(InitialOffset::Earliest),
             (None, None) => Candidate::Initial(initial),
         }
@@ -136,18 +130,14 @@ impl Facts {
     }
 
     /// The position to store for a start at `offset`.
-    fn position(&self, offset: i64, repairs: bool, moves_position: bool) -> Option<StoredPosition> {
-        let next_offset = match self.row {
-            PositionRow::Stored(stored) if !moves_position => stored.next_offset,
-            _ => offset,
-        };
-        let wanted = StoredPosition { next_offset, history: (!repairs).then_some(self.present) };
+    fn position(&self, offset: i64, repairs: bool) -> Option<StoredPosition> {
+        let wanted = StoredPosition { next_offset: offset, history: (!repairs).then_some(self.present) };
         (self.row != PositionRow::Stored(wanted)).then_some(wanted)
     }
 
     /// A start that nothing applied precedes.
     fn afresh(&self, at: i64) -> Start {
-        Start { at, repairs: false, position: self.position(at, false, true), skipped: None }
+        Start { at, repairs: false, position: self.position(at, false), skipped: None }
     }
 
     fn by_policy(&self, policy: OutOfRange, cause: OutOfRangeCause) -> Result<Start, OutOfRangeCause> {
@@ -161,6 +151,6 @@ impl Facts {
             (OutOfRangeCause::NoPosition { .. }, _) => true,
             (_, stored) => stored.is_some_and(|stored| self.repairs(stored)),
         };
-        Ok(Start { at, repairs, position: self.position(at, repairs, true), skipped: Some(cause) })
+        Ok(Start { at, repairs, position: self.position(at, repairs), skipped: Some(cause) })
     }
 }

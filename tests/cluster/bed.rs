@@ -55,8 +55,8 @@ pub struct Bed {
     pub servers: Servers,
     pub cluster: &'static KafkaCluster,
     rewinds: Vec<Rewind>,
-    /// A process was replaced, and its counters with it.
-    has_replaced: bool,
+    /// The processes that were replaced, and their counters with them. Kept for their logs.
+    replaced: Vec<Segmenter>,
     _turn: MutexGuard<'static, ()>,
 }
 
@@ -95,7 +95,7 @@ impl Bed {
             servers,
             cluster,
             rewinds: Vec::new(),
-            has_replaced: false,
+            replaced: Vec::new(),
             _turn: turn,
         };
         for _ in 0..stage.processes {
@@ -115,9 +115,9 @@ impl Bed {
 
     /// Waits until a process has ended, and starts another one in its place; returns the exit code.
     pub async fn replace(&mut self, client: usize, failpoints: &str) -> Option<i32> {
-        self.has_replaced = true;
         let status = self.processes[client].wait(DEADLINE).await;
-        self.processes[client] = self.start(client, failpoints);
+        let other = self.start(client, failpoints);
+        self.replaced.push(std::mem::replace(&mut self.processes[client], other));
         // From here on it handles signals.
         self.processes[client].wait_for_log("segmenter starts").await;
         status.code()
@@ -240,7 +240,7 @@ impl Bed {
         let outcomes = sum("segmenter_records_total{", "");
         #[expect(clippy::cast_precision_loss, reason = "a count of a test")]
         let is_complete = outcomes >= records as f64;
-        assert!(is_complete || self.has_replaced, "{outcomes} outcomes of {records} records");
+        assert!(is_complete || !self.replaced.is_empty(), "{outcomes} outcomes of {records} records");
         assert_eq!(sum("segmenter_records_total{", "dead_lettered"), 0.0);
         for left in ["segmenter_in_flight_records", "segmenter_in_flight_bytes", "segmenter_dead_letters_held"] {
             assert_eq!(sum(left, ""), 0.0, "{left}");

@@ -43,7 +43,10 @@ enum Step {
         answered: bool,
     },
     Publish(usize),
-    Start(usize),
+    Start {
+        process: usize,
+        on_old: bool,
+    },
     /// The last commits are lost with the primary, whose clock may have been ahead of the next one's.
     Promote {
         lost: usize,
@@ -69,7 +72,7 @@ fn step(faults: Faults) -> impl Strategy<Value = Step> {
         3 => (process(), any::<bool>(), prop::bool::weighted(0.8))
             .prop_map(|(process, on_old, answered)| Step::Confirm { process, on_old, answered }),
         3 => process().prop_map(Step::Publish),
-        4 => process().prop_map(Step::Start),
+        4 => (process(), any::<bool>()).prop_map(|(process, on_old)| Step::Start { process, on_old }),
         1 => (0_usize..6, slower, any::<bool>())
             .prop_map(|(lost, slower_by, old_lives)| Step::Promote { lost, slower_by, old_lives }),
         1 => Just(Step::OldDies),
@@ -223,7 +226,7 @@ impl World {
             Step::Fold { process, which, on_old } => self.fold(process, which, on_old),
             Step::Confirm { process, on_old, answered } => self.confirm(process, on_old, answered),
             Step::Publish(process) => self.publish(process),
-            Step::Start(process) => self.start(process),
+            Step::Start { process, on_old } => self.start(process, on_old),
             Step::Promote { lost, slower_by, old_lives } => self.promote(lost, slower_by, old_lives),
             Step::OldDies => self.old = None,
             Step::Crash(process) => {
@@ -267,7 +270,12 @@ impl World {
         if open == 0 {
             return;
         }
-        let (ticket, offset) = self.processes[process].in_flight.remove(which % open);
+        // The folds of a user are serialized.
+        let in_flight = &self.processes[process].in_flight;
+        let user_at = |offset: i64| self.records[usize::try_from(offset).unwrap()].0;
+        let user = user_at(in_flight[which % open].1);
+        let first = in_flight.iter().position(|(_, offset)| user_at(*offset) == user).unwrap();
+        let (ticket, offset) = self.processes[process].in_flight.remove(first);
         if !self.processes[process].assignment.are_current([ticket].into_iter())[0] {
             return;
         }
@@ -364,14 +372,15 @@ impl World {
         }
     }
 
-    fn start(&mut self, index: usize) {
+    fn start(&mut self, index: usize, on_old: bool) {
         let high = i64::try_from(self.records.len()).unwrap();
+        let (present, content) = (self.server(on_old).history, self.server(on_old).content().clone());
         let process = &mut self.processes[index];
         let Some(epoch) = process.epoch.filter(|_| process.waits && index == self.owner) else { return };
         let committed =
             self.committed.as_ref().map(|(offset, text)| Committed::new(*offset, text.as_bytes(), KEY.topic_id));
-        let row = self.main.content().position.map_or(PositionRow::NeverStarted, PositionRow::Stored);
-        let facts = Facts { committed, row, present: self.main.history, low: 0, high, rewinds: process.rewinds };
+        let row = content.position.map_or(PositionRow::NeverStarted, PositionRow::Stored);
+        let facts = Facts { committed, row, present, low: 0, high, rewinds: process.rewinds };
         let start = facts.start(InitialOffset::Earliest, OutOfRange::Stop).unwrap();
         if let Some(Committed::Ours { revision, .. }) = committed {
             process.revisions.see(revision);
@@ -380,9 +389,7 @@ impl World {
             process.revisions.raise();
         }
         if let Some(position) = start.position {
-            let mut content = self.main.content().clone();
-            content.position = Some(position);
-            self.main.commit(content);
+            self.server(on_old).commit(Content { position: Some(position), ..content });
         }
         let started = Started {
             key: KEY,
@@ -417,7 +424,7 @@ impl World {
         let end = i64::try_from(self.records.len()).unwrap();
         for _ in 0..20 {
             self.time += 1_000;
-            self.start(owner);
+            self.start(owner, false);
             for _ in 0..=self.records.len() {
                 self.poll(owner);
                 self.fold(owner, 0, false);
@@ -459,7 +466,7 @@ fn check(steps: &[Step]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1_500, max_shrink_iters: 20_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 6_000, max_shrink_iters: 20_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn whatever_is_lost_rows_and_topic_end_right(steps in prop::collection::vec(step(Faults::All), 1..120)) {
