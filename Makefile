@@ -37,7 +37,7 @@ test-cluster: setup ## Test failovers, dead brokers and silent networks on three
 	RUST_TEST_THREADS=1 cargo test --locked --features $(TESTED) --test promises -- --nocapture cluster::
 
 soak: setup ## Faults in a random order for an hour: make soak [SOAK_SECONDS=600] [SOAK_SEED=1]
-	SOAK_SECONDS=$(or $(SOAK_SECONDS),3600) cargo test --locked --features $(TESTED) --test promises -- --nocapture kills:: faults:: cluster::soak
+	SOAK_SECONDS=$(or $(SOAK_SECONDS),3600) SOAK_SEED=$(or $(SOAK_SEED),$(shell date +%s)) cargo test --locked --features $(TESTED) --test promises -- --nocapture kills:: faults:: cluster::soak
 
 bench: setup ## Measure everything, on servers that it starts itself: make bench [BENCH="quick scale"], [BENCH=paired BASE=program], [BENCH=migration USERS=1000000]
 	$(if $(filter migration,$(BENCH)),@scripts/setup bench)

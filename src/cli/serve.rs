@@ -219,7 +219,7 @@ fn is_outage(error: &anyhow::Error) -> bool {
 }
 
 async fn prepare_once(config: &Config, to: &Connect, shared: &Shared) -> anyhow::Result<Option<bool>> {
-    let mut connection = to.open().await?;
+    let (mut connection, _) = to.open().await?;
     if config.database.migrate {
         let progress = &mut |notice: migrate::Notice| info!(%notice, "migration");
         let migrated =

@@ -6,9 +6,11 @@
 use std::time::Duration;
 
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{AssertSqlSafe, ConnectOptions as _, PgConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, PgConnection, Row as _};
 
 use super::error::StoreError;
+use super::history::History;
+use super::positions::history;
 use crate::config::DatabaseUrl;
 
 /// How long a transaction may take before its connection is closed: one and a half times the statement timeout, for the round
@@ -52,18 +54,21 @@ pub struct Connect {
 
 impl Connect {
     /// Opens a connection within the timeout. The name of the host is resolved anew, and a URL that stands in a file is read
-    /// anew: the database may have moved, and its password may have been rotated.
+    /// anew: the database may have moved, and its password may have been rotated. With the history of its server; behind a pooler
+    /// there is none, since each transaction may run on another one.
     ///
     /// # Errors
     /// The database is unavailable or refuses the connection, or the file cannot be read.
-    pub(crate) async fn open(&self) -> Result<PgConnection, StoreError> {
+    pub(crate) async fn open(&self) -> Result<(PgConnection, Option<History>), StoreError> {
         let options = self.session_options()?;
         let connected = tokio::time::timeout(self.timeout, async {
             let mut connection = options.connect().await?;
-            if !self.pooled {
-                sqlx::raw_sql(AssertSqlSafe(wait_for_disk(false))).execute(&mut connection).await?;
+            if self.pooled {
+                return Ok((connection, None));
             }
-            Ok(connection)
+            let prepare = format!(concat!("select ", history!(), " as history; {}"), wait_for_disk(false));
+            let row = sqlx::raw_sql(AssertSqlSafe(prepare)).fetch_one(&mut connection).await?;
+            Ok((connection, Some(History(row.try_get("history")?))))
         });
         connected.await.unwrap_or(Err(StoreError::TimedOut(self.timeout)))
     }

@@ -14,6 +14,7 @@ use tracing::debug;
 
 use super::connect::{Connect, transaction_deadline};
 use super::error::{ErrorClass, StoreError};
+use super::history::History;
 
 /// The connections of this process. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -33,6 +34,8 @@ struct State {
     idle: Vec<Open>,
     /// Connections whose opening began before are closed instead of used.
     renewed_at: Instant,
+    /// The server that the newest connection reached.
+    history: Option<History>,
     refusals: Option<Refusals>,
 }
 
@@ -75,7 +78,7 @@ impl Connections {
     /// Opens none: the process starts while the database is unavailable.
     pub(super) fn new(connect: Connect) -> Self {
         let slots = Arc::new(Semaphore::new(connect.max_connections as usize));
-        let state = State { idle: Vec::new(), renewed_at: Instant::now(), refusals: None };
+        let state = State { idle: Vec::new(), renewed_at: Instant::now(), history: None, refusals: None };
         Self(Arc::new(Inner { connect, slots, state: Mutex::new(state) }))
     }
 
@@ -97,7 +100,7 @@ impl Connections {
         let opened_at = Instant::now();
         let opened = self.0.connect.open().await;
         match &opened {
-            Ok(_) => self.state().refusals = None,
+            Ok((_, history)) => self.state().reached(*history, opened_at),
             Err(error) if error.is_refused_password() => {
                 let (mut state, now) = (self.state(), Instant::now());
                 let first = state.refusals.filter(Refusals::count).map_or(now, |refusals| refusals.first);
@@ -105,7 +108,7 @@ impl Connections {
             }
             Err(_) => {}
         }
-        Ok(Open { connection: opened?, opened_at, used_at: opened_at })
+        Ok(Open { connection: opened?.0, opened_at, used_at: opened_at })
     }
 
     /// For how long the server has refused the password of every new connection; `None` too while none is attempted.
@@ -204,6 +207,16 @@ impl Lent {
 }
 
 impl State {
+    /// A connection whose opening began at `opened_at` reached this server. If it is another one than before, a former primary may
+    /// still serve the older connections: whatever they write is lost with it.
+    fn reached(&mut self, history: Option<History>, opened_at: Instant) {
+        self.refusals = None;
+        let Some(history) = history.filter(|_| opened_at >= self.renewed_at) else { return };
+        if self.history.replace(history).is_some_and(|before| before != history) {
+            self.renewed_at = opened_at;
+        }
+    }
+
     fn take(&mut self) -> Option<Open> {
         let now = Instant::now();
         while let Some(open) = self.idle.pop() {

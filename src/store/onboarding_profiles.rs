@@ -44,7 +44,7 @@ select t."userId" as "user", t."isCompleted" as is_completed,
          'destinations', case when jsonb_typeof(t."preferredDestinations") = 'object' then '{}' else t."preferredDestinations" end,
          'transport', jsonb_build_object('preferredAirlines', to_jsonb(t."preferredAirlines"))
        )::text as preferences,
-       floor(extract(epoch from clock_timestamp()) * 1000)::bigint as read_at,
+       (select floor(extract(epoch from clock_timestamp()) * 1000)::bigint) as read_at,
        "#,
             $birth,
             r#" as date_of_birth, v."userId" is not null as has_vector,

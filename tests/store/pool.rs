@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 use segmenter::store::connect::Connect;
 use segmenter::store::error::{ErrorClass, StoreError};
 use segmenter::store::sql::Pool;
+use sqlx::types::time::OffsetDateTime;
 
-use crate::support::{Database, Proxy, eventually};
+use crate::support::{Database, Postgres, Proxy, eventually};
 use crate::world::{connect_as, migrated_database};
 
 const STATEMENT_TIMEOUT: Duration = Duration::from_millis(400);
@@ -56,6 +57,26 @@ async fn a_connection_is_used_again_until_the_pool_is_renewed() {
         .await;
     assert_eq!(during.unwrap(), second);
     assert_ne!(process(&pool).await.unwrap(), second, "a connection that was in use at the renewal is closed after it");
+}
+
+#[tokio::test]
+async fn once_a_new_connection_reaches_another_server_no_older_one_is_used() {
+    let (former, present) = (Postgres::dedicated().await, Postgres::dedicated().await);
+    let proxy = Proxy::to(former.url());
+    let database = migrated_database().await;
+    let pool = Pool::new(Connect { max_connections: 2, ..connect(&database, Some(&proxy)) });
+    let started = async || -> OffsetDateTime {
+        pool.fetch_one(pool.query_scalar("select pg_postmaster_start_time()")).await.unwrap()
+    };
+    let of_former = started().await;
+    proxy.switch(present.url());
+    assert_eq!(started().await, of_former, "the former primary still serves its sessions");
+    let while_it_is_lent = pool.read(async |_| Result::<_, StoreError>::Ok(started().await));
+    let of_present = while_it_is_lent.await.unwrap();
+    assert_ne!(of_present, of_former);
+    assert_eq!(started().await, of_present);
+    let both = pool.read(async |_| Result::<_, StoreError>::Ok(started().await));
+    assert_eq!(both.await.unwrap(), of_present, "the older connection was closed when it was given back");
 }
 
 #[tokio::test]
