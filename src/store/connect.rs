@@ -9,8 +9,7 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, PgConnection, Row as _};
 
 use super::error::StoreError;
-use super::history::History;
-use super::positions::history;
+use super::history::{History, history};
 use crate::config::DatabaseUrl;
 
 /// How long a transaction may take before its connection is closed: one and a half times the statement timeout, for the round

@@ -8,6 +8,14 @@ use crate::domain::event::Millis;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct History(pub i64);
 
+/// SQL for the history of the running transaction. Keep it an expression that needs no table.
+macro_rules! history {
+    () => {
+        "floor(extract(epoch from pg_postmaster_start_time()) * 1000000)::bigint"
+    };
+}
+pub(super) use history;
+
 /// The start of the server, RFC 3339 in UTC.
 impl fmt::Display for History {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -8,7 +8,7 @@ use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
 use super::error::StoreError;
-use super::history::{Histories, History};
+use super::history::{Histories, History, history};
 use super::sql::Pool;
 
 /// A partition of a topic, by the topic's id.
@@ -63,14 +63,6 @@ pub enum Answer {
 pub fn may_raise(claim: &Claim, stored: i64, present: History) -> bool {
     stored >= claim.confirmed && claim.ran_in.are_all(present)
 }
-
-/// The start of the postmaster, Unix time in µs. Keep it an expression that needs no table.
-macro_rules! history {
-    () => {
-        "floor(extract(epoch from pg_postmaster_start_time()) * 1000000)::bigint"
-    };
-}
-pub(super) use history;
 
 /// Locks the rows in the order of their keys. `$6` is 0 where the claim's records ran in several histories, null where there
 /// was none. The row is written even where nothing changes: a standby cannot answer a write.

@@ -8,8 +8,8 @@ use sqlx::{PgConnection, Row};
 
 use super::audit::{Act, Entry, Operator};
 use super::error::StoreError;
-use super::history::History;
-use super::positions::{PartitionKey, PositionRow, StoredPosition, history, stored};
+use super::history::{History, history};
+use super::positions::{PartitionKey, PositionRow, StoredPosition, stored};
 use super::sql::Pool;
 
 /// A row.

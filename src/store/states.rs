@@ -6,8 +6,7 @@ use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{FromRow, Row};
 use uuid::Uuid;
 
-use super::history::History;
-use super::positions::history;
+use super::history::{History, history};
 use crate::codec::stored::{self, CodecError};
 use crate::domain::event::{Millis, UserId};
 use crate::domain::fold::Write;

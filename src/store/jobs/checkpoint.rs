@@ -12,8 +12,7 @@ use uuid::Uuid;
 
 use super::{Counts, Phase};
 use crate::store::error::StoreError;
-use crate::store::history::Histories;
-use crate::store::positions::history;
+use crate::store::history::{Histories, history};
 use crate::store::sql::{Pool, Sessions};
 
 /// The position of a job after a batch.
