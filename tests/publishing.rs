@@ -16,13 +16,14 @@ use segmenter::runtime::stop::Stop;
 use segmenter::store::Store;
 use segmenter::store::apply::Progress;
 use segmenter::store::leased_rows::LeasedRows;
-use segmenter::store::outbox::Publication;
+use segmenter::store::outbox::{self, Publication};
+use segmenter::store::sql::Pool;
 use segmenter::telemetry::metrics::Metrics;
 use segmenter::telemetry::traces::Traces;
 
 use crate::scene::{DEADLINE, Scene};
-use crate::support::eventually;
-use crate::world::{group, migrated_database, onboarding, store_on, tombstone};
+use crate::support::{Postgres, Proxy, eventually};
+use crate::world::{connect_as, group, migrate, migrated_database, onboarding, store_on, tombstone};
 
 fn publisher(scene: &Scene, store: &Store) -> Publisher {
     let cluster = Cluster { properties: vec![("bootstrap.servers".to_owned(), scene.kafka.brokers().to_owned())] };
@@ -99,6 +100,43 @@ async fn rows_of_a_dead_process_are_published_by_another_once_their_lease_has_ru
     drop(handover);
     running.await.unwrap();
     scene.assert_changes_form_chains().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_row_that_is_taken_over_from_a_former_primary_is_followed_by_the_newest_change() {
+    let scene = Scene::new(1).await;
+    let former = Postgres::dedicated().await;
+    let on_former = Postgres::at(former.url()).upstream_after_ia().await;
+    migrate(&on_former).await;
+    on_former.add_users(["ann"]).await;
+    commit(&store_on(on_former.pool()).await, &[onboarding("ann", 1, vec![group("SOLO")])]).await;
+    on_former.run("update segmenter.outbox set leased_until = 'epoch'").await;
+    let present = former.backup().await;
+    tokio::task::block_in_place(|| present.start());
+
+    let link = Proxy::to(former.url());
+    let mut connect = connect_as(on_former.pool());
+    connect.url = format!("{}{}", link.url().strip_suffix("postgres").unwrap(), on_former.name()).parse().unwrap();
+    let zombie = Store { pool: Pool::new(connect), ..store_on(on_former.pool()).await };
+    assert_eq!(outbox::depth(&zombie.pool).await.unwrap().rows, 1, "its session is one of the former primary");
+    link.switch(present.url());
+    let mut to_present = connect_as(on_former.pool());
+    to_present.url = format!("{}{}", present.url().strip_suffix("postgres").unwrap(), on_former.name()).parse().unwrap();
+    let prompt = Store { pool: Pool::new(to_present), ..store_on(on_former.pool()).await };
+    let newer = commit(&prompt, &[onboarding("ann", 2, vec![group("FAMILY")])]).await;
+    publish(&scene, &prompt, newer).await;
+    let newest = *revisions(&scene).await.iter().max().unwrap();
+
+    let (handover, handed_over) = handover();
+    let running = tokio::spawn(publisher(&scene, &zombie).run(handed_over));
+    eventually(DEADLINE, "the old row is published, and the newest change after it", || async {
+        let published = revisions(&scene).await;
+        published.iter().any(|revision| *revision < newest) && published.last() == Some(&newest)
+    })
+    .await;
+    drop(handover);
+    running.await.unwrap();
+    assert_eq!(revisions(&scene).await.last(), Some(&newest));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -161,6 +161,8 @@ impl<P: Produce> Publisher<P> {
                 rows.retain(|row| !self.leased.contains(row.id));
                 rows.iter().for_each(|row| self.leased.add(row.id));
                 if !rows.is_empty() {
+                    // A former primary that still serves this session has old rows. The read that corrects them must not.
+                    self.store.pool.renew();
                     info!(rows = rows.len(), "took over unpublished outbox rows whose lease had run out");
                     self.metrics.outbox_taken_over.inc_by(rows.len() as u64);
                 }
