@@ -121,7 +121,8 @@ async fn an_old_row_that_is_taken_over_from_a_former_primary_is_followed_by_the_
     assert_eq!(outbox::depth(&zombie.pool).await.unwrap().rows, 1, "its session is one of the former primary");
     link.switch(present.url());
     let mut to_present = connect_as(on_former.pool());
-    to_present.url = format!("{}{}", present.url().strip_suffix("postgres").unwrap(), on_former.name()).parse().unwrap();
+    to_present.url =
+        format!("{}{}", present.url().strip_suffix("postgres").unwrap(), on_former.name()).parse().unwrap();
     let prompt = Store { pool: Pool::new(to_present), ..store_on(on_former.pool()).await };
     let newer = commit(&prompt, &[onboarding("ann", 2, vec![group("FAMILY")])]).await;
     publish(&scene, &prompt, newer).await;

@@ -74,7 +74,14 @@ pub async fn measure(segmenter: &Path, world: &World, users: u64, report: &mut R
         report.setting.push(("catalog simulate".to_owned(), "this program has none".to_owned()));
     }
     let with_it = [("SEGMENTER_CATALOG_FILE", catalog)];
-    steps.step(report, "recompute of all with the new catalog", &["recompute", "--all", "--execute"], &with_it).await;
+    steps
+        .step(
+            report,
+            "recompute of all with the new catalog",
+            &["recompute", "--all", "--accept-shift", "--execute"],
+            &with_it,
+        )
+        .await;
 
     let one_by_one = steps.one_by_one(report, ONE_BY_ONE.min(users)).await;
     report

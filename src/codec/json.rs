@@ -102,7 +102,7 @@ fn check_depth(text: &[u8]) -> Result<(), Rejection> {
 }
 
 /// Reads the whole of `text` with `seed`. `path` names it in errors, whose lines and columns count from its start.
-fn read_with<'a, S: DeserializeSeed<'a>>(seed: S, text: &'a str, path: &str) -> Result<S::Value, Rejection> {
+pub(super) fn read_with<'a, S: DeserializeSeed<'a>>(seed: S, text: &'a str, path: &str) -> Result<S::Value, Rejection> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
     seed.deserialize(&mut deserializer)
         .and_then(|value| deserializer.end().map(|()| value))

@@ -13,6 +13,7 @@
 //!   traceparent    the W3C trace context of a record
 //!   user, time     the user and the time of an event
 //!   sections       tree → the sections of a profile: types and ranges
+//! columns          the columns of a stored onboarding profile → sections
 //! framed           the registered schema that a value or its header names
 //! json_schema      the JSON Schema of the input events
 //! stored           states and outbox rows ↔ bytes
@@ -20,6 +21,7 @@
 //! ```
 
 pub mod avro;
+pub mod columns;
 mod decode;
 pub mod framed;
 pub mod json;

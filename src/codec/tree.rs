@@ -56,6 +56,11 @@ impl<'a> Node<'a> {
         if value.is_finite() { Self::Number(if value == 0.0 { 0.0 } else { value }) } else { Self::Other }
     }
 
+    /// An object with all the fields of a shape, in their order.
+    pub fn object<const N: usize>(names: &'static [Field], values: [Node<'a>; N]) -> Self {
+        Self::Object(Fields { names, values: values.into_iter().map(Some).collect() })
+    }
+
     /// The field `name`; null if it is absent, if the shape does not name it, or if the node is not an object.
     pub fn get(&self, name: &str) -> &Node<'a> {
         match self {
@@ -129,31 +134,31 @@ const UPDATE: Shape = Shape::Object(&[
 ]);
 
 /// The sections of a profile's preferences.
-pub(super) const PREFERENCES: Shape = Shape::Object(&[
-    (
-        "budget",
-        Shape::Object(&[(
-            "globalRange",
-            Shape::Object(&[("min", Shape::Scalar), ("max", Shape::Scalar), ("currency", Shape::Scalar)]),
-        )]),
-    ),
-    (
-        "travel",
-        Shape::Object(&[
-            ("types", Shape::List),
-            ("purposes", Shape::List),
-            ("groupTypes", Shape::List),
-            ("travelWithChildren", Shape::Scalar),
-            ("childrenAges", Shape::List),
-        ]),
-    ),
-    ("accommodation", Shape::Object(&[("types", Shape::List), ("comfortLevel", Shape::Scalar)])),
-    (
-        "activities",
-        Shape::Object(&[("types", Shape::List), ("interests", Shape::List), ("activityLevel", Shape::Scalar)]),
-    ),
-    ("experience", Shape::Object(&[("riskTolerance", Shape::Scalar)])),
-    ("climate", Shape::Object(&[("preferences", Shape::List)])),
+pub(super) const PREFERENCES: Shape = Shape::Object(SECTIONS);
+pub(super) const SECTIONS: &[Field] = &[
+    ("budget", Shape::Object(BUDGET)),
+    ("travel", Shape::Object(TRAVEL)),
+    ("accommodation", Shape::Object(ACCOMMODATION)),
+    ("activities", Shape::Object(ACTIVITIES)),
+    ("experience", Shape::Object(EXPERIENCE)),
+    ("climate", Shape::Object(CLIMATE)),
     ("destinations", Shape::Presence),
-    ("transport", Shape::Object(&[("preferredAirlines", Shape::List)])),
-]);
+    ("transport", Shape::Object(TRANSPORT)),
+];
+
+pub(super) const BUDGET: &[Field] = &[("globalRange", GLOBAL_RANGE)];
+pub(super) const GLOBAL_RANGE: Shape =
+    Shape::Object(&[("min", Shape::Scalar), ("max", Shape::Scalar), ("currency", Shape::Scalar)]);
+pub(super) const TRAVEL: &[Field] = &[
+    ("types", Shape::List),
+    ("purposes", Shape::List),
+    ("groupTypes", Shape::List),
+    ("travelWithChildren", Shape::Scalar),
+    ("childrenAges", Shape::List),
+];
+pub(super) const ACCOMMODATION: &[Field] = &[("types", Shape::List), ("comfortLevel", Shape::Scalar)];
+pub(super) const ACTIVITIES: &[Field] =
+    &[("types", Shape::List), ("interests", Shape::List), ("activityLevel", Shape::Scalar)];
+pub(super) const EXPERIENCE: &[Field] = &[("riskTolerance", Shape::Scalar)];
+pub(super) const CLIMATE: &[Field] = &[("preferences", Shape::List)];
+pub(super) const TRANSPORT: &[Field] = &[("preferredAirlines", Shape::List)];

@@ -3,7 +3,6 @@
 use super::batch::{Batch, Failure, Work};
 use super::spec::BackfillUsers;
 use super::users::Users;
-use crate::codec::json::decode_preferences;
 use crate::domain::event::{Body, Cause, DECODER_VERSION, Event, Millis, Reason, Rejection, Stamp, UserId};
 use crate::domain::section::{Destinations, Section, SectionKind};
 use crate::output::retry_until_deadline;
@@ -80,7 +79,8 @@ pub fn event(profile: &OnboardingProfile, max_future_ms: i64) -> Result<Event, R
         let detail = format!("updatedAt: dated more than {max_future_ms} ms after the database's clock");
         return Err(Rejection::new(Reason::FutureDated, detail));
     }
-    let mut sections = decode_preferences(&profile.preferences, profile.date_of_birth.as_deref())?;
+    let columns = profile.columns.as_ref().map_err(|why| Rejection::new(Reason::BadValue, why.clone()))?;
+    let mut sections = columns.sections()?;
     if !sections.iter().any(|section| section.kind() == SectionKind::Destinations) {
         sections.push(Section::Destinations(Destinations { stated: false }));
     }
@@ -100,6 +100,8 @@ fn stamp(time: Millis) -> Stamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec::columns::Columns;
+    use crate::codec::json::decode_preferences;
 
     const MAX_FUTURE_MS: i64 = 300_000;
 
@@ -108,28 +110,41 @@ mod tests {
     }
 
     fn profile() -> OnboardingProfile {
+        let texts = |items: &[&str]| Some(items.iter().map(|item| Some((*item).to_owned())).collect());
+        let columns = Columns {
+            global_range: Some(r#"{"min":50,"max":90,"currency":"eur"}"#.to_owned()),
+            travel_types: texts(&["CULTURAL"]),
+            travel_group_types: texts(&["solo"]),
+            travel_with_children: Some(false),
+            children_ages: Some(Vec::new()),
+            accommodation_level: Some("LUXURY".to_owned()),
+            interest_categories: texts(&["MUSEUMS"]),
+            ..Columns::default()
+        };
+        with(columns)
+    }
+
+    fn with(columns: Columns) -> OnboardingProfile {
         OnboardingProfile {
             user: "ann".to_owned(),
             is_completed: true,
             updated_at: Some(1_767_225_600_000),
-            preferences: r#"{"budget":{"globalRange":{"min":50,"max":90,"currency":"eur"}},"travel":{"types":["CULTURAL"],
-                "purposes":null,"groupTypes":["solo"],"travelWithChildren":false,"childrenAges":[]},
-                "accommodation":{"types":["HOTEL"],"comfortLevel":"LUXURY"},"activities":{"types":[],"interests":["MUSEUMS"],
-                "activityLevel":null},"experience":{"riskTolerance":"MODERATE"},"climate":{"preferences":null},
-                "transport":{"preferredAirlines":[]}}"#
-                .to_owned(),
+            columns: Ok(columns),
             read_at: 1_767_225_700_000,
-            date_of_birth: None,
             has_vector: false,
             has_segments: false,
         }
     }
 
+    fn sections(profile: &OnboardingProfile) -> Vec<Section> {
+        let Body::Onboarding(sections) = event(profile).unwrap().body else { panic!("an onboarding") };
+        sections
+    }
+
     #[test]
     fn a_profile_writes_every_section_but_quality_and_no_date_of_birth_that_it_does_not_have() {
         let kinds = |profile: &OnboardingProfile| {
-            let Body::Onboarding(sections) = event(profile).unwrap().body else { panic!("an onboarding") };
-            let mut kinds: Vec<SectionKind> = sections.iter().map(Section::kind).collect();
+            let mut kinds: Vec<SectionKind> = sections(profile).iter().map(Section::kind).collect();
             kinds.sort();
             kinds
         };
@@ -138,21 +153,29 @@ mod tests {
         };
         let all = [Budget, Travel, Accommodation, Activities, Experience, Climate, Destinations, Transport];
         assert_eq!(kinds(&profile()), all);
-        let born = OnboardingProfile { date_of_birth: Some("1990-05-12".to_owned()), ..profile() };
+        let born = with(Columns { date_of_birth: Some("1990-05-12".to_owned()), ..Columns::default() });
         assert_eq!(kinds(&born), [&all[..], &[Demographics]].concat());
     }
 
     #[test]
+    fn its_columns_are_decoded_as_an_events_preferences_are() {
+        let preferences = r#"{"budget":{"globalRange":{"min":50,"max":90,"currency":"eur"}},"travel":{"types":["CULTURAL"],
+            "purposes":null,"groupTypes":["solo"],"travelWithChildren":false,"childrenAges":[]},
+            "accommodation":{"types":null,"comfortLevel":"LUXURY"},"activities":{"types":[],"interests":["MUSEUMS"],
+            "activityLevel":null},"experience":{"riskTolerance":null},"climate":{"preferences":null},
+            "transport":{"preferredAirlines":[]}}"#;
+        let mut expected = decode_preferences(preferences, None).unwrap();
+        expected.push(Section::Destinations(Destinations { stated: false }));
+        assert_eq!(sections(&profile()), expected);
+    }
+
+    #[test]
     fn destinations_are_stated_by_an_object_and_absent_without_one() {
-        let stated = |destinations: &str| {
-            let preferences = profile().preferences.replacen('{', &format!("{{{destinations}"), 1);
-            let Body::Onboarding(sections) = event(&OnboardingProfile { preferences, ..profile() }).unwrap().body
-            else {
-                panic!("an onboarding")
-            };
-            sections.contains(&Section::Destinations(Destinations { stated: true }))
+        let stated = |json_type: Option<&str>| {
+            let columns = Columns { destinations: json_type.map(str::to_owned), ..Columns::default() };
+            sections(&with(columns)).contains(&Section::Destinations(Destinations { stated: true }))
         };
-        assert!(!stated("") && !stated(r#""destinations":null,"#) && stated(r#""destinations":{},"#));
+        assert!(!stated(None) && !stated(Some("null")) && stated(Some("object")));
     }
 
     #[test]
@@ -163,22 +186,24 @@ mod tests {
 
     #[test]
     fn the_error_names_the_field_and_not_the_value() {
+        let with_range = |json: &str| with(Columns { global_range: Some(json.to_owned()), ..Columns::default() });
+        let of_list = |texts| with(Columns { travel_purposes: Some(texts), ..Columns::default() });
         let broken = [
             (OnboardingProfile { updated_at: None, ..profile() }, "updatedAt"),
             (OnboardingProfile { updated_at: Some(-5), ..profile() }, "updatedAt"),
             (OnboardingProfile { updated_at: Some(1_767_226_000_001), ..profile() }, "updatedAt"),
-            (OnboardingProfile { preferences: r#"{"destinations":["77"]}"#.to_owned(), ..profile() }, "destinations"),
-            (OnboardingProfile { date_of_birth: Some("yesterday".to_owned()), ..profile() }, "dateOfBirth"),
+            (with(Columns { destinations: Some("array".to_owned()), ..Columns::default() }), "destinations"),
+            (with(Columns { date_of_birth: Some("yesterday".to_owned()), ..Columns::default() }), "dateOfBirth"),
+            (with_range(r#"{"min":77,"max":1}"#), "globalRange"),
+            (with_range(r#"{"min":77e999,"max":1}"#), "number"),
+            (with_range("[77]"), "globalRange"),
+            (with(Columns { children_ages: Some(vec![Some(77)]), ..Columns::default() }), "childrenAges"),
+            (with(Columns { children_ages: Some(vec![None]), ..Columns::default() }), "childrenAges"),
+            (of_list(vec![Some("77".to_owned()), None]), "purposes"),
+            (of_list(vec![Some("77".to_owned()); 257]), "purposes"),
             (
-                OnboardingProfile {
-                    preferences: r#"{"budget":{"globalRange":{"min":9,"max":1}}}"#.to_owned(),
-                    ..profile()
-                },
-                "globalRange",
-            ),
-            (
-                OnboardingProfile { preferences: r#"{"travel":{"childrenAges":[77]}}"#.to_owned(), ..profile() },
-                "childrenAges",
+                OnboardingProfile { columns: Err("activityTypes: a list of lists".to_owned()), ..profile() },
+                "activityTypes",
             ),
         ];
         for (profile, field) in broken {

@@ -101,25 +101,35 @@ async fn a_profile_with_a_bad_value_is_counted_and_listed_by_field_and_the_other
                    "accommodationTypes" = null, "accommodationLevel" = null, "preferredAirlines" = null,
                    "activityTypes" = null, "interestCategories" = null, "activityLevel" = null, "travelGroupTypes" = null,
                    "childrenAges" = null, "climatePreferences" = null, "riskTolerance" = null,
-                   "preferredDestinations" = 'null' where "userId" = 'user-8'"#,
+                   "preferredDestinations" = 'null' where "userId" = 'user-8';
+               update travel_onboarding_profiles set "activityTypes" = '{{777, 7}, {7, 777}}' where "userId" = 'user-9'"#,
         )
         .await;
     let (code, lines) = run_json(&scene, &backfill(&[])).await;
-    assert_eq!((code, member(&lines, "dryRun")["failures"].as_array().unwrap().len()), (Some(4), 7));
+    assert_eq!((code, member(&lines, "dryRun")["failures"].as_array().unwrap().len()), (Some(4), 8));
     let id = Uuid::new_v4().to_string();
     let (code, lines) = run_json(&scene, &backfill(&["--execute", "--id", &id])).await;
     let end = member(&lines, "end");
-    assert_eq!((code, &end["counts"]["applied"], &end["counts"]["rejected"]), (Some(4), &3.into(), &7.into()));
-    assert_eq!(end["successRate"].as_f64(), Some(30.0));
+    assert_eq!((code, &end["counts"]["applied"], &end["counts"]["rejected"]), (Some(4), &2.into(), &8.into()));
+    assert_eq!(end["successRate"].as_f64(), Some(20.0));
     let named: Vec<(&str, &str)> = end["failures"]
         .as_array()
         .unwrap()
         .iter()
         .map(|failure| (failure["user"].as_str().unwrap(), failure["why"].as_str().unwrap()))
         .collect();
-    let fields = ["globalRange", "number", "childrenAges", "destinations", "purposes", "updatedAt", "updatedAt"];
+    let fields = [
+        (1, "globalRange"),
+        (2, "number"),
+        (3, "childrenAges"),
+        (4, "destinations"),
+        (5, "purposes"),
+        (6, "updatedAt"),
+        (7, "updatedAt"),
+        (9, "activity_types"),
+    ];
     assert_eq!(named.len(), fields.len());
-    for ((number, field), (user, why)) in (1..).zip(fields).zip(&named) {
+    for ((number, field), (user, why)) in fields.into_iter().zip(&named) {
         assert_eq!(*user, format!("user-{number}"));
         assert!(why.contains(field) && !why.contains("777"), "{user}: {why}");
     }
