@@ -1,9 +1,10 @@
-//! The outcomes of redriven dead letters, one by one and counted.
+//! The outcomes that dead letters would have, one by one and counted.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::selection::Selected;
 use crate::domain::event::{Reason, Skip};
 use crate::domain::profile;
 
@@ -29,7 +30,7 @@ impl NotRedrivable {
     }
 }
 
-/// The outcome of one dead letter, or in a dry run the outcome that it would have.
+/// The outcome that a dead letter would have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RedriveOutcome {
     Merged(profile::Outcome),
@@ -69,13 +70,15 @@ pub struct Tally {
     /// By reason.
     pub still_rejected: BTreeMap<&'static str, u64>,
     pub not_redrivable: BTreeMap<&'static str, u64>,
-    /// Ranking changes that were made, or would be.
+    /// Ranking changes that would be made.
     #[serde(rename = "segmentChanges")]
     pub changes: u64,
 }
 
 impl Tally {
-    pub fn count(&mut self, outcome: RedriveOutcome) {
+    pub fn count(&mut self, selected: &Selected, outcome: RedriveOutcome) {
+        self.considered += 1;
+        self.superseded += u64::from(selected.times.saturating_sub(1));
         match outcome {
             RedriveOutcome::Merged(profile::Outcome::Applied) => self.applied += 1,
             RedriveOutcome::Merged(profile::Outcome::Unchanged) => self.unchanged += 1,
