@@ -1,4 +1,4 @@
-//! `segmenter.audit`: which operator did what, when. Written in the transaction of the act, where it is one.
+//! `segmenter.audit`: which operator did what, when. Written in the transaction of the act.
 //!
 //! Time and database role are the server's: a role with the rights of `docs/grants_jobs.sql` cannot write others, nor change
 //! an entry. An entry holds no user's id, only its hash.

@@ -1,5 +1,6 @@
 //! `segmenter dlq redrive`: processes dead letters once more, as a job.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 
 use anyhow::Context as _;
@@ -14,7 +15,7 @@ use crate::config::Config;
 use crate::domain::event::Millis;
 use crate::jobs::Means;
 use crate::jobs::redrive::dry_run;
-use crate::jobs::redrive::outcome::{RedriveOutcome, Tally};
+use crate::jobs::redrive::outcome::RedriveOutcome;
 use crate::jobs::redrive::selection::Selected;
 use crate::jobs::spec::{Emit, Range, Redrive, Spec, What};
 use crate::runtime::exit::Exit;
@@ -32,8 +33,8 @@ use crate::store::audit::hashed;
 /// configured cannot be redriven.
 ///
 /// A dry run reports each dead letter. With --execute the redrive is a job, which reports counts, by reason; a dry run
-/// afterwards shows the rest. Rejections by a constraint of the database are found only with --execute. The dead letters
-/// are those at the start.
+/// afterwards shows the rest. It takes the dead letters that are on the topic at its start. Rejections by a constraint
+/// of the database are found only with --execute.
 ///
 /// Exit codes: 0 all redriven; 1 failure; 2 usage; 3 refused: the schema is behind, the data is newer than this
 /// program, or the topic does not exist; 4 some are still rejected or cannot be redriven; 75 Kafka or PostgreSQL is
@@ -118,9 +119,18 @@ async fn dry_run(
     };
     let report = dry_run::run(means, redrive, args.job.throttle(), &mut each).await;
     printed.context("cannot print")?;
+    let counts = &report.counts;
     let summary = Summary {
         executed: false,
-        tally: &report.tally,
+        records: counts.items,
+        superseded_dead_letters: report.superseded,
+        applied: counts.applied,
+        unchanged: counts.unchanged,
+        stale: counts.stale,
+        skipped: counts.skipped,
+        still_rejected: &counts.rejected_by_reason,
+        not_redrivable: &counts.not_redrivable,
+        segment_changes: report.changes,
         foreign: report.seen.foreign,
         first_foreign: first_foreign(&report.seen),
         complete: report.halted.is_none(),
@@ -128,8 +138,8 @@ async fn dry_run(
     print(&Last { summary }, json, out)?;
     match report.halted {
         Some(halt) => Err(halt.into()),
-        None if report.tally.is_clean() => Ok(Exit::Ok),
-        None => Ok(Exit::Findings),
+        None if report.counts.has_findings() => Ok(Exit::Findings),
+        None => Ok(Exit::Ok),
     }
 }
 
@@ -150,8 +160,18 @@ fn report_one(selected: &Selected, outcome: RedriveOutcome, json: bool, out: &mu
 #[serde(rename_all = "camelCase")]
 struct Summary<'r> {
     executed: bool,
-    #[serde(flatten)]
-    tally: &'r Tally,
+    /// Distinct records that the filter selects.
+    records: u64,
+    /// Their older dead letters.
+    superseded_dead_letters: u64,
+    applied: u64,
+    unchanged: u64,
+    stale: u64,
+    skipped: u64,
+    /// By reason.
+    still_rejected: &'r BTreeMap<String, u64>,
+    not_redrivable: &'r BTreeMap<String, u64>,
+    segment_changes: u64,
     foreign: u64,
     first_foreign: Option<String>,
     /// False if it was halted.

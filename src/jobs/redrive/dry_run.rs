@@ -1,6 +1,6 @@
 //! The dry run of a redrive: the same decoding and the same fold, read only, with the outcome of each dead letter.
 
-use super::outcome::{RedriveOutcome, Tally};
+use super::outcome::RedriveOutcome;
 use super::rules::Rules;
 use super::selection::{Seen, Selected, Selection};
 use super::topic;
@@ -15,13 +15,18 @@ use crate::kafka::topic_reader::{ReadError, Span};
 use crate::output::retry_until_deadline;
 use crate::runtime::halt::Halt;
 use crate::store::dry_run::DryRun;
+use crate::store::jobs::Counts;
 use crate::store::task::Task;
 
 /// The result, also of a dry run that was halted.
 #[derive(Debug, Default)]
 pub struct DryRunReport {
     pub seen: Seen,
-    pub tally: Tally,
+    pub counts: Counts,
+    /// Older dead letters of the same records.
+    pub superseded: u64,
+    /// Ranking changes that would be made.
+    pub changes: u64,
     pub halted: Option<Halt>,
 }
 
@@ -55,7 +60,7 @@ async fn fold_all(
     let control = Control::of_dry_run(means, throttle)?;
     let limit = redrive.limit.unwrap_or(u64::MAX);
     loop {
-        let left = usize::try_from(limit.saturating_sub(report.tally.considered)).unwrap_or(usize::MAX);
+        let left = usize::try_from(limit.saturating_sub(report.counts.items)).unwrap_or(usize::MAX);
         let most = control.throttle().batch_items().min(left);
         let (given_back, next) = blocking(move || {
             let next = next_batch(&mut selection, most);
@@ -68,8 +73,8 @@ async fn fold_all(
             return Ok(());
         }
         control.turn(dead_letters.len() as u64, false, |_| ()).await?;
-        fold(dead_letters, &rules, &dry_run, each, &mut report.tally).await?;
-        report.tally.changes = dry_run.forecast().changes;
+        fold(dead_letters, &rules, &dry_run, each, report).await?;
+        report.changes = dry_run.forecast().changes;
     }
 }
 
@@ -89,10 +94,11 @@ async fn fold(
     rules: &Rules,
     dry_run: &DryRun,
     each: &mut (dyn FnMut(&Selected, RedriveOutcome) + Send),
-    tally: &mut Tally,
+    report: &mut DryRunReport,
 ) -> Result<(), Halt> {
-    let mut count = |selected: &Selected, outcome| {
-        tally.count(selected, outcome);
+    let mut count = |selected: &Selected, outcome: RedriveOutcome| {
+        outcome.count(&mut report.counts);
+        report.superseded += u64::from(selected.times.saturating_sub(1));
         each(selected, outcome);
     };
     let (mut events, mut folding): (Vec<Event>, Vec<Selected>) = Default::default();

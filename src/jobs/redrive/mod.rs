@@ -6,7 +6,7 @@
 //! rules       which dead letters are decoded, and how
 //! source      the batches of the job
 //! dry_run     the same, read only
-//! outcome     the outcomes of a dry run, one by one and counted
+//! outcome     the outcomes that dead letters would have
 //! ```
 //!
 //! Redriving is one more source of the same fold. The input topics are never written to, because other groups read

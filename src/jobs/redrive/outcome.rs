@@ -1,12 +1,8 @@
-//! The outcomes that dead letters would have, one by one and counted.
+//! The outcomes that dead letters would have.
 
-use std::collections::BTreeMap;
-
-use serde::Serialize;
-
-use super::selection::Selected;
 use crate::domain::event::{Reason, Skip};
 use crate::domain::profile;
+use crate::store::jobs::Counts;
 
 /// Why a dead letter is not tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,46 +47,14 @@ impl RedriveOutcome {
             Self::NotRedrivable(why) => ("not_redrivable", Some(why.as_str())),
         }
     }
-}
 
-/// The counts by outcome.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Tally {
-    /// Distinct records that the filter selected.
-    #[serde(rename = "records")]
-    pub considered: u64,
-    /// Their older dead letters, which the considered one supersedes.
-    #[serde(rename = "supersededDeadLetters")]
-    pub superseded: u64,
-    pub applied: u64,
-    pub unchanged: u64,
-    pub stale: u64,
-    pub skipped: u64,
-    /// By reason.
-    pub still_rejected: BTreeMap<&'static str, u64>,
-    pub not_redrivable: BTreeMap<&'static str, u64>,
-    /// Ranking changes that would be made.
-    #[serde(rename = "segmentChanges")]
-    pub changes: u64,
-}
-
-impl Tally {
-    pub fn count(&mut self, selected: &Selected, outcome: RedriveOutcome) {
-        self.considered += 1;
-        self.superseded += u64::from(selected.times.saturating_sub(1));
-        match outcome {
-            RedriveOutcome::Merged(profile::Outcome::Applied) => self.applied += 1,
-            RedriveOutcome::Merged(profile::Outcome::Unchanged) => self.unchanged += 1,
-            RedriveOutcome::Merged(profile::Outcome::Stale) => self.stale += 1,
-            RedriveOutcome::Skipped(_) => self.skipped += 1,
-            RedriveOutcome::StillRejected(reason) => *self.still_rejected.entry(reason.as_str()).or_default() += 1,
-            RedriveOutcome::NotRedrivable(why) => *self.not_redrivable.entry(why.as_str()).or_default() += 1,
+    /// Counts one dead letter with this outcome.
+    pub(super) fn count(self, counts: &mut Counts) {
+        match self {
+            Self::Merged(outcome) => counts.count(&Ok(outcome)),
+            Self::Skipped(_) => counts.skip(),
+            Self::StillRejected(reason) => counts.reject(reason),
+            Self::NotRedrivable(why) => counts.leave(why.as_str()),
         }
-    }
-
-    /// Whether every considered dead letter is resolved.
-    pub(crate) fn is_clean(&self) -> bool {
-        self.still_rejected.is_empty() && self.not_redrivable.is_empty()
     }
 }
