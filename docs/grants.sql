@@ -35,5 +35,5 @@ grant select, delete on segmenter.jobs to segmenter_service;
 grant select on segmenter.job_parts to segmenter_service;
 grant select, delete on segmenter.job_users to segmenter_service;
 
--- `dlq redrive`, `user erase` and `positions forget` are recorded. Time and role are the server's: the role cannot write them.
+-- `user erase` and `positions forget` are recorded. Time and role are the server's: the role cannot write them.
 grant insert (act, host, operator, arguments) on segmenter.audit to segmenter_service;

@@ -1,4 +1,4 @@
--- What a role needs besides grants.sql to run jobs (replay, backfill, recompute, republish), or to tell them what to do:
+-- What a role needs besides grants.sql to run jobs (replay, backfill, recompute, republish, dlq redrive), or to tell them what to do:
 --   psql "$DATABASE_URL" -f docs/grants_jobs.sql
 grant insert, update on segmenter.jobs to segmenter_service;
 grant insert, update on segmenter.job_parts to segmenter_service;

@@ -14,7 +14,7 @@ create table segmenter.jobs (
   report jsonb not null default '{}',          -- the owner's last report: speed, and its limit
   created_at timestamptz not null default clock_timestamp(),
   ended_at timestamptz,
-  constraint jobs_kind_check check (kind in ('replay', 'backfill', 'recompute', 'republish')),
+  constraint jobs_kind_check check (kind in ('replay', 'backfill', 'recompute', 'republish', 'redrive')),
   constraint jobs_requested_check check (requested in ('run', 'pause', 'cancel')),
   constraint jobs_phase_check check (phase in ('work', 'publish', 'done', 'cancelled'))
 );

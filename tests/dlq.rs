@@ -29,8 +29,17 @@ async fn dlq_json(scene: &Scene, arguments: &[&str]) -> (Option<i32>, Vec<Value>
     (finished.code, lines, summary["summary"].clone())
 }
 
+/// Redrives with `--execute`; returns the exit code and the counts of the job's report.
+async fn redrive(scene: &Scene, arguments: &[&str]) -> (Option<i32>, Value) {
+    let arguments: Vec<&str> = ["redrive", "--execute", "--json"].iter().chain(arguments).copied().collect();
+    let finished = dlq(scene, &arguments).await;
+    let last = finished.stdout.lines().last().unwrap_or_else(|| panic!("no report: {}", finished.log));
+    let last: Value = serde_json::from_str(last).expect("a JSON object a line");
+    (finished.code, last["end"]["counts"].clone())
+}
+
 /// A dead letter as the service writes it, of the record at `offset` of partition 0 of `topic`.
-fn dead_letter(topic: &str, offset: i64, record: Record, reason: &str, attempts: u32) -> Record {
+pub fn dead_letter(topic: &str, offset: i64, record: Record, reason: &str, attempts: u32) -> Record {
     record
         .header("__connect.errors.topic", topic)
         .header("__connect.errors.partition", "0")
@@ -45,7 +54,7 @@ fn dead_letter(topic: &str, offset: i64, record: Record, reason: &str, attempts:
 }
 
 /// An onboarding of `user`; the same id gives the same event.
-fn onboarding(user: &str, id: u64) -> Record {
+pub fn onboarding(user: &str, id: u64) -> Record {
     crate::scene::record(user, &onboarding_event(user, id, &mut Numbers(id)))
 }
 

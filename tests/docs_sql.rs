@@ -115,8 +115,10 @@ async fn serve(pool: &PgPool, names: [&str; 2]) -> Result<(), String> {
     jobs::parts_of(&store.pool, &shown.iter().map(|job| job.id).collect::<Vec<_>>()).await.map_err(text)?;
     jobs::delete_ended(&store.pool, Duration::from_secs(3600)).await.map_err(text)?;
     let arguments = serde_json::json!({});
-    let entry = Entry { operator: Operator::here(None), act: Act::Redrive, arguments };
-    entry.write_before(&store.pool).await.map_err(text)?;
+    let entry = Entry { operator: Operator::here(None), act: Act::Erase, arguments };
+    let mut connection = pool.acquire().await.map_err(|error| error.to_string())?;
+    entry.write(&mut connection).await.map_err(|error| error.to_string())?;
+    drop(connection);
     lookup::state(&store.pool, &user(one)).await.map_err(text)?.map(drop).map_err(|error| error.to_string())
 }
 

@@ -1,4 +1,4 @@
-//! Jobs: replay, backfill, recompute and republish, on a real broker and a real database, by the real binary.
+//! Jobs: replay, backfill, recompute, republish and redrive, on a real broker and a real database, by the real binary.
 
 mod audit;
 mod backfill;
@@ -12,6 +12,7 @@ mod planning;
 mod profiles;
 mod progress;
 mod recompute;
+mod redrive;
 mod repeating;
 mod replaying;
 mod republish;

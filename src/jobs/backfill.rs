@@ -47,7 +47,7 @@ impl Backfill {
             match event(profile, self.max_future_ms) {
                 Ok(event) => events.push(event),
                 Err(rejection) => {
-                    counts.reject();
+                    counts.reject(rejection.reason);
                     failures.push(Failure { user: profile.user.clone(), why: rejection.detail });
                 }
             }

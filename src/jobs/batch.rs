@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::domain::event::{Event, UserId};
-use crate::ingest::record::OriginalRecord;
+use crate::domain::event::{Event, Rejection, UserId};
+use crate::ingest::record::{OriginalRecord, Rejected};
 use crate::output::Refused;
 use crate::store::jobs::Counts;
 use crate::store::task::{PublishAbove, Rescoring, Task};
@@ -38,16 +38,31 @@ pub struct Failure {
     pub why: String,
 }
 
+/// A record of a topic that is processed.
+#[derive(Debug)]
+pub struct Attempt {
+    pub record: OriginalRecord,
+    /// Which one of this record it is, from 1.
+    pub number: u32,
+}
+
+impl Attempt {
+    /// The dead letter to write.
+    pub fn refused(self, rejection: Rejection) -> Refused {
+        Refused { rejected: Rejected { record: self.record, rejection }, attempts: self.number }
+    }
+}
+
 /// The work of a batch.
 #[derive(Debug)]
 pub enum Work {
     /// Merge the events.
     Merge(Vec<Event>),
-    /// Merge the events, most of which are expected to change nothing. `records` holds their records if the job writes dead
-    /// letters for those that the database rejects.
-    Replay {
+    /// Merge the events of records, most of which are expected to change nothing. `attempts` holds their records if the job
+    /// writes dead letters for those that are rejected.
+    Records {
         events: Vec<Event>,
-        records: Vec<OriginalRecord>,
+        attempts: Vec<Attempt>,
     },
     Rescore(Vec<Rescoring>),
     PublishAbove(Vec<PublishAbove>),
@@ -62,7 +77,7 @@ pub enum Work {
 impl Work {
     pub fn task(&self) -> Task<'_> {
         match self {
-            Self::Merge(events) | Self::Replay { events, .. } => Task::Merge(events),
+            Self::Merge(events) | Self::Records { events, .. } => Task::Merge(events),
             Self::PublishAbove(users) => Task::PublishAbove(users),
             Self::Rescore(rescorings) | Self::Republish { anew: rescorings, .. } => Task::Rescore(rescorings),
         }

@@ -55,7 +55,7 @@ pub(crate) async fn enter(
 fn recorded(spec: &Spec) -> Result<Value, serde_json::Error> {
     let mut spec = spec.clone();
     if let What::Replay(replay) = &mut spec.what {
-        replay.users.iter_mut().for_each(|user| *user = hashed(user));
+        replay.users.iter_mut().for_each(|user| *user = hashed(user.as_str()));
     }
     serde_json::to_value(spec)
 }

@@ -47,7 +47,7 @@ pub async fn run(
     let running = Arc::new(Running {
         means: means.clone(),
         dry_run: match spec.what {
-            What::Replay(_) => DryRun::of_events(store)?,
+            What::Replay(_) | What::Redrive(_) => DryRun::of_events(store)?,
             What::Backfill(_) | What::Recompute { .. } | What::Republish(_) => DryRun::of_distinct_users(store),
         },
         control: Control::of_dry_run(means, throttle)?,
@@ -64,7 +64,7 @@ pub async fn run(
     let exhaust = |source| Arc::clone(&running).exhaust(source);
     parallel::each(sources, means.at_once, &running.is_halted, exhaust).await?;
     let Passed { counts, failures, .. } = &*running.passed();
-    Ok(Forecast { counts: *counts, flow: running.dry_run.forecast().flow, failures: failures.clone() })
+    Ok(Forecast { counts: counts.clone(), flow: running.dry_run.forecast().flow, failures: failures.clone() })
 }
 
 /// A running dry run. Shared by the tasks that work through its sources.
@@ -115,7 +115,7 @@ impl Running {
         let outcomes = retry_until_deadline("PostgreSQL", advance).await?;
         let mut passed = self.passed();
         let items = batch.items();
-        passed.counts = passed.counts.plus(batch.counts);
+        passed.counts = std::mem::take(&mut passed.counts).plus(&batch.counts);
         outcomes.iter().for_each(|outcome| passed.counts.count(outcome));
         passed.items += batch.passed;
         passed.failures.extend(batch.failures);
@@ -127,7 +127,7 @@ impl Running {
 
     fn show(&self) {
         let Passed { items, counts, .. } = &*self.passed();
-        let (passed, counts, report) = (*items, *counts, self.control.report());
+        let (passed, counts, report) = (*items, counts.clone(), self.control.report());
         let (phase, expected) = (Phase::Work, self.expected);
         self.shown.send_replace(Some(Snapshot { phase, counts, passed, expected, published: 0, report }));
     }

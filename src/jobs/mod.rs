@@ -9,7 +9,9 @@
 //! throttle    the limits of a job, and the pace that keeps to a rate
 //! pressure    live lag, outbox and database latency, compared with the limits
 //! source      the batches of a job, each with the position after it
-//!   replay    records of input topics between fixed offsets
+//!   records   records of topics between fixed offsets: of
+//!     replay  the input topics
+//!     redrive the dead-letter topic
 //!   backfill  the platform's onboarding profiles, as events
 //!   recompute states to score again
 //!   republish states to publish again
@@ -23,12 +25,11 @@
 //! snapshot    the progress of a job, for the terminal, the log and its row
 //! shift       the share of users that a recompute would move
 //! dry_run     the same batches, read only
-//! redrive     dead letters, which need no job row: they are processed once more in one run
 //! ```
 //!
 //! A replay may meet a user many times: its changes are stored immediately and published once, when it ends, as the net change
-//! of each user. A live event of the user in between publishes it earlier. The other jobs meet each user once and publish
-//! immediately.
+//! of each user. A live event of the user in between publishes it earlier. A redrive publishes immediately, as the live service
+//! would have; so do the other jobs, which meet each user once.
 
 mod backfill;
 pub mod batch;
@@ -40,6 +41,7 @@ mod leftovers;
 mod parallel;
 pub mod pressure;
 mod recompute;
+mod records;
 pub mod redrive;
 pub mod replay;
 mod republish;
@@ -82,8 +84,8 @@ pub struct Means {
 }
 
 impl Means {
-    /// The reader of a topic to replay. The brokers see the name of its group, which is never joined.
-    pub(crate) fn replay_source(&self, topic: String) -> Source {
+    /// The source of a topic's records. The brokers see the name of its group, which is never joined.
+    pub(crate) fn source_of(&self, topic: String) -> Source {
         let group = format!("{}-replay", self.live_group);
         Source { cluster: self.output.cluster.clone(), group, topic, stop: self.stop.clone() }
     }

@@ -82,7 +82,7 @@ pub fn spec(record: &JobRecord) -> Result<Spec, Halt> {
 async fn take_up(means: &Means, record: &JobRecord, shown: &watch::Sender<Option<Snapshot>>) -> Result<Ended, Halt> {
     let spec = spec(record)?;
     let parts = jobs::parts(&means.store.pool, record.id).await?;
-    let known = |part: &Part| Known { position: part.position.clone(), counts: part.counts, written_at: None };
+    let known = |part: &Part| Known { position: part.position.clone(), counts: part.counts.clone(), written_at: None };
     let runner = Runner {
         means: means.clone(),
         id: record.id,
@@ -131,9 +131,8 @@ async fn enter(means: &Means, job: Uuid, from: Phase, to: Phase, known: &KnownPa
 
 /// How much of the source earlier owners have processed, in the unit of the spec's `expected`.
 pub fn passed(what: &What, parts: &[Part]) -> u64 {
-    match what {
-        What::Replay(replay) => replay
-            .ranges
+    match what.ranges() {
+        Some(ranges) => ranges
             .iter()
             .filter_map(|range| {
                 let part = parts.iter().find(|part| part.name == range.part())?;
@@ -141,14 +140,14 @@ pub fn passed(what: &What, parts: &[Part]) -> u64 {
                 u64::try_from(position - range.first).ok()
             })
             .sum(),
-        What::Backfill(_) | What::Recompute { .. } | What::Republish(_) => total(parts).items,
+        None => total(parts).items,
     }
 }
 
 /// The counts of all parts, without the publishing phase.
 pub fn total(parts: &[Part]) -> Counts {
     let work = parts.iter().filter(|part| part.name != deferred::PART);
-    work.map(|part| part.counts).fold(Counts::default(), Counts::plus)
+    work.map(|part| &part.counts).fold(Counts::default(), Counts::plus)
 }
 
 /// A part of the job as this process has written or read it last.
@@ -271,7 +270,7 @@ impl Runner {
         let work = progress.parts.iter().filter(|(part, _)| &***part != deferred::PART);
         self.shown.send_replace(Some(Snapshot {
             phase: progress.phase,
-            counts: work.map(|(_, known)| known.counts).fold(Counts::default(), Counts::plus),
+            counts: work.map(|(_, known)| &known.counts).fold(Counts::default(), Counts::plus),
             passed: progress.passed,
             expected: self.spec.expected,
             published: progress.published,

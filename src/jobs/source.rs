@@ -7,11 +7,12 @@ use super::backfill::Backfill;
 use super::batch::Batch;
 use super::deferred::{self, Deferred};
 use super::recompute::Recompute;
-use super::replay::source::ReplaySource;
+use super::records::Records;
 use super::republish::Republish;
 use super::spec::{RepublishUsers, What};
 use super::topic_ahead::TopicAhead;
 use super::users::Users;
+use super::{redrive, replay};
 use crate::domain::fold::JobCause;
 use crate::domain::sample::Sample;
 use crate::runtime::halt::Halt;
@@ -21,7 +22,7 @@ use crate::store::onboarding_profiles;
 
 /// The batches of a job, in order.
 pub enum Source {
-    Replay(ReplaySource),
+    Records(Records),
     Backfill(Backfill),
     Recompute(Recompute),
     Republish(Republish),
@@ -51,9 +52,9 @@ impl Source {
         let cause = JobCause { id, trigger: what.trigger() };
         Ok(match what {
             What::Replay(replay) => {
-                let left: Vec<Part> = left.cloned().collect();
-                vec![Self::Replay(ReplaySource::open(means, replay, &left, sample))]
+                vec![Self::Records(replay::source::open(means, replay, &left.collect::<Vec<_>>(), sample))]
             }
+            What::Redrive(redrive) => vec![Self::Records(redrive::source::open(means, redrive, parts).await?)],
             What::Backfill(which) => {
                 let has_births = onboarding_profiles::has_births(&means.store.pool).await?;
                 let max_future_ms = means.decoder.limits.max_future_ms;
@@ -82,7 +83,7 @@ impl Source {
     /// A dependency is unavailable, or a stop was requested.
     pub async fn next(&mut self, most: usize) -> Result<Option<Batch>, Halt> {
         match self {
-            Self::Replay(replay) => replay.next(most).await,
+            Self::Records(records) => records.next(most).await,
             Self::Backfill(backfill) => backfill.next(most).await,
             Self::Recompute(recompute) => recompute.next(most).await,
             Self::Republish(republish) => republish.next(most).await,

@@ -3,9 +3,11 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::redrive::selection::Filter;
 use super::{deferred, users};
 use crate::domain::fold::{DeferringJob, JobCause, Publishing};
 use crate::domain::ranking_change::Trigger;
+use crate::kafka::topic_reader::Span;
 use crate::store::jobs::{Counts, Part};
 use crate::store::keys::{KeyRange, Keys};
 
@@ -44,6 +46,7 @@ pub enum What {
         catalog_version: u32,
     },
     Republish(RepublishUsers),
+    Redrive(Redrive),
 }
 
 /// The onboarding profiles to fold; always only completed ones.
@@ -95,6 +98,19 @@ pub struct Replay {
     pub dead_letters: bool,
 }
 
+/// The dead letters to process once more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Redrive {
+    /// All of the dead-letter topic, as it was at the start.
+    pub ranges: Vec<Range>,
+    pub filter: Filter,
+    /// A dead letter with this many attempts is not tried again.
+    pub max_attempts: u32,
+    /// The maximum number of dead letters.
+    pub limit: Option<u64>,
+}
+
 /// Offsets of one partition, from `first` up to `end`, exclusive.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -106,6 +122,11 @@ pub struct Range {
 }
 
 impl Range {
+    /// The offsets of `topic` that `span` has.
+    pub fn of(topic: &str, Span { partition, first, end }: Span) -> Self {
+        Self { topic: topic.to_owned(), partition, first, end }
+    }
+
     /// The name of its part of the job.
     pub fn part(&self) -> String {
         format!("{}/{}", self.topic, self.partition)
@@ -121,6 +142,12 @@ impl Range {
     }
 }
 
+impl From<&Range> for Span {
+    fn from(range: &Range) -> Self {
+        Self { partition: range.partition, first: range.first, end: range.end }
+    }
+}
+
 impl Spec {
     /// The parts of a new job: those of its work, one a range of offsets or users, and the publishing of what it defers.
     pub fn parts(&self, ranges: Vec<KeyRange>) -> Vec<Part> {
@@ -133,11 +160,9 @@ impl Spec {
         };
         let of_offsets = |range: &Range| part(&range.part(), range.first.to_string(), Some(range.end.to_string()));
         let of_users = |(number, range): (usize, KeyRange)| part(&users::part(number), range.after, range.until);
-        let mut parts: Vec<Part> = match &self.what {
-            What::Replay(replay) => replay.ranges.iter().map(of_offsets).collect(),
-            What::Backfill(_) | What::Recompute { .. } | What::Republish(_) => {
-                ranges.into_iter().enumerate().map(of_users).collect()
-            }
+        let mut parts: Vec<Part> = match self.what.ranges() {
+            Some(offsets) => offsets.iter().map(of_offsets).collect(),
+            None => ranges.into_iter().enumerate().map(of_users).collect(),
         };
         if self.publishes_at_end() {
             parts.push(part(deferred::PART, String::new(), None));
@@ -153,7 +178,8 @@ impl Spec {
     /// When the changes of the job `id` are published.
     pub(crate) fn publishing(&self, id: Uuid) -> Publishing {
         match (self.emit, &self.what) {
-            (_, What::Republish(_)) => Publishing::Immediate,
+            // A redriven event is published as the live service would have published it.
+            (_, What::Republish(_) | What::Redrive(_)) => Publishing::Immediate,
             (Emit::Changed, What::Backfill(_) | What::Recompute { .. }) => {
                 Publishing::ImmediateOfJob(JobCause { id, trigger: self.what.trigger() })
             }
@@ -170,13 +196,22 @@ impl What {
             Self::Backfill(_) => "backfill",
             Self::Recompute { .. } => "recompute",
             Self::Republish(_) => "republish",
+            Self::Redrive(_) => "redrive",
         }
     }
 
-    /// The trigger of its changes.
+    /// The offsets that the job reads; `None` for a job on users.
+    pub fn ranges(&self) -> Option<&[Range]> {
+        match self {
+            Self::Replay(Replay { ranges, .. }) | Self::Redrive(Redrive { ranges, .. }) => Some(ranges),
+            Self::Backfill(_) | Self::Recompute { .. } | Self::Republish(_) => None,
+        }
+    }
+
+    /// The trigger of the changes that it makes as a job.
     pub fn trigger(&self) -> Trigger {
         match self {
-            Self::Replay(_) => Trigger::Replay,
+            Self::Replay(_) | Self::Redrive(_) => Trigger::Replay,
             Self::Backfill(_) => Trigger::Backfill,
             Self::Recompute { .. } | Self::Republish(_) => Trigger::Recompute,
         }
@@ -185,7 +220,7 @@ impl What {
     /// The users that the job works through; `job` is its id. `None` for a job on topics, or on users that a topic shows.
     pub fn keys(&self, job: Uuid) -> Option<Keys> {
         match self {
-            Self::Replay(_) | Self::Republish(RepublishUsers::TopicAhead) => None,
+            Self::Replay(_) | Self::Redrive(_) | Self::Republish(RepublishUsers::TopicAhead) => None,
             Self::Backfill(BackfillUsers::Listed)
             | Self::Recompute { which: RecomputeUsers::Listed, .. }
             | Self::Republish(RepublishUsers::Listed) => Some(Keys::ListOf(job)),

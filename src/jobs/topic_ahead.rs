@@ -32,7 +32,7 @@ const CHUNK: usize = 5_000;
 /// # Errors
 /// The brokers or the database are unavailable.
 pub async fn find(means: &Means) -> Result<HashMap<String, TopicRecord>, Halt> {
-    let source = means.replay_source(means.output.topics.segment_changed.clone());
+    let source = means.source_of(means.output.topics.segment_changed.clone());
     let reading = tokio::task::spawn_blocking(move || {
         let mut topic = TopicRevisions::new(source);
         topic.read_on().map(|()| topic.users)

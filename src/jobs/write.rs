@@ -3,21 +3,19 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::batch::{Batch, Failure, Work};
+use super::batch::{Attempt, Batch, Failure, Work};
 use super::run::{Known, Runner};
+use super::spec::What;
 use crate::domain::event::{Event, Reason, UserId};
 use crate::domain::fold::Publishing;
-use crate::ingest::record::{OriginalRecord, Rejected};
 use crate::output::{BatchWritten, Refused, retry_until_deadline};
+use crate::runtime::fault::fault_point;
 use crate::runtime::halt::Halt;
 use crate::store::apply::Progress;
 use crate::store::history::Histories;
 use crate::store::jobs::{self, Checkpoint, Counts, Phase};
 use crate::store::task::ItemOutcome;
 use crate::store::task::{Rescoring, Task};
-
-/// A live record is tried once; so is a replayed one.
-const FIRST_ATTEMPT: u32 = 1;
 
 /// How often a position is stored after which nothing was written.
 const IDLE_CHECKPOINT: Duration = Duration::from_secs(1);
@@ -33,7 +31,7 @@ impl Runner {
             let progress = self.progress();
             (progress.parts.get(&part).cloned().unwrap_or_default(), progress.phase)
         };
-        let counts = known.counts.plus(counts);
+        let counts = known.counts.clone().plus(&counts);
         if may_wait && known.written_at.is_some_and(|at| at.elapsed() < IDLE_CHECKPOINT) {
             self.count(part, Known { counts, ..known }, (items, passed, 0));
             return Ok(());
@@ -53,7 +51,7 @@ impl Runner {
             Work::Merge(events) => self.fold(Task::Merge(&events), publishing, checkpoint).await?,
             Work::Rescore(rescorings) => self.fold(Task::Rescore(&rescorings), publishing, checkpoint).await?,
             Work::PublishAbove(users) => self.fold(Task::PublishAbove(&users), publishing, checkpoint).await?,
-            Work::Replay { events, records } => self.replay(events, records, publishing, checkpoint).await?,
+            Work::Records { events, attempts } => self.records(events, attempts, publishing, checkpoint).await?,
             Work::Republish { again, anew } => self.republish(&again, &anew, checkpoint).await?,
         };
         self.count(part, Known { position, counts, written_at: Some(Instant::now()) }, (items, passed, changes));
@@ -82,7 +80,7 @@ impl Runner {
         publishing: Publishing,
         checkpoint: Checkpoint,
     ) -> Result<(Counts, u64), Halt> {
-        let before = checkpoint.counts;
+        let before = checkpoint.counts.clone();
         let written = self.store(task, publishing, Some(checkpoint)).await?;
         Ok((count(before, &written.outcomes), written.changes))
     }
@@ -126,11 +124,12 @@ impl Runner {
         retry_until_deadline("PostgreSQL", || jobs::note_failures(&self.means.store.pool, self.id, &failures)).await
     }
 
-    /// Merges the events that change a state; if none does, only the position is written.
-    async fn replay(
+    /// Merges the events that change a state; if none does, only the position is written. Rejected ones that have an attempt
+    /// are dead-lettered before the position is written: a crash in between repeats them and loses nothing.
+    async fn records(
         &self,
         events: Vec<Event>,
-        records: Vec<OriginalRecord>,
+        attempts: Vec<Attempt>,
         publishing: Publishing,
         mut checkpoint: Checkpoint,
     ) -> Result<(Counts, u64), Halt> {
@@ -138,30 +137,46 @@ impl Runner {
             retry_until_deadline("PostgreSQL", || self.means.store.sift(Task::Merge(&events))).await?;
         checkpoint.ran_in = ran_in;
         self.note(&failed(Task::Merge(&events), sifted.iter().map(Option::as_ref))).await?;
-        let mut open = Vec::new();
-        let mut records = records.into_iter();
-        let mut open_records = Vec::new();
+        let (mut open, mut open_attempts, mut refused) = (Vec::new(), Vec::new(), Vec::new());
+        let mut attempts = attempts.into_iter();
         for (event, outcome) in events.into_iter().zip(sifted) {
-            let record = records.next();
+            let attempt = attempts.next();
             match outcome {
-                Some(outcome) => checkpoint.counts.count(&outcome),
+                Some(outcome) => refused.extend(self.end(attempt, outcome, &mut checkpoint.counts)),
                 None => {
                     open.push(event);
-                    open_records.extend(record);
+                    open_attempts.extend(attempt);
                 }
             }
         }
-        if open_records.is_empty() {
+        if open_attempts.is_empty() && refused.is_empty() {
             return self.fold(Task::Merge(&open), publishing, checkpoint).await;
         }
-        // Dead letters are written before the position: a crash in between repeats them and loses nothing.
         let written = self.store(Task::Merge(&open), publishing, None).await?;
-        checkpoint.counts = count(checkpoint.counts, &written.outcomes);
+        for (attempt, outcome) in open_attempts.into_iter().zip(written.outcomes) {
+            refused.extend(self.end(Some(attempt), outcome, &mut checkpoint.counts));
+        }
         checkpoint.ran_in = checkpoint.ran_in.and(written.ran_in);
-        self.writer.reject(refused(open_records, &written.outcomes)).await?;
-        let after = checkpoint.counts;
+        self.writer.reject(refused).await?;
+        fault_point!("after-dead-letters");
+        let after = checkpoint.counts.clone();
         self.fold(Task::Merge(&[]), publishing, checkpoint).await?;
         Ok((after, written.changes))
+    }
+
+    /// Counts a record's outcome; returns the dead letter to write. A replay skips records of users that are not on the
+    /// platform; a redrive, whose dead letters wait for such users, rejects them.
+    fn end(&self, attempt: Option<Attempt>, outcome: ItemOutcome, counts: &mut Counts) -> Option<Refused> {
+        match outcome {
+            Err(rejection) if rejection.reason != Reason::UnknownUser || matches!(self.spec.what, What::Redrive(_)) => {
+                counts.reject(rejection.reason);
+                attempt.map(|attempt| attempt.refused(rejection))
+            }
+            outcome => {
+                counts.count(&outcome);
+                None
+            }
+        }
     }
 }
 
@@ -181,16 +196,4 @@ fn count(before: Counts, outcomes: &[ItemOutcome]) -> Counts {
         counts.count(outcome);
         counts
     })
-}
-
-fn refused(records: Vec<OriginalRecord>, outcomes: &[ItemOutcome]) -> Vec<Refused> {
-    let refused = records.into_iter().zip(outcomes).filter_map(|(record, outcome)| match outcome {
-        // A record of a user that is not on the platform is skipped, not rejected.
-        Err(rejection) if rejection.reason != Reason::UnknownUser => {
-            let rejected = Rejected { record, rejection: rejection.clone() };
-            Some(Refused { rejected, attempts: FIRST_ATTEMPT })
-        }
-        Err(_) | Ok(_) => None,
-    });
-    refused.collect()
 }

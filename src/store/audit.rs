@@ -1,4 +1,4 @@
-//! `segmenter.audit`: which operator did what, when. Written in the transaction of the act, where it is one.
+//! `segmenter.audit`: which operator did what, when. Written in the transaction of the act.
 //!
 //! Time and database role are the server's: a role with the rights of `docs/grants_jobs.sql` cannot write others, nor change
 //! an entry. An entry holds no user's id, only its hash.
@@ -41,8 +41,6 @@ pub enum Act {
     Resume,
     Cancel,
     Throttle,
-    /// Processed dead letters once more.
-    Redrive,
     /// Erased a user.
     Erase,
     /// Deleted the positions of a group.
@@ -59,7 +57,6 @@ impl Act {
             Self::Resume => "resume",
             Self::Cancel => "cancel",
             Self::Throttle => "throttle",
-            Self::Redrive => "redrive",
             Self::Erase => "erase",
             Self::ForgetPositions => "forget positions",
             Self::Revert => "revert",
@@ -95,21 +92,12 @@ impl Entry {
         self.bind(sql::query(WRITE)).execute(connection).await?;
         Ok(())
     }
-
-    /// Records an act that is no transaction, before it begins.
-    ///
-    /// # Errors
-    /// As of [`write`](Self::write).
-    pub async fn write_before(&self, pool: &Pool) -> Result<(), StoreError> {
-        pool.execute(self.bind(pool.query(WRITE))).await?;
-        Ok(())
-    }
 }
 
 /// The SHA-256 of a user's id in hexadecimal: who knows the id finds its entries, and no one else learns it.
-pub fn hashed(user: &str) -> String {
+pub fn hashed(user: impl AsRef<[u8]>) -> String {
     let mut hash = String::with_capacity(64);
-    for byte in Sha256::digest(user.as_bytes()) {
+    for byte in Sha256::digest(user) {
         // Writing to a string does not fail.
         let _ = write!(hash, "{byte:02x}");
     }

@@ -35,29 +35,26 @@ async fn a_dry_run_writes_nothing_and_its_counts_match_the_execution() {
     scene.kafka.produce_all(&scene.dead, of_every_outcome(&scene.onboarding)).await;
     let before = (tables(&scene).await, changes(&scene).await, scene.dead_letters().await, input_ends(&scene).await);
 
-    let mut environment = scene.environment();
-    environment.push(("SEGMENTER_BATCH_MAX_RECORDS", "1"));
-    let dry = segmenter(&["dlq", "redrive", "--all", "--json"], &environment).finish(DEADLINE).await;
-    let dry_summary: Value = serde_json::from_str(dry.stdout.lines().last().unwrap()).unwrap();
-    let dry_summary = &dry_summary["summary"];
+    // At this rate each batch has one dead letter.
+    let (code, lines, dry_summary) = dlq_json(&scene, &["redrive", "--all", "--rate", "9"]).await;
+    assert_eq!(lines.len(), 10);
     let expected = serde_json::json!({
         "executed": false, "records": 10, "supersededDeadLetters": 0, "applied": 1, "unchanged": 1, "stale": 2,
         "skipped": 1, "stillRejected": {"malformed": 1, "unknown_user": 1},
         "notRedrivable": {"attempts_exhausted": 1, "truncated": 1, "unknown_topic": 1}, "segmentChanges": 1,
         "foreign": 1, "firstForeign": dry_summary["firstForeign"], "complete": true,
     });
-    assert_eq!((dry.code, dry_summary), (Some(4), &expected));
+    assert_eq!((code, &dry_summary), (Some(4), &expected));
     let after = (tables(&scene).await, changes(&scene).await, scene.dead_letters().await, input_ends(&scene).await);
     assert_eq!(before, after);
 
-    environment.pop();
-    environment.push(("SEGMENTER_BATCH_MAX_RECORDS", "2"));
-    let executed = segmenter(&["dlq", "redrive", "--all", "--json", "--execute"], &environment).finish(DEADLINE).await;
-    let executed: Value = serde_json::from_str(executed.stdout.lines().last().unwrap()).unwrap();
-    for name in ["applied", "unchanged", "stale", "skipped", "stillRejected", "notRedrivable", "segmentChanges"] {
-        // Bob's two dead letters are in one batch or in two.
-        assert_eq!(executed["summary"][name], expected[name], "{name}");
+    let (code, counts) = redrive(&scene, &["--all"]).await;
+    assert_eq!((code, &counts["items"]), (Some(4), &expected["records"]));
+    for name in ["applied", "unchanged", "stale", "skipped", "notRedrivable"] {
+        // Bob's two dead letters are in one batch.
+        assert_eq!(counts[name], expected[name], "{name}");
     }
+    assert_eq!(counts["rejectedByReason"], expected["stillRejected"]);
     assert_eq!(changes(&scene).await.len(), before.1.len() + 1);
 }
 

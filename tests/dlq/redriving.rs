@@ -19,14 +19,14 @@ async fn users_created_late_are_as_a_live_run_would_have_left_them_and_redriving
     scene.database.add_users(late.iter().map(String::as_str)).await;
     let inputs = input_ends(&scene).await;
 
-    let (code, lines, summary) = dlq_json(&scene, &["redrive", "--reason", "unknown_user", "--execute"]).await;
-    assert_eq!((code, lines.len()), (Some(0), dead_letters), "{summary}");
+    let (code, counts) = redrive(&scene, &["--reason", "unknown_user"]).await;
+    assert_eq!((code, &counts["items"]), (Some(0), &dead_letters.into()), "{counts}");
     scene.assert_right().await;
     assert_eq!(scene.outbox().await, 0);
     let (before, published) = (tables(&scene).await, changes(&scene).await.len());
 
-    let (code, _, summary) = dlq_json(&scene, &["redrive", "--all", "--execute"]).await;
-    assert_eq!((code, &summary["applied"], &summary["segmentChanges"]), (Some(0), &0.into(), &0.into()), "{summary}");
+    let (code, counts) = redrive(&scene, &["--all"]).await;
+    assert_eq!((code, &counts["applied"]), (Some(0), &0.into()), "{counts}");
     assert_eq!((tables(&scene).await, changes(&scene).await.len()), (before, published));
     assert_eq!(input_ends(&scene).await, inputs, "the input topics are not written to");
 }
@@ -38,8 +38,8 @@ async fn a_redriven_onboarding_is_published_once_with_its_revision_its_cause_and
     scene.kafka.produce(&scene.onboarding, record).await;
     serve_until_settled(&scene).await;
     scene.database.add_users(["ann"]).await;
-    let (code, _, summary) = dlq_json(&scene, &["redrive", "--user", "ann", "--execute"]).await;
-    assert_eq!((code, &summary["applied"], &summary["segmentChanges"]), (Some(0), &1.into(), &1.into()), "{summary}");
+    let (code, counts) = redrive(&scene, &["--user", "ann"]).await;
+    assert_eq!((code, &counts["applied"]), (Some(0), &1.into()), "{counts}");
     let published = changes(&scene).await;
     assert_eq!(published.len(), 1);
     let (revision, change) = (published[0].header("segmenter.revision").unwrap(), published[0].json());
@@ -77,8 +77,10 @@ async fn an_old_event_beside_newer_state_is_stale_and_changes_nothing() {
     let old = onboarding_at("ann", 1, "2026-02-01T10:00:00Z");
     scene.kafka.produce(&scene.dead, dead_letter(&scene.onboarding, 900, old, "unknown_user", 1)).await;
     let (before, published) = (tables(&scene).await, changes(&scene).await);
-    let (code, lines, summary) = dlq_json(&scene, &["redrive", "--all", "--execute"]).await;
-    assert_eq!((code, &summary["stale"], &lines[0]["outcome"]), (Some(0), &1.into(), &"stale".into()), "{summary}");
+    let (code, lines, _) = dlq_json(&scene, &["redrive", "--all"]).await;
+    assert_eq!((code, &lines[0]["outcome"]), (Some(0), &"stale".into()));
+    let (code, counts) = redrive(&scene, &["--all"]).await;
+    assert_eq!((code, &counts["stale"]), (Some(0), &1.into()), "{counts}");
     assert_eq!((tables(&scene).await, changes(&scene).await), (before, published));
 }
 
@@ -90,9 +92,9 @@ async fn a_record_that_is_rejected_again_gets_a_dead_letter_with_one_more_attemp
     scene.kafka.produce(&scene.updates, Record::new("stranger", "{")).await;
     serve_until_settled(&scene).await;
     for attempts in [2, 3] {
-        let (code, _, summary) = dlq_json(&scene, &["redrive", "--all", "--execute"]).await;
+        let (code, counts) = redrive(&scene, &["--all"]).await;
         assert_eq!(code, Some(4));
-        assert_eq!(summary["stillRejected"], serde_json::json!({"malformed": 1, "unknown_user": 1}));
+        assert_eq!(counts["rejectedByReason"], serde_json::json!({"malformed": 1, "unknown_user": 1}));
         let dead_letters = scene.dead_letters().await;
         assert_eq!(dead_letters.len(), 2 * attempts);
         let of_strangers = |dead_letter: &&OwnedRecord| dead_letter.header("segmenter.reason") == Some("unknown_user");
@@ -107,14 +109,13 @@ async fn a_record_that_is_rejected_again_gets_a_dead_letter_with_one_more_attemp
         }
     }
     let dead_letters = scene.dead_letters().await;
-    let (code, _, summary) = dlq_json(&scene, &["redrive", "--all", "--execute"]).await;
-    assert_eq!((code, &summary["notRedrivable"]), (Some(4), &serde_json::json!({"attempts_exhausted": 2})));
+    let (code, counts) = redrive(&scene, &["--all"]).await;
+    assert_eq!((code, &counts["notRedrivable"]), (Some(4), &serde_json::json!({"attempts_exhausted": 2})));
     assert_eq!(scene.dead_letters().await, dead_letters, "the loop ends");
 
     scene.database.add_users(["stranger"]).await;
-    let more = ["redrive", "--all", "--execute", "--max-attempts", "4", "--reason", "unknown_user"];
-    let (code, _, summary) = dlq_json(&scene, &more).await;
-    assert_eq!((code, &summary["applied"]), (Some(0), &1.into()), "{summary}");
+    let (code, counts) = redrive(&scene, &["--all", "--max-attempts", "4", "--reason", "unknown_user"]).await;
+    assert_eq!((code, &counts["applied"]), (Some(0), &1.into()), "{counts}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -128,8 +129,8 @@ async fn dead_letters_that_exceed_the_batch_size_only_together_are_not_truncated
         let dead_letter = dead_letter(&scene.onboarding, offset, Record::new("ann", value), "malformed", 1);
         scene.kafka.produce(&scene.dead, dead_letter).await;
     }
-    let (code, _, summary) = dlq_json(&scene, &["redrive", "--all", "--execute"]).await;
-    assert_eq!((code, &summary["complete"]), (Some(4), &true.into()), "{summary}");
+    let (code, counts) = redrive(&scene, &["--all"]).await;
+    assert_eq!((code, &counts["items"]), (Some(4), &30.into()), "{counts}");
     let dead_letters = scene.dead_letters().await;
     let (old, new) = dead_letters.split_at(30);
     let values = |dead_letters: &[OwnedRecord]| {
@@ -159,8 +160,9 @@ async fn an_interrupted_redrive_finishes_and_publishes_its_current_batch() {
     let mut lock = scene.database.pool().begin().await.unwrap();
     sqlx::query("select id from users where id = 'ann' for update").fetch_all(&mut *lock).await.unwrap();
     let mut environment = scene.environment();
-    environment.extend([("SEGMENTER_BATCH_MAX_RECORDS", "1"), ("SEGMENTER_DATABASE_APPLICATION_NAME", "redriving")]);
-    let mut process = segmenter(&["dlq", "redrive", "--all", "--execute"], &environment);
+    environment.push(("SEGMENTER_DATABASE_APPLICATION_NAME", "redriving"));
+    // So each batch has one dead letter.
+    let mut process = segmenter(&["dlq", "redrive", "--all", "--execute", "--rate", "1"], &environment);
     eventually(DEADLINE, "the fold to wait for the lock", || async {
         let waiting = "select count(*) from pg_stat_activity where application_name = 'redriving' \
                        and wait_event_type = 'Lock' and datname = current_database()";

@@ -66,7 +66,7 @@ async fn each_act_is_recorded_with_role_name_host_and_arguments_but_no_users_id(
     let names: Vec<&str> = acts.iter().map(|act| act["act"].as_str().unwrap()).collect();
     assert_eq!(
         names,
-        ["start", "start", "pause", "throttle", "resume", "cancel", "erase", "redrive", "forget positions"]
+        ["start", "start", "pause", "throttle", "resume", "cancel", "erase", "start", "forget positions"]
     );
     let role = text(&scene, "select session_user::text").await;
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
@@ -76,7 +76,9 @@ async fn each_act_is_recorded_with_role_name_host_and_arguments_but_no_users_id(
     }
     let hash = text(&scene, "select encode(sha256('user-2'), 'hex')").await;
     assert_eq!(acts[6]["arguments"], json!({"user": hash, "toTopics": false}));
-    assert_eq!((&acts[7]["arguments"]["user"], &acts[7]["arguments"]["maxAttempts"]), (&json!(hash), &json!(4)));
+    let (kind, redrive) = (&acts[7]["arguments"]["kind"], &acts[7]["arguments"]["spec"]["what"]["redrive"]);
+    let arguments = (kind, &redrive["filter"]["user"], &redrive["maxAttempts"]);
+    assert_eq!(arguments, (&json!("redrive"), &json!(hash), &json!(4)));
     assert_eq!((&acts[0]["arguments"]["job"], &acts[1]["arguments"]["job"]), (&json!(ids[0]), &json!(ids[1])));
     assert_eq!(acts[1]["arguments"]["throttle"]["rate"], 1);
     assert_eq!(acts[5]["arguments"], json!({"job": ids[1]}));

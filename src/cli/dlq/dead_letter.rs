@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use crate::cli::table::printable;
 use crate::ingest::dead_letter_reader::{Content, DeadLetter};
+use crate::jobs::redrive::outcome::RedriveOutcome;
 use crate::jobs::redrive::selection::Selected;
-use crate::jobs::redrive::tally::RedriveOutcome;
 
 /// A dead letter without its value and original headers, which only `show` adds.
 #[derive(Debug, Default, Serialize)]

@@ -15,9 +15,11 @@ use crate::config::{KafkaConfig, Moment, TopicsConfig};
 use crate::domain::event::{Millis, Reason};
 use crate::ingest::dead_letter_reader::{DeadLetter, DeadLetterPosition};
 use crate::jobs::redrive::selection::{Filter, Seen, Selection};
+use crate::kafka::client::Cluster;
 use crate::kafka::topic_reader::{Source, Span};
 use crate::runtime::exit::Exit;
 use crate::runtime::stop::Stop;
+use crate::store::audit::hashed;
 use dead_letter::ShownDeadLetter;
 
 pub use redrive::run as redrive;
@@ -108,7 +110,7 @@ impl FilterArgs {
             from: self.from.map(|from| from.at(now)),
             to: self.to.map(|to| to.at(now)),
             topic: self.topic.clone(),
-            user: self.user.clone(),
+            user: self.user.as_deref().map(hashed),
         }
     }
 }
@@ -140,22 +142,18 @@ pub fn look(
     now: Millis,
     out: &mut impl Write,
 ) -> anyhow::Result<Exit> {
-    let source = source(kafka, topics, Stop::default());
+    let source = Source {
+        cluster: Cluster::from(kafka),
+        group: kafka.group_id.as_str().to_owned(),
+        topic: topics.dead_letter.as_str().to_owned(),
+        stop: Stop::default(),
+    };
     match action {
         Action::List(args) => list(args, &source, now, out)?,
         Action::Show(args) => show(args, &source, out)?,
         Action::Redrive(_) => anyhow::bail!("redrive needs the database"),
     }
     Ok(Exit::Ok)
-}
-
-fn source(kafka: &KafkaConfig, topics: &TopicsConfig, stop: Stop) -> Source {
-    Source {
-        cluster: crate::kafka::client::Cluster::from(kafka),
-        group: kafka.group_id.as_str().to_owned(),
-        topic: topics.dead_letter.as_str().to_owned(),
-        stop,
-    }
 }
 
 /// The last line of a report with one line per record.
@@ -185,7 +183,7 @@ struct Group {
 }
 
 fn list(args: &ListArgs, source: &Source, now: Millis, out: &mut impl Write) -> anyhow::Result<()> {
-    let mut selection = Selection::open(source, args.filter.filter(now))?;
+    let mut selection = Selection::open(source, &source.spans()?, args.filter.filter(now))?;
     let mut groups: BTreeMap<(Reason, Arc<str>), u64> = BTreeMap::new();
     let (mut records, mut shown) = (0_u64, 0_u64);
     while let Some(selected) = selection.next_selected()? {

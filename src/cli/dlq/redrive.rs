@@ -1,27 +1,25 @@
-//! `segmenter dlq redrive`: processes dead letters once more.
+//! `segmenter dlq redrive`: processes dead letters once more, as a job.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 
 use anyhow::Context as _;
 use clap::Args;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{FilterArgs, Last, ShownDeadLetter, first_foreign, source};
-use crate::cli::database::{self, Access};
+use super::{FilterArgs, Last, ShownDeadLetter, first_foreign};
+use crate::cli::job::{self, JobArgs};
 use crate::cli::table::print;
-use crate::cli::{serve, settings};
 use crate::config::Config;
 use crate::domain::event::Millis;
-use crate::ingest::worker::BatchLimits;
-use crate::jobs::redrive::run::{RedriveOptions, Rules, run as redrive_all};
+use crate::jobs::Means;
+use crate::jobs::redrive::dry_run;
+use crate::jobs::redrive::outcome::RedriveOutcome;
 use crate::jobs::redrive::selection::Selected;
-use crate::jobs::redrive::tally::{RedriveOutcome, Tally};
-use crate::kafka::client::Topics;
-use crate::registry::decoder::Decoder;
+use crate::jobs::spec::{Emit, Range, Redrive, Spec, What};
 use crate::runtime::exit::Exit;
-use crate::runtime::stop::Stop;
-use crate::store::audit::{Act, Entry, hashed};
+use crate::store::audit::hashed;
 
 /// Process dead letters once more; dry run unless --execute.
 ///
@@ -34,98 +32,114 @@ use crate::store::audit::{Act, Entry, hashed};
 /// that has been tried --max-attempts times is not tried again. Truncated dead letters and those of topics that are not
 /// configured cannot be redriven.
 ///
-/// Rejections by a constraint of the database are found only with --execute.
+/// A dry run reports each dead letter. With --execute the redrive is a job, which reports counts, by reason; a dry run
+/// afterwards shows the rest. It takes the dead letters that are on the topic at its start. Rejections by a constraint
+/// of the database are found only with --execute.
 ///
 /// Exit codes: 0 all redriven; 1 failure; 2 usage; 3 refused: the schema is behind, the data is newer than this
 /// program, or the topic does not exist; 4 some are still rejected or cannot be redriven; 75 Kafka or PostgreSQL is
-/// unavailable; 130 interrupted: the current batch is finished and published.
+/// unavailable; 130 interrupted. After 75 and 130, `segmenter job resume ID` continues the job, on any machine.
 #[derive(Debug, Args)]
 pub struct RedriveArgs {
     #[command(flatten)]
     filter: FilterArgs,
-    /// All dead letters; required without another filter.
+    /// All dead letters; required without a filter.
     #[arg(long, required_unless_present_any = ["reasons", "from", "to", "topic", "user"])]
     all: bool,
     /// Maximum number of records.
     #[arg(long, value_name = "COUNT")]
     limit: Option<u64>,
-    /// Redrive; without this, nothing is written.
-    #[arg(long)]
-    execute: bool,
-    /// Skip records that have been tried this often.
+    /// Skip records tried this often.
     #[arg(long, value_name = "COUNT", default_value_t = 3, value_parser = clap::value_parser!(u32).range(2..))]
     max_attempts: u32,
-    /// Write one JSON object per record; the last has the counts, under `summary`.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    job: JobArgs,
 }
 
 impl RedriveArgs {
-    /// The redrive, for the audit.
-    fn entry(&self, config: &Config, now: Millis) -> Entry {
+    /// The arguments that tell one job from another.
+    fn asked(&self) -> Value {
         let FilterArgs { reasons, from, to, topic, user } = &self.filter;
-        let arguments = json!({
-            "reasons": reasons.iter().map(|reason| reason.as_str()).collect::<Vec<_>>(),
-            "from": from.map(|from| from.at(now).to_string()),
-            "to": to.map(|to| to.at(now).to_string()),
-            "topic": topic,
-            "user": user.as_deref().map(hashed),
-            "limit": self.limit,
-            "maxAttempts": self.max_attempts,
-        });
-        Entry { operator: settings::operator(&config.jobs), act: Act::Redrive, arguments }
+        json!({
+            "kind": "redrive", "reasons": reasons, "from": from, "to": to, "topic": topic,
+            "user": user.as_deref().map(hashed), "limit": self.limit, "maxAttempts": self.max_attempts,
+        })
+    }
+
+    /// The dead letters that are on the topic now.
+    async fn redrive(&self, means: &Means, now: Millis) -> anyhow::Result<Redrive> {
+        let source = means.source_of(means.output.topics.dead_letter.clone());
+        let topic = source.topic.clone();
+        let spans = tokio::task::spawn_blocking(move || source.spans()).await.context("the look-up panicked")??;
+        let range = |span| Range::of(&topic, span);
+        Ok(Redrive {
+            ranges: spans.into_iter().map(range).collect(),
+            filter: self.filter.filter(now),
+            max_attempts: self.max_attempts,
+            limit: self.limit,
+        })
     }
 }
 
-/// Redrives, or without --execute reports the outcomes that a redrive would have.
+/// Runs the job with --execute, else reports the outcomes that it would have.
 ///
 /// # Errors
-/// `out` cannot be written to, or the redrive was halted.
+/// `out` cannot be written to, the job is refused or was halted.
 pub async fn run(
     args: &RedriveArgs,
     config: &Config,
     now: Millis,
     out: &mut (impl Write + Send),
 ) -> anyhow::Result<Exit> {
-    let stop = Stop::default();
-    serve::stop_on_signals(stop.clone())?;
-    let database = database::open(&config.database, if args.execute { Access::Write } else { Access::Read }).await?;
-    let store = database.store(config)?;
-    let output = settings::output(config)?;
-    let decoder =
-        Decoder { registry: output.registry.clone(), limits: config.limits.of_a_record(), stop: stop.clone() };
-    let settings = RedriveOptions {
-        source: source(&config.kafka, &config.topics, stop.clone()),
-        filter: args.filter.filter(now),
-        rules: Rules { topics: Topics::from(&config.topics), decoder, max_attempts: args.max_attempts },
-        limit: args.limit.unwrap_or(u64::MAX),
-        batch: BatchLimits::from(&config.batch),
-        output,
-        execute: args.execute,
-    };
-    if args.execute {
-        args.entry(config, now).write_before(&store.pool).await.context("could not record the redrive")?;
+    let means = job::open(config, args.job.execute).await?;
+    let asked = args.asked();
+    if let Some(exit) = job::resume_begun(&means, &args.job, &asked, out).await? {
+        return Ok(exit);
     }
-    let mut printed = Ok(());
+    let redrive = args.redrive(&means, now).await?;
+    if !args.job.execute {
+        return dry_run(args, &means, &redrive, out).await;
+    }
+    let expected = redrive.ranges.iter().map(Range::len).sum();
+    let spec = Spec { asked, emit: Emit::Changed, expected, what: What::Redrive(redrive) };
+    job::begin(&means, &args.job, &spec, spec.parts(Vec::new()), &[], out).await
+}
+
+async fn dry_run(
+    args: &RedriveArgs,
+    means: &Means,
+    redrive: &Redrive,
+    out: &mut (impl Write + Send),
+) -> anyhow::Result<Exit> {
+    let (json, mut printed) = (args.job.json, Ok(()));
     let mut each = |selected: &Selected, outcome: RedriveOutcome| {
         if printed.is_ok() {
-            printed = report_one(selected, outcome, args.json, out);
+            printed = report_one(selected, outcome, json, out);
         }
     };
-    let report = redrive_all(&settings, store, &stop, &mut each).await;
+    let report = dry_run::run(means, redrive, args.job.throttle(), &mut each).await;
     printed.context("cannot print")?;
+    let counts = &report.counts;
     let summary = Summary {
-        executed: args.execute,
-        tally: &report.tally,
+        executed: false,
+        records: counts.items,
+        superseded_dead_letters: report.superseded,
+        applied: counts.applied,
+        unchanged: counts.unchanged,
+        stale: counts.stale,
+        skipped: counts.skipped,
+        still_rejected: &counts.rejected_by_reason,
+        not_redrivable: &counts.not_redrivable,
+        segment_changes: report.changes,
         foreign: report.seen.foreign,
         first_foreign: first_foreign(&report.seen),
         complete: report.halted.is_none(),
     };
-    print(&Last { summary }, args.json, out)?;
+    print(&Last { summary }, json, out)?;
     match report.halted {
         Some(halt) => Err(halt.into()),
-        None if report.tally.is_clean() => Ok(Exit::Ok),
-        None => Ok(Exit::Findings),
+        None if report.counts.has_findings() => Ok(Exit::Findings),
+        None => Ok(Exit::Ok),
     }
 }
 
@@ -141,15 +155,25 @@ fn report_one(selected: &Selected, outcome: RedriveOutcome, json: bool, out: &mu
     Ok(())
 }
 
-/// The counts of a redrive.
+/// The counts of a dry run.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Summary<'r> {
     executed: bool,
-    #[serde(flatten)]
-    tally: &'r Tally,
+    /// Distinct records that the filter selects.
+    records: u64,
+    /// Their older dead letters.
+    superseded_dead_letters: u64,
+    applied: u64,
+    unchanged: u64,
+    stale: u64,
+    skipped: u64,
+    /// By reason.
+    still_rejected: &'r BTreeMap<String, u64>,
+    not_redrivable: &'r BTreeMap<String, u64>,
+    segment_changes: u64,
     foreign: u64,
     first_foreign: Option<String>,
-    /// False if too many users have several dead letters to track all of them.
+    /// False if it was halted.
     complete: bool,
 }

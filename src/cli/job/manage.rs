@@ -9,7 +9,6 @@ use uuid::Uuid;
 use super::report::{Listed, Status};
 use super::run::{find, resume};
 use super::{ThrottleArgs, open};
-use crate::cli::database::Access;
 use crate::cli::failure::ends;
 use crate::cli::table::print;
 use crate::config::Config;
@@ -40,7 +39,7 @@ enum Action {
         #[arg(long)]
         json: bool,
     },
-    /// List the acts of operators, newest first: jobs started or controlled, dead letters redriven, users erased.
+    /// List the acts of operators, newest first: jobs started or controlled, users erased.
     ///
     /// Each with its time, the role of the database, the operator's name (--operator), the host, and the
     /// arguments. A user is shown by the SHA-256 of the id.
@@ -99,7 +98,7 @@ enum Action {
 /// `out` cannot be written to, the database refuses us, or there is no such job.
 pub async fn run(command: &JobCommand, config: &Config, out: &mut (impl Write + Send)) -> anyhow::Result<Exit> {
     let reads = matches!(command.action, Action::List { .. } | Action::History { .. } | Action::Status { .. });
-    let means = open(config, if reads { Access::Read } else { Access::Write }).await?;
+    let means = open(config, !reads).await?;
     let pool = &means.store.pool;
     match &command.action {
         Action::List { json, .. } => {

@@ -7,6 +7,7 @@ mod run;
 mod start;
 
 use clap::Args;
+use uuid::Uuid;
 
 use super::database::{self, Access};
 use super::{serve, settings};
@@ -17,6 +18,7 @@ use crate::registry::decoder::Decoder;
 use crate::runtime::stop::Stop;
 
 pub use manage::{JobCommand, run as manage};
+pub(super) use run::{begin, resume_begun};
 pub use start::{StartJob, run as start};
 
 /// The limits of a job. All may change while it runs.
@@ -47,10 +49,35 @@ impl ThrottleArgs {
     }
 }
 
-/// Opens the database for a job, and listens for signals to stop.
-async fn open(config: &Config, access: Access) -> anyhow::Result<Means> {
+/// The options of every kind of job.
+#[derive(Debug, Args)]
+pub(super) struct JobArgs {
+    /// Run the job; without this, nothing is written.
+    #[arg(long)]
+    pub execute: bool,
+    /// The job's id; an existing job is resumed.
+    ///
+    /// A process that is restarted with the same id continues its job. A job with other arguments is refused.
+    #[arg(long, value_name = "UUID", requires = "execute")]
+    id: Option<Uuid>,
+    #[command(flatten)]
+    limits: ThrottleArgs,
+    /// Write JSON, one object per line.
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl JobArgs {
+    pub fn throttle(&self) -> Throttle {
+        self.limits.throttle()
+    }
+}
+
+/// Opens the database for a job, read only unless `execute`, and listens for signals to stop.
+pub(super) async fn open(config: &Config, execute: bool) -> anyhow::Result<Means> {
     let at_once = config.database.connections;
-    let database = database::open_for(&config.database, at_once, access).await?;
+    let database =
+        database::open_for(&config.database, at_once, if execute { Access::Write } else { Access::Read }).await?;
     let stop = Stop::default();
     serve::stop_on_signals(stop.clone())?;
     let output = settings::output(config)?;

@@ -4,17 +4,19 @@ use std::io::Write;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use serde_json::Value;
 use tokio::sync::watch;
 use tracing::warn;
 use uuid::Uuid;
 
-use super::progress;
 use super::report::{DryRun, End, Report};
+use super::{JobArgs, progress};
+use crate::cli::failure::ends;
 use crate::cli::table::print;
+use crate::domain::event::UserId;
 use crate::domain::sample::Sample;
 use crate::jobs::source::Source;
 use crate::jobs::spec::Spec;
-use crate::jobs::throttle::Throttle;
 use crate::jobs::{Means, claim, dry_run, run};
 use crate::runtime::exit::Exit;
 use crate::store::jobs::{self, JobRecord, Part};
@@ -22,6 +24,59 @@ use crate::store::keys::Keys;
 
 /// The deadline of the report of a job that was halted.
 const LAST_ANSWER: Duration = Duration::from_secs(5);
+
+/// The id that the manifests have in place of a real one.
+const PLACEHOLDER: Uuid = Uuid::from_u128(0x4000_8000_0000_0000_0000);
+
+/// Resumes the job with the given id, if it exists; returns the exit code of its end. Only with the arguments that it was
+/// begun with: `asked`.
+///
+/// # Errors
+/// The id is the placeholder, or that of another job; `out` cannot be written to, or the job was halted.
+pub(in crate::cli) async fn resume_begun(
+    means: &Means,
+    args: &JobArgs,
+    asked: &Value,
+    out: &mut (impl Write + Send),
+) -> anyhow::Result<Option<Exit>> {
+    let Some(id) = args.id else { return Ok(None) };
+    if id == PLACEHOLDER {
+        let why = "the id is the manifests' placeholder: give each job one of its own, as `uuidgen` prints";
+        return Err(ends(Exit::Refused, why));
+    }
+    let Some(record) = find(means, id).await? else { return Ok(None) };
+    refuse_other_job(&record, asked)?;
+    resume(means, record, false, args.json, out).await.map(Some)
+}
+
+fn refuse_other_job(record: &JobRecord, asked: &Value) -> anyhow::Result<()> {
+    if record.spec.get("asked") == Some(asked) {
+        return Ok(());
+    }
+    let JobRecord { id, kind, .. } = record;
+    let why = format!(
+        "the job {id} exists: a {kind} with other arguments, which `segmenter job status {id}` shows; give another --id, \
+         or continue that job with `segmenter job resume {id}`"
+    );
+    Err(ends(Exit::Refused, why))
+}
+
+/// Creates a job and runs it. `users` is its list, if it has one.
+///
+/// # Errors
+/// The job cannot be created, `out` cannot be written to, or the job was halted.
+pub(in crate::cli) async fn begin(
+    means: &Means,
+    args: &JobArgs,
+    spec: &Spec,
+    parts: Vec<Part>,
+    users: &[UserId],
+    out: &mut (impl Write + Send),
+) -> anyhow::Result<Exit> {
+    let id = args.id.unwrap_or_else(Uuid::new_v4);
+    let record = claim::enter(means, id, spec, parts, args.throttle(), users).await?;
+    resume(means, record, false, args.json, out).await
+}
 
 /// The job with that id, if it exists.
 pub(super) async fn find(means: &Means, id: Uuid) -> anyhow::Result<Option<JobRecord>> {
@@ -76,19 +131,19 @@ pub(super) async fn dry_run(
     spec: &Spec,
     parts: &[Part],
     keys: Option<Keys>,
-    (throttle, sample): (Throttle, Sample),
-    json: bool,
+    args: &JobArgs,
+    sample: Sample,
     out: &mut (impl Write + Send),
 ) -> anyhow::Result<Exit> {
     let id = Uuid::new_v4();
     let sources = Source::open(means, &spec.what, id, parts, keys, sample).await?;
     let (sender, shown) = watch::channel(None);
-    let showing = progress::show("dry run", shown, json);
-    let forecast = dry_run::run(means, spec, sources, throttle, &sender).await;
+    let showing = progress::show("dry run", shown, args.json);
+    let forecast = dry_run::run(means, spec, sources, args.throttle(), &sender).await;
     drop(sender);
     showing.await.context("the progress display panicked")?;
     let forecast = DryRun::of(forecast?, sample);
     let exit = if forecast.has_findings() { Exit::Findings } else { Exit::Ok };
-    print(&Report::DryRun(forecast), json, out)?;
+    print(&Report::DryRun(forecast), args.json, out)?;
     Ok(exit)
 }

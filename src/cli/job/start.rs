@@ -8,9 +8,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::report::{Plan, Report};
-use super::run::{self, find, resume};
-use super::{ThrottleArgs, open};
-use crate::cli::database::Access;
+use super::run;
+use super::{JobArgs, open};
 use crate::cli::failure::ends;
 use crate::cli::table::print;
 use crate::cli::user_ids::{self, UserList};
@@ -21,10 +20,9 @@ use crate::jobs::replay::bound::Bound;
 use crate::jobs::replay::plan::{Wish, plan};
 use crate::jobs::shift::{self, Shift};
 use crate::jobs::spec::{BackfillUsers, Emit, Range, RecomputeUsers, Replay, RepublishUsers, Spec, What};
-use crate::jobs::{Means, claim, topic_ahead};
+use crate::jobs::{Means, topic_ahead};
 use crate::kafka::topic_reader::Source;
 use crate::runtime::exit::Exit;
-use crate::store::jobs::JobRecord;
 use crate::store::keys::{KeyRange, Keys};
 use crate::store::lookup::clock;
 use crate::store::onboarding_profiles;
@@ -194,31 +192,17 @@ struct EmitArgs {
     emit: Emit,
 }
 
-/// The options of every kind of job.
+/// The options of the jobs that these commands start.
 #[derive(Debug, Args)]
 struct RunArgs {
-    /// Run the job; without this, nothing is written.
-    #[arg(long)]
-    execute: bool,
-    /// The job's id; an existing job is resumed.
-    ///
-    /// A process that is restarted with the same id continues its job. A job with other arguments is refused.
-    #[arg(long, value_name = "UUID", requires = "execute")]
-    id: Option<Uuid>,
     /// Dry run of a share of the users, as 1%.
     ///
     /// It meets the same users each time; all numbers are those of the sample.
     #[arg(long, value_name = "PERCENT", conflicts_with = "execute")]
     sample: Option<Sample>,
     #[command(flatten)]
-    limits: ThrottleArgs,
-    /// Write JSON, one object per line.
-    #[arg(long)]
-    json: bool,
+    job: JobArgs,
 }
-
-/// The id that the manifests have in place of a real one.
-const PLACEHOLDER: Uuid = Uuid::from_u128(0x4000_8000_0000_0000_0000);
 
 /// The number of parts of a job that are worked through independently, and how many users are worth one.
 const MOST_RANGES: u64 = 16;
@@ -330,18 +314,11 @@ impl StartJob {
 /// # Errors
 /// `out` cannot be written to, the job is refused or was halted.
 pub async fn run(job: &StartJob, config: &Config, out: &mut (impl Write + Send)) -> anyhow::Result<Exit> {
-    let args = job.run();
-    if args.id == Some(PLACEHOLDER) {
-        let why = "the id is the manifests' placeholder: give each job one of its own, as `uuidgen` prints";
-        return Err(ends(Exit::Refused, why));
-    }
-    let means = open(config, if args.execute { Access::Write } else { Access::Read }).await?;
+    let RunArgs { sample, job: args } = job.run();
+    let means = open(config, args.execute).await?;
     let asked = job.asked();
-    if let Some(id) = args.id
-        && let Some(record) = find(&means, id).await?
-    {
-        refuse_other_job(&record, &asked)?;
-        return resume(&means, record, false, args.json, out).await;
+    if let Some(exit) = run::resume_begun(&means, args, &asked, out).await? {
+        return Ok(exit);
     }
     let Some(what) = job.what(&means, out).await? else { return Ok(Exit::Ok) };
     let users = job.users();
@@ -350,19 +327,15 @@ pub async fn run(job: &StartJob, config: &Config, out: &mut (impl Write + Send))
     let ranges = ranges(&means, keys.as_ref(), expected).await?;
     let spec = Spec { asked, emit: job.emit(), expected, what };
     let parts = spec.parts(ranges);
-    let throttle = args.limits.throttle();
     if !args.execute {
-        let sample = args.sample.unwrap_or(Sample::ALL);
-        return run::dry_run(&means, &spec, &parts, keys, (throttle, sample), args.json, out).await;
+        return run::dry_run(&means, &spec, &parts, keys, args, sample.unwrap_or(Sample::ALL), out).await;
     }
     if let (StartJob::Recompute(args), What::Recompute { which, .. }) = (job, &spec.what)
         && !args.accept_shift
     {
         refuse_great_shift(&means, which, users, config.catalog.max_shift).await?;
     }
-    let id = args.id.unwrap_or_else(Uuid::new_v4);
-    let record = claim::enter(&means, id, &spec, parts, throttle, users).await?;
-    resume(&means, record, false, args.json, out).await
+    run::begin(&means, args, &spec, parts, users, out).await
 }
 
 /// Refuses a recompute that would move more users than `max_shift`.
@@ -387,19 +360,6 @@ async fn refuse_great_shift(
     ))
 }
 
-/// A job is resumed by its id only with the arguments that it was begun with.
-fn refuse_other_job(record: &JobRecord, asked: &Value) -> anyhow::Result<()> {
-    if record.spec.get("asked") == Some(asked) {
-        return Ok(());
-    }
-    let JobRecord { id, kind, .. } = record;
-    let why = format!(
-        "the job {id} exists: a {kind} with other arguments, which `segmenter job status {id}` shows; give another --id, \
-         or continue that job with `segmenter job resume {id}`"
-    );
-    Err(ends(Exit::Refused, why))
-}
-
 /// The users of a job that is not stored yet, and its list with them; `None` for a job without users of its own.
 fn keys(what: &What, users: &[UserId]) -> Option<Keys> {
     match what.keys(Uuid::nil())? {
@@ -417,10 +377,10 @@ async fn ranges(means: &Means, keys: Option<&Keys>, expected: u64) -> anyhow::Re
 
 /// The approximate number of items of the job.
 async fn expected(means: &Means, what: &What, keys: Option<&Keys>) -> anyhow::Result<u64> {
-    match (what, keys) {
-        (What::Replay(replay), _) => Ok(replay.ranges.iter().map(Range::len).sum()),
-        (_, Some(keys)) => keys.count(&means.store.pool).await.context("could not count the users"),
-        (_, None) => Ok(topic_ahead::find(means).await?.len() as u64),
+    match (what.ranges(), keys) {
+        (Some(ranges), _) => Ok(ranges.iter().map(Range::len).sum()),
+        (None, Some(keys)) => keys.count(&means.store.pool).await.context("could not count the users"),
+        (None, None) => Ok(topic_ahead::find(means).await?.len() as u64),
     }
 }
 
@@ -432,7 +392,7 @@ async fn replay(args: &ReplayArgs, means: &Means, out: &mut (impl Write + Send))
         return Err(ends(Exit::Refused, why));
     }
     let topics = if args.topics.is_empty() { input.map(Clone::clone).to_vec() } else { args.topics.clone() };
-    let sources: Vec<Source> = topics.into_iter().map(|topic| means.replay_source(topic)).collect();
+    let sources: Vec<Source> = topics.into_iter().map(|topic| means.source_of(topic)).collect();
     let wish = Wish {
         from: args.from.clone(),
         to: args.to.clone(),
@@ -441,7 +401,7 @@ async fn replay(args: &ReplayArgs, means: &Means, out: &mut (impl Write + Send))
     };
     let planned =
         tokio::task::spawn_blocking(move || plan(&sources, &wish)).await.context("the planner panicked")??;
-    print(&Report::Plan(Plan::of(planned.clone(), args.run.limits.rate)), args.run.json, out)?;
+    print(&Report::Plan(Plan::of(planned.clone(), args.run.job.throttle().rate)), args.run.job.json, out)?;
     if planned.iter().any(|planned| planned.gap.is_some()) && !args.accept_gap {
         let why = "retention has removed records of the range: --accept-gap continues without them";
         return Err(ends(Exit::Refused, why));

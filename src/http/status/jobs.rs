@@ -74,7 +74,7 @@ fn status(job: JobRecord, parts: &[Part]) -> JobStatus {
         state: job.state(),
         passed: spec.as_ref().map(|spec| run::passed(&spec.what, parts).min(spec.expected)),
         expected: spec.as_ref().map(|spec| spec.expected),
-        counts: work.map(|part| part.counts).fold(Counts::default(), Counts::plus),
+        counts: work.map(|part| &part.counts).fold(Counts::default(), Counts::plus),
         items_per_second: report.rate,
         held_by: report.held.map(|held| held.to_string()),
         started_at: job.created_at.to_string(),

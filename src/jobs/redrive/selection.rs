@@ -1,13 +1,18 @@
 //! Selects dead letters: of each record the newest, if the filter selects it. Two passes over the topic, so that memory
 //! holds only the coordinates.
 
+use rdkafka::message::OwnedMessage;
+use serde::{Deserialize, Serialize};
+
 use super::index::Index;
 use crate::domain::event::{Millis, Reason};
 use crate::ingest::dead_letter_reader::{DeadLetter, Foreign};
-use crate::kafka::topic_reader::{ReadError, Source, TopicReader};
+use crate::kafka::topic_reader::{ReadError, Source, Span, TopicReader};
+use crate::store::audit::hashed;
 
 /// The conditions on a dead letter; an empty or absent one selects all.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Filter {
     /// One of these.
     pub reasons: Vec<Reason>,
@@ -17,7 +22,7 @@ pub struct Filter {
     pub to: Option<Millis>,
     /// The original topic.
     pub topic: Option<String>,
-    /// The original key.
+    /// The hash of the original key: a job's row holds no user's id, and a resumed job still finds the user.
     pub user: Option<String>,
 }
 
@@ -27,17 +32,9 @@ impl Filter {
         let time = self.from.is_none_or(|from| dead_letter.failed_at >= from)
             && self.to.is_none_or(|to| dead_letter.failed_at < to);
         let topic = self.topic.as_deref().is_none_or(|topic| *dead_letter.origin.topic == *topic);
-        let user = self.user.as_ref().is_none_or(|user| dead_letter.key.as_deref() == Some(user.as_bytes()));
-        reason && time && topic && user
+        let is_of = |user: &String| dead_letter.key.as_deref().is_some_and(|key| hashed(key) == *user);
+        reason && time && topic && self.user.as_ref().is_none_or(is_of)
     }
-}
-
-/// The dead-letter topic, indexed by a first pass, in its second pass. Its calls block.
-pub(crate) struct Selection {
-    reader: TopicReader,
-    index: Index,
-    filter: Filter,
-    seen: Seen,
 }
 
 /// The content of the topic.
@@ -58,14 +55,19 @@ pub struct Selected {
     pub times: u32,
 }
 
-impl Selection {
-    /// Indexes the topic, up to its current end.
+/// Selects dead letters of an indexed topic.
+pub(crate) struct Selector {
+    index: Index,
+    filter: Filter,
+}
+
+impl Selector {
+    /// Indexes these offsets of the topic. Blocks.
     ///
     /// # Errors
-    /// It cannot be read.
-    pub fn open(source: &Source, filter: Filter) -> Result<Self, ReadError> {
-        let spans = source.spans()?;
-        let mut reader = source.read(&spans)?;
+    /// They cannot be read.
+    pub fn index(source: &Source, spans: &[Span], filter: Filter) -> Result<(Self, Seen), ReadError> {
+        let mut reader = source.read(spans)?;
         let (mut index, mut seen) = (Index::default(), Seen::default());
         while let Some(message) = reader.next_record()? {
             seen.records += 1;
@@ -77,7 +79,32 @@ impl Selection {
                 }
             }
         }
-        Ok(Self { reader: source.read(&spans)?, index, filter, seen })
+        Ok((Self { index, filter }, seen))
+    }
+
+    /// The record's dead letter, if it is the newest of its record and the filter takes it.
+    pub fn select(&self, message: &OwnedMessage) -> Option<Selected> {
+        let dead_letter = DeadLetter::parse(message).ok()?;
+        let times = self.index.times_if_newest(&dead_letter)?;
+        self.filter.takes(&dead_letter).then_some(Selected { dead_letter, times })
+    }
+}
+
+/// The dead-letter topic, indexed by a first pass, in its second pass. Its calls block.
+pub(crate) struct Selection {
+    reader: TopicReader,
+    selector: Selector,
+    seen: Seen,
+}
+
+impl Selection {
+    /// Indexes these offsets of the topic.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    pub fn open(source: &Source, spans: &[Span], filter: Filter) -> Result<Self, ReadError> {
+        let (selector, seen) = Selector::index(source, spans, filter)?;
+        Ok(Self { reader: source.read(spans)?, selector, seen })
     }
 
     /// The next dead letter that the filter selects, in the order of the topic.
@@ -86,10 +113,8 @@ impl Selection {
     /// The topic cannot be read.
     pub(crate) fn next_selected(&mut self) -> Result<Option<Selected>, ReadError> {
         while let Some(message) = self.reader.next_record()? {
-            let Ok(dead_letter) = DeadLetter::parse(&message) else { continue };
-            let Some(times) = self.index.times_if_newest(&dead_letter) else { continue };
-            if self.filter.takes(&dead_letter) {
-                return Ok(Some(Selected { dead_letter, times }));
+            if let Some(selected) = self.selector.select(&message) {
+                return Ok(Some(selected));
             }
         }
         Ok(None)

@@ -39,7 +39,7 @@ use crate::domain::event::UserId;
 #[derive(Debug, Clone)]
 pub struct NewJob {
     pub id: Uuid,
-    /// `replay`, `backfill`, `recompute` or `republish`.
+    /// `replay`, `backfill`, `recompute`, `republish` or `redrive`.
     pub kind: &'static str,
     pub spec: serde_json::Value,
     pub throttle: serde_json::Value,

@@ -71,7 +71,7 @@ pub(crate) const DATABASE_ERROR_CLASSES: [&str; 6] =
 pub(super) const REGISTRY_ANSWERS: [&str; 3] = ["found", "unknown", "unavailable"];
 
 /// The kinds of jobs.
-pub(crate) const JOB_KINDS: [&str; 4] = ["replay", "backfill", "recompute", "republish"];
+pub(crate) const JOB_KINDS: [&str; 5] = ["replay", "backfill", "recompute", "republish", "redrive"];
 
 /// The states of a job that has not ended.
 pub(crate) const OPEN_JOB_STATES: [&str; 5] = ["running", "publishing", "paused", "cancelling", "interrupted"];
