@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use super::Means;
 use super::batch::{Batch, Failure};
 use super::control::{Control, Turn};
-use super::parallel;
+use super::parallel::{self, ReadAhead};
 use super::snapshot::{Snapshot, Speed};
 use super::source::Source;
 use super::spec::{Spec, What};
@@ -88,26 +88,18 @@ struct Passed {
 }
 
 impl Running {
-    async fn exhaust(self: Arc<Self>, mut source: Source) -> Result<Turn, Halt> {
-        let mut next = self.read(&mut source).await?;
-        while let Some(batch) = next {
+    async fn exhaust(self: Arc<Self>, source: Source) -> Result<Turn, Halt> {
+        let most = || self.control.throttle().batch_items();
+        let mut batches = ReadAhead::begin(source, most(), self.means.stop.clone()).await?;
+        while let Some(batch) = batches.take() {
             self.show();
             self.control.turn(batch.items(), false, |_| self.show()).await?;
             if self.is_halted.load(Ordering::Relaxed) {
                 break;
             }
-            let (folded, read) = tokio::join!(self.fold(batch), self.read(&mut source));
-            folded?;
-            next = read?;
+            batches.read_during(self.fold(batch), most()).await?;
         }
         Ok(Turn::Go)
-    }
-
-    async fn read(&self, source: &mut Source) -> Result<Option<Batch>, Halt> {
-        tokio::select! {
-            next = source.next(self.control.throttle().batch_items()) => next,
-            () = self.means.stop.requested() => Err(Halt::Interrupted),
-        }
     }
 
     async fn fold(&self, batch: Batch) -> Result<(), Halt> {

@@ -9,14 +9,14 @@ use tokio::sync::watch;
 use tracing::warn;
 use uuid::Uuid;
 
-use super::batch::Batch;
 use super::control::{Control, Turn};
 use super::deferred::{self, Deferred};
+use super::parallel::{self, ReadAhead};
 use super::snapshot::{JobReport, Snapshot, Speed};
 use super::source::Source;
 use super::spec::{Spec, What};
 use super::throttle::MOST_PUBLISHED;
-use super::{LAST_WORK, Means, claim, leftovers, parallel};
+use super::{LAST_WORK, Means, claim, leftovers};
 use crate::domain::fold::{JobCause, Publishing};
 use crate::domain::sample::Sample;
 use crate::output::{BatchWriter, retry_until_deadline};
@@ -208,33 +208,22 @@ async fn walk(runner: &Arc<Runner>, parts: &[Part]) -> Result<Ended, Halt> {
 }
 
 impl Runner {
-    /// Writes the batches of a source until it ends or the job is cancelled; reads each while the one before it is written. The
-    /// publishing phase cannot be cancelled.
-    async fn exhaust(self: Arc<Self>, mut source: Source, publishing: Publishing) -> Result<Turn, Halt> {
+    /// Writes the batches of a source until it ends or the job is cancelled. The publishing phase cannot be cancelled.
+    async fn exhaust(self: Arc<Self>, source: Source, publishing: Publishing) -> Result<Turn, Halt> {
         let may_cancel = self.progress().phase == Phase::Work;
         let most = || {
             let most = self.control.throttle().batch_items();
             // The publisher holds the changes of several batches in memory.
             if matches!(publishing, Publishing::Deferred(_)) { most } else { most.min(MOST_PUBLISHED) }
         };
-        let mut next = self.read(&mut source, most()).await?;
-        loop {
+        let mut batches = ReadAhead::begin(source, most(), self.means.stop.clone()).await?;
+        while let Some(batch) = batches.take() {
             self.show();
-            let Some(batch) = next else { return Ok(Turn::Go) };
             let is_cancelled = self.wait_for_turn(batch.items(), may_cancel).await? == Turn::Cancel;
             if is_cancelled || self.is_halted.load(Ordering::Relaxed) {
                 return Ok(Turn::Cancel);
             }
-            let (written, read) = tokio::join!(self.write(batch, publishing), self.read(&mut source, most()));
-            written?;
-            next = read?;
-        }
-    }
-
-    async fn read(&self, source: &mut Source, most: usize) -> Result<Option<Batch>, Halt> {
-        tokio::select! {
-            next = source.next(most) => next,
-            () = self.means.stop.requested() => Err(Halt::Interrupted),
+            batches.read_during(self.write(batch, publishing), most()).await?;
         }
     }
 
@@ -249,6 +238,8 @@ impl Runner {
         self.control.turn(items.max(1), may_cancel, show).await
     }
 
+        self.show();
+        Ok(Turn::Go)
     /// Moves the job to its next phase.
     async fn enter(&self, to: Phase) -> Result<(), Halt> {
         let (from, parts) = {
