@@ -102,7 +102,7 @@ pub async fn run(
     }
     let expected = redrive.ranges.iter().map(Range::len).sum();
     let spec = Spec { asked, emit: Emit::Changed, expected, what: What::Redrive(redrive) };
-    job::begin(&means, &args.job, &spec, spec.parts(Vec::new()), &[], out).await
+    job::begin(&means, &args.job, &spec, spec.parts(Vec::new()), (&[], None), out).await
 }
 
 async fn dry_run(

@@ -127,13 +127,13 @@ pub async fn run(command: &JobCommand, config: &Config, out: &mut (impl Write + 
                     return Ok(Exit::Ok);
                 }
             }
-            return resume(&means, record, *take_over, *json, out).await;
+            return resume(&means, record, None, *take_over, *json, out).await;
         }
         Action::Cancel { id, json } => {
             let record = unended(find(&means, *id).await?, *id)?;
             jobs::ask(pool, *id, Requested::Cancel, &means.operator).await.context("could not cancel the job")?;
             if !record.is_owned() {
-                return resume(&means, record, false, *json, out).await;
+                return resume(&means, record, None, false, *json, out).await;
             }
             writeln!(out, "The job ends in {}, which publishes its changes.", owner(&record))?;
         }

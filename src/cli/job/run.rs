@@ -15,12 +15,12 @@ use crate::cli::failure::ends;
 use crate::cli::table::print;
 use crate::domain::event::UserId;
 use crate::domain::sample::Sample;
-use crate::jobs::source::Source;
+use crate::jobs::source::{Chosen, Source};
 use crate::jobs::spec::Spec;
+use crate::jobs::topic_ahead::Ahead;
 use crate::jobs::{Means, claim, dry_run, run};
 use crate::runtime::exit::Exit;
 use crate::store::jobs::{self, JobRecord, Part};
-use crate::store::keys::Keys;
 
 /// The deadline of the report of a job that was halted.
 const LAST_ANSWER: Duration = Duration::from_secs(5);
@@ -46,7 +46,7 @@ pub(in crate::cli) async fn resume_begun(
     }
     let Some(record) = find(means, id).await? else { return Ok(None) };
     refuse_other_job(&record, asked)?;
-    resume(means, record, false, args.json, out).await.map(Some)
+    resume(means, record, None, false, args.json, out).await.map(Some)
 }
 
 fn refuse_other_job(record: &JobRecord, asked: &Value) -> anyhow::Result<()> {
@@ -61,7 +61,7 @@ fn refuse_other_job(record: &JobRecord, asked: &Value) -> anyhow::Result<()> {
     Err(ends(Exit::Refused, why))
 }
 
-/// Creates a job and runs it. `users` is its list, if it has one.
+/// Creates a job and runs it. `users` is its list, if it has one; `ahead` are its users if they were just found.
 ///
 /// # Errors
 /// The job cannot be created, `out` cannot be written to, or the job was halted.
@@ -70,12 +70,12 @@ pub(in crate::cli) async fn begin(
     args: &JobArgs,
     spec: &Spec,
     parts: Vec<Part>,
-    users: &[UserId],
+    (users, ahead): (&[UserId], Option<Ahead>),
     out: &mut (impl Write + Send),
 ) -> anyhow::Result<Exit> {
     let id = args.id.unwrap_or_else(Uuid::new_v4);
     let record = claim::enter(means, id, spec, parts, args.throttle(), users).await?;
-    resume(means, record, false, args.json, out).await
+    resume(means, record, ahead, false, args.json, out).await
 }
 
 /// The job with that id, if it exists.
@@ -84,10 +84,11 @@ pub(super) async fn find(means: &Means, id: Uuid) -> anyhow::Result<Option<JobRe
 }
 
 /// Continues a job from its checkpoint and reports its end. Waits for the last owner's lease to expire, unless
-/// `take_over`.
+/// `take_over`. `ahead` are its users if they were just found.
 pub(super) async fn resume(
     means: &Means,
     record: JobRecord,
+    ahead: Option<Ahead>,
     take_over: bool,
     json: bool,
     out: &mut (impl Write + Send),
@@ -101,7 +102,7 @@ pub(super) async fn resume(
         out.flush()?;
         let (sender, shown) = watch::channel(None);
         let showing = progress::show(&record.kind, shown, json);
-        let ended = run::run(means, record, &sender).await;
+        let ended = run::run(means, record, ahead, &sender).await;
         drop(sender);
         showing.await.context("the progress display panicked")?;
         if let Err(halt) = ended {
@@ -125,18 +126,18 @@ pub(super) async fn resume(
     Ok(exit)
 }
 
-/// Reports the changes that a job would make. `keys` are its users, if it works through users.
+/// Reports the changes that a job would make. `chosen` are its users, if it works through users.
 pub(super) async fn dry_run(
     means: &Means,
     spec: &Spec,
     parts: &[Part],
-    keys: Option<Keys>,
+    chosen: Option<Chosen>,
     args: &JobArgs,
     sample: Sample,
     out: &mut (impl Write + Send),
 ) -> anyhow::Result<Exit> {
     let id = Uuid::new_v4();
-    let sources = Source::open(means, &spec.what, id, parts, keys, sample).await?;
+    let sources = Source::open(means, &spec.what, id, parts, chosen, sample).await?;
     let (sender, shown) = watch::channel(None);
     let showing = progress::show("dry run", shown, args.json);
     let forecast = dry_run::run(means, spec, sources, args.throttle(), &sender).await;

@@ -20,6 +20,7 @@ use crate::jobs::replay::bound::Bound;
 use crate::jobs::replay::plan::{Wish, plan};
 use crate::jobs::shift::{self, Shift};
 use crate::jobs::spec::{BackfillUsers, Emit, Range, RecomputeUsers, Replay, RepublishUsers, Spec, What};
+use crate::jobs::source::Chosen;
 use crate::jobs::{Means, topic_ahead};
 use crate::kafka::topic_reader::Source;
 use crate::runtime::exit::Exit;
@@ -322,20 +323,24 @@ pub async fn run(job: &StartJob, config: &Config, out: &mut (impl Write + Send))
     }
     let Some(what) = job.what(&means, out).await? else { return Ok(Exit::Ok) };
     let users = job.users();
-    let keys = keys(&what, users);
-    let expected = expected(&means, &what, keys.as_ref()).await?;
-    let ranges = ranges(&means, keys.as_ref(), expected).await?;
+    let chosen = chosen(&means, &what, users).await?;
+    let expected = expected(&means, &what, chosen.as_ref()).await?;
+    let ranges = ranges(&means, chosen.as_ref(), expected).await?;
     let spec = Spec { asked, emit: job.emit(), expected, what };
     let parts = spec.parts(ranges);
     if !args.execute {
-        return run::dry_run(&means, &spec, &parts, keys, args, sample.unwrap_or(Sample::ALL), out).await;
+        return run::dry_run(&means, &spec, &parts, chosen, args, sample.unwrap_or(Sample::ALL), out).await;
     }
     if let (StartJob::Recompute(args), What::Recompute { which, .. }) = (job, &spec.what)
         && !args.accept_shift
     {
         refuse_great_shift(&means, which, users, config.catalog.max_shift).await?;
     }
-    run::begin(&means, args, &spec, parts, users, out).await
+    let ahead = match chosen {
+        Some(Chosen::Ahead(ahead)) => Some(ahead),
+        Some(Chosen::Keys(_)) | None => None,
+    };
+    run::begin(&means, args, &spec, parts, (users, ahead), out).await
 }
 
 /// Refuses a recompute that would move more users than `max_shift`.
@@ -360,27 +365,31 @@ async fn refuse_great_shift(
     ))
 }
 
-/// The users of a job that is not stored yet, and its list with them; `None` for a job without users of its own.
-fn keys(what: &What, users: &[UserId]) -> Option<Keys> {
-    match what.keys(Uuid::nil())? {
-        Keys::ListOf(_) => Some(Keys::Given(users.iter().map(ToString::to_string).collect())),
-        keys => Some(keys),
-    }
+/// The users of a job that is not stored yet, and its list with them; `None` for a job without users.
+async fn chosen(means: &Means, what: &What, users: &[UserId]) -> anyhow::Result<Option<Chosen>> {
+    Ok(match what.keys(Uuid::nil()) {
+        Some(Keys::ListOf(_)) => Some(Chosen::Keys(Keys::Given(users.iter().map(ToString::to_string).collect()))),
+        Some(keys) => Some(Chosen::Keys(keys)),
+        None if *what == What::Republish(RepublishUsers::TopicAhead) => {
+            Some(Chosen::Ahead(topic_ahead::find(means).await?))
+        }
+        None => None,
+    })
 }
 
-/// The ranges of users that the job works through independently; one for a job without users.
-async fn ranges(means: &Means, keys: Option<&Keys>, expected: u64) -> anyhow::Result<Vec<KeyRange>> {
-    let Some(keys) = keys else { return Ok(vec![KeyRange::default()]) };
+/// The ranges of users that the job works through independently; one for a job without keys.
+async fn ranges(means: &Means, chosen: Option<&Chosen>, expected: u64) -> anyhow::Result<Vec<KeyRange>> {
+    let Some(Chosen::Keys(keys)) = chosen else { return Ok(vec![KeyRange::default()]) };
     let most = (expected / USERS_IN_RANGE).clamp(1, MOST_RANGES) as usize;
     keys.split(&means.store.pool, most, expected).await.context("could not split the users into ranges")
 }
 
 /// The approximate number of items of the job.
-async fn expected(means: &Means, what: &What, keys: Option<&Keys>) -> anyhow::Result<u64> {
-    match (what.ranges(), keys) {
-        (Some(ranges), _) => Ok(ranges.iter().map(Range::len).sum()),
-        (None, Some(keys)) => keys.count(&means.store.pool).await.context("could not count the users"),
-        (None, None) => Ok(topic_ahead::find(means).await?.len() as u64),
+async fn expected(means: &Means, what: &What, chosen: Option<&Chosen>) -> anyhow::Result<u64> {
+    match chosen {
+        Some(Chosen::Keys(keys)) => keys.count(&means.store.pool).await.context("could not count the users"),
+        Some(Chosen::Ahead(ahead)) => Ok(ahead.len() as u64),
+        None => Ok(what.ranges().unwrap_or_default().iter().map(Range::len).sum()),
     }
 }
 
