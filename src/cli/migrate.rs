@@ -1,7 +1,7 @@
 //! `segmenter migrate`: parses its arguments, prints the steps, maps the result to an exit code.
 
 use std::convert::Infallible;
-use std::io::{self, Write};
+use std::io::Write;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -130,12 +130,7 @@ async fn show_builds(options: PgConnectOptions) -> Infallible {
         let Some(open) = connection.as_mut() else { continue };
         match migrate::build_in_work(open).await {
             Ok(None) => {}
-            Ok(Some(Build { phase, done, total })) => {
-                if let Some(line) = bar.show(done, total, phase) {
-                    // A closed stream does not stop the migration.
-                    let _ = writeln!(io::stderr(), "{line}");
-                }
-            }
+            Ok(Some(Build { phase, done, total })) => bar.show(done, total, phase),
             Err(_) => connection = None,
         }
     }

@@ -1,6 +1,6 @@
 //! `segmenter verify`: checks rows, states and the output topic. Reads only.
 
-use std::io::{self, Write};
+use std::io::Write;
 
 use anyhow::Context as _;
 use clap::Args;
@@ -90,12 +90,8 @@ pub async fn run(args: &VerifyArgs, scope: Scope<'_>, out: &mut impl Write) -> a
     let source = Verified { pool: &database.pool, schema: &database.schema, has_users: database.platform.has_users };
     let mut bar = Bar::new("verify", false);
     let mut show = |Progress { walk, passed, expected }: Progress| {
-        let line =
-            bar.show(passed, expected.max(passed), format!("{walk}: {passed} of about {}", expected.max(passed)));
-        if let Some(line) = line {
-            // A closed stream does not stop the command.
-            let _ = writeln!(io::stderr(), "{line}");
-        }
+        let expected = expected.max(passed);
+        bar.show(passed, expected, format!("{walk}: {passed} of about {expected}"));
     };
     let mut run = Run::new(Findings::listing(args.limit), args.after.clone(), &stop, &mut show);
     let verified = verify::verify(&source, &catalog, args.deep, topic, &mut run).await;

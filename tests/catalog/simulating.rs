@@ -7,6 +7,7 @@ use sqlx::AssertSqlSafe;
 
 use super::{by_group, catalog, filled, json as report, path, run_in};
 use crate::scene::Scene;
+use crate::support::{frames, on_a_terminal};
 use crate::world::{apply, group, onboarding, store_on, table, tombstone, update};
 
 type Primaries = BTreeMap<String, Option<String>>;
@@ -157,4 +158,15 @@ async fn the_page_loads_nothing_runs_nothing_and_escapes_every_text() {
     assert_eq!(mode & 0o777, 0o600, "it has user ids");
     let arguments = ["catalog", "simulate", "--catalog", path(&candidate), "--html", "/does/not/exist.html"];
     assert_eq!(run_in(&scene, None, &arguments).await.code, Some(1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_terminal_shows_the_progress() {
+    let scene = filled(120).await;
+    scene.database.run("analyze segmenter.profile_states").await;
+    let candidate = by_group();
+    let ran = on_a_terminal(&["catalog", "simulate", "--catalog", path(&candidate)], &scene.environment()).await;
+    let shown = String::from_utf8_lossy(&ran.stdout);
+    assert_eq!(ran.status.code(), Some(0), "{shown}");
+    assert!(frames(&shown, "simulate").iter().any(|frame| frame.contains("120 of about 120")), "{shown}");
 }

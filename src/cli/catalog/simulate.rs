@@ -11,6 +11,7 @@ use clap::Args;
 use super::Compared;
 use crate::checks::simulate::{self, Catalogs, html};
 use crate::cli::database::{self, Access};
+use crate::cli::progress::Bar;
 use crate::cli::table::print;
 use crate::config::{CatalogConfig, DatabaseConfig};
 use crate::domain::sample::Sample;
@@ -60,9 +61,11 @@ pub async fn run(
     let page = args.html.as_deref().map(|path| create(path).with_context(|| unwritable(path))).transpose()?;
     let database = database::open(database, Access::Read).await?;
     let catalogs = Catalogs { present: &present, candidate: &candidate };
-    let report = simulate::simulate(&database.pool, catalogs, args.sample)
-        .await
-        .context("could not read the stored profiles")?;
+    let mut bar = Bar::new("simulate", false);
+    let show = |passed: u64, expected: u64| bar.show(passed, expected, format!("{passed} of about {expected}"));
+    let simulated = simulate::simulate(&database.pool, catalogs, args.sample, show).await;
+    bar.end();
+    let report = simulated.context("could not read the stored profiles")?;
     if let Some((mut page, path)) = page.zip(args.html.as_deref()) {
         page.write_all(html::page(&report).as_bytes()).with_context(|| unwritable(path))?;
     }
