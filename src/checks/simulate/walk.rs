@@ -17,8 +17,8 @@ use crate::store::states::{self, UserCheck};
 /// The number of states in a page.
 const PAGE: usize = 5_000;
 
-/// Simulates `candidate` on the stored profiles of the sample. `show` gets the users that have been passed, and about how many there
-/// are.
+/// Simulates `candidate` on the stored profiles of the sample, with at most `limit` examples. `show` gets the users that have been
+/// passed, and about how many there are.
 ///
 /// # Errors
 /// The database does not answer.
@@ -26,10 +26,11 @@ pub(crate) async fn simulate(
     pool: &Pool,
     catalogs: Catalogs<'_>,
     sample: Sample,
+    limit: usize,
     mut show: impl FnMut(u64, u64),
 ) -> anyhow::Result<Report> {
     let expected = lookup::expected_rows(pool, "segmenter.profile_states").await?;
-    let (mut tally, mut passed) = (Tally::default(), 0);
+    let (mut tally, mut passed) = (Tally { limit, ..Tally::default() }, 0);
     let mut page = read(pool.clone(), String::new(), sample).await?;
     while let Some(Page { users, last, covers }) = page {
         passed += covers;
@@ -48,6 +49,8 @@ struct Page {
     users: Vec<(String, Result<State, CodecError>)>,
     /// The last user that was looked at.
     last: String,
+    /// How many were looked at.
+    covers: u64,
 }
 
 async fn read(pool: Pool, after: String, sample: Sample) -> Result<Option<Page>, StoreError> {
@@ -56,8 +59,6 @@ async fn read(pool: Pool, after: String, sample: Sample) -> Result<Option<Page>,
     let ids: Vec<&str> = page.users.iter().map(String::as_str).collect();
     let read = async |connection: &mut _| states::read(connection, &ids, UserCheck::None, &pool).await;
     let states = pool.read(read).await?.users.into_iter().map(|user| user.map(|current| current.state));
-    /// How many were looked at.
-    covers: u64,
     let users = page.users.iter().cloned().zip(states).collect();
     Ok(Some(Page { users, last: page.last, covers: page.read as u64 }))
 }

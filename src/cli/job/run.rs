@@ -10,8 +10,9 @@ use tracing::warn;
 use uuid::Uuid;
 
 use super::report::{DryRun, End, Report};
-use super::{JobArgs, progress};
+use super::{JobArgs, ReportArgs, progress};
 use crate::cli::failure::ends;
+use crate::cli::follow_up::ExamplesArgs;
 use crate::cli::table::print;
 use crate::domain::event::UserId;
 use crate::domain::sample::Sample;
@@ -36,6 +37,7 @@ const PLACEHOLDER: Uuid = Uuid::from_u128(0x4000_8000_0000_0000_0000);
 pub(in crate::cli) async fn resume_begun(
     means: &Means,
     args: &JobArgs,
+    examples: ExamplesArgs,
     asked: &Value,
     out: &mut (impl Write + Send),
 ) -> anyhow::Result<Option<Exit>> {
@@ -46,7 +48,7 @@ pub(in crate::cli) async fn resume_begun(
     }
     let Some(record) = find(means, id).await? else { return Ok(None) };
     refuse_other_job(&record, asked)?;
-    resume(means, record, None, false, args.json, out).await.map(Some)
+    resume(means, record, None, false, args.report(examples), out).await.map(Some)
 }
 
 fn refuse_other_job(record: &JobRecord, asked: &Value) -> anyhow::Result<()> {
@@ -68,6 +70,7 @@ fn refuse_other_job(record: &JobRecord, asked: &Value) -> anyhow::Result<()> {
 pub(in crate::cli) async fn begin(
     means: &Means,
     args: &JobArgs,
+    examples: ExamplesArgs,
     spec: &Spec,
     parts: Vec<Part>,
     (users, ahead): (&[UserId], Option<Ahead>),
@@ -75,7 +78,7 @@ pub(in crate::cli) async fn begin(
 ) -> anyhow::Result<Exit> {
     let id = args.id.unwrap_or_else(Uuid::new_v4);
     let record = claim::enter(means, id, spec, parts, args.throttle(), users).await?;
-    resume(means, record, ahead, false, args.json, out).await
+    resume(means, record, ahead, false, args.report(examples), out).await
 }
 
 /// The job with that id, if it exists.
@@ -90,10 +93,11 @@ pub(super) async fn resume(
     record: JobRecord,
     ahead: Option<Ahead>,
     take_over: bool,
-    json: bool,
+    shown_as: ReportArgs,
     out: &mut (impl Write + Send),
 ) -> anyhow::Result<Exit> {
     let id = record.id;
+    let ReportArgs { examples: ExamplesArgs { limit }, json } = shown_as;
     if record.ended_at.is_none() {
         let record = claim::claim(means, id, take_over).await?;
         let (kind, phase) = (record.kind.clone(), record.phase.as_str());
@@ -107,14 +111,14 @@ pub(super) async fn resume(
         showing.await.context("the progress display panicked")?;
         if let Err(halt) = ended {
             // If the database cannot be read either, only the halt is reported.
-            if let Ok(Ok(end)) = tokio::time::timeout(LAST_ANSWER, End::of(means, id)).await {
+            if let Ok(Ok(end)) = tokio::time::timeout(LAST_ANSWER, End::of(means, id, limit)).await {
                 print(&Report::End(Box::new(end)), json, out)?;
             }
             return Err(halt.into());
         }
     }
     // The work is done, whether or not it can be reported.
-    let end = match End::of(means, id).await {
+    let end = match End::of(means, id, limit).await {
         Ok(end) => end.with_tables(means).await,
         Err(error) => {
             warn!(job = %id, "the job is done; its report cannot be read: {error:#}");
@@ -133,17 +137,17 @@ pub(super) async fn dry_run(
     parts: &[Part],
     chosen: Option<Chosen>,
     args: &JobArgs,
-    sample: Sample,
+    (sample, ExamplesArgs { limit }): (Sample, ExamplesArgs),
     out: &mut (impl Write + Send),
 ) -> anyhow::Result<Exit> {
     let id = Uuid::new_v4();
     let sources = Source::open(means, &spec.what, id, parts, chosen, sample).await?;
     let (sender, shown) = watch::channel(None);
     let showing = progress::show("dry run", shown, args.json);
-    let forecast = dry_run::run(means, spec, sources, args.throttle(), &sender).await;
+    let forecast = dry_run::run(means, spec, sources, args.throttle(), limit, &sender).await;
     drop(sender);
     showing.await.context("the progress display panicked")?;
-    let forecast = DryRun::of(forecast?, sample);
+    let forecast = DryRun::of(forecast?, spec, sample);
     let exit = if forecast.has_findings() { Exit::Findings } else { Exit::Ok };
     print(&Report::DryRun(forecast), args.json, out)?;
     Ok(exit)

@@ -11,6 +11,7 @@ use super::report::{Plan, Report};
 use super::run;
 use super::{JobArgs, open};
 use crate::cli::failure::ends;
+use crate::cli::follow_up::ExamplesArgs;
 use crate::cli::table::print;
 use crate::cli::user_ids::{self, UserList};
 use crate::config::{Config, Percent};
@@ -19,8 +20,8 @@ use crate::domain::sample::Sample;
 use crate::jobs::replay::bound::Bound;
 use crate::jobs::replay::plan::{Wish, plan};
 use crate::jobs::shift::{self, Shift};
-use crate::jobs::spec::{BackfillUsers, Emit, Range, RecomputeUsers, Replay, RepublishUsers, Spec, What};
 use crate::jobs::source::Chosen;
+use crate::jobs::spec::{BackfillUsers, Emit, Range, RecomputeUsers, Replay, RepublishUsers, Spec, What};
 use crate::jobs::{Means, topic_ahead};
 use crate::kafka::topic_reader::Source;
 use crate::runtime::exit::Exit;
@@ -141,7 +142,7 @@ pub struct RecomputeArgs {
     /// program has written it.
     #[arg(long, group = "which")]
     repair: bool,
-    /// Execute even if more users than catalog.max_shift move to another primary segment.
+    /// Execute even if more users than catalog.max_shift move.
     ///
     /// The share is estimated on a sample of about 10,000 users before the job starts; resuming a job does not need this.
     #[arg(long, requires = "execute")]
@@ -201,6 +202,8 @@ struct RunArgs {
     /// It meets the same users each time; all numbers are those of the sample.
     #[arg(long, value_name = "PERCENT", conflicts_with = "execute")]
     sample: Option<Sample>,
+    #[command(flatten)]
+    examples: ExamplesArgs,
     #[command(flatten)]
     job: JobArgs,
 }
@@ -315,10 +318,10 @@ impl StartJob {
 /// # Errors
 /// `out` cannot be written to, the job is refused or was halted.
 pub async fn run(job: &StartJob, config: &Config, out: &mut (impl Write + Send)) -> anyhow::Result<Exit> {
-    let RunArgs { sample, job: args } = job.run();
+    let RunArgs { sample, examples, job: args } = job.run();
     let means = open(config, args.execute).await?;
     let asked = job.asked();
-    if let Some(exit) = run::resume_begun(&means, args, &asked, out).await? {
+    if let Some(exit) = run::resume_begun(&means, args, *examples, &asked, out).await? {
         return Ok(exit);
     }
     let Some(what) = job.what(&means, out).await? else { return Ok(Exit::Ok) };
@@ -329,7 +332,8 @@ pub async fn run(job: &StartJob, config: &Config, out: &mut (impl Write + Send))
     let spec = Spec { asked, emit: job.emit(), expected, what };
     let parts = spec.parts(ranges);
     if !args.execute {
-        return run::dry_run(&means, &spec, &parts, chosen, args, sample.unwrap_or(Sample::ALL), out).await;
+        let sample = sample.unwrap_or(Sample::ALL);
+        return run::dry_run(&means, &spec, &parts, chosen, args, (sample, *examples), out).await;
     }
     if let (StartJob::Recompute(args), What::Recompute { which, .. }) = (job, &spec.what)
         && !args.accept_shift
@@ -340,7 +344,7 @@ pub async fn run(job: &StartJob, config: &Config, out: &mut (impl Write + Send))
         Some(Chosen::Ahead(ahead)) => Some(ahead),
         Some(Chosen::Keys(_)) | None => None,
     };
-    run::begin(&means, args, &spec, parts, (users, ahead), out).await
+    run::begin(&means, args, *examples, &spec, parts, (users, ahead), out).await
 }
 
 /// Refuses a recompute that would move more users than `max_shift`.
