@@ -35,13 +35,21 @@ async fn every_line_gets_its_outcome_without_profile_values() {
     );
     assert!(lines[4].starts_with("line 6: dead letter: malformed: "), "{lines:#?}");
     assert_eq!(lines[5], "2 would be accepted, 1 skipped, 2 dead-lettered");
+    let reasons: Vec<&str> = lines[7..].iter().filter_map(|line| line.split_whitespace().next()).collect();
+    assert_eq!(reasons, ["malformed", "bad_value"], "{lines:#?}");
+    assert!(lines[7].contains("segmenter check-events  correct the producer"), "{lines:#?}");
     assert!(!finished.stdout.contains("77123"), "{}", finished.stdout);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn with_json_every_line_is_one_object() {
     let finished = segmenter_with_input(&["check-events", "--json"], &[], &events()).finish(WITHIN).await;
-    let outcomes: Vec<Value> = finished.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let mut outcomes: Vec<Value> = finished.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let summary = outcomes.pop().unwrap();
+    assert_eq!(
+        (&summary["summary"]["accepted"], &summary["summary"]["findings"][0]["check"]),
+        (&2.into(), &"bad_value".into())
+    );
     let names: Vec<&str> = outcomes.iter().map(|outcome| outcome["outcome"].as_str().unwrap()).collect();
     assert_eq!(names, ["accepted", "accepted", "skipped", "dead_letter"]);
 }

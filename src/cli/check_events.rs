@@ -1,23 +1,27 @@
 //! `segmenter check-events`: the outcome that events would have, before they are produced.
 
+use std::collections::BTreeMap;
 use std::fmt::{self, Display};
 use std::io::{BufRead, Write};
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
-use serde::Serialize;
-use serde_json::Value;
+use serde::{Serialize, Serializer};
+use serde_json::{Value, json};
 
-use super::table::printable;
+use super::follow_up::again;
+use super::table::{print, printable};
+use crate::checks::found::Found;
+use crate::checks::reasons;
 use crate::codec;
 use crate::codec::{Decoded, Limits, RawRecord};
-use crate::domain::event::{Body, Event, Kind, Millis};
+use crate::domain::event::{Body, Event, Kind, Millis, Reason};
 use crate::runtime::exit::Exit;
 
 /// Check events on standard input before they are produced.
 ///
-/// Each line is one JSON text. Its outcome is accepted, skipped or dead letter, with the reason. The platform's users
-/// are not looked up. Profile values are not printed.
+/// Each line is one JSON text. Its outcome is accepted, skipped or dead letter, with the reason. The counts, and the
+/// remedy of each reason, follow. The platform's users are not looked up. Profile values are not printed.
 ///
 /// Exit codes: 0 every event would be accepted or skipped; 4 some would be dead-lettered.
 #[derive(Debug, Args)]
@@ -28,7 +32,7 @@ pub struct CheckEventsArgs {
     /// Key of the records; it names the user if the payload does not.
     #[arg(long)]
     key: Option<String>,
-    /// Write one JSON object per line.
+    /// Write one JSON object per line; the last has the counts, under `summary`.
     #[arg(long)]
     json: bool,
 }
@@ -50,9 +54,35 @@ struct Checked {
 #[derive(Debug, Serialize)]
 #[serde(tag = "outcome", rename_all = "snake_case", rename_all_fields = "camelCase")]
 enum Outcome {
-    Accepted { effect: &'static str, user_id: String, time: String, event_id: String, sections: Vec<&'static str> },
-    Skipped { reason: &'static str },
-    DeadLetter { reason: &'static str, detail: String },
+    Accepted {
+        effect: &'static str,
+        user_id: String,
+        time: String,
+        event_id: String,
+        sections: Vec<&'static str>,
+    },
+    Skipped {
+        reason: &'static str,
+    },
+    DeadLetter {
+        #[serde(serialize_with = "code")]
+        reason: Reason,
+        detail: String,
+    },
+}
+
+fn code<S: Serializer>(reason: &Reason, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(reason.as_str())
+}
+
+/// The counts of all lines.
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Summary {
+    accepted: u64,
+    skipped: u64,
+    dead_letters: u64,
+    findings: Vec<Found>,
 }
 
 impl Display for Checked {
@@ -64,7 +94,9 @@ impl Display for Checked {
                 write!(out, "accepted: {effect} of {user} at {time}, carries {}", sections.join(" "))
             }
             Outcome::Skipped { reason } => write!(out, "skipped: {reason}"),
-            Outcome::DeadLetter { reason, detail } => write!(out, "dead letter: {reason}: {}", printable(detail)),
+            Outcome::DeadLetter { reason, detail } => {
+                write!(out, "dead letter: {}: {}", reason.as_str(), printable(detail))
+            }
         }
     }
 }
@@ -74,7 +106,7 @@ impl Display for Checked {
 /// # Errors
 /// `input` cannot be read or `out` cannot be written to.
 pub fn run(args: &CheckEventsArgs, input: impl BufRead, mut out: impl Write, now: Millis) -> anyhow::Result<Exit> {
-    let (mut accepted, mut skipped, mut rejected) = (0_u64, 0_u64, 0_u64);
+    let (mut summary, mut rejected) = (Summary::default(), BTreeMap::<Reason, u64>::new());
     for (index, line) in input.split(b'\n').enumerate() {
         let line = line.context("could not read an event")?;
         if line.trim_ascii().is_empty() {
@@ -82,9 +114,12 @@ pub fn run(args: &CheckEventsArgs, input: impl BufRead, mut out: impl Write, now
         }
         let outcome = check(args, &line, now);
         match outcome {
-            Outcome::Accepted { .. } => accepted += 1,
-            Outcome::Skipped { .. } => skipped += 1,
-            Outcome::DeadLetter { .. } => rejected += 1,
+            Outcome::Accepted { .. } => summary.accepted += 1,
+            Outcome::Skipped { .. } => summary.skipped += 1,
+            Outcome::DeadLetter { reason, .. } => {
+                summary.dead_letters += 1;
+                *rejected.entry(reason).or_default() += 1;
+            }
         }
         let checked = Checked { line: index + 1, outcome };
         if args.json {
@@ -93,10 +128,16 @@ pub fn run(args: &CheckEventsArgs, input: impl BufRead, mut out: impl Write, now
             writeln!(out, "{checked}")?;
         }
     }
-    if !args.json {
-        writeln!(out, "{accepted} would be accepted, {skipped} skipped, {rejected} dead-lettered")?;
+    let found = |(reason, count)| reasons::found(reason, count, again(&[], &[]));
+    summary.findings = rejected.into_iter().map(found).collect();
+    if args.json {
+        print(&json!({"summary": summary}), true, &mut out)?;
+    } else {
+        let Summary { accepted, skipped, dead_letters, findings } = &summary;
+        writeln!(out, "{accepted} would be accepted, {skipped} skipped, {dead_letters} dead-lettered")?;
+        print(findings, false, &mut out)?;
     }
-    Ok(if rejected == 0 { Exit::Ok } else { Exit::Findings })
+    Ok(if summary.dead_letters == 0 { Exit::Ok } else { Exit::Findings })
 }
 
 fn check(args: &CheckEventsArgs, line: &[u8], now: Millis) -> Outcome {
@@ -113,9 +154,7 @@ fn check(args: &CheckEventsArgs, line: &[u8], now: Millis) -> Outcome {
     match codec::decode(&record, &Limits::default()) {
         Decoded::Event(event) => accepted(&event),
         Decoded::Skipped(skip) => Outcome::Skipped { reason: skip.as_str() },
-        Decoded::Rejected(rejection) => {
-            Outcome::DeadLetter { reason: rejection.reason.as_str(), detail: rejection.detail }
-        }
+        Decoded::Rejected(rejection) => Outcome::DeadLetter { reason: rejection.reason, detail: rejection.detail },
     }
 }
 

@@ -1,7 +1,7 @@
 //! `segmenter migrate`: parses its arguments, prints the steps, maps the result to an exit code.
 
 use std::convert::Infallible;
-use std::io::{self, Write};
+use std::io::Write;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use clap::{Args, Subcommand};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
 
+use super::follow_up::{Without, again, nothing_was_changed};
 use super::progress::Bar;
 use super::serve;
 use crate::migrate::{self, Build, Limits, MigrateError, Notice, RevertOptions, RunOptions, Target};
@@ -130,12 +131,7 @@ async fn show_builds(options: PgConnectOptions) -> Infallible {
         let Some(open) = connection.as_mut() else { continue };
         match migrate::build_in_work(open).await {
             Ok(None) => {}
-            Ok(Some(Build { phase, done, total })) => {
-                if let Some(line) = bar.show(done, total, phase) {
-                    // A closed stream does not stop the migration.
-                    let _ = writeln!(io::stderr(), "{line}");
-                }
-            }
+            Ok(Some(Build { phase, done, total })) => bar.show(done, total, phase),
             Err(_) => connection = None,
         }
     }
@@ -148,10 +144,17 @@ async fn act(
     print: &mut (dyn FnMut(String) + Send),
 ) -> Result<(), MigrateError> {
     let limits = Limits::default();
-    let mut progress = |notice: Notice| print(notice.to_string());
+    let mut is_planned = false;
+    let mut progress = |notice: Notice| {
+        is_planned |= matches!(notice, Notice::Planned { .. });
+        print(notice.to_string());
+    };
     match *action {
         Action::Run { add_columns, dry_run } => {
             migrate::run(conn, RunOptions { add_columns, dry_run }, &limits, &mut progress).await?;
+            if dry_run && is_planned {
+                print(format!("Nothing was changed. Next: {}", again(&[Without::Flag("--dry-run")], &[])));
+            }
         }
         Action::Revert { to, all, execute } => {
             let target = match (to, all) {
@@ -161,10 +164,16 @@ async fn act(
             };
             migrate::revert(conn, RevertOptions { target, execute }, operator, &limits, &mut progress).await?;
             if !execute {
-                print("Nothing was changed; --execute does it.".to_owned());
+                print(nothing_was_changed());
             }
         }
-        Action::Info => print(migrate::info(conn).await?.to_string().trim_end().to_owned()),
+        Action::Info => {
+            let info = migrate::info(conn).await?;
+            print(info.to_string().trim_end().to_owned());
+            if info.is_for_run() {
+                print("next: segmenter migrate run".to_owned());
+            }
+        }
     }
     Ok(())
 }

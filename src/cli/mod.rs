@@ -9,6 +9,7 @@ pub mod dlq;
 pub mod doctor;
 pub mod explain;
 mod failure;
+mod follow_up;
 pub mod job;
 pub mod migrate;
 pub mod positions;

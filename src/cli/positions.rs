@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::database::{self, Access};
 use super::failure::ends;
+use super::follow_up::nothing_was_changed;
 use super::settings;
 use super::table::print;
 use crate::checks::positions::{self, Report};
@@ -67,7 +68,7 @@ pub async fn show(args: &PositionsArgs, config: &Config, out: &mut impl Write) -
     let facts = positions::gather(&config.kafka, &Topics::from(&config.topics), &database.pool).await?;
     let report = Report::from(&facts);
     print(&report, args.json, out)?;
-    Ok(if report.stops { Exit::Findings } else { Exit::Ok })
+    Ok(if report.findings.is_empty() { Exit::Ok } else { Exit::Findings })
 }
 
 /// A row that `forget` deletes.
@@ -109,7 +110,7 @@ pub async fn forget(
         return Err(in_use(group));
     }
     if !args.execute {
-        writeln!(out, "Nothing was changed; --execute does it.")?;
+        writeln!(out, "{}", nothing_was_changed())?;
         return Ok(Exit::Ok);
     }
     match positions_of_groups::forget(&database.pool, group, &settings::operator(jobs))

@@ -1,6 +1,7 @@
 //! Progress on standard error: a bar on a terminal, elsewhere a line every ten seconds, so that a report on standard output can
 //! be redirected to a file.
 
+use std::io::{self, Write as _};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -27,8 +28,16 @@ impl Bar {
         Self { bar, last_line: Instant::now() }
     }
 
-    /// Shows that `passed` of `expected` are done; returns the line that is due where no bar is drawn.
-    pub fn show(&mut self, passed: u64, expected: u64, message: String) -> Option<String> {
+    /// Shows that `passed` of `expected` are done.
+    pub fn show(&mut self, passed: u64, expected: u64, message: String) {
+        if let Some(line) = self.due_line(passed, expected, message) {
+            // A closed stream does not stop the command.
+            let _ = writeln!(io::stderr(), "{line}");
+        }
+    }
+
+    /// Draws the bar; returns the line that is due where none is drawn.
+    pub fn due_line(&mut self, passed: u64, expected: u64, message: String) -> Option<String> {
         let passed = passed.min(expected);
         self.bar.set_length(expected.max(1));
         self.bar.set_position(passed);

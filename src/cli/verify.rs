@@ -1,11 +1,12 @@
 //! `segmenter verify`: checks rows, states and the output topic. Reads only.
 
-use std::io::{self, Write};
+use std::io::Write;
 
 use anyhow::Context as _;
 use clap::Args;
 
 use super::database::{self, Access};
+use super::follow_up::{ExamplesArgs, Without, again};
 use super::progress::Bar;
 use super::serve;
 use super::table::print;
@@ -46,9 +47,8 @@ pub struct VerifyArgs {
     /// The counts are those of the rest. A comparison with the topic that is not finished cannot go on: it begins anew.
     #[arg(long, value_name = "TABLE:USER", conflicts_with = "topic")]
     after: Option<Place>,
-    /// Maximum number of examples of each kind of finding; all are counted.
-    #[arg(long, value_name = "N", default_value_t = 10)]
-    limit: usize,
+    #[command(flatten)]
+    examples: ExamplesArgs,
     /// Write JSON instead of tables.
     #[arg(long)]
     json: bool,
@@ -90,37 +90,25 @@ pub async fn run(args: &VerifyArgs, scope: Scope<'_>, out: &mut impl Write) -> a
     let source = Verified { pool: &database.pool, schema: &database.schema, has_users: database.platform.has_users };
     let mut bar = Bar::new("verify", false);
     let mut show = |Progress { walk, passed, expected }: Progress| {
-        let line =
-            bar.show(passed, expected.max(passed), format!("{walk}: {passed} of about {}", expected.max(passed)));
-        if let Some(line) = line {
-            // A closed stream does not stop the command.
-            let _ = writeln!(io::stderr(), "{line}");
-        }
+        let expected = expected.max(passed);
+        bar.show(passed, expected, format!("{walk}: {passed} of about {expected}"));
     };
-    let mut run = Run::new(Findings::listing(args.limit), args.after.clone(), &stop, &mut show);
+    let mut run = Run::new(Findings::listing(args.examples.limit), args.after.clone(), &stop, &mut show);
     let verified = verify::verify(&source, &catalog, args.deep, topic, &mut run).await;
     let Run { counts, findings, place, .. } = run;
     bar.end();
     let is_lost = compares_topic && counts.topic.is_none();
-    let resume = verified.as_ref().err().map(|_| resume(args, (!is_lost).then_some(&place)));
-    let report = findings.into_report(counts, resume);
+    let next = verified.as_ref().err().map(|_| rest((!is_lost).then_some(&place)));
+    let report = findings.into_report(counts, next);
     print(&report, args.json, out)?;
     verified.context("could not verify")?;
     Ok(if report.ok { Exit::Ok } else { Exit::Findings })
 }
 
 /// The command that checks the rest: from `place`, or everything again where that is not possible.
-fn resume(args: &VerifyArgs, place: Option<&Place>) -> String {
-    let mut command = "segmenter verify".to_owned();
-    match args.deep {
-        Some(Depth::All) => command.push_str(" --deep all"),
-        Some(Depth::About(users)) => command.push_str(&format!(" --deep {users}")),
-        None => {}
-    }
+fn rest(place: Option<&Place>) -> String {
     match place {
-        // In quotes, since a user's id may hold any character.
-        Some(place) => command.push_str(&format!(" --after '{}'", place.to_string().replace('\'', r"'\''"))),
-        None => command.push_str(" --topic"),
+        Some(place) => again(&[Without::Flag("--topic"), Without::Option("--after")], &["--after", &place.to_string()]),
+        None => again(&[], &[]),
     }
-    command
 }

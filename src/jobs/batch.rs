@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
-
 use crate::domain::event::{Event, Rejection, UserId};
 use crate::ingest::record::{OriginalRecord, Rejected};
 use crate::output::Refused;
@@ -31,7 +29,7 @@ pub struct Batch {
 }
 
 /// A user with invalid data.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     pub user: String,
     /// The field and the rule that it breaks, never the value.

@@ -42,7 +42,7 @@ pub(crate) async fn enter(
             operator: means.operator.clone(),
             act: Act::Start,
             arguments: json!({
-                "job": id, "kind": spec.what.kind(), "spec": recorded(spec).map_err(to_json)?, "throttle": throttle,
+                "job": id, "what": recorded(&spec.what).map_err(to_json)?, "emit": spec.emit, "throttle": throttle,
                 "listedUsers": users.len(),
             }),
         },
@@ -51,13 +51,13 @@ pub(crate) async fn enter(
     record(means, id).await
 }
 
-/// A job's parameters without personal data.
-fn recorded(spec: &Spec) -> Result<Value, serde_json::Error> {
-    let mut spec = spec.clone();
-    if let What::Replay(replay) = &mut spec.what {
+/// A job's work without personal data.
+fn recorded(what: &What) -> Result<Value, serde_json::Error> {
+    let mut what = what.clone();
+    if let What::Replay(replay) = &mut what {
         replay.users.iter_mut().for_each(|user| *user = hashed(user.as_str()));
     }
-    serde_json::to_value(spec)
+    serde_json::to_value(what)
 }
 
 /// Takes the lease on a job; waits for as long as the lease of a dead owner can last.

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use super::Means;
 use super::batch::{Batch, Failure};
 use super::control::{Control, Turn};
-use super::parallel;
+use super::parallel::{self, ReadAhead};
 use super::snapshot::{Snapshot, Speed};
 use super::source::Source;
 use super::spec::{Spec, What};
@@ -25,14 +25,11 @@ pub struct Forecast {
     pub counts: Counts,
     /// Users whose ranking would change.
     pub flow: Flow,
-    /// The first users with invalid data.
-    pub failures: Vec<Failure>,
+    /// The first users with invalid data, and the rules.
+    pub failures: Vec<(String, String)>,
 }
 
-/// How many failures are kept; all are counted.
-const KEPT_FAILURES: usize = 10_000;
-
-/// Folds `sources`, those of the job `spec`, without writing. Its memory does not grow with the number of users.
+/// Folds `sources`, those of the job `spec`, without writing; keeps `most_failures`. Its memory does not grow with the number of users.
 ///
 /// # Errors
 /// It was interrupted, or a dependency is unavailable.
@@ -41,6 +38,7 @@ pub async fn run(
     spec: &Spec,
     sources: Vec<Source>,
     throttle: Throttle,
+    most_failures: usize,
     shown: &watch::Sender<Option<Snapshot>>,
 ) -> Result<Forecast, Halt> {
     let store = means.store.clone();
@@ -52,6 +50,7 @@ pub async fn run(
         },
         control: Control::of_dry_run(means, throttle)?,
         expected: spec.expected,
+        most_failures,
         is_halted: AtomicBool::new(false),
         passed: Mutex::new(Passed {
             items: 0,
@@ -64,7 +63,8 @@ pub async fn run(
     let exhaust = |source| Arc::clone(&running).exhaust(source);
     parallel::each(sources, means.at_once, &running.is_halted, exhaust).await?;
     let Passed { counts, failures, .. } = &*running.passed();
-    Ok(Forecast { counts: counts.clone(), flow: running.dry_run.forecast().flow, failures: failures.clone() })
+    let failures = failures.iter().map(|Failure { user, why }| (user.clone(), why.clone())).collect();
+    Ok(Forecast { counts: counts.clone(), flow: running.dry_run.forecast().flow, failures })
 }
 
 /// A running dry run. Shared by the tasks that work through its sources.
@@ -74,6 +74,7 @@ struct Running {
     control: Control,
     /// The approximate number of items.
     expected: u64,
+    most_failures: usize,
     is_halted: AtomicBool,
     passed: Mutex<Passed>,
     shown: watch::Sender<Option<Snapshot>>,
@@ -88,26 +89,18 @@ struct Passed {
 }
 
 impl Running {
-    async fn exhaust(self: Arc<Self>, mut source: Source) -> Result<Turn, Halt> {
-        let mut next = self.read(&mut source).await?;
-        while let Some(batch) = next {
+    async fn exhaust(self: Arc<Self>, source: Source) -> Result<Turn, Halt> {
+        let most = || self.control.throttle().batch_items();
+        let mut batches = ReadAhead::begin(source, most(), self.means.stop.clone()).await?;
+        while let Some(batch) = batches.take() {
             self.show();
             self.control.turn(batch.items(), false, |_| self.show()).await?;
             if self.is_halted.load(Ordering::Relaxed) {
                 break;
             }
-            let (folded, read) = tokio::join!(self.fold(batch), self.read(&mut source));
-            folded?;
-            next = read?;
+            batches.read_during(self.fold(batch), most()).await?;
         }
         Ok(Turn::Go)
-    }
-
-    async fn read(&self, source: &mut Source) -> Result<Option<Batch>, Halt> {
-        tokio::select! {
-            next = source.next(self.control.throttle().batch_items()) => next,
-            () = self.means.stop.requested() => Err(Halt::Interrupted),
-        }
     }
 
     async fn fold(&self, batch: Batch) -> Result<(), Halt> {
@@ -119,7 +112,7 @@ impl Running {
         outcomes.iter().for_each(|outcome| passed.counts.count(outcome));
         passed.items += batch.passed;
         passed.failures.extend(batch.failures);
-        passed.failures.truncate(KEPT_FAILURES);
+        passed.failures.truncate(self.most_failures);
         let rate = passed.speed.count(items, Instant::now());
         self.control.report_rate(rate);
         Ok(())

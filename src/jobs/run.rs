@@ -9,14 +9,15 @@ use tokio::sync::watch;
 use tracing::warn;
 use uuid::Uuid;
 
-use super::batch::Batch;
 use super::control::{Control, Turn};
 use super::deferred::{self, Deferred};
+use super::parallel::{self, ReadAhead};
 use super::snapshot::{JobReport, Snapshot, Speed};
-use super::source::Source;
+use super::source::{Chosen, Source};
 use super::spec::{Spec, What};
 use super::throttle::MOST_PUBLISHED;
-use super::{LAST_WORK, Means, claim, leftovers, parallel};
+use super::topic_ahead::Ahead;
+use super::{LAST_WORK, Means, claim, leftovers};
 use crate::domain::fold::{JobCause, Publishing};
 use crate::domain::sample::Sample;
 use crate::output::{BatchWriter, retry_until_deadline};
@@ -35,13 +36,18 @@ pub enum Ended {
 /// The deadline of the end of the lease then, which otherwise expires by itself.
 const LAST_ANSWER: Duration = Duration::from_secs(5);
 
-/// Runs a job that this process has claimed; `shown` always holds its progress.
+/// Runs a job that this process has claimed; `shown` always holds its progress. `ahead` are its users if they were just found.
 ///
 /// # Errors
 /// It was interrupted, a dependency is unavailable, or another process has taken it over. The job can be resumed.
-pub async fn run(means: &Means, record: JobRecord, shown: &watch::Sender<Option<Snapshot>>) -> Result<Ended, Halt> {
+pub async fn run(
+    means: &Means,
+    record: JobRecord,
+    ahead: Option<Ahead>,
+    shown: &watch::Sender<Option<Snapshot>>,
+) -> Result<Ended, Halt> {
     let id = record.id;
-    let ended = means.stop.until_requested_and(LAST_WORK, run_to_end(means, record, shown)).await;
+    let ended = means.stop.until_requested_and(LAST_WORK, run_to_end(means, record, ahead, shown)).await;
     let ended = ended.unwrap_or(Err(Halt::Interrupted));
     if ended.is_err()
         && let Err(error) = within(LAST_ANSWER, jobs::release(&means.store.pool, id, means.store.owner)).await
@@ -55,11 +61,12 @@ pub async fn run(means: &Means, record: JobRecord, shown: &watch::Sender<Option<
 async fn run_to_end(
     means: &Means,
     mut record: JobRecord,
+    mut ahead: Option<Ahead>,
     shown: &watch::Sender<Option<Snapshot>>,
 ) -> Result<Ended, Halt> {
     let (id, mut pauses) = (record.id, Retry::forever());
     loop {
-        match take_up(means, &record, shown).await {
+        match take_up(means, &record, ahead.take(), shown).await {
             Err(Halt::CheckpointLost) => {
                 warn!(job = %id, "the database has lost commits of the job; it goes on from the checkpoint that is left");
                 pauses.wait().await;
@@ -79,7 +86,12 @@ pub fn spec(record: &JobRecord) -> Result<Spec, Halt> {
         .map_err(|error| Halt::Refused(format!("this version of segmenter does not understand the job: {error}")))
 }
 
-async fn take_up(means: &Means, record: &JobRecord, shown: &watch::Sender<Option<Snapshot>>) -> Result<Ended, Halt> {
+async fn take_up(
+    means: &Means,
+    record: &JobRecord,
+    ahead: Option<Ahead>,
+    shown: &watch::Sender<Option<Snapshot>>,
+) -> Result<Ended, Halt> {
     let spec = spec(record)?;
     let parts = jobs::parts(&means.store.pool, record.id).await?;
     let known = |part: &Part| Known { position: part.position.clone(), counts: part.counts.clone(), written_at: None };
@@ -100,7 +112,7 @@ async fn take_up(means: &Means, record: &JobRecord, shown: &watch::Sender<Option
         shown: shown.clone(),
     };
     let runner = Arc::new(runner);
-    let walked = walk(&runner, &parts).await;
+    let walked = walk(&runner, &parts, ahead).await;
     // The tasks that shared it have ended.
     let runner = Arc::into_inner(runner).ok_or_else(|| Halt::Failed("a part of the job still runs".to_owned()))?;
     let Runner { writer, control, progress, .. } = runner;
@@ -185,13 +197,14 @@ pub(super) struct Walked {
 }
 
 /// Works through the remaining parts, then publishes the job's deferred changes, and those that its earlier owners left.
-async fn walk(runner: &Arc<Runner>, parts: &[Part]) -> Result<Ended, Halt> {
+async fn walk(runner: &Arc<Runner>, parts: &[Part], ahead: Option<Ahead>) -> Result<Ended, Halt> {
     let Runner { means, id, spec, .. } = &**runner;
     let mut work = parts.iter().filter(|part| part.name != deferred::PART);
     let mut is_complete = work.all(|part| part.done);
     if runner.progress().phase == Phase::Work {
         let what = &spec.what;
-        let sources = Source::open(means, what, *id, parts, what.keys(*id), Sample::ALL).await?;
+        let chosen = ahead.map(Chosen::Ahead).or_else(|| what.keys(*id).map(Chosen::Keys));
+        let sources = Source::open(means, what, *id, parts, chosen, Sample::ALL).await?;
         let publishing = spec.publishing(*id);
         let exhaust = |source| Arc::clone(runner).exhaust(source, publishing);
         is_complete = parallel::each(sources, means.at_once, &runner.is_halted, exhaust).await? == Turn::Go;
@@ -208,34 +221,25 @@ async fn walk(runner: &Arc<Runner>, parts: &[Part]) -> Result<Ended, Halt> {
 }
 
 impl Runner {
-    /// Writes the batches of a source until it ends or the job is cancelled; reads each while the one before it is written. The
-    /// publishing phase cannot be cancelled.
-    async fn exhaust(self: Arc<Self>, mut source: Source, publishing: Publishing) -> Result<Turn, Halt> {
+    /// Writes the batches of a source until it ends or the job is cancelled. The publishing phase cannot be cancelled.
+    async fn exhaust(self: Arc<Self>, source: Source, publishing: Publishing) -> Result<Turn, Halt> {
         let may_cancel = self.progress().phase == Phase::Work;
         let most = || {
             let most = self.control.throttle().batch_items();
             // The publisher holds the changes of several batches in memory.
             if matches!(publishing, Publishing::Deferred(_)) { most } else { most.min(MOST_PUBLISHED) }
         };
-        let mut next = self.read(&mut source, most()).await?;
-        loop {
+        let mut batches = ReadAhead::begin(source, most(), self.means.stop.clone()).await?;
+        while let Some(batch) = batches.take() {
             self.show();
-            let Some(batch) = next else { return Ok(Turn::Go) };
             let is_cancelled = self.wait_for_turn(batch.items(), may_cancel).await? == Turn::Cancel;
             if is_cancelled || self.is_halted.load(Ordering::Relaxed) {
                 return Ok(Turn::Cancel);
             }
-            let (written, read) = tokio::join!(self.write(batch, publishing), self.read(&mut source, most()));
-            written?;
-            next = read?;
+            batches.read_during(self.write(batch, publishing), most()).await?;
         }
-    }
-
-    async fn read(&self, source: &mut Source, most: usize) -> Result<Option<Batch>, Halt> {
-        tokio::select! {
-            next = source.next(most) => next,
-            () = self.means.stop.requested() => Err(Halt::Interrupted),
-        }
+        self.show();
+        Ok(Turn::Go)
     }
 
     async fn wait_for_turn(&self, items: u64, may_cancel: bool) -> Result<Turn, Halt> {

@@ -10,7 +10,7 @@ use super::recompute::Recompute;
 use super::records::Records;
 use super::republish::Republish;
 use super::spec::{RepublishUsers, What};
-use super::topic_ahead::TopicAhead;
+use super::topic_ahead::{self, Ahead, TopicAhead};
 use super::users::Users;
 use super::{redrive, replay};
 use crate::domain::fold::JobCause;
@@ -19,6 +19,14 @@ use crate::runtime::halt::Halt;
 use crate::store::jobs::Part;
 use crate::store::keys::{KeyRange, Keys};
 use crate::store::onboarding_profiles;
+
+/// The users of a job.
+#[derive(Debug, Clone)]
+pub enum Chosen {
+    Keys(Keys),
+    /// Found before the job began, so that the topic is read once.
+    Ahead(Ahead),
+}
 
 /// The batches of a job, in order.
 pub enum Source {
@@ -32,22 +40,27 @@ pub enum Source {
 
 impl Source {
     /// The sources of the `parts` of a job that are not done, from their positions on: one a range of users, or one for all
-    /// offsets. `keys` are its users, if it works through users; only those in `sample` are met.
+    /// offsets. `chosen` are its users, if it works through users; only those in `sample` are met.
     ///
     /// # Errors
-    /// The database does not answer, or the job was started with another catalog.
+    /// A dependency is unavailable, or the job was started with another catalog.
     pub async fn open(
         means: &Means,
         what: &What,
         id: Uuid,
         parts: &[Part],
-        keys: Option<Keys>,
+        chosen: Option<Chosen>,
         sample: Sample,
     ) -> Result<Vec<Self>, Halt> {
-        let left = parts.iter().filter(|part| !part.done && part.name != deferred::PART);
+        let (keys, ahead) = match chosen {
+            Some(Chosen::Keys(keys)) => (keys, None),
+            Some(Chosen::Ahead(ahead)) => (Keys::Given(Vec::new()), Some(ahead)),
+            None => (Keys::Given(Vec::new()), None),
+        };
+        let mut left = parts.iter().filter(|part| !part.done && part.name != deferred::PART);
         let users = |part: &Part| {
             let range = KeyRange { after: part.position.clone(), until: part.until.clone() };
-            Users::new(&means.store, keys.clone().unwrap_or(Keys::Given(Vec::new())), &part.name, range, sample)
+            Users::new(&means.store, keys.clone(), &part.name, range, sample)
         };
         let cause = JobCause { id, trigger: what.trigger() };
         Ok(match what {
@@ -67,11 +80,12 @@ impl Source {
                 left.map(|part| Self::Recompute(recompute(part))).collect()
             }
             What::Republish(RepublishUsers::TopicAhead) => {
-                let mut sources = Vec::new();
-                for part in left {
-                    sources.push(Self::TopicAhead(TopicAhead::open(means, cause, users(part)).await?));
-                }
-                sources
+                let Some(part) = left.next() else { return Ok(Vec::new()) };
+                let ahead = match ahead {
+                    Some(ahead) => ahead,
+                    None => topic_ahead::find(means).await?,
+                };
+                vec![Self::TopicAhead(TopicAhead::of(ahead, cause, users(part)))]
             }
             What::Republish(_) => left.map(|part| Self::Republish(Republish { users: users(part) })).collect(),
         })

@@ -16,10 +16,13 @@ use crate::store::keys::Keys;
 use crate::store::task::PublishAbove;
 use crate::store::user_status;
 
+/// The users that the topic is ahead of, with what it shows of them.
+pub type Ahead = HashMap<String, TopicRecord>;
+
 /// The users by key.
 pub struct TopicAhead {
     users: Users,
-    ahead: HashMap<String, TopicRecord>,
+    ahead: Ahead,
     cause: JobCause,
 }
 
@@ -31,7 +34,7 @@ const CHUNK: usize = 5_000;
 ///
 /// # Errors
 /// The brokers or the database are unavailable.
-pub async fn find(means: &Means) -> Result<HashMap<String, TopicRecord>, Halt> {
+pub async fn find(means: &Means) -> Result<Ahead, Halt> {
     let source = means.source_of(means.output.topics.segment_changed.clone());
     let reading = tokio::task::spawn_blocking(move || {
         let mut topic = TopicRevisions::new(source);
@@ -39,7 +42,7 @@ pub async fn find(means: &Means) -> Result<HashMap<String, TopicRecord>, Halt> {
     });
     let records = reading.await.map_err(|error| Halt::Failed(error.to_string()))??;
     let users: Vec<&str> = records.keys().map(|user| &**user).collect();
-    let mut ahead = HashMap::new();
+    let mut ahead = Ahead::new();
     for chunk in users.chunks(CHUNK) {
         let pool = &means.store.pool;
         let known = retry_until_deadline("PostgreSQL", || user_status::published(pool, chunk)).await?;
@@ -53,16 +56,12 @@ pub async fn find(means: &Means) -> Result<HashMap<String, TopicRecord>, Halt> {
 }
 
 impl TopicAhead {
-    /// The users that are ahead now, without those up to `after`.
-    ///
-    /// # Errors
-    /// As [`find`].
-    pub async fn open(means: &Means, cause: JobCause, mut users: Users) -> Result<Self, Halt> {
-        let ahead = find(means).await?;
+    /// Those of `ahead` in the rest of `users`.
+    pub fn of(ahead: Ahead, cause: JobCause, mut users: Users) -> Self {
         let mut keys: Vec<String> = ahead.keys().cloned().collect();
         keys.sort_unstable();
         users.keys = Keys::Given(keys);
-        Ok(Self { users, ahead, cause })
+        Self { users, ahead, cause }
     }
 
     pub async fn next(&mut self, most: usize) -> Result<Option<Batch>, Halt> {

@@ -38,6 +38,14 @@ pub struct Info {
     pub prisma: bool,
 }
 
+impl Info {
+    /// Whether `migrate run` would change something.
+    pub fn is_for_run(&self) -> bool {
+        let is_pending = matches!(self.status, SchemaStatus::Missing | SchemaStatus::Behind { .. });
+        is_pending || (self.status.is_usable() && matches!(self.index, IndexState::Missing | IndexState::Invalid))
+    }
+}
+
 /// Reads everything in one snapshot.
 pub async fn info(conn: &mut PgConnection) -> Result<Info, sqlx::Error> {
     let mut transaction = conn.begin_with("begin transaction isolation level repeatable read read only").await?;

@@ -90,3 +90,13 @@ pub async fn clock(pool: &Pool) -> Result<Millis, StoreError> {
         .await
         .map(Millis)
 }
+
+/// The number of rows of a table as of its last ANALYZE; 0: unknown.
+///
+/// # Errors
+/// The database does not answer.
+pub(crate) async fn expected_rows(pool: &Pool, table: &'static str) -> Result<u64, StoreError> {
+    let estimate = pool.query_scalar("select greatest(reltuples, 0)::bigint from pg_class where oid = to_regclass($1)");
+    let rows: Option<i64> = pool.fetch_optional(estimate.bind(table)).await?;
+    Ok(u64::try_from(rows.unwrap_or(0)).unwrap_or(0))
+}

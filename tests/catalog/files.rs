@@ -56,6 +56,8 @@ async fn the_differences_between_two_catalogs_are_named_in_words() {
         {"part": "minimum_score", "change": "0.5, before 0.3: fewer segments reach it"},
     ]);
     assert_eq!(compared["differences"], expected);
+    let next = format!("segmenter catalog simulate --catalog {} --from {}", path(&new), path(&old));
+    assert_eq!(compared["next"], next);
     let with_builtin = run(&["catalog", "diff", "--catalog", path(&new)]).await;
     assert_eq!(with_builtin.code, Some(0), "{with_builtin:?}");
     assert!(with_builtin.stdout.contains("version        3, before 1\n"), "{}", with_builtin.stdout);

@@ -7,6 +7,7 @@ use sqlx::AssertSqlSafe;
 
 use super::{by_group, catalog, filled, json as report, path, run_in};
 use crate::scene::Scene;
+use crate::support::{frames, on_a_terminal};
 use crate::world::{apply, group, onboarding, store_on, table, tombstone, update};
 
 type Primaries = BTreeMap<String, Option<String>>;
@@ -60,7 +61,7 @@ async fn a_simulation_writes_nothing_and_gives_the_flows_that_the_recompute_then
     let report = report(&simulated);
     assert_eq!(reported_flows(&report), flows(&before, &after));
     let moved: Vec<&String> = before.keys().filter(|user| before[*user] != after[*user]).collect();
-    assert!(moved.len() > 20, "{report}");
+    assert!(moved.len() > 10, "{report}");
     assert_eq!((&report["users"], &report["moved"]), (&json!(120), &json!(moved.len())));
     assert_eq!(
         (sum(&report["movedBy"], "users"), &report["movedBy"][0]["cause"]),
@@ -75,6 +76,7 @@ async fn a_simulation_writes_nothing_and_gives_the_flows_that_the_recompute_then
     assert_eq!((sum(&report["margins"], "before"), sum(&report["margins"], "after")), (sure(&before), sure(&after)));
     let examples = report["examples"].as_array().unwrap();
     assert_eq!(examples.len(), 20);
+    assert_eq!(report["next"], "segmenter recompute --execute --accept-shift");
     let rows = table(scene.database.pool()).await;
     for example in examples {
         let user = example["user"].as_str().unwrap();
@@ -157,4 +159,15 @@ async fn the_page_loads_nothing_runs_nothing_and_escapes_every_text() {
     assert_eq!(mode & 0o777, 0o600, "it has user ids");
     let arguments = ["catalog", "simulate", "--catalog", path(&candidate), "--html", "/does/not/exist.html"];
     assert_eq!(run_in(&scene, None, &arguments).await.code, Some(1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_terminal_shows_the_progress() {
+    let scene = filled(120).await;
+    scene.database.run("analyze segmenter.profile_states").await;
+    let candidate = by_group();
+    let ran = on_a_terminal(&["catalog", "simulate", "--catalog", path(&candidate)], &scene.environment()).await;
+    let shown = String::from_utf8_lossy(&ran.stdout);
+    assert_eq!(ran.status.code(), Some(0), "{shown}");
+    assert!(frames(&shown, "simulate").iter().any(|frame| frame.contains("120 of about 120")), "{shown}");
 }

@@ -42,7 +42,7 @@ async fn a_dry_run_writes_nothing_and_its_counts_match_the_execution() {
         "executed": false, "records": 10, "supersededDeadLetters": 0, "applied": 1, "unchanged": 1, "stale": 2,
         "skipped": 1, "stillRejected": {"malformed": 1, "unknown_user": 1},
         "notRedrivable": {"attempts_exhausted": 1, "truncated": 1, "unknown_topic": 1}, "segmentChanges": 1,
-        "foreign": 1, "firstForeign": dry_summary["firstForeign"], "complete": true,
+        "next": "segmenter dlq redrive --all --rate 9 --json --execute", "foreign": 1, "firstForeign": dry_summary["firstForeign"], "complete": true,
     });
     assert_eq!((code, &dry_summary), (Some(4), &expected));
     let after = (tables(&scene).await, changes(&scene).await, scene.dead_letters().await, input_ends(&scene).await);

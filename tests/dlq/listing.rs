@@ -48,6 +48,8 @@ async fn a_list_shows_the_newest_dead_letter_of_each_record_and_counts_by_reason
         {"reason": "unknown_user", "topic": onboarding_topic, "records": 3},
     ]);
     assert_eq!((&summary["byReasonAndTopic"], &summary["foreign"]), (&groups, &1.into()));
+    let commands: Vec<&Value> = summary["findings"].as_array().unwrap().iter().map(|found| &found["command"]).collect();
+    assert_eq!(commands, ["segmenter dlq show 2:1", "segmenter dlq redrive --reason unknown_user"]);
     assert_eq!((&summary["records"], &summary["topicHolds"]), (&4.into(), &7.into()));
 
     let text = dlq(&scene, &["list", "--limit", "1"]).await;

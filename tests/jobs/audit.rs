@@ -76,11 +76,12 @@ async fn each_act_is_recorded_with_role_name_host_and_arguments_but_no_users_id(
     }
     let hash = text(&scene, "select encode(sha256('user-2'), 'hex')").await;
     assert_eq!(acts[6]["arguments"], json!({"user": hash, "toTopics": false}));
-    let (kind, redrive) = (&acts[7]["arguments"]["kind"], &acts[7]["arguments"]["spec"]["what"]["redrive"]);
-    let arguments = (kind, &redrive["filter"]["user"], &redrive["maxAttempts"]);
-    assert_eq!(arguments, (&json!("redrive"), &json!(hash), &json!(4)));
+    let redrive = &acts[7]["arguments"]["what"]["redrive"];
+    assert_eq!((&redrive["filter"]["user"], &redrive["maxAttempts"]), (&json!(hash), &json!(4)));
     assert_eq!((&acts[0]["arguments"]["job"], &acts[1]["arguments"]["job"]), (&json!(ids[0]), &json!(ids[1])));
     assert_eq!(acts[1]["arguments"]["throttle"]["rate"], 1);
+    let hash = text(&scene, "select encode(sha256('user-1'), 'hex')").await;
+    assert_eq!(acts[0]["arguments"]["what"]["replay"]["users"], json!([hash]));
     assert_eq!(acts[5]["arguments"], json!({"job": ids[1]}));
     let shown = run(&scene, &["job", "history", "--limit", "1"]).await.stdout;
     assert!(shown.contains("forget positions") && !shown.contains("redrive"), "{shown}");

@@ -106,17 +106,25 @@ async fn a_profile_with_a_bad_value_is_counted_and_listed_by_field_and_the_other
         )
         .await;
     let (code, lines) = run_json(&scene, &backfill(&[])).await;
-    assert_eq!((code, member(&lines, "dryRun")["failures"].as_array().unwrap().len()), (Some(4), 8));
+    let dry = member(&lines, "dryRun");
+    assert_eq!((code, dry["examples"].as_array().unwrap().len()), (Some(4), 8));
+    assert_eq!(dry["next"], "segmenter backfill --json --execute");
+    let (_, lines) = run_json(&scene, &backfill(&["--limit", "2"])).await;
+    assert_eq!(member(&lines, "dryRun")["examples"].as_array().unwrap().len(), 2);
     let id = Uuid::new_v4().to_string();
     let (code, lines) = run_json(&scene, &backfill(&["--execute", "--id", &id])).await;
     let end = member(&lines, "end");
     assert_eq!((code, &end["counts"]["applied"], &end["counts"]["rejected"]), (Some(4), &2.into(), &8.into()));
     assert_eq!(end["successRate"].as_f64(), Some(20.0));
-    let named: Vec<(&str, &str)> = end["failures"]
+    assert_eq!(
+        (&end["findings"][0]["count"], &end["findings"][0]["command"], end.get("next")),
+        (&8.into(), &"segmenter backfill --execute".into(), None)
+    );
+    let named: Vec<(&str, &str)> = end["examples"]
         .as_array()
         .unwrap()
         .iter()
-        .map(|failure| (failure["user"].as_str().unwrap(), failure["why"].as_str().unwrap()))
+        .map(|failure| (failure["subject"].as_str().unwrap(), failure["detail"].as_str().unwrap()))
         .collect();
     let fields = [
         (1, "globalRange"),
@@ -136,7 +144,7 @@ async fn a_profile_with_a_bad_value_is_counted_and_listed_by_field_and_the_other
     let finished = run(&scene, &["job", "resume", &id]).await;
     assert_eq!(finished.code, Some(3), "it has ended: {}", finished.log);
     let finished = run(&scene, &backfill(&["--execute", "--id", &id])).await;
-    assert!(finished.code == Some(4) && finished.stdout.contains("user-7  updatedAt"), "{finished:?}");
+    assert!(finished.code == Some(4) && finished.stdout.contains("user-7   updatedAt"), "{finished:?}");
     assert_eq!(table(scene.database.pool()).await.len(), 3);
 }
 
@@ -165,7 +173,7 @@ async fn a_backfill_killed_in_the_middle_is_resumed_and_loses_and_repeats_nothin
     let (code, lines) = run_json(&scene, &["job", "resume", &name]).await;
     let end = member(&lines, "end");
     assert_eq!((code, &end["counts"]["items"], &end["counts"]["rejected"]), (Some(4), &600.into(), &10.into()));
-    assert_eq!(end["failures"].as_array().unwrap().len(), 10, "the failures of killed processes are listed too");
+    assert_eq!(end["examples"].as_array().unwrap().len(), 10, "the failures of killed processes are listed too");
     assert_eq!(run(&whole, &backfill(&["--all", "--execute"])).await.code, Some(4));
     assert_eq!(table(scene.database.pool()).await, table(whole.database.pool()).await);
     scene.expire_leases().await;

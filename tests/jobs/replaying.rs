@@ -206,8 +206,9 @@ async fn several_rejected_events_of_one_user_in_a_batch_are_listed_once_and_the_
     let end = member(&lines, "end");
     assert_eq!(code, Some(4), "{end}");
     assert!(end["counts"]["rejected"].as_u64().unwrap() > 1, "{end}");
-    let failures = end["failures"].as_array().unwrap();
-    assert!(failures.len() == 1 && failures[0]["user"] == "user-1", "{end}");
+    let examples = end["examples"].as_array().unwrap();
+    assert!(examples.len() == 1 && examples[0]["subject"] == "user-1", "{end}");
+    assert_eq!(end["findings"][0]["command"], "segmenter replay --from T --dead-letter --execute");
 }
 
 #[tokio::test]

@@ -146,8 +146,8 @@ async fn an_unreadable_state_is_listed_and_blocks_no_other_user() {
     let (code, lines) = run_with(&scene, &catalog, &["recompute", "--execute"]).await;
     let end = member(&lines, "end");
     assert_eq!((code, &end["counts"]["applied"], &end["counts"]["rejected"]), (Some(4), &9.into(), &1.into()));
-    assert_eq!(end["failures"][0]["user"], "user-3", "{end}");
+    assert_eq!(end["examples"][0]["subject"], "user-3", "{end}");
     let arguments = ["backfill", "--all", "--execute"];
     let (code, lines) = run_with(&scene, &catalog, &arguments).await;
-    assert_eq!((code, &member(&lines, "end")["failures"][0]["user"]), (Some(4), &"user-3".into()), "{lines:?}");
+    assert_eq!((code, &member(&lines, "end")["examples"][0]["subject"]), (Some(4), &"user-3".into()), "{lines:?}");
 }

@@ -129,7 +129,8 @@ async fn positions_of_a_group_are_forgotten_once_no_process_writes_them_and_othe
     scene.database.run("update segmenter.positions set written_at = written_at - interval '1 minute'").await;
     let dry = forget(&[]).await;
     assert_eq!(dry.code, Some(0), "{dry:?}");
-    assert!(dry.stdout.ends_with("Nothing was changed; --execute does it."), "{dry:?}");
+    let next = format!("Nothing was changed. Next: segmenter positions forget --group {} --execute", scene.group);
+    assert!(dry.stdout.ends_with(&next), "{dry:?}");
     assert_eq!(groups().await, [scene.group.as_str(), "other"]);
     let done = forget(&["--execute"]).await;
     assert_eq!((done.code, done.stdout.lines().last()), (Some(0), Some("Deleted 4.")), "{done:?}");

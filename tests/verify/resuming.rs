@@ -49,11 +49,10 @@ async fn an_interrupted_run_reports_its_findings_so_far_and_the_command_that_che
     let first: Value = serde_json::from_str(&interrupted.stdout).unwrap();
     assert_eq!((missing(&first), found(&first).len()), (5_000, 10));
 
-    let resume = first["resume"].as_str().unwrap();
-    let place = resume.strip_prefix("segmenter verify --after '").and_then(|rest| rest.strip_suffix('\'')).unwrap();
+    let place = first["next"].as_str().unwrap().strip_prefix("segmenter verify --json --after ").unwrap();
     assert!(place.starts_with("profiles:u"), "{place}");
     let (code, rest) = verify(&database, &["--after", place]).await;
-    assert_eq!((code, missing(&rest), rest.get("resume")), (Some(4), USERS - 5_000, None));
+    assert_eq!((code, missing(&rest), rest.get("next")), (Some(4), USERS - 5_000, None));
     let (code, whole) = verify(&database, &["--limit", "3"]).await;
     assert_eq!((code, missing(&whole), found(&whole).len()), (Some(4), USERS, 3));
     assert_eq!(whole["findings"][0]["command"], "segmenter backfill --execute");

@@ -7,6 +7,8 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::{GroupFacts, PartitionFacts};
+use crate::checks::found::Found;
+use crate::ingest::start_table::OutOfRangeCause;
 use crate::kafka::committed::Committed;
 use crate::store::positions::{PositionRow, StoredPosition};
 use crate::store::positions_of_groups::ListedPosition;
@@ -23,9 +25,8 @@ pub(crate) struct Report {
     /// Rows of the group for topics that are not the present ones, most likely deleted.
     other_topics: Vec<OtherTopic>,
     other_groups: Vec<OtherGroup>,
-    /// Whether some partition cannot start.
-    #[serde(skip)]
-    pub stops: bool,
+    /// Of partitions that cannot start.
+    pub findings: Vec<Found>,
 }
 
 #[derive(Debug, Serialize)]
@@ -82,9 +83,47 @@ impl From<&GroupFacts> for Report {
                 .into_iter()
                 .map(|(group, (partitions, age_seconds))| OtherGroup { group: group.clone(), partitions, age_seconds })
                 .collect(),
-            stops: partitions.iter().any(|partition| matches!(facts.start(partition), Some(Err(_)))),
+            findings: stops(facts),
         }
     }
+}
+
+/// The partitions that cannot start, by cause.
+fn stops(facts: &GroupFacts) -> Vec<Found> {
+    let mut stops: Vec<Found> = Vec::new();
+    for cause in facts.partitions.iter().filter_map(|partition| facts.start(partition)?.err()) {
+        let found = stop(cause);
+        match stops.iter_mut().find(|other| other.check == found.check) {
+            Some(other) => other.count += 1,
+            None => stops.push(found),
+        }
+    }
+    stops
+}
+
+fn stop(cause: OutOfRangeCause) -> Found {
+    const EARLIEST: &str = "segmenter serve --kafka-out-of-range earliest";
+    let (check, meaning, note) = match cause {
+        OutOfRangeCause::NoPosition { .. } => (
+            "no-position",
+            "partitions with a committed offset and without a position",
+            "check first that it is the right database",
+        ),
+        OutOfRangeCause::Recreated { .. } => {
+            ("recreated", "partitions whose topic was deleted and created anew", "for one run")
+        }
+        OutOfRangeCause::PastEnd { .. } => (
+            "past-end",
+            "partitions of which Kafka has lost records",
+            "find the cause first: an unclean election, a restored cluster",
+        ),
+        OutOfRangeCause::Deleted { .. } => (
+            "deleted",
+            "partitions with records that were deleted before they were read",
+            "for one run; then `segmenter backfill --execute` for users of whom the platform has a profile",
+        ),
+    };
+    Found { check, count: 1, meaning, command: EARLIEST.into(), note }
 }
 
 /// By key, the number of rows and the age of the youngest in seconds.

@@ -9,8 +9,6 @@ use crate::domain::sample;
 use crate::domain::scoring::{RankedSegment, Segmentation, Simulation, simulate};
 use crate::domain::state::State;
 
-/// The number of examples.
-const EXAMPLES: usize = 20;
 /// The width of a bin of margins, and how many there are; the last one has all that are wider.
 pub(super) const MARGIN_BIN: f64 = 0.02;
 const MARGIN_BINS: usize = 11;
@@ -21,6 +19,8 @@ pub(super) type Primary = Option<Arc<str>>;
 /// The counts so far.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
+    /// The number of examples to keep.
+    pub limit: usize,
     pub users: u64,
     pub not_onboarded: u64,
     pub unreadable: u64,
@@ -76,7 +76,7 @@ impl Tally {
         let primary = |segmentation: Segmentation| segmentation.ranking.into_iter().next();
         let (from, to) = (primary(before), primary(after));
         self.examples.insert(sample::place(user), Example { user: user.to_owned(), from, to, moved_by });
-        if self.examples.len() > EXAMPLES {
+        if self.examples.len() > self.limit {
             self.examples.pop_last();
         }
     }

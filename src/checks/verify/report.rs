@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::checks::found::{AllFound, Found};
+
 /// The report of one run.
 #[derive(Debug, Serialize)]
 pub(crate) struct VerifyReport {
@@ -11,11 +13,10 @@ pub(crate) struct VerifyReport {
     pub ok: bool,
     /// The command that checks the rest of an interrupted run.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub resume: Option<String>,
+    pub next: Option<String>,
     pub counts: Counts,
-    pub findings: Vec<Found>,
-    /// The first few of each kind.
-    pub examples: Vec<Example>,
+    #[serde(flatten)]
+    pub found: AllFound,
 }
 
 #[derive(Debug, Default, Serialize)]
@@ -104,9 +105,9 @@ pub enum Check {
 }
 
 impl Check {
-    /// The stable name, the meaning in the plural, the command that follows, and what else to know; the runbook has the causes.
+    /// So many findings of this kind; the runbook has the causes.
     #[rustfmt::skip]
-    fn texts(self) -> Texts {
+    fn found(self, count: u64) -> Found {
         const MIGRATE: &str = "segmenter migrate run";
         const REPAIR: &str = "segmenter recompute --repair --execute";
         const BACKFILL: &str = "segmenter backfill --execute";
@@ -132,43 +133,15 @@ impl Check {
             Self::UnknownOnTopic => ("unknown-on-topic", "users on the topic without a published change in the database", "segmenter user erase USER --execute", "publishes a tombstone"),
             Self::Difference => ("difference", "users whose row differs from the one that the state gives", REPAIR, ""),
         };
-        Texts { name, meaning, command, note }
+        Found { check: name, count, meaning, command: command.into(), note }
     }
-}
-
-struct Texts {
-    name: &'static str,
-    meaning: &'static str,
-    /// Empty if no command of this program helps.
-    command: &'static str,
-    /// Empty if the command is enough.
-    note: &'static str,
-}
-
-/// The count of one kind of finding.
-#[derive(Debug, Serialize)]
-pub(crate) struct Found {
-    pub check: &'static str,
-    pub count: u64,
-    pub meaning: &'static str,
-    /// The command that follows; empty if none of this program helps.
-    pub command: &'static str,
-    pub note: &'static str,
-}
-
-/// One finding: a user or an object of the schema, and the detail.
-#[derive(Debug, Serialize)]
-pub(crate) struct Example {
-    pub check: &'static str,
-    pub subject: String,
-    pub detail: String,
 }
 
 /// The findings: of each kind the count and the first few.
 #[derive(Debug)]
 pub struct Findings {
     limit: usize,
-    found: BTreeMap<Check, (u64, Vec<Example>)>,
+    found: BTreeMap<Check, (u64, Vec<(String, String)>)>,
 }
 
 impl Findings {
@@ -181,20 +154,14 @@ impl Findings {
         let (count, examples) = self.found.entry(check).or_default();
         *count += 1;
         if examples.len() < self.limit {
-            let check = check.texts().name;
-            examples.push(Example { check, subject: subject.to_owned(), detail: detail.into() });
+            examples.push((subject.to_owned(), detail.into()));
         }
     }
 
-    /// The report; `resume` checks the rest of an interrupted run.
-    pub(crate) fn into_report(self, counts: Counts, resume: Option<String>) -> VerifyReport {
-        let ok = self.found.is_empty();
-        let mut report = VerifyReport { ok, resume, counts, findings: Vec::new(), examples: Vec::new() };
-        for (check, (count, examples)) in self.found {
-            let Texts { name, meaning, command, note } = check.texts();
-            report.findings.push(Found { check: name, count, meaning, command, note });
-            report.examples.extend(examples);
-        }
-        report
+    /// The report; `next` checks the rest of an interrupted run.
+    pub(crate) fn into_report(self, counts: Counts, next: Option<String>) -> VerifyReport {
+        let (ok, mut found) = (self.found.is_empty(), AllFound::default());
+        self.found.into_iter().for_each(|(check, (count, examples))| found.add(check.found(count), examples));
+        VerifyReport { ok, next, counts, found }
     }
 }

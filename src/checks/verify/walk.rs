@@ -9,7 +9,6 @@ use uuid::Uuid;
 use super as read;
 use super::Depth;
 use super::place::{Run, Walk};
-use super::platform::expected_rows;
 use super::report::{Check, Counts, Findings, Share};
 use super::row::contradiction;
 use super::topic::Comparison;
@@ -17,6 +16,7 @@ use super::{Sample, StoredUser};
 use crate::domain::scoring::Catalog;
 use crate::migrate::{IndexState, PlatformSchema, SEGMENT_COLUMNS};
 use crate::store::error::StoreError;
+use crate::store::lookup::expected_rows;
 use crate::store::outbox::{self, each_waiting_user};
 use crate::store::stored_row::differences;
 

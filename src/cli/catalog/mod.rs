@@ -10,6 +10,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 use serde_json::json;
 
+use super::follow_up::{WithNext, quoted};
 use super::settings::{catalog_in, catalog_text};
 use super::table::{print, printable};
 use crate::checks::simulate::report::CatalogName;
@@ -98,6 +99,12 @@ impl Compared {
     }
 }
 
+/// The command that shows the effect of a new catalog.
+fn to_simulate(new: &Path, from: Option<&PathBuf>) -> String {
+    let from = from.map(|from| format!(" --from {}", quoted(&from.to_string_lossy()))).unwrap_or_default();
+    format!("segmenter catalog simulate --catalog {}{from}", quoted(&new.to_string_lossy()))
+}
+
 fn either<'p>(given: Option<&'p PathBuf>, config: &'p CatalogConfig) -> Option<&'p Path> {
     given.or(config.file.as_ref()).map(PathBuf::as_path)
 }
@@ -128,10 +135,13 @@ pub fn check(args: &CheckArgs, config: &CatalogConfig, out: &mut impl Write) -> 
         Err(errors) => (None, errors.0),
     };
     let name = valid.as_ref().map(CatalogName::of);
+    let next = args.catalog.as_ref().filter(|_| name.is_some()).map(|new| to_simulate(new, None));
     if args.json {
-        print(&json!({"ok": name.is_some(), "catalog": name, "mistakes": mistakes}), true, out)?;
+        let report = json!({"ok": name.is_some(), "catalog": name, "mistakes": mistakes});
+        print(&WithNext { next, report }, true, out)?;
     } else if let Some(CatalogName { version, hash }) = &name {
         writeln!(out, "the catalog is valid: version {version}, hash {hash}")?;
+        next.map_or(Ok(()), |next| writeln!(out, "next: {next}"))?;
     } else {
         for line in mistakes.iter().flat_map(|mistake| mistake.lines()) {
             writeln!(out, "{}", printable(line))?;
@@ -155,6 +165,8 @@ pub fn diff(args: &DiffArgs, config: &CatalogConfig, out: &mut impl Write) -> an
     let (old, new) = args.compared.read(config)?;
     let report =
         DiffReport { from: CatalogName::of(&old), to: CatalogName::of(&new), differences: differences(&old, &new) };
-    print(&report, args.json, out)?;
+    let Compared { catalog, from } = &args.compared;
+    let next = (!report.differences.is_empty()).then(|| to_simulate(catalog, from.as_ref()));
+    print(&WithNext { next, report }, args.json, out)?;
     Ok(Exit::Ok)
 }

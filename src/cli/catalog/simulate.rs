@@ -11,6 +11,8 @@ use clap::Args;
 use super::Compared;
 use crate::checks::simulate::{self, Catalogs, html};
 use crate::cli::database::{self, Access};
+use crate::cli::follow_up::WithNext;
+use crate::cli::progress::Bar;
 use crate::cli::table::print;
 use crate::config::{CatalogConfig, DatabaseConfig};
 use crate::domain::sample::Sample;
@@ -19,7 +21,8 @@ use crate::runtime::exit::Exit;
 /// Score stored profiles with another catalog; nothing is written.
 ///
 /// Reports who would move from which primary segment to which, the distribution before and after, how sure primary
-/// segments are (the margin to the second best), what moved users, and twenty examples with reasons.
+/// segments are (the margin to the second best), what moved users, and examples with reasons.
+/// Progress is shown on standard error.
 ///
 /// Safe beside the live service: it only reads, page by page, in short statements; a standby suffices. Memory does not
 /// grow with the number of users.
@@ -40,6 +43,9 @@ pub struct SimulateArgs {
     /// An existing file is replaced. The page has user ids: it is readable by you only.
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
+    /// Maximum examples.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    limit: usize,
     /// Write JSON instead of tables.
     #[arg(long)]
     json: bool,
@@ -60,13 +66,19 @@ pub async fn run(
     let page = args.html.as_deref().map(|path| create(path).with_context(|| unwritable(path))).transpose()?;
     let database = database::open(database, Access::Read).await?;
     let catalogs = Catalogs { present: &present, candidate: &candidate };
-    let report = simulate::simulate(&database.pool, catalogs, args.sample)
-        .await
-        .context("could not read the stored profiles")?;
+    let mut bar = Bar::new("simulate", false);
+    let show = |passed: u64, expected: u64| bar.show(passed, expected, format!("{passed} of about {expected}"));
+    let simulated = simulate::simulate(&database.pool, catalogs, args.sample, args.limit, show).await;
+    bar.end();
+    let report = simulated.context("could not read the stored profiles")?;
     if let Some((mut page, path)) = page.zip(args.html.as_deref()) {
         page.write_all(html::page(&report).as_bytes()).with_context(|| unwritable(path))?;
     }
-    print(&report, args.json, out)?;
+    let next = (report.other_ranking > 0).then(|| {
+        let accept = if report.moved_percent > config.max_shift.0 { " --accept-shift" } else { "" };
+        format!("segmenter recompute --execute{accept}")
+    });
+    print(&WithNext { next, report }, args.json, out)?;
     Ok(Exit::Ok)
 }
 

@@ -10,7 +10,10 @@ use std::sync::Arc;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
+use super::follow_up::quoted;
 use super::table::print;
+use crate::checks::found::Found;
+use crate::checks::reasons;
 use crate::config::{KafkaConfig, Moment, TopicsConfig};
 use crate::domain::event::{Millis, Reason};
 use crate::ingest::dead_letter_reader::{DeadLetter, DeadLetterPosition};
@@ -45,6 +48,9 @@ pub enum Action {
 }
 
 /// List dead letters, with counts by reason and original topic.
+///
+/// For each reason the command that follows: a dry run of the redrive, or the first of its dead letters where only the
+/// producer can correct them.
 ///
 /// One line per record: its place in the dead-letter topic (for `dlq show`), the time and the reason of the failure,
 /// the number of attempts, the length of its value in bytes, and the place of the original. Values are not shown.
@@ -113,6 +119,15 @@ impl FilterArgs {
             user: self.user.as_deref().map(hashed),
         }
     }
+
+    /// The options that select the same dead letters, of one reason.
+    fn options(&self, reason: Reason, now: Millis) -> String {
+        let at = |moment: Option<Moment>| moment.map(|moment| moment.at(now).to_string());
+        let given =
+            [("from", at(self.from)), ("to", at(self.to)), ("topic", self.topic.clone()), ("user", self.user.clone())];
+        let option = |(name, value): (&str, Option<String>)| Some(format!(" --{name} {}", quoted(&value?)));
+        format!("--reason {}{}", reason.as_str(), given.into_iter().filter_map(option).collect::<String>())
+    }
 }
 
 fn parse_reason(text: &str) -> Result<Reason, String> {
@@ -173,6 +188,8 @@ struct Listed {
     /// Records that are not dead letters of this program.
     foreign: u64,
     first_foreign: Option<String>,
+    /// By reason.
+    findings: Vec<Found>,
 }
 
 #[derive(Debug, Serialize)]
@@ -185,10 +202,13 @@ struct Group {
 fn list(args: &ListArgs, source: &Source, now: Millis, out: &mut impl Write) -> anyhow::Result<()> {
     let mut selection = Selection::open(source, &source.spans()?, args.filter.filter(now))?;
     let mut groups: BTreeMap<(Reason, Arc<str>), u64> = BTreeMap::new();
+    // By reason, the number and the place of the first.
+    let mut first: BTreeMap<Reason, (u64, DeadLetterPosition)> = BTreeMap::new();
     let (mut records, mut shown) = (0_u64, 0_u64);
     while let Some(selected) = selection.next_selected()? {
         let dead_letter = &selected.dead_letter;
         *groups.entry((dead_letter.reason, Arc::clone(&dead_letter.origin.topic))).or_default() += 1;
+        first.entry(dead_letter.reason).or_insert((0, dead_letter.place)).0 += 1;
         records += 1;
         if args.limit.is_some_and(|limit| shown >= limit) {
             continue;
@@ -205,6 +225,14 @@ fn list(args: &ListArgs, source: &Source, now: Millis, out: &mut impl Write) -> 
         shown += 1;
     }
     let group = |((reason, topic), records): ((Reason, _), _)| Group { reason: reason.as_str(), topic, records };
+    let found = |(reason, (records, first)): (Reason, (u64, DeadLetterPosition))| {
+        let command = if reasons::is_of_producer(reason) {
+            format!("segmenter dlq show {first}")
+        } else {
+            format!("segmenter dlq redrive {}", args.filter.options(reason, now))
+        };
+        reasons::found(reason, records, command)
+    };
     let summary = Listed {
         records,
         shown,
@@ -212,6 +240,7 @@ fn list(args: &ListArgs, source: &Source, now: Millis, out: &mut impl Write) -> 
         topic_holds: selection.seen().records,
         foreign: selection.seen().foreign,
         first_foreign: first_foreign(selection.seen()),
+        findings: first.into_iter().map(found).collect(),
     };
     print(&Last { summary }, args.json, out)
 }

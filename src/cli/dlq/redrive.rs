@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{FilterArgs, Last, ShownDeadLetter, first_foreign};
+use crate::cli::follow_up::{ExamplesArgs, execute};
 use crate::cli::job::{self, JobArgs};
 use crate::cli::table::print;
 use crate::config::Config;
@@ -93,7 +94,7 @@ pub async fn run(
 ) -> anyhow::Result<Exit> {
     let means = job::open(config, args.job.execute).await?;
     let asked = args.asked();
-    if let Some(exit) = job::resume_begun(&means, &args.job, &asked, out).await? {
+    if let Some(exit) = job::resume_begun(&means, &args.job, ExamplesArgs::default(), &asked, out).await? {
         return Ok(exit);
     }
     let redrive = args.redrive(&means, now).await?;
@@ -102,7 +103,8 @@ pub async fn run(
     }
     let expected = redrive.ranges.iter().map(Range::len).sum();
     let spec = Spec { asked, emit: Emit::Changed, expected, what: What::Redrive(redrive) };
-    job::begin(&means, &args.job, &spec, spec.parts(Vec::new()), &[], out).await
+    let parts = spec.parts(Vec::new());
+    job::begin(&means, &args.job, ExamplesArgs::default(), &spec, parts, (&[], None), out).await
 }
 
 async fn dry_run(
@@ -122,6 +124,7 @@ async fn dry_run(
     let counts = &report.counts;
     let summary = Summary {
         executed: false,
+        next: (counts.applied > 0).then(execute),
         records: counts.items,
         superseded_dead_letters: report.superseded,
         applied: counts.applied,
@@ -160,6 +163,9 @@ fn report_one(selected: &Selected, outcome: RedriveOutcome, json: bool, out: &mu
 #[serde(rename_all = "camelCase")]
 struct Summary<'r> {
     executed: bool,
+    /// The command that executes it; absent if nothing would be written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
     /// Distinct records that the filter selects.
     records: u64,
     /// Their older dead letters.

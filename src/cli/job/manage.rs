@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::report::{Listed, Status};
 use super::run::{find, resume};
-use super::{ThrottleArgs, open};
+use super::{ReportArgs, ThrottleArgs, open};
 use crate::cli::failure::ends;
 use crate::cli::table::print;
 use crate::config::Config;
@@ -71,17 +71,15 @@ enum Action {
         /// Take over the job before its owner's lease expires. Safe: the old owner can no longer write.
         #[arg(long)]
         take_over: bool,
-        /// Write one JSON object per line.
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        report: ReportArgs,
     },
     /// End a job early; changes made so far are kept and published.
     Cancel {
         /// The job's id, as `list` shows it.
         id: Uuid,
-        /// Write one JSON object per line.
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        report: ReportArgs,
     },
     /// Set the limits of a job, running or not; omitted limits are removed.
     Throttle {
@@ -118,7 +116,7 @@ pub async fn run(command: &JobCommand, config: &Config, out: &mut (impl Write + 
             }
             writeln!(out, "The job pauses.")?;
         }
-        Action::Resume { id, take_over, json } => {
+        Action::Resume { id, take_over, report } => {
             let record = unended(find(&means, *id).await?, *id)?;
             if record.requested == Requested::Pause {
                 jobs::ask(pool, *id, Requested::Run, &means.operator).await.context("could not resume the job")?;
@@ -127,13 +125,13 @@ pub async fn run(command: &JobCommand, config: &Config, out: &mut (impl Write + 
                     return Ok(Exit::Ok);
                 }
             }
-            return resume(&means, record, *take_over, *json, out).await;
+            return resume(&means, record, None, *take_over, *report, out).await;
         }
-        Action::Cancel { id, json } => {
+        Action::Cancel { id, report } => {
             let record = unended(find(&means, *id).await?, *id)?;
             jobs::ask(pool, *id, Requested::Cancel, &means.operator).await.context("could not cancel the job")?;
             if !record.is_owned() {
-                return resume(&means, record, false, *json, out).await;
+                return resume(&means, record, None, false, *report, out).await;
             }
             writeln!(out, "The job ends in {}, which publishes its changes.", owner(&record))?;
         }

@@ -1,5 +1,6 @@
 //! The commands that start, watch and control jobs.
 
+mod findings;
 mod manage;
 mod progress;
 mod report;
@@ -10,6 +11,7 @@ use clap::Args;
 use uuid::Uuid;
 
 use super::database::{self, Access};
+use super::follow_up::ExamplesArgs;
 use super::{serve, settings};
 use crate::config::Config;
 use crate::jobs::Means;
@@ -36,6 +38,16 @@ struct ThrottleArgs {
     /// Wait while a small write takes longer.
     #[arg(long, value_name = "MS")]
     max_db_latency: Option<u64>,
+}
+
+/// The form of a job's report.
+#[derive(Debug, Clone, Copy, Args)]
+struct ReportArgs {
+    #[command(flatten)]
+    examples: ExamplesArgs,
+    /// Write JSON, one object per line.
+    #[arg(long)]
+    json: bool,
 }
 
 impl ThrottleArgs {
@@ -70,6 +82,10 @@ pub(super) struct JobArgs {
 impl JobArgs {
     pub fn throttle(&self) -> Throttle {
         self.limits.throttle()
+    }
+
+    fn report(&self, examples: ExamplesArgs) -> ReportArgs {
+        ReportArgs { examples, json: self.json }
     }
 }
 

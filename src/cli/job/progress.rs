@@ -27,7 +27,7 @@ async fn draw(mut bar: Bar, shown: watch::Receiver<Option<Snapshot>>, json: bool
             return bar.end();
         }
         let Some(snapshot) = shown.borrow().clone() else { continue };
-        let Some(line) = bar.show(snapshot.passed, snapshot.expected, text(&snapshot)) else { continue };
+        let Some(line) = bar.due_line(snapshot.passed, snapshot.expected, text(&snapshot)) else { continue };
         // A closed stream does not stop the job.
         let _ = if json {
             writeln!(io::stdout(), "{}", json!({"progress": snapshot}))

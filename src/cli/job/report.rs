@@ -6,19 +6,18 @@ use serde_json::Value;
 use tracing::warn;
 use uuid::Uuid;
 
+use super::findings;
+use crate::checks::found::AllFound;
+use crate::cli::follow_up::execute;
 use crate::domain::sample::Sample;
-use crate::jobs::Means;
-use crate::jobs::batch::Failure;
 use crate::jobs::dry_run::Forecast;
 use crate::jobs::replay::plan::PlannedRange;
-use crate::jobs::run;
+use crate::jobs::spec::{Emit, Spec, What};
+use crate::jobs::{Means, run};
 use crate::store::distribution::{self, Distribution};
 use crate::store::error::StoreError;
 use crate::store::jobs::{self, Counts, JobRecord, Part};
 use crate::store::onboarding_profiles;
-
-/// How many failures are kept; all are counted.
-const KEPT_FAILURES: i64 = 10_000;
 
 /// One section of the output of a job, or of its dry run.
 #[derive(Debug, Serialize)]
@@ -61,13 +60,17 @@ impl Plan {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct DryRun {
+    /// The command that executes it; absent if nothing would be written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
     /// The share of the users that all numbers are of; absent if all.
     #[serde(skip_serializing_if = "Option::is_none")]
     sample: Option<String>,
     counts: Counts,
     users_changed: u64,
     flow: Vec<Step>,
-    failures: Vec<Failure>,
+    #[serde(flatten)]
+    found: AllFound,
 }
 
 /// Users whose primary segment would change from one to the other; both are the same if only the rest of the ranking
@@ -80,13 +83,15 @@ struct Step {
 }
 
 impl DryRun {
-    pub fn of(forecast: Forecast, sample: Sample) -> Self {
+    pub fn of(forecast: Forecast, spec: &Spec, sample: Sample) -> Self {
         let Forecast { counts, flow, failures } = forecast;
         let mut flow: Vec<Step> = flow.into_iter().map(|((from, to), users)| Step { from, to, users }).collect();
         // The sort is stable: equal numbers stay in the order of the segments' names.
         flow.sort_by_key(|step| std::cmp::Reverse(step.users));
         let sample = (sample != Sample::ALL).then(|| sample.to_string());
-        Self { sample, counts, users_changed: flow.iter().map(|step| step.users).sum(), flow, failures }
+        let next = (counts.applied > 0).then(execute);
+        let found = findings::of(&counts, failures, &spec.what, None);
+        Self { next, sample, counts, users_changed: flow.iter().map(|step| step.users).sum(), flow, found }
     }
 
     pub(crate) fn has_findings(&self) -> bool {
@@ -132,11 +137,10 @@ struct Job {
 }
 
 impl Job {
-    fn of(record: &JobRecord, parts: &[Part]) -> Self {
-        let spec = run::spec(record).ok();
+    fn of(record: &JobRecord, spec: Option<&Spec>, parts: &[Part]) -> Self {
         Self {
             listed: Listed::of(record),
-            passed: spec.as_ref().map_or(0, |spec| run::passed(&spec.what, parts).min(spec.expected)),
+            passed: spec.map_or(0, |spec| run::passed(&spec.what, parts).min(spec.expected)),
             expected: spec.map_or(0, |spec| spec.expected),
             counts: run::total(parts),
         }
@@ -147,11 +151,23 @@ async fn parts(means: &Means, id: Uuid) -> anyhow::Result<Vec<Part>> {
     jobs::parts(&means.store.pool, id).await.context("could not read the job's parts")
 }
 
+/// The command that follows from a job as it is: it continues one that waits for an operator, and publishes what one has deferred.
+fn next(record: &JobRecord, spec: Option<&Spec>, counts: &Counts) -> Option<String> {
+    if record.ended_at.is_none() {
+        return record.waits_for_operator().then(|| format!("segmenter job resume {}", record.id));
+    }
+    let spec = spec?;
+    let is_unpublished = spec.emit == Emit::None && !matches!(spec.what, What::Republish(_)) && counts.applied > 0;
+    is_unpublished.then(|| "segmenter republish --all --execute".to_owned())
+}
+
 /// A job in full.
 #[derive(Debug, Serialize)]
 pub(super) struct Status {
     #[serde(flatten)]
     job: Job,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
     throttle: Value,
     /// The owner's last report: its rate, and the limit that the job waits for.
     report: Value,
@@ -162,8 +178,10 @@ pub(super) struct Status {
 impl Status {
     pub async fn of(means: &Means, record: JobRecord) -> anyhow::Result<Self> {
         let parts = parts(means, record.id).await?;
-        let job = Job::of(&record, &parts);
-        Ok(Self { job, throttle: record.throttle, report: record.report, spec: record.spec, parts })
+        let spec = run::spec(&record).ok();
+        let job = Job::of(&record, spec.as_ref(), &parts);
+        let next = next(&record, spec.as_ref(), &job.counts);
+        Ok(Self { job, next, throttle: record.throttle, report: record.report, spec: record.spec, parts })
     }
 }
 
@@ -175,7 +193,11 @@ pub(super) struct End {
     job: Job,
     /// Percentage of the selected items that were not rejected; absent if none was selected.
     success_rate: Option<f64>,
-    failures: Vec<Failure>,
+    /// The command that follows from the whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+    #[serde(flatten)]
+    found: AllFound,
     /// The table after a backfill.
     #[serde(skip_serializing_if = "Option::is_none")]
     backfill: Option<Backfilled>,
@@ -189,19 +211,22 @@ struct Backfilled {
 }
 
 impl End {
-    pub async fn of(means: &Means, id: Uuid) -> anyhow::Result<Self> {
+    /// With the first `limit` failures.
+    pub async fn of(means: &Means, id: Uuid, limit: usize) -> anyhow::Result<Self> {
         let pool = &means.store.pool;
-        let record = jobs::find(&means.store.pool, id)
-            .await
-            .context("could not look for the job")?
-            .context("the job is gone")?;
-        let failures = jobs::failures(pool, id, KEPT_FAILURES).await.context("could not read the job's failures")?;
-        let job = Job::of(&record, &parts(means, id).await?);
+        let record = jobs::find(pool, id).await.context("could not look for the job")?.context("the job is gone")?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let failures = jobs::failures(pool, id, limit).await.context("could not read the job's failures")?;
+        let spec = run::spec(&record).ok();
+        let job = Job::of(&record, spec.as_ref(), &parts(means, id).await?);
         let accepted = job.counts.applied + job.counts.unchanged + job.counts.stale;
         let selected = accepted + job.counts.rejected;
         Ok(Self {
             success_rate: (selected > 0).then(|| (accepted as f64 / selected as f64 * 10_000.0).round() / 100.0),
-            failures: failures.into_iter().map(|(user, why)| Failure { user, why }).collect(),
+            next: next(&record, spec.as_ref(), &job.counts),
+            found: spec.map_or_else(AllFound::default, |spec| {
+                findings::of(&job.counts, failures, &spec.what, Some(record.created_at))
+            }),
             job,
             backfill: None,
         })
@@ -212,8 +237,10 @@ impl End {
         if self.job.listed.kind == "backfill" && self.job.listed.ended_at.is_some() {
             let pool = &means.store.pool;
             let unknown = |error: StoreError| warn!(%error, "the tables after the backfill could not be counted");
+            let vectors_without_profile = onboarding_profiles::vectors_without(pool).await.map_err(unknown).ok();
+            self.found.add(findings::vectors_without_profile(vectors_without_profile.unwrap_or(0)), None);
             self.backfill = Some(Backfilled {
-                vectors_without_profile: onboarding_profiles::vectors_without(pool).await.map_err(unknown).ok(),
+                vectors_without_profile,
                 distribution: distribution::sampled(pool).await.map_err(unknown).ok(),
             });
         }

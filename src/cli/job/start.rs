@@ -11,6 +11,7 @@ use super::report::{Plan, Report};
 use super::run;
 use super::{JobArgs, open};
 use crate::cli::failure::ends;
+use crate::cli::follow_up::ExamplesArgs;
 use crate::cli::table::print;
 use crate::cli::user_ids::{self, UserList};
 use crate::config::{Config, Percent};
@@ -19,6 +20,7 @@ use crate::domain::sample::Sample;
 use crate::jobs::replay::bound::Bound;
 use crate::jobs::replay::plan::{Wish, plan};
 use crate::jobs::shift::{self, Shift};
+use crate::jobs::source::Chosen;
 use crate::jobs::spec::{BackfillUsers, Emit, Range, RecomputeUsers, Replay, RepublishUsers, Spec, What};
 use crate::jobs::{Means, topic_ahead};
 use crate::kafka::topic_reader::Source;
@@ -140,7 +142,7 @@ pub struct RecomputeArgs {
     /// program has written it.
     #[arg(long, group = "which")]
     repair: bool,
-    /// Execute even if more users than catalog.max_shift move to another primary segment.
+    /// Execute even if more users than catalog.max_shift move.
     ///
     /// The share is estimated on a sample of about 10,000 users before the job starts; resuming a job does not need this.
     #[arg(long, requires = "execute")]
@@ -200,6 +202,8 @@ struct RunArgs {
     /// It meets the same users each time; all numbers are those of the sample.
     #[arg(long, value_name = "PERCENT", conflicts_with = "execute")]
     sample: Option<Sample>,
+    #[command(flatten)]
+    examples: ExamplesArgs,
     #[command(flatten)]
     job: JobArgs,
 }
@@ -314,28 +318,33 @@ impl StartJob {
 /// # Errors
 /// `out` cannot be written to, the job is refused or was halted.
 pub async fn run(job: &StartJob, config: &Config, out: &mut (impl Write + Send)) -> anyhow::Result<Exit> {
-    let RunArgs { sample, job: args } = job.run();
+    let RunArgs { sample, examples, job: args } = job.run();
     let means = open(config, args.execute).await?;
     let asked = job.asked();
-    if let Some(exit) = run::resume_begun(&means, args, &asked, out).await? {
+    if let Some(exit) = run::resume_begun(&means, args, *examples, &asked, out).await? {
         return Ok(exit);
     }
     let Some(what) = job.what(&means, out).await? else { return Ok(Exit::Ok) };
     let users = job.users();
-    let keys = keys(&what, users);
-    let expected = expected(&means, &what, keys.as_ref()).await?;
-    let ranges = ranges(&means, keys.as_ref(), expected).await?;
+    let chosen = chosen(&means, &what, users).await?;
+    let expected = expected(&means, &what, chosen.as_ref()).await?;
+    let ranges = ranges(&means, chosen.as_ref(), expected).await?;
     let spec = Spec { asked, emit: job.emit(), expected, what };
     let parts = spec.parts(ranges);
     if !args.execute {
-        return run::dry_run(&means, &spec, &parts, keys, args, sample.unwrap_or(Sample::ALL), out).await;
+        let sample = sample.unwrap_or(Sample::ALL);
+        return run::dry_run(&means, &spec, &parts, chosen, args, (sample, *examples), out).await;
     }
     if let (StartJob::Recompute(args), What::Recompute { which, .. }) = (job, &spec.what)
         && !args.accept_shift
     {
         refuse_great_shift(&means, which, users, config.catalog.max_shift).await?;
     }
-    run::begin(&means, args, &spec, parts, users, out).await
+    let ahead = match chosen {
+        Some(Chosen::Ahead(ahead)) => Some(ahead),
+        Some(Chosen::Keys(_)) | None => None,
+    };
+    run::begin(&means, args, *examples, &spec, parts, (users, ahead), out).await
 }
 
 /// Refuses a recompute that would move more users than `max_shift`.
@@ -360,27 +369,31 @@ async fn refuse_great_shift(
     ))
 }
 
-/// The users of a job that is not stored yet, and its list with them; `None` for a job without users of its own.
-fn keys(what: &What, users: &[UserId]) -> Option<Keys> {
-    match what.keys(Uuid::nil())? {
-        Keys::ListOf(_) => Some(Keys::Given(users.iter().map(ToString::to_string).collect())),
-        keys => Some(keys),
-    }
+/// The users of a job that is not stored yet, and its list with them; `None` for a job without users.
+async fn chosen(means: &Means, what: &What, users: &[UserId]) -> anyhow::Result<Option<Chosen>> {
+    Ok(match what.keys(Uuid::nil()) {
+        Some(Keys::ListOf(_)) => Some(Chosen::Keys(Keys::Given(users.iter().map(ToString::to_string).collect()))),
+        Some(keys) => Some(Chosen::Keys(keys)),
+        None if *what == What::Republish(RepublishUsers::TopicAhead) => {
+            Some(Chosen::Ahead(topic_ahead::find(means).await?))
+        }
+        None => None,
+    })
 }
 
-/// The ranges of users that the job works through independently; one for a job without users.
-async fn ranges(means: &Means, keys: Option<&Keys>, expected: u64) -> anyhow::Result<Vec<KeyRange>> {
-    let Some(keys) = keys else { return Ok(vec![KeyRange::default()]) };
+/// The ranges of users that the job works through independently; one for a job without keys.
+async fn ranges(means: &Means, chosen: Option<&Chosen>, expected: u64) -> anyhow::Result<Vec<KeyRange>> {
+    let Some(Chosen::Keys(keys)) = chosen else { return Ok(vec![KeyRange::default()]) };
     let most = (expected / USERS_IN_RANGE).clamp(1, MOST_RANGES) as usize;
     keys.split(&means.store.pool, most, expected).await.context("could not split the users into ranges")
 }
 
 /// The approximate number of items of the job.
-async fn expected(means: &Means, what: &What, keys: Option<&Keys>) -> anyhow::Result<u64> {
-    match (what.ranges(), keys) {
-        (Some(ranges), _) => Ok(ranges.iter().map(Range::len).sum()),
-        (None, Some(keys)) => keys.count(&means.store.pool).await.context("could not count the users"),
-        (None, None) => Ok(topic_ahead::find(means).await?.len() as u64),
+async fn expected(means: &Means, what: &What, chosen: Option<&Chosen>) -> anyhow::Result<u64> {
+    match chosen {
+        Some(Chosen::Keys(keys)) => keys.count(&means.store.pool).await.context("could not count the users"),
+        Some(Chosen::Ahead(ahead)) => Ok(ahead.len() as u64),
+        None => Ok(what.ranges().unwrap_or_default().iter().map(Range::len).sum()),
     }
 }
 

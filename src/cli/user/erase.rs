@@ -10,6 +10,7 @@ use serde_json::json;
 use super::show::outbox_rows;
 use crate::cli::database::{self, Access, Database};
 use crate::cli::failure::ends;
+use crate::cli::follow_up::nothing_was_changed;
 use crate::cli::settings::{operator, output};
 use crate::cli::user_ids;
 use crate::config::Config;
@@ -76,7 +77,7 @@ pub async fn run(args: &EraseArgs, config: &Config, out: &mut impl Write) -> any
         return Err(ends(Exit::Refused, why));
     }
     if !args.execute {
-        writeln!(out, "Nothing was changed; --execute does it.")?;
+        writeln!(out, "{}", nothing_was_changed())?;
         return Ok(Exit::Ok);
     }
     erase(user, newest, args.to_topics, &database, config, &output, out).await

@@ -103,6 +103,11 @@ impl JobRecord {
         self.leased_for.is_some()
     }
 
+    /// Whether it goes on only when an operator resumes it.
+    pub(crate) fn waits_for_operator(&self) -> bool {
+        !self.phase.is_end() && (self.requested == Requested::Pause || !self.is_owned())
+    }
+
     /// Its state, as one word.
     pub fn state(&self) -> &'static str {
         match (self.phase, self.requested) {

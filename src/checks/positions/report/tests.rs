@@ -70,7 +70,7 @@ fn a_line_shows_offset_position_history_age_lag_and_start_side_by_side() {
 fn a_start_that_is_refused_or_waits_is_named_with_its_cause() {
     let start = |facts: GroupFacts| {
         let report = Report::from(&facts);
-        (report.stops, report.partitions[0].start.clone(), report.partitions[0].lag)
+        (!report.findings.is_empty(), report.partitions[0].start.clone(), report.partitions[0].lag)
     };
     let empty = || facts(vec![partition(ours(60), None)]);
     let cause = "the group has committed offset 60, and the database has no position: it is empty, or another one";
