@@ -178,7 +178,7 @@ impl BatchWriter {
     /// # Errors
     /// Kafka is unavailable.
     pub async fn publish(&self, publications: Vec<Publication>) -> Result<(), Halt> {
-        publications.iter().for_each(|publication| self.writer.leased.add(publication.id));
+        publications.iter().for_each(|publication| self.writer.leased.add(publication.key.id));
         within_deadline("Kafka", self.handover.hand_over(publications, &self.stop)).await
     }
 

@@ -9,6 +9,7 @@ use segmenter::store::apply::Progress;
 use segmenter::store::audit::{Act, Entry, Operator};
 use segmenter::store::error::StoreError;
 use segmenter::store::history::Histories;
+use segmenter::store::outbox::RowKey;
 use segmenter::store::positions::{Claim, PartitionKey, StoredPosition};
 use segmenter::store::{distribution, jobs, lookup, outbox, positions};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -141,9 +142,10 @@ async fn publish(store: &Store, user: &UserId) -> Result<(), StoreError> {
     outbox::users_with_newer_revisions(&store.pool, &[user.as_str()], &[0]).await?;
     outbox::last_published(&store.pool, &[user]).await?;
     let (taken, _) = outbox::take_over(&store.pool, store.owner, store.lease, 10).await?;
-    let ids: Vec<i64> = taken.iter().map(|publication| publication.id).collect();
+    let rows: Vec<RowKey> = taken.iter().map(|publication| publication.key).collect();
+    let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
     outbox::renew(&store.pool, store.owner, store.lease, &ids).await?;
-    outbox::delete(&store.pool, store.owner, &ids).await
+    outbox::delete(&store.pool, store.owner, &rows).await
 }
 
 async fn add_two(database: &Database, names: [&str; 2]) {

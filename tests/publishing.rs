@@ -16,7 +16,7 @@ use segmenter::runtime::stop::Stop;
 use segmenter::store::Store;
 use segmenter::store::apply::Progress;
 use segmenter::store::leased_rows::LeasedRows;
-use segmenter::store::outbox::{self, Publication};
+use segmenter::store::outbox::{self, Publication, RowKey};
 use segmenter::store::sql::Pool;
 use segmenter::telemetry::metrics::Metrics;
 use segmenter::telemetry::traces::Traces;
@@ -138,6 +138,19 @@ async fn an_old_row_that_is_taken_over_from_a_former_primary_is_followed_by_the_
     drop(handover);
     running.await.unwrap();
     assert_eq!(revisions(&scene).await.last(), Some(&newest));
+}
+
+#[tokio::test]
+async fn a_published_row_that_a_failover_lost_is_not_deleted_in_the_place_of_the_one_that_got_its_id() {
+    let database = migrated_database().await;
+    database.add_users(["ann"]).await;
+    let store = store_on(database.pool()).await;
+    let row = commit(&store, &[onboarding("ann", 1, vec![group("SOLO")])]).await.remove(0).key;
+    let lost = RowKey { created_at: row.created_at - Duration::from_micros(1), ..row };
+    outbox::delete(&store.pool, store.owner, &[lost]).await.unwrap();
+    assert_eq!(outbox::depth(&store.pool).await.unwrap().rows, 1);
+    outbox::delete(&store.pool, store.owner, &[lost, row]).await.unwrap();
+    assert_eq!(outbox::depth(&store.pool).await.unwrap().rows, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

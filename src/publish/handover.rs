@@ -75,11 +75,13 @@ impl Handover {
 mod tests {
     use super::{MOST_CHANGES, handover};
     use crate::domain::event::UserId;
-    use crate::store::outbox::{Content, Publication};
+    use crate::store::outbox::{Content, Publication, RowKey};
+    use sqlx::types::time::OffsetDateTime;
 
     fn row(id: i64, users: u32) -> Publication {
         let user = UserId::new("ann").expect("a valid id");
-        Publication { id, content: Content::Users(vec![user; users as usize]) }
+        let key = RowKey { id, created_at: OffsetDateTime::UNIX_EPOCH };
+        Publication { key, content: Content::Users(vec![user; users as usize]) }
     }
 
     #[tokio::test]
@@ -92,12 +94,12 @@ mod tests {
             async move { handover.send(row(3, 2 * MOST_CHANGES)).await }
         });
         let (first, second) = (arrivals.recv().await.expect("sent"), arrivals.recv().await.expect("sent"));
-        assert_eq!((first.publication.id, second.publication.id), (1, 2));
+        assert_eq!((first.publication.key.id, second.publication.key.id), (1, 2));
         drop(first);
         tokio::task::yield_now().await;
         assert!(arrivals.try_recv().is_err(), "the second is not published yet");
         drop(second);
-        assert_eq!(arrivals.recv().await.map(|row| row.publication.id), Some(3));
+        assert_eq!(arrivals.recv().await.map(|row| row.publication.key.id), Some(3));
         third.await.expect("no panic").expect("it was taken");
         drop(arrivals);
         assert!(handover.send(row(4, 1)).await.is_err());

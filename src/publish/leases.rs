@@ -6,26 +6,27 @@ use tracing::debug;
 use crate::runtime::fault::fault_point;
 use crate::runtime::retry::Retry;
 use crate::store::leased_rows::LeasedRows;
+use crate::store::outbox::RowKey;
 use crate::store::sql::within;
 use crate::store::{Store, outbox};
 
 /// Deletes the rows of published changes, beside the publisher, so that the next changes do not wait for the deletion. Ends when
 /// the channel is closed and empty.
-pub(super) async fn delete_published(store: Store, leased: LeasedRows, mut published: UnboundedReceiver<Vec<i64>>) {
+pub(super) async fn delete_published(store: Store, leased: LeasedRows, mut published: UnboundedReceiver<Vec<RowKey>>) {
     let mut lists = Vec::new();
     while published.recv_many(&mut lists, LISTS_AT_ONCE).await > 0 {
-        let ids = lists.drain(..).flatten().collect::<Vec<i64>>();
+        let rows = lists.drain(..).flatten().collect::<Vec<RowKey>>();
         fault_point!("before-outbox-delete");
         let mut retry = Retry::forever();
-        while let Err(error) = outbox::delete(&store.pool, store.owner, &ids).await {
+        while let Err(error) = outbox::delete(&store.pool, store.owner, &rows).await {
             debug!(%error, "could not delete published outbox rows; retrying");
             retry.wait().await;
         }
-        leased.remove(&ids);
+        leased.remove(rows.iter().map(|row| row.id));
     }
 }
 
-/// How many lists of row ids one statement deletes at most.
+/// How many lists of rows one statement deletes at most.
 const LISTS_AT_ONCE: usize = 64;
 
 /// Renews the leases of held rows every third of a lease.

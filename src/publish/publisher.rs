@@ -30,7 +30,7 @@ use crate::runtime::stop::{Stop, StopReason};
 use crate::store::Store;
 use crate::store::error::StoreError;
 use crate::store::leased_rows::LeasedRows;
-use crate::store::outbox::{self, Content, Publication};
+use crate::store::outbox::{self, Content, Publication, RowKey};
 use crate::store::sql::within;
 use crate::telemetry::metrics::{Metrics, Published, Stage};
 use crate::telemetry::traces::Traces;
@@ -158,8 +158,8 @@ impl<P: Produce> Publisher<P> {
                 if !unreadable.is_empty() {
                     error!(rows = ?unreadable, "outbox rows were written in a format unknown to this version; left to one that knows it");
                 }
-                rows.retain(|row| !self.leased.contains(row.id));
-                rows.iter().for_each(|row| self.leased.add(row.id));
+                rows.retain(|row| !self.leased.contains(row.key.id));
+                rows.iter().for_each(|row| self.leased.add(row.key.id));
                 if !rows.is_empty() {
                     // A former primary that still serves this session has old rows. The read that corrects them must not.
                     self.store.pool.renew();
@@ -176,8 +176,8 @@ impl<P: Produce> Publisher<P> {
     }
 
     /// Publishes the rows' changes, reads the published revisions until none is higher, then has the rows deleted.
-    async fn publish(&self, rows: Vec<Publication>, published: &UnboundedSender<Vec<i64>>) {
-        let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
+    async fn publish(&self, rows: Vec<Publication>, published: &UnboundedSender<Vec<RowKey>>) {
+        let keys: Vec<RowKey> = rows.iter().map(|row| row.key).collect();
         let mut round = Round { pending: Vec::new(), published: Vec::new(), first: true };
         for row in rows {
             match row.content {
@@ -221,7 +221,7 @@ impl<P: Produce> Publisher<P> {
             }
         }
         // The receiver outlives this loop.
-        let _ = published.send(ids);
+        let _ = published.send(keys);
         self.metrics.observe_stage(Stage::Publish, started.elapsed());
     }
 

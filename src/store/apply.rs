@@ -257,8 +257,8 @@ impl Store {
         // Before the commit, whose outcome may stay unknown.
         changes.iter().for_each(|change| self.revisions.see(change.revision));
         if !changes.is_empty() {
-            let id = outbox::insert(connection, self.owner, self.lease, &changes, &self.pool).await?;
-            committed.publication = Some(Publication { id, content: Content::Changes(changes) });
+            let key = outbox::insert(connection, self.owner, self.lease, &changes, &self.pool).await?;
+            committed.publication = Some(Publication { key, content: Content::Changes(changes) });
         }
         Ok(committed)
     }

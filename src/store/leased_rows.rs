@@ -13,10 +13,10 @@ impl LeasedRows {
         self.with(|rows| rows.insert(id));
     }
 
-    pub fn remove(&self, ids: &[i64]) {
+    pub fn remove(&self, ids: impl IntoIterator<Item = i64>) {
         self.with(|rows| {
             for id in ids {
-                rows.remove(id);
+                rows.remove(&id);
             }
         });
     }

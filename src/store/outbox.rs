@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use crate::store::sql::{Pool, Sessions};
 use sqlx::Row;
-use sqlx::postgres::{PgConnection, types::PgInterval};
+use sqlx::postgres::{PgConnection, PgRow, types::PgInterval};
+use sqlx::types::time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::Store;
@@ -16,10 +17,17 @@ use crate::codec::stored;
 use crate::domain::event::UserId;
 use crate::domain::ranking_change::RankingChange;
 
+/// Which row it is, on whatever server: after a failover the ids of lost rows are given to other ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RowKey {
+    pub id: i64,
+    pub created_at: OffsetDateTime,
+}
+
 /// One outbox row, leased to this process.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Publication {
-    pub id: i64,
+    pub key: RowKey,
     pub content: Content,
 }
 
@@ -50,43 +58,52 @@ pub struct Depth {
     pub oldest: Duration,
 }
 
-/// Inserts a row of a fold's changes, leased to `owner` from the start; returns its id.
+/// Inserts a row of a fold's changes, leased to `owner` from the start.
 pub async fn insert(
     connection: &mut PgConnection,
     owner: Uuid,
     lease: Duration,
     changes: &[RankingChange],
     sessions: &Sessions,
-) -> Result<i64, StoreError> {
+) -> Result<RowKey, StoreError> {
     let body = stored::encode_changes(changes)?;
-    let id = sessions.query_scalar(
-        "insert into segmenter.outbox (owner, leased_until, body) values ($1, clock_timestamp() + $2, $3) returning id",
-    )
-    .bind(owner)
-    .bind(interval(lease))
-    .bind(body)
-    .fetch_one(connection)
-    .await?;
-    Ok(id)
+    let row = sessions
+        .query(
+            "insert into segmenter.outbox (owner, leased_until, body) values ($1, clock_timestamp() + $2, $3)
+             returning id, created_at",
+        )
+        .bind(owner)
+        .bind(interval(lease))
+        .bind(body)
+        .fetch_one(connection)
+        .await?;
+    Ok(key(&row)?)
 }
 
-/// Inserts a row that has the last change of `users` published again, leased to `owner` from the start; returns its id.
+/// Inserts a row that has the last change of `users` published again, leased to `owner` from the start.
 pub(crate) async fn insert_users(
     connection: &mut PgConnection,
     owner: Uuid,
     lease: Duration,
     users: &[UserId],
     sessions: &Sessions,
-) -> Result<i64, sqlx::Error> {
+) -> Result<RowKey, sqlx::Error> {
     let users: Vec<&str> = users.iter().map(UserId::as_str).collect();
-    sessions.query_scalar(
-        "insert into segmenter.outbox (owner, leased_until, users) values ($1, clock_timestamp() + $2, $3) returning id",
-    )
-    .bind(owner)
-    .bind(interval(lease))
-    .bind(users)
-    .fetch_one(connection)
-    .await
+    let row = sessions
+        .query(
+            "insert into segmenter.outbox (owner, leased_until, users) values ($1, clock_timestamp() + $2, $3)
+             returning id, created_at",
+        )
+        .bind(owner)
+        .bind(interval(lease))
+        .bind(users)
+        .fetch_one(connection)
+        .await?;
+    key(&row)
+}
+
+fn key(row: &PgRow) -> Result<RowKey, sqlx::Error> {
+    Ok(RowKey { id: row.try_get("id")?, created_at: row.try_get("created_at")? })
 }
 
 impl Store {
@@ -103,8 +120,8 @@ impl Store {
             let publication = if users.is_empty() {
                 None
             } else {
-                let id = insert_users(transaction, self.owner, self.lease, users, &self.pool).await?;
-                Some(Publication { id, content: Content::Users(users.to_vec()) })
+                let key = insert_users(transaction, self.owner, self.lease, users, &self.pool).await?;
+                Some(Publication { key, content: Content::Users(users.to_vec()) })
             };
             jobs::checkpoint(transaction, checkpoint, &self.pool).await?;
             Result::<_, StoreError>::Ok(publication)
@@ -129,7 +146,7 @@ pub async fn take_over(
         where id in (
             select id from segmenter.outbox where leased_until < clock_timestamp()
             order by id limit $3 for update skip locked)
-        returning id, users, body"#,
+        returning id, created_at, users, body"#,
         )
         .bind(owner)
         .bind(interval(lease))
@@ -138,15 +155,15 @@ pub async fn take_over(
     let mut taken = Vec::with_capacity(rows.len());
     let mut unreadable = Vec::new();
     for row in rows {
-        let id: i64 = row.try_get("id")?;
+        let key = key(&row)?;
         let users: Option<Vec<String>> = row.try_get("users")?;
         let body: Option<Vec<u8>> = row.try_get("body")?;
         match content(users, body.as_deref()) {
-            Some(content) => taken.push(Publication { id, content }),
-            None => unreadable.push(id),
+            Some(content) => taken.push(Publication { key, content }),
+            None => unreadable.push(key.id),
         }
     }
-    taken.sort_by_key(|publication| publication.id);
+    taken.sort_by_key(|publication| publication.key.id);
     Ok((taken, unreadable))
 }
 
@@ -177,12 +194,14 @@ pub async fn renew(pool: &Pool, owner: Uuid, lease: Duration, ids: &[i64]) -> Re
 
 /// Deletes published rows that are still this owner's. The commit does not wait for the disk: a row that a crash of the
 /// database brings back is published again.
-pub async fn delete(pool: &Pool, owner: Uuid, ids: &[i64]) -> Result<(), StoreError> {
+pub async fn delete(pool: &Pool, owner: Uuid, rows: &[RowKey]) -> Result<(), StoreError> {
+    let (ids, created): (Vec<i64>, Vec<OffsetDateTime>) = rows.iter().map(|row| (row.id, row.created_at)).unzip();
     let deleted = pool.query(
-        "delete from segmenter.outbox where owner = $1 and id = any($2)
-            and (select set_config('synchronous_commit', 'off', true)) is not null",
+        "delete from segmenter.outbox o using unnest($2::bigint[], $3::timestamptz[]) as p(id, created_at)
+         where o.owner = $1 and o.id = p.id and o.created_at = p.created_at
+           and (select set_config('synchronous_commit', 'off', true)) is not null",
     );
-    pool.execute(deleted.bind(owner).bind(ids)).await?;
+    pool.execute(deleted.bind(owner).bind(ids).bind(created)).await?;
     Ok(())
 }
 

@@ -98,7 +98,7 @@ impl Writer {
         let publications = std::mem::take(&mut progress.publications);
         self.count(std::mem::take(&mut progress.tally), &publications);
         self.metrics.observe_stage(Stage::Write, started.elapsed());
-        publications.iter().for_each(|publication| self.leased.add(publication.id));
+        publications.iter().for_each(|publication| self.leased.add(publication.key.id));
         Ok(Written { publications, ran_in: progress.ran_in, locked })
     }
 
