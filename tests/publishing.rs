@@ -15,6 +15,7 @@ use segmenter::runtime::health::{Health, LONGEST_SILENCE};
 use segmenter::runtime::stop::Stop;
 use segmenter::store::Store;
 use segmenter::store::apply::Progress;
+use segmenter::store::connect::Connect;
 use segmenter::store::leased_rows::LeasedRows;
 use segmenter::store::outbox::{self, Publication, RowKey};
 use segmenter::store::sql::Pool;
@@ -114,16 +115,16 @@ async fn an_old_row_that_is_taken_over_from_a_former_primary_is_followed_by_the_
     let present = former.backup().await;
     tokio::task::block_in_place(|| present.start());
 
+    let store_at = async |server: &str| {
+        let url = format!("{}{}", server.strip_suffix("postgres").unwrap(), on_former.name());
+        let connect = Connect { url: url.parse().unwrap(), ..connect_as(on_former.pool()) };
+        Store { pool: Pool::new(connect), ..store_on(on_former.pool()).await }
+    };
     let link = Proxy::to(former.url());
-    let mut connect = connect_as(on_former.pool());
-    connect.url = format!("{}{}", link.url().strip_suffix("postgres").unwrap(), on_former.name()).parse().unwrap();
-    let zombie = Store { pool: Pool::new(connect), ..store_on(on_former.pool()).await };
+    let zombie = store_at(link.url()).await;
     assert_eq!(outbox::depth(&zombie.pool).await.unwrap().rows, 1, "its session is one of the former primary");
     link.switch(present.url());
-    let mut to_present = connect_as(on_former.pool());
-    to_present.url =
-        format!("{}{}", present.url().strip_suffix("postgres").unwrap(), on_former.name()).parse().unwrap();
-    let prompt = Store { pool: Pool::new(to_present), ..store_on(on_former.pool()).await };
+    let prompt = store_at(present.url()).await;
     let newer = commit(&prompt, &[onboarding("ann", 2, vec![group("FAMILY")])]).await;
     publish(&scene, &prompt, newer).await;
     let newest = *revisions(&scene).await.iter().max().unwrap();

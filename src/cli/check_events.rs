@@ -6,7 +6,7 @@ use std::io::{BufRead, Write};
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::follow_up::again;
@@ -54,25 +54,9 @@ struct Checked {
 #[derive(Debug, Serialize)]
 #[serde(tag = "outcome", rename_all = "snake_case", rename_all_fields = "camelCase")]
 enum Outcome {
-    Accepted {
-        effect: &'static str,
-        user_id: String,
-        time: String,
-        event_id: String,
-        sections: Vec<&'static str>,
-    },
-    Skipped {
-        reason: &'static str,
-    },
-    DeadLetter {
-        #[serde(serialize_with = "code")]
-        reason: Reason,
-        detail: String,
-    },
-}
-
-fn code<S: Serializer>(reason: &Reason, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(reason.as_str())
+    Accepted { effect: &'static str, user_id: String, time: String, event_id: String, sections: Vec<&'static str> },
+    Skipped { reason: &'static str },
+    DeadLetter { reason: Reason, detail: String },
 }
 
 /// The counts of all lines.

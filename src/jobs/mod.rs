@@ -61,6 +61,7 @@ use std::time::Duration;
 use crate::kafka::topic_reader::Source;
 use crate::output::Destination;
 use crate::registry::decoder::Decoder;
+use crate::runtime::halt::Halt;
 use crate::runtime::stop::Stop;
 use crate::store::Store;
 use crate::store::audit::Operator;
@@ -89,4 +90,12 @@ impl Means {
         let group = format!("{}-replay", self.live_group);
         Source { cluster: self.output.cluster.clone(), group, topic, stop: self.stop.clone() }
     }
+}
+
+/// Runs blocking work beside the runtime's own threads.
+///
+/// # Errors
+/// It panicked.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Halt> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| Halt::Failed(error.to_string()))
 }

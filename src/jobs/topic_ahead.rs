@@ -3,9 +3,9 @@
 
 use std::collections::HashMap;
 
-use super::Means;
 use super::batch::{Batch, Work};
 use super::users::Users;
+use super::{Means, blocking};
 use crate::domain::event::UserId;
 use crate::domain::fold::{JobCause, TopicRecord};
 use crate::output::retry_until_deadline;
@@ -36,11 +36,11 @@ const CHUNK: usize = 5_000;
 /// The brokers or the database are unavailable.
 pub async fn find(means: &Means) -> Result<Ahead, Halt> {
     let source = means.source_of(means.output.topics.segment_changed.clone());
-    let reading = tokio::task::spawn_blocking(move || {
+    let reading = blocking(move || {
         let mut topic = TopicRevisions::new(source);
         topic.read_on().map(|()| topic.users)
     });
-    let records = reading.await.map_err(|error| Halt::Failed(error.to_string()))??;
+    let records = reading.await??;
     let users: Vec<&str> = records.keys().map(|user| &**user).collect();
     let mut ahead = Ahead::new();
     for chunk in users.chunks(CHUNK) {

@@ -67,17 +67,7 @@ pub async fn insert(
     sessions: &Sessions,
 ) -> Result<RowKey, StoreError> {
     let body = stored::encode_changes(changes)?;
-    let row = sessions
-        .query(
-            "insert into segmenter.outbox (owner, leased_until, body) values ($1, clock_timestamp() + $2, $3)
-             returning id, created_at",
-        )
-        .bind(owner)
-        .bind(interval(lease))
-        .bind(body)
-        .fetch_one(connection)
-        .await?;
-    Ok(key(&row)?)
+    Ok(insert_row(connection, owner, lease, (None, Some(body)), sessions).await?)
 }
 
 /// Inserts a row that has the last change of `users` published again, leased to `owner` from the start.
@@ -88,17 +78,22 @@ pub(crate) async fn insert_users(
     users: &[UserId],
     sessions: &Sessions,
 ) -> Result<RowKey, sqlx::Error> {
-    let users: Vec<&str> = users.iter().map(UserId::as_str).collect();
-    let row = sessions
-        .query(
-            "insert into segmenter.outbox (owner, leased_until, users) values ($1, clock_timestamp() + $2, $3)
-             returning id, created_at",
-        )
-        .bind(owner)
-        .bind(interval(lease))
-        .bind(users)
-        .fetch_one(connection)
-        .await?;
+    let users = users.iter().map(UserId::as_str).collect();
+    insert_row(connection, owner, lease, (Some(users), None), sessions).await
+}
+
+async fn insert_row(
+    connection: &mut PgConnection,
+    owner: Uuid,
+    lease: Duration,
+    (users, body): (Option<Vec<&str>>, Option<Vec<u8>>),
+    sessions: &Sessions,
+) -> Result<RowKey, sqlx::Error> {
+    let insert = sessions.query(
+        "insert into segmenter.outbox (owner, leased_until, users, body) values ($1, clock_timestamp() + $2, $3, $4)
+         returning id, created_at",
+    );
+    let row = insert.bind(owner).bind(interval(lease)).bind(users).bind(body).fetch_one(connection).await?;
     key(&row)
 }
 

@@ -10,8 +10,8 @@ use crate::jobs::control::Control;
 use crate::jobs::records::MOST_BYTES;
 use crate::jobs::spec::Redrive;
 use crate::jobs::throttle::Throttle;
-use crate::jobs::{LAST_WORK, Means};
-use crate::kafka::topic_reader::{ReadError, Span};
+use crate::jobs::{LAST_WORK, Means, blocking};
+use crate::kafka::topic_reader::ReadError;
 use crate::output::retry_until_deadline;
 use crate::runtime::halt::Halt;
 use crate::store::dry_run::DryRun;
@@ -51,8 +51,7 @@ async fn fold_all(
     each: &mut (dyn FnMut(&Selected, RedriveOutcome) + Send),
     report: &mut DryRunReport,
 ) -> Result<(), Halt> {
-    let source = topic(means, redrive);
-    let spans = redrive.ranges.iter().map(Span::from).collect::<Vec<_>>();
+    let (source, spans) = topic(means, redrive);
     let filter = redrive.filter.clone();
     let mut selection = blocking(move || Selection::open(&source, &spans, filter)).await??;
     report.seen = selection.seen().clone();
@@ -121,8 +120,4 @@ async fn fold(
         );
     }
     Ok(())
-}
-
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Halt> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| Halt::Failed(error.to_string()))
 }

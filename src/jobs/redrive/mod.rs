@@ -21,10 +21,11 @@ pub(crate) mod source;
 
 use super::Means;
 use super::spec::Redrive;
-use crate::kafka::topic_reader::Source;
+use crate::kafka::topic_reader::{Source, Span};
 
-/// The dead-letter topic that the redrive has offsets of, whichever is configured where it is resumed.
-fn topic(means: &Means, redrive: &Redrive) -> Source {
+/// The dead-letter topic that the redrive has offsets of, whichever is configured where it is resumed, and these offsets.
+fn topic(means: &Means, redrive: &Redrive) -> (Source, Vec<Span>) {
     let fixed = redrive.ranges.first().map(|range| range.topic.clone());
-    means.source_of(fixed.unwrap_or_else(|| means.output.topics.dead_letter.clone()))
+    let source = means.source_of(fixed.unwrap_or_else(|| means.output.topics.dead_letter.clone()));
+    (source, redrive.ranges.iter().map(Span::from).collect())
 }

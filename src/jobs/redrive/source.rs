@@ -8,11 +8,10 @@ use super::rules::Rules;
 use super::selection::Selector;
 use super::topic;
 use crate::codec::Decoded;
-use crate::jobs::Means;
 use crate::jobs::batch::Attempt;
 use crate::jobs::records::{Records, Take, Taken};
 use crate::jobs::spec::Redrive;
-use crate::kafka::topic_reader::Span;
+use crate::jobs::{Means, blocking};
 use crate::runtime::halt::Halt;
 use crate::store::jobs::Part;
 
@@ -21,11 +20,9 @@ use crate::store::jobs::Part;
 /// # Errors
 /// The topic cannot be read, or a stop was requested.
 pub(crate) async fn open(means: &Means, redrive: &Redrive, parts: &[Part]) -> Result<Records, Halt> {
-    let source = topic(means, redrive);
-    let spans: Vec<Span> = redrive.ranges.iter().map(Span::from).collect();
+    let (source, spans) = topic(means, redrive);
     let filter = redrive.filter.clone();
-    let indexing = tokio::task::spawn_blocking(move || Selector::index(&source, &spans, filter));
-    let (selector, seen) = indexing.await.map_err(|error| Halt::Failed(error.to_string()))??;
+    let (selector, seen) = blocking(move || Selector::index(&source, &spans, filter)).await??;
     if seen.foreign > 0 {
         warn!(
             records = seen.foreign,
