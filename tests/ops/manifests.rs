@@ -94,9 +94,13 @@ fn every_selector_finds_the_consumer_and_only_what_it_means() {
             ("PodDisruptionBudget", "/spec/selector/matchLabels"),
             ("PodMonitor", "/spec/selector/matchLabels"),
         ] {
-            let selector = named(all, kind, "segmenter").pointer(pointer).unwrap();
-            assert!(selects(selector, consumer), "{overlay}: {kind} does not find the consumer");
-            assert!(!jobs.iter().any(|labels| selects(selector, labels)), "{overlay}: {kind} finds a job");
+            let found = of_kind(all, kind);
+            assert_eq!(found.len(), usize::from(kind != "PodMonitor" || overlay != "dev"), "{overlay}: {kind}");
+            for one in found {
+                let selector = one.pointer(pointer).unwrap();
+                assert!(selects(selector, consumer), "{overlay}: {kind} does not find the consumer");
+                assert!(!jobs.iter().any(|labels| selects(selector, labels)), "{overlay}: {kind} finds a job");
+            }
         }
         let policy = named(all, "NetworkPolicy", "segmenter").pointer("/spec/podSelector/matchLabels").unwrap();
         assert!(
@@ -115,10 +119,11 @@ fn every_port_that_is_named_is_one_of_the_consumers() {
             .map(|port| text(port, "/name"))
             .collect();
         let service = list(named(all, "Service", "segmenter"), "/spec/ports");
-        let monitor = list(named(all, "PodMonitor", "segmenter"), "/spec/podMetricsEndpoints");
+        let monitors = of_kind(all, "PodMonitor").into_iter();
+        let monitored = monitors.flat_map(|monitor| list(monitor, "/spec/podMetricsEndpoints"));
         let ingress = list(named(all, "NetworkPolicy", "segmenter"), "/spec/ingress/0/ports");
         let named_ports = service.iter().map(|port| text(port, "/targetPort"));
-        let named_ports = named_ports.chain(monitor.iter().chain(ingress).map(|port| text(port, "/port")));
+        let named_ports = named_ports.chain(monitored.chain(ingress).map(|port| text(port, "/port")));
         for port in named_ports {
             assert!(ports.contains(&port), "{overlay}: there is no port {port}");
         }

@@ -85,12 +85,13 @@ async fn every_probe_and_every_scrape_requests_an_existing_page() {
     for overlay in OVERLAYS {
         let all = resources(overlay);
         let container = &named(all, "Deployment", "segmenter")["spec"]["template"]["spec"]["containers"][0];
-        let requested = [
+        let mut requested = vec![
             (text(container, "/startupProbe/httpGet/path"), "/health/live"),
             (text(container, "/livenessProbe/httpGet/path"), "/health/live"),
             (text(container, "/readinessProbe/httpGet/path"), "/health/ready"),
-            (text(named(all, "PodMonitor", "segmenter"), "/spec/podMetricsEndpoints/0/path"), "/metrics"),
         ];
+        let monitors = of_kind(all, "PodMonitor").into_iter();
+        requested.extend(monitors.map(|monitor| (text(monitor, "/spec/podMetricsEndpoints/0/path"), "/metrics")));
         for (path, expected) in requested {
             assert_eq!(path, expected, "{overlay}");
             assert_eq!(http_get(address, path).await.status, 200, "{overlay}: {path}");
