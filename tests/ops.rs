@@ -17,7 +17,7 @@ mod postgres_tls;
 mod registry;
 mod roles;
 mod setting_names;
-mod tools;
+pub mod tools;
 mod topics;
 #[cfg(feature = "otlp")]
 mod traces;

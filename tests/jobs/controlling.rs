@@ -121,7 +121,7 @@ async fn a_job_that_is_started_again_under_its_id_does_not_start_over() {
 }
 
 #[tokio::test]
-async fn an_id_is_refused_with_other_arguments_and_as_the_placeholder_of_the_manifests() {
+async fn an_id_is_refused_with_other_arguments() {
     let scene = Scene::new(1).await;
     scene.add_profiles(5).await;
     let id = Uuid::new_v4().to_string();
@@ -134,9 +134,6 @@ async fn an_id_is_refused_with_other_arguments_and_as_the_placeholder_of_the_man
         assert_eq!(finished.code, Some(3), "{other:?} {}", finished.log);
         assert!(finished.log.contains("a backfill with other arguments"), "{}", finished.log);
     }
-    let placeholder = ["backfill", "--execute", "--id", "00000000-0000-4000-8000-000000000000"];
-    let finished = run(&scene, &placeholder).await;
-    assert!(finished.code == Some(3) && finished.log.contains("placeholder"), "{}", finished.log);
 }
 
 #[tokio::test]

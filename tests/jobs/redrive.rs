@@ -154,8 +154,6 @@ async fn a_redrive_under_an_existing_id_is_resumed_only_with_its_arguments_and_i
         assert_eq!(refused.code, Some(3), "{other:?} {}", refused.log);
         assert!(refused.log.contains("a redrive with other arguments"), "{}", refused.log);
     }
-    let refused = run(&scene, &start("00000000-0000-4000-8000-000000000000", &[])).await;
-    assert!(refused.code == Some(3) && refused.log.contains("placeholder"), "{}", refused.log);
     let spec = column(&scene, id, "spec").await.unwrap();
     assert!(!spec.contains("user-1"), "{spec}");
     let ranges = column(&scene, id, "spec->'what'->'redrive'->'ranges'").await.unwrap();

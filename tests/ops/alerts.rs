@@ -9,13 +9,15 @@ use serde_json::Value;
 use super::tools::{documents, list, named, printed, promtool, read, resources, text};
 
 /// Metrics of kube-state-metrics.
-const FOREIGN: [&str; 6] = [
+const FOREIGN: [&str; 8] = [
     "kube_pod_container_info",
     "kube_pod_container_status_restarts_total",
     "kube_pod_container_status_last_terminated_exitcode",
     "kube_pod_status_ready",
     "kube_job_status_failed",
     "kube_job_status_succeeded",
+    "kube_cronjob_status_last_schedule_time",
+    "kube_cronjob_status_last_successful_time",
 ];
 
 /// The suffixes of a histogram's series.
@@ -103,7 +105,7 @@ fn every_label_in_a_rule_belongs_to_its_metric_or_to_kubernetes() {
     let rows = page.lines().filter(|line| line.starts_with("| `segmenter_"));
     let ours = rows.filter_map(|row| row.split('|').nth(3)).flat_map(|labels| labels.split(',')).map(str::trim);
     let known: BTreeSet<&str> = ours
-        .chain(["namespace", "job", "pod", "container", "condition", "job_name"])
+        .chain(["namespace", "job", "pod", "container", "condition", "job_name", "cronjob"])
         .filter(|name| !name.is_empty())
         .collect();
     for alert in alerts(&rule()) {

@@ -6,7 +6,9 @@ use std::process::Output;
 
 use serde_json::{Value, json};
 
-use super::tools::{OVERLAYS, list, named, of_kind, python, ran, read, rendered, resources, root, text};
+use super::tools::{
+    OVERLAYS, list, named, of_kind, python, ran, read, rendered, resources, root, template, text, workloads,
+};
 
 /// The oldest supported version, and the newest one with a schema.
 const KUBERNETES: [&str; 2] = ["1.28", "1.37"];
@@ -42,8 +44,16 @@ fn every_overlay_is_valid_for_the_oldest_and_the_newest_kubernetes() {
 #[test]
 fn a_field_that_kubernetes_does_not_have_or_has_later_is_found() {
     let all = resources("prod");
-    let kinds = ["Deployment", "Service", "Job", "NetworkPolicy", "PodDisruptionBudget", "ServiceAccount", "ConfigMap"];
-    for kind in kinds {
+    for kind in [
+        "Deployment",
+        "Service",
+        "Job",
+        "CronJob",
+        "NetworkPolicy",
+        "PodDisruptionBudget",
+        "ServiceAccount",
+        "ConfigMap",
+    ] {
         let mut resource = of_kind(all, kind)[0].clone();
         let part = if resource["spec"].is_object() { &mut resource["spec"] } else { &mut resource };
         part["mistyped"] = true.into();
@@ -73,7 +83,7 @@ fn the_list_of_overlays_and_the_page_about_them_are_complete() {
 
 /// The labels of a workload's pods.
 fn pod_labels(workload: &Value) -> &Value {
-    &workload["spec"]["template"]["metadata"]["labels"]
+    &template(workload)["metadata"]["labels"]
 }
 
 fn selects(selector: &Value, labels: &Value) -> bool {
@@ -86,8 +96,9 @@ fn every_selector_finds_the_consumer_and_only_what_it_means() {
     for overlay in OVERLAYS {
         let all = resources(overlay);
         let consumer = pod_labels(named(all, "Deployment", "segmenter"));
-        let jobs: Vec<&Value> = of_kind(all, "Job").into_iter().map(pod_labels).collect();
-        assert!(!jobs.is_empty());
+        let others = workloads(all).into_iter().map(pod_labels).filter(|labels| *labels != consumer);
+        let others: Vec<&Value> = others.collect();
+        assert!(others.len() >= 7, "{overlay}");
         for (kind, pointer) in [
             ("Deployment", "/spec/selector/matchLabels"),
             ("Service", "/spec/selector"),
@@ -95,16 +106,16 @@ fn every_selector_finds_the_consumer_and_only_what_it_means() {
             ("PodMonitor", "/spec/selector/matchLabels"),
         ] {
             let found = of_kind(all, kind);
-            assert_eq!(found.len(), usize::from(kind != "PodMonitor" || overlay != "dev"), "{overlay}: {kind}");
-            for one in found {
+            assert_eq!(found.is_empty(), kind == "PodMonitor" && overlay == "dev", "{overlay}: {kind}");
+            for one in found.into_iter().filter(|one| text(one, "/metadata/name") == "segmenter") {
                 let selector = one.pointer(pointer).unwrap();
                 assert!(selects(selector, consumer), "{overlay}: {kind} does not find the consumer");
-                assert!(!jobs.iter().any(|labels| selects(selector, labels)), "{overlay}: {kind} finds a job");
+                assert!(!others.iter().any(|labels| selects(selector, labels)), "{overlay}: {kind} finds a job");
             }
         }
         let policy = named(all, "NetworkPolicy", "segmenter").pointer("/spec/podSelector/matchLabels").unwrap();
         assert!(
-            jobs.iter().chain([&consumer]).all(|labels| selects(policy, labels)),
+            others.iter().chain([&consumer]).all(|labels| selects(policy, labels)),
             "{overlay}: a pod without a policy"
         );
     }
@@ -132,18 +143,61 @@ fn every_port_that_is_named_is_one_of_the_consumers() {
     }
 }
 
+/// The second part of the brokers' name.
+fn brokers_namespace(all: &[Value]) -> &str {
+    let brokers = text(named(all, "ConfigMap", "segmenter-settings"), "/data/KAFKA_BROKERS");
+    brokers.split('.').nth(1).expect("it is KAFKA.NAMESPACE.svc:PORT")
+}
+
 #[test]
-fn everything_of_an_overlay_is_in_its_namespace_and_of_one_image() {
+fn everything_of_an_overlay_is_in_its_namespace_and_what_strimzi_reads_is_in_that_of_the_brokers() {
     for overlay in OVERLAYS {
         let all = resources(overlay);
-        let namespaces: BTreeSet<&str> = all.iter().map(|resource| text(resource, "/metadata/namespace")).collect();
-        assert_eq!(namespaces.len(), 1, "{overlay}: {namespaces:?}");
-        assert!(!namespaces.contains(""), "{overlay}");
-        let workloads = all.iter().flat_map(|resource| list(resource, "/spec/template/spec/containers"));
-        let images: BTreeSet<&str> = workloads.map(|container| text(container, "/image")).collect();
-        assert_eq!(images.len(), 1, "{overlay}: {images:?}");
-        assert!(images.iter().all(|image| image.contains(':') && !image.ends_with(":latest")), "{images:?}");
+        let own = text(named(all, "Deployment", "segmenter"), "/metadata/namespace");
+        assert!(!own.is_empty(), "{overlay}");
+        for resource in all {
+            let is_strimzis = text(resource, "/apiVersion").starts_with("kafka.strimzi.io/");
+            let expected = if is_strimzis { brokers_namespace(all) } else { own };
+            assert_eq!(text(resource, "/metadata/namespace"), expected, "{overlay}: {}", text(resource, "/kind"));
+        }
     }
+    assert_ne!(brokers_namespace(resources("prod")), "segmenter-prod");
+}
+
+#[test]
+fn an_overlay_has_one_image_by_its_digest_except_on_a_developers_cluster() {
+    for overlay in OVERLAYS {
+        let containers = workloads(resources(overlay)).into_iter().map(template);
+        let containers = containers.flat_map(|pod| list(pod, "/spec/containers"));
+        let images: BTreeSet<&str> = containers.map(|container| text(container, "/image")).collect();
+        assert_eq!(images.len(), 1, "{overlay}: {images:?}");
+        let image = images.first().unwrap();
+        if overlay == "dev" {
+            assert_eq!(*image, format!("segmenter:{}", env!("CARGO_PKG_VERSION")));
+            continue;
+        }
+        let (name, digest) = image.split_once("@sha256:").expect("an image is named by its digest, not by a tag");
+        assert!(name.contains('/') && !name.contains(':'), "{overlay}: {image}");
+        assert!(digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit()), "{overlay}: {image}");
+    }
+}
+
+#[test]
+fn keda_asks_the_services_brokers_by_a_name_that_holds_in_its_own_namespace() {
+    let mut scaled = 0;
+    for overlay in OVERLAYS {
+        let all = resources(overlay);
+        let brokers = text(named(all, "ConfigMap", "segmenter-settings"), "/data/KAFKA_BROKERS");
+        for trigger in of_kind(all, "ScaledObject").into_iter().flat_map(|one| list(one, "/spec/triggers")) {
+            assert_eq!(text(trigger, "/metadata/bootstrapServers"), brokers, "{overlay}");
+            for broker in brokers.split(',') {
+                let (host, _) = broker.rsplit_once(':').expect("it names a port");
+                assert!(host.ends_with(".svc") && host.split('.').count() == 3, "{overlay}: {host} is not qualified");
+            }
+            scaled += 1;
+        }
+    }
+    assert_eq!(scaled, 4, "two triggers in each of two overlays");
 }
 
 #[test]

@@ -12,20 +12,27 @@ use segmenter::telemetry::metrics::Metrics;
 use serde_json::Value;
 
 use super::setting_names::{duration, environment};
-use super::tools::{OVERLAYS, list, named, of_kind, read, resources, text};
+use super::tools::{OVERLAYS, list, named, of_kind, read, resources, template, text, workloads};
 use crate::support::http_get;
 
 /// The Secrets that are created outside the repository (k8s/README.md).
-const SECRETS: [&str; 4] = ["segmenter-database", "segmenter-migrate", "segmenter", "kafka-cluster-ca-cert"];
+const SECRETS: [&str; 9] = [
+    "segmenter-database",
+    "segmenter-operator-database",
+    "segmenter-migrate",
+    "segmenter-database-ca",
+    "segmenter",
+    "segmenter-operator",
+    "kafka-cluster-ca-cert",
+    "segmenter-registry",
+    "segmenter-api",
+];
+
+/// The ConfigMaps that an overlay may bring (components/config-file, components/catalog).
+const OPTIONAL_MAPS: [&str; 3] = ["segmenter-config", "segmenter-catalog", "segmenter-operator-settings"];
 
 /// The shutdown time of `serve` after the drain: publishing stored changes, and leaving the group.
 const AFTER_THE_DRAIN: Duration = Duration::from_secs(15);
-
-fn workloads(resources: &[Value]) -> Vec<&Value> {
-    let mut all = of_kind(resources, "Deployment");
-    all.extend(of_kind(resources, "Job"));
-    all
-}
 
 #[test]
 fn every_pod_has_the_least_privileges() {
@@ -33,9 +40,9 @@ fn every_pod_has_the_least_privileges() {
         let all = resources(overlay);
         assert_eq!(named(all, "ServiceAccount", "segmenter")["automountServiceAccountToken"], false);
         for workload in workloads(all) {
-            let pod = &workload["spec"]["template"]["spec"];
+            let pod = &template(workload)["spec"];
             let is_migration = text(workload, "/metadata/name") == "segmenter-migrate";
-            assert_eq!(text(pod, "/serviceAccountName"), if is_migration { "" } else { "segmenter" });
+            assert_eq!(text(pod, "/serviceAccountName"), if is_migration { "default" } else { "segmenter" });
             assert_eq!(pod["automountServiceAccountToken"], false);
             assert_eq!(pod["enableServiceLinks"], false);
             assert_eq!(pod["securityContext"]["runAsNonRoot"], true);
@@ -63,8 +70,8 @@ fn the_grace_period_exceeds_the_shutdown_time() {
     for overlay in OVERLAYS {
         let all = resources(overlay);
         let drain = duration(&named(all, "ConfigMap", "segmenter-settings")["data"], "SEGMENTER_KAFKA_DRAIN_DEADLINE");
-        for workload in workloads(all).into_iter().filter(|one| text(one, "/metadata/name") != "segmenter-migrate") {
-            let grace = &workload["spec"]["template"]["spec"]["terminationGracePeriodSeconds"];
+        for workload in workloads(all).into_iter().filter(|one| text(one, "/metadata/name") != "segmenter-toolbox") {
+            let grace = &template(workload)["spec"]["terminationGracePeriodSeconds"];
             let grace = Duration::from_secs(grace.as_u64().unwrap());
             assert!(grace >= drain + AFTER_THE_DRAIN, "{overlay}: {grace:?} for a drain of {drain:?}");
         }
@@ -111,15 +118,18 @@ fn every_configmap_and_secret_that_a_pod_uses_is_made_here_or_named_in_the_docs(
         };
         let (maps, secrets) = (names("ConfigMap"), names("Secret"));
         for workload in workloads(all) {
-            let pod = &workload["spec"]["template"]["spec"];
-            for source in list(pod, "/containers/0/envFrom") {
-                assert!(maps.contains(text(source, "/configMapRef/name")), "{overlay}: {source}");
+            let pod = &template(workload)["spec"];
+            let sources = list(pod, "/volumes").iter().flat_map(|volume| list(volume, "/projected/sources"));
+            let sources: Vec<&Value> = sources.collect();
+            let of_settings = list(pod, "/containers/0/envFrom").iter().map(|one| &one["configMapRef"]);
+            let of_files = sources.iter().map(|one| &one["configMap"]).filter(|one| one.is_object());
+            for map in of_settings.chain(of_files) {
+                let name = text(map, "/name");
+                let may_be_absent = map["optional"] == true && OPTIONAL_MAPS.contains(&name);
+                assert!(maps.contains(name) || may_be_absent, "{overlay}: {name}");
             }
-            let volumes = list(pod, "/volumes");
-            let projected = volumes.iter().flat_map(|volume| list(volume, "/projected/sources"));
-            let used = projected.map(|source| text(source, "/secret/name"));
-            let used = used.chain(volumes.iter().map(|volume| text(volume, "/secret/secretName")));
-            for secret in used.filter(|name| !name.is_empty()) {
+            let used = sources.iter().map(|source| text(source, "/secret/name")).filter(|name| !name.is_empty());
+            for secret in used {
                 assert!(secrets.contains(secret) || SECRETS.contains(&secret), "{overlay}: {secret}");
                 assert!(page.contains(&format!("`{secret}`")), "k8s/README.md does not describe {secret}");
             }
@@ -132,16 +142,40 @@ fn every_container_runs_a_command_that_the_program_has_with_arguments_that_it_ta
     for overlay in OVERLAYS {
         let all = resources(overlay);
         for workload in workloads(all) {
-            let container = &workload["spec"]["template"]["spec"]["containers"][0];
+            let container = &template(workload)["spec"]["containers"][0];
             let variables = environment(all, container);
             let argument = |word: &Value| {
                 let word = word.as_str().unwrap().to_owned();
-                variables.iter().fold(word, |word, (name, value)| word.replace(&format!("$({name})"), value))
+                let word =
+                    variables.iter().fold(word, |word, (name, value)| word.replace(&format!("$({name})"), value));
+                assert!(!word.contains("$("), "{overlay}: {word}");
+                word
             };
             // With `--help` the program only parses the arguments before it.
             let arguments = list(container, "/args").iter().map(argument).chain(["--help".to_owned()]);
             let parsed = Command::new(env!("CARGO_BIN_EXE_segmenter")).args(arguments).output().unwrap();
             assert!(parsed.status.success(), "{overlay}: {}", String::from_utf8_lossy(&parsed.stderr));
         }
+    }
+}
+
+#[test]
+fn a_run_of_a_job_has_the_id_of_its_kubernetes_job_so_that_the_next_pod_resumes_it() {
+    let all = resources("prod");
+    let jobs = of_kind(all, "CronJob");
+    assert_eq!(jobs.len(), 5);
+    for job in jobs {
+        let container = &template(job)["spec"]["containers"][0];
+        let executes = list(container, "/args").iter().any(|word| word == "--execute");
+        assert_eq!(executes, job["spec"]["suspend"] == true, "only `verify`, which reads only, has a schedule");
+        if executes {
+            let id = list(container, "/env").iter().find(|one| one["name"] == "JOB_ID").unwrap();
+            let label = "metadata.labels['batch.kubernetes.io/controller-uid']";
+            assert_eq!(text(id, "/valueFrom/fieldRef/fieldPath"), label);
+            assert!(list(container, "/args").contains(&"--id=$(JOB_ID)".into()));
+        }
+        let rules = list(job, "/spec/jobTemplate/spec/podFailurePolicy/rules");
+        let fatal = rules.iter().find(|rule| rule["action"] == "FailJob").unwrap();
+        assert_eq!(fatal["onExitCodes"]["containerName"], container["name"]);
     }
 }

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Output};
 use std::time::Duration;
 
 use serde_json::Value;
 
-use super::tools::{OVERLAYS, list, named, of_kind, read, resources, text};
+use super::tools::{
+    OVERLAYS, documents, kustomized, list, named, of_kind, read, resources, root, template, text, workloads,
+};
 
 /// A duration in whole seconds, such as `20s`, among the settings of a ConfigMap.
 pub fn duration(settings: &Value, name: &str) -> Duration {
@@ -21,38 +22,136 @@ pub fn duration(settings: &Value, name: &str) -> Duration {
 pub fn environment(resources: &[Value], container: &Value) -> BTreeMap<String, String> {
     let mut environment = BTreeMap::new();
     for source in list(container, "/envFrom") {
-        let data = named(resources, "ConfigMap", text(source, "/configMapRef/name"))["data"].as_object().unwrap();
-        environment.extend(data.iter().map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned())));
+        let map = &source["configMapRef"];
+        let found = of_kind(resources, "ConfigMap").into_iter().find(|one| one["metadata"]["name"] == map["name"]);
+        assert!(found.is_some() || map["optional"] == true, "there is no ConfigMap {map}");
+        let data = found.into_iter().flat_map(|map| map["data"].as_object().unwrap());
+        environment.extend(data.map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned())));
     }
     for one in list(container, "/env") {
-        environment.insert(text(one, "/name").to_owned(), text(one, "/value").to_owned());
+        // A value from elsewhere is the uid of the pod's Job.
+        let value = one["value"].as_str().unwrap_or("00000000-0000-4000-8000-000000000000");
+        environment.insert(text(one, "/name").to_owned(), value.to_owned());
     }
     environment
 }
 
-/// Writes the files that a pod mounts under /etc/segmenter into a directory, and points the environment there.
-fn mounted(environment: &mut BTreeMap<String, String>, directory: &Path) {
+/// The files that a pod may mount: path and content.
+fn files(resources: &[Value], pod: &Value) -> BTreeMap<String, String> {
+    let sources = list(pod, "/volumes").iter().flat_map(|volume| list(volume, "/projected/sources"));
+    let mut files = BTreeMap::new();
+    for source in sources {
+        let map = text(source, "/configMap/name");
+        let map = of_kind(resources, "ConfigMap").into_iter().find(|one| one["metadata"]["name"] == map);
+        for item in list(source, "/secret/items").iter().chain(list(source, "/configMap/items")) {
+            let content = match (map, text(item, "/key")) {
+                (Some(map), key) => map["data"][key].as_str().unwrap(),
+                (None, "url") => "postgres://user:password@db/platform",
+                (None, _) => "content",
+            };
+            files.insert(format!("/etc/segmenter/{}", text(item, "/path")), content.to_owned());
+        }
+    }
+    files
+}
+
+/// `segmenter config check` as a workload's pods would run it: with their settings and files.
+fn checked(resources: &[Value], workload: &Value) -> Output {
+    let pod = &template(workload)["spec"];
+    let mut environment = environment(resources, &pod["containers"][0]);
+    let directory = tempfile::tempdir().unwrap();
+    let files = files(resources, pod);
     for (name, value) in environment.iter_mut().filter(|(_, value)| value.starts_with("/etc/segmenter/")) {
-        let file = directory.join(value.trim_start_matches('/'));
+        let content = files.get(value).unwrap_or_else(|| panic!("{name}: nothing is mounted at {value}"));
+        let file = directory.path().join(value.trim_start_matches('/'));
         fs::create_dir_all(file.parent().unwrap()).unwrap();
-        let content = if name == "DATABASE_URL_FILE" { "postgres://user:password@db/platform" } else { "content" };
         fs::write(&file, content).unwrap();
         *value = file.to_str().unwrap().to_owned();
+    }
+    Command::new(env!("CARGO_BIN_EXE_segmenter"))
+        .args(["config", "check"])
+        .env_clear()
+        .envs(&environment)
+        .output()
+        .unwrap()
+}
+
+/// Asserts that the service, the jobs and the toolbox accept their settings. The migration takes the database's only.
+fn assert_accepted(resources: &[Value], of: &str) {
+    let name = |workload: &Value| text(workload, "/metadata/name").to_owned();
+    let with_settings: Vec<&Value> =
+        workloads(resources).into_iter().filter(|workload| name(workload) != "segmenter-migrate").collect();
+    assert_eq!(with_settings.len(), 7, "{of}");
+    for workload in with_settings {
+        let checked = checked(resources, workload);
+        let complaint = String::from_utf8_lossy(&checked.stderr);
+        assert!(checked.status.success(), "{of}, {}: {complaint}", name(workload));
     }
 }
 
 #[test]
-fn the_service_accepts_the_settings_of_every_overlay() {
+fn the_settings_of_every_overlay_are_accepted() {
     for overlay in OVERLAYS {
-        let all = resources(overlay);
-        let deployment = named(all, "Deployment", "segmenter");
-        let mut environment = environment(all, &deployment["spec"]["template"]["spec"]["containers"][0]);
-        let directory = tempfile::tempdir().unwrap();
-        mounted(&mut environment, directory.path());
-        let mut check = Command::new(env!("CARGO_BIN_EXE_segmenter"));
-        let checked = check.args(["config", "check"]).env_clear().envs(&environment).output().unwrap();
-        assert!(checked.status.success(), "{overlay}: {}", String::from_utf8_lossy(&checked.stderr));
+        assert_accepted(resources(overlay), overlay);
     }
+}
+
+/// The base with some components, and with a configuration file and a catalog as an overlay brings them.
+fn composed(components: &[&str]) -> Vec<Value> {
+    let directory = tempfile::tempdir_in(root("target")).unwrap();
+    let write = |name: &str, content: &str| fs::write(directory.path().join(name), content).unwrap();
+    write("segmenter.toml", "[kafka.properties]\n\"client.rack\" = \"zone-a\"\n");
+    write("catalog.toml", &read("src/domain/scoring/catalog.toml"));
+    let components: Vec<String> = components.iter().map(|name| format!("../../k8s/components/{name}")).collect();
+    let kustomization = serde_json::json!({
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "resources": ["../../k8s/base"],
+        "components": components,
+        "configMapGenerator": [
+            {"name": "segmenter-config", "files": ["segmenter.toml"]},
+            {"name": "segmenter-catalog", "files": ["catalog.toml"]},
+        ],
+    });
+    write("kustomization.yaml", &kustomization.to_string());
+    documents(&kustomized(directory.path()))
+}
+
+#[test]
+fn the_settings_of_every_component_are_accepted_and_their_files_are_mounted() {
+    let components: Vec<String> = fs::read_dir(root("k8s/components"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    assert!(components.len() >= 12);
+    for component in &components {
+        // A login goes with the component that it is for.
+        let of_login = component.strip_suffix("-login").into_iter();
+        let with_base: Vec<&str> = of_login.chain([component.as_str()]).collect();
+        assert_accepted(&composed(&with_base), component);
+    }
+    let all = composed(&[
+        "strimzi",
+        "kafka-client-certificate",
+        "schema-registry",
+        "schema-registry-login",
+        "api-token",
+        "config-file",
+        "catalog",
+    ]);
+    assert_accepted(&all, "all that have files");
+    let users = of_kind(&all, "KafkaUser");
+    assert!(users.len() == 2 && users.iter().all(|user| text(user, "/spec/authentication/type") == "tls"));
+}
+
+#[test]
+fn a_file_that_is_not_valid_is_refused() {
+    let mut all = composed(&["config-file"]);
+    let map = all.iter_mut().find(|one| text(one, "/metadata/name").starts_with("segmenter-config-")).unwrap();
+    map["data"]["segmenter.toml"] = "[kafka]\nmistyped = 1\n".into();
+    let checked = checked(&all, named(&all, "Deployment", "segmenter"));
+    assert_eq!(checked.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&checked.stderr).contains("mistyped"));
 }
 
 #[test]
@@ -60,8 +159,8 @@ fn every_variable_that_a_container_gets_is_a_setting() {
     let settings = read("docs/config.md") + &read("docs/traces.md");
     for overlay in OVERLAYS {
         let all = resources(overlay);
-        for workload in of_kind(all, "Deployment").into_iter().chain(of_kind(all, "Job")) {
-            let container = &workload["spec"]["template"]["spec"]["containers"][0];
+        for workload in workloads(all) {
+            let container = &template(workload)["spec"]["containers"][0];
             let own_arguments = container["args"].to_string();
             for name in environment(all, container).into_keys() {
                 let is_argument = own_arguments.contains(&format!("$({name})"));
@@ -89,8 +188,14 @@ fn egress_is_open_to_every_configured_server_and_closed_to_all_others() {
         let rules = list(named(all, "NetworkPolicy", "segmenter"), "/spec/egress").iter();
         let open: Vec<u64> = rules
             .flat_map(|rule| list(rule, "/ports"))
-            .map(|port| port["port"].as_u64().expect("egress is by number"))
+            .flat_map(|port| {
+                let first = port["port"].as_u64().expect("egress is by number");
+                first..=port["endPort"].as_u64().unwrap_or(first)
+            })
             .collect();
+        for usual in [53, 9092, 9098, 5432, 6432] {
+            assert!(open.contains(&usual), "{overlay}: no egress to {usual}");
+        }
         for port in ports(&environment["KAFKA_BROKERS"]) {
             assert!(open.contains(&port), "{overlay}: no egress to Kafka's {port}");
         }

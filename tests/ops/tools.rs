@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 use serde_json::Value;
 
 /// Every overlay.
-pub const OVERLAYS: [&str; 5] = ["dev", "staging", "prod", "prod-replay", "dreamscape"];
+pub const OVERLAYS: [&str; 4] = ["dev", "staging", "prod", "dreamscape"];
 
 /// A path in the tree.
 pub fn root(path: &str) -> PathBuf {
@@ -66,11 +66,19 @@ pub fn documents(yaml: &str) -> Vec<Value> {
     serde_json::from_str(&printed(&mut python(&["-c", CONVERT]), yaml)).unwrap()
 }
 
+pub fn kubectl() -> Command {
+    Command::new(root("target/kubectl/kubectl"))
+}
+
+/// A kustomization as YAML.
+pub fn kustomized(directory: &Path) -> String {
+    printed(kubectl().arg("kustomize").arg(directory), "")
+}
+
 /// Every overlay as YAML and as its resources, rendered once.
 static RENDERED: LazyLock<BTreeMap<&str, (String, Vec<Value>)>> = LazyLock::new(|| {
     let render = |overlay| {
-        let directory = root("k8s/overlays").join(overlay);
-        let yaml = printed(Command::new(root("target/kubectl/kubectl")).arg("kustomize").arg(directory), "");
+        let yaml = kustomized(&root("k8s/overlays").join(overlay));
         let resources = documents(&yaml);
         (overlay, (yaml, resources))
     };
@@ -102,8 +110,23 @@ pub fn of_kind<'v>(resources: &'v [Value], kind: &str) -> Vec<&'v Value> {
     resources.iter().filter(|resource| resource["kind"] == kind).collect()
 }
 
-/// The resource of a kind whose name has this prefix (generated names end with a hash).
+/// The resource of a kind with this name, or with it and a hash (of a ConfigMap that kustomize generates).
 pub fn named<'v>(resources: &'v [Value], kind: &str, name: &str) -> &'v Value {
-    let found = of_kind(resources, kind).into_iter().find(|one| text(one, "/metadata/name").starts_with(name));
+    let is_named = |one: &Value| {
+        let rest = text(one, "/metadata/name").strip_prefix(name);
+        rest.is_some_and(|rest| rest.is_empty() || (rest.len() == 11 && kind == "ConfigMap"))
+    };
+    let found = of_kind(resources, kind).into_iter().find(|one| is_named(one));
     found.unwrap_or_else(|| panic!("there is no {kind} {name}"))
+}
+
+/// Everything that has pods.
+pub fn workloads(resources: &[Value]) -> Vec<&Value> {
+    ["Deployment", "CronJob", "Job"].into_iter().flat_map(|kind| of_kind(resources, kind)).collect()
+}
+
+/// The template of a workload's pods.
+pub fn template(workload: &Value) -> &Value {
+    let job = workload.pointer("/spec/jobTemplate").unwrap_or(workload);
+    &job["spec"]["template"]
 }

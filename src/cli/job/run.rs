@@ -26,14 +26,11 @@ use crate::store::jobs::{self, JobRecord, Part};
 /// The deadline of the report of a job that was halted.
 const LAST_ANSWER: Duration = Duration::from_secs(5);
 
-/// The id that the manifests have in place of a real one.
-const PLACEHOLDER: Uuid = Uuid::from_u128(0x4000_8000_0000_0000_0000);
-
 /// Resumes the job with the given id, if it exists; returns the exit code of its end. Only with the arguments that it was
 /// begun with: `asked`.
 ///
 /// # Errors
-/// The id is the placeholder, or that of another job; `out` cannot be written to, or the job was halted.
+/// The id is that of another job; `out` cannot be written to, or the job was halted.
 pub(in crate::cli) async fn resume_begun(
     means: &Means,
     args: &JobArgs,
@@ -42,10 +39,6 @@ pub(in crate::cli) async fn resume_begun(
     out: &mut (impl Write + Send),
 ) -> anyhow::Result<Option<Exit>> {
     let Some(id) = args.id else { return Ok(None) };
-    if id == PLACEHOLDER {
-        let why = "the id is the manifests' placeholder: give each job one of its own, as `uuidgen` prints";
-        return Err(ends(Exit::Refused, why));
-    }
     let Some(record) = find(means, id).await? else { return Ok(None) };
     refuse_other_job(&record, asked)?;
     resume(means, record, None, false, args.report(examples), out).await.map(Some)
