@@ -9,10 +9,10 @@ export RUST_TEST_THREADS ?= 4
 # One set of features for both targets of tests, so that one build serves both.
 TESTED := failpoints,otlp,demo
 
-.PHONY: help demo setup build test test-ops test-cluster soak bench lint
+.PHONY: help demo setup build test test-ops test-kubernetes test-cluster soak bench lint
 
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-15s %s\n", $$1, $$2}'
 
 demo: ## See the service at work, with nothing to set up: make demo [ARGS="--keep"]
 	@scripts/setup demo >&2
@@ -27,11 +27,15 @@ build: setup ## Build the program
 
 test: setup ## Run all tests, against a real Kafka and a real PostgreSQL that they start themselves
 	cargo test --locked --features $(TESTED) --doc
-	cargo test --locked --features $(TESTED) --lib --bins --tests -- --skip ops:: --skip cluster::
+	cargo test --locked --features $(TESTED) --lib --bins --tests -- --skip ops:: --skip kubernetes:: --skip cluster::
 
 test-ops: ## Test what runs around the program: manifests, alerts, registry, TLS, the page in a browser
 	@scripts/setup ops
 	cargo test --locked --features $(TESTED) --test promises -- ops::
+
+test-kubernetes: ## Test the manifests on an API server, which is built first (some minutes)
+	@scripts/setup kubernetes
+	cargo test --locked --features $(TESTED) --test promises -- kubernetes::
 
 test-cluster: setup ## Test failovers, dead brokers and silent networks on three brokers and a primary with its standby
 	RUST_TEST_THREADS=1 cargo test --locked --features $(TESTED) --test promises -- --nocapture cluster::

@@ -32,6 +32,7 @@ mod ia_002_1;
 mod jobs;
 mod json_schema;
 mod kills;
+mod kubernetes;
 mod merge_and_fold;
 mod metrics;
 mod migrations;

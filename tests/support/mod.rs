@@ -13,6 +13,7 @@
 //! pgbouncer      a pooler in transaction mode
 //! registry       a schema registry
 //! segmenter      the binary as a child process
+//! api_server     a Kubernetes API server
 //! supervisor     server processes that do not outlive the tests
 //! terminal       the binary on a terminal
 //! ports          free ports
@@ -27,6 +28,7 @@
 //! ```
 #![allow(unused_imports, dead_code, reason = "shared helpers: not every one is always in use")]
 
+mod api_server;
 mod certificates;
 mod clock;
 mod database;
@@ -48,6 +50,7 @@ mod terminal;
 mod topics;
 mod wait;
 
+pub use api_server::ApiServer;
 pub use certificates::{Authority, certificates};
 pub use clock::ShiftedClock;
 pub use database::Database;
