@@ -21,6 +21,19 @@ RUN cargo build --release --locked --features otlp --bin segmenter \
   && cp "/$lib/libssl.so.3" "/$lib/libcrypto.so.3" "/image/$lib/" \
   && cp target/release/segmenter /image/usr/local/bin/
 
+# `--target demo`: the producer of synthetic travellers (docker-compose.yml).
+FROM build AS build-demo
+COPY examples examples
+COPY compose/users.sql compose/users.sql
+RUN cargo build --release --locked --features otlp,demo --bin demo \
+  && rm /image/usr/local/bin/segmenter \
+  && cp target/release/demo /image/usr/local/bin/
+
+FROM gcr.io/distroless/cc-debian12:nonroot AS demo
+COPY --from=build-demo /image/ /
+USER 65532:65532
+ENTRYPOINT ["/usr/local/bin/demo"]
+
 FROM gcr.io/distroless/cc-debian12:nonroot
 # The program, and the OpenSSL that librdkafka is linked with.
 COPY --from=build /image/ /

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::support::{eventually, http_get};
+use crate::support::{eventually, http_get, kafka, postgres, program, segmenter};
 
 const DEADLINE: Duration = Duration::from_secs(60);
 
@@ -162,4 +162,67 @@ fn holds(room: &Path, file: &str) -> bool {
 fn interrupt(pid: u32) {
     let status = Command::new("kill").args(["-s", "INT", &pid.to_string()]).status().unwrap();
     assert!(status.success());
+}
+
+#[tokio::test]
+async fn a_service_beside_the_producer_has_segments_of_its_travellers_and_says_that_it_is_ready() {
+    let database = postgres().fresh_database().await;
+    database.run(include_str!("../compose/users.sql")).await;
+    let mut topics = Vec::new();
+    for name in ["onboarding", "updates", "changes", "dead"] {
+        topics.push(kafka().create_topic(name, 2, &[]).await);
+    }
+    let mut environment = vec![
+        ("KAFKA_BROKERS", kafka().brokers()),
+        ("DATABASE_URL", database.url()),
+        ("SEGMENTER_GROUP_ID", topics[0].as_str()),
+        ("SEGMENTER_TOPICS_ONBOARDING_COMPLETED", topics[0].as_str()),
+        ("SEGMENTER_TOPICS_PROFILE_UPDATED", topics[1].as_str()),
+        ("SEGMENTER_TOPICS_SEGMENT_CHANGED", topics[2].as_str()),
+        ("SEGMENTER_TOPICS_DEAD_LETTER", topics[3].as_str()),
+        ("SEGMENTER_DATABASE_MIGRATE", "true"),
+        ("SEGMENTER_HTTP_ADDR", "127.0.0.1:0"),
+    ];
+    let mut service = segmenter(&["serve"], &environment);
+    let produce = ["produce", "--travellers", "20", "--rate", "1000", "--rounds", "2"];
+    let produced = program(Path::new(env!("CARGO_BIN_EXE_demo")), &produce, &environment, "").finish(DEADLINE).await;
+    assert_eq!(produced.code, Some(0), "{produced:?}");
+    eventually(DEADLINE, "the travellers' segments", || async {
+        let rows =
+            sqlx::query_scalar::<_, i64>(r#"select count(*) from user_vectors where "primarySegment" is not null"#);
+        // The seed erases none of twenty.
+        rows.fetch_one(database.pool()).await.is_ok_and(|count| count == 20)
+    })
+    .await;
+
+    let address = service.http_address().await.to_string();
+    environment.pop();
+    environment.push(("SEGMENTER_HTTP_ADDR", &address));
+    let asked = async || segmenter(&["doctor", "--ready"], &environment).finish(DEADLINE).await.code;
+    eventually(DEADLINE, "the service to be ready", async || asked().await == Some(0)).await;
+    service.terminate();
+    assert_eq!(service.wait(DEADLINE).await.code(), Some(0));
+    assert_eq!(asked().await, Some(75), "nothing answers");
+}
+
+#[tokio::test]
+async fn the_producer_goes_on_until_it_is_stopped_and_names_wrong_settings() {
+    let demo = Path::new(env!("CARGO_BIN_EXE_demo"));
+    let unset = program(demo, &["produce"], &[], "").finish(DEADLINE).await;
+    assert!(unset.code == Some(1) && unset.log.contains("KAFKA_BROKERS"), "{unset:?}");
+
+    let database = postgres().fresh_database().await;
+    database.run(include_str!("../compose/users.sql")).await;
+    let topic = kafka().create_topic("input", 1, &[]).await;
+    let other = kafka().create_topic("input", 1, &[]).await;
+    let environment = [
+        ("KAFKA_BROKERS", kafka().brokers()),
+        ("DATABASE_URL", database.url()),
+        ("SEGMENTER_TOPICS_ONBOARDING_COMPLETED", topic.as_str()),
+        ("SEGMENTER_TOPICS_PROFILE_UPDATED", other.as_str()),
+    ];
+    let mut producing = program(demo, &["produce", "--travellers", "10", "--rate", "1000"], &environment, "");
+    producing.wait_for_log("Changing profiles, round 3").await;
+    producing.terminate();
+    assert_eq!(producing.wait(DEADLINE).await.code(), Some(0));
 }

@@ -1,4 +1,4 @@
-//! Produces the script to the input topics, at most a bounded number of records ahead of the service.
+//! Produces the script to the input topics; in the demo at most a bounded number of records ahead of the service.
 
 use std::time::{Duration, Instant};
 
@@ -19,11 +19,50 @@ const CHUNK: usize = 250;
 
 const CHECK_INTERVAL: Duration = Duration::from_millis(10);
 
-pub struct Feeder<'d> {
+/// The two input topics, and the producer to them.
+pub struct Input<'d> {
     pub producer: FutureProducer,
-    /// The names of the two input topics.
     pub onboarding_completed: &'d str,
     pub profile_updated: &'d str,
+}
+
+/// The timestamps of records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Timestamps {
+    OfScript,
+    /// The time of producing.
+    Now,
+}
+
+impl Input<'_> {
+    /// Produces the records and waits until the broker has acknowledged them.
+    ///
+    /// # Errors
+    /// The broker does not take a record.
+    pub async fn produce(&self, records: &[ScriptedRecord], timestamps: Timestamps) -> anyhow::Result<()> {
+        let mut deliveries = Vec::new();
+        for record in records {
+            let topic = match record.kind {
+                Kind::OnboardingCompleted => self.onboarding_completed,
+                Kind::ProfileUpdated => self.profile_updated,
+            };
+            let mut outgoing = FutureRecord::<str, str>::to(topic);
+            if timestamps == Timestamps::OfScript {
+                outgoing = outgoing.timestamp(record.timestamp.0);
+            }
+            outgoing.key = record.key.as_deref();
+            outgoing.payload = record.value.as_deref();
+            deliveries.push(self.producer.send_result(outgoing).map_err(|(error, _)| error)?);
+        }
+        for delivery in deliveries {
+            delivery.await?.map_err(|(error, _)| error)?;
+        }
+        Ok(())
+    }
+}
+
+pub struct Feeder<'d> {
+    pub input: Input<'d>,
     pub metrics: Metrics,
     pub progress: ProgressBar,
     /// Records that the broker acknowledged.
@@ -40,28 +79,10 @@ impl Feeder<'_> {
     pub async fn feed(&mut self, phase: &[ScriptedRecord]) -> anyhow::Result<()> {
         for records in phase.chunks(CHUNK) {
             self.wait_until_finished(self.produced.saturating_sub(LEAD)).await;
-            self.produce(records).await.context("could not produce an event")?;
+            self.input.produce(records, Timestamps::OfScript).await.context("could not produce an event")?;
+            self.produced += records.len() as u64;
         }
         self.wait_until_finished(self.produced).await;
-        Ok(())
-    }
-
-    async fn produce(&mut self, records: &[ScriptedRecord]) -> anyhow::Result<()> {
-        let mut deliveries = Vec::new();
-        for record in records {
-            let topic = match record.kind {
-                Kind::OnboardingCompleted => self.onboarding_completed,
-                Kind::ProfileUpdated => self.profile_updated,
-            };
-            let mut outgoing = FutureRecord::<str, str>::to(topic).timestamp(record.timestamp.0);
-            outgoing.key = record.key.as_deref();
-            outgoing.payload = record.value.as_deref();
-            deliveries.push(self.producer.send_result(outgoing).map_err(|(error, _)| error)?);
-        }
-        for delivery in deliveries {
-            delivery.await?.map_err(|(error, _)| error)?;
-            self.produced += 1;
-        }
         Ok(())
     }
 

@@ -5,12 +5,14 @@
 //! script, travellers, random   the input, a function of a seed
 //! scratch                      a temporary folder with PostgreSQL in it, removed with the process
 //! stage, feed                  starts everything, produces the script, a bounded number of records ahead of the service
+//! produce                      `demo produce`: produces the script, and goes on, for a service that runs elsewhere
 //! observer                     reads segment-changed and the dead letters
 //! report                       the report
 //! ```
 
 mod feed;
 mod observer;
+mod produce;
 mod random;
 mod report;
 mod scratch;
@@ -20,7 +22,7 @@ mod travellers;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{Args, Parser, Subcommand};
 
 /// Show the service at work: synthetic travellers, a Kafka broker in this process, a temporary PostgreSQL.
 ///
@@ -29,18 +31,44 @@ use clap::Parser;
 #[derive(Debug, Parser)]
 #[command(name = "demo")]
 pub struct Options {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// Number of travellers.
-    #[arg(long, value_name = "COUNT", default_value_t = 5_000, value_parser = clap::value_parser!(u64).range(10..=50_000))]
+    #[arg(long, global = true, value_name = "COUNT", default_value_t = 5_000, value_parser = clap::value_parser!(u64).range(10..=50_000))]
     travellers: u64,
     /// The same seed gives the same travellers and events.
-    #[arg(long, default_value_t = 7)]
+    #[arg(long, global = true, default_value_t = 7)]
     seed: u64,
     /// Keep serving after the report, and print all addresses.
     #[arg(long)]
     keep: bool,
 }
 
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Produce the travellers' events for a service that runs elsewhere, until it is stopped.
+    ///
+    /// Takes the service's variables (KAFKA_BROKERS, DATABASE_URL and so on). Adds the travellers to public.users. The first
+    /// round onboards them and changes their profiles; every later one changes profiles.
+    Produce(ProduceArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct ProduceArgs {
+    /// Number of records per second.
+    #[arg(long, value_name = "COUNT", default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    rate: u16,
+    /// End after so many rounds.
+    #[arg(long, value_name = "COUNT")]
+    rounds: Option<u64>,
+}
+
 #[tokio::main]
 async fn main() -> anyhow::Result<ExitCode> {
-    Ok(stage::run(&Options::parse()).await?.into())
+    let options = Options::parse();
+    let exit = match &options.command {
+        Some(Command::Produce(args)) => produce::run(&options, args).await?,
+        None => stage::run(&options).await?,
+    };
+    Ok(exit.into())
 }

@@ -83,9 +83,10 @@ pub struct Script {
 }
 
 impl Script {
-    /// The script for so many travellers.
-    pub fn write(seed: u64, travellers: u64) -> Self {
-        let mut writer = Writer { random: Random::new(seed), events: 0, records: Vec::new(), ingredients: Vec::new() };
+    /// The script for so many travellers; the first is onboarded at `opening`.
+    pub fn write(seed: u64, travellers: u64, opening: Millis) -> Self {
+        let random = Random::new(seed);
+        let mut writer = Writer { random, opening: opening.0, events: 0, records: Vec::new(), ingredients: Vec::new() };
         (0..travellers).for_each(|number| writer.onboard(number));
         writer.add_irregular(travellers);
         let first = writer.end_phase();
@@ -96,6 +97,11 @@ impl Script {
             phases: [first, second],
             ingredients: writer.ingredients,
         }
+    }
+
+    /// The script whose last change is at `end`.
+    pub fn until(end: Millis, seed: u64, travellers: u64) -> Self {
+        Self::write(seed, travellers, Millis(end.0 - INTERVAL - travellers.cast_signed() * MINUTE))
     }
 
     /// The number of records.
@@ -110,7 +116,7 @@ impl Script {
 }
 
 /// 2 June 2025, 08:00 UTC. A fixed time, so that ages and with them the segments are the same on every day.
-const OPENING: i64 = 1_748_851_200_000;
+pub const OPENING: Millis = Millis(1_748_851_200_000);
 const MINUTE: i64 = 60_000;
 const DAY: i64 = 24 * 60 * MINUTE;
 /// The second phase begins this much later.
@@ -126,6 +132,7 @@ const HEAD_START: u64 = 40;
 
 struct Writer {
     random: Random,
+    opening: i64,
     events: u64,
     /// Each record with its place in the phase.
     records: Vec<(u64, ScriptedRecord)>,
@@ -147,7 +154,7 @@ impl Writer {
 
     fn onboard(&mut self, number: u64) {
         let user = traveller(number);
-        let at = OPENING + number.cast_signed() * MINUTE;
+        let at = self.opening + number.cast_signed() * MINUTE;
         let story = STORIES.get(number as usize);
         let habit = story.map_or_else(|| Habit::any(&mut self.random), |story| story.from);
         if story.is_none() && self.random.below(100) < 2 {
@@ -167,7 +174,7 @@ impl Writer {
     /// The traveller's second phase.
     fn change_profile(&mut self, number: u64) {
         let user = traveller(number);
-        let at = OPENING + INTERVAL + number.cast_signed() * MINUTE;
+        let at = self.opening + INTERVAL + number.cast_signed() * MINUTE;
         let random = &mut self.random;
         let sections = if let Some(story) = STORIES.get(number as usize) {
             most_sections(story.to, random)
@@ -209,7 +216,7 @@ impl Writer {
     fn irregular(&mut self) -> [(Ingredient, ScriptedRecord); 9] {
         let number = self.random.below(1000);
         let (user, stranger) = (traveller(number), format!("stranger-{number:03}"));
-        let at = OPENING + DAY;
+        let at = self.opening + DAY;
         let preferences = Habit::any(&mut self.random).preferences(&mut self.random);
         let bad_budget = json!({"budget": {"globalRange": {"min": 300, "max": 100, "currency": "EUR"}}});
         let bad_age = json!({"travel": {"travelWithChildren": true, "childrenAges": [130]}});
@@ -288,7 +295,7 @@ mod tests {
     #[test]
     fn one_seed_writes_one_script_with_every_ingredient() {
         let values = |seed| -> Vec<_> {
-            let script = Script::write(seed, 1000);
+            let script = Script::write(seed, 1000, OPENING);
             assert!(Ingredient::ALL.iter().all(|(ingredient, _)| script.count(*ingredient) > 0));
             script.phases.into_iter().flatten().map(|record| (record.key, record.value)).collect()
         };

@@ -23,11 +23,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::Options;
-use super::feed::Feeder;
+use super::feed::{Feeder, Input};
 use super::observer::Observer;
 use super::report::{self, Addresses, Facts};
 use super::scratch::Scratch;
-use super::script::{STORIES, Script, traveller};
+use super::script::{OPENING, STORIES, Script, traveller};
 
 const INPUT_PARTITIONS: i32 = 4;
 pub const OUTPUT_PARTITIONS: i32 = 2;
@@ -66,18 +66,19 @@ pub async fn run(options: &Options) -> anyhow::Result<Exit> {
 }
 
 /// Progress, on standard error; a failed write is no failure of the demo.
-fn print_progress(text: &str) {
+pub fn print_progress(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");
 }
 
 async fn serve_and_feed(options: &Options, scratch: &mut Scratch, shared: &Shared) -> anyhow::Result<()> {
     let log = File::create(scratch.path("segmenter.log"))?;
     tracing_subscriber::fmt().with_env_filter("warn").with_ansi(false).with_writer(Mutex::new(log)).init();
-    let script = Script::write(options.seed, options.travellers);
+    let script = Script::write(options.seed, options.travellers, OPENING);
     let mut database = tokio::select! {
         ready = scratch.ready() => ready?,
         () = shared.stop.requested() => bail!("interrupted"),
     };
+    create_users(&mut database).await?;
     add_users(&mut database, &script.users).await?;
     print_progress("Starting Kafka in this process, and the service; it joins its group ...");
     // Ends with this function, after the service.
@@ -140,9 +141,11 @@ async fn feed_and_report(
     let observing = tokio::spawn(observer.read_until(settled.clone()));
     let style = ProgressStyle::with_template("▕{bar:40}▏ {human_pos} of {human_len} records, {per_sec}")?;
     let mut feeder = Feeder {
-        producer: client.create().context("could not make the feeder's Kafka client")?,
-        onboarding_completed: topics.onboarding_completed.as_str(),
-        profile_updated: topics.profile_updated.as_str(),
+        input: Input {
+            producer: client.create().context("could not make the feeder's Kafka client")?,
+            onboarding_completed: topics.onboarding_completed.as_str(),
+            profile_updated: topics.profile_updated.as_str(),
+        },
         metrics: metrics.clone(),
         progress: ProgressBar::new(script.len()).with_style(style.progress_chars("█▉▊▋▌▍▎▏ ")),
         produced: 0,
@@ -199,9 +202,15 @@ async fn primary_segments(database: &mut PgConnection) -> anyhow::Result<Vec<(St
 }
 
 /// The platform's table of users, with the columns that the service reads.
-async fn add_users(database: &mut PgConnection, users: &[String]) -> anyhow::Result<()> {
-    sqlx::query("create table public.users (id text primary key)").execute(&mut *database).await?;
-    sqlx::query("insert into public.users select unnest($1)").bind(users).execute(&mut *database).await?;
+async fn create_users(database: &mut PgConnection) -> anyhow::Result<()> {
+    sqlx::raw_sql(include_str!("../../compose/users.sql")).execute(database).await?;
+    Ok(())
+}
+
+/// Adds users; those who are there already are left alone.
+pub async fn add_users(database: &mut PgConnection, users: &[String]) -> anyhow::Result<()> {
+    let add = sqlx::query("insert into public.users (id) select unnest($1) on conflict do nothing");
+    add.bind(users).execute(database).await.context("could not add the travellers to public.users")?;
     Ok(())
 }
 
@@ -230,7 +239,7 @@ addr = "127.0.0.1:0"
     sources.resolve().config().map_err(|problems| anyhow!("{problems}"))
 }
 
-fn stop_on_signals(stop: Stop) -> anyhow::Result<()> {
+pub fn stop_on_signals(stop: Stop) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hangup = signal(SignalKind::hangup())?;

@@ -45,6 +45,9 @@ fn the_service_uses_every_server_of_the_file_and_prometheus_and_grafana_find_the
         assert_eq!(hosts(segmenter["environment"][setting].as_str().unwrap()), [server], "{setting}");
         assert!(services.contains_key(server), "{server}");
     }
+    for (setting, value) in services["travellers"]["environment"].as_object().unwrap() {
+        assert_eq!(segmenter["environment"][setting], *value, "the producer and the service have the same {setting}");
+    }
     let scraped = &documents(&read("compose/prometheus.yml"))[0]["scrape_configs"][0]["static_configs"][0]["targets"];
     assert_eq!(hosts(scraped[0].as_str().unwrap()), ["segmenter"]);
     let source = documents(&read("compose/grafana/datasources.yml"));
@@ -88,4 +91,45 @@ fn the_service_gets_as_much_time_to_stop_as_in_the_manifests() {
     let file = documents(&read("docker-compose.yml")).remove(0);
     assert_eq!(file["services"]["segmenter"]["stop_grace_period"], "45s");
     assert!(read("k8s/base/deployment.yaml").contains("terminationGracePeriodSeconds: 45"));
+}
+
+#[test]
+fn every_server_has_a_health_check_and_its_data_survive_its_container() {
+    let file = documents(&read("docker-compose.yml")).remove(0);
+    let volumes = file["volumes"].as_object().unwrap();
+    for (name, service) in file["services"].as_object().unwrap() {
+        // One ends by itself; the other serves nothing, and ends when it cannot produce.
+        if ["topics", "travellers"].contains(&name.as_str()) {
+            continue;
+        }
+        assert!(list(service, "/healthcheck/test").len() > 1, "{name}");
+        let named = list(service, "/volumes").iter().filter_map(|volume| volume.as_str()?.split(':').next());
+        let keeps = named.filter(|source| volumes.contains_key(*source)).count();
+        // The service keeps nothing, and the registry's schemas are in Kafka.
+        assert_eq!(keeps, usize::from(!["segmenter", "registry"].contains(&name.as_str())), "{name}");
+    }
+    let registry = &file["services"]["registry"]["environment"];
+    assert_eq!(registry["APICURIO_STORAGE_KIND"], "kafkasql");
+    let topics = file["services"]["topics"]["command"][0].as_str().unwrap();
+    assert!(topics.contains("--topic kafkasql-journal --partitions 1 --config retention.ms=-1\n"), "{topics}");
+}
+
+#[cfg(feature = "demo")]
+#[test]
+fn the_programs_that_compose_runs_take_their_arguments() {
+    let file = documents(&read("docker-compose.yml")).remove(0);
+    let arguments = |service: &str, pointer: &str| -> Vec<String> {
+        list(&file["services"][service], pointer).iter().map(|word| word.as_str().unwrap().to_owned()).collect()
+    };
+    let health = arguments("segmenter", "/healthcheck/test");
+    assert_eq!(health[..2], ["CMD", "/usr/local/bin/segmenter"]);
+    for (program, arguments) in [
+        (env!("CARGO_BIN_EXE_segmenter"), health[2..].to_vec()),
+        (env!("CARGO_BIN_EXE_demo"), arguments("travellers", "/command")),
+    ] {
+        let parsed = Command::new(program).args(arguments).arg("--help").output().unwrap();
+        assert!(parsed.status.success(), "{}", String::from_utf8_lossy(&parsed.stderr));
+    }
+    let target = file["services"]["travellers"]["build"]["target"].as_str().unwrap();
+    assert!(read("Dockerfile").contains(&format!(" AS {target}\n")));
 }
