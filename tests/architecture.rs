@@ -4,9 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use segmenter::cli::config::schema_page;
-use segmenter::domain::event::Kind;
-
 /// Rust files below a folder.
 fn rust_files(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
@@ -326,11 +323,7 @@ fn assert_page(path: &str, page: &str) {
 }
 
 #[test]
-fn the_pages_of_settings_and_metrics_and_the_json_schemas_are_the_programs() {
+fn the_pages_of_settings_and_metrics_are_the_programs() {
     assert_page("docs/metrics.md", &segmenter::telemetry::metrics::markdown().unwrap());
     assert_page("docs/config.md", &segmenter::config::markdown());
-    for (page, kind) in [("onboarding-completed", Kind::OnboardingCompleted), ("profile-updated", Kind::ProfileUpdated)]
-    {
-        assert_page(&format!("schemas/json/{page}.schema.json"), &schema_page(kind).unwrap());
-    }
 }

@@ -5,6 +5,7 @@ mod alerts;
 mod collector;
 mod compose;
 mod container;
+mod contracts;
 mod custom_resources;
 mod dashboard;
 mod durability;

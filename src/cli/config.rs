@@ -4,9 +4,7 @@ use std::io::Write;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use crate::codec::json_schema;
 use crate::config::{self, Problems, Resolved};
-use crate::domain::event::Kind;
 use crate::runtime::exit::Exit;
 use crate::telemetry::metrics;
 
@@ -29,7 +27,7 @@ enum Action {
     Show,
     /// Print a page that is generated from the program.
     ///
-    /// The pages are docs/config.md, docs/metrics.md and the JSON Schemas of the input events.
+    /// The pages are docs/config.md and docs/metrics.md.
     Docs {
         /// The page.
         page: Page,
@@ -40,8 +38,6 @@ enum Action {
 enum Page {
     Settings,
     Metrics,
-    OnboardingCompleted,
-    ProfileUpdated,
 }
 
 /// Runs the command: pages and settings go to `out`, problems to `errors`.
@@ -73,21 +69,11 @@ pub fn run(
             let page = match page {
                 Page::Settings => config::markdown(),
                 Page::Metrics => metrics::markdown()?,
-                Page::OnboardingCompleted => schema_page(Kind::OnboardingCompleted)?,
-                Page::ProfileUpdated => schema_page(Kind::ProfileUpdated)?,
             };
             write!(out, "{page}")?;
             Ok(Exit::Ok)
         }
     }
-}
-
-/// The JSON Schema of an input event, as stored in `schemas/json/`.
-///
-/// # Errors
-/// The schema cannot be serialised, which does not happen.
-pub fn schema_page(kind: Kind) -> serde_json::Result<String> {
-    serde_json::to_string_pretty(&json_schema(kind)).map(|text| text + "\n")
 }
 
 fn list(problems: &Problems, errors: &mut impl Write) -> anyhow::Result<Exit> {

@@ -15,7 +15,7 @@ pub fn json_schema(kind: Kind) -> Value {
         Kind::ProfileUpdated => ("profile-updated", "updatedAt"),
     };
     let comment =
-        format!("Made by `segmenter config docs {page} > schemas/json/{page}.schema.json`; a test keeps it so.");
+        format!("Made by `segmenter schema print {page} > schemas/json/{page}.schema.json`; a test keeps it so.");
     let description = format!(
         "Bare, or in the envelope. `{time_field}` is the event's time; without it the envelope's timestamp is."
     );

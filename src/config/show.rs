@@ -3,16 +3,18 @@
 use std::fmt::Write;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::resolved::Resolved;
 use super::setting::Setting;
 use super::table::{SECTIONS, SETTINGS};
 
 /// A setting with its secrets masked.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ShownSetting {
     pub key: &'static str,
     /// Without secrets; `None` where it is not set.
+    #[schema(required)]
     pub value: Option<String>,
     /// The layer of the value.
     pub origin: String,

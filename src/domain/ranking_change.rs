@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::event::{Millis, UserId};
 use super::scoring::RankedSegment;
@@ -30,10 +31,14 @@ impl Trigger {
     }
 }
 
-/// A segment with its score, 0 to 1.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// A segment of the ranking published before.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = PreviousSegment)]
 pub struct ScoredSegment {
+    /// The segment's name in the catalog.
     pub segment: Arc<str>,
+    /// 0 to 1.
+    #[schema(minimum = 0, maximum = 1)]
     pub score: f64,
 }
 

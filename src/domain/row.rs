@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::event::Millis;
 use super::scoring::{Catalog, RankedSegment, Segmentation};
@@ -36,15 +37,22 @@ impl RowContent {
     }
 }
 
-/// A ranked segment as rows and records show it: the reasons are texts for the traveller.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// A segment that the user is in.
+///
+/// As rows and records show it: the reasons are texts for the traveller.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = AssignedSegment)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ShownSegment {
+    /// The segment's name in the catalog.
     pub segment: Arc<str>,
     /// 0 to 1.
+    #[schema(minimum = 0, maximum = 1)]
     pub score: f64,
+    /// The reasons for the segment, as the catalog's texts.
     pub reasons: Vec<Arc<str>>,
-    /// RFC 3339.
+    /// The profile's logical time, RFC 3339 in UTC with milliseconds.
+    #[schema(format = DateTime)]
     pub assigned_at: Arc<str>,
 }
 

@@ -1,7 +1,22 @@
 //! The HTTP server: the page, health, metrics, the read API. Read-only, with bounded time and strict headers.
+//!
+//! ```text
+//! server      accepts connections and serves them
+//! contract    the routes for programs, with their contract in OpenAPI
+//!   probes      health and metrics
+//!   segments    the catalog with the users by segment
+//!   users       one user
+//! page        the routes for people, and the status for programs
+//! status      the snapshot behind both
+//! access      the token for users' data
+//! problem     errors as answers
+//! ```
 
 mod access;
+mod contract;
 mod page;
+mod probes;
+mod problem;
 mod segments;
 mod server;
 pub mod status;
@@ -9,19 +24,19 @@ mod users;
 
 use std::time::Duration;
 
-use axum::extract::{Request, State};
+use axum::Router;
+use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::{Json, Router};
-use serde_json::json;
 
-use crate::runtime::health::HealthReport;
 use crate::store::Store;
+use problem::Problem;
 use status::Board;
 
 pub use access::Access;
+pub use contract::openapi;
 pub use server::{listen, serve};
 
 /// The deadline of a request.
@@ -45,18 +60,11 @@ impl Pages {
 
 /// All routes.
 pub fn router(pages: Pages) -> Router {
-    let routes = Router::new();
+    let routes = Router::from(contract::described());
     let routes = if pages.has_user_page { routes.route("/users", get(page::look_up)) } else { routes };
     routes
         .route("/", get(page::overview))
-        .route("/api/status", get(page::status))
         .route("/assets/{name}", get(page::asset))
-        .route("/health", get(async |State(pages): State<Pages>| health(&pages, |report| report.ready && report.live)))
-        .route("/health/live", get(async |State(pages): State<Pages>| health(&pages, |report| report.live)))
-        .route("/health/ready", get(async |State(pages): State<Pages>| health(&pages, |report| report.ready)))
-        .route("/metrics", get(metrics))
-        .route("/v1/segments", get(segments::segments))
-        .route("/v1/users/{id}/segments", get(users::segments))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(middleware::from_fn(guard))
@@ -81,50 +89,10 @@ async fn guard(request: Request, next: Next) -> Response {
     response
 }
 
-fn health(pages: &Pages, is_good: impl Fn(&HealthReport) -> bool) -> Response {
-    let report = pages.board.health.report();
-    let status = if is_good(&report) { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(report)).into_response()
-}
-
-async fn metrics(State(pages): State<Pages>) -> Response {
-    const TEXT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
-    match pages.board.metrics.encode() {
-        Ok(text) => ([(header::CONTENT_TYPE, TEXT)], text).into_response(),
-        Err(error) => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
-    }
-}
-
 async fn not_found() -> Problem {
-    Problem::new(
-        StatusCode::NOT_FOUND,
-        "no such path; see /, /api/status, /health, /metrics, /v1/segments, /v1/users/{id}/segments",
-    )
+    Problem::new(StatusCode::NOT_FOUND, "no such path; see / and /openapi.json")
 }
 
 async fn method_not_allowed() -> Problem {
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are answered")
-}
-
-/// An error as `application/problem+json` (RFC 9457).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Problem {
-    pub status: StatusCode,
-    pub detail: String,
-}
-
-impl Problem {
-    pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self { status, detail: detail.into() }
-    }
-}
-
-impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
-        let title = self.status.canonical_reason().unwrap_or("error");
-        let body =
-            json!({"type": "about:blank", "title": title, "status": self.status.as_u16(), "detail": self.detail});
-        let content_type = HeaderValue::from_static("application/problem+json");
-        (self.status, [(header::CONTENT_TYPE, content_type)], body.to_string()).into_response()
-    }
 }

@@ -29,6 +29,10 @@ pub(crate) const ORIGINAL_TOPIC: &str = "__connect.errors.topic";
 pub(crate) const ORIGINAL_PARTITION: &str = "__connect.errors.partition";
 /// The record's offset.
 pub(crate) const ORIGINAL_OFFSET: &str = "__connect.errors.offset";
+/// The step that rejected the record, as Kafka Connect names it.
+pub(crate) const STAGE: &str = "__connect.errors.stage";
+/// The reason code once more, in the place of an exception's class.
+pub(crate) const CLASS: &str = "__connect.errors.class.name";
 /// The field and the rule, never a value.
 pub(crate) const MESSAGE: &str = "__connect.errors.exception.message";
 
@@ -103,8 +107,8 @@ fn add_coordinates(headers: OwnedHeaders, rejected: &Rejected, topic: &str, atte
     let headers = text(headers, ORIGINAL_TOPIC, topic);
     let headers = text(headers, ORIGINAL_PARTITION, &record.partition.number.to_string());
     let headers = text(headers, ORIGINAL_OFFSET, &record.offset.to_string());
-    let headers = text(headers, "__connect.errors.stage", stage);
-    let headers = text(headers, "__connect.errors.class.name", &format!("segmenter.{}", rejection.reason.as_str()));
+    let headers = text(headers, STAGE, stage);
+    let headers = text(headers, CLASS, &format!("segmenter.{}", rejection.reason.as_str()));
     let headers = text(headers, MESSAGE, &rejection.detail);
     let headers = text(headers, REASON, rejection.reason.as_str());
     let headers = text(headers, ATTEMPTS, &attempts.to_string());

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// Shared by all parts of the process. Cheap to clone.
 #[derive(Debug, Clone, Default)]
@@ -18,7 +19,7 @@ struct Inner {
 }
 
 /// The health of the process.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct HealthReport {
     pub ready: bool,
     pub live: bool,
@@ -26,11 +27,13 @@ pub struct HealthReport {
 }
 
 /// The health of one component.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ComponentReport {
     pub component: &'static str,
     pub ready: bool,
+    /// Only where it is not ready.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub reason: Option<String>,
 }
 

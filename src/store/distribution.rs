@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use sqlx::{PgConnection, Row};
+use utoipa::ToSchema;
 
 use super::error::StoreError;
 use super::sql::Pool;
@@ -10,7 +11,7 @@ use super::sql::Pool;
 pub const SAMPLED_BLOCKS: i64 = 1_000;
 
 /// Users by primary segment.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Distribution {
     /// The part of the table that was read, 0 to 1. With 1 the numbers are counts, else estimates.
@@ -22,13 +23,15 @@ pub struct Distribution {
 }
 
 /// The number of users with a primary segment, and their average confidence.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Share {
     /// `None` for scored users for which no segment qualified.
+    #[schema(required)]
     pub primary_segment: Option<String>,
     pub users: i64,
     /// 0 to 1; `None` where there is no primary segment.
+    #[schema(required)]
     pub average_confidence: Option<f64>,
 }
 

@@ -7,13 +7,16 @@ use std::time::{Duration, Instant};
 use super::{assert_strict, served};
 use crate::support::{http as ask, http_get};
 
-const PATHS: [&str; 6] =
-    ["/health", "/health/live", "/health/ready", "/metrics", "/v1/segments", "/v1/users/user-1/segments"];
+/// Every path of the contract.
+fn paths() -> Vec<String> {
+    let contract: serde_json::Value = serde_json::from_str(&segmenter::http::openapi().unwrap()).unwrap();
+    contract["paths"].as_object().unwrap().keys().map(|path| path.replace("{id}", "user-1")).collect()
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_path_takes_a_method_that_could_change_something() {
     let served = served().await;
-    for path in PATHS {
+    for path in &paths() {
         for method in ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"] {
             let status = ask(served.address, method, path, &[]).await.map(|answer| answer.status).unwrap_or(400);
             assert!([400, 405].contains(&status), "{method} {path}: {status}");
@@ -24,8 +27,8 @@ async fn no_path_takes_a_method_that_could_change_something() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_path_answers_with_headers_that_forbid_content_frames_and_caches() {
     let served = served().await;
-    for path in PATHS.into_iter().chain(["/nowhere"]) {
-        let response = http_get(served.address, path).await;
+    for path in paths().into_iter().chain(["/nowhere".to_owned()]) {
+        let response = http_get(served.address, &path).await;
         assert_strict(&response);
         assert_eq!(
             response.header("content-security-policy"),

@@ -1,11 +1,13 @@
-//! `segmenter schema`: checks this program's schemas against a registry, and registers them.
+//! `segmenter schema`: prints the contracts, checks this program's schemas against a registry, and registers them.
 
+mod asyncapi;
 mod check;
+mod print;
 
 use std::io::Write;
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 use super::failure::ends;
 use crate::codec::segment_changed::avro;
@@ -14,7 +16,7 @@ use crate::publish::output_schema::subject;
 use crate::registry::Failure;
 use crate::runtime::exit::Exit;
 
-/// Check the schemas against a registry, or register them there.
+/// Print the contracts; check or register the Avro schemas.
 #[derive(Debug, Args)]
 pub struct SchemaCommand {
     #[command(subcommand)]
@@ -25,6 +27,7 @@ pub struct SchemaCommand {
 pub enum SchemaAction {
     Check(CheckArgs),
     Register(RegisterArgs),
+    Print(PrintArgs),
 }
 
 /// Check before a deploy that the registered schemas are compatible.
@@ -58,6 +61,23 @@ pub struct RegisterArgs {
     /// Also register the schemas of the input topics.
     #[arg(long)]
     inputs: bool,
+}
+
+/// Print a contract, as in the folder `schemas`.
+///
+/// AsyncAPI has the topics of this configuration, OpenAPI the HTTP API; the others are the JSON Schemas of events.
+#[derive(Debug, Args)]
+pub struct PrintArgs {
+    contract: Contract,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Contract {
+    Asyncapi,
+    Openapi,
+    OnboardingCompleted,
+    ProfileUpdated,
+    SegmentChanged,
 }
 
 /// The place of the schemas to compare with.
@@ -98,7 +118,7 @@ fn ours(topics: &TopicsConfig) -> [Ours; 3] {
     ]
 }
 
-/// Checks or registers.
+/// Checks, registers or prints.
 ///
 /// # Errors
 /// `out` cannot be written to, the configured authorities cannot be used, or the registry is unavailable or refuses us.
@@ -111,6 +131,7 @@ pub async fn run(
     match action {
         SchemaAction::Check(args) => check::run(args, registry, topics, out).await,
         SchemaAction::Register(args) => register(args, registry, topics, out).await,
+        SchemaAction::Print(args) => print::run(args, topics, out),
     }
 }
 

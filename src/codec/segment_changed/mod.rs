@@ -1,11 +1,13 @@
 //! The record on segment-changed: headers and value, in JSON or Avro, for one [`RankingChange`].
 
 pub mod avro;
+mod json_schema;
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::stored::EncodingError;
@@ -13,6 +15,8 @@ use crate::domain::event::{Millis, UserId};
 use crate::domain::ranking_change::{ChangeBody, NewRanking, RankingChange, ScoredSegment};
 use crate::domain::row::ShownSegment;
 use crate::domain::scoring::Catalog;
+
+pub use json_schema::json_schema;
 
 /// The namespace of event ids: `eventId` is the UUIDv5 of `user/revision` in it.
 pub(crate) const EVENT_ID_NAMESPACE: Uuid = Uuid::from_u128(0x6f1c_3a52_8d0e_5b6a_9f47_21c0_7be4_d918);
@@ -113,34 +117,65 @@ fn headers(change: &RankingChange, encoding: Encoding, event_id: String, publish
     headers
 }
 
-/// The value of a record; its fields have the order of the Avro schema.
-#[derive(Serialize)]
+/// The value of a record; its fields have the order of the Avro schema, and its texts.
+#[derive(Serialize, ToSchema)]
+#[schema(as = SegmentChanged, description = "A user's ranking of segments changed. For an erased user the record is a tombstone instead.")]
 #[serde(rename_all = "camelCase")]
 struct Envelope<'a> {
+    /// UUIDv5 of user and revision: a repeat has the same.
+    #[schema(format = Uuid)]
     event_id: &'a str,
+    /// `user.segment.changed`.
     event_type: &'static str,
+    /// The revision as a time, RFC 3339 in UTC with milliseconds.
+    #[schema(format = DateTime)]
     timestamp: &'a str,
+    /// The version of the event's format.
     version: &'static str,
+    /// `segmenter`.
     source: &'static str,
+    /// Carried on from the cause; a job's id where a job made the change.
+    #[schema(required)]
     correlation_id: Option<&'a str>,
+    /// The eventId of the cause, or its coordinates topic/partition/offset; null where a job made the change.
+    #[schema(required)]
     causation_id: Option<&'a str>,
+    /// The change.
     payload: Payload<'a>,
 }
 
-#[derive(Serialize)]
+/// A user's new ranking of segments and the one published before.
+#[derive(Serialize, ToSchema)]
+#[schema(as = SegmentChangedPayload)]
 #[serde(rename_all = "camelCase")]
 struct Payload<'a> {
+    /// The user's id.
     user_id: &'a str,
+    /// Increases per user; the highest one is the present state.
     revision: i64,
+    /// ONBOARDING, PROFILE_UPDATE, REPLAY, BACKFILL or RECOMPUTE; more may come.
     trigger: &'static str,
+    /// The first of previousSegments; null where there is none.
+    #[schema(required)]
     previous_primary_segment: Option<&'a str>,
+    /// The first of newSegments; null where there is none.
+    #[schema(required)]
     primary_segment: Option<&'a str>,
+    /// The score of the primary segment, 0 to 1; null where there is none.
+    #[schema(required, minimum = 0, maximum = 1)]
     segment_confidence: Option<f64>,
+    /// The ranking published before, best first; empty where none was.
     previous_segments: &'a [ScoredSegment],
+    /// The ranking, best first; empty where the user is in no segment.
     new_segments: Vec<ShownSegment>,
+    /// The version of the catalog that scored.
     catalog_version: u32,
+    /// The profile's logical time, RFC 3339 in UTC with milliseconds.
+    #[schema(format = DateTime)]
     occurred_at: &'a str,
+    /// The job that made the change; null where none did.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     replay_id: Option<&'a str>,
 }
 

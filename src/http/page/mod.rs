@@ -31,8 +31,12 @@ pub(super) async fn overview(State(pages): State<Pages>) -> Response {
     response(overview::page(&status, pages.has_user_page))
 }
 
-/// `GET /api/status`.
-pub(super) async fn status(State(pages): State<Pages>) -> Json<Status> {
+/// The state of the process; the same as the page shows.
+#[utoipa::path(get, path = "/api/status", responses(
+    (status = OK, description = "The status", body = Status),
+    (status = "default", description = "Any other error", body = Problem, content_type = "application/problem+json"),
+))]
+pub(in crate::http) async fn status(State(pages): State<Pages>) -> Json<Status> {
     Json(pages.board.status().await)
 }
 
@@ -70,6 +74,7 @@ fn frame(title: &str, header: &Markup, main: &Markup, live: bool) -> Markup {
                         a href="metrics" { "Metrics" }
                         a href="health" { "Health" }
                         a href="v1/segments" { "Catalog" }
+                        a href="openapi.json" { "API" }
                     }
                 }
             }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::store::sql::Pool;
 use serde::Serialize;
 use tracing::debug;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::jobs::deferred;
@@ -23,7 +24,7 @@ const INTERVAL: Duration = Duration::from_secs(10);
 const SHOWN: i64 = 5;
 
 /// One job.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct JobStatus {
     pub id: Uuid,
@@ -31,15 +32,20 @@ pub struct JobStatus {
     /// `running`, `publishing`, `paused`, `interrupted`, `cancelling`, `cancelled` or `done`.
     pub state: &'static str,
     /// Items of its source processed, of about `expected`; `null` for a job of a newer version.
+    #[schema(required)]
     pub passed: Option<u64>,
+    #[schema(required)]
     pub expected: Option<u64>,
     /// Its items by outcome.
     pub counts: Counts,
     /// Items a second, lately; 0 where no process runs it.
     pub items_per_second: f64,
     /// The limit that holds it up, if any.
+    #[schema(required)]
     pub held_by: Option<String>,
+    #[schema(format = DateTime)]
     pub started_at: String,
+    #[schema(required, format = DateTime)]
     pub ended_at: Option<String>,
 }
 

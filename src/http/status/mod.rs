@@ -8,6 +8,7 @@ mod pace;
 mod reading;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::config::ShownSetting;
 use crate::runtime::health::HealthReport;
@@ -18,7 +19,7 @@ pub(crate) use jobs::{JobStatus, watch_jobs};
 pub use pace::Sample;
 
 /// A snapshot. Counts are since the process started.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Status {
     pub process: Process,
@@ -34,17 +35,20 @@ pub struct Status {
     /// Changes of the primary segment that were committed, the most frequent first.
     pub changes: Vec<ChangeCount>,
     /// `null` until the catalog is loaded.
+    #[schema(required)]
     pub catalog: Option<CatalogStatus>,
     /// `null` until it was read once.
+    #[schema(required)]
     pub segments: Option<SampledDistribution>,
     /// All open jobs, then the newest ended ones; `null` where they cannot be read.
+    #[schema(required)]
     pub jobs: Option<Vec<JobStatus>>,
     /// The effective configuration; secrets are masked.
     pub config: Vec<ShownSetting>,
 }
 
 /// The identity of the process.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Process {
     pub version: &'static str,
@@ -56,7 +60,7 @@ pub struct Process {
 }
 
 /// Rates and totals.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Throughput {
     /// Records finished a second, over the last ten seconds.
@@ -71,7 +75,7 @@ pub struct Throughput {
 }
 
 /// Records in flight.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Intake {
     pub paused: bool,
@@ -82,7 +86,7 @@ pub struct Intake {
 }
 
 /// Records not read yet, of the partitions assigned to this process.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Lag {
     pub assigned_partitions: f64,
@@ -93,7 +97,7 @@ pub struct Lag {
 }
 
 /// The same of one partition.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PartitionLag {
     pub topic: String,
@@ -104,7 +108,7 @@ pub struct PartitionLag {
 }
 
 /// Changes that are committed and not published, of all processes.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Outbox {
     pub rows: f64,
@@ -112,14 +116,14 @@ pub struct Outbox {
 }
 
 /// A name and its number of occurrences.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Count {
     pub name: String,
     pub count: u64,
 }
 
 /// Changes of the primary segment from one to another.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct ChangeCount {
     pub from: String,
     pub to: String,
@@ -127,14 +131,14 @@ pub struct ChangeCount {
 }
 
 /// The catalog in use.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct CatalogStatus {
     pub version: u32,
     pub hash: String,
 }
 
 /// Users by primary segment, from a sample, with its age.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SampledDistribution {
     pub seconds_ago: u64,

@@ -4,30 +4,40 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use crate::domain::event::Reason;
 use crate::domain::profile::Outcome;
 use crate::store::task::ItemOutcome;
 
 /// Items by outcome; `items` is their sum.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Counts {
     /// Records, rows or users taken from the source.
+    #[schema(required)]
     pub items: u64,
     /// Written.
+    #[schema(required)]
     pub applied: u64,
+    #[schema(required)]
     pub unchanged: u64,
+    #[schema(required)]
     pub stale: u64,
     /// Of another event type, or left out by a filter.
+    #[schema(required)]
     pub skipped: u64,
     /// Of the skipped: onboarding profiles that are not completed.
+    #[schema(required)]
     pub not_completed: u64,
     /// Of the skipped: users on a list without an onboarding profile.
+    #[schema(required)]
     pub without_profile: u64,
     /// Of users that are not in `users`.
+    #[schema(required)]
     pub unknown_users: u64,
     /// Rejected; dead-lettered if the job writes dead letters.
+    #[schema(required)]
     pub rejected: u64,
     /// Of the rejected.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -36,6 +46,7 @@ pub struct Counts {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub not_redrivable: BTreeMap<String, u64>,
     /// Offsets that retention deleted before they were read; no items.
+    #[schema(required)]
     pub deleted: u64,
 }
 
