@@ -83,11 +83,14 @@ pub async fn measure(segmenter: &Path, world: &World, users: u64, report: &mut R
         )
         .await;
 
-    let one_by_one = steps.one_by_one(report, ONE_BY_ONE.min(users)).await;
+    let few = ONE_BY_ONE.min(users);
+    let one_by_one = steps.one_by_one(report, "a row at a time, through Prisma", few, &[]).await;
+    let of_pages = steps.one_by_one(report, "the same, profiles retrieved by the page", few, &["pages"]).await;
     report
         .section("backfill ÷ a row at a time")
         .figure("users/s", "", backfill.users_per_second / one_by_one)
-        .hold("users/s", Bar::AtLeast(20.0));
+        .hold("users/s", Bar::AtLeast(20.0))
+        .figure("profiles by the page", "", backfill.users_per_second / of_pages);
 }
 
 /// The built-in catalog with another version and one other weight, so that some users' segments change.
@@ -143,17 +146,18 @@ impl Steps<'_> {
     }
 
     /// The platform's own way, which Node measures by itself; the users a second.
-    async fn one_by_one(&self, report: &mut Report, users: u64) -> f64 {
-        eprintln!("bench: {users} users a row at a time");
+    async fn one_by_one(&self, report: &mut Report, name: &str, users: u64, more: &[&str]) -> f64 {
+        eprintln!("bench: {name}: {users} users");
         let script = source("target/prisma/row-at-a-time.mjs");
         std::fs::write(&script, include_str!("../prisma/row-at-a-time.mjs"))
             .expect("Prisma is in target/prisma: `scripts/setup bench` installs it");
-        let arguments = [script.to_str().expect("the folder's name is text"), &users.to_string()];
+        let users_text = users.to_string();
+        let arguments = [&[script.to_str().expect("the folder's name is text"), &*users_text], more].concat();
         let measured = self.run(Path::new("node"), &arguments, &[]).await;
         let written: Written = serde_json::from_str(&measured.finished.stdout).expect("the script prints its figures");
         assert_eq!(written.users, users, "every user has a profile");
         let users_per_second = users as f64 / written.seconds;
-        add(report, &format!("a row at a time, through Prisma: {users} users"), users_per_second, users, &measured);
+        add(report, &format!("{name}: {users} users"), users_per_second, users, &measured);
         users_per_second
     }
 

@@ -17,8 +17,14 @@ pub fn cpu_seconds(pid: u32) -> f64 {
 
 /// CPU seconds that the process and its children, ended ones included, have used.
 pub fn cpu_seconds_with_children(pid: u32) -> f64 {
-    let own = times(pid, &OWN_TIMES) + times(pid, &ENDED_CHILDRENS_TIMES);
-    own + children_of(pid).into_iter().map(cpu_seconds).sum::<f64>()
+    loop {
+        let of_ended = times(pid, &ENDED_CHILDRENS_TIMES);
+        let running = times(pid, &OWN_TIMES) + children_of(pid).into_iter().map(cpu_seconds).sum::<f64>();
+        // A child that ended in between would be in neither sum.
+        if times(pid, &ENDED_CHILDRENS_TIMES) == of_ended {
+            return of_ended + running;
+        }
+    }
 }
 
 /// CPU seconds that this process has used.
