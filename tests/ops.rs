@@ -11,6 +11,7 @@ mod dashboard;
 mod durability;
 mod kafka_tls;
 mod manifests;
+mod operator;
 mod page;
 mod pods;
 mod pooler;

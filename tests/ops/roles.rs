@@ -7,19 +7,20 @@ use crate::docs_sql::{GRANTS, statements};
 use crate::scene::{DEADLINE, Scene, history};
 use crate::support::{Database, segmenter};
 
-/// A role that logs in with the rights of `docs/grants.sql`. Roles are global to the server, so the name is random.
-struct Login {
+/// A role that logs in with documented rights. Roles are global to the server, so the name is random.
+pub struct Login {
     name: String,
-    url: String,
+    pub url: String,
 }
 
 const PASSWORD: &str = "of-the-role";
 
 impl Login {
-    async fn create(database: &Database) -> Self {
+    /// With the rights of these files of `docs`.
+    pub async fn create(database: &Database, files: &[&str]) -> Self {
         let name = format!("login_{}", uuid::Uuid::new_v4().simple());
         database.run(format!("create role {name} login password '{PASSWORD}'")).await;
-        for grant in statements(GRANTS) {
+        for grant in files.iter().flat_map(|file| statements(file)) {
             database.run(grant.replace("segmenter_service", &name)).await;
         }
         let mut url = url::Url::parse(database.url()).unwrap();
@@ -33,7 +34,7 @@ impl Login {
         PgPoolOptions::new().max_connections(1).connect_lazy_with(options)
     }
 
-    async fn drop(self, database: &Database) {
+    pub async fn drop(self, database: &Database) {
         database.run(format!("drop owned by {0}; drop role {0}", self.name)).await;
     }
 }
@@ -43,7 +44,7 @@ async fn a_login_with_the_documented_grants_serves_verifies_and_shows_users() {
     let scene = Scene::new(1).await;
     scene.add_users(4).await;
     scene.produce(&history(4, 30, 11)).await;
-    let login = Login::create(&scene.database).await;
+    let login = Login::create(&scene.database, &[GRANTS]).await;
     let mut process = scene.serve_with(&[("DATABASE_URL", &login.url)]);
     scene.settled().await;
     scene.assert_right().await;
@@ -61,7 +62,7 @@ async fn a_login_with_the_documented_grants_serves_verifies_and_shows_users() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_login_with_the_documented_grants_can_destroy_migrate_and_read_nothing_else() {
     let scene = Scene::new(1).await;
-    let login = Login::create(&scene.database).await;
+    let login = Login::create(&scene.database, &[GRANTS]).await;
     let pool = login.pool();
     for forbidden in [
         "drop table public.user_vectors",

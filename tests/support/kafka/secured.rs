@@ -22,7 +22,8 @@ pub enum Listener {
     SaslSsl,
 }
 
-/// On the plaintext listener every operation is allowed; on the others, `segmenter` has the documented ACLs.
+/// On the plaintext listener every operation is allowed; on the others, `segmenter` has the documented ACLs, and
+/// `segmenter-operator` those that a test gives it.
 pub struct SecuredKafka {
     pub kafka: Kafka,
     ssl: u16,
@@ -65,7 +66,8 @@ fn extra(folder: &Path, ssl: u16, sasl_ssl: u16) -> Extra {
     let certificates = certificates();
     let key_store = folder.join("broker.pem");
     std::fs::write(&key_store, certificates.ours.server.key_and_certificate()).expect("the folder is writable");
-    let users: Vec<String> = std::iter::once("segmenter".to_owned()).chain(LACKING.map(without)).collect();
+    let known = ["segmenter", "segmenter-operator"].map(str::to_owned).into_iter();
+    let users: Vec<String> = known.chain(LACKING.map(without)).collect();
     let plain: String = users.iter().map(|user| format!(" user_{user}=\"{PASSWORD}\"")).collect();
     let scram = "org.apache.kafka.common.security.scram.ScramLoginModule required;";
     let properties = format!(
