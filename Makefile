@@ -9,7 +9,7 @@ export RUST_TEST_THREADS ?= 4
 # One set of features for both targets of tests, so that one build serves both.
 TESTED := failpoints,otlp,demo
 
-.PHONY: help demo setup build test test-ops test-kubernetes test-cluster soak bench lint
+.PHONY: help demo setup build test test-ops test-kubernetes test-cluster test-matrix soak bench lint
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-15s %s\n", $$1, $$2}'
@@ -39,6 +39,10 @@ test-kubernetes: ## Test the manifests on an API server, which is built first (s
 
 test-cluster: setup ## Test failovers, dead brokers and silent networks on three brokers and a primary with its standby
 	RUST_TEST_THREADS=1 cargo test --locked --features $(TESTED) --test promises -- --nocapture cluster::
+
+test-matrix: ## Run the short tests on every supported version of PostgreSQL and Kafka: make test-matrix [CELL="PostgreSQL 14"]
+	@scripts/setup matrix
+	@TESTED=$(TESTED) scripts/test-matrix "$(CELL)"
 
 soak: setup ## Faults in a random order for an hour: make soak [SOAK_SECONDS=600] [SOAK_SEED=1]
 	SOAK_SECONDS=$(or $(SOAK_SECONDS),3600) SOAK_SEED=$(or $(SOAK_SEED),$(shell date +%s)) cargo test --locked --features $(TESTED) --test promises -- --nocapture kills:: faults:: cluster::soak

@@ -214,8 +214,8 @@ fn consumer(
     cluster: &Cluster,
     context: LiveContext,
 ) -> anyhow::Result<BaseConsumer<LiveContext>> {
-    let config = cluster.consumer(config.group_id.as_str(), config.session_timeout, config.max_poll_interval);
-    BaseConsumer::from_config_and_context(&config, context).context("could not make the consumer's Kafka client")
+    BaseConsumer::from_config_and_context(&cluster.consumer(config), context)
+        .context("could not make the consumer's Kafka client")
 }
 
 /// Has unfinished work abandoned this long after a stop is requested.

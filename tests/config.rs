@@ -121,6 +121,7 @@ fn the_rules_between_settings_are_kept() {
         (&["--topics-onboarding-completed", "profile-updated"], "topics.onboarding_completed"),
         (&["--kafka-drain-deadline", "5m", "--kafka-max-poll-interval", "5m"], "kafka.drain_deadline"),
         (&["--kafka-session-timeout", "6m"], "kafka.session_timeout"),
+        (&["--kafka-group-protocol", "consumer", "--kafka-session-timeout", "45s"], "kafka.session_timeout"),
         (&["--batch-max-bytes", "64KiB"], "batch.max_bytes"),
         (&["--in-flight-max-records", "499"], "in_flight.max_records"),
         (&["--in-flight-max-bytes", "3MiB"], "in_flight.max_bytes"),
@@ -150,6 +151,17 @@ fn kafka_properties_pass_through_unless_they_would_break_a_promise() {
     let expected = ["acks", "enable.auto.commit", "no.such", "ssl.endpoint.identification.algorithm"]
         .map(|name| format!("kafka.properties.{name}"));
     assert_eq!(keys(&problems), expected, "{problems}");
+}
+
+#[test]
+fn a_property_that_the_group_protocol_leaves_to_the_brokers_is_refused_beside_it() {
+    let directory = Directory::new();
+    let beside = |protocol: &str| {
+        let text = format!("[kafka]\ngroup_protocol = '{protocol}'\nproperties.'heartbeat.interval.ms' = 1000\n");
+        directory.write(&format!("{protocol}.toml"), text)
+    };
+    config(Some(&beside("classic")), &[], &[]);
+    assert_eq!(keys(&problems(Some(&beside("consumer")), &[], &[])), ["kafka.properties.heartbeat.interval.ms"]);
 }
 
 #[test]

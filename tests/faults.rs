@@ -12,6 +12,7 @@ mod panics;
 mod partitions;
 mod passwords;
 mod processes;
+mod protocols;
 mod publishers;
 mod recreated;
 mod scarcity;

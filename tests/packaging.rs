@@ -1,10 +1,10 @@
-//! Installation: version, completions, help, package.
+//! Installation: version, completions, help, package, the versions of the servers.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use crate::support::segmenter;
+use crate::support::{segmenter, source};
 
 const SOON: Duration = Duration::from_secs(30);
 
@@ -144,4 +144,22 @@ async fn the_short_help_of_every_command_fits_on_one_screen() {
         seen += 1;
     }
     assert!(seen > 20, "{seen}");
+}
+
+#[test]
+fn the_readme_names_the_versions_of_the_servers_that_the_matrix_tests() {
+    let read = |path: &str| std::fs::read_to_string(source(path)).unwrap();
+    let servers: serde_json::Value = serde_json::from_str(&read("tests/postgres/package.json")).unwrap();
+    let servers = servers["dependencies"].as_object().unwrap().keys();
+    let postgres: Vec<String> = servers.map(|name| name.strip_prefix("postgres-").unwrap().to_owned()).collect();
+    let pom = read("tests/support/kafka/pom.xml");
+    let present = pom.split_once("<kafka.version>").unwrap().1.split_once('<').unwrap().0;
+    let kafka: Vec<String> = read("tests/support/kafka/versions.txt").lines().chain([present]).map(str::to_owned).collect();
+    let list = |versions: &[String]| {
+        let (last, others) = versions.split_last().unwrap();
+        format!("{} and {last}", others.join(", "))
+    };
+    let line =
+        format!("Tested with PostgreSQL {}, and with Kafka {} (`make test-matrix`).", list(&postgres), list(&kafka));
+    assert!(read("README.md").lines().any(|found| found == line), "{line}");
 }

@@ -24,6 +24,11 @@ pub struct Scene {
     pub group: String,
 }
 
+/// Has a process use the group protocol in which the brokers assign the partitions.
+pub const CONSUMER_PROTOCOL: (&str, &str) = ("SEGMENTER_KAFKA_GROUP_PROTOCOL", "consumer");
+
+const SESSION_TIMEOUT: &str = "SEGMENTER_KAFKA_SESSION_TIMEOUT";
+
 /// How long anything may take on a busy machine.
 pub const DEADLINE: Duration = Duration::from_secs(120);
 
@@ -59,7 +64,7 @@ impl Scene {
             ("SEGMENTER_TOPICS_PROFILE_UPDATED", &self.updates),
             ("SEGMENTER_TOPICS_SEGMENT_CHANGED", &self.changes),
             ("SEGMENTER_TOPICS_DEAD_LETTER", &self.dead),
-            ("SEGMENTER_KAFKA_SESSION_TIMEOUT", "6s"),
+            (SESSION_TIMEOUT, "6s"),
             ("SEGMENTER_HTTP_ADDR", "127.0.0.1:0"),
         ]
     }
@@ -71,8 +76,14 @@ impl Scene {
 
     /// Starts `segmenter serve` with more variables, which take precedence.
     pub fn serve_with(&self, more: &[(&str, &str)]) -> Segmenter {
+        let protocol = std::env::var("GROUP_PROTOCOL").ok();
         let mut environment = self.environment();
+        environment.extend(protocol.as_deref().map(|protocol| (CONSUMER_PROTOCOL.0, protocol)));
         environment.extend(more);
+        // There the brokers set the session timeout.
+        if environment.contains(&CONSUMER_PROTOCOL) {
+            environment.retain(|(name, _)| *name != SESSION_TIMEOUT);
+        }
         segmenter(&["serve"], &environment)
     }
 

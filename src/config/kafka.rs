@@ -40,6 +40,16 @@ choice! {
 }
 
 choice! {
+    /// How the group shares the partitions among its members.
+    pub enum GroupProtocol {
+        /// A member assigns them.
+        Classic = "classic",
+        /// The brokers assign them, and set the session timeout: KIP-848.
+        Consumer = "consumer",
+    }
+}
+
+choice! {
     /// The start position of a group without committed offsets.
     pub enum InitialOffset {
         Earliest = "earliest",
@@ -136,9 +146,9 @@ impl Value for TopicName {
 const REFUSED: &[(&str, &str)] = &[
     (
         "it has a setting of its own",
-        "bootstrap.servers client.id group.id max.poll.interval.ms metadata.broker.list sasl.mechanism sasl.mechanisms \
-         sasl.password sasl.username security.protocol session.timeout.ms ssl.ca.location ssl.certificate.location \
-         ssl.key.location ssl.key.password",
+        "bootstrap.servers client.id group.id group.protocol max.poll.interval.ms metadata.broker.list sasl.mechanism \
+         sasl.mechanisms sasl.password sasl.username security.protocol session.timeout.ms ssl.ca.location \
+         ssl.certificate.location ssl.key.location ssl.key.password",
     ),
     (
         "a change is published only when every replica has it, once and in order",
@@ -150,8 +160,8 @@ const REFUSED: &[(&str, &str)] = &[
         "auto.commit.enable auto.commit.interval.ms enable.auto.commit enable.auto.offset.store",
     ),
     (
-        "partitions are handed over by the classic protocol's cooperative-sticky assignor",
-        "group.instance.id group.protocol group.protocol.type group.remote.assignor partition.assignment.strategy",
+        "partitions are handed over one by one, and soon after a process has ended",
+        "group.instance.id group.protocol.type group.remote.assignor partition.assignment.strategy",
     ),
     ("records of one user must go to the same partition as those of Java and KafkaJS clients", "partitioner"),
     ("start positions are decided by kafka.initial_offset and kafka.out_of_range", "auto.offset.reset"),
@@ -180,6 +190,11 @@ impl KafkaProperties {
     /// Name and value of each property, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// Whether this property is set.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
     }
 
     /// The name of each refused property, with the rule that it breaks.

@@ -27,7 +27,7 @@ mod value;
 
 pub use flags::SettingFlags;
 pub(crate) use kafka::TopicName;
-pub use kafka::{Encoding, InitialOffset, OutOfRange};
+pub use kafka::{Encoding, GroupProtocol, InitialOffset, OutOfRange};
 pub(crate) use moment::Moment;
 pub use problem::Problems;
 pub use reader::Section;

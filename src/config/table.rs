@@ -6,7 +6,8 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use super::kafka::{
-    Brokers, Encoding, InitialOffset, KafkaProperties, OutOfRange, SaslMechanism, SecurityProtocol, TopicName,
+    Brokers, Encoding, GroupProtocol, InitialOffset, KafkaProperties, OutOfRange, SaslMechanism, SecurityProtocol,
+    TopicName,
 };
 use super::reader::{Reader, Rules as _, Section};
 use super::setting::{Setting, default, optional, required, settings};
@@ -38,12 +39,16 @@ settings! {
         client_id: Name = default("segmenter").env("SEGMENTER_CLIENT_ID"),
         /// The consumer group.
         group_id: Name = default("segmenter").env("SEGMENTER_GROUP_ID"),
+        /// The protocol of the group: with `consumer` (KIP-848) the brokers assign the partitions; it needs Kafka 4.0 or newer.
+        /// The processes of a group can be changed over one by one.
+        group_protocol: GroupProtocol = default("classic"),
         /// The start position of a group without committed offsets.
         initial_offset: InitialOffset = default("earliest"),
         /// The policy for a committed offset that is no longer in its partition: `stop` ends the process, since records are lost;
         /// the others go on at that end of the partition.
         out_of_range: OutOfRange = default("stop"),
-        /// How long the group waits for a process without heartbeats before it reassigns the partitions.
+        /// How long the group waits for a process without heartbeats before it reassigns the partitions. Not with the group
+        /// protocol `consumer`: there the brokers' `group.consumer.session.timeout.ms` decides.
         session_timeout: Duration = default("45s").range("6s", "30m"),
         /// How long the consumer may go without polling before its partitions are reassigned.
         max_poll_interval: Duration = default("5m").range("10s", "1h"),

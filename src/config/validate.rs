@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::kafka::GroupProtocol;
 use super::reader::{Reader, Rules};
 use super::table::{
     BatchConfig, CatalogConfig, Config, DatabaseConfig, HttpConfig, InFlightConfig, JobsConfig, KafkaConfig,
@@ -89,10 +90,27 @@ impl Rules for KafkaConfig {
         }
         let poll = ("kafka.max_poll_interval", self.max_poll_interval);
         below(reader, ("kafka.drain_deadline", self.drain_deadline), poll);
-        let rule = "must not be more than kafka.max_poll_interval";
-        reader.must(self.session_timeout <= self.max_poll_interval, "kafka.session_timeout", rule);
+        match self.group_protocol {
+            GroupProtocol::Classic => {
+                let rule = "must not be more than kafka.max_poll_interval";
+                reader.must(self.session_timeout <= self.max_poll_interval, "kafka.session_timeout", rule);
+            }
+            GroupProtocol::Consumer => {
+                let is_chosen = reader.is_chosen("kafka.session_timeout");
+                reader.must(!is_chosen, "kafka.session_timeout", OF_THE_BROKERS);
+                if self.properties.has(HEARTBEAT) {
+                    reader.refuse_entry("kafka.properties", HEARTBEAT, OF_THE_BROKERS);
+                }
+            }
+        }
     }
 }
+
+/// A property that librdkafka refuses beside `group.protocol=consumer`, as it does `session.timeout.ms`.
+const HEARTBEAT: &str = "heartbeat.interval.ms";
+
+const OF_THE_BROKERS: &str =
+    "must not be set where kafka.group_protocol is consumer: the brokers' group.consumer settings decide";
 
 fn credentials(kafka: &KafkaConfig, reader: &mut Reader<'_>) {
     for (key, is_given) in [

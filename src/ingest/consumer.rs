@@ -361,8 +361,8 @@ impl LiveConsumer {
         let stop = |reason: String| self.stop.now(StopReason::Failure(reason));
         match error {
             KafkaError::MessageConsumptionFatal(code) => {
-                let reason = self.consumer.client().fatal_error().map(|(_, reason)| reason).unwrap_or_default();
-                stop(format!("the Kafka consumer failed for good: {code}: {reason}"));
+                let failed = self.consumer.client().fatal_error();
+                self.stop.now(fatal(failed.unwrap_or((*code, String::new()))));
             }
             // An offset is out of range.
             KafkaError::MessageConsumption(RDKafkaErrorCode::AutoOffsetReset) => self.request_range_check(),
@@ -404,5 +404,15 @@ impl LiveConsumer {
         self.finisher.assignment.give_up(&partitions);
         client::close(self.consumer);
         info!(drained, "left the group");
+    }
+}
+
+/// The end of a client that cannot go on, by its error and the client's words.
+fn fatal((code, reason): (RDKafkaErrorCode, String)) -> StopReason {
+    match code {
+        RDKafkaErrorCode::UnsupportedFeature | RDKafkaErrorCode::UnsupportedVersion => StopReason::Refused(
+            "the brokers do not have the group protocol `consumer`, which comes with Kafka 4.0: set kafka.group_protocol to classic".to_owned(),
+        ),
+        code => StopReason::Failure(format!("the Kafka consumer failed for good: {code}: {reason}")),
     }
 }

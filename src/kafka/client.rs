@@ -11,7 +11,7 @@ use tracing::warn;
 
 use super::client_events::ClientEvents;
 use super::producer::Producer;
-use crate::config::{KafkaConfig, TopicsConfig};
+use crate::config::{GroupProtocol, KafkaConfig, TopicsConfig};
 use crate::domain::event::Kind;
 
 /// The names of the four topics.
@@ -144,7 +144,7 @@ impl Cluster {
     }
 
     /// A consumer's configuration. Only this service commits offsets and sets start positions.
-    pub fn consumer(&self, group: &str, session_timeout: Duration, max_poll_interval: Duration) -> ClientConfig {
+    pub fn consumer(&self, kafka: &KafkaConfig) -> ClientConfig {
         let mut config = self.config(&[
             // Short, so that a change is published soon after its event.
             ("fetch.wait.max.ms", "100"),
@@ -153,13 +153,11 @@ impl Cluster {
             ("fetch.message.max.bytes", "131072"),
         ]);
         config
-            .set("group.id", group)
+            .set("group.id", kafka.group_id.as_str())
             .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "false")
             .set("auto.offset.reset", "error")
-            .set("partition.assignment.strategy", "cooperative-sticky")
-            .set("session.timeout.ms", session_timeout.as_millis().to_string())
-            .set("max.poll.interval.ms", max_poll_interval.as_millis().to_string())
+            .set("max.poll.interval.ms", kafka.max_poll_interval.as_millis().to_string())
             .set("allow.auto.create.topics", "false")
             // So that a topic that is created after the start is found soon.
             .set("topic.metadata.refresh.interval.ms", "5000")
@@ -167,6 +165,13 @@ impl Cluster {
             // Bounds the prefetch: the default is 64 MiB for each partition queue.
             .set("queued.max.messages.kbytes", "8192")
             .set("fetch.queue.backoff.ms", "50");
+        // The client refuses the properties of the one protocol beside the other.
+        match kafka.group_protocol {
+            GroupProtocol::Classic => config
+                .set("partition.assignment.strategy", "cooperative-sticky")
+                .set("session.timeout.ms", kafka.session_timeout.as_millis().to_string()),
+            GroupProtocol::Consumer => config.set("group.protocol", "consumer"),
+        };
         config
     }
 

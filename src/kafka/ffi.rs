@@ -1,8 +1,9 @@
-//! Direct calls into librdkafka. The `rdkafka` crate exposes neither topic ids nor a commit with a deadline, and it panics where
-//! a committed offset's metadata or the name of a header or topic is not UTF-8; here they are bytes. The only file with `unsafe`.
+//! Direct calls into librdkafka. The `rdkafka` crate exposes neither topic ids nor a commit with a deadline nor the members of a
+//! group whose partitions the brokers assign, and it panics where a committed offset's metadata or the name of a header or topic
+//! is not UTF-8; here they are bytes. The only file with `unsafe`.
 #![allow(
     unsafe_code,
-    reason = "rdkafka 0.39 wraps neither topic ids nor commits with a deadline, and panics on metadata and names that are not UTF-8"
+    reason = "rdkafka 0.39 wraps neither topic ids nor commits with a deadline nor the description of groups, and panics on metadata and names that are not UTF-8"
 )]
 
 use std::collections::HashMap;
@@ -75,18 +76,30 @@ fn answer<C: ClientContext>(
     let broker = client.fetch_metadata(topics.first().copied(), timeout)?.orig_broker_id();
     let names: Vec<CString> = topics.iter().filter_map(|topic| CString::new(*topic).ok()).collect();
     let mut pointers: Vec<_> = names.iter().map(|name| name.as_ptr()).collect();
+    // SAFETY: the names outlive the call, which copies them.
+    let collection = unsafe { rd::rd_kafka_TopicCollection_of_topic_names(pointers.as_mut_ptr(), pointers.len()) };
+    let collection = Owned::new(collection, rd::rd_kafka_TopicCollection_destroy, "collection")?;
     let for_topics = rd::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS;
-    // SAFETY: the client lives for the whole function; the names outlive the call, which copies them.
-    let (queue, options, collection) = unsafe {
-        (
-            rd::rd_kafka_queue_new(client.native_ptr()),
-            rd::rd_kafka_AdminOptions_new(client.native_ptr(), for_topics),
-            rd::rd_kafka_TopicCollection_of_topic_names(pointers.as_mut_ptr(), pointers.len()),
-        )
+    requested(client, for_topics, Some(broker).filter(|broker| *broker >= 0), timeout, |options, queue| {
+        // SAFETY: all four are valid; the call copies the topics and the options, and keeps a reference to the queue.
+        unsafe { rd::rd_kafka_DescribeTopics(client.native_ptr(), collection.get(), options, queue) }
+    })
+}
+
+/// Sends a request of the admin API by `send`, to this broker if one is given, and waits for its result event.
+fn requested<C: ClientContext>(
+    client: &Client<C>,
+    kind: rd::rd_kafka_admin_op_t,
+    broker: Option<i32>,
+    timeout: Duration,
+    send: impl FnOnce(*mut rd::rd_kafka_AdminOptions_t, *mut rd::rd_kafka_queue_t),
+) -> KafkaResult<Owned<rd::rd_kafka_event_t>> {
+    // SAFETY: the client lives for the whole function.
+    let (queue, options) = unsafe {
+        (rd::rd_kafka_queue_new(client.native_ptr()), rd::rd_kafka_AdminOptions_new(client.native_ptr(), kind))
     };
     let queue = Owned::new(queue, rd::rd_kafka_queue_destroy, "queue")?;
     let options = Owned::new(options, rd::rd_kafka_AdminOptions_destroy, "options")?;
-    let collection = Owned::new(collection, rd::rd_kafka_TopicCollection_destroy, "collection")?;
     let mut error_text = [0; 256];
     // SAFETY: the options are valid, and the text is as long as stated.
     let set = unsafe {
@@ -98,18 +111,16 @@ fn answer<C: ClientContext>(
         )
     };
     succeeded(set)?;
-    if broker >= 0 {
+    if let Some(broker) = broker {
         // SAFETY: as above.
         let set = unsafe {
             rd::rd_kafka_AdminOptions_set_broker(options.get(), broker, error_text.as_mut_ptr(), error_text.len())
         };
         succeeded(set)?;
     }
-    // SAFETY: all four are valid; the call copies the topics and the options, and keeps a reference to the queue.
-    let event = unsafe {
-        rd::rd_kafka_DescribeTopics(client.native_ptr(), collection.get(), options.get(), queue.get());
-        rd::rd_kafka_queue_poll(queue.get(), milliseconds(timeout + MARGIN))
-    };
+    send(options.get(), queue.get());
+    // SAFETY: the queue is valid.
+    let event = unsafe { rd::rd_kafka_queue_poll(queue.get(), milliseconds(timeout + MARGIN)) };
     if event.is_null() {
         return Err(KafkaError::AdminOp(RDKafkaErrorCode::OperationTimedOut));
     }
@@ -158,6 +169,47 @@ fn name_and_id(topic: *const rd::rd_kafka_TopicDescription_t) -> Option<(String,
         )
     };
     Some((name.to_owned(), topic_id::of(name, high.cast_unsigned(), low.cast_unsigned())))
+}
+
+/// The number of members of a group, whichever its protocol; 0 for one that does not exist. The crate's own list shows a group
+/// whose partitions the brokers assign as empty. Blocks for at most little longer than `timeout`.
+///
+/// # Errors
+/// The coordinator does not answer, or refuses the client.
+pub(crate) fn members<C: ClientContext>(client: &Client<C>, group: &str, timeout: Duration) -> KafkaResult<u64> {
+    let Ok(name) = CString::new(group) else { return Ok(0) };
+    let mut names = [name.as_ptr()];
+    let for_groups = rd::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS;
+    let event = requested(client, for_groups, None, timeout, |options, queue| {
+        // SAFETY: all are valid; the call copies the name and the options, and keeps a reference to the queue.
+        unsafe {
+            rd::rd_kafka_DescribeConsumerGroups(client.native_ptr(), names.as_mut_ptr(), names.len(), options, queue);
+        }
+    })?;
+    // SAFETY: the event is valid; for another type of event the result is null.
+    let result = unsafe { rd::rd_kafka_event_DescribeConsumerGroups_result(event.get()) };
+    if result.is_null() {
+        return Err(KafkaError::GroupListFetch(RDKafkaErrorCode::BadMessage));
+    }
+    let mut count = 0;
+    // SAFETY: the result and its groups belong to the event, which is borrowed for the whole function.
+    let groups = unsafe { rd::rd_kafka_DescribeConsumerGroups_result_groups(result, &raw mut count) };
+    if groups.is_null() || count == 0 {
+        return Ok(0);
+    }
+    // SAFETY: there is at least one description, which lives as long as the event. Its error may be null, which means no error.
+    let (error, members) = unsafe {
+        let described = *groups;
+        (
+            rd::rd_kafka_error_code(rd::rd_kafka_ConsumerGroupDescription_error(described)),
+            rd::rd_kafka_ConsumerGroupDescription_member_count(described),
+        )
+    };
+    match error {
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR => Ok(members as u64),
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND => Ok(0),
+        code => Err(KafkaError::GroupListFetch(code.into())),
+    }
 }
 
 /// The committed offset of a partition in `list`, the answer of the coordinator; the partition's topic now has the id

@@ -9,7 +9,7 @@
 //!   certificate   explains a broker certificate that fails verification
 //! topic_id        the ids of the input topics
 //! committed       the metadata that is committed with an offset
-//! offsets         a topic's id, a group's committed offsets and members
+//! offsets         a topic's id, a group's committed offsets
 //! partition       a partition of an input topic
 //! headers         a record's headers by name
 //! ffi             calls that the `rdkafka` crate does not wrap; the only `unsafe`

@@ -58,17 +58,3 @@ pub(crate) fn committed<C: ConsumerContext>(
     let answer = client.committed_offsets(list, timeout)?;
     partitions.map(|partition| ffi::committed(&answer, topic, partition, id)).collect()
 }
-
-/// The number of processes in a group; 0 for one that does not exist.
-///
-/// # Errors
-/// The brokers do not answer, or refuse the client.
-pub(crate) fn members<C: ConsumerContext>(
-    client: &BaseConsumer<C>,
-    group: &str,
-    timeout: Duration,
-) -> KafkaResult<u64> {
-    let groups = client.fetch_group_list(Some(group), timeout)?;
-    // An empty group without offsets is not listed.
-    Ok(groups.groups().first().map_or(0, |listed| listed.members().len() as u64))
-}

@@ -100,11 +100,19 @@ impl Kafka {
         self.own().signal("CONT", Children::No);
     }
 
+    /// A dedicated broker on which groups have the classic protocol alone, as on those before Kafka 4.
+    pub async fn with_the_classic_protocol() -> Self {
+        let properties = || "group.coordinator.rebalance.protocols=classic\n".to_owned();
+        let start = move || Self::start_with(Life::Short, |_| Extra { properties: properties(), ..Extra::default() });
+        tokio::task::spawn_blocking(start).await.expect("the broker starts")
+    }
+
     /// Moves or deletes offsets of a group with Kafka's own tool, `kafka-consumer-groups.sh`; the group must have no member.
     pub async fn consumer_groups(&self, group: &str, arguments: &[&str]) {
         let mut tool = Command::new("java");
         tool.args(Life::Short.options()).args(class_path());
-        tool.arg("org.apache.kafka.tools.consumer.group.ConsumerGroupCommand");
+        let package = if is_before([3, 8]) { "kafka.admin" } else { "org.apache.kafka.tools.consumer.group" };
+        tool.arg(format!("{package}.ConsumerGroupCommand"));
         tool.args(["--bootstrap-server", self.brokers(), "--group", group]).args(arguments);
         let run = move || tool.output().expect("java runs");
         let output = tokio::task::spawn_blocking(run).await.expect("the tool ends");
@@ -184,10 +192,22 @@ fn server(life: Life) -> Supervisor {
     })
 }
 
+/// The folder of Kafka's jars: the one that `KAFKA_LIBS` names, else that of the version in `pom.xml`.
 fn jars() -> PathBuf {
-    let jars = super::source("target/kafka/libs");
+    let jars = std::env::var_os("KAFKA_LIBS").map_or_else(|| super::source("target/kafka/libs"), PathBuf::from);
     assert!(jars.is_dir(), "Kafka's jars are missing in {}: `make setup` fetches them", jars.display());
     jars
+}
+
+/// Whether Kafka, by the name of a jar, is older than this version.
+pub(super) fn is_before(major_and_minor: [u32; 2]) -> bool {
+    let files = std::fs::read_dir(jars()).expect("the folder is readable");
+    let version = |file: std::io::Result<std::fs::DirEntry>| {
+        let name = file.ok()?.file_name().into_string().ok()?;
+        let mut numbers = name.strip_prefix("kafka-clients-")?.split('.').map_while(|number| number.parse().ok());
+        Some([numbers.next()?, numbers.next()?])
+    };
+    files.filter_map(version).next().expect("a jar of Kafka's clients") < major_and_minor
 }
 
 /// The tuning of the JVM.

@@ -3,6 +3,9 @@
 //! Servers start on first use and serve the whole run, on free ports and on data of their own. They and their data are removed
 //! when the test process ends, even if it is killed. `DATABASE_URL` and `KAFKA_BROKERS`, if set, name servers to use instead.
 //!
+//! PostgreSQL is the one in `PATH`, else Debian's. Kafka is the one whose jars are in `KAFKA_LIBS`, else that of `kafka/pom.xml`.
+//! `GROUP_PROTOCOL=consumer` has the processes of every scene use that group protocol.
+//!
 //! ```text
 //! kafka          a broker, shared or dedicated, one with TLS and SASL, and a cluster of three
 //! topics         creating topics, watermarks, committed offsets

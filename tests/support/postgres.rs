@@ -182,10 +182,20 @@ impl Own {
         std::fs::write(&password_file, PASSWORD).expect("the folder is writable");
         self.server_user.own(&password_file);
         // A clear-text password, since SCRAM's hashing is slow in a debug build, at every connection. A linguistic collation, as in
-        // production: a statement that relies on bytewise order must ask for it.
-        let arguments = "--no-sync --encoding=UTF8 --username=postgres --auth=password --pwfile=password \
-                         --locale=C.UTF-8 --locale-provider=icu --icu-locale=en-US -D data";
+        // production: a statement that relies on bytewise order must ask for it. PostgreSQL 14 has none of its own.
+        let collation = if self.major() < 15 { "" } else { "--locale-provider=icu --icu-locale=en-US" };
+        let arguments = format!(
+            "--no-sync --encoding=UTF8 --username=postgres --auth=password --pwfile=password --locale=C.UTF-8 -D data {collation}"
+        );
         self.run("initdb", &arguments.split_whitespace().collect::<Vec<_>>());
+    }
+
+    /// The server's major version.
+    fn major(&self) -> u32 {
+        let output = Command::new(self.binaries.join("postgres")).arg("--version").output().expect("postgres runs");
+        let printed = String::from_utf8_lossy(&output.stdout);
+        let version = printed.split_whitespace().find_map(|word| word.split('.').next()?.parse().ok());
+        version.unwrap_or_else(|| panic!("no version of PostgreSQL in {printed:?}"))
     }
 
     fn configure(&self, settings: &str) {
@@ -255,19 +265,18 @@ fn id(which: &str, user: &str) -> Option<u32> {
     String::from_utf8(output.stdout).ok()?.trim().parse().ok()
 }
 
-/// The folder of the newest PostgreSQL that Debian's packages installed, else of the one in PATH.
+/// The folder of PostgreSQL's programs: the first one in PATH, else the newest that Debian's packages installed, which are not.
 fn find_binaries() -> PathBuf {
-    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
-    let newest = versions
-        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok())
-        .map(|version| (version, PathBuf::from(format!("/usr/lib/postgresql/{version}/bin"))))
-        .filter(|(_, folder)| folder.join("initdb").exists())
-        .max();
-    if let Some((_, folder)) = newest {
-        return folder;
-    }
     let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path)
-        .find(|folder| folder.join("initdb").exists())
-        .expect("PostgreSQL's server is missing: `make setup` installs it")
+    // A link there leads to the folder of them all.
+    let in_path = std::env::split_paths(&path)
+        .find_map(|folder| Some(folder.join("initdb").canonicalize().ok()?.parent()?.to_owned()));
+    let versions = || std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
+    let of_debian = || {
+        let folders = versions()
+            .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok())
+            .map(|version| (version, PathBuf::from(format!("/usr/lib/postgresql/{version}/bin"))));
+        folders.filter(|(_, folder)| folder.join("initdb").exists()).max().map(|(_, folder)| folder)
+    };
+    in_path.or_else(of_debian).expect("PostgreSQL's server is missing: `make setup` installs it")
 }

@@ -6,7 +6,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::Kafka;
-use super::kafka::TIMEOUT;
+use super::kafka::{TIMEOUT, is_before};
 use super::wait::{eventually, eventually_blocking};
 
 impl Kafka {
@@ -21,7 +21,7 @@ impl Kafka {
     pub async fn create_topic_named(&self, name: &str, partitions: i32, config: &[(&str, &str)]) {
         let mut topic = NewTopic::new(name, partitions, TopicReplication::Fixed(self.replicas));
         for (key, value) in config {
-            topic = topic.set(key, value);
+            topic = topic.set(present_name(key), value);
         }
         let created = self.admin().create_topics([&topic], &AdminOptions::new()).await.expect("the broker answers");
         created.into_iter().for_each(|result| drop(result.expect("a topic can be created")));
@@ -107,6 +107,14 @@ impl Kafka {
 
     pub(super) fn admin(&self) -> AdminClient<DefaultClientContext> {
         self.client().create().expect("a valid client")
+    }
+}
+
+/// The name of a topic's setting in the version of the broker.
+fn present_name(setting: &str) -> &str {
+    match setting {
+        "message.timestamp.after.max.ms" if is_before([3, 6]) => "message.timestamp.difference.max.ms",
+        other => other,
     }
 }
 

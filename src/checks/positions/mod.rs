@@ -20,6 +20,7 @@ use crate::ingest::start_table::{Facts, OutOfRangeCause, Start};
 use crate::kafka::client::{self, Cluster, Topics};
 use crate::kafka::client_events::ClientEvents;
 use crate::kafka::committed::Committed;
+use crate::kafka::ffi;
 use crate::kafka::offsets::{self, TopicNow};
 use crate::kafka::topic_reader::ReadError;
 use crate::store::positions::{PartitionKey, PositionRow};
@@ -143,7 +144,7 @@ fn ask(
         let committed = offsets::committed(client, &name, now.id, partitions, ANSWER).map_err(failed(&name))?;
         asked.push(AskedTopic { name, now, committed });
     }
-    let members = offsets::members(client, group, ANSWER).map_err(failed(group))?;
+    let members = ffi::members(client.client(), group, ANSWER).map_err(failed(group))?;
     Ok((members, asked))
 }
 

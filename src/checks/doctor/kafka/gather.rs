@@ -20,7 +20,7 @@ use crate::checks::doctor::finding::{Answer, Unknown, Unreachable};
 use crate::kafka::certificate;
 use crate::kafka::client::{Cluster, Topics};
 use crate::kafka::client_events::ClientEvents;
-use crate::kafka::offsets;
+use crate::kafka::ffi;
 use crate::kafka::topic_reader::{ReadError, Source, Span};
 use crate::runtime::stop::{Stop, StopReason};
 
@@ -209,7 +209,7 @@ impl Brokers {
 
     fn members(&self) -> Answer<u64> {
         let right = format!("Describe on group {}", self.group);
-        offsets::members(&self.consumer, &self.group, self.left()).map_err(|error| unknown(&error, right))
+        ffi::members(self.consumer.client(), &self.group, self.left()).map_err(|error| unknown(&error, right))
     }
 
     fn describe(&self, resource: &ResourceSpecifier<'_>, right: &str) -> Answer<BTreeMap<String, String>> {
