@@ -151,7 +151,9 @@ pub async fn run(
         drain: config.kafka.drain_deadline,
         metrics: metrics.clone(),
         paused: AtomicBool::new(false),
+        joined: AtomicBool::new(false),
         statistics: Mutex::new(None),
+        stop: stop.clone(),
     };
     let consumer = LiveConsumer {
         consumer: consumer(&config.kafka, &cluster, context)?,

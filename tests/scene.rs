@@ -27,6 +27,15 @@ pub struct Scene {
 /// Has a process use the group protocol in which the brokers assign the partitions.
 pub const CONSUMER_PROTOCOL: (&str, &str) = ("SEGMENTER_KAFKA_GROUP_PROTOCOL", "consumer");
 
+/// Whether the processes of every scene use it: `GROUP_PROTOCOL=consumer`.
+pub fn brokers_assign() -> bool {
+    match std::env::var("GROUP_PROTOCOL").as_deref() {
+        Err(_) | Ok("classic") => false,
+        Ok("consumer") => true,
+        Ok(other) => panic!("GROUP_PROTOCOL is neither classic nor consumer: {other}"),
+    }
+}
+
 const SESSION_TIMEOUT: &str = "SEGMENTER_KAFKA_SESSION_TIMEOUT";
 
 /// How long anything may take on a busy machine.
@@ -76,9 +85,8 @@ impl Scene {
 
     /// Starts `segmenter serve` with more variables, which take precedence.
     pub fn serve_with(&self, more: &[(&str, &str)]) -> Segmenter {
-        let protocol = std::env::var("GROUP_PROTOCOL").ok();
         let mut environment = self.environment();
-        environment.extend(protocol.as_deref().map(|protocol| (CONSUMER_PROTOCOL.0, protocol)));
+        environment.extend(brokers_assign().then_some(CONSUMER_PROTOCOL));
         environment.extend(more);
         // There the brokers set the session timeout.
         if environment.contains(&CONSUMER_PROTOCOL) {

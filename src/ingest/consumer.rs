@@ -17,7 +17,7 @@ use tracing::{info, warn};
 
 use super::assignment::{Answered, Budget};
 use super::dispatcher::Dispatcher;
-use super::rebalance::LiveContext;
+use super::rebalance::{LiveContext, protocol_refusal};
 use super::record::OriginalRecord;
 use super::schema_wait::Waiting;
 use super::start::{Found, Request};
@@ -410,9 +410,7 @@ impl LiveConsumer {
 /// The end of a client that cannot go on, by its error and the client's words.
 fn fatal((code, reason): (RDKafkaErrorCode, String)) -> StopReason {
     match code {
-        RDKafkaErrorCode::UnsupportedFeature | RDKafkaErrorCode::UnsupportedVersion => StopReason::Refused(
-            "the brokers do not have the group protocol `consumer`, which comes with Kafka 4.0: set kafka.group_protocol to classic".to_owned(),
-        ),
+        RDKafkaErrorCode::UnsupportedFeature | RDKafkaErrorCode::UnsupportedVersion => protocol_refusal(),
         code => StopReason::Failure(format!("the Kafka consumer failed for good: {code}: {reason}")),
     }
 }

@@ -27,6 +27,7 @@ use crate::kafka::committed;
 use crate::kafka::ffi;
 use crate::kafka::partition::{Partition, describe};
 use crate::runtime::fault::fault_point;
+use crate::runtime::stop::{Stop, StopReason};
 use crate::telemetry::metrics::{Metrics, RebalanceKind};
 
 /// The name under which this client logs.
@@ -34,6 +35,17 @@ const CLIENT: &str = "consumer";
 
 /// The deadline of a commit that is waited for.
 const LAST_COMMIT: Duration = Duration::from_secs(3);
+
+/// The end of the client's line about brokers before Kafka 4.0 that do not have the group protocol `consumer`. The client reports
+/// no error then and looks for another coordinator for ever. The matrix of versions tests it.
+const NO_SUCH_PROTOCOL: &str = "ConsumerGroupHeartbeatRequest not supported by broker";
+
+/// The refusal of such brokers.
+pub(super) fn protocol_refusal() -> StopReason {
+    let why = "the brokers do not have the group protocol `consumer`, which comes with Kafka 4.0: set kafka.group_protocol \
+               to classic";
+    StopReason::Refused(why.to_owned())
+}
 
 /// The callbacks of the live consumer.
 pub(crate) struct LiveContext {
@@ -48,8 +60,11 @@ pub(crate) struct LiveContext {
     pub metrics: Metrics,
     /// Whether the intake is paused; partitions started meanwhile start paused.
     pub paused: AtomicBool,
+    /// Whether the group has ever assigned something: it has the protocol.
+    pub joined: AtomicBool,
     /// The newest statistics, taken by the consumer loop.
     pub statistics: Mutex<Option<Box<Statistics>>>,
+    pub stop: Stop,
 }
 
 impl LiveContext {
@@ -142,6 +157,7 @@ impl LiveContext {
         let partitions = self.partitions_in(list);
         info!(partitions = describe(&partitions), "partitions assigned");
         self.metrics.rebalance(RebalanceKind::Assigned);
+        self.joined.store(true, Ordering::Relaxed);
         let epochs = self.assignment.assign(&partitions);
         // Commits of the previous generation may have been dropped without an error; they are sent again.
         self.assignment.commit_failed();
@@ -224,6 +240,9 @@ impl LiveContext {
 
 impl ClientContext for LiveContext {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        if message.ends_with(NO_SUCH_PROTOCOL) && !self.joined.load(Ordering::Relaxed) {
+            self.stop.now(protocol_refusal());
+        }
         client_events::log_client_line(CLIENT, level, facility, message);
     }
 

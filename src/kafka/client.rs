@@ -170,7 +170,10 @@ impl Cluster {
             GroupProtocol::Classic => config
                 .set("partition.assignment.strategy", "cooperative-sticky")
                 .set("session.timeout.ms", kafka.session_timeout.as_millis().to_string()),
-            GroupProtocol::Consumer => config.set("group.protocol", "consumer"),
+            // Without these lines nothing tells that the brokers do not have the protocol.
+            GroupProtocol::Consumer => {
+                config.set("group.protocol", "consumer").set("debug", "cgrp").set_log_level(RDKafkaLogLevel::Debug)
+            }
         };
         config
     }
