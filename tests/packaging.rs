@@ -154,7 +154,8 @@ fn the_readme_names_the_versions_of_the_servers_that_the_matrix_tests() {
     let postgres: Vec<String> = servers.map(|name| name.strip_prefix("postgres-").unwrap().to_owned()).collect();
     let pom = read("tests/support/kafka/pom.xml");
     let present = pom.split_once("<kafka.version>").unwrap().1.split_once('<').unwrap().0;
-    let kafka: Vec<String> = read("tests/support/kafka/versions.txt").lines().chain([present]).map(str::to_owned).collect();
+    let kafka: Vec<String> =
+        read("tests/support/kafka/versions.txt").lines().chain([present]).map(str::to_owned).collect();
     let list = |versions: &[String]| {
         let (last, others) = versions.split_last().unwrap();
         format!("{} and {last}", others.join(", "))
