@@ -114,6 +114,27 @@ fn the_json_schema_of_segment_changed_has_the_fields_and_texts_of_the_avro_schem
     assert!(differing.is_empty(), "{differing:#?}");
 }
 
+/// The members below `schema` that may be null and may be absent too.
+fn null_or_absent(schema: &Value, found: &mut Vec<String>) {
+    let required = list(schema, "/required");
+    for (name, member) in schema["properties"].as_object().into_iter().flatten() {
+        let kinds = [&member["type"], &member["oneOf"]].map(Value::to_string).concat();
+        if kinds.contains(r#""null""#) && !required.contains(&json!(name)) {
+            found.push(name.clone());
+        }
+    }
+    let (items, members) = (schema.as_array().into_iter().flatten(), schema.as_object().into_iter().flatten());
+    items.chain(members.map(|(_, member)| member)).for_each(|below| null_or_absent(below, found));
+}
+
+#[test]
+fn a_member_that_may_be_null_is_always_there() {
+    let mut found = Vec::new();
+    null_or_absent(&json_file("schemas/openapi.json"), &mut found);
+    null_or_absent(&json_file("schemas/json/segment-changed.schema.json"), &mut found);
+    assert!(found.is_empty(), "these lack #[schema(required)]: {found:?}");
+}
+
 /// A program among the packages of `tests/contracts`.
 fn node_tool(name: &str) -> Command {
     let mut command = Command::new(root("target/contracts/node_modules/.bin").join(name));
