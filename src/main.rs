@@ -14,6 +14,7 @@ use segmenter::cli::config::ConfigCommand;
 use segmenter::cli::dlq::{self, Action, DlqArgs};
 use segmenter::cli::doctor::DoctorArgs;
 use segmenter::cli::explain::{self, ExplainArgs};
+use segmenter::cli::health::HealthArgs;
 use segmenter::cli::job::{self, JobCommand, StartJob};
 use segmenter::cli::migrate::MigrateArgs;
 use segmenter::cli::positions::{PositionsAction, PositionsArgs};
@@ -22,8 +23,8 @@ use segmenter::cli::serve::ServeArgs;
 use segmenter::cli::user::{UserAction, UserCommand};
 use segmenter::cli::verify::{self, Scope, VerifyArgs};
 use segmenter::config::{
-    CatalogConfig, Config, DatabaseConfig, JobsConfig, KafkaConfig, LogConfig, RegistryConfig, Resolved, Section,
-    SettingFlags, Sources, TopicsConfig,
+    CatalogConfig, Config, DatabaseConfig, HttpConfig, JobsConfig, KafkaConfig, LogConfig, RegistryConfig, Resolved,
+    Section, SettingFlags, Sources, TopicsConfig,
 };
 use segmenter::domain::event::Millis;
 use segmenter::domain::scoring::Catalog;
@@ -53,7 +54,7 @@ struct Cli {
 }
 
 /// Without clap's empty lines the list of commands fits on one screen.
-const HELP: &str = "{about}\n{usage-heading} {usage}\nCommands:\n{subcommands}\n\n{options}";
+const HELP: &str = "{about}\n{usage-heading} {usage}\n{options}\nCommands:\n{subcommands}";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -66,6 +67,7 @@ enum Command {
     Verify(VerifyArgs),
     User(UserCommand),
     Doctor(DoctorArgs),
+    Health(HealthArgs),
     Positions(PositionsArgs),
     Schema(SchemaCommand),
     Dlq(DlqArgs),
@@ -127,6 +129,10 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Doctor(args) => {
             let config: Config = resolved.config().map_err(|problems| Unusable(problems.to_string()))?;
             Ok(block_on(cli::doctor::run(&args, &config, &mut io::stdout()))?.into())
+        }
+        Command::Health(args) => {
+            let http: HttpConfig = configured(&resolved)?;
+            Ok(block_on(cli::health::run(&args, &http, &mut io::stdout()))?.into())
         }
         Command::Positions(args) => positions(&args, &resolved),
         Command::Schema(command) => schemas(&command.action, &resolved),

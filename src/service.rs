@@ -34,6 +34,7 @@ use crate::kafka::client::{Cluster, Topics};
 use crate::kafka::client_events::ClientEvents;
 use crate::kafka::topic_id::PresentTopicIds;
 use crate::kafka::topic_reader::Source;
+use crate::kafka::topic_settings::watch_retention;
 use crate::kafka::topics::{self, Watched};
 use crate::output::Output;
 use crate::registry::Registry;
@@ -181,6 +182,7 @@ pub async fn run(
         full: outbox_full,
         longest_refusal: LONGEST_REFUSAL,
     };
+    watch(Box::pin(watch_retention(cluster, watched.clone(), metrics.clone())));
     watch(Box::pin(topics::watch(publisher.producer.clone(), events, watched, health.clone(), stop.clone())));
     watch(Box::pin(gate.watch(store.pool.clone(), metrics.clone(), health, stop.clone())));
     watch(Box::pin(retention::watch(store.pool.clone(), config.jobs.retention)));

@@ -198,11 +198,11 @@ async fn a_service_beside_the_producer_has_segments_of_its_travellers_and_says_t
     let address = service.http_address().await.to_string();
     environment.pop();
     environment.push(("SEGMENTER_HTTP_ADDR", &address));
-    let asked = async || segmenter(&["doctor", "--ready"], &environment).finish(DEADLINE).await.code;
+    let asked = async || segmenter(&["health"], &environment).finish(DEADLINE).await.code;
     eventually(DEADLINE, "the service to be ready", async || asked().await == Some(0)).await;
     service.terminate();
     assert_eq!(service.wait(DEADLINE).await.code(), Some(0));
-    assert_eq!(asked().await, Some(75), "nothing answers");
+    assert_eq!(asked().await, Some(1), "nothing answers");
 }
 
 #[tokio::test]

@@ -14,7 +14,8 @@ use serde_json::json;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
-use crate::support::{Response, http as ask, http_get};
+use crate::scene::DEADLINE;
+use crate::support::{Response, http as ask, http_get, segmenter};
 
 struct Served {
     address: SocketAddr,
@@ -53,6 +54,35 @@ async fn readiness_names_the_component_and_the_reason_and_an_outage_leaves_liven
     served.health.set_ready("kafka");
     assert_eq!(http_get(served.address, "/health/ready").await.status, 200);
     assert_eq!(http_get(served.address, "/health").await.status, 200);
+}
+
+/// `segmenter health` of a service at this address, and its output.
+async fn health(address: SocketAddr, arguments: &[&str]) -> (Option<i32>, String) {
+    let arguments = [&["health"], arguments].concat();
+    let ended = segmenter(&arguments, &[("SEGMENTER_HTTP_ADDR", &address.to_string())]).finish(DEADLINE).await;
+    (ended.code, ended.stdout + &ended.log)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_health_ends_with_0_where_the_service_is_ready_and_names_the_reason_where_it_is_not() {
+    let served = served().await;
+    served.health.set_not_ready("kafka", "topics do not exist: segment-changed");
+    let not_ready = "not ready\nkafka: topics do not exist: segment-changed\n".to_owned();
+    assert_eq!(health(served.address, &[]).await, (Some(1), not_ready));
+    assert_eq!(health(served.address, &["--live"]).await, (Some(0), "live\n".to_owned()));
+    served.health.set_ready("kafka");
+    assert_eq!(health(served.address, &[]).await, (Some(0), "ready\n".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_health_ends_with_1_where_nothing_answers_within_its_deadline() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = silent.local_addr().unwrap();
+    let (code, output) = health(address, &[]).await;
+    assert!(code == Some(1) && output.contains("no answer from"), "{output}");
+    drop(silent);
+    let (code, output) = health(address, &[]).await;
+    assert!(code == Some(1) && output.contains("no answer from"), "{output}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

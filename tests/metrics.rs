@@ -1,6 +1,7 @@
 //! The documented metrics are those of a running service.
 
 use std::collections::BTreeMap;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::scene::{DEADLINE, Numbers, Scene, history, onboarding_event, record, update_event};
 use crate::support::{Postgres, Record, eventually, http_get};
@@ -24,17 +25,21 @@ fn scraped(text: &str) -> BTreeMap<String, String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_running_service_exports_exactly_the_metrics_of_the_documentation() {
-    let scene = Scene::new(1).await;
+    let mut scene = Scene::new(1).await;
+    scene.onboarding = scene.kafka.create_topic("onboarding", 1, &[("retention.ms", "604800000")]).await;
     scene.add_users(1).await;
     let mut numbers = Numbers(1);
-    scene.kafka.produce(&scene.onboarding, record("user-0", &onboarding_event("user-0", 1, &mut numbers))).await;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64;
+    let onboarding = record("user-0", &onboarding_event("user-0", 1, &mut numbers)).timestamp(now - 60_000);
+    scene.kafka.produce(&scene.onboarding, onboarding).await;
     scene.kafka.produce(&scene.updates, record("user-0", &update_event("user-0", 2, &mut numbers))).await;
     scene.kafka.produce(&scene.updates, Record::new("user-0", "not JSON")).await;
     let process = scene.serve();
     scene.settled().await;
     let address = process.http_address().await;
-    eventually(DEADLINE, "the lag is known", || async {
-        http_get(address, "/metrics").await.body.contains("segmenter_oldest_unprocessed_seconds{")
+    eventually(DEADLINE, "lag and retention are known", || async {
+        let text = http_get(address, "/metrics").await.body;
+        text.contains("segmenter_oldest_unprocessed_seconds{") && text.contains("segmenter_topic_retention_seconds{")
     })
     .await;
     let text = http_get(address, "/metrics").await.body;
@@ -48,6 +53,11 @@ async fn a_running_service_exports_exactly_the_metrics_of_the_documentation() {
     assert!(of("segmenter_kafka_connects_total ") > 0.0);
     assert_eq!(of("segmenter_dead_letters_total{reason=\"malformed\"} "), 1.0);
     assert!(of("segmenter_stage_duration_seconds_count{stage=\"transaction\"} ") > 0.0);
+    let retention = format!("segmenter_topic_retention_seconds{{topic=\"{}\"}} ", scene.onboarding);
+    assert_eq!(of(&retention), 7.0 * 86_400.0);
+    assert!(!text.contains(&retention.replace(&scene.onboarding, &scene.updates)), "age deletes none of its records");
+    let delayed_up_to = |bound: &str| of(&format!("segmenter_publish_delay_seconds_bucket{{le=\"{bound}\"}} "));
+    assert!(delayed_up_to("30") < delayed_up_to("300"), "the record waited for a minute");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -19,6 +19,7 @@ mod postgres_tls;
 mod registry;
 mod roles;
 mod setting_names;
+mod systemd;
 pub mod tools;
 mod topics;
 #[cfg(feature = "otlp")]

@@ -1,8 +1,6 @@
 //! `segmenter doctor`: checks everything that the service needs, and changes nothing.
 
 use std::io::Write;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::time::Duration;
 
 use clap::Args;
 use serde::Serialize;
@@ -15,9 +13,6 @@ use crate::config::Config;
 use crate::kafka::client::{Cluster, Topics};
 use crate::runtime::exit::Exit;
 use crate::store::sql::Pool;
-
-/// The deadline of the process on this machine.
-const READY: Duration = Duration::from_secs(5);
 
 /// Check topics, group, schema, rights, positions, clocks.
 ///
@@ -32,12 +27,6 @@ pub struct DoctorArgs {
     /// Write JSON instead of a table.
     #[arg(long)]
     pub json: bool,
-    /// Only ask the process on this machine whether it is ready.
-    ///
-    /// Requests /health/ready at `http.addr` and prints the answer. Exit codes: 0 ready; 75 not ready, or no answer within
-    /// five seconds. For the health check of a container, as in docker-compose.yml.
-    #[arg(long, conflicts_with = "json")]
-    pub ready: bool,
 }
 
 /// Runs all checks and prints their findings to `out`.
@@ -45,9 +34,6 @@ pub struct DoctorArgs {
 /// # Errors
 /// `out` cannot be written to, or a client cannot be made from the configuration.
 pub async fn run(args: &DoctorArgs, config: &Config, out: &mut impl Write) -> anyhow::Result<Exit> {
-    if args.ready {
-        return ready(config.http.addr, out).await;
-    }
     let subject = Subject {
         config,
         cluster: Cluster::from(&config.kafka),
@@ -77,35 +63,6 @@ pub async fn run(args: &DoctorArgs, config: &Config, out: &mut impl Write) -> an
         writeln!(out, "\n{ok} ok, {warnings}, {problems}, {unchecked} unchecked")?;
     }
     Ok(report.exit)
-}
-
-/// Asks the process that listens at `addr`.
-async fn ready(mut addr: SocketAddr, out: &mut impl Write) -> anyhow::Result<Exit> {
-    match addr {
-        SocketAddr::V4(v4) if v4.ip().is_unspecified() => addr.set_ip(Ipv4Addr::LOCALHOST.into()),
-        SocketAddr::V6(v6) if v6.ip().is_unspecified() => addr.set_ip(Ipv6Addr::LOCALHOST.into()),
-        _ => {}
-    }
-    // An error means that a provider is installed already.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let http = reqwest::Client::builder().timeout(READY).no_proxy().build()?;
-    let answer = match http.get(format!("http://{addr}/health/ready")).send().await {
-        Ok(response) => {
-            let is_ready = response.status().is_success();
-            response.text().await.map(|text| (is_ready, text))
-        }
-        Err(error) => Err(error),
-    };
-    match answer {
-        Ok((is_ready, text)) => {
-            writeln!(out, "{}", text.trim_end())?;
-            Ok(if is_ready { Exit::Ok } else { Exit::DependencyUnavailable })
-        }
-        Err(error) => {
-            writeln!(out, "no process answers at {addr}: {error}")?;
-            Ok(Exit::DependencyUnavailable)
-        }
-    }
 }
 
 /// A finding in three columns, which fit on a terminal.

@@ -10,6 +10,7 @@ pub mod doctor;
 pub mod explain;
 mod failure;
 mod follow_up;
+pub mod health;
 pub mod job;
 pub mod migrate;
 pub mod positions;

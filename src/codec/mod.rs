@@ -32,7 +32,7 @@ mod sections;
 pub mod segment_changed;
 pub mod stored;
 pub mod time;
-mod traceparent;
+pub(crate) mod traceparent;
 mod tree;
 mod user;
 

@@ -24,6 +24,11 @@ pub(super) fn well_formed(header: &[u8]) -> Option<&str> {
     valid.then_some(text)
 }
 
+/// The id of the trace in a well-formed header.
+pub(crate) fn trace_id(header: &[u8]) -> Option<&str> {
+    well_formed(header)?.split('-').nth(1)
+}
+
 fn is_hex(text: &str, length: usize) -> bool {
     text.len() == length && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
@@ -53,6 +58,7 @@ mod tests {
     #[test]
     fn a_well_formed_header_is_kept_as_it_is() {
         assert!(kept(GOOD));
+        assert_eq!(trace_id(GOOD.as_bytes()), Some("4bf92f3577b34da6a3ce929d0e0e4736"));
         assert!(kept(&GOOD.replacen("00", "fe", 1)));
         assert!(kept(&format!("{}-what-the-future-brings", GOOD.replacen("00", "cc", 1))));
     }

@@ -5,6 +5,7 @@ use rdkafka::message::{BorrowedHeaders, BorrowedMessage, OwnedHeaders};
 
 use crate::codec::RawRecord;
 use crate::codec::framed::SCHEMA_HEADER;
+use crate::codec::traceparent;
 use crate::domain::event::Rejection;
 use crate::kafka::headers::{TRACEPARENT, header};
 use crate::kafka::partition::Partition;
@@ -51,6 +52,11 @@ impl OriginalRecord {
     /// The header that names the value's schema.
     pub(crate) fn schema_header(&self) -> Option<&[u8]> {
         self.header(SCHEMA_HEADER)
+    }
+
+    /// The trace that the record belongs to, by which a log line about it is found.
+    pub(crate) fn trace_id(&self) -> Option<&str> {
+        traceparent::trace_id(self.header(TRACEPARENT)?)
     }
 
     fn header(&self, name: &str) -> Option<&[u8]> {

@@ -13,7 +13,7 @@ use super::offset_tracker::Finish;
 use super::record::{OriginalRecord, Rejected};
 use super::work_queues::Work;
 use crate::config::BatchConfig;
-use crate::domain::event::{Event, Reason, Rejection};
+use crate::domain::event::{Event, Millis, Reason, Rejection};
 use crate::domain::profile::Outcome;
 use crate::kafka::client::Topics;
 use crate::kafka::partition::Partition;
@@ -187,7 +187,9 @@ impl Worker {
         if attempt == Attempt::AfterLock {
             progress = progress.of_locked();
         }
-        let Written { publications, ran_in, locked } = self.writer.write(&mut progress).await?;
+        let Written { mut publications, ran_in, locked } = self.writer.write(&mut progress).await?;
+        let oldest = rest.iter().filter_map(|(_, record)| record.timestamp).min().map(Millis);
+        publications.iter_mut().for_each(|publication| publication.since = oldest);
         let outcomes = progress.into_outcomes_so_far();
         trace.end(&outcomes);
         debug!(records = events.len(), changes = publications.len(), "wrote a batch");
@@ -212,10 +214,14 @@ impl Worker {
     fn log_defect(&self, record: &OriginalRecord, outcome: &ItemOutcome) {
         if let Err(Rejection { reason: Reason::Internal, detail }) = outcome {
             let Partition { kind, number: partition } = record.partition;
-            let (topic, offset) = (self.finisher.topics.input(kind), record.offset);
+            let (topic, offset, trace_id) = (self.finisher.topics.input(kind), record.offset, record.trace_id());
             error!(
                 topic,
-                partition, offset, detail, "an event is not applied because of a defect; its record is rejected"
+                partition,
+                offset,
+                trace_id,
+                detail,
+                "an event is not applied because of a defect; its record is rejected"
             );
         }
     }

@@ -7,6 +7,7 @@
 //! topic_reader    reads a topic up to a fixed end, outside any consumer group
 //! topics          watches that the topics exist and the brokers admit this process
 //!   certificate   explains a broker certificate that fails verification
+//! topic_settings  the settings of a topic; watches the retention of the input topics
 //! topic_id        the ids of the input topics
 //! committed       the metadata that is committed with an offset
 //! offsets         a topic's id, a group's committed offsets
@@ -26,4 +27,5 @@ pub mod partition;
 pub mod producer;
 pub mod topic_id;
 pub mod topic_reader;
+pub mod topic_settings;
 pub mod topics;

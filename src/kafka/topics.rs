@@ -33,7 +33,8 @@ const ANSWER: Duration = Duration::from_secs(5);
 /// may just be being granted, and a restarting broker may not know them yet.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// The topics to watch, and where their ids are recorded.
+/// The topics to watch, and where their ids are recorded. Cheap to clone.
+#[derive(Clone)]
 pub(crate) struct Watched {
     pub topics: Arc<Topics>,
     pub ids: PresentTopicIds,

@@ -81,7 +81,7 @@ mod tests {
     fn row(id: i64, users: u32) -> Publication {
         let user = UserId::new("ann").expect("a valid id");
         let key = RowKey { id, created_at: OffsetDateTime::UNIX_EPOCH };
-        Publication { key, content: Content::Users(vec![user; users as usize]) }
+        Publication { key, content: Content::Users(vec![user; users as usize]), since: None }
     }
 
     #[tokio::test]

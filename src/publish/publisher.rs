@@ -20,7 +20,7 @@ use super::handover::{Arrivals, HandedOver};
 use super::leases;
 use crate::codec::segment_changed::{self, Encoding, Record};
 use crate::codec::stored::EncodingError;
-use crate::domain::event::UserId;
+use crate::domain::event::{Millis, UserId};
 use crate::domain::ranking_change::{ChangeBody, RankingChange};
 use crate::kafka::producer::{self, Outgoing, Producer};
 use crate::runtime::fault::fault_point;
@@ -178,6 +178,8 @@ impl<P: Produce> Publisher<P> {
     /// Publishes the rows' changes, reads the published revisions until none is higher, then has the rows deleted.
     async fn publish(&self, rows: Vec<Publication>, published: &UnboundedSender<Vec<RowKey>>) {
         let keys: Vec<RowKey> = rows.iter().map(|row| row.key).collect();
+        let due = |row: &Publication| Some((row.since?, row.content.changes()));
+        let due: Vec<(Millis, u64)> = rows.iter().filter_map(due).collect();
         let mut round = Round { pending: Vec::new(), published: Vec::new(), first: true };
         for row in rows {
             match row.content {
@@ -223,6 +225,7 @@ impl<P: Produce> Publisher<P> {
         // The receiver outlives this loop.
         let _ = published.send(keys);
         self.metrics.observe_stage(Stage::Publish, started.elapsed());
+        due.into_iter().for_each(|(since, changes)| self.metrics.observe_publish_delay(since, changes));
     }
 
     /// Produces the pending changes, in order. Unacknowledged ones stay pending; returns the first delivery error.

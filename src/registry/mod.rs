@@ -21,7 +21,7 @@ use tracing::error;
 
 use crate::codec::avro::WriterSchema;
 use crate::codec::framed::{SchemaName, framed};
-use crate::codec::{Decoded, Limits, RawRecord, decode, decode_datum};
+use crate::codec::{Decoded, Limits, RawRecord, decode, decode_datum, traceparent};
 use crate::domain::event::{Reason, Rejection};
 use crate::runtime::fault::panic_point;
 use crate::runtime::panics::{Panicked, catch};
@@ -94,7 +94,11 @@ pub(crate) fn decode_with(
 ) -> Result<Decoded, SchemaName> {
     catch(|| decode_or_name(registry, record, header, limits)).unwrap_or_else(|Panicked| {
         let (topic, partition, offset) = (record.topic, record.partition, record.offset);
-        error!(topic, partition, offset, "an event cannot be decoded because of a defect; its record is rejected");
+        let trace_id = record.traceparent.and_then(traceparent::trace_id);
+        error!(
+            topic,
+            partition, offset, trace_id, "an event cannot be decoded because of a defect; its record is rejected"
+        );
         Ok(Decoded::Rejected(Rejection::internal(Panicked.to_string())))
     })
 }

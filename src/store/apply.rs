@@ -258,7 +258,7 @@ impl Store {
         changes.iter().for_each(|change| self.revisions.see(change.revision));
         if !changes.is_empty() {
             let key = outbox::insert(connection, self.owner, self.lease, &changes, &self.pool).await?;
-            committed.publication = Some(Publication { key, content: Content::Changes(changes) });
+            committed.publication = Some(Publication { key, content: Content::Changes(changes), since: None });
         }
         Ok(committed)
     }

@@ -14,7 +14,7 @@ use super::error::StoreError;
 use super::jobs::{self, Checkpoint};
 use super::states::{self, UserCheck};
 use crate::codec::stored;
-use crate::domain::event::UserId;
+use crate::domain::event::{Millis, UserId};
 use crate::domain::ranking_change::RankingChange;
 
 /// Which row it is, on whatever server: after a failover the ids of lost rows are given to other ones.
@@ -29,6 +29,8 @@ pub struct RowKey {
 pub struct Publication {
     pub key: RowKey,
     pub content: Content,
+    /// Since when the changes are due: the timestamp of the oldest record that caused them. `None` for those of a job.
+    pub since: Option<Millis>,
 }
 
 /// The content of an outbox row.
@@ -47,6 +49,12 @@ impl Content {
             Self::Changes(changes) => changes.len() as u64,
             Self::Users(_) => 0,
         }
+    }
+
+    /// Whether events made the changes, not a job. A fold has one cause for all of its changes.
+    fn is_of_events(&self) -> bool {
+        let is_of_job = |change: &RankingChange| change.body.ranking().is_some_and(|new| new.replay_id.is_some());
+        matches!(self, Self::Changes(changes) if !changes.iter().any(is_of_job))
     }
 }
 
@@ -116,7 +124,7 @@ impl Store {
                 None
             } else {
                 let key = insert_users(transaction, self.owner, self.lease, users, &self.pool).await?;
-                Some(Publication { key, content: Content::Users(users.to_vec()) })
+                Some(Publication { key, content: Content::Users(users.to_vec()), since: None })
             };
             jobs::checkpoint(transaction, checkpoint, &self.pool).await?;
             Result::<_, StoreError>::Ok(publication)
@@ -154,7 +162,11 @@ pub async fn take_over(
         let users: Option<Vec<String>> = row.try_get("users")?;
         let body: Option<Vec<u8>> = row.try_get("body")?;
         match content(users, body.as_deref()) {
-            Some(content) => taken.push(Publication { key, content }),
+            Some(content) => {
+                // The records' own timestamps are not stored.
+                let since = content.is_of_events().then(|| millis(key.created_at));
+                taken.push(Publication { key, content, since });
+            }
             None => unreadable.push(key.id),
         }
     }
@@ -278,6 +290,10 @@ pub async fn depth(pool: &Pool) -> Result<Depth, StoreError> {
     let row = pool.fetch_one(depth).await?;
     let oldest: f64 = row.try_get("oldest")?;
     Ok(Depth { rows: row.try_get("rows")?, oldest: Duration::try_from_secs_f64(oldest.max(0.0)).unwrap_or_default() })
+}
+
+fn millis(time: OffsetDateTime) -> Millis {
+    Millis(i64::try_from(time.unix_timestamp_nanos() / 1_000_000).unwrap_or_default())
 }
 
 fn interval(duration: Duration) -> PgInterval {

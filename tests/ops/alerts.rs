@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use segmenter::store::error::ErrorClass;
+use segmenter::telemetry::metrics::Metrics;
 use serde_json::Value;
 
 use super::tools::{documents, list, named, printed, promtool, read, resources, text};
@@ -48,8 +49,13 @@ fn rule() -> Value {
     named(resources("prod"), "PrometheusRule", "segmenter").clone()
 }
 
-fn alerts(rule: &Value) -> Vec<Value> {
+/// Alerts and recorded series.
+fn rules(rule: &Value) -> Vec<Value> {
     list(rule, "/spec/groups").iter().flat_map(|group| list(group, "/rules")).cloned().collect()
+}
+
+fn alerts(rule: &Value) -> Vec<Value> {
+    rules(rule).into_iter().filter(|one| one["record"].is_null()).collect()
 }
 
 #[test]
@@ -80,11 +86,23 @@ fn every_alert_has_a_case_in_which_it_fires_and_one_in_which_it_stays_silent() {
 
 #[test]
 fn every_metric_in_a_rule_exists() {
-    let alerts = alerts(&rule());
-    assert!(alerts.len() > 10);
-    for alert in alerts {
-        assert_metrics_exist(text(&alert, "/expr"), text(&alert, "/alert"));
+    let rules = rules(&rule());
+    let recorded: BTreeSet<&str> = rules.iter().map(|one| text(one, "/record")).collect();
+    assert!(rules.len() > 10 && recorded.len() > 5);
+    for one in &rules {
+        let (expression, of) = (text(one, "/expr"), format!("{}{}", text(one, "/alert"), text(one, "/record")));
+        assert_metrics_exist(expression, &of);
+        let words = expression.split(|char: char| !char.is_ascii_alphanumeric() && char != '_' && char != ':');
+        for word in words.filter(|word| word.contains(':')) {
+            assert!(recorded.contains(word), "{of} names {word}, which is not recorded");
+        }
     }
+}
+
+#[test]
+fn a_bound_of_the_histogram_is_the_bound_of_the_objective() {
+    let text = Metrics::new().unwrap().encode().unwrap();
+    assert!(text.contains("segmenter_publish_delay_seconds_bucket{le=\"5\"} 0"), "{text}");
 }
 
 /// The labels by which an expression groups, joins or selects.
@@ -105,12 +123,12 @@ fn every_label_in_a_rule_belongs_to_its_metric_or_to_kubernetes() {
     let rows = page.lines().filter(|line| line.starts_with("| `segmenter_"));
     let ours = rows.filter_map(|row| row.split('|').nth(3)).flat_map(|labels| labels.split(',')).map(str::trim);
     let known: BTreeSet<&str> = ours
-        .chain(["namespace", "job", "pod", "container", "condition", "job_name", "cronjob"])
+        .chain(["namespace", "job", "pod", "container", "condition", "job_name", "cronjob", "le"])
         .filter(|name| !name.is_empty())
         .collect();
-    for alert in alerts(&rule()) {
-        let asked = labels(text(&alert, "/expr"));
-        assert!(asked.is_subset(&known), "{}: {asked:?}", text(&alert, "/alert"));
+    for one in rules(&rule()) {
+        let asked = labels(text(&one, "/expr"));
+        assert!(asked.is_subset(&known), "{one}: {asked:?}");
     }
     assert!(labels("sum by (a, b) (x{c=~\"d\"} * on (e) y)").into_iter().eq(["a", "b", "c", "e"]));
 }

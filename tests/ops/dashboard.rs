@@ -40,7 +40,9 @@ fn prometheus_parses_every_expression_of_the_dashboard() {
     let rules: Vec<Value> = targets
         .enumerate()
         .map(|(number, target)| {
-            let expression = text(target, "/expr").replace("$__rate_interval", "1m").replace("$namespace", ".*");
+            let expression = ["$__rate_interval", "$__range"]
+                .iter()
+                .fold(text(target, "/expr").replace("$namespace", ".*"), |text, variable| text.replace(variable, "1m"));
             json!({"record": format!("panel:{number}"), "expr": expression})
         })
         .collect();

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::scene::{DEADLINE, Scene, history};
 use crate::support::{
-    Door, Finished, Listener, SecuredKafka, Segmenter, certificates, kafka, secured_kafka, segmenter,
+    Door, Finished, Listener, SecuredKafka, Segmenter, certificates, eventually, http_get, kafka, secured_kafka,
+    segmenter,
 };
 
 /// Environment variables, by name.
@@ -48,7 +49,8 @@ fn serve(scene: &Scene, environment: &Environment) -> Segmenter {
 }
 
 async fn works(environment: &Environment) {
-    let scene = scene().await;
+    let mut scene = scene().await;
+    scene.onboarding = scene.kafka.create_topic("onboarding", 1, &[("retention.ms", "604800000")]).await;
     scene.add_users(10).await;
     let mut process = serve(&scene, environment);
     scene.produce(&history(10, 60, 71)).await;
@@ -61,6 +63,11 @@ async fn works(environment: &Environment) {
     of_command.extend(environment.iter().map(|(name, value)| (*name, value.as_str())));
     let positions = segmenter(&["positions", "--json"], &of_command).finish(DEADLINE).await;
     assert!(positions.code == Some(0) && positions.stdout.contains("\"members\":1"), "{positions:?}");
+    let address = process.http_address().await;
+    eventually(DEADLINE, "the retention of an input topic is known", || async {
+        http_get(address, "/metrics").await.body.contains("segmenter_topic_retention_seconds{")
+    })
+    .await;
     process.terminate();
     assert_eq!(process.wait(DEADLINE).await.code(), Some(0), "{:?}", process.log());
 }

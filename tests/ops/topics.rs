@@ -81,7 +81,10 @@ fn the_services_login_may_do_what_the_service_does_and_no_more() {
         ("topic", "segmenter-dead-letter", "Write"),
         ("group", "segmenter", "Read"),
     ];
-    let mut expected = BTreeSet::new();
+    let mut expected = BTreeSet::from([
+        ("topic", "onboarding-completed", "DescribeConfigs"),
+        ("topic", "profile-updated", "DescribeConfigs"),
+    ]);
     for (kind, name, operation) in wanted {
         expected.extend([(kind, name, operation), (kind, name, "Describe")]);
     }

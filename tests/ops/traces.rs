@@ -61,6 +61,8 @@ async fn a_sampled_record_is_traced_through_the_fold_to_segment_changed_and_no_o
     assert!(named(&spans, "write batch").iter().any(|batch| fold.links == [batch.id.clone()] && batch.trace != TRACE));
     let refused = folds.iter().find(|span| span.attributes["segmenter.outcome"] == "dead_lettered").unwrap();
     assert!(refused.is_error && refused.trace == TRACE);
+    let line = process.log().into_iter().find(|line| line.contains("dead letters written")).expect("it is logged");
+    assert!(line.contains(&format!("\"trace_id\":\"{TRACE}\"")), "{line}");
 
     assert_eq!(carried("user-1"), Some(unsampled));
     assert_eq!(carried("user-2"), None);

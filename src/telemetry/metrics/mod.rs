@@ -5,14 +5,14 @@ mod labels;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use prometheus::proto::MetricFamily;
 use prometheus::{
     Gauge, GaugeVec, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry,
 };
 
-use crate::domain::event::{Kind, Reason, Skip};
+use crate::domain::event::{Kind, Millis, Reason, Skip};
 use crate::domain::ranking_change::{ChangeBody, RankingChange};
 
 pub use catalog::markdown;
@@ -46,6 +46,7 @@ pub struct Metrics {
     lag_records: IntGaugeVec,
     lag_seconds: GaugeVec,
     oldest_unprocessed: GaugeVec,
+    topic_retention: GaugeVec,
     kafka_connects: IntCounter,
     kafka_disconnects: IntCounter,
     kafka_request_failures: IntCounter,
@@ -66,6 +67,7 @@ pub struct Metrics {
     outbox_oldest: Gauge,
     pub outbox_taken_over: IntCounter,
     published: [IntCounter; Published::ALL.len()],
+    publish_delay: Histogram,
     pub publish_retries: IntCounter,
     segment_changes: IntCounterVec,
     commits: IntCounterVec,
@@ -121,6 +123,15 @@ impl Metrics {
         self.lag_records.with_label_values(&[topic, &partition]).set(lag.records);
         self.lag_seconds.with_label_values(&[topic, &partition]).set(lag.seconds);
         self.oldest_unprocessed.with_label_values(&[topic, &partition]).set(lag.oldest);
+    }
+
+    /// Sets how long a topic keeps its records; `None` where age deletes none.
+    pub(crate) fn topic_retention(&self, topic: &str, kept: Option<Duration>) {
+        match kept {
+            Some(kept) => self.topic_retention.with_label_values(&[topic]).set(kept.as_secs_f64()),
+            // Without a series there is nothing to remove.
+            None => drop(self.topic_retention.remove_label_values(&[topic])),
+        }
     }
 
     /// Sets the consumer's totals, which only grow.
@@ -186,6 +197,13 @@ impl Metrics {
         if let Some(counter) = self.published.get(published as usize) {
             counter.inc();
         }
+    }
+
+    /// Changes whose oldest record is of this time have been acknowledged now.
+    pub(crate) fn observe_publish_delay(&self, since: Millis, changes: u64) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+        let delay = (now - since.0 as f64 / 1000.0).max(0.0);
+        (0..changes).for_each(|_| self.publish_delay.observe(delay));
     }
 
     /// The number of records acknowledged on segment-changed.

@@ -104,8 +104,9 @@ fn grant(brokers: &str) {
     const SCRIPT: &str = r#"
 import sys
 from kafka.admin import KafkaAdminClient, ACL, ACLOperation, ACLPermissionType, ResourcePattern, ResourceType, ACLResourcePatternType
-needs = [("TOPIC", "onboarding", "READ"), ("TOPIC", "updates", "READ"), ("TOPIC", "changes", "WRITE"),
-         ("TOPIC", "dead", "WRITE"), ("GROUP", "group", "READ")]
+needs = [("TOPIC", "onboarding", "READ"), ("TOPIC", "onboarding", "DESCRIBE_CONFIGS"), ("TOPIC", "updates", "READ"),
+         ("TOPIC", "updates", "DESCRIBE_CONFIGS"), ("TOPIC", "changes", "WRITE"), ("TOPIC", "dead", "WRITE"),
+         ("GROUP", "group", "READ")]
 acls = []
 for user in sys.argv[2:]:
     for kind, name, operation in needs:

@@ -1,12 +1,11 @@
 //! The requests to the brokers. They join no group, and commit, produce and create nothing.
 
-use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
+use rdkafka::admin::{AdminClient, ResourceSpecifier};
 use rdkafka::config::{FromClientConfigAndContext as _, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -22,6 +21,7 @@ use crate::kafka::client::{Cluster, Topics};
 use crate::kafka::client_events::ClientEvents;
 use crate::kafka::ffi;
 use crate::kafka::topic_reader::{ReadError, Source, Span};
+use crate::kafka::topic_settings::{self, Settings};
 use crate::runtime::stop::{Stop, StopReason};
 
 /// The deadline of one request, and of all of them.
@@ -212,21 +212,12 @@ impl Brokers {
         ffi::members(self.consumer.client(), &self.group, self.left()).map_err(|error| unknown(&error, right))
     }
 
-    fn describe(&self, resource: &ResourceSpecifier<'_>, right: &str) -> Answer<BTreeMap<String, String>> {
+    fn describe(&self, resource: &ResourceSpecifier<'_>, right: &str) -> Answer<Settings> {
         if self.left().is_zero() {
             return Err(Unknown::failed("there was no time left"));
         }
-        let options = AdminOptions::new().request_timeout(Some(self.left()));
-        let described = self.runtime.block_on(self.admin.describe_configs([resource], &options));
-        match described.map_err(|error| unknown(&error, right))?.into_iter().next() {
-            // The client returns a refusal as an empty list: every existing resource has settings.
-            Some(Ok(resource)) if resource.entries.is_empty() => Err(Unknown::denied(right)),
-            Some(Ok(resource)) => {
-                Ok(resource.entries.into_iter().filter_map(|entry| Some((entry.name, entry.value?))).collect())
-            }
-            Some(Err(code)) => Err(unknown(&KafkaError::AdminOp(code), right)),
-            None => Err(Unknown::failed("the broker did not answer the request")),
-        }
+        let described = topic_settings::describe(&self.runtime, &self.admin, resource, self.left());
+        described.map_err(|error| unknown(&error, right))?.ok_or_else(|| Unknown::denied(right))
     }
 
     /// The client reports the reason as an error event; the request itself only times out.

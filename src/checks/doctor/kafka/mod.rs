@@ -10,12 +10,11 @@ mod gather;
 mod group;
 mod topics;
 
-use std::collections::BTreeMap;
-
 use super::Subject;
 use super::finding::{Answer, Findings, Unreachable};
 use super::words::count;
 use crate::config::InitialOffset;
+use crate::kafka::topic_settings::{self, Settings};
 
 /// The use of a topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +47,7 @@ struct Topic {
     /// `None`: the topic does not exist.
     partitions: Answer<Option<Vec<Partition>>>,
     /// Its settings by name, the brokers' defaults included; of existing topics.
-    settings: Option<Answer<BTreeMap<String, String>>>,
+    settings: Option<Answer<Settings>>,
     /// Its newest records; of existing input topics.
     tail: Option<Answer<Tail>>,
 }
@@ -80,8 +79,12 @@ impl Topic {
         self.partitions.as_ref().ok().and_then(Option::as_deref).unwrap_or_default()
     }
 
+    fn known_settings(&self) -> Option<&Settings> {
+        self.settings.as_ref()?.as_ref().ok()
+    }
+
     fn setting(&self, name: &str) -> Option<&str> {
-        self.settings.as_ref()?.as_ref().ok()?.get(name).map(String::as_str)
+        self.known_settings()?.get(name).map(String::as_str)
     }
 
     fn number(&self, name: &str) -> Option<i64> {
@@ -90,13 +93,12 @@ impl Topic {
 
     /// Whether `cleanup.policy` names this policy.
     fn cleans_up_by(&self, policy: &str) -> bool {
-        self.setting("cleanup.policy").is_some_and(|policies| policies.split(',').any(|one| one.trim() == policy))
+        self.known_settings().is_some_and(|settings| topic_settings::cleans_up_by(settings, policy))
     }
 
     /// `retention.ms`, if records are deleted by age.
     fn retention_ms(&self) -> Option<u64> {
-        let retention = self.number("retention.ms").filter(|_| self.cleans_up_by("delete"))?;
-        u64::try_from(retention).ok()
+        topic_settings::retention_ms(self.known_settings()?)
     }
 }
 
