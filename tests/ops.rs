@@ -24,3 +24,4 @@ pub mod tools;
 mod topics;
 #[cfg(feature = "otlp")]
 mod traces;
+mod workflows;

@@ -125,6 +125,42 @@ pub fn build_inputs() -> Vec<PathBuf> {
     inputs.split_whitespace().filter_map(inside).collect()
 }
 
+/// `scripts/release-notes` of a tag in a tree with this version and this changelog; its output, or its complaint.
+fn release_notes(tag: &str, cargo: &str, changelog: &str) -> Result<String, String> {
+    let tree = tempfile::tempdir().unwrap();
+    let scripts = tree.path().join("scripts");
+    std::fs::create_dir(&scripts).unwrap();
+    std::fs::copy(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/release-notes"), scripts.join("release-notes"))
+        .unwrap();
+    std::fs::write(tree.path().join("Cargo.toml"), cargo).unwrap();
+    std::fs::write(tree.path().join("CHANGELOG.md"), changelog).unwrap();
+    let output = Command::new(scripts.join("release-notes")).arg(tag).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
+}
+
+#[test]
+fn the_newest_version_of_the_changelog_is_that_of_the_manifest_and_can_be_released() {
+    let (cargo, changelog) = (include_str!("../Cargo.toml"), include_str!("../CHANGELOG.md"));
+    let version = env!("CARGO_PKG_VERSION");
+    let notes = release_notes(&format!("v{version}"), cargo, changelog).unwrap();
+    assert!(notes.starts_with("### ") && notes.contains("segmenter serve"), "{notes}");
+    assert!(changelog.contains("\n## [Unreleased]\n"));
+    let image = include_str!("../k8s/base/kustomization.yaml");
+    assert!(image.contains(&format!("newTag: \"{version}\"")));
+}
+
+#[test]
+fn a_tag_that_is_not_the_version_or_has_no_section_of_the_changelog_is_not_released() {
+    let cargo = "[package]\nname = \"segmenter\"\nversion = \"1.2.0\"\n\n[dependencies]\na = { version = \"9.9.9\" }\n";
+    let changelog = "# Changelog\n\n## [Unreleased]\n\n## [1.2.0] - 2030-01-02\n\n### Added\n\n- New.\n\n## [1.1.0] - 2029-01-02\n\n- Old.\n";
+    assert_eq!(release_notes("v1.2.0", cargo, changelog).unwrap(), "### Added\n\n- New.\n");
+    let refused = |tag, changelog: &str| release_notes(tag, cargo, changelog).unwrap_err();
+    assert!(refused("v1.1.0", changelog).contains("the tag is v1.1.0, the version in Cargo.toml 1.2.0"));
+    assert!(refused("v1.2.0", &changelog.replace("1.2.0", "1.3.0")).contains("that of 1.3.0, not of 1.2.0"));
+    assert!(refused("v1.2.0", &changelog.replace("### Added\n\n- New.\n", "")).contains("is empty"));
+}
+
 /// The commands that a short help lists.
 fn commands(help: &str) -> Vec<String> {
     let listed = help.split("Commands:").nth(1).unwrap_or_default().split("\n\n").next().unwrap_or_default();

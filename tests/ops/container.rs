@@ -29,11 +29,29 @@ fn stages() -> (String, String) {
     (build.to_owned(), format!("FROM {last}"))
 }
 
+/// The default of a base image.
+fn base(argument: &str) -> String {
+    let file = read("Dockerfile");
+    let default = file.lines().find_map(|line| line.strip_prefix("ARG ")?.strip_prefix(argument)?.strip_prefix('='));
+    default.expect("the argument has a default").to_owned()
+}
+
+#[test]
+fn the_image_is_built_with_the_rust_of_the_manifest_on_the_debian_that_it_runs_on() {
+    let rust = read("Cargo.toml").lines().find_map(|line| line.strip_prefix("rust-version = ").map(str::to_owned));
+    assert_eq!(base("BUILD_IMAGE"), format!("rust:{}-bookworm", rust.unwrap().trim_matches('"')));
+    assert!(base("RUNTIME_IMAGE").contains("debian12"), "bookworm is Debian 12");
+    for workflow in ["make", "dependencies"] {
+        let workflow = read(&format!(".github/workflows/{workflow}.yml"));
+        assert!(workflow.contains(&format!("container: {}\n", base("BUILD_IMAGE"))));
+    }
+}
+
 #[test]
 fn the_image_has_no_shell_no_root_and_nothing_but_the_program() {
     let (_, last) = stages();
-    assert!(last.starts_with("FROM gcr.io/distroless/"));
-    assert!(last.lines().next().unwrap().contains(":nonroot"));
+    assert!(last.starts_with("FROM ${RUNTIME_IMAGE}\n"));
+    assert!(base("RUNTIME_IMAGE").starts_with("gcr.io/distroless/") && base("RUNTIME_IMAGE").ends_with(":nonroot"));
     assert!(last.contains("USER 65532"), "runAsNonRoot accepts a number, not a name");
     assert!(!last.contains("RUN "), "there is no shell");
 }
@@ -41,7 +59,7 @@ fn the_image_has_no_shell_no_root_and_nothing_but_the_program() {
 #[test]
 fn the_image_can_send_traces_and_has_no_points_at_which_tests_kill_it() {
     let (build, _) = stages();
-    let cargo = build.lines().find(|line| line.contains("cargo build")).expect("it is built with Cargo");
+    let cargo = build.lines().find(|line| line.contains("cargo auditable build")).expect("it is built with Cargo");
     assert!(cargo.contains("--features otlp ") && !cargo.contains("failpoints"), "{cargo}");
 }
 
