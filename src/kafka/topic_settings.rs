@@ -84,12 +84,8 @@ pub(crate) async fn watch_retention(cluster: Cluster, watched: Watched, metrics:
                 }
                 INTERVAL
             }
-            Ok(Err(error)) => {
-                debug!(%error, "could not look up the retention of the input topics");
-                AFTER_FAILURE
-            }
-            Err(error) => {
-                debug!(%error, "could not look up the retention of the input topics");
+            failed => {
+                debug!(?failed, "could not look up the retention of the input topics");
                 AFTER_FAILURE
             }
         };
