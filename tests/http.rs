@@ -67,11 +67,11 @@ async fn health(address: SocketAddr, arguments: &[&str]) -> (Option<i32>, String
 async fn the_command_health_ends_with_0_where_the_service_is_ready_and_names_the_reason_where_it_is_not() {
     let served = served().await;
     served.health.set_not_ready("kafka", "topics do not exist: segment-changed");
-    let not_ready = "not ready\nkafka: topics do not exist: segment-changed\n".to_owned();
+    let not_ready = "not ready\nkafka: topics do not exist: segment-changed".to_owned();
     assert_eq!(health(served.address, &[]).await, (Some(1), not_ready));
-    assert_eq!(health(served.address, &["--live"]).await, (Some(0), "live\n".to_owned()));
+    assert_eq!(health(served.address, &["--live"]).await, (Some(0), "live".to_owned()));
     served.health.set_ready("kafka");
-    assert_eq!(health(served.address, &[]).await, (Some(0), "ready\n".to_owned()));
+    assert_eq!(health(served.address, &[]).await, (Some(0), "ready".to_owned()));
 }
 
 #[tokio::test(flavor = "multi_thread")]
