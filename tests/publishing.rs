@@ -89,7 +89,9 @@ async fn rows_of_a_dead_process_are_published_by_another_once_their_lease_has_ru
     commit(&dead, &[onboarding("bob", 1, vec![group("SOLO")])]).await;
     let alive = store_on(scene.database.pool()).await;
     let (handover, handed_over) = handover();
-    let running = tokio::spawn(publisher(&scene, &alive).run(handed_over));
+    let publisher = publisher(&scene, &alive);
+    let metrics = publisher.metrics.clone();
+    let running = tokio::spawn(publisher.run(handed_over));
     // A row of the running process shows that its publisher works and does not take over leased rows.
     let own = commit(&alive, &[onboarding("ann", 2, vec![group("FAMILY")])]).await;
     for publication in own {
@@ -101,6 +103,8 @@ async fn rows_of_a_dead_process_are_published_by_another_once_their_lease_has_ru
     drop(handover);
     running.await.unwrap();
     scene.assert_changes_form_chains().await;
+    let text = metrics.encode().unwrap();
+    assert!(text.contains("segmenter_publish_delay_seconds_count 2\n"), "the own row is of no record: {text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
