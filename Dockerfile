@@ -19,7 +19,7 @@ COPY Cargo.toml Cargo.lock build.rs ./
 COPY src src
 COPY schemas schemas
 COPY migrations migrations
-COPY docs/grants.sql docs/grants.sql
+COPY docs/grants.sql docs/runbook.md docs/
 # The context has no .git; `segmenter --version` prints this commit.
 ARG SEGMENTER_COMMIT=""
 # With traces; they are off until OTEL_EXPORTER_OTLP_ENDPOINT is set. With the list of its crates in the program, for scanners.

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use clap::{ArgAction, CommandFactory, Parser, Subcommand};
 use segmenter::cli;
@@ -26,9 +26,9 @@ use segmenter::config::{
     CatalogConfig, Config, DatabaseConfig, HttpConfig, JobsConfig, KafkaConfig, LogConfig, RegistryConfig, Resolved,
     Section, SettingFlags, Sources, TopicsConfig,
 };
-use segmenter::domain::event::Millis;
 use segmenter::domain::scoring::Catalog;
 use segmenter::runtime::exit::Exit;
+use segmenter::runtime::wall_clock::now;
 use segmenter::telemetry::logs;
 use segmenter::telemetry::traces;
 
@@ -250,9 +250,4 @@ fn block_on<T>(command: impl Future<Output = anyhow::Result<T>>) -> anyhow::Resu
     let done = runtime.block_on(command);
     runtime.shutdown_timeout(Duration::from_secs(5));
     done
-}
-
-fn now() -> Millis {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Millis(i64::try_from(since_epoch.as_millis()).unwrap_or_default())
 }

@@ -14,7 +14,7 @@ use tracing::{info, warn};
 
 use crate::codec::segment_changed::Encoding;
 use crate::config::{Config, KafkaConfig};
-use crate::http::status::watch_jobs;
+use crate::http::status::{Board, watch_jobs};
 use crate::ingest::assignment::{Assignment, Budget};
 use crate::ingest::consumer::{Intake, LiveConsumer, Schemas};
 use crate::ingest::dead_letter_writer::DeadLetterWriter;
@@ -22,8 +22,10 @@ use crate::ingest::dispatcher::Dispatcher;
 use crate::ingest::newest_revision::NewestRevision;
 use crate::ingest::offset_tracker::FloodLimit;
 use crate::ingest::outbox_gate;
+use crate::ingest::partitions::Partitions;
 use crate::ingest::positions::Positions;
 use crate::ingest::rebalance::LiveContext;
+use crate::ingest::rewinds::Rewinds;
 use crate::ingest::schema_wait::{SchemaWait, Watch};
 use crate::ingest::start::Starter;
 use crate::ingest::stuck::Stuck;
@@ -50,7 +52,7 @@ const LAST_WRITES: Duration = Duration::from_secs(10);
 const LONGEST_REFUSAL: Duration = Duration::from_secs(5 * 60);
 
 /// Runs until a stop is requested and everything has ended; gives the reason. Schemas that records only name are asked of
-/// `registry`.
+/// `registry`; `board` shows the partitions.
 ///
 /// # Errors
 /// A client cannot be made from its configuration.
@@ -60,6 +62,7 @@ pub async fn run(
     registry: Option<Registry>,
     store: Store,
     shared: Shared,
+    board: &Board,
 ) -> anyhow::Result<StopReason> {
     let Shared { metrics, health, stop, traces } = shared.clone();
     health.expect(&[topics::COMPONENT, outbox_gate::COMPONENT]);
@@ -121,6 +124,15 @@ pub async fn run(
     // Assigned partitions start one by one; positions go to the database, and then offsets to Kafka.
     let ids = PresentTopicIds::default();
     let stuck = Stuck::new(Arc::clone(&topics), health.clone(), metrics.clone());
+    let rewinds = Rewinds::new(metrics.clone());
+    board.partitions.get_or_init(|| Partitions {
+        group: config.kafka.group_id.as_str().into(),
+        topics: Arc::clone(&topics),
+        ids: ids.clone(),
+        assignment: Arc::clone(&assignment),
+        stuck: stuck.clone(),
+        rewinds: rewinds.clone(),
+    });
     let starter = Starter {
         topics: Arc::clone(&topics),
         cluster: cluster.clone(),
@@ -137,10 +149,11 @@ pub async fn run(
             stop: stop.clone(),
         }),
         stuck: stuck.clone(),
+        rewinds: rewinds.clone(),
         metrics: metrics.clone(),
         stop: stop.clone(),
     };
-    let positions = Positions::new(&store, config.kafka.group_id.as_str(), &topics, &assignment, &shared);
+    let positions = Positions::new(&store, config.kafka.group_id.as_str(), &topics, &assignment, &rewinds, &health);
     let (requests, requested) = mpsc::unbounded_channel();
     let (answers, found) = std::sync::mpsc::channel();
     let context = LiveContext {

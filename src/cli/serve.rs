@@ -124,7 +124,7 @@ async fn serve(config: &Config, catalog: Arc<Catalog>, shared: &Shared, board: &
     let Some(encoding) = prepared.flatten() else {
         return Ok(ended(shared));
     };
-    service::run(config, encoding, registry, store, shared.clone()).await?;
+    service::run(config, encoding, registry, store, shared.clone(), board).await?;
     Ok(ended(shared))
 }
 

@@ -64,6 +64,7 @@ pub fn router(pages: Pages) -> Router {
     let routes = if pages.has_user_page { routes.route("/users", get(page::look_up)) } else { routes };
     routes
         .route("/", get(page::overview))
+        .route("/runbook", get(page::runbook))
         .route("/assets/{name}", get(page::asset))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)

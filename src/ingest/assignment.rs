@@ -100,6 +100,17 @@ struct Reading<R> {
     position: Position,
     /// The offset committed to Kafka last.
     committed: Option<i64>,
+    /// The partition's end, as far as it was seen.
+    end: Option<i64>,
+}
+
+/// How far a partition that is read has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stand {
+    pub committed: Option<i64>,
+    pub end: Option<i64>,
+    /// The end of its repair range, while it is in it.
+    pub repair_until: Option<i64>,
 }
 
 impl<R> Inner<R> {
@@ -188,6 +199,7 @@ impl<R> Assignment<R> {
             tracker: OffsetTracker::new(self.limit),
             position: Position::new(started),
             committed: started.committed,
+            end: None,
         });
         true
     }
@@ -326,6 +338,24 @@ impl<R> Assignment<R> {
     /// The timestamp, in ms, of the partition's first record that is not finished.
     pub fn oldest(&self, partition: Partition) -> Option<i64> {
         self.lock().slots.get(&partition)?.reading.as_ref()?.tracker.oldest()
+    }
+
+    /// Notes the end of a partition.
+    pub(crate) fn see_end(&self, partition: Partition, end: i64) {
+        if let Some(reading) = self.lock().slots.get_mut(&partition).and_then(|slot| slot.reading.as_mut()) {
+            reading.end = Some(end);
+        }
+    }
+
+    /// The assigned partitions; without a stand those that wait for their start.
+    pub(crate) fn stands(&self) -> Vec<(Partition, Option<Stand>)> {
+        let stand = |reading: &Reading<R>| Stand {
+            committed: reading.committed,
+            end: reading.end,
+            repair_until: reading.position.repair_until(),
+        };
+        let inner = self.lock();
+        inner.slots.iter().map(|(partition, slot)| (*partition, slot.reading.as_ref().map(stand))).collect()
     }
 
     pub fn load(&self) -> Load {

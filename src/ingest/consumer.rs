@@ -338,6 +338,7 @@ impl LiveConsumer {
             let Some(found) = found.filter(|found| found.hi_offset >= 0) else { continue };
             let delivered = memory.delivered.get(&partition);
             let end = if found.ls_offset >= 0 { found.ls_offset } else { found.hi_offset };
+            assignment.see_end(partition, end);
             let lag = if found.app_offset >= 0 { (end - found.app_offset).max(0) } else { found.consumer_lag.max(0) };
             let at_end = found.next_offset >= end && found.fetchq_cnt == 0;
             if (0..end).contains(&found.next_offset) && !is_paused {

@@ -1,14 +1,13 @@
 //! Dead letters: the original value, key and headers of a rejected record, with the reason in headers.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use rdkafka::message::{Header, OwnedHeaders};
 use sha2::{Digest, Sha256};
 
 use super::record::Rejected;
-use crate::domain::event::{Millis, Reason};
+use crate::domain::event::Reason;
 use crate::kafka::ffi;
 use crate::kafka::producer::Outgoing;
+use crate::runtime::wall_clock;
 
 /// The header that carries the reason code.
 pub const REASON: &str = "segmenter.reason";
@@ -112,7 +111,7 @@ fn add_coordinates(headers: OwnedHeaders, rejected: &Rejected, topic: &str, atte
     let headers = text(headers, MESSAGE, &rejection.detail);
     let headers = text(headers, REASON, rejection.reason.as_str());
     let headers = text(headers, ATTEMPTS, &attempts.to_string());
-    let headers = text(headers, FAILED_AT, &now().to_string());
+    let headers = text(headers, FAILED_AT, &wall_clock::now().to_string());
     match record.timestamp {
         Some(timestamp) => text(headers, TIMESTAMP, &timestamp.to_string()),
         None => headers,
@@ -124,9 +123,4 @@ fn add_fingerprint(headers: OwnedHeaders, value: &[u8]) -> OwnedHeaders {
     headers
         .insert(Header { key: LENGTH, value: Some(&value.len().to_string()) })
         .insert(Header { key: SHA256, value: Some(&hash) })
-}
-
-fn now() -> Millis {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Millis(i64::try_from(since_epoch.as_millis()).unwrap_or_default())
 }

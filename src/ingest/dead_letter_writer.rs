@@ -21,7 +21,7 @@ use crate::runtime::stop::{Stop, StopReason};
 use crate::telemetry::metrics::Metrics;
 
 /// The name under which the topic is reported as (not) ready.
-const COMPONENT: &str = "dead letters";
+pub(crate) const COMPONENT: &str = "dead letters";
 
 /// How many dead letters are written together.
 const AT_ONCE: usize = 100;

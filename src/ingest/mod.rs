@@ -9,6 +9,8 @@
 //!   positions         has the database confirm positions before offsets are committed
 //!   position          the position of one partition: confirmed, claimed, lost
 //!   stuck             partitions that are not read
+//!   rewinds           the last rewind of each partition
+//!   partitions        where each assigned partition stands, for the status page
 //!   outbox_gate       closes the intake while the outbox is too deep
 //! record              an input record with its original bytes
 //!   schema_wait       records that wait for a schema of the registry
@@ -35,10 +37,12 @@ mod locked_users;
 pub(crate) mod newest_revision;
 pub mod offset_tracker;
 pub mod outbox_gate;
+pub mod partitions;
 pub mod position;
 pub mod positions;
 pub mod rebalance;
 pub mod record;
+pub mod rewinds;
 pub mod schema_wait;
 pub mod start;
 pub mod start_table;

@@ -52,6 +52,11 @@ impl Position {
         self.key
     }
 
+    /// The exclusive end of the repair range, until it is passed.
+    pub fn repair_until(&self) -> Option<i64> {
+        self.repair_until
+    }
+
     /// Whether a record at this offset is in the repair range.
     pub fn is_in_repair(&self, offset: i64) -> bool {
         self.repair_until.is_some_and(|until| offset < until)

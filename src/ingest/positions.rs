@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 use tracing::{error, warn};
 
 use super::assignment::{Answered, PartitionClaim};
+use super::rewinds::Rewinds;
 use super::worker::LiveAssignment;
 use crate::kafka::client::Topics;
 use crate::kafka::partition::Partition;
@@ -17,11 +18,11 @@ use crate::runtime::health::Health;
 use crate::store::Store;
 use crate::store::error::StoreError;
 use crate::store::positions::{self, Answer, PartitionKey};
-use crate::telemetry::Shared;
-use crate::telemetry::metrics::Metrics;
 
 /// The name under which positions that cannot be written are reported as not ready.
-const COMPONENT: &str = "positions";
+pub(crate) const COMPONENT: &str = "positions";
+/// How the reason begins where rows are gone.
+pub(crate) const VANISHED: &str = "vanished from the database";
 
 /// The deadline of a write where partitions are given up.
 const LAST_WRITE: Duration = Duration::from_secs(3);
@@ -32,7 +33,7 @@ pub(crate) struct Positions {
     group: String,
     topics: Arc<Topics>,
     assignment: Arc<LiveAssignment>,
-    metrics: Metrics,
+    rewinds: Rewinds,
     health: Health,
     runtime: Handle,
     in_flight: Mutex<Option<InFlight>>,
@@ -51,15 +52,16 @@ impl Positions {
         group: &str,
         topics: &Arc<Topics>,
         assignment: &Arc<LiveAssignment>,
-        shared: &Shared,
+        rewinds: &Rewinds,
+        health: &Health,
     ) -> Self {
         Self {
             store: store.clone(),
             group: group.to_owned(),
             topics: Arc::clone(topics),
             assignment: Arc::clone(assignment),
-            metrics: shared.metrics.clone(),
-            health: shared.health.clone(),
+            rewinds: rewinds.clone(),
+            health: health.clone(),
             runtime: Handle::current(),
             in_flight: Mutex::new(None),
         }
@@ -133,7 +135,7 @@ impl Positions {
 
     fn report(&self, Answered { lost, vanished }: &Answered) {
         for (partition, loss) in lost {
-            self.metrics.position_rewinds.inc();
+            self.rewinds.count(*partition, loss.confirmed, loss.stored);
             error!(
                 topic = self.topics.input(partition.kind),
                 partition = partition.number,
@@ -155,7 +157,7 @@ impl Positions {
                 partitions = names,
                 "the database no longer has the positions of partitions; it may be being restored"
             );
-            self.health.set_not_ready(COMPONENT, format!("vanished from the database: {names}"));
+            self.health.set_not_ready(COMPONENT, format!("{VANISHED}: {names}"));
         }
     }
 

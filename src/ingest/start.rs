@@ -16,6 +16,7 @@ use tracing::{debug, info, warn};
 use super::assignment::Epoch;
 use super::newest_revision::NewestRevision;
 use super::position::Started;
+use super::rewinds::Rewinds;
 use super::start_table::{Facts, OutOfRangeCause, Start};
 use super::stuck::Stuck;
 use super::worker::LiveAssignment;
@@ -78,6 +79,7 @@ pub(crate) struct Starter {
     pub ids: PresentTopicIds,
     pub newest_revision: NewestRevision,
     pub stuck: Stuck,
+    pub rewinds: Rewinds,
     pub metrics: Metrics,
     pub stop: Stop,
 }
@@ -110,7 +112,7 @@ impl Starter {
     pub(crate) async fn run(self, mut requests: mpsc::UnboundedReceiver<Request>, found: std_mpsc::Sender<Found>) {
         let mut running = JoinSet::new();
         let mut client: Option<Client> = None;
-        let mut rewinds = Rewinds::default();
+        let mut pauses = Pauses::default();
         let mut started = Vec::new();
         loop {
             let request = tokio::select! {
@@ -146,7 +148,7 @@ impl Starter {
             let starter = self.clone();
             match request {
                 Request::Start(to_start) => {
-                    let pause = if to_start.rewinds { rewinds.pause(to_start.partition, Instant::now()) } else { None };
+                    let pause = if to_start.rewinds { pauses.pause(to_start.partition, Instant::now()) } else { None };
                     running.spawn(async move { starter.start(&with, to_start, pause).await })
                 }
                 Request::CheckRange(places) => running.spawn(async move { starter.check_range(&with, places).await }),
@@ -246,7 +248,7 @@ impl Starter {
             if let (Some(Committed::Ours { offset, .. }), PositionRow::Stored(stored)) = (facts.committed, facts.row)
                 && stored.next_offset < offset
             {
-                self.metrics.position_rewinds.inc();
+                self.rewinds.count(partition, offset, stored.next_offset);
             }
             warn!(
                 topic,
@@ -323,7 +325,7 @@ fn close(client: Option<Client>) {
 
 /// When each partition went back last.
 #[derive(Debug, Default)]
-struct Rewinds(HashMap<Partition, VecDeque<Instant>>);
+struct Pauses(HashMap<Partition, VecDeque<Instant>>);
 
 /// This many rewinds of a partition within [`WINDOW`] are too many: the database is not one server.
 const TOO_MANY: usize = 3;
@@ -331,7 +333,7 @@ const WINDOW: Duration = Duration::from_secs(60);
 /// The first pause; each further rewind doubles it, up to [`WINDOW`].
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
 
-impl Rewinds {
+impl Pauses {
     /// Records a rewind; returns how long to wait before the partition starts.
     fn pause(&mut self, partition: Partition, now: Instant) -> Option<Duration> {
         let times = self.0.entry(partition).or_default();
@@ -354,9 +356,9 @@ mod tests {
     fn from_the_third_rewind_on_a_partition_waits_ever_longer_up_to_a_minute() {
         let partition = Partition { kind: Kind::ProfileUpdated, number: 1 };
         let start = Instant::now();
-        let mut rewinds = Rewinds::default();
+        let mut pauses = Pauses::default();
         let mut pause =
-            |seconds| rewinds.pause(partition, start + Duration::from_secs(seconds)).map(|pause| pause.as_secs());
+            |seconds| pauses.pause(partition, start + Duration::from_secs(seconds)).map(|pause| pause.as_secs());
         assert_eq!(
             [0, 1, 2, 3, 4, 5, 6, 7].map(&mut pause),
             [None, None, Some(5), Some(10), Some(20), Some(40), Some(60), Some(60)]

@@ -34,7 +34,7 @@ pub(crate) enum Place {
 }
 
 /// The partitions that may be stuck. Cheap to clone.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(crate) struct Stuck {
     topics: Arc<Topics>,
     health: Health,
@@ -105,6 +105,14 @@ impl Stuck {
             warn!(partitions = named, "partitions are not read; the others go on");
             self.health.set_not_ready(COMPONENT, format!("not read: {named}"));
         }
+    }
+
+    /// Why partitions are not read: those that wait for their start, however short, and those reported as stuck.
+    pub(crate) fn reasons(&self) -> HashMap<Partition, String> {
+        let inner = self.lock();
+        let waiting =
+            inner.waiting.iter().map(|(partition, (_, why))| (*partition, format!("cannot start yet: {why}")));
+        inner.stuck(Instant::now()).chain(waiting).collect()
     }
 
     /// The maps are never left half-updated, so a poisoned lock is safe to use.

@@ -15,6 +15,7 @@ use super::snapshot::{Held, JobReport};
 use super::throttle::{Pace, Throttle};
 use crate::runtime::halt::Halt;
 use crate::runtime::stop::Stop;
+use crate::runtime::wall_clock;
 use crate::store::error::StoreError;
 use crate::store::jobs::{self, JobRecord, Requested};
 use crate::store::{lookup, outbox};
@@ -63,7 +64,9 @@ impl Control {
     /// The client that measures the live group's lag cannot be built from its configuration.
     pub fn start(means: &Means, job: &JobRecord) -> Result<Self, Halt> {
         let throttle = serde_json::from_value(job.throttle.clone()).unwrap_or_default();
-        Self::of(means, Some(job.id), job.requested, throttle)
+        let earlier: JobReport = serde_json::from_value(job.report.clone()).unwrap_or_default();
+        let report = JobReport { checkpoint_at: earlier.checkpoint_at, ..JobReport::default() };
+        Self::of(means, Some(job.id), job.requested, throttle, report)
     }
 
     /// Starts to measure what the limits of a dry run are compared with.
@@ -71,17 +74,23 @@ impl Control {
     /// # Errors
     /// As [`start`](Self::start).
     pub fn of_dry_run(means: &Means, throttle: Throttle) -> Result<Self, Halt> {
-        Self::of(means, None, Requested::Run, throttle)
+        Self::of(means, None, Requested::Run, throttle, JobReport::default())
     }
 
-    fn of(means: &Means, id: Option<Uuid>, requested: Requested, throttle: Throttle) -> Result<Self, Halt> {
+    fn of(
+        means: &Means,
+        id: Option<Uuid>,
+        requested: Requested,
+        throttle: Throttle,
+        report: JobReport,
+    ) -> Result<Self, Halt> {
         let output = &means.output;
         let lag = LiveLag::new(&output.cluster, &means.live_group, output.topics.clone())
             .map_err(|error| Halt::Failed(format!("no client to measure the live lag: {error}")))?;
         // Before the first measurement.
         let cause = Pressure::default().against(&throttle);
         let (sender, orders) = watch::channel(Orders { requested, throttle, live_lag: None, cause, lost: false });
-        let report = Arc::new(Mutex::new(JobReport::default()));
+        let report = Arc::new(Mutex::new(report));
         let heartbeat =
             Heartbeat { means: means.clone(), id, lag: Arc::new(lag), report: Arc::clone(&report), orders: sender };
         let pace = Mutex::new(Pace::new(Instant::now()));
@@ -101,6 +110,11 @@ impl Control {
     /// Puts a new rate into the report; the next heartbeat stores it.
     pub(crate) fn report_rate(&self, rate: f64) {
         self.update_report(|report| report.rate = rate);
+    }
+
+    /// Puts the time of a checkpoint that was just written into the report.
+    pub(crate) fn report_checkpoint(&self) {
+        self.update_report(|report| report.checkpoint_at = Some(wall_clock::now().to_string()));
     }
 
     /// Waits until a batch of so many items may start; calls `shown` when the reason for waiting changes.

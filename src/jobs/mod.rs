@@ -22,6 +22,7 @@
 //! write       writes a batch: the fold, failures, dead letters, the position
 //! parallel    works through several sources at the same time
 //! leftovers   changes that earlier owners of a job have not published
+//! commands    the commands that an operator types next
 //! snapshot    the progress of a job, for the terminal, the log and its row
 //! shift       the share of users that a recompute would move
 //! dry_run     the same batches, read only
@@ -34,6 +35,7 @@
 mod backfill;
 pub mod batch;
 pub mod claim;
+pub(crate) mod commands;
 pub mod control;
 pub mod deferred;
 pub mod dry_run;

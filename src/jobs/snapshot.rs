@@ -50,6 +50,8 @@ pub struct Snapshot {
 pub struct JobReport {
     /// The recent rate, in items per second.
     pub rate: f64,
+    /// When the last checkpoint was written, by the owner's clock, RFC 3339.
+    pub checkpoint_at: Option<String>,
     /// Records that the live group has not committed yet.
     pub live_lag: Option<u64>,
     pub held: Option<Held>,

@@ -54,6 +54,7 @@ impl Runner {
             Work::Records { events, attempts } => self.records(events, attempts, publishing, checkpoint).await?,
             Work::Republish { again, anew } => self.republish(&again, &anew, checkpoint).await?,
         };
+        self.control.report_checkpoint();
         self.count(part, Known { position, counts, written_at: Some(Instant::now()) }, (items, passed, changes));
         Ok(())
     }

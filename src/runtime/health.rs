@@ -18,6 +18,9 @@ struct Inner {
     beats: BTreeMap<&'static str, Instant>,
 }
 
+/// The reason of a component that has not reported yet.
+pub const STARTING: &str = "starting";
+
 /// The health of the process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct HealthReport {
@@ -46,7 +49,7 @@ impl Health {
     pub fn expect(&self, components: &[&'static str]) {
         let mut inner = self.lock();
         for component in components {
-            inner.components.entry(component).or_insert_with(|| Some("starting".to_owned()));
+            inner.components.entry(component).or_insert_with(|| Some(STARTING.to_owned()));
         }
     }
 

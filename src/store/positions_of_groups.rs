@@ -10,7 +10,7 @@ use super::audit::{Act, Entry, Operator};
 use super::error::StoreError;
 use super::history::{History, history};
 use super::positions::{PartitionKey, PositionRow, StoredPosition, stored};
-use super::sql::Pool;
+use super::sql::{Pool, Statement};
 
 /// A row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,16 +51,32 @@ impl ListedPositions {
     }
 }
 
+macro_rules! columns {
+    () => {
+        "select group_id, topic_id, partition, next_offset, history,
+                extract(epoch from greatest(clock_timestamp() - written_at, interval '0'))::float8 as age
+           from segmenter.positions "
+    };
+}
+
 /// Lists the rows.
 ///
 /// # Errors
 /// The database is unavailable.
 pub async fn list(pool: &Pool) -> Result<ListedPositions, StoreError> {
-    let rows = pool.query(
-        "select group_id, topic_id, partition, next_offset, history,
-                extract(epoch from greatest(clock_timestamp() - written_at, interval '0'))::float8 as age
-           from segmenter.positions order by group_id, topic_id, partition",
-    );
+    listed_by(pool, pool.query(concat!(columns!(), "order by group_id, topic_id, partition"))).await
+}
+
+/// Lists the rows of one group, by the table's key.
+///
+/// # Errors
+/// The database is unavailable.
+pub(crate) async fn of_group(pool: &Pool, group: &str) -> Result<ListedPositions, StoreError> {
+    let rows = pool.query(concat!(columns!(), "where group_id = $1 order by topic_id, partition"));
+    listed_by(pool, rows.bind(group.to_owned())).await
+}
+
+async fn listed_by(pool: &Pool, rows: Statement) -> Result<ListedPositions, StoreError> {
     let rows = pool.fetch_all(rows).await?.iter().map(listed).collect::<Result<_, _>>()?;
     let present = pool.fetch_one(pool.query_scalar(concat!("select ", history!()))).await?;
     Ok(ListedPositions { rows, present: History(present) })

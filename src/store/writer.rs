@@ -17,7 +17,7 @@ use crate::telemetry::metrics::{Metrics, Stage};
 
 /// The health component of failing writes. The outbox gate reports whether the database answers at all, since it also
 /// polls while there is nothing to write.
-const COMPONENT: &str = "database writes";
+pub(crate) const COMPONENT: &str = "database writes";
 
 /// Writes batches and retries without a limit. Cheap to clone.
 #[derive(Clone)]

@@ -13,7 +13,7 @@ use crate::domain::sample::Sample;
 use crate::jobs::dry_run::Forecast;
 use crate::jobs::replay::plan::PlannedRange;
 use crate::jobs::spec::{Emit, Spec, What};
-use crate::jobs::{Means, run};
+use crate::jobs::{Means, commands, run};
 use crate::store::distribution::{self, Distribution};
 use crate::store::error::StoreError;
 use crate::store::jobs::{self, Counts, JobRecord, Part};
@@ -154,7 +154,7 @@ async fn parts(means: &Means, id: Uuid) -> anyhow::Result<Vec<Part>> {
 /// The command that follows from a job as it is: it continues one that waits for an operator, and publishes what one has deferred.
 fn next(record: &JobRecord, spec: Option<&Spec>, counts: &Counts) -> Option<String> {
     if record.ended_at.is_none() {
-        return record.waits_for_operator().then(|| format!("segmenter job resume {}", record.id));
+        return record.waits_for_operator().then(|| commands::resume(record.id));
     }
     let spec = spec?;
     let is_unpublished = spec.emit == Emit::None && !matches!(spec.what, What::Republish(_)) && counts.applied > 0;

@@ -140,7 +140,8 @@ impl Catalog {
         &self.rates
     }
 
-    pub(super) fn weights(&self) -> &[f64; dimensions::COUNT] {
+    /// The weights of the dimensions, in their order.
+    pub(crate) fn weights(&self) -> &[f64; dimensions::COUNT] {
         &self.weights
     }
 

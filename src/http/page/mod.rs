@@ -1,7 +1,23 @@
 //! The page with the status of the process, and `/api/status`, the same for programs. Rendered on the server; a small
 //! script only replaces changed parts.
+//!
+//! ```text
+//! overview      the page: what is wrong first, then numbers and tables
+//!   findings    problems, with impact, action and runbook
+//!   partitions  positions, offsets and lag of each partition
+//!   jobs        open jobs with their commands; ended ones
+//!   tables      counts, segments, changes, configuration
+//! user          one user, where that is enabled
+//!   closeness   the user's dimensions beside each segment's centroid, as pictures
+//! runbook       the runbook of this version
+//! ```
 
+mod closeness;
+mod findings;
+mod jobs;
 mod overview;
+mod partitions;
+mod runbook;
 mod tables;
 mod user;
 
@@ -17,6 +33,7 @@ use sha2::{Digest, Sha256};
 use super::status::Status;
 use super::{Pages, Problem};
 
+pub(super) use runbook::runbook;
 pub(super) use user::look_up;
 
 /// Only the page's own files are loaded and run, and the page cannot be framed.
@@ -48,7 +65,7 @@ fn response(page: Markup) -> Response {
     (headers, page.into_string()).into_response()
 }
 
-/// A page around `main`. With `live` the script updates its numbers. Addresses are relative, so that it also works behind
+/// A page around `main`. With `live` the script updates it. Addresses are relative, so that it also works behind
 /// `kubectl proxy` and similar proxies.
 fn frame(title: &str, header: &Markup, main: &Markup, live: bool) -> Markup {
     html! {
@@ -67,9 +84,10 @@ fn frame(title: &str, header: &Markup, main: &Markup, live: bool) -> Markup {
             body {
                 a.skip href="#main" { "Skip to the content" }
                 header.top { (header) }
-                main #main tabindex="-1" { (main) }
+                main #main tabindex="-1" data-live[live] { (main) }
                 footer {
-                    nav aria-label="For programs" {
+                    nav aria-label="More" {
+                        a href="runbook" { "Runbook" }
                         a href="api/status" { "Status as JSON" }
                         a href="metrics" { "Metrics" }
                         a href="health" { "Health" }
@@ -94,6 +112,11 @@ fn brand() -> Markup {
             "segmenter"
         }
     }
+}
+
+/// A command to copy: one click selects all of it.
+fn command(text: &str) -> Markup {
+    html! { code.command { (text) } }
 }
 
 /// A file of the page, compiled in, with the hash by which a browser validates its copy.

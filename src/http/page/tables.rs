@@ -3,9 +3,9 @@
 use maud::{Markup, html};
 
 use crate::http::status::{Count, SampledDistribution, Status};
-use crate::runtime::human::{bytes, duration, percent, rate, whole, words};
+use crate::runtime::human::{bytes, percent, rate, whole, words};
 
-/// A table with a heading; the script updates its body and its note. `columns` are headings, with true for columns of numbers.
+/// A table with a heading. `columns` are headings, with true for columns of numbers.
 pub(super) struct Table<'t> {
     pub id: &'t str,
     pub title: &'t str,
@@ -19,9 +19,10 @@ pub(super) struct Table<'t> {
 impl Table<'_> {
     pub fn html(&self) -> Markup {
         html! {
-            section.card aria-labelledby=(self.id) {
-                h2 #(self.id) { (self.title) @if !self.note.is_empty() { " " small #(format!("{}-note", self.id)) data-live { (self.note) } } }
-                table #(format!("{}-rows", self.id)) data-live {
+            section.card #(format!("{}-part", self.id)) aria-labelledby=(self.id) {
+                h2 #(self.id) { (self.title) @if !self.note.is_empty() { " " small { (self.note) } } }
+                table #(format!("{}-rows", self.id)) {
+                    caption.hidden { (self.title) }
                     // An empty table has no head.
                     @if !self.rows.is_empty() { thead {
                         tr {
@@ -49,36 +50,6 @@ pub(super) fn bar(share: f64) -> Markup {
             rect.fill width=(width) height="6" {}
         }
     }
-}
-
-pub(super) fn lag(status: &Status) -> Markup {
-    let partitions = &status.lag.partitions;
-    let most = partitions.iter().map(|partition| partition.records).fold(0.0, f64::max);
-    let mut rows = Vec::new();
-    for of_topic in partitions.chunk_by(|one, other| one.topic == other.topic) {
-        rows.extend(of_topic.first().map(|first| {
-            html! { tr.group { th scope="rowgroup" colspan="4" { (breakable(&first.topic)) } } }
-        }));
-        rows.extend(of_topic.iter().map(|partition| {
-            html! {
-                tr {
-                    th scope="row" { "Partition " (partition.partition) }
-                    td.number { (whole(partition.records)) }
-                    td.number { @if partition.seconds > 0.0 { (duration(partition.seconds)) } @else { "–" } }
-                    td.bars { (bar(if most > 0.0 { partition.records / most } else { 0.0 })) }
-                }
-            }
-        }));
-    }
-    Table {
-        id: "lag",
-        title: "Lag by partition",
-        note: "of this process",
-        columns: &[("Topic and partition", false), ("Records", true), ("Behind", true), ("", false)],
-        empty: "No partitions are assigned to this process.",
-        rows,
-    }
-    .html()
 }
 
 pub(super) fn outcomes(status: &Status) -> Markup {
@@ -147,6 +118,12 @@ pub(super) fn changes(status: &Status) -> Markup {
     .html()
 }
 
+/// An RFC 3339 time in UTC, for people: without its milliseconds.
+pub(super) fn time(text: &str) -> Markup {
+    let shown = text.split_once('T').map(|(day, rest)| format!("{day}\u{a0}{}", rest.get(..8).unwrap_or(rest)));
+    html! { time datetime=(text) { (shown.as_deref().unwrap_or(text)) } }
+}
+
 /// A segment's name; `none` and `erased` are words of the metrics.
 pub(super) fn segment(name: &str) -> Markup {
     html! { @if name.chars().any(char::is_lowercase) { span.muted { (name) } } @else { (breakable(name)) } }
@@ -196,40 +173,6 @@ fn sample(sampled: &SampledDistribution) -> String {
     }
 }
 
-pub(super) fn jobs(status: &Status) -> Markup {
-    let rows = status.jobs.iter().flatten().map(|job| {
-        let done = job.passed.zip(job.expected).map(|(passed, expected)| match expected {
-            0 => 1.0,
-            expected => passed as f64 / expected as f64,
-        });
-        html! {
-            tr {
-                th scope="row" {
-                    (job.kind) " " code title=(job.id) { (job.id.to_string().chars().take(8).collect::<String>()) }
-                    div.muted { (job.state) @if let Some(cause) = &job.held_by { ", held up by " (cause) } }
-                }
-                td.number { @match done { Some(done) => { (percent(done)) } None => { "–" } } }
-                td.number { (whole(job.counts.items as f64)) }
-                td.number { @if job.items_per_second > 0.0 { (rate(job.items_per_second)) } @else { "–" } }
-                td.bars { (bar(done.unwrap_or_default())) }
-            }
-        }
-    });
-    Table {
-        id: "jobs",
-        title: "Jobs",
-        note: "all open ones and the last to end, of all processes",
-        columns: &[("Job", false), ("Done", true), ("Items", true), ("Per second", true), ("", false)],
-        empty: if status.jobs.is_some() {
-            "No replay or other job has been started."
-        } else {
-            "Unknown: the database does not answer, or the service's role may not read segmenter.jobs."
-        },
-        rows: rows.collect(),
-    }
-    .html()
-}
-
 pub(super) fn resources(status: &Status) -> Markup {
     let process = &status.process;
     let busy = process.cpu_seconds / process.uptime_seconds.max(1.0);
@@ -260,11 +203,12 @@ pub(super) fn resources(status: &Status) -> Markup {
 pub(super) fn config(status: &Status) -> Markup {
     html! {
         @if !status.config.is_empty() {
-            section.card aria-labelledby="config" {
+            section.card #config-part aria-labelledby="config" {
                 details {
                     summary { h2 #config { "Configuration " small { (status.config.len()) " settings, secrets masked" } } }
                     div {
                         table.stack {
+                            caption.hidden { "Configuration" }
                             thead { tr { th scope="col" { "Setting" } th scope="col" { "Value" } th scope="col" { "From" } } }
                             tbody {
                                 @for setting in &status.config {

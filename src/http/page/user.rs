@@ -7,9 +7,10 @@ use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::tables::{Table, bar, breakable, segment};
-use super::{brand, frame};
-use crate::http::users::{self, Named, UserReport};
+use super::tables::{bar, segment, time};
+use super::{brand, closeness, frame};
+use crate::domain::scoring::Catalog;
+use crate::http::users::{self, UserReport};
 use crate::http::{Pages, Problem};
 
 /// A browser asks for a name, which does not matter, and a password, which is the token.
@@ -51,7 +52,7 @@ pub(in crate::http) async fn look_up(
 async fn explained(pages: &Pages, id: &str) -> Result<Markup, Problem> {
     let store = pages.store()?;
     let found = users::find(store, id).await?;
-    Ok(report(&users::report(&found, &store.catalog)))
+    Ok(report(&users::report(&found, &store.catalog), &store.catalog))
 }
 
 fn page(id: &str, found: &Markup) -> Response {
@@ -66,7 +67,7 @@ fn page(id: &str, found: &Markup) -> Response {
 /// The field and the button.
 pub(super) fn form(id: &str) -> Markup {
     html! {
-        section.card aria-labelledby="user-form" {
+        section.card #user-part aria-labelledby="user-form" {
             form.lookup action="users" method="get" role="search" {
                 label #user-form for="id" { "User id" }
                 input #id name="id" value=(id) autocomplete="off" autocapitalize="off" spellcheck="false" maxlength="191" required;
@@ -76,18 +77,14 @@ pub(super) fn form(id: &str) -> Markup {
     }
 }
 
-fn report(of: &UserReport<'_>) -> Markup {
+fn report(of: &UserReport<'_>, catalog: &Catalog) -> Markup {
+    let ranked: Vec<&str> = of.segments.iter().map(|assignment| &*assignment.segment).collect();
     html! {
         div.columns {
-            div {
-                (assigned(of))
-                (named("closeness", "Closeness of each segment", "Segment", &of.scores))
-            }
-            div {
-                (facts(of))
-                (named("dimensions", "The traveller", "Dimension", &of.dimensions))
-            }
+            (assigned(of))
+            (facts(of))
         }
+        (closeness::section(&of.dimensions, &of.scores, &ranked, catalog))
         (sections(of))
     }
 }
@@ -126,36 +123,9 @@ fn facts(of: &UserReport<'_>) -> Markup {
     html! {
         section.card aria-labelledby="facts" {
             h2 #facts { "Stored data" }
-            dl { @for (name, value) in &facts { div { dt { (name) } dd { (value) } } } }
+            dl.pairs { @for (name, value) in &facts { div { dt { (name) } dd { (value) } } } }
         }
     }
-}
-
-/// An RFC 3339 time in UTC with milliseconds, for people.
-fn time(text: &str) -> Markup {
-    let shown = text.split_once('T').map(|(day, rest)| format!("{day}\u{a0}{}", rest.trim_end_matches('Z')));
-    html! { time datetime=(text) { (shown.as_deref().unwrap_or(text)) } }
-}
-
-fn named(id: &str, title: &str, of: &str, values: &[Named<'_>]) -> Markup {
-    let rows = values.iter().map(|named| {
-        html! {
-            tr {
-                th scope="row" { (breakable(named.name)) }
-                td.number { (format!("{:.3}", named.value)) }
-                td.bars { (bar(named.value)) }
-            }
-        }
-    });
-    Table {
-        id,
-        title,
-        note: "from 0 to 1",
-        columns: &[(of, false), ("Value", true), ("", false)],
-        empty: "Not onboarded.",
-        rows: rows.collect(),
-    }
-    .html()
 }
 
 fn sections(of: &UserReport<'_>) -> Markup {
@@ -163,6 +133,7 @@ fn sections(of: &UserReport<'_>) -> Markup {
         section.card aria-labelledby="sections" {
             h2 #sections { "Sections " small { "time (UTC) and event of the last write" } }
             table.stack {
+                caption.hidden { "Sections" }
                 thead { tr { th scope="col" { "Section" } th scope="col" { "Written" } th scope="col" { "Event" } } }
                 tbody {
                     @for section in &of.sections {

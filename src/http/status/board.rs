@@ -4,23 +4,28 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::cached::Cached;
+use super::findings;
 use super::jobs::{self, JobStatus};
 use super::pace::{self, Pace, Sample};
-use super::reading::Reading;
-use super::{CatalogStatus, Intake, Lag, Outbox, Process, SampledDistribution, Status, Throughput};
+use super::partitions::joined;
+use super::reading::{PartitionLag, Reading};
+use super::recent::{Recent, Seen};
+use super::{CatalogStatus, Intake, Lag, Outbox, PartitionStatus, Process, SampledDistribution, Status, Throughput};
 use crate::config::ShownSetting;
+use crate::ingest::partitions::Partitions;
 use crate::runtime::health::Health;
 use crate::runtime::stop::Stop;
 use crate::store::Store;
 use crate::store::distribution::{self, Distribution};
+use crate::store::positions_of_groups::{self, ListedPositions};
 use crate::telemetry::metrics::{Metrics, RecordOutcome};
 
 /// The deadline of the snapshot's reads from the database.
 const READ_DEADLINE: Duration = Duration::from_secs(1);
 /// How long a sample of the users is shown.
 const FRESH_SAMPLE: Duration = Duration::from_secs(30);
-/// How long a reading of the jobs is shown.
-const FRESH_JOBS: Duration = Duration::from_secs(2);
+/// How long a reading of the jobs, or of the positions, is shown.
+const FRESH: Duration = Duration::from_secs(2);
 
 /// The sources of the snapshot. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -29,12 +34,16 @@ pub struct Board {
     pub metrics: Metrics,
     /// Set once the database's schema has been checked.
     pub store: Arc<OnceLock<Store>>,
+    /// Set once the service reads.
+    pub partitions: Arc<OnceLock<Partitions>>,
     sampled: Cached<Distribution>,
+    positions: Cached<ListedPositions>,
     jobs: Cached<Vec<JobStatus>>,
     config: Arc<[ShownSetting]>,
     host: Arc<str>,
     started: Instant,
     pace: Arc<Mutex<Pace>>,
+    recent: Arc<Mutex<Recent>>,
 }
 
 impl Board {
@@ -44,12 +53,15 @@ impl Board {
             health,
             metrics,
             store: Arc::default(),
+            partitions: Arc::default(),
             sampled: Cached::new("users by segment", FRESH_SAMPLE),
-            jobs: Cached::new("jobs", FRESH_JOBS),
+            positions: Cached::new("positions", FRESH),
+            jobs: Cached::new("jobs", FRESH),
             config: config.into(),
             host: host().into(),
             started: Instant::now(),
             pace: Arc::default(),
+            recent: Arc::default(),
         }
     }
 
@@ -67,16 +79,25 @@ impl Board {
 
     fn note_totals(&self) {
         let records = RecordOutcome::ALL.into_iter().map(|outcome| self.metrics.ended(outcome)).sum();
-        let sample = Sample { at: Instant::now(), records, published: self.metrics.published_records() };
+        let at = Instant::now();
+        let sample = Sample { at, records, published: self.metrics.published_records() };
         self.pace.lock().unwrap_or_else(PoisonError::into_inner).note(sample);
+        let seen = Seen {
+            at,
+            paused: self.metrics.paused.get() > 0,
+            dead_letters: self.metrics.ended(RecordOutcome::DeadLettered),
+            rewinds: self.metrics.position_rewinds.get(),
+        };
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner).note(seen);
     }
 
     /// The snapshot. Waits for the database a second at most.
     pub async fn status(&self) -> Status {
-        let (segments, jobs) = tokio::join!(self.distribution(READ_DEADLINE), self.jobs());
+        let (segments, jobs, stored) = tokio::join!(self.distribution(READ_DEADLINE), self.jobs(), self.stored());
         let read = Reading::new(self.metrics.gather());
         let lag = read.lag();
-        Status {
+        let mut status = Status {
+            findings: Vec::new(),
             process: self.process(&read),
             health: self.health.report(),
             throughput: self.throughput(&read),
@@ -90,8 +111,8 @@ impl Board {
                 assigned_partitions: read.value("segmenter_assigned_partitions"),
                 records: lag.iter().map(|partition| partition.records).sum(),
                 oldest_seconds: lag.iter().map(|partition| partition.seconds).fold(0.0, f64::max),
-                partitions: lag,
             },
+            partitions: self.partitions(&lag, stored.as_ref()),
             outbox: Outbox {
                 rows: read.value("segmenter_outbox_depth_rows"),
                 oldest_seconds: read.value("segmenter_outbox_oldest_age_seconds"),
@@ -107,7 +128,10 @@ impl Board {
             segments,
             jobs,
             config: self.config.to_vec(),
-        }
+        };
+        let ago = self.recent.lock().unwrap_or_else(PoisonError::into_inner).ago(Instant::now());
+        status.findings = findings::of(&status, ago);
+        status
     }
 
     /// Users by segment, at most half a minute old where the database answers; `None` where it never has. Waits for a
@@ -122,6 +146,17 @@ impl Board {
     async fn jobs(&self) -> Option<Vec<JobStatus>> {
         let pool = self.store.get()?.pool.clone();
         self.jobs.get(READ_DEADLINE, async move { jobs::read(&pool).await }).await.map(|(_, jobs)| jobs)
+    }
+
+    /// The rows of the group with their age; `None` where they could never be read.
+    async fn stored(&self) -> Option<(Duration, ListedPositions)> {
+        let (pool, group) = (self.store.get()?.pool.clone(), Arc::clone(&self.partitions.get()?.group));
+        self.positions.get(READ_DEADLINE, async move { positions_of_groups::of_group(&pool, &group).await }).await
+    }
+
+    fn partitions(&self, lag: &[PartitionLag], stored: Option<&(Duration, ListedPositions)>) -> Vec<PartitionStatus> {
+        let now = self.partitions.get().map(Partitions::now).unwrap_or_default();
+        joined(now, lag, stored.map(|(ago, listed)| (*ago, listed)))
     }
 
     fn process(&self, read: &Reading) -> Process {

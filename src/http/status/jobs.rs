@@ -10,6 +10,7 @@ use tracing::debug;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::jobs::commands;
 use crate::jobs::deferred;
 use crate::jobs::run;
 use crate::jobs::snapshot::JobReport;
@@ -31,6 +32,8 @@ pub struct JobStatus {
     pub kind: String,
     /// `running`, `publishing`, `paused`, `interrupted`, `cancelling`, `cancelled` or `done`.
     pub state: &'static str,
+    /// `work`, `publish`, `done` or `cancelled`.
+    pub phase: &'static str,
     /// Items of its source processed, of about `expected`; `null` for a job of a newer version.
     #[schema(required)]
     pub passed: Option<u64>,
@@ -43,10 +46,18 @@ pub struct JobStatus {
     /// The limit that holds it up, if any.
     #[schema(required)]
     pub held_by: Option<String>,
+    /// Host and process of the last owner.
+    #[schema(required)]
+    pub owner: Option<String>,
+    /// When its last checkpoint was written, by the owner's clock; `null` before the first one.
+    #[schema(required, format = DateTime)]
+    pub checkpoint_at: Option<String>,
     #[schema(format = DateTime)]
     pub started_at: String,
     #[schema(required, format = DateTime)]
     pub ended_at: Option<String>,
+    /// The commands that apply to it as it is, the most likely first.
+    pub commands: Vec<String>,
 }
 
 impl JobStatus {
@@ -73,16 +84,21 @@ pub(super) async fn read(pool: &Pool) -> Result<Vec<JobStatus>, StoreError> {
 fn status(job: JobRecord, parts: &[Part]) -> JobStatus {
     let spec: Option<Spec> = serde_json::from_value(job.spec.clone()).ok();
     let report: JobReport = serde_json::from_value(job.report.clone()).unwrap_or_default();
-    let report = if job.is_owned() { report } else { JobReport::default() };
+    // Rate and limit are those of an owner.
+    let (rate, held) = if job.is_owned() { (report.rate, report.held) } else { (0.0, None) };
     let work = parts.iter().filter(|part| part.name != deferred::PART);
     JobStatus {
         id: job.id,
         state: job.state(),
+        phase: job.phase.as_str(),
+        commands: commands::of(&job),
         passed: spec.as_ref().map(|spec| run::passed(&spec.what, parts).min(spec.expected)),
         expected: spec.as_ref().map(|spec| spec.expected),
         counts: work.map(|part| &part.counts).fold(Counts::default(), Counts::plus),
-        items_per_second: report.rate,
-        held_by: report.held.map(|held| held.to_string()),
+        items_per_second: rate,
+        held_by: held.map(|held| held.to_string()),
+        owner: job.owner_name,
+        checkpoint_at: report.checkpoint_at,
         started_at: job.created_at.to_string(),
         ended_at: job.ended_at.map(|at| at.to_string()),
         kind: job.kind,
@@ -128,6 +144,10 @@ mod tests {
             counts: Counts::default(),
             items_per_second: 0.0,
             held_by: held_by.map(str::to_owned),
+            phase: "work",
+            owner: None,
+            checkpoint_at: None,
+            commands: Vec::new(),
             started_at: String::new(),
             ended_at: (state == "done").then(String::new),
         }

@@ -3,9 +3,12 @@
 
 mod board;
 mod cached;
+mod findings;
 mod jobs;
 mod pace;
+mod partitions;
 mod reading;
+mod recent;
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -15,18 +18,24 @@ use crate::runtime::health::HealthReport;
 use crate::store::distribution::Distribution;
 
 pub use board::Board;
+pub use findings::{Finding, Severity};
 pub(crate) use jobs::{JobStatus, watch_jobs};
 pub use pace::Sample;
+pub use partitions::PartitionStatus;
 
 /// A snapshot. Counts are since the process started.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Status {
+    /// The problems, the most urgent first.
+    pub findings: Vec<Finding>,
     pub process: Process,
     pub health: HealthReport,
     pub throughput: Throughput,
     pub intake: Intake,
     pub lag: Lag,
+    /// The partitions assigned to this process.
+    pub partitions: Vec<PartitionStatus>,
     pub outbox: Outbox,
     /// By reason, the most frequent first; reasons that did not occur are left out.
     pub dead_letters: Vec<Count>,
@@ -93,18 +102,6 @@ pub struct Lag {
     pub records: f64,
     /// The age of the oldest record that is not finished; 0 where there is none.
     pub oldest_seconds: f64,
-    pub partitions: Vec<PartitionLag>,
-}
-
-/// The same of one partition.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct PartitionLag {
-    pub topic: String,
-    pub partition: i32,
-    pub records: f64,
-    /// The age of the oldest record that is not finished; 0 where there is none.
-    pub seconds: f64,
 }
 
 /// Changes that are committed and not published, of all processes.

@@ -5,7 +5,17 @@ use std::collections::{BTreeMap, HashMap};
 
 use prometheus::proto::{Metric, MetricFamily};
 
-use super::{ChangeCount, Count, PartitionLag};
+use super::{ChangeCount, Count};
+
+/// Records not read yet of one partition.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct PartitionLag {
+    pub topic: String,
+    pub partition: i32,
+    pub records: f64,
+    /// The age of the oldest record that is not finished; 0 where there is none.
+    pub seconds: f64,
+}
 
 /// The metrics gathered at one moment, by name.
 pub(super) struct Reading(HashMap<String, MetricFamily>);

@@ -1,5 +1,5 @@
-// Updates the numbers: fetches the page again and replaces the changed parts. Without it the page shows the numbers of the
-// moment of loading.
+// Updates the page: fetches it again and changes the parts that differ, so that focus, selection and opened details stay.
+// Without it the page shows the numbers of the moment of loading.
 'use strict';
 
 const EVERY_MS = 2000;
@@ -17,21 +17,38 @@ function showState(state, text) {
   if (label.textContent !== text) label.textContent = text;
 }
 
-function replaceChanged(page) {
-  for (const part of document.querySelectorAll('[data-live]')) {
-    const fresh = page.getElementById(part.id);
-    if (!fresh) continue;
-    if (part.dataset.state !== fresh.dataset.state) part.dataset.state = fresh.dataset.state;
-    if (part.innerHTML !== fresh.innerHTML) part.replaceChildren(...fresh.childNodes);
+function update(old, fresh) {
+  if (old.isEqualNode(fresh)) return;
+  if (old.nodeType !== Node.ELEMENT_NODE || old.nodeName !== fresh.nodeName || old.id !== fresh.id) {
+    old.replaceWith(fresh.cloneNode(true));
+    return;
   }
-  document.title = page.title;
+  for (const { name } of [...old.attributes]) if (name !== 'open' && !fresh.hasAttribute(name)) old.removeAttribute(name);
+  for (const { name, value } of fresh.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+  // A part with an id keeps its element where it moves.
+  const find = (parent, id) => id && [...parent.children].find((one) => one.id === id);
+  fresh.childNodes.forEach((child, place) => {
+    const kept = find(old, child.id);
+    const there = old.childNodes[place] ?? null;
+    if (kept) {
+      if (kept !== there) old.insertBefore(kept, there);
+      update(kept, child);
+    } else if (there && !find(fresh, there.id)) {
+      update(there, child);
+    } else {
+      old.insertBefore(child.cloneNode(true), there);
+    }
+  });
+  while (old.childNodes.length > fresh.childNodes.length) old.lastChild.remove();
 }
 
 async function refresh() {
   try {
     const answer = await fetch('./', { cache: 'no-store', signal: AbortSignal.timeout(TIMEOUT_MS) });
     if (!answer.ok) throw new Error(`answered ${answer.status}`);
-    replaceChanged(new DOMParser().parseFromString(await answer.text(), 'text/html'));
+    const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
+    for (const part of document.querySelectorAll('[data-live]')) update(part, page.getElementById(part.id));
+    document.title = page.title;
     newest = new Date();
     if (!paused) showState('on', 'Live');
   } catch {
