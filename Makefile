@@ -7,7 +7,7 @@ SHELL := /bin/bash
 export RUST_TEST_THREADS ?= 4
 
 # One set of features for both targets of tests, so that one build serves both.
-TESTED := failpoints,otlp,demo
+TESTED := failpoints,otlp,demo,msk-iam
 
 .PHONY: help demo setup build test test-ops test-kubernetes test-cluster test-matrix soak bench lint
 

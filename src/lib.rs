@@ -13,6 +13,7 @@
 //! migrate                migrations, preconditions, revert
 //! store                  PostgreSQL: one transaction for states, user_vectors and outbox
 //! kafka, registry        client settings, headers, look-ups · the schema registry's client
+//! identity               tokens by which this process identifies itself
 //! telemetry              logs, metrics, traces
 //! config                 settings, their sources, their rules
 //! runtime                stop, retry, health, exit codes
@@ -28,6 +29,7 @@ pub mod codec;
 pub mod config;
 pub mod domain;
 pub mod http;
+pub mod identity;
 pub mod ingest;
 pub mod jobs;
 pub mod kafka;

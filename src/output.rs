@@ -131,7 +131,7 @@ impl BatchWriter {
         })?;
         let metrics = Metrics::new().map_err(|error| Halt::Failed(error.to_string()))?;
         let shared = Shared { metrics, health: Health::default(), stop: stop.clone(), traces: Traces::default() };
-        let events = ClientEvents::new("publisher");
+        let events = to.cluster.events("publisher");
         let Output { writer, handover, publisher, handed_over, dead_letters } =
             Output::new(&to.cluster, &to.topics, encoding, &store, &shared, events)
                 .map_err(|error| Halt::Failed(format!("no producer: {error}")))?;

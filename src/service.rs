@@ -33,7 +33,6 @@ use crate::ingest::work_queues::WorkQueues;
 use crate::ingest::worker::{BatchLimits, Finisher, Worker};
 use crate::jobs::retention;
 use crate::kafka::client::{Cluster, Topics};
-use crate::kafka::client_events::ClientEvents;
 use crate::kafka::topic_id::PresentTopicIds;
 use crate::kafka::topic_reader::Source;
 use crate::kafka::topic_settings::watch_retention;
@@ -71,7 +70,7 @@ pub async fn run(
     let limits = config.limits.of_a_record();
 
     // Write and publish, and dead letters.
-    let events = ClientEvents::new("publisher");
+    let events = cluster.events("publisher");
     let Output { writer, handover, publisher, handed_over, dead_letters: dead_letter_producer } =
         Output::new(&cluster, &topics, encoding, &store, &shared, events.clone())
             .context("could not make a producer's Kafka client")?;
@@ -158,6 +157,7 @@ pub async fn run(
     let (answers, found) = std::sync::mpsc::channel();
     let context = LiveContext {
         topics: Arc::clone(&topics),
+        events: cluster.events("consumer"),
         assignment,
         positions,
         requests,

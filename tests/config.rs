@@ -132,6 +132,13 @@ fn the_rules_between_settings_are_kept() {
     }
     let sasl = problems(None, &[("KAFKA_SECURITY_PROTOCOL", "sasl_ssl")], &[]);
     assert_eq!(keys(&sasl), ["kafka.sasl_mechanism", "kafka.sasl_username", "kafka.sasl_password"]);
+    let by_token = [("KAFKA_SECURITY_PROTOCOL", "sasl_ssl"), ("KAFKA_SASL_MECHANISM", "OAUTHBEARER")];
+    let by_token = problems(None, &by_token, &[]);
+    assert_eq!(keys(&by_token), ["kafka.sasl_username", "kafka.sasl_password", "kafka.sasl_oauth_token_url"]);
+    let without = problems(None, &[("KAFKA_SASL_OAUTH_TOKEN_URL", "https://id/token")], &[]);
+    assert_eq!(keys(&without), ["kafka.sasl_oauth_token_url"]);
+    let kerberos = problems(None, &[("KAFKA_SASL_MECHANISM", "GSSAPI")], &[]).to_string();
+    assert!(kerberos.contains("GSSAPI (Kerberos) is not built in"), "{kerberos}");
     let unencrypted = problems(None, &[("KAFKA_SSL_CA", "/dev/null")], &[]);
     assert_eq!(keys(&unencrypted), ["kafka.ssl_ca"]);
 }
@@ -195,7 +202,7 @@ fn no_secret_is_shown_debugged_or_repeated_in_an_error() {
         "all.toml",
         format!(
             "[kafka]\nsecurity_protocol = 'sasl_ssl'\nsasl_mechanism = 'plain'\nsasl_username = 'me'\nsasl_password = '{SECRET}'\n\
-             [kafka.properties]\n'ssl.key.pem' = '{SECRET}'\n'sasl.oauthbearer.client.secret' = '{SECRET}'\n"
+             [kafka.properties]\n'ssl.key.pem' = '{SECRET}'\n'ssl.keystore.password' = '{SECRET}'\n"
         ),
     );
     let resolved = sources(Some(&file), &[], &[]).resolve();

@@ -101,7 +101,7 @@ async fn a_healthy_setup_is_all_ok_and_stays_unchanged() {
     let table = words(&finished);
     assert_eq!((finished.code, finished.log.as_str()), (Some(0), ""), "{table}");
     assert!(table.contains(" ok database reachable it answers. "), "{table}");
-    assert!(table.ends_with(" 35 ok, 1 warning, 0 problems, 0 unchecked"), "{table}");
+    assert!(table.ends_with(" 37 ok, 1 warning, 0 problems, 0 unchecked"), "{table}");
     assert!(table.contains(" warning kafka replication there is only one replica of"), "{table}");
     assert_eq!(scene.kafka.committed(&scene.group, &scene.onboarding).await, committed);
     let again = doctor(&scene, &["--json"], &[("DATABASE_URL", &url)]).await;

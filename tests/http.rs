@@ -1,12 +1,13 @@
 //! The HTTP server over a real socket: probes, metrics, errors.
 
 mod bounds;
+mod identities;
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use segmenter::http::status::Board;
-use segmenter::http::{self, Access, Pages};
+use segmenter::http::{self, Access, Pages, Tls};
 use segmenter::runtime::health::Health;
 use segmenter::runtime::stop::Stop;
 use segmenter::telemetry::metrics::Metrics;
@@ -25,12 +26,16 @@ struct Served {
 }
 
 async fn served() -> Served {
+    served_with(Access::Closed, None).await
+}
+
+async fn served_with(access: Access, tls: Option<Tls>) -> Served {
     let (health, stop) = (Health::default(), Stop::default());
     let listener = http::listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let address = listener.local_addr().unwrap();
     let board = Board::new(health.clone(), Metrics::new().unwrap(), Vec::new());
-    let pages = Pages { board, access: Access::Closed, has_user_page: false };
-    let task = tokio::spawn(http::serve(listener, http::router(pages), stop.clone()));
+    let pages = Pages { board, access, has_user_page: false };
+    let task = tokio::spawn(http::serve(listener, tls, http::router(pages), stop.clone()));
     Served { address, health, stop, task }
 }
 

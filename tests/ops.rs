@@ -10,6 +10,7 @@ mod custom_resources;
 mod dashboard;
 mod durability;
 mod kafka_tls;
+mod kafka_tokens;
 mod manifests;
 mod operator;
 mod page;

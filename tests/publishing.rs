@@ -27,7 +27,8 @@ use crate::support::{Postgres, Proxy, eventually};
 use crate::world::{connect_as, group, migrate, migrated_database, onboarding, store_on, tombstone};
 
 fn publisher(scene: &Scene, store: &Store) -> Publisher {
-    let cluster = Cluster { properties: vec![("bootstrap.servers".to_owned(), scene.kafka.brokers().to_owned())] };
+    let properties = vec![("bootstrap.servers".to_owned(), scene.kafka.brokers().to_owned())];
+    let cluster = Cluster { properties, tokens: None };
     Publisher {
         store: store.clone(),
         producer: cluster.named_producer("publisher").unwrap(),

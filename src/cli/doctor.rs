@@ -18,10 +18,10 @@ use crate::store::sql::Pool;
 ///
 /// It changes nothing. Prints a table of checks, each ok, a warning, a problem or unchecked (no answer), with the remedy after an arrow.
 /// Run it with the service's own configuration and user. Every check has a deadline: a run takes some seconds, or a
-/// minute if a dependency does not answer.
+/// minute if a dependency does not answer. The first rows show this process's identities, and which rights they have.
 ///
-/// Exit codes: 0 no problems (warnings are none); 1 failure; 2 wrong configuration; 4 problems; 75 Kafka or PostgreSQL
-/// is unavailable.
+/// Exit codes: 0 no problems (warnings are none); 1 failure; 2 wrong configuration; 4 problems; 75 Kafka, PostgreSQL or
+/// the schema registry is unavailable.
 #[derive(Debug, Args)]
 pub struct DoctorArgs {
     /// Write JSON instead of a table.
@@ -39,6 +39,7 @@ pub async fn run(args: &DoctorArgs, config: &Config, out: &mut impl Write) -> an
         cluster: Cluster::from(&config.kafka),
         topics: Topics::from(&config.topics),
         pool: Pool::new(database::connect(&config.database, 1, Access::Read)),
+        registry: settings::registry(&config.registry)?.map(|registry| registry.client().clone()),
         connections: config.database.connections + serve::OTHER_CONNECTIONS,
         catalog: settings::catalog(&config.catalog),
     };

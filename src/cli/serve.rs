@@ -15,7 +15,7 @@ use crate::codec::segment_changed::Encoding;
 use crate::config::{Config, SettingFlags, ShownSetting};
 use crate::domain::scoring::Catalog;
 use crate::http::status::Board;
-use crate::http::{self, Access, Pages};
+use crate::http::{self, Access, Pages, Tls};
 use crate::ingest::schema_wait;
 use crate::migrate::schema::{self, Platform, SchemaStatus};
 use crate::migrate::{self, MigrateError, RunOptions};
@@ -94,7 +94,9 @@ pub async fn run_until_stopped(
     let board = Board::new(shared.health.clone(), shared.metrics.clone(), shown);
     tokio::spawn(board.clone().watch(shared.stop.clone()));
     let pages = Pages { board: board.clone(), access: access(&config), has_user_page: config.http.user_page };
-    let server = tokio::spawn(http::serve(listener, http::router(pages), shared.stop.clone()));
+    let tls = config.http.certificate.clone().zip(config.http.key.clone());
+    let tls = tls.map(|(certificate, key)| Tls::new(certificate, key)).transpose()?;
+    let server = tokio::spawn(http::serve(listener, tls, http::router(pages), shared.stop.clone()));
 
     let exit = serve(&config, catalog, &shared, &board).await;
     let (traces, within) = (shared.traces.clone(), config.kafka.drain_deadline.min(LAST_TRACES));
@@ -130,7 +132,7 @@ async fn serve(config: &Config, catalog: Arc<Catalog>, shared: &Shared, board: &
 
 fn access(config: &Config) -> Access {
     match (&config.http.token, config.http.allow_anonymous) {
-        (Some(token), _) => Access::token(token.expose()),
+        (Some(token), _) => Access::Token(token.clone()),
         (None, true) => Access::Open,
         (None, false) => Access::Closed,
     }

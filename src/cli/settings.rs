@@ -8,9 +8,11 @@ use anyhow::Context as _;
 use crate::codec::segment_changed::Encoding;
 use crate::config::{self, CatalogConfig, Config, JobsConfig, RegistryConfig, TopicsConfig};
 use crate::domain::scoring::{BUILTIN, Catalog};
+use crate::identity::oauth::ClientCredentials;
+use crate::identity::tokens::{Source, Tokens};
 use crate::kafka::client::{Cluster, Topics};
 use crate::output::Destination;
-use crate::registry::{self, Client, ClientError, Registry};
+use crate::registry::{self, Client, ClientError, Login, Registry};
 use crate::store::audit::Operator;
 
 /// The publisher and dead-letter settings of a one-shot command. Does not contact the registry.
@@ -53,13 +55,30 @@ pub(super) fn registry(config: &RegistryConfig) -> Result<Option<Registry>, Clie
 /// # Errors
 /// It cannot be built.
 pub(super) fn registry_at(config: &RegistryConfig, url: &str) -> Result<Client, ClientError> {
-    let login = config.username.as_ref().zip(config.password.as_ref());
-    Client::new(&registry::ClientSettings {
+    Client::new(registry::ClientSettings {
         url: url.to_owned(),
-        login: login.map(|(name, password)| (name.as_str().to_owned(), password.expose().to_owned())),
+        login: login(config),
+        certificate: config.certificate.clone().zip(config.key.clone()).map(Into::into),
         ca: config.ca.clone(),
         timeout: config.timeout,
     })
+}
+
+fn login(config: &RegistryConfig) -> Option<Login> {
+    if let Some(token) = &config.token {
+        return Some(Login::Token(token.clone()));
+    }
+    let (name, password) = config.username.as_ref().zip(config.password.clone())?;
+    let name = name.as_str().to_owned();
+    let Some(url) = &config.oauth_token_url else { return Some(Login::Password { name, password }) };
+    Some(Login::Tokens(Tokens::of(Source::OAuth(ClientCredentials {
+        url: url.as_str().to_owned(),
+        client_id: name,
+        secret: password,
+        scope: config.oauth_scope.as_ref().map(|scope| scope.as_str().to_owned()),
+        ca: config.oauth_ca.clone(),
+        ca_setting: "registry.oauth_ca",
+    }))))
 }
 
 /// The catalog of the configured file, else the built-in one.

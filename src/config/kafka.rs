@@ -24,7 +24,7 @@ impl SecurityProtocol {
         matches!(self, Self::Ssl | Self::SaslSsl)
     }
 
-    /// The client logs in with a name and a password.
+    /// The client logs in by SASL.
     pub(crate) fn uses_sasl(self) -> bool {
         matches!(self, Self::SaslPlaintext | Self::SaslSsl)
     }
@@ -36,6 +36,21 @@ choice! {
         Plain = "PLAIN",
         ScramSha256 = "SCRAM-SHA-256",
         ScramSha512 = "SCRAM-SHA-512",
+        /// A token of an identity provider.
+        OauthBearer = "OAUTHBEARER",
+        /// Amazon MSK's access control: a request signed with AWS credentials, as a token.
+        AwsMskIam = "AWS_MSK_IAM",
+    }
+    "GSSAPI (Kerberos) is not built in"
+}
+
+impl SaslMechanism {
+    /// The mechanism for librdkafka: MSK's tokens are sent as any other.
+    pub(crate) fn of_the_protocol(self) -> &'static str {
+        match self {
+            Self::AwsMskIam => Self::OauthBearer.as_str(),
+            other => other.as_str(),
+        }
     }
 }
 
@@ -171,6 +186,11 @@ const REFUSED: &[(&str, &str)] = &[
     ("one idempotent producer publishes the changes, without transactions", "transactional.id"),
     ("it is set by segmenter itself", "builtin.features consume.callback.max.messages"),
     ("it accepts any token", "enable.sasl.oauthbearer.unsecure.jwt"),
+    (
+        "segmenter itself requests the tokens (kafka.sasl_oauth_token_url)",
+        "sasl.oauthbearer.client.id sasl.oauthbearer.client.secret sasl.oauthbearer.method sasl.oauthbearer.scope \
+         sasl.oauthbearer.token.endpoint.url",
+    ),
     (
         "the identity of the broker would not be verified",
         "enable.ssl.certificate.verification ssl.endpoint.identification.algorithm",

@@ -26,8 +26,8 @@ mod validate;
 mod value;
 
 pub use flags::SettingFlags;
-pub(crate) use kafka::TopicName;
 pub use kafka::{Encoding, GroupProtocol, InitialOffset, OutOfRange};
+pub(crate) use kafka::{SaslMechanism, TopicName};
 pub(crate) use moment::Moment;
 pub use problem::Problems;
 pub use reader::Section;
@@ -41,6 +41,6 @@ pub use table::{
     LimitsConfig, LogConfig, OutboxConfig, RegistryConfig, TopicsConfig,
 };
 pub use url::DatabaseUrl;
-pub(crate) use url::RegistryUrl;
+pub use url::HttpUrl;
 pub(crate) use value::LogFormat;
 pub use value::{Bytes, Percent, Secret, Value};

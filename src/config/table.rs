@@ -11,7 +11,7 @@ use super::kafka::{
 };
 use super::reader::{Reader, Rules as _, Section};
 use super::setting::{Setting, default, optional, required, settings};
-use super::url::{DatabaseUrl, RegistryUrl};
+use super::url::{DatabaseUrl, HttpUrl};
 use super::value::{Bytes, LogFilter, LogFormat, Name, Percent, Secret};
 
 settings! {
@@ -23,10 +23,16 @@ settings! {
         security_protocol: SecurityProtocol = default("plaintext").env("KAFKA_SECURITY_PROTOCOL"),
         /// The SASL mechanism; only with a `sasl_…` security protocol.
         sasl_mechanism: Option<SaslMechanism> = optional().env("KAFKA_SASL_MECHANISM"),
-        /// The SASL user name.
+        /// The SASL user name; with `OAUTHBEARER` the client id at the identity provider.
         sasl_username: Option<Name> = optional().env("KAFKA_SASL_USERNAME"),
-        /// The SASL password.
+        /// The SASL password; with `OAUTHBEARER` the client's secret, read anew for every token where it stands in a file.
         sasl_password: Option<Secret> = optional().env("KAFKA_SASL_PASSWORD"),
+        /// The identity provider's token endpoint (OAuth 2.0 client credentials); with `OAUTHBEARER`.
+        sasl_oauth_token_url: Option<HttpUrl> = optional().env("KAFKA_SASL_OAUTH_TOKEN_URL"),
+        /// The scope of the requested tokens.
+        sasl_oauth_scope: Option<Name> = optional().env("KAFKA_SASL_OAUTH_SCOPE"),
+        /// A PEM file with the trusted certificate authorities of the identity provider; the system's by default.
+        sasl_oauth_ca: Option<PathBuf> = optional().env("KAFKA_SASL_OAUTH_CA"),
         /// A PEM file with the trusted certificate authorities of the brokers; the system's by default.
         ssl_ca: Option<PathBuf> = optional().env("KAFKA_SSL_CA"),
         /// A PEM file with the client's certificate.
@@ -74,13 +80,25 @@ settings! {
     /// The schema registry, with Confluent's API, for Avro whose schema is registered there.
     registry: RegistryConfig {
         /// The base URL of its API. Without it, records that name a registered schema are dead letters.
-        url: Option<RegistryUrl> = optional().env("SCHEMA_REGISTRY_URL"),
-        /// The user name (HTTP Basic).
+        url: Option<HttpUrl> = optional().env("SCHEMA_REGISTRY_URL"),
+        /// The user name (HTTP Basic); with `registry.oauth_token_url` the client id at the identity provider.
         username: Option<Name> = optional().env("SCHEMA_REGISTRY_USERNAME"),
-        /// The password (HTTP Basic).
+        /// The password (HTTP Basic), or the client's secret; read anew for every request where it stands in a file.
         password: Option<Secret> = optional().env("SCHEMA_REGISTRY_PASSWORD"),
+        /// A bearer token, read anew for every request where it stands in a file.
+        token: Option<Secret> = optional().env("SCHEMA_REGISTRY_TOKEN"),
+        /// The identity provider's token endpoint (OAuth 2.0 client credentials), for bearer tokens that are renewed.
+        oauth_token_url: Option<HttpUrl> = optional().env("SCHEMA_REGISTRY_OAUTH_TOKEN_URL"),
+        /// The scope of the requested tokens.
+        oauth_scope: Option<Name> = optional().env("SCHEMA_REGISTRY_OAUTH_SCOPE"),
+        /// A PEM file with the trusted certificate authorities of the identity provider; the system's by default.
+        oauth_ca: Option<PathBuf> = optional().env("SCHEMA_REGISTRY_OAUTH_CA"),
         /// A PEM file with the trusted certificate authorities for `https`; the system's by default.
         ca: Option<PathBuf> = optional().env("SCHEMA_REGISTRY_CA"),
+        /// A PEM file with the client's certificate, read anew for every request.
+        certificate: Option<PathBuf> = optional().env("SCHEMA_REGISTRY_CERTIFICATE"),
+        /// A PEM file with the client's private key, read anew for every request.
+        key: Option<PathBuf> = optional().env("SCHEMA_REGISTRY_KEY"),
         /// The deadline of a request; a later answer does not count.
         timeout: Duration = default("5s").range("100ms", "1m"),
     }
@@ -147,7 +165,13 @@ settings! {
     http: HttpConfig {
         /// The listen address; port 0 takes a free port, which the log names.
         addr: SocketAddr = default("0.0.0.0:8080"),
-        /// The bearer token for `/v1/users`; without it, and without `http.allow_anonymous`, `/v1/users` is closed.
+        /// A PEM file with the server's certificate and those between it and its authority, read anew for every connection; without
+        /// it there is no TLS.
+        certificate: Option<PathBuf> = optional(),
+        /// A PEM file with the private key of the server's certificate, read anew for every connection.
+        key: Option<PathBuf> = optional(),
+        /// The bearer token for `/v1/users`, read anew for every request where it stands in a file; without it, and without
+        /// `http.allow_anonymous`, `/v1/users` is closed.
         token: Option<Secret> = optional(),
         /// Open `/v1/users` to every client that reaches the port.
         allow_anonymous: bool = default("false"),

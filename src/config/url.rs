@@ -1,4 +1,4 @@
-//! The addresses of the database and of the schema registry.
+//! The addresses of the database and of servers with HTTP.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -143,11 +143,11 @@ fn driver_parameters(url: &Url) -> Result<Vec<(String, String)>, String> {
     Ok(kept)
 }
 
-/// The base URL of a registry's API: `http` or `https`, without credentials, and without a trailing slash.
+/// The URL of a server: `http` or `https`, without credentials.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RegistryUrl(String);
+pub struct HttpUrl(String);
 
-impl RegistryUrl {
+impl HttpUrl {
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -158,13 +158,13 @@ impl RegistryUrl {
     }
 }
 
-impl fmt::Display for RegistryUrl {
+impl fmt::Display for HttpUrl {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.0)
     }
 }
 
-impl FromStr for RegistryUrl {
+impl FromStr for HttpUrl {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -172,7 +172,7 @@ impl FromStr for RegistryUrl {
     }
 }
 
-impl Value for RegistryUrl {
+impl Value for HttpUrl {
     const KIND: &'static str = "http(s):// URL";
 
     fn parse(text: &str) -> Result<Self, String> {
@@ -181,12 +181,12 @@ impl Value for RegistryUrl {
             return Err("must begin with http:// or https://".into());
         }
         if !url.username().is_empty() || url.password().is_some() {
-            return Err("must hold no credentials; they are registry.username and registry.password".into());
+            return Err("must hold no credentials; they have settings of their own".into());
         }
         if url.query().is_some() || url.fragment().is_some() {
             return Err("must have neither a query nor a fragment".into());
         }
-        Ok(Self(url.as_str().trim_end_matches('/').to_owned()))
+        Ok(Self(url.into()))
     }
 
     fn show(text: &str) -> String {
@@ -246,12 +246,12 @@ mod tests {
 
     #[test]
     fn an_address_is_http_or_https_without_credentials() {
-        let url = RegistryUrl::parse("https://registry:8081/apis/ccompat/v7/").unwrap();
-        assert_eq!(url.as_str(), "https://registry:8081/apis/ccompat/v7");
-        assert!(url.uses_tls() && !RegistryUrl::parse("http://registry").unwrap().uses_tls());
+        let url = HttpUrl::parse("https://registry:8081/apis/ccompat/v7/").unwrap();
+        assert_eq!(url.as_str(), "https://registry:8081/apis/ccompat/v7/");
+        assert!(url.uses_tls() && !HttpUrl::parse("http://registry").unwrap().uses_tls());
         for text in ["", "registry:8081", "ftp://registry", "https://u:hush@registry", "http://r/?a=b", "http://r/#a"] {
-            assert!(!RegistryUrl::parse(text).unwrap_err().contains("hush"), "{text}");
-            assert_eq!(RegistryUrl::show(text), REDACTED);
+            assert!(!HttpUrl::parse(text).unwrap_err().contains("hush"), "{text}");
+            assert_eq!(HttpUrl::show(text), REDACTED);
         }
     }
 }

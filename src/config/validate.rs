@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use super::kafka::GroupProtocol;
+use super::kafka::{GroupProtocol, SaslMechanism};
 use super::reader::{Reader, Rules};
 use super::table::{
     BatchConfig, CatalogConfig, Config, DatabaseConfig, HttpConfig, InFlightConfig, JobsConfig, KafkaConfig,
     LimitsConfig, LogConfig, OutboxConfig, RegistryConfig, TopicsConfig,
 };
+use super::url::HttpUrl;
 use crate::codec::Limits;
 
 impl LimitsConfig {
@@ -52,6 +53,10 @@ impl Rules for DatabaseConfig {
 
 impl Rules for HttpConfig {
     fn check(&self, reader: &mut Reader<'_>) {
+        let (certificate, key) = (self.certificate.is_some(), self.key.is_some());
+        together(reader, ("http.certificate", certificate), ("http.key", key));
+        readable(reader, "http.certificate", self.certificate.as_deref());
+        readable(reader, "http.key", self.key.as_deref());
         let rule = "must not be true beside http.token: the token would protect nothing";
         reader.must(!self.allow_anonymous || self.token.is_none(), "http.allow_anonymous", rule);
         let rule = "needs http.token or http.allow_anonymous: without them users' data are closed";
@@ -68,16 +73,38 @@ impl Rules for CatalogConfig {
 impl Rules for RegistryConfig {
     fn check(&self, reader: &mut Reader<'_>) {
         let (name, password) = (self.username.is_some(), self.password.is_some());
-        for (key, is_given) in
-            [("registry.username", name), ("registry.password", password), ("registry.ca", self.ca.is_some())]
-        {
+        let (certificate, key) = (self.certificate.is_some(), self.key.is_some());
+        let by_token = self.oauth_token_url.is_some();
+        for (key, is_given) in [
+            ("registry.username", name),
+            ("registry.password", password),
+            ("registry.token", self.token.is_some()),
+            ("registry.oauth_token_url", by_token),
+            ("registry.ca", self.ca.is_some()),
+            ("registry.certificate", certificate),
+            ("registry.key", key),
+        ] {
             reader.must(self.url.is_some() || !is_given, key, "needs registry.url");
         }
         together(reader, ("registry.username", name), ("registry.password", password));
-        let is_plain = self.url.as_ref().is_some_and(|url| !url.uses_tls());
-        let rule = "needs registry.url to begin with https://: connections are not encrypted now";
-        reader.must(self.ca.is_none() || !is_plain, "registry.ca", rule);
-        readable(reader, "registry.ca", self.ca.as_deref());
+        let rule = "must not be set beside registry.username: one of them identifies this process";
+        reader.must(!name || self.token.is_none(), "registry.token", rule);
+        for (key, is_given) in
+            [("registry.oauth_scope", self.oauth_scope.is_some()), ("registry.oauth_ca", self.oauth_ca.is_some())]
+        {
+            reader.must(by_token || !is_given, key, "needs registry.oauth_token_url");
+        }
+        reader.must(name || !by_token, "registry.username", "must be set beside registry.oauth_token_url");
+        together(reader, ("registry.certificate", certificate), ("registry.key", key));
+        let (registry, provider) = (self.url.as_ref(), self.oauth_token_url.as_ref());
+        for (key, file, of) in [
+            ("registry.ca", &self.ca, ("registry.url", registry)),
+            ("registry.certificate", &self.certificate, ("registry.url", registry)),
+            ("registry.key", &self.key, ("registry.url", registry)),
+            ("registry.oauth_ca", &self.oauth_ca, ("registry.oauth_token_url", provider)),
+        ] {
+            for_tls(reader, key, file.as_deref(), of);
+        }
     }
 }
 
@@ -113,18 +140,46 @@ const OF_THE_BROKERS: &str =
     "must not be set where kafka.group_protocol is consumer: the brokers' group.consumer settings decide";
 
 fn credentials(kafka: &KafkaConfig, reader: &mut Reader<'_>) {
-    for (key, is_given) in [
-        ("kafka.sasl_mechanism", kafka.sasl_mechanism.is_some()),
-        ("kafka.sasl_username", kafka.sasl_username.is_some()),
-        ("kafka.sasl_password", kafka.sasl_password.is_some()),
+    let needs_password = kafka.sasl_mechanism != Some(SaslMechanism::AwsMskIam);
+    for (key, is_given, is_needed) in [
+        ("kafka.sasl_mechanism", kafka.sasl_mechanism.is_some(), true),
+        ("kafka.sasl_username", kafka.sasl_username.is_some(), needs_password),
+        ("kafka.sasl_password", kafka.sasl_password.is_some(), needs_password),
     ] {
-        let rule = if is_given {
-            "needs kafka.security_protocol to be sasl_plaintext or sasl_ssl"
-        } else {
-            "must be set where kafka.security_protocol is sasl_plaintext or sasl_ssl"
+        let rule = match (is_given, is_needed) {
+            (true, true) => "needs kafka.security_protocol to be sasl_plaintext or sasl_ssl",
+            (true, false) => "must not be set beside AWS_MSK_IAM: the credentials are those of AWS",
+            (false, _) => "must be set where kafka.security_protocol is sasl_plaintext or sasl_ssl",
         };
-        reader.must(is_given == kafka.security_protocol.uses_sasl(), key, rule);
+        reader.must(is_given == (is_needed && kafka.security_protocol.uses_sasl()), key, rule);
     }
+    if kafka.sasl_mechanism == Some(SaslMechanism::AwsMskIam) {
+        let rule = "AWS_MSK_IAM is not built in: build with `--features msk-iam`";
+        reader.must(cfg!(feature = "msk-iam"), "kafka.sasl_mechanism", rule);
+    }
+    tokens(kafka, reader);
+}
+
+fn tokens(kafka: &KafkaConfig, reader: &mut Reader<'_>) {
+    let by_token = kafka.sasl_mechanism == Some(SaslMechanism::OauthBearer);
+    let url = "kafka.sasl_oauth_token_url";
+    reader.must(!by_token || kafka.sasl_oauth_token_url.is_some(), url, "must be set beside OAUTHBEARER");
+    for (key, is_given) in [
+        (url, kafka.sasl_oauth_token_url.is_some()),
+        ("kafka.sasl_oauth_scope", kafka.sasl_oauth_scope.is_some()),
+        ("kafka.sasl_oauth_ca", kafka.sasl_oauth_ca.is_some()),
+    ] {
+        reader.must(by_token || !is_given, key, "needs kafka.sasl_mechanism to be OAUTHBEARER");
+    }
+    for_tls(reader, "kafka.sasl_oauth_ca", kafka.sasl_oauth_ca.as_deref(), (url, kafka.sasl_oauth_token_url.as_ref()));
+}
+
+/// A file for connections to a server counts only where they are encrypted.
+fn for_tls(reader: &mut Reader<'_>, key: &str, file: Option<&Path>, (of, url): (&str, Option<&HttpUrl>)) {
+    let is_plain = url.is_some_and(|url| !url.uses_tls());
+    let rule = format!("needs {of} to begin with https://: connections are not encrypted now");
+    reader.must(file.is_none() || !is_plain, key, rule);
+    readable(reader, key, file);
 }
 
 fn encryption(kafka: &KafkaConfig, reader: &mut Reader<'_>) {

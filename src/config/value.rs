@@ -9,6 +9,8 @@ use bytesize::ByteSize;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
+use super::text_file::read_secret;
+
 /// The text shown in place of a secret.
 pub(super) const REDACTED: &str = "***";
 
@@ -76,6 +78,10 @@ impl<T: Value> Value for Option<T> {
 
     fn show(text: &str) -> String {
         T::show(text)
+    }
+
+    fn kept_in(self, file: &Path) -> Self {
+        self.map(|value| value.kept_in(file))
     }
 }
 
@@ -186,12 +192,26 @@ impl Value for Name {
 
 /// A password or the like. Its `Debug` is `***` and it has no `Display`.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
+pub struct Secret {
+    text: String,
+    /// The file that it stands in.
+    file: Option<PathBuf>,
+}
 
 impl Secret {
-    /// The secret itself, for the library that needs it.
+    /// The secret as it was at the start, for a library that takes it once.
     pub fn expose(&self) -> &str {
-        &self.0
+        &self.text
+    }
+
+    /// The secret as it is now: one that stands in a file is read anew, since it may have been rotated.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is empty. The text names it.
+    pub fn current(&self) -> Result<String, String> {
+        let Some(file) = &self.file else { return Ok(self.text.clone()) };
+        let read = read_secret(file).and_then(|text| Self::parse(&text));
+        read.map(|secret| secret.text).map_err(|rule| format!("the file {} {rule}", file.display()))
     }
 }
 
@@ -206,17 +226,22 @@ impl Value for Secret {
     const SHAPE: Shape = Shape::Secret;
 
     fn parse(text: &str) -> Result<Self, String> {
-        if text.is_empty() { Err("must not be empty".into()) } else { Ok(Self(text.into())) }
+        if text.is_empty() { Err("must not be empty".into()) } else { Ok(Self { text: text.into(), file: None }) }
     }
 
     fn show(_: &str) -> String {
         REDACTED.into()
     }
+
+    fn kept_in(self, file: &Path) -> Self {
+        Self { file: Some(file.to_owned()), ..self }
+    }
 }
 
-/// Declares an enum whose variants are the words a setting accepts (without regard to case).
+/// Declares an enum whose variants are the words a setting accepts (without regard to case); a note may name a word that it
+/// does not accept.
 macro_rules! choice {
-    ($(#[$meta:meta])* $vis:vis enum $Name:ident { $( $(#[$variant_meta:meta])* $Variant:ident = $word:literal, )+ }) => {
+    ($(#[$meta:meta])* $vis:vis enum $Name:ident { $( $(#[$variant_meta:meta])* $Variant:ident = $word:literal, )+ } $($note:literal)?) => {
         $(#[$meta])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         $vis enum $Name { $( $(#[$variant_meta])* $Variant, )+ }
@@ -238,7 +263,7 @@ macro_rules! choice {
                     .iter()
                     .copied()
                     .find(|choice| choice.as_str().eq_ignore_ascii_case(text))
-                    .ok_or_else(|| concat!("must be one of" $(, " ", $word)+).into())
+                    .ok_or_else(|| concat!("must be one of" $(, " ", $word)+ $(, "; ", $note)?).into())
             }
         }
     };

@@ -1,41 +1,25 @@
 //! Access to users' data: closed unless a token or an explicit switch is configured.
 
-use std::fmt;
-
 use axum::http::{HeaderMap, StatusCode, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use sha2::{Digest, Sha256};
 
 use super::Problem;
+use crate::config::Secret;
 
 /// The rule for routes that show a user's data.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub enum Access {
     /// Neither a token nor the switch is configured.
     Closed,
-    /// A bearer token; only its hash is kept.
-    Token([u8; 32]),
+    /// A bearer token; one that stands in a file is read anew for every request.
+    Token(Secret),
     /// Open to every client that reaches the port.
     Open,
 }
 
-impl fmt::Debug for Access {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Closed => "Closed",
-            Self::Token(_) => "Token(***)",
-            Self::Open => "Open",
-        })
-    }
-}
-
 impl Access {
-    /// Access with this token.
-    pub fn token(token: &str) -> Self {
-        Self::Token(Sha256::digest(token.as_bytes()).into())
-    }
-
     /// Accepts the request, or returns the reason of its refusal.
     pub(super) fn check(&self, headers: &HeaderMap) -> Result<(), Problem> {
         match self {
@@ -44,10 +28,15 @@ impl Access {
                 StatusCode::FORBIDDEN,
                 "users' data are closed; set http.token, or http.allow_anonymous to open them to every client",
             )),
-            Self::Token(expected) => {
+            Self::Token(token) => {
+                let token = token.current().map_err(|why| {
+                    tracing::warn!(reason = why, "http.token cannot be read; users' data are closed");
+                    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the token cannot be read; the log has the reason")
+                })?;
+                let expected: [u8; 32] = Sha256::digest(token).into();
                 // Hashes are compared, so the duration of the comparison reveals nothing about the token.
                 let presented: [u8; 32] = Sha256::digest(presented(headers).unwrap_or_default()).into();
-                if presented == *expected {
+                if presented == expected {
                     Ok(())
                 } else {
                     Err(Problem::new(StatusCode::UNAUTHORIZED, "a valid bearer token is needed"))

@@ -20,6 +20,7 @@ mod problem;
 mod segments;
 mod server;
 pub mod status;
+mod tls;
 mod users;
 
 use std::time::Duration;
@@ -38,6 +39,7 @@ use status::Board;
 pub use access::Access;
 pub use contract::openapi;
 pub use server::{listen, serve};
+pub use tls::Tls;
 
 /// The deadline of a request.
 pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);

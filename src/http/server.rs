@@ -10,10 +10,12 @@ use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
+use super::tls::Tls;
 use crate::runtime::stop::Stop;
 
 /// How long a client may take for the head of a request, the first as well as a later one.
@@ -45,9 +47,9 @@ pub async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
     Ok(listener)
 }
 
-/// Serves `router` until everything else has ended, so that a stop can be observed; open requests are answered, or cut off
-/// after a grace period.
-pub async fn serve(listener: TcpListener, router: Router, stop: Stop) {
+/// Serves `router`, over TLS where there is a certificate, until everything else has ended, so that a stop can be observed;
+/// open requests are answered, or cut off after a grace period.
+pub async fn serve(listener: TcpListener, tls: Option<Tls>, router: Router, stop: Stop) {
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut connections = JoinSet::new();
     loop {
@@ -57,7 +59,7 @@ pub async fn serve(listener: TcpListener, router: Router, stop: Stop) {
         };
         match accepted {
             Ok((stream, place)) => {
-                connections.spawn(serve_connection(stream, place, router.clone(), stop.clone()));
+                connections.spawn(serve_connection(stream, tls.clone(), place, router.clone(), stop.clone()));
             }
             Err(error) => {
                 tracing::warn!(%error, "http connection not accepted");
@@ -80,7 +82,23 @@ async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> io::Result<(
     Ok((stream, place))
 }
 
-async fn serve_connection(stream: TcpStream, place: OwnedSemaphorePermit, router: Router, stop: Stop) {
+/// Holds `place` for as long as the connection is served.
+async fn serve_connection(
+    stream: TcpStream,
+    tls: Option<Tls>,
+    _place: OwnedSemaphorePermit,
+    router: Router,
+    stop: Stop,
+) {
+    let Some(tls) = tls else { return serve_requests(stream, router, stop).await };
+    match tokio::time::timeout(HEAD_TIMEOUT, tls.acceptor().accept(stream)).await {
+        Ok(Ok(stream)) => serve_requests(stream, router, stop).await,
+        Ok(Err(error)) => tracing::debug!(%error, "no TLS with an http client"),
+        Err(_) => tracing::debug!("an http client takes too long for its handshake"),
+    }
+}
+
+async fn serve_requests(stream: impl AsyncRead + AsyncWrite + Unpin, router: Router, stop: Stop) {
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(MAX_HEAD_BYTES);
     let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
@@ -97,5 +115,4 @@ async fn serve_connection(stream: TcpStream, place: OwnedSemaphorePermit, router
     if let Err(error) = result {
         tracing::debug!(%error, "http connection ended");
     }
-    drop(place);
 }

@@ -1,11 +1,12 @@
 //! The rebalance callbacks: the group assigns and revokes partitions. They run on the consumer thread, inside `poll`, and ask
 //! no peer for anything that could fail an assignment: a partition is read once the starter has found its start.
 
+use std::error::Error;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rdkafka::client::ClientContext;
+use rdkafka::client::{ClientContext, OAuthToken};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult};
@@ -22,16 +23,13 @@ use super::start::{Request, ToStart};
 use super::stuck::Stuck;
 use super::worker::LiveAssignment;
 use crate::kafka::client::Topics;
-use crate::kafka::client_events;
+use crate::kafka::client_events::ClientEvents;
 use crate::kafka::committed;
 use crate::kafka::ffi;
 use crate::kafka::partition::{Partition, describe};
 use crate::runtime::fault::fault_point;
 use crate::runtime::stop::{Stop, StopReason};
 use crate::telemetry::metrics::{Metrics, RebalanceKind};
-
-/// The name under which this client logs.
-const CLIENT: &str = "consumer";
 
 /// The deadline of a commit that is waited for.
 const LAST_COMMIT: Duration = Duration::from_secs(3);
@@ -50,6 +48,7 @@ pub(super) fn protocol_refusal() -> StopReason {
 /// The callbacks of the live consumer.
 pub(crate) struct LiveContext {
     pub topics: Arc<Topics>,
+    pub events: ClientEvents,
     pub assignment: Arc<LiveAssignment>,
     pub positions: Positions,
     /// To the starter.
@@ -239,15 +238,21 @@ impl LiveContext {
 }
 
 impl ClientContext for LiveContext {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn generate_oauth_token(&self, _: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
+        self.events.generate_oauth_token(None)
+    }
+
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         if message.ends_with(NO_SUCH_PROTOCOL) && !self.joined.load(Ordering::Relaxed) {
             self.stop.now(protocol_refusal());
         }
-        client_events::log_client_line(CLIENT, level, facility, message);
+        self.events.log(level, facility, message);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        client_events::log_client_error(CLIENT, &error, reason);
+        self.events.error(error, reason);
     }
 
     fn stats(&self, statistics: Statistics) {

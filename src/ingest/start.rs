@@ -161,7 +161,7 @@ impl Starter {
 
     fn client(&self) -> KafkaResult<Client> {
         let config = self.cluster.reader(&self.group);
-        Ok(Arc::new(BaseConsumer::from_config_and_context(&config, ClientEvents::new("start"))?))
+        Ok(Arc::new(BaseConsumer::from_config_and_context(&config, self.cluster.events("start"))?))
     }
 
     /// Tries until the partition can start; `None` if it is no longer assigned, or needs an operator.
@@ -312,7 +312,11 @@ async fn blocking<T: Send + 'static>(
 ) -> KafkaResult<T> {
     use rdkafka::error::KafkaError;
     let client = Arc::clone(client);
-    let called = tokio::task::spawn_blocking(move || call(&client)).await;
+    let called = tokio::task::spawn_blocking(move || {
+        ClientEvents::identify(client.client())?;
+        call(&client)
+    })
+    .await;
     called.unwrap_or_else(|error| Err(KafkaError::ClientCreation(error.to_string())))
 }
 

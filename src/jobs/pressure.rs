@@ -87,7 +87,7 @@ impl LiveLag {
     /// The client cannot be built from its configuration.
     pub fn new(cluster: &Cluster, group: &str, topics: Topics) -> KafkaResult<Self> {
         let config = cluster.reader(group);
-        let consumer = BaseConsumer::from_config_and_context(&config, ClientEvents::new("live lag"))?;
+        let consumer = BaseConsumer::from_config_and_context(&config, cluster.events("live lag"))?;
         Ok(Self { consumer, topics })
     }
 
@@ -97,6 +97,7 @@ impl LiveLag {
     /// # Errors
     /// The brokers do not answer.
     pub fn measure(&self) -> KafkaResult<u64> {
+        ClientEvents::identify(self.consumer.client())?;
         let mut partitions = TopicPartitionList::new();
         for topic in [&self.topics.onboarding_completed, &self.topics.profile_updated] {
             let metadata = self.consumer.fetch_metadata(Some(topic), ANSWER)?;

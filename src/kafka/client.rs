@@ -11,8 +11,14 @@ use tracing::warn;
 
 use super::client_events::ClientEvents;
 use super::producer::Producer;
+#[cfg(feature = "msk-iam")]
+use crate::config::SaslMechanism;
 use crate::config::{GroupProtocol, KafkaConfig, TopicsConfig};
 use crate::domain::event::Kind;
+#[cfg(feature = "msk-iam")]
+use crate::identity::msk_iam::MskIam;
+use crate::identity::oauth::ClientCredentials;
+use crate::identity::tokens::{Source, Tokens};
 
 /// The names of the four topics.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,6 +103,8 @@ pub fn close(client: impl Send + 'static) {
 #[derive(Debug, Clone, Default)]
 pub struct Cluster {
     pub properties: Vec<(String, String)>,
+    /// Where clients log in with tokens.
+    pub tokens: Option<Tokens>,
 }
 
 impl From<&KafkaConfig> for Cluster {
@@ -110,15 +118,36 @@ impl From<&KafkaConfig> for Cluster {
         set("bootstrap.servers", Some(kafka.brokers.joined()));
         set("client.id", Some(kafka.client_id.as_str().to_owned()));
         set("security.protocol", Some(kafka.security_protocol.as_str().to_owned()));
-        set("sasl.mechanism", kafka.sasl_mechanism.map(|mechanism| mechanism.as_str().to_owned()));
-        set("sasl.username", kafka.sasl_username.as_ref().map(|name| name.as_str().to_owned()));
-        set("sasl.password", kafka.sasl_password.as_ref().map(|secret| secret.expose().to_owned()));
+        set("sasl.mechanism", kafka.sasl_mechanism.map(|mechanism| mechanism.of_the_protocol().to_owned()));
+        let tokens = tokens(kafka);
+        if tokens.is_none() {
+            set("sasl.username", kafka.sasl_username.as_ref().map(|name| name.as_str().to_owned()));
+            set("sasl.password", kafka.sasl_password.as_ref().map(|secret| secret.expose().to_owned()));
+        }
         set("ssl.ca.location", path(&kafka.ssl_ca));
         set("ssl.certificate.location", path(&kafka.ssl_certificate));
         set("ssl.key.location", path(&kafka.ssl_key));
         set("ssl.key.password", kafka.ssl_key_password.as_ref().map(|secret| secret.expose().to_owned()));
-        Self { properties }
+        Self { properties, tokens }
     }
+}
+
+/// The tokens with which clients log in, where the mechanism is one of tokens.
+fn tokens(kafka: &KafkaConfig) -> Option<Tokens> {
+    #[cfg(feature = "msk-iam")]
+    if kafka.sasl_mechanism == Some(SaslMechanism::AwsMskIam) {
+        return Some(Tokens::of(Source::MskIam(MskIam::of_process(&kafka.brokers.joined()))));
+    }
+    let url = kafka.sasl_oauth_token_url.as_ref()?;
+    let (client_id, secret) = kafka.sasl_username.as_ref().zip(kafka.sasl_password.clone())?;
+    Some(Tokens::of(Source::OAuth(ClientCredentials {
+        url: url.as_str().to_owned(),
+        client_id: client_id.as_str().to_owned(),
+        secret,
+        scope: kafka.sasl_oauth_scope.as_ref().map(|scope| scope.as_str().to_owned()),
+        ca: kafka.sasl_oauth_ca.clone(),
+        ca_setting: "kafka.sasl_oauth_ca",
+    })))
 }
 
 impl Cluster {
@@ -222,7 +251,12 @@ impl Cluster {
 
     /// A producer that reports under `name`.
     pub fn named_producer(&self, name: &'static str) -> KafkaResult<Producer> {
-        self.producer(ClientEvents::new(name))
+        self.producer(self.events(name))
+    }
+
+    /// The events of a client that reports under `name`.
+    pub fn events(&self, name: &'static str) -> ClientEvents {
+        ClientEvents::new(name, self.tokens.clone())
     }
 }
 
@@ -245,7 +279,7 @@ mod tests {
     fn one_reconnect_backoff_set_by_the_operator_replaces_both_defaults() {
         let config = |properties: &[(&str, &str)]| {
             let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-            Cluster { properties: properties.iter().map(own).collect() }.admin()
+            Cluster { properties: properties.iter().map(own).collect(), tokens: None }.admin()
         };
         let times = |config: &ClientConfig| RECONNECT.map(|(name, _)| config.get(name).map(str::to_owned));
         assert_eq!(times(&config(&[])), [Some("1000".to_owned()), Some("3000".to_owned())]);

@@ -1,9 +1,9 @@
 //! Direct calls into librdkafka. The `rdkafka` crate exposes neither topic ids nor a commit with a deadline nor the members of a
-//! group whose partitions the brokers assign, and it panics where a committed offset's metadata or the name of a header or topic
-//! is not UTF-8; here they are bytes. The only file with `unsafe`.
+//! group whose partitions the brokers assign, gives tokens only to clients that are polled, and panics where a committed offset's
+//! metadata or the name of a header or topic is not UTF-8; here they are bytes. The only file with `unsafe`.
 #![allow(
     unsafe_code,
-    reason = "rdkafka 0.39 wraps neither topic ids nor commits with a deadline nor the description of groups, and panics on metadata and names that are not UTF-8"
+    reason = "rdkafka 0.39 wraps neither topic ids, commits with a deadline, the description of groups nor tokens, and panics on metadata and names that are not UTF-8"
 )]
 
 use std::collections::HashMap;
@@ -21,6 +21,7 @@ use uuid::Uuid;
 
 use super::committed::Committed;
 use super::topic_id;
+use crate::identity::token::Token;
 
 /// How much longer than the request's own timeout to wait for its answer.
 const MARGIN: Duration = Duration::from_secs(1);
@@ -288,6 +289,32 @@ fn committed_successfully(code: RDKafkaRespErr) -> KafkaResult<()> {
         RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR => Ok(()),
         code => Err(KafkaError::ConsumerCommit(code.into())),
     }
+}
+
+/// Gives a client the token to log in with from now on.
+///
+/// # Errors
+/// The token has expired, or has characters that the protocol does not allow.
+pub(crate) fn set_token<C: ClientContext>(client: &Client<C>, token: &Token) -> KafkaResult<()> {
+    let unusable = |why: String| KafkaError::ClientCreation(format!("the token cannot be used: {why}"));
+    let text = CString::new(token.text()).map_err(|error| unusable(error.to_string()))?;
+    let principal = CString::new(token.principal.as_str()).map_err(|error| unusable(error.to_string()))?;
+    let mut error_text = [0; 256];
+    // SAFETY: the client lives for the whole function; the call copies both texts, takes no extensions, and writes at most as many
+    // bytes as stated.
+    let set = unsafe {
+        rd::rd_kafka_oauthbearer_set_token(
+            client.native_ptr(),
+            text.as_ptr(),
+            token.expires_at_ms(),
+            principal.as_ptr(),
+            ptr::null_mut(),
+            0,
+            error_text.as_mut_ptr(),
+            error_text.len(),
+        )
+    };
+    succeeded(set).map_err(|error| unusable(error.to_string()))
 }
 
 /// The topics and partitions in the list. Names that are not UTF-8 are left out: the leader of a group, which may be another

@@ -149,7 +149,10 @@ impl Source {
 
     fn consumer(&self) -> Result<BaseConsumer<ClientEvents>, ReadError> {
         let config = self.cluster.reader(&self.group);
-        BaseConsumer::from_config_and_context(&config, ClientEvents::new("reader")).map_err(|error| self.error(error))
+        let consumer = BaseConsumer::from_config_and_context(&config, self.cluster.events("reader"));
+        let consumer = consumer.map_err(|error| self.error(error))?;
+        ClientEvents::identify(consumer.client()).map_err(|error| ReadError::Unavailable(error.to_string()))?;
+        Ok(consumer)
     }
 
     fn error(&self, error: KafkaError) -> ReadError {

@@ -95,7 +95,8 @@ pub(crate) async fn watch_retention(cluster: Cluster, watched: Watched, metrics:
 
 /// Looks once, with a client of its own, which is closed until the next time; returns whether a right is missing.
 fn look(runtime: &Handle, cluster: &Cluster, topics: &Topics, metrics: &Metrics) -> KafkaResult<bool> {
-    let admin = AdminClient::from_config_and_context(&cluster.admin(), ClientEvents::new("topic settings"))?;
+    let admin = AdminClient::from_config_and_context(&cluster.admin(), cluster.events("topic settings"))?;
+    ClientEvents::identify(admin.inner())?;
     let mut is_refused = false;
     let looked = INPUTS.map(|kind| topics.input(kind)).iter().try_for_each(|topic| {
         let settings = describe(runtime, &admin, &ResourceSpecifier::Topic(topic), ANSWER)?;

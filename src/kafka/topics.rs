@@ -15,6 +15,7 @@ use super::ffi;
 use super::producer::Producer;
 use super::topic_id::PresentTopicIds;
 use crate::domain::event::Kind;
+use crate::identity::token::Failure;
 use crate::runtime::health::Health;
 use crate::runtime::stop::{Stop, StopReason};
 
@@ -42,7 +43,7 @@ pub(crate) struct Watched {
 
 /// Checks the topics for as long as the process runs. A missing topic and an outage of the brokers are waited out. A refusal
 /// ends the process, since only another configuration helps, and configuration is read at the start. If no broker has ever
-/// admitted this process, the process ends once each of them has refused it.
+/// admitted this process, the process ends once each of them has refused it, or the identity provider has.
 pub(crate) async fn watch(producer: Producer, reported: ClientEvents, watched: Watched, health: Health, stop: Stop) {
     let watched = Arc::new(watched);
     let mut last = None;
@@ -54,7 +55,8 @@ pub(crate) async fn watch(producer: Producer, reported: ClientEvents, watched: W
             problem = look(&producer, &reported, &watched, deadline) => (problem, false),
             refusal = reported.refused_by_all(), if !was_admitted => (Some(Problem::Refused(refusal)), true),
         };
-        was_admitted |= !matches!(problem, Some(Problem::Refused(_) | Problem::Silent(_)));
+        let is_final = is_final || (!was_admitted && matches!(problem, Some(Problem::NoToken(Failure::Refused(_)))));
+        was_admitted |= matches!(problem, None | Some(Problem::Missing(_) | Problem::NotAllowed(_)));
         deadline = (deadline * 2).min(ANSWER);
         match &problem {
             Some(problem) => health.set_not_ready(COMPONENT, problem.to_string()),
@@ -68,13 +70,15 @@ pub(crate) async fn watch(producer: Producer, reported: ClientEvents, watched: W
             last.clone_from(&problem);
         }
         match &problem {
-            Some(problem @ (Problem::Refused(_) | Problem::NotAllowed(_))) => {
+            Some(problem @ (Problem::Refused(_) | Problem::NotAllowed(_) | Problem::NoToken(Failure::Refused(_)))) => {
                 let since = *refused_since.get_or_insert_with(Instant::now);
                 if is_final || since.elapsed() >= GRACE {
                     return stop.now(StopReason::Failure(problem.explained().await));
                 }
             }
-            Some(Problem::Missing(_) | Problem::Silent(_)) | None => refused_since = None,
+            Some(Problem::Missing(_) | Problem::Silent(_) | Problem::NoToken(Failure::Unavailable(_))) | None => {
+                refused_since = None;
+            }
         }
         tokio::time::sleep(if problem.is_some() { PROBLEM_INTERVAL } else { INTERVAL }).await;
     }
@@ -91,6 +95,8 @@ enum Problem {
     Refused(String),
     #[error("brokers do not answer: {0}")]
     Silent(String),
+    #[error("no token to log in with: {0}")]
+    NoToken(Failure),
 }
 
 impl Problem {
@@ -112,6 +118,9 @@ async fn look(
     watched: &Arc<Watched>,
     deadline: Duration,
 ) -> Option<Problem> {
+    if let Some(failure) = reported.token_failure() {
+        return Some(Problem::NoToken(failure));
+    }
     let (producer, watched) = (producer.clone(), Arc::clone(watched));
     let looked = tokio::task::spawn_blocking(move || {
         let found = problem(&producer, &watched.topics, deadline)?;

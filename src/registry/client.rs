@@ -1,8 +1,9 @@
 //! Requests to a schema registry over HTTP (Confluent's API), and the meaning of its answers.
 
 use std::error::Error;
+use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use schema_registry_converter::async_impl::schema_registry::{
@@ -16,25 +17,94 @@ use schema_registry_converter::schema_registry_common::{
 use tokio::sync::Semaphore;
 
 use crate::codec::framed::SchemaName;
+use crate::config::Secret;
+use crate::identity::http;
+use crate::identity::tokens::Tokens;
 
 /// How to reach the registry.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct ClientSettings {
-    /// The root of its API, without a slash at the end and without credentials.
+    /// The root of its API, without credentials.
     pub url: String,
-    /// Name and password for HTTP Basic.
-    pub login: Option<(String, String)>,
+    pub login: Option<Login>,
+    /// PEM files with a client's certificate and its key.
+    pub certificate: Option<[PathBuf; 2]>,
     /// A PEM file with the authorities that are trusted instead of the system's.
     pub ca: Option<PathBuf>,
     /// The deadline of a request.
     pub timeout: Duration,
 }
 
+/// How this process identifies itself in a request.
+#[derive(Debug, Clone)]
+pub enum Login {
+    /// HTTP Basic.
+    Password { name: String, password: Secret },
+    /// A bearer token that another program keeps valid.
+    Token(Secret),
+    /// A bearer token of an identity provider.
+    Tokens(Tokens),
+}
+
+/// What identifies this process now: read for every request, since all of it may be rotated.
+#[derive(Clone, PartialEq, Eq, Default)]
+struct Identity {
+    /// Name and password, or a bearer token without a name.
+    login: Option<(Option<String>, String)>,
+    /// Certificate and key, PEM.
+    certificate: Vec<u8>,
+}
+
+impl ClientSettings {
+    /// Blocks while the first token is requested.
+    fn identity(&self) -> Result<Identity, String> {
+        let login = match &self.login {
+            None => None,
+            Some(Login::Password { name, password }) => {
+                Some((Some(name.clone()), password.current().map_err(|why| format!("registry.password: {why}"))?))
+            }
+            Some(Login::Token(token)) => Some((None, token.current().map_err(|why| format!("registry.token: {why}"))?)),
+            Some(Login::Tokens(tokens)) => {
+                Some((None, tokens.current().map_err(|failure| failure.to_string())?.text().to_owned()))
+            }
+        };
+        Ok(Identity { login, certificate: self.certificate()? })
+    }
+
+    fn certificate(&self) -> Result<Vec<u8>, String> {
+        let mut pem = Vec::new();
+        for file in self.certificate.iter().flatten() {
+            let read = std::fs::read(file);
+            pem.extend(read.map_err(|error| format!("the file {} cannot be read: {error}", file.display()))?);
+            pem.push(b'\n');
+        }
+        Ok(pem)
+    }
+
+    fn connect(&self, identity: &Identity) -> Result<SrSettings, ClientError> {
+        let mut http = http::client(self.ca.as_deref(), self.timeout).map_err(ClientError::Authorities)?;
+        if !identity.certificate.is_empty() {
+            let own = reqwest::Identity::from_pem(&identity.certificate);
+            http = http.identity(own.map_err(|error| ClientError::Certificate(http::text(&error)))?);
+        }
+        let mut builder = SrSettings::new_builder(self.url.trim_end_matches('/').to_owned());
+        builder.set_timeout(self.timeout);
+        match &identity.login {
+            Some((Some(name), password)) => builder.set_basic_authorization(name, Some(password)),
+            Some((None, token)) => builder.set_token_authorization(token),
+            None => &mut builder,
+        };
+        builder.build_with(http).map_err(|error| ClientError::Http(error.error))
+    }
+}
+
 /// Why a client cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    #[error("registry.ca {path}: {reason}")]
-    Authorities { path: String, reason: String },
+    #[error("registry.ca {0}")]
+    Authorities(String),
+    #[error("registry.certificate with registry.key cannot be used: {0}")]
+    Certificate(String),
     #[error("no HTTP client: {0}")]
     Http(String),
 }
@@ -54,15 +124,20 @@ pub enum Failure {
 }
 
 /// A client. Cheap to clone; all clones share its connections.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Client {
-    registry: SrSettings,
+    settings: Arc<ClientSettings>,
+    /// The connections, and the identity that they were made with.
+    connected: Arc<Mutex<(Identity, SrSettings)>>,
     /// Limits the load on a registry that is small, or just recovering from an outage.
     at_once: Arc<Semaphore>,
 }
 
-/// How long a connection is idle before it is probed.
-const KEEPALIVE: Duration = Duration::from_secs(15);
+impl fmt::Debug for Client {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Client").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
 
 /// The most concurrent requests.
 const AT_ONCE: usize = 4;
@@ -77,34 +152,31 @@ impl Client {
     /// A client for this registry. Sends no request.
     ///
     /// # Errors
-    /// The file of authorities cannot be used.
-    pub fn new(settings: &ClientSettings) -> Result<Self, ClientError> {
-        // An error means that a provider is installed already.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut http = reqwest::Client::builder()
-            // The deadline of a request includes its connection; a kept one that has died silently is found by probes.
-            .connect_timeout(settings.timeout)
-            .tcp_keepalive(KEEPALIVE)
-            .user_agent(concat!("segmenter/", env!("CARGO_PKG_VERSION")))
-            // Credentials are sent only to the configured address.
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy();
-        if let Some(path) = &settings.ca {
-            let unusable = |reason: String| ClientError::Authorities { path: path.display().to_string(), reason };
-            let pem = std::fs::read(path).map_err(|error| unusable(error.to_string()))?;
-            let authorities = reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| unusable(text(&error)))?;
-            if authorities.is_empty() {
-                return Err(unusable("holds no certificate".to_owned()));
+    /// A file of certificates cannot be used.
+    pub fn new(settings: ClientSettings) -> Result<Self, ClientError> {
+        let certificate = settings.certificate().map_err(ClientError::Certificate)?;
+        let identity = Identity { login: None, certificate };
+        let connected = settings.connect(&identity)?;
+        Ok(Self {
+            settings: Arc::new(settings),
+            connected: Arc::new(Mutex::new((identity, connected))),
+            at_once: Arc::new(Semaphore::new(AT_ONCE)),
+        })
+    }
+
+    /// The registry, connected with the present identity. New connections are made only where it has changed.
+    async fn registry(&self) -> Result<SrSettings, Failure> {
+        let (settings, connected) = (Arc::clone(&self.settings), Arc::clone(&self.connected));
+        let connecting = tokio::task::spawn_blocking(move || {
+            let identity = settings.identity()?;
+            let mut connected = connected.lock().unwrap_or_else(PoisonError::into_inner);
+            if connected.0 != identity {
+                let anew = settings.connect(&identity).map_err(|error| error.to_string())?;
+                *connected = (identity, anew);
             }
-            http = http.tls_certs_only(authorities);
-        }
-        let mut builder = SrSettings::new_builder(settings.url.clone());
-        builder.set_timeout(settings.timeout);
-        if let Some((name, password)) = &settings.login {
-            builder.set_basic_authorization(name, Some(password));
-        }
-        let registry = builder.build_with(http).map_err(|error| ClientError::Http(error.error))?;
-        Ok(Self { registry, at_once: Arc::new(Semaphore::new(AT_ONCE)) })
+            Ok(connected.1.clone())
+        });
+        connecting.await.unwrap_or_else(|error| Err(error.to_string())).map_err(Failure::Unavailable)
     }
 
     /// The schema of this name.
@@ -114,27 +186,31 @@ impl Client {
     /// that is not a registry's, is [`Failure::Unavailable`].
     pub async fn schema(&self, name: SchemaName) -> Result<RegisteredSchema, Failure> {
         let _permit = self.at_once.acquire().await;
+        let registry = self.registry().await?;
         match name {
-            SchemaName::Id(id) => get_schema_by_id(id, &self.registry).await.map_err(|error| failure(&error)),
+            SchemaName::Id(id) => get_schema_by_id(id, &registry).await.map_err(|error| failure(&error)),
             SchemaName::Guid(guid) => {
-                let answer = get_schema_by_guid(&guid.to_string(), &self.registry).await;
+                let answer = get_schema_by_guid(&guid.to_string(), &registry).await;
                 match answer.map_err(|error| (failure(&error), is_bare_404(&error))) {
                     Ok(schema) => Ok(schema),
-                    // A registry without GUIDs does not know this path. A request by id shows whether it is a registry at all.
-                    Err((Failure::Unavailable(_), true)) => Err(self.no_guids_if_registry().await?),
+                    // A registry without GUIDs does not know this path. Another request shows whether it is a registry at all.
+                    Err((Failure::Unavailable(_), true)) => {
+                        self.probe().await?;
+                        Err(Failure::NotFound("it has no GUIDs".to_owned()))
+                    }
                     Err((failure, _)) => Err(failure),
                 }
             }
         }
     }
 
-    /// [`Failure::NotFound`] if the address is a registry's.
+    /// Whether the address is a registry's, which answers this process.
     ///
     /// # Errors
     /// As [`Self::schema`].
-    async fn no_guids_if_registry(&self) -> Result<Failure, Failure> {
-        match get_schema_by_id(UNASSIGNED_ID, &self.registry).await.map_err(|error| failure(&error)) {
-            Ok(_) | Err(Failure::NotFound(_)) => Ok(Failure::NotFound("it has no GUIDs".to_owned())),
+    pub async fn probe(&self) -> Result<(), Failure> {
+        match get_schema_by_id(UNASSIGNED_ID, &self.registry().await?).await.map_err(|error| failure(&error)) {
+            Ok(_) | Err(Failure::NotFound(_)) => Ok(()),
             Err(failure) => Err(failure),
         }
     }
@@ -158,7 +234,8 @@ impl Client {
             }
             seen.push(key);
             let _permit = self.at_once.acquire().await;
-            let found = get_referenced_schema(&self.registry, &reference).await.map_err(|error| failure(&error))?;
+            let found =
+                get_referenced_schema(&self.registry().await?, &reference).await.map_err(|error| failure(&error))?;
             texts.push(found.schema);
             pending.extend(found.references);
         }
@@ -171,7 +248,8 @@ impl Client {
     /// # Errors
     /// The registry is unavailable.
     pub async fn versions(&self, subject: &str) -> Result<Vec<(u32, RegisteredSchema)>, Failure> {
-        let versions = match get_all_versions(&self.registry, subject.to_owned()).await {
+        let registry = self.registry().await?;
+        let versions = match get_all_versions(&registry, subject.to_owned()).await {
             Ok(versions) => versions,
             Err(error) => match failure(&error) {
                 Failure::NotFound(_) => return Ok(Vec::new()),
@@ -180,7 +258,7 @@ impl Client {
         };
         let mut schemas = Vec::with_capacity(versions.len());
         for version in versions {
-            let found = get_schema_by_subject_and_version(&self.registry, subject, Some(version)).await;
+            let found = get_schema_by_subject_and_version(&registry, subject, Some(version)).await;
             schemas.push((version, found.map_err(|error| failure(&error))?));
         }
         Ok(schemas)
@@ -193,12 +271,13 @@ impl Client {
     /// [`Failure::Refused`] where the registry refuses the schema, for example as incompatible with an earlier version.
     pub async fn register(&self, subject: &str, schema: &str) -> Result<u32, Failure> {
         let body = serde_json::json!({"schema": schema, "schemaType": "AVRO"}).to_string();
-        let known = perform_sr_call(&self.registry, SrCall::PostForVersion(subject, &body)).await;
+        let registry = self.registry().await?;
+        let known = perform_sr_call(&registry, SrCall::PostForVersion(subject, &body)).await;
         match known.map_err(|error| failure(&error)) {
             Ok(found) => found.id.ok_or_else(|| Failure::Unavailable("its answer has no id".to_owned())),
             Err(Failure::NotFound(_)) => {
                 let supplied = SuppliedSchema::new(None, SchemaType::Avro, schema.to_owned());
-                let registered = post_schema(&self.registry, subject.to_owned(), supplied).await;
+                let registered = post_schema(&registry, subject.to_owned(), supplied).await;
                 registered.map(|registered| registered.id).map_err(|error| failure(&error))
             }
             Err(failure) => Err(failure),
@@ -207,7 +286,7 @@ impl Client {
 }
 
 fn failure(error: &SRCError) -> Failure {
-    let Some(raw) = raw(error) else { return Failure::Unavailable(with_hint(text(error))) };
+    let Some(raw) = raw(error) else { return Failure::Unavailable(explained(error)) };
     // The first three digits of Confluent's codes are the HTTP status.
     match (raw.error_code, raw.error_code / 100) {
         (_, 404) => Failure::NotFound(raw.message.clone()),
@@ -217,12 +296,11 @@ fn failure(error: &SRCError) -> Failure {
     }
 }
 
-/// Names the setting that the error text is about, if there is one.
-fn with_hint(text: String) -> String {
-    if text.contains("invalid peer certificate") {
-        format!("{text}; registry.ca names the authorities that are trusted")
-    } else {
-        text
+/// The library's words and the causes of the error.
+fn explained(error: &SRCError) -> String {
+    match error.source() {
+        Some(cause) => format!("{}: {}", error.error, http::explained(cause, "registry.ca")),
+        None => error.error.clone(),
     }
 }
 
@@ -233,19 +311,4 @@ fn raw(error: &SRCError) -> Option<&RawError> {
 /// A 404 that is not in a registry's format.
 fn is_bare_404(error: &SRCError) -> bool {
     raw(error).is_some_and(|raw| raw.error_code == 0) && error.error.contains("404")
-}
-
-/// The error and its causes; the innermost is the most specific.
-fn text(error: &(dyn Error + 'static)) -> String {
-    let mut text = match error.downcast_ref::<SRCError>() {
-        Some(error) => error.error.clone(),
-        None => error.to_string(),
-    };
-    let mut source = error.source();
-    while let Some(inner) = source {
-        text.push_str(": ");
-        text.push_str(&inner.to_string());
-        source = inner.source();
-    }
-    text
 }

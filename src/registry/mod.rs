@@ -27,7 +27,7 @@ use crate::runtime::fault::panic_point;
 use crate::runtime::panics::{Panicked, catch};
 use crate::runtime::retry::Retry;
 pub use client::{Client, Failure};
-pub(crate) use client::{ClientError, ClientSettings};
+pub(crate) use client::{ClientError, ClientSettings, Login};
 
 /// How long the registry must report a schema as missing before it is unknown: a producer may be about to register it.
 const UNKNOWN_AFTER: Duration = Duration::from_secs(30);

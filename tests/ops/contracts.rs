@@ -192,7 +192,7 @@ async fn answers_without_a_database() -> Vec<Answer> {
         health.expect(&["database"]);
         let board = Board::new(health, Metrics::new().unwrap(), Vec::new());
         let router = http::router(Pages { board, access, has_user_page: false });
-        let server = tokio::spawn(http::serve(listener, router, stop.clone()));
+        let server = tokio::spawn(http::serve(listener, None, router, stop.clone()));
         for path in ["/health", "/health/ready", "/v1/segments", "/api/status"] {
             answers.push((path.to_owned(), http_get(address, path).await));
         }

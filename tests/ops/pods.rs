@@ -88,7 +88,7 @@ async fn every_probe_and_every_scrape_requests_an_existing_page() {
     let board = Board::new(health, Metrics::new().unwrap(), Vec::new());
     let pages = Pages { board, access: Access::Closed, has_user_page: false };
     let stop = Stop::default();
-    let server = tokio::spawn(http::serve(listener, http::router(pages), stop.clone()));
+    let server = tokio::spawn(http::serve(listener, None, http::router(pages), stop.clone()));
     for overlay in OVERLAYS {
         let all = resources(overlay);
         let container = &named(all, "Deployment", "segmenter")["spec"]["template"]["spec"]["containers"][0];

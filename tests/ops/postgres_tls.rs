@@ -1,11 +1,12 @@
-//! PostgreSQL with TLS: `verify-full` with the right authority, a wrong one, a wrong name, and a server without TLS.
+//! PostgreSQL with TLS: `verify-full` with the right authority, a wrong one, a wrong name, a client's certificate, and a server
+//! without TLS.
 
 use std::path::Path;
 
 use url::Url;
 
 use crate::scene::{DEADLINE, Scene, history};
-use crate::support::{Finished, Postgres, certificates, postgres, segmenter};
+use crate::support::{Finished, Postgres, Signed, certificates, postgres, segmenter};
 use crate::world::migrate;
 
 /// The database's address under the name of its certificate.
@@ -77,4 +78,40 @@ async fn a_server_without_tls_is_refused_where_tls_is_required() {
     let finished = serve(&scene, &verified(database.url(), &certificates().ours.ca)).await;
     assert_eq!(finished.code, Some(1), "{}", finished.log);
     assert!(finished.log.to_lowercase().contains("tls"), "{}", finished.log);
+}
+
+/// The URL for the role of the client's certificate, which has no password.
+fn with_certificate(url: &str, client: &Signed) -> String {
+    let mut url = Url::parse(&verified(url, &certificates().ours.ca)).unwrap();
+    url.set_username("segmenter").unwrap();
+    url.set_password(None).unwrap();
+    let files = [("sslcert", &client.certificate), ("sslkey", &client.key)];
+    url.query_pairs_mut().extend_pairs(files.map(|(name, path)| (name, path.to_str().unwrap())));
+    url.into()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_without_a_password_logs_in_with_its_certificate_and_with_no_other() {
+    let server = Postgres::with_certificates_of(&certificates().ours).await;
+    let mut scene = Scene::new(1).await;
+    scene.database = server.upstream_after_ia().await;
+    migrate(&scene.database).await;
+    scene.database.run("create role segmenter login in role pg_read_all_data, pg_write_all_data").await;
+    scene.add_users(5).await;
+    let url = with_certificate(scene.database.url(), &certificates().ours.client);
+    let process = scene.serve_with(&[("DATABASE_URL", &url)]);
+    scene.produce(&history(5, 30, 82)).await;
+    scene.settled().await;
+    scene.assert_right().await;
+    drop(process);
+
+    let mut environment = scene.environment();
+    environment.push(("DATABASE_URL", &url));
+    let doctor = segmenter(&["doctor", "--json"], &environment).finish(DEADLINE).await;
+    assert!(doctor.stdout.contains("role segmenter with the client certificate /CN=segmenter"), "{}", doctor.stdout);
+
+    for client in [&certificates().foreign.client, &certificates().ours.server] {
+        let finished = serve(&scene, &with_certificate(scene.database.url(), client)).await;
+        assert_eq!(finished.code, Some(1), "{}", finished.log);
+    }
 }

@@ -2,6 +2,7 @@
 
 mod commands;
 mod faults;
+mod identities;
 mod published;
 mod tls;
 

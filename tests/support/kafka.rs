@@ -2,6 +2,7 @@
 
 mod cluster;
 mod secured;
+mod tokens;
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -22,6 +23,7 @@ use super::supervisor::{Children, Supervisor};
 use super::wait::eventually_blocking;
 pub use cluster::{BROKERS, KafkaCluster};
 pub use secured::{Listener, SecuredKafka, secured_kafka};
+pub use tokens::TokenKafka;
 
 const PROPERTIES: &str = include_str!("kafka/server.properties");
 
@@ -103,7 +105,8 @@ impl Kafka {
     /// A dedicated broker on which groups have the classic protocol alone, as on those before Kafka 4.
     pub async fn with_the_classic_protocol() -> Self {
         let properties = || "group.coordinator.rebalance.protocols=classic\n".to_owned();
-        let start = move || Self::start_with(Life::Short, |_| Extra { properties: properties(), ..Extra::default() });
+        let start =
+            move || Self::start_with(Life::Short, &[], |_| Extra { properties: properties(), ..Extra::default() });
         tokio::task::spawn_blocking(start).await.expect("the broker starts")
     }
 
@@ -158,13 +161,13 @@ impl Kafka {
     }
 
     fn start_new(life: Life) -> Self {
-        Self::start_with(life, |_| Extra::default())
+        Self::start_with(life, &[], |_| Extra::default())
     }
 
-    /// Starts a broker with the extra listeners and properties of `extra`, given its folder.
-    fn start_with(life: Life, extra: impl FnOnce(&Path) -> Extra) -> Self {
+    /// Starts a broker with these options of its JVM, and the extra listeners and properties of `extra`, given its folder.
+    fn start_with(life: Life, options: &[String], extra: impl FnOnce(&Path) -> Extra) -> Self {
         let (port, controller_port) = (free_port(), free_port());
-        let supervisor = server(life);
+        let supervisor = server(life, options);
         let Extra { listeners, properties, format } = extra(supervisor.folder());
         let listeners: String = listeners.iter().map(|listener| format!(",{listener}")).collect();
         let own = format!(
@@ -180,10 +183,11 @@ impl Kafka {
 }
 
 /// The broker's process, not started; its properties are in its folder.
-fn server(life: Life) -> Supervisor {
+fn server(life: Life, options: &[String]) -> Supervisor {
     Supervisor::new("KILL", |folder| {
         let mut command_line = vec!["java".into()];
         command_line.extend(life.options());
+        command_line.extend(options.iter().map(Into::into));
         command_line.extend(class_path());
         let log = super::source("tests/support/kafka/log4j2.properties");
         command_line.push(format!("-Dlog4j2.configurationFile={}", log.display()).into());

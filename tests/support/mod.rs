@@ -15,6 +15,7 @@
 //! database       a database of one test
 //! pgbouncer      a pooler in transaction mode
 //! registry       a schema registry
+//! identity_provider  an identity provider of OpenID
 //! segmenter      the binary as a child process
 //! api_server     a Kubernetes API server
 //! supervisor     server processes that do not outlive the tests
@@ -38,6 +39,7 @@ mod database;
 mod door;
 pub mod history;
 mod http;
+mod identity_provider;
 mod kafka;
 mod kafkajs;
 mod pgbouncer;
@@ -54,12 +56,13 @@ mod topics;
 mod wait;
 
 pub use api_server::ApiServer;
-pub use certificates::{Authority, certificates};
+pub use certificates::{Authority, Signed, certificates};
 pub use clock::ShiftedClock;
 pub use database::Database;
 pub use door::Door;
 pub use http::{Response, http, http_get};
-pub use kafka::{BROKERS, Kafka, KafkaCluster, Life, Listener, SecuredKafka, kafka, secured_kafka};
+pub use identity_provider::IdentityProvider;
+pub use kafka::{BROKERS, Kafka, KafkaCluster, Life, Listener, SecuredKafka, TokenKafka, kafka, secured_kafka};
 pub use kafkajs::{kafkajs_leader, kafkajs_produce};
 pub use pgbouncer::PgBouncer;
 pub use postgres::{PASSWORD as POSTGRES_PASSWORD, Postgres, postgres};

@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use super::certificates::Signed;
+use super::certificates::{Authority, Signed};
 use super::ports::free_port;
 use super::supervisor::{Children, Supervisor};
 use super::wait::eventually_blocking;
@@ -75,6 +75,23 @@ impl Postgres {
         let start = || {
             let read = |path: &Path| std::fs::read_to_string(path).expect("it was written");
             Self::start_new(TLS, &[("server.pem", read(&shown.certificate)), ("server.key", read(&shown.key))])
+        };
+        tokio::task::spawn_blocking(start).await.expect("the server starts")
+    }
+
+    /// [`Self::with_tls`] with this authority's certificate, which logs `segmenter` in by a certificate of the same authority
+    /// for that name, and by nothing else.
+    pub async fn with_certificates_of(authority: &'static Authority) -> Self {
+        const TLS: &str = "fsync = off\nssl = on\nssl_cert_file = '../server.pem'\nssl_key_file = '../server.key'\n\
+                           ssl_ca_file = '../ca.pem'\nhba_file = 'pg_hba.conf'\n";
+        const LOGINS: &str = "hostssl all segmenter 127.0.0.1/32 cert\nhost all segmenter 127.0.0.1/32 reject\n\
+                              host all all 127.0.0.1/32 password\n";
+        let start = || {
+            let read = |path: &Path| std::fs::read_to_string(path).expect("it was written");
+            let server =
+                [("server.pem", read(&authority.server.certificate)), ("server.key", read(&authority.server.key))];
+            let clients = [("ca.pem", read(&authority.ca)), ("pg_hba.conf", LOGINS.to_owned())];
+            Self::start_new(TLS, &[server, clients].concat())
         };
         tokio::task::spawn_blocking(start).await.expect("the server starts")
     }

@@ -21,7 +21,7 @@ pub enum Status {
 /// The finding of one check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Finding {
-    /// `kafka`, `database`, `positions` or `process`.
+    /// `kafka`, `database`, `registry`, `positions` or `process`.
     pub area: &'static str,
     pub check: &'static str,
     pub status: Status,
@@ -146,10 +146,12 @@ pub(crate) struct DoctorReport {
 }
 
 impl DoctorReport {
-    pub fn new(areas: [Findings; 4]) -> Self {
+    pub fn new(areas: [Findings; 5]) -> Self {
         let is_unavailable = areas.iter().any(|area| area.unavailable);
         let has_problems = areas.iter().any(Findings::has_problems);
-        let checks: Vec<Finding> = areas.into_iter().flat_map(|area| area.list).collect();
+        let mut checks: Vec<Finding> = areas.into_iter().flat_map(|area| area.list).collect();
+        // First this process's identities with their rights.
+        checks.sort_by_key(|finding| !["identity", "rights", "superuser"].contains(&finding.check));
         let (status, exit) = match (is_unavailable, has_problems) {
             (true, _) => ("unavailable", Exit::DependencyUnavailable),
             (false, true) => ("problems", Exit::Findings),
@@ -188,7 +190,13 @@ mod tests {
             if problem {
                 found.problem(".", ".");
             }
-            let report = DoctorReport::new([found, Findings::default(), Findings::default(), Findings::default()]);
+            let report = DoctorReport::new([
+                found,
+                Findings::default(),
+                Findings::default(),
+                Findings::default(),
+                Findings::default(),
+            ]);
             assert_eq!((report.exit, report.checks.len()), (exit, 3 + usize::from(problem)));
         }
     }

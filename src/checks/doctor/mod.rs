@@ -4,6 +4,7 @@
 //! kafka      topics, their settings, and the consumer group
 //! database   the server, the schema, rights, and the stored data
 //! positions  the starts of the partitions, and losses that are not repaired
+//! registry   whether the schema registry answers this process
 //! process    this process: the catalog, the limit of open files
 //! finding    findings with their remedies, and the report
 //! words      numbers, spans of time and lists in a sentence
@@ -17,6 +18,7 @@ mod finding;
 mod kafka;
 mod positions;
 mod process;
+mod registry;
 mod words;
 
 pub use finding::Status;
@@ -28,6 +30,7 @@ pub use words::count;
 use crate::config::Config;
 use crate::domain::scoring::Catalog;
 use crate::kafka::client::{Cluster, Topics};
+use crate::registry::Client;
 use crate::store::sql::Pool;
 
 /// The setup to check.
@@ -37,6 +40,7 @@ pub(crate) struct Subject<'a> {
     pub cluster: Cluster,
     pub topics: Topics,
     pub pool: Pool,
+    pub registry: Option<Client>,
     /// Database connections of one process.
     pub connections: u32,
     /// The catalog, or the reason why it cannot be loaded.
@@ -49,10 +53,11 @@ pub(crate) struct Subject<'a> {
 /// A client cannot be built from the configuration. A failure of a dependency is a finding.
 pub(crate) async fn examine(subject: &Subject<'_>) -> anyhow::Result<DoctorReport> {
     let (of_kafka, of_database) = tokio::try_join!(kafka::check(subject), database::check(subject))?;
+    let of_registry = registry::check(subject.registry.as_ref(), &subject.config.registry).await;
     let of_positions = if of_kafka.is_reached() && of_database.is_reached() {
         positions::check(subject, of_kafka.has_problems() || of_database.has_problems()).await
     } else {
         Findings::of("positions")
     };
-    Ok(DoctorReport::new([of_kafka, of_database, of_positions, process::check(&subject.catalog)]))
+    Ok(DoctorReport::new([of_kafka, of_database, of_registry, of_positions, process::check(&subject.catalog)]))
 }

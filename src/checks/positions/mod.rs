@@ -79,8 +79,8 @@ type Client = Arc<BaseConsumer<ClientEvents>>;
 /// The brokers or the database are unavailable or refuse this client, or a topic does not exist.
 pub(crate) async fn gather(kafka: &KafkaConfig, topics: &Topics, pool: &Pool) -> anyhow::Result<GroupFacts> {
     let group = kafka.group_id.as_str().to_owned();
-    let config = Cluster::from(kafka).reader(&group);
-    let client = BaseConsumer::from_config_and_context(&config, ClientEvents::new("positions"));
+    let cluster = Cluster::from(kafka);
+    let client = BaseConsumer::from_config_and_context(&cluster.reader(&group), cluster.events("positions"));
     let client: Client = Arc::new(client.context("could not make the Kafka client")?);
     let names = [&topics.onboarding_completed, &topics.profile_updated].map(String::clone);
     let (members, of_topics) = blocking(&client, {
@@ -137,6 +137,7 @@ fn ask(
             _ => ReadError::Unavailable(error.to_string()),
         }
     };
+    ClientEvents::identify(client.client()).map_err(|error| ReadError::Unavailable(error.to_string()))?;
     let mut asked = Vec::new();
     for name in topics {
         let now = offsets::topic(client, &name, ANSWER).map_err(failed(&name))?;

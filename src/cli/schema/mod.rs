@@ -11,7 +11,7 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use super::failure::ends;
 use crate::codec::segment_changed::avro;
-use crate::config::{RegistryConfig, RegistryUrl, TopicsConfig};
+use crate::config::{HttpUrl, RegistryConfig, TopicsConfig};
 use crate::publish::output_schema::subject;
 use crate::registry::Failure;
 use crate::runtime::exit::Exit;
@@ -83,7 +83,7 @@ enum Contract {
 /// The place of the schemas to compare with.
 #[derive(Debug, Clone)]
 enum Against {
-    Registry(RegistryUrl),
+    Registry(HttpUrl),
     Folder(PathBuf),
 }
 

@@ -3,7 +3,7 @@
 use super::*;
 
 fn events_of(errors: &[(KafkaError, &str)]) -> ReportedRefusal {
-    let events = ClientEvents::new("test");
+    let events = ClientEvents::new("test", None);
     errors.iter().for_each(|(error, reason)| events.remember(error, reason));
     events.reported.send_replace(ReportedRefusal::default())
 }

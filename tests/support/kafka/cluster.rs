@@ -193,7 +193,7 @@ impl KafkaCluster {
 impl Broker {
     /// Formats the storage of a broker and starts it.
     fn start(number: usize, controllers: &[u16], clients: usize) -> Self {
-        let supervisor = server(Life::Member);
+        let supervisor = server(Life::Member, &[]);
         let (port, controller) = (free_port(), controllers[number]);
         let ports: Vec<u16> = (0..clients).map(|_| free_port()).collect();
         let links: Vec<Proxy> = ports.iter().map(|port| Proxy::to(&format!("kafka://127.0.0.1:{port}"))).collect();

@@ -56,33 +56,26 @@ impl SecuredKafka {
 
     fn start() -> Self {
         let (ssl, sasl_ssl) = (free_port(), free_port());
-        let kafka = Kafka::start_with(Life::Short, |folder| extra(folder, ssl, sasl_ssl));
+        let kafka = Kafka::start_with(Life::Short, &[], |folder| extra(folder, ssl, sasl_ssl));
         grant(kafka.brokers());
         Self { kafka, ssl, sasl_ssl }
     }
 }
 
 fn extra(folder: &Path, ssl: u16, sasl_ssl: u16) -> Extra {
-    let certificates = certificates();
-    let key_store = folder.join("broker.pem");
-    std::fs::write(&key_store, certificates.ours.server.key_and_certificate()).expect("the folder is writable");
     let known = ["segmenter", "segmenter-operator"].map(str::to_owned).into_iter();
     let users: Vec<String> = known.chain(LACKING.map(without)).collect();
     let plain: String = users.iter().map(|user| format!(" user_{user}=\"{PASSWORD}\"")).collect();
     let scram = "org.apache.kafka.common.security.scram.ScramLoginModule required;";
     let properties = format!(
-        "ssl.keystore.type=PEM\nssl.keystore.location={}\nssl.truststore.type=PEM\nssl.truststore.location={}\n\
+        "{}\
          ssl.client.auth=requested\nssl.principal.mapping.rules=RULE:^CN=([^,]+).*$/$1/\n\
          sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512\n\
          listener.name.sasl_ssl.plain.sasl.jaas.config=\
          org.apache.kafka.common.security.plain.PlainLoginModule required{plain};\n\
          listener.name.sasl_ssl.scram-sha-256.sasl.jaas.config={scram}\n\
-         listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config={scram}\n\
-         authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer\n\
-         listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_SSL:SASL_SSL\n\
-         super.users=User:ANONYMOUS\n",
-        key_store.display(),
-        certificates.ours.ca.display(),
+         listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config={scram}\n",
+        encrypted(folder),
     );
     let credentials = users.iter().flat_map(|user| {
         ["SCRAM-SHA-256", "SCRAM-SHA-512"].map(|mechanism| format!("{mechanism}=[name={user},password={PASSWORD}]"))
@@ -94,13 +87,28 @@ fn extra(folder: &Path, ssl: u16, sasl_ssl: u16) -> Extra {
     }
 }
 
+/// The properties of a broker with our certificate and ACLs.
+pub(super) fn encrypted(folder: &Path) -> String {
+    let certificates = certificates();
+    let key_store = folder.join("broker.pem");
+    std::fs::write(&key_store, certificates.ours.server.key_and_certificate()).expect("the folder is writable");
+    format!(
+        "ssl.keystore.type=PEM\nssl.keystore.location={}\nssl.truststore.type=PEM\nssl.truststore.location={}\n\
+         authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer\n\
+         listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_SSL:SASL_SSL\n\
+         super.users=User:ANONYMOUS\n",
+        key_store.display(),
+        certificates.ours.ca.display(),
+    )
+}
+
 /// The user with all ACLs of the service but this one.
 fn without(lacking: &str) -> String {
     format!("without-{lacking}")
 }
 
 /// Grants the users the ACLs that `docs/security.md` lists, by the prefixes of the scenes' names.
-fn grant(brokers: &str) {
+pub(super) fn grant(brokers: &str) {
     const SCRIPT: &str = r#"
 import sys
 from kafka.admin import KafkaAdminClient, ACL, ACLOperation, ACLPermissionType, ResourcePattern, ResourceType, ACLResourcePatternType

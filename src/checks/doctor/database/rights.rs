@@ -83,9 +83,12 @@ pub(super) async fn read_missing(connection: &mut PgConnection) -> Result<Vec<Ri
     Ok(needed.into_iter().zip(has).filter(|(_, has)| *has == Some(false)).map(|(right, _)| right).collect())
 }
 
-/// Whether the role has all needed rights, and is not a superuser.
+/// The role of this process, whether it has all needed rights, and is not a superuser.
 pub(super) fn rights(missing: Answer<Vec<Right>>, server: &Server, found: &mut Findings) {
     let role = &server.role;
+    found.begin("identity");
+    let certificate = server.certificate.as_ref().map(|subject| format!(" with the client certificate {subject}"));
+    found.ok(format!("role {role}{}.", certificate.unwrap_or_default()));
     if let Some(missing) = found.begin_with("rights", "The rights of the role", missing) {
         if !missing.is_empty() {
             let names: Vec<String> = missing.iter().map(Right::to_string).collect();

@@ -26,6 +26,8 @@ pub(super) struct Server {
     /// The version of TLS, if the connection uses it.
     pub tls: Option<String>,
     pub role: String,
+    /// The subject of the client's certificate, if it presented one.
+    pub certificate: Option<String>,
     pub superuser: bool,
     pub synchronous_commit: String,
     /// The effective value, ms, in a session that requested the configured one; 0 means none.
@@ -42,7 +44,7 @@ pub(super) async fn read(connection: &mut PgConnection) -> Result<Server, sqlx::
         "select jsonb_build_object(
                   'version', current_setting('server_version_num')::int, 'standby', pg_is_in_recovery(),
                   'tls', (select version from pg_stat_ssl where pid = pg_backend_pid() and ssl),
-                  'role', current_user, 'superuser', (select rolsuper from pg_roles where rolname = current_user),
+                  'certificate', (select client_dn from pg_stat_ssl where pid = pg_backend_pid()), 'role', current_user, 'superuser', (select rolsuper from pg_roles where rolname = current_user),
                   'synchronous_commit', current_setting('synchronous_commit'), 'transaction_timeout', 0)
                 || (select jsonb_object_agg(name, setting::bigint) from pg_settings
                      where name in ('statement_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout'))",

@@ -30,6 +30,7 @@ fn healthy() -> Server {
         standby: false,
         tls: Some("TLSv1.3".to_owned()),
         role: "service".to_owned(),
+        certificate: None,
         superuser: false,
         synchronous_commit: "on".to_owned(),
         statement_timeout: 30_000,

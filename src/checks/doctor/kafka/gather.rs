@@ -16,6 +16,8 @@ use tokio::runtime::Handle;
 use super::{ClusterFacts, Partition, Role, Tail, Topic};
 use crate::checks::doctor::Subject;
 use crate::checks::doctor::finding::{Answer, Unknown, Unreachable};
+use crate::config::{KafkaConfig, SaslMechanism};
+use crate::identity::token::Failure;
 use crate::kafka::certificate;
 use crate::kafka::client::{Cluster, Topics};
 use crate::kafka::client_events::ClientEvents;
@@ -39,6 +41,7 @@ const LISTENING: Duration = Duration::from_millis(300);
 pub(super) async fn gather(subject: &Subject<'_>) -> anyhow::Result<Result<ClusterFacts, Unreachable>> {
     let config = subject.config;
     let facts = ClusterFacts {
+        identity: identity(&config.kafka),
         group: config.kafka.group_id.as_str().to_owned(),
         start: config.kafka.initial_offset,
         max_value_bytes: i64::try_from(config.limits.max_value_bytes.0).unwrap_or(i64::MAX),
@@ -50,7 +53,7 @@ pub(super) async fn gather(subject: &Subject<'_>) -> anyhow::Result<Result<Clust
     let consumer =
         BaseConsumer::from_config_and_context(&subject.cluster.reader(&facts.group), ClientErrors::default())
             .context("could not make the Kafka client")?;
-    let admin = AdminClient::from_config_and_context(&subject.cluster.admin(), ClientEvents::new("doctor"))
+    let admin = AdminClient::from_config_and_context(&subject.cluster.admin(), subject.cluster.events("doctor"))
         .context("could not make the Kafka admin client")?;
     let brokers = Brokers {
         consumer,
@@ -73,6 +76,18 @@ pub(super) async fn gather(subject: &Subject<'_>) -> anyhow::Result<Result<Clust
     }
 }
 
+/// How this process logs in. The brokers may map it to a principal of another name.
+fn identity(kafka: &KafkaConfig) -> String {
+    let name = kafka.sasl_username.as_ref().map(|name| name.as_str()).unwrap_or_default();
+    let certificate = kafka.ssl_certificate.as_ref().map(|file| format!("the client certificate {}", file.display()));
+    match (kafka.sasl_mechanism, &kafka.sasl_oauth_token_url) {
+        (_, Some(url)) => format!("client {name} with a token of {url} (OAUTHBEARER)"),
+        (Some(SaslMechanism::AwsMskIam), None) => "the AWS credentials of the environment (AWS_MSK_IAM)".to_owned(),
+        (Some(mechanism), None) => format!("user {name} with a password ({})", mechanism.as_str()),
+        (None, None) => certificate.unwrap_or_else(|| "a client without a login".to_owned()),
+    }
+}
+
 /// The clients, and the deadline of all requests. The calls block.
 struct Brokers {
     consumer: BaseConsumer<ClientErrors>,
@@ -90,6 +105,7 @@ impl Brokers {
     }
 
     fn ask(&self, names: &Topics, facts: ClusterFacts) -> Result<ClusterFacts, Unreachable> {
+        self.identify()?;
         let first = self.consumer.fetch_metadata(Some(&names.onboarding_completed), FIRST_ANSWER);
         let cluster = first.map_err(|error| self.why_unreachable(&error))?;
         let roles = [
@@ -106,6 +122,18 @@ impl Brokers {
             _ => self.members(),
         };
         Ok(ClusterFacts { brokers: cluster.brokers().len() as u64, topics: topics.into(), members, committed, ..facts })
+    }
+
+    /// Gives both clients their token, where they log in with one.
+    fn identify(&self) -> Result<(), Unreachable> {
+        let Some(tokens) = &self.cluster.tokens else { return Ok(()) };
+        let token = tokens.current().map_err(|failure| match failure {
+            Failure::Unavailable(_) => Unreachable::Unavailable(failure.to_string()),
+            Failure::Refused(_) => Unreachable::Refused(failure.to_string()),
+        })?;
+        let set = ffi::set_token(self.consumer.client(), &token);
+        let set = set.and_then(|()| ffi::set_token(self.admin.inner(), &token));
+        set.map_err(|error| Unreachable::Refused(error.to_string()))
     }
 
     fn topic(&self, role: Role, name: &str) -> Topic {

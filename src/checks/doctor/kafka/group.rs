@@ -1,4 +1,4 @@
-//! Findings on the consumer group: tombstones on its topics, rights, lag, members.
+//! Findings on the consumer group: tombstones on its topics, identity and rights, lag, members.
 
 use super::{ClusterFacts, Partition, Tail};
 use crate::checks::doctor::finding::Findings;
@@ -26,6 +26,12 @@ pub(super) fn tombstones(facts: &ClusterFacts, found: &mut Findings) {
     let partly = if seen.complete { "" } else { " (not all could be read in time)" };
     let nulls = count(seen.nulls, "is a tombstone and erases its user", "are tombstones and erase their users");
     found.ok(format!("of the newest {read} of the input topics {nulls}{partly}."));
+}
+
+/// How this process logs in.
+pub(super) fn identity(facts: &ClusterFacts, found: &mut Findings) {
+    found.begin("identity");
+    found.ok(format!("the brokers admit {}.", facts.identity));
 }
 
 /// Whether this user has the rights to read. The other rights are not tried, because that would change something.

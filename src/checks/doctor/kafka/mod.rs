@@ -27,6 +27,8 @@ enum Role {
 /// The cluster as its brokers describe it, and the settings that it is compared with.
 #[derive(Debug, Clone)]
 struct ClusterFacts {
+    /// How this process logs in, in words.
+    identity: String,
     group: String,
     start: InitialOffset,
     /// The longest accepted value of a record, bytes.
@@ -131,10 +133,9 @@ fn evaluate(facts: &Result<ClusterFacts, Unreachable>) -> Findings {
                 Unreachable::Unavailable(_) => {
                     ("no broker answers", "Check the brokers, kafka.brokers, TLS and SASL (`segmenter config show`).")
                 }
-                Unreachable::Refused(_) => (
-                    "the brokers refuse the login",
-                    "Check the sasl_ and ssl_ settings of [kafka] (`segmenter config show`).",
-                ),
+                Unreachable::Refused(_) => {
+                    ("the login is refused", "Check the sasl_ and ssl_ settings of [kafka] (`segmenter config show`).")
+                }
             };
             found.unreachable(unreachable, finding, remedy);
             return found;
@@ -144,7 +145,7 @@ fn evaluate(facts: &Result<ClusterFacts, Unreachable>) -> Findings {
     let of_topics = [topics::exist, topics::partitions, topics::replication, topics::settings];
     let of_inputs = [topics::retention, topics::cleanup, topics::record_size, topics::timestamps];
     let of_outputs = [topics::compaction, topics::dead_letters];
-    let of_group = [group::tombstones, group::rights, group::lag, group::members];
+    let of_group = [group::tombstones, group::identity, group::rights, group::lag, group::members];
     let of_inputs = of_inputs.into_iter().filter(|_| facts.described(Role::Input).next().is_some());
     for check in of_topics.into_iter().chain(of_inputs).chain(of_outputs).chain(of_group) {
         check(facts, &mut found);

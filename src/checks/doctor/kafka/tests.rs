@@ -28,6 +28,7 @@ fn topic(role: Role, name: &str) -> Topic {
 
 fn healthy() -> ClusterFacts {
     ClusterFacts {
+        identity: "user segmenter with a password (PLAIN)".to_owned(),
         group: "g".to_owned(),
         start: InitialOffset::Earliest,
         max_value_bytes: 1_048_576,
@@ -77,7 +78,7 @@ fn a_healthy_cluster_is_all_ok_and_every_check_finds_one_thing() {
     let mut checks: Vec<&str> = all(|_| {}).list.iter().map(|finding| finding.check).collect();
     checks.sort_unstable();
     checks.dedup();
-    assert_eq!((found(|_| {}).len(), checks.len(), all(|_| {}).list.len()), (0, 14, 14), "{checks:?}");
+    assert_eq!((found(|_| {}).len(), checks.len(), all(|_| {}).list.len()), (0, 15, 15), "{checks:?}");
 }
 
 #[test]
