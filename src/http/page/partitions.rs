@@ -54,7 +54,7 @@ fn row(partition: &PartitionStatus) -> Markup {
         (
             html! {
                 (offset(partition.position))
-                @if let Some(age) = age { div.warn { "written " (duration(age)) " ago" } }
+                @if let Some(age) = age { div.warn { "as of " (duration(age)) " ago" } }
             },
             true,
         ),

@@ -27,7 +27,7 @@ pub struct PartitionStatus {
     /// The stored position: every record before it is applied.
     #[schema(required)]
     pub position: Option<i64>,
-    /// The time since a process wrote or confirmed it.
+    /// The time since a process was last seen to write it.
     #[schema(required)]
     pub position_age_seconds: Option<f64>,
     /// Whether the position was raised on the server that answers now: `present`, `earlier`, or `topic may be ahead`.
