@@ -137,7 +137,11 @@ impl Positions {
         for (partition, loss) in lost {
             let (topic, number) = (self.topics.input(partition.kind), partition.number);
             if loss.is_idle {
-                info!(topic, partition = number, "the database was started anew; the partition starts anew where it was");
+                info!(
+                    topic,
+                    partition = number,
+                    "the database was started anew; the partition starts anew where it was"
+                );
                 continue;
             }
             self.rewinds.count(*partition, loss.confirmed, loss.stored);
