@@ -9,6 +9,7 @@ use clap::Args;
 use serde::Deserialize;
 
 use crate::config::HttpConfig;
+use crate::identity::http;
 use crate::runtime::exit::Exit;
 
 /// How long the service may take to answer. It holds the answer in memory.
@@ -46,9 +47,7 @@ struct Component {
 pub async fn run(args: &HealthArgs, config: &HttpConfig, out: &mut impl Write) -> anyhow::Result<Exit> {
     let (path, state) = if args.live { ("/health/live", "live") } else { ("/health", "ready") };
     let url = format!("http://{}{path}", reachable(config.addr));
-    // The client cannot be made without a provider of TLS. An error means that one is installed already.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = reqwest::Client::builder().no_proxy().timeout(DEADLINE).build()?;
+    let client = http::client(None, DEADLINE).map_err(anyhow::Error::msg)?.build()?;
     let ask = async {
         let response = client.get(&url).send().await?;
         reqwest::Result::Ok((response.status().is_success(), response.bytes().await?))

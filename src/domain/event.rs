@@ -66,6 +66,9 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// The kinds of both input topics.
+    pub const ALL: [Self; 2] = [Self::OnboardingCompleted, Self::ProfileUpdated];
+
     /// The `eventType` of an envelope of this kind.
     pub fn event_type(self) -> &'static str {
         match self {

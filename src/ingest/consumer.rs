@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -32,6 +32,7 @@ use crate::kafka::topic_id::PresentTopicIds;
 use crate::registry::{Registry, decode_with};
 use crate::runtime::health::Health;
 use crate::runtime::stop::{Stop, StopReason};
+use crate::runtime::wall_clock;
 use crate::telemetry::metrics::{BrokerTotals, Metrics, PartitionLag};
 
 /// The name of the loop's heartbeat.
@@ -327,7 +328,7 @@ impl LiveConsumer {
         let with_runs = assignment.partitions_with_runs();
         let is_paused = self.consumer.context().paused.load(Ordering::Relaxed);
         let mut places = Vec::new();
-        let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+        let now_ms = wall_clock::now().0;
         for partition in assignment.partitions() {
             let topic = self.consumer.context().topics.input(partition.kind);
             let found = statistics.topics.get(topic).and_then(|topic| topic.partitions.get(&partition.number));
@@ -344,7 +345,7 @@ impl LiveConsumer {
             if (0..end).contains(&found.next_offset) && !is_paused {
                 places.push((partition, Place::Behind { next: found.next_offset, taken: found.app_offset }));
             }
-            let age = |timestamp: i64| (now_ms as i64 - timestamp).max(0) as f64 / 1000.0;
+            let age = |timestamp: i64| now_ms.saturating_sub(timestamp).max(0) as f64 / 1000.0;
             let last_read = delivered.and_then(|(_, timestamp)| *timestamp).map_or(0.0, age);
             let behind = if at_end || lag == 0 { 0.0 } else { last_read };
             let lag = if at_end { 0 } else { lag };

@@ -1,7 +1,5 @@
 //! Dispatches a decoded record: an event to the worker of its user; a skipped or rejected record is finished at once.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use super::assignment::Ticket;
 use super::offset_tracker::Finish;
 use super::record::{OriginalRecord, Rejected};
@@ -9,6 +7,7 @@ use super::work_queues::{Work, WorkQueues};
 use super::worker::Finisher;
 use crate::codec::Decoded;
 use crate::domain::event::Event;
+use crate::runtime::wall_clock;
 use crate::store::history::Histories;
 use crate::telemetry::metrics::{Metrics, RecordOutcome};
 
@@ -43,10 +42,9 @@ impl Dispatcher {
     }
 
     fn observe(&self, event: &Event) {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
         if event.key_differs {
             self.metrics.key_mismatch.inc();
         }
-        self.metrics.observe_event_time(now - event.stamp.time.0 as f64 / 1000.0);
+        self.metrics.observe_event_time((wall_clock::now().0 - event.stamp.time.0) as f64 / 1000.0);
     }
 }

@@ -40,7 +40,7 @@ impl Topics {
 
     /// The kind of an input topic.
     pub(crate) fn kind_of(&self, topic: &str) -> Option<Kind> {
-        [Kind::OnboardingCompleted, Kind::ProfileUpdated].into_iter().find(|kind| self.input(*kind) == topic)
+        Kind::ALL.into_iter().find(|kind| self.input(*kind) == topic)
     }
 
     /// Converts a map keyed by topic name into one keyed by kind; names that are not input topics are dropped.

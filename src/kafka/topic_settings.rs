@@ -21,8 +21,6 @@ use crate::telemetry::metrics::Metrics;
 /// The settings of a resource by name, the brokers' defaults included.
 pub(crate) type Settings = BTreeMap<String, String>;
 
-const INPUTS: [Kind; 2] = [Kind::OnboardingCompleted, Kind::ProfileUpdated];
-
 /// The interval between two look-ups, and after one that failed.
 const INTERVAL: Duration = Duration::from_secs(600);
 const AFTER_FAILURE: Duration = Duration::from_secs(60);
@@ -67,7 +65,7 @@ pub(crate) fn retention_ms(settings: &Settings) -> Option<u64> {
 pub(crate) async fn watch_retention(cluster: Cluster, watched: Watched, metrics: Metrics) {
     let Watched { topics, ids } = watched;
     let mut was_refused = false;
-    while INPUTS.iter().any(|kind| ids.of(*kind).is_none()) {
+    while Kind::ALL.iter().any(|kind| ids.of(*kind).is_none()) {
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
     loop {
@@ -98,7 +96,7 @@ fn look(runtime: &Handle, cluster: &Cluster, topics: &Topics, metrics: &Metrics)
     let admin = AdminClient::from_config_and_context(&cluster.admin(), cluster.events("topic settings"))?;
     ClientEvents::identify(admin.inner())?;
     let mut is_refused = false;
-    let looked = INPUTS.map(|kind| topics.input(kind)).iter().try_for_each(|topic| {
+    let looked = Kind::ALL.map(|kind| topics.input(kind)).iter().try_for_each(|topic| {
         let settings = describe(runtime, &admin, &ResourceSpecifier::Topic(topic), ANSWER)?;
         is_refused |= settings.is_none();
         metrics.topic_retention(topic, settings.as_ref().and_then(retention_ms).map(Duration::from_millis));

@@ -142,8 +142,7 @@ async fn look(
 
 /// Records the ids of the input topics. Errors are ignored: the metadata request before it reports brokers that do not answer.
 fn see_ids(producer: &Producer, Watched { topics, ids }: &Watched, deadline: Duration) {
-    let kinds = [Kind::OnboardingCompleted, Kind::ProfileUpdated];
-    let found = ffi::topic_ids(producer.client(), &kinds.map(|kind| topics.input(kind)), deadline);
+    let found = ffi::topic_ids(producer.client(), &Kind::ALL.map(|kind| topics.input(kind)), deadline);
     if let Ok(found) = found {
         ids.see(&topics.by_kind(&found));
     }

@@ -15,7 +15,7 @@ use crate::kafka::producer::Producer;
 /// The broker's error for the first record that was not accepted; the other one may have been accepted.
 pub async fn produce(producer: &Producer, topics: &Topics, user: &UserId, at: Millis) -> Result<Millis, KafkaError> {
     let mut earliest = at;
-    for kind in [Kind::OnboardingCompleted, Kind::ProfileUpdated] {
+    for kind in Kind::ALL {
         let record = BaseRecord::<[u8], [u8]>::to(topics.input(kind)).key(user.as_str().as_bytes());
         let delivery = producer.send_one(record.timestamp(at.0)).await;
         earliest = earliest.min(delivery?.map_or(at, Millis));

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::avro::{EARLIER_ONBOARDING, ONBOARDING, UPDATE, writer};
 use crate::scene::{DEADLINE, Numbers, Scene, decode, onboarding_event, record, update_event};
-use crate::support::{OwnedRecord, Record, RegistryGate, Segmenter, eventually, schema_registry};
+use crate::support::{Fault, OwnedRecord, Record, RegistryGate, Segmenter, eventually, schema_registry};
 use crate::world::assert_table_equals_oracle;
 
 /// A value in Confluent's framing.
@@ -42,6 +42,14 @@ async fn serve_with(scene: &Scene, url: &str) -> Segmenter {
     let process = scene.serve_with(&[("SCHEMA_REGISTRY_URL", url), ("SEGMENTER_REGISTRY_TIMEOUT", "1s")]);
     process.wait_for_log("partitions assigned").await;
     process
+}
+
+/// A registry that refuses every request, behind a gate; it has the schema of onboarding events under this id.
+async fn refusing(scene: &Scene) -> (RegistryGate, u32) {
+    let registry = schema_registry();
+    let gate = RegistryGate::to(registry).await;
+    gate.set(Fault::Status(401));
+    (gate, registry.register(&format!("{}-value", scene.onboarding), ONBOARDING).await)
 }
 
 /// The value of a metric without labels, or of the first series that begins so.

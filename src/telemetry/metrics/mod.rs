@@ -5,7 +5,7 @@ mod labels;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use prometheus::proto::MetricFamily;
 use prometheus::{
@@ -14,6 +14,7 @@ use prometheus::{
 
 use crate::domain::event::{Kind, Millis, Reason, Skip};
 use crate::domain::ranking_change::{ChangeBody, RankingChange};
+use crate::runtime::wall_clock;
 
 pub use catalog::markdown;
 pub(crate) use labels::{
@@ -201,8 +202,7 @@ impl Metrics {
 
     /// Changes whose oldest record is of this time have been acknowledged now.
     pub(crate) fn observe_publish_delay(&self, since: Millis, changes: u64) {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
-        let delay = (now - since.0 as f64 / 1000.0).max(0.0);
+        let delay = wall_clock::now().0.saturating_sub(since.0).max(0) as f64 / 1000.0;
         (0..changes).for_each(|_| self.publish_delay.observe(delay));
     }
 

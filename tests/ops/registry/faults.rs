@@ -187,11 +187,9 @@ async fn a_guid_that_a_registry_without_guids_is_asked_for_is_an_unknown_schema_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn credentials_go_with_every_question_and_into_no_log() {
-    let (registry, scene) = (schema_registry(), Scene::new(1).await);
+    let scene = Scene::new(1).await;
     scene.add_users(1).await;
-    let gate = RegistryGate::to(registry).await;
-    gate.set(Fault::Status(401));
-    let id = registry.register(&format!("{}-value", scene.onboarding), ONBOARDING).await;
+    let (gate, id) = super::refusing(&scene).await;
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), "hush-hush\n").unwrap();
     let process = scene.serve_with(&[

@@ -10,11 +10,9 @@ use crate::support::{
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bearer_token_that_is_rotated_in_its_file_goes_with_the_next_request_and_into_no_log() {
-    let (registry, scene) = (schema_registry(), Scene::new(1).await);
+    let scene = Scene::new(1).await;
     scene.add_users(1).await;
-    let gate = RegistryGate::to(registry).await;
-    gate.set(Fault::Status(401));
-    let id = registry.register(&format!("{}-value", scene.onboarding), ONBOARDING).await;
+    let (gate, id) = super::refusing(&scene).await;
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), "hush-one\n").unwrap();
     let process = scene.serve_with(&[

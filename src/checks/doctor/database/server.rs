@@ -1,6 +1,6 @@
 //! Checks of the server and the session: version, TLS, clock, durability, timeouts, connections.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use serde::Deserialize;
 use sqlx::PgConnection;
@@ -8,6 +8,7 @@ use sqlx::types::Json;
 
 use crate::checks::doctor::finding::{Answer, Findings};
 use crate::checks::doctor::words::{count, span};
+use crate::runtime::wall_clock;
 
 /// PostgreSQL 14, as `server_version_num`.
 const LEAST_VERSION: i32 = 140_000;
@@ -122,7 +123,7 @@ pub(super) fn timeouts(server: &Server, of_statement: Duration, of_transaction: 
 /// How far the server's clock is ahead of this machine's, ms, measured in the middle of the round trip, and the
 /// uncertainty of that: half the round trip.
 pub(super) async fn read_clock(connection: &mut PgConnection) -> Result<(i64, i64), sqlx::Error> {
-    let now_ms = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_millis() as i64);
+    let now_ms = || wall_clock::now().0;
     let mut reads = Vec::new();
     for _ in 0..CLOCK_READS {
         let before = now_ms();
