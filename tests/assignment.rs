@@ -8,17 +8,18 @@ use segmenter::ingest::assignment::{Assignment, ConfirmedOffset, Epoch};
 use segmenter::ingest::offset_tracker::{Finish, FloodLimit};
 use segmenter::ingest::position::Started;
 use segmenter::kafka::partition::Partition;
-use segmenter::store::history::Histories;
+use segmenter::store::history::{Histories, History};
 use segmenter::store::positions::{Answer, PartitionKey};
 use uuid::Uuid;
 
 const PARTITION: Partition = Partition { kind: Kind::OnboardingCompleted, number: 3 };
+const HISTORY: History = History(1);
 const KEY: PartitionKey = PartitionKey { topic_id: Uuid::from_u128(7), partition: 3 };
 
 type Tracked = Assignment<&'static str>;
 
 fn started_at(at: i64) -> Started {
-    Started { key: KEY, at, repair_until: None, committed: Some(at) }
+    Started { key: KEY, at, history: HISTORY, repair_until: None, committed: Some(at) }
 }
 
 fn assign(assignment: &Tracked, at: i64) -> Epoch {

@@ -1,7 +1,7 @@
 //! The position of one partition that is being read: confirmed by the database, claimed next, lost. Pure: plain values, tested
 //! under random schedules together with the start table.
 
-use crate::store::history::Histories;
+use crate::store::history::{Histories, History};
 use crate::store::positions::{Answer, Claim, PartitionKey};
 
 /// Where a partition starts to be read.
@@ -10,6 +10,8 @@ pub struct Started {
     pub key: PartitionKey,
     /// The first offset to read, and the stored position.
     pub at: i64,
+    /// Where the stored position was read.
+    pub history: History,
     /// The exclusive end of the repair range: users that are met before it are published even where nothing changes.
     pub repair_until: Option<i64>,
     /// The group's committed offset, if this service committed it.
@@ -21,8 +23,10 @@ pub struct Started {
 pub struct Position {
     key: PartitionKey,
     confirmed: i64,
-    /// Where the records after `confirmed` were applied that were claimed without an answer.
-    unanswered: Histories,
+    /// Where `confirmed` was read or written, and where the claimed records after it were applied. The former belongs to it:
+    /// a process that had the partition before, and does not know yet that it has lost it, may have applied and published what
+    /// the present server has never seen.
+    histories: Histories,
     repair_until: Option<i64>,
 }
 
@@ -31,6 +35,8 @@ pub struct Position {
 pub struct Loss {
     pub confirmed: i64,
     pub stored: i64,
+    /// Whether the process itself had nothing to lose: it applied nothing after `confirmed`, which the database still has.
+    pub is_idle: bool,
 }
 
 impl Position {
@@ -38,7 +44,7 @@ impl Position {
         Self {
             key: started.key,
             confirmed: started.at,
-            unanswered: Histories::None,
+            histories: Histories::One(started.history),
             repair_until: started.repair_until,
         }
     }
@@ -65,13 +71,13 @@ impl Position {
     /// Claims the finished prefix, whose records since the last claim were applied in `ran_in`. Without an answer the next claim
     /// covers this one.
     pub fn claim(&mut self, committable: Option<i64>, ran_in: Histories) -> Claim {
-        self.unanswered = self.unanswered.and(ran_in);
+        self.histories = self.histories.and(ran_in);
         let next_offset = committable.unwrap_or(self.confirmed).max(self.confirmed);
         Claim {
             key: self.key,
             confirmed: self.confirmed,
             next_offset,
-            ran_in: self.unanswered,
+            ran_in: self.histories,
             repairs: self.repair_until.is_some_and(|until| next_offset < until),
         }
     }
@@ -84,11 +90,13 @@ impl Position {
         match answer {
             Answer::Raised => {
                 self.confirmed = claim.next_offset;
-                self.unanswered = Histories::None;
                 self.repair_until = self.repair_until.filter(|_| claim.repairs);
                 Ok(())
             }
-            Answer::Lost { stored } => Err(Loss { confirmed: self.confirmed, stored }),
+            Answer::Lost { stored } => {
+                let is_idle = stored >= self.confirmed && claim.next_offset == self.confirmed;
+                Err(Loss { confirmed: self.confirmed, stored, is_idle })
+            }
         }
     }
 }

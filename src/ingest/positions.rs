@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 
 use super::assignment::{Answered, PartitionClaim};
 use super::rewinds::Rewinds;
@@ -135,10 +135,19 @@ impl Positions {
 
     fn report(&self, Answered { lost, vanished }: &Answered) {
         for (partition, loss) in lost {
+            let (topic, number) = (self.topics.input(partition.kind), partition.number);
+            if loss.is_idle {
+                info!(
+                    topic,
+                    partition = number,
+                    "the database was started anew; the partition starts anew where it was"
+                );
+                continue;
+            }
             self.rewinds.count(*partition, loss.confirmed, loss.stored);
             error!(
-                topic = self.topics.input(partition.kind),
-                partition = partition.number,
+                topic,
+                partition = number,
                 confirmed = loss.confirmed,
                 stored = loss.stored,
                 "the database went back in time or changed its server: it may have lost what was applied after the stored \

@@ -230,6 +230,7 @@ impl Starter {
         Ok(Started {
             key,
             at: start.at,
+            history: present,
             repair_until: start.repairs.then_some(high),
             committed: match committed {
                 Some(Committed::Ours { offset, .. }) => Some(offset),
@@ -244,7 +245,7 @@ impl Starter {
             let policy = self.out_of_range.as_str();
             self.metrics.offset_out_of_range(policy);
             warn!(topic, partition = number, policy, start = start.at, "offset out of range: {cause}");
-        } else if start.repairs {
+        } else if start.repairs && start.at < facts.high {
             if let (Some(Committed::Ours { offset, .. }), PositionRow::Stored(stored)) = (facts.committed, facts.row)
                 && stored.next_offset < offset
             {
