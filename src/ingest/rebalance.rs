@@ -105,7 +105,8 @@ impl LiveContext {
             let topic = self.topics.input(partition.kind);
             list.add_partition_offset(topic, partition.number, Offset::Offset(started.at))?;
             consumer.incremental_assign(&list)?;
-            if self.paused.load(Ordering::Relaxed) { consumer.pause(&list) } else { Ok(()) }
+            // The client keeps a partition's pause while it is not assigned.
+            if self.paused.load(Ordering::Relaxed) { consumer.pause(&list) } else { consumer.resume(&list) }
         };
         if let Err(error) = begun() {
             warn!(%error, topic = self.topics.input(partition.kind), partition = partition.number, "could not begin to read; trying again");
