@@ -63,8 +63,11 @@ async fn readiness_names_the_component_and_the_reason_and_an_outage_leaves_liven
 
 /// `segmenter health` of a service at this address, and its output.
 async fn health(address: SocketAddr, arguments: &[&str]) -> (Option<i32>, String) {
-    let arguments = [&["health"], arguments].concat();
-    let ended = segmenter(&arguments, &[("SEGMENTER_HTTP_ADDR", &address.to_string())]).finish(DEADLINE).await;
+    health_with(&[("SEGMENTER_HTTP_ADDR", &address.to_string())], arguments).await
+}
+
+async fn health_with(environment: &[(&str, &str)], arguments: &[&str]) -> (Option<i32>, String) {
+    let ended = segmenter(&[&["health"], arguments].concat(), environment).finish(DEADLINE).await;
     (ended.code, ended.stdout + &ended.log)
 }
 

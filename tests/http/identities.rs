@@ -6,7 +6,7 @@ use segmenter::config::{Secret, Value as _};
 use segmenter::http::{Access, Tls};
 use segmenter::identity;
 
-use super::{Served, served_with};
+use super::{Served, health_with, served_with};
 use crate::scene::DEADLINE;
 use crate::support::{certificates, http};
 
@@ -54,4 +54,20 @@ async fn a_certificate_that_is_rotated_in_its_files_is_presented_to_the_next_con
     std::fs::write(&files[0], "no certificate").unwrap();
     assert_eq!(get().await.unwrap().status(), 503, "the old certificate is served while the new one cannot be used");
     assert!(http(served.address, "GET", "/health", &[]).await.is_err(), "without TLS nothing is answered");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_health_asks_a_service_with_a_certificate_over_tls_whatever_its_name() {
+    let elsewhere = &certificates().ours.elsewhere;
+    let tls = Tls::new(elsewhere.certificate.clone(), elsewhere.key.clone()).unwrap();
+    let served = served_with(Access::Closed, Some(tls)).await;
+    let environment = [
+        ("SEGMENTER_HTTP_ADDR", &*served.address.to_string()),
+        ("SEGMENTER_HTTP_CERTIFICATE", elsewhere.certificate.to_str().unwrap()),
+        ("SEGMENTER_HTTP_KEY", elsewhere.key.to_str().unwrap()),
+    ];
+    served.health.set_not_ready("kafka", "topics do not exist: segment-changed");
+    assert_eq!(health_with(&environment, &[]).await.0, Some(1));
+    served.health.set_ready("kafka");
+    assert_eq!(health_with(&environment, &[]).await, (Some(0), "ready".to_owned()));
 }

@@ -16,7 +16,7 @@ use super::tools::{OVERLAYS, list, named, of_kind, read, resources, template, te
 use crate::support::http_get;
 
 /// The Secrets that are created outside the repository (k8s/README.md).
-const SECRETS: [&str; 9] = [
+const SECRETS: [&str; 10] = [
     "segmenter-database",
     "segmenter-operator-database",
     "segmenter-migrate",
@@ -26,6 +26,7 @@ const SECRETS: [&str; 9] = [
     "kafka-cluster-ca-cert",
     "segmenter-registry",
     "segmenter-api",
+    "segmenter-http",
 ];
 
 /// The ConfigMaps that an overlay may bring (components/config-file, components/catalog).

@@ -136,12 +136,23 @@ fn the_settings_of_every_component_are_accepted_and_their_files_are_mounted() {
         "schema-registry",
         "schema-registry-login",
         "api-token",
+        "http-certificate",
         "config-file",
         "catalog",
     ]);
     assert_accepted(&all, "all that have files");
     let users = of_kind(&all, "KafkaUser");
     assert!(users.len() == 2 && users.iter().all(|user| text(user, "/spec/authentication/type") == "tls"));
+}
+
+#[test]
+fn with_a_certificate_probes_and_scrapes_use_tls() {
+    let all = composed(&["prometheus", "http-certificate"]);
+    let container = &named(&all, "Deployment", "segmenter")["spec"]["template"]["spec"]["containers"][0];
+    for probe in ["startupProbe", "livenessProbe", "readinessProbe"] {
+        assert_eq!(container[probe]["httpGet"]["scheme"], "HTTPS");
+    }
+    assert_eq!(named(&all, "PodMonitor", "segmenter")["spec"]["podMetricsEndpoints"][0]["scheme"], "https");
 }
 
 #[test]
@@ -170,6 +181,21 @@ fn every_variable_that_a_container_gets_is_a_setting() {
     }
 }
 
+/// The ports to which egress is open.
+fn open_ports(resources: &[Value]) -> Vec<u64> {
+    let rules = list(named(resources, "NetworkPolicy", "segmenter"), "/spec/egress").iter();
+    let range = |port: &Value| {
+        let first = port["port"].as_u64().expect("egress is by number");
+        first..=port["endPort"].as_u64().unwrap_or(first)
+    };
+    rules.flat_map(|rule| list(rule, "/ports")).flat_map(range).collect()
+}
+
+#[test]
+fn egress_to_an_identity_provider_is_open_with_the_component_that_asks_it() {
+    assert!(open_ports(&composed(&["kafka-oauthbearer"])).contains(&443));
+}
+
 /// The ports in a setting's addresses; default ports of the scheme are not expanded.
 fn ports(setting: &str) -> Vec<u64> {
     let places = setting.split(',').map(|place| place.split_once("://").map_or(place, |(_, behind)| behind));
@@ -185,14 +211,7 @@ fn egress_is_open_to_every_configured_server_and_closed_to_all_others() {
         let all = resources(overlay);
         let environment =
             environment(all, &named(all, "Deployment", "segmenter")["spec"]["template"]["spec"]["containers"][0]);
-        let rules = list(named(all, "NetworkPolicy", "segmenter"), "/spec/egress").iter();
-        let open: Vec<u64> = rules
-            .flat_map(|rule| list(rule, "/ports"))
-            .flat_map(|port| {
-                let first = port["port"].as_u64().expect("egress is by number");
-                first..=port["endPort"].as_u64().unwrap_or(first)
-            })
-            .collect();
+        let open = open_ports(all);
         for usual in [53, 9092, 9098, 5432, 6432] {
             assert!(open.contains(&usual), "{overlay}: no egress to {usual}");
         }

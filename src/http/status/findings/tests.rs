@@ -92,3 +92,16 @@ async fn every_finding_has_a_section_of_the_runbook() {
         assert!(anchors.iter().any(|anchor| anchor == finding.section), "{finding:?}");
     }
 }
+
+#[test]
+fn the_page_and_the_alerts_have_the_same_thresholds() {
+    let rules = include_str!("../../../../k8s/components/prometheus/prometheus-rule.yaml");
+    for compared in [
+        format!("(segmenter_outbox_oldest_age_seconds) > {OLD_OUTBOX}\n"),
+        format!("(segmenter_consumer_lag_seconds) > {OLD_LAG}\n"),
+        format!("increase(segmenter_dead_letters_total{{reason!=\"internal\"}}[{}m])", RECENTLY.as_secs() / 60),
+        format!("increase(segmenter_position_rewinds_total[{}m])", RECENTLY.as_secs() / 60),
+    ] {
+        assert!(rules.contains(&compared), "no alert has {compared}");
+    }
+}
