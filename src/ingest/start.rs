@@ -328,27 +328,37 @@ fn close(client: Option<Client>) {
     }
 }
 
-/// When each partition went back last.
+/// The pauses of each partition that goes back again and again: its database is not one server.
 #[derive(Debug, Default)]
-struct Pauses(HashMap<Partition, VecDeque<Instant>>);
+struct Pauses(HashMap<Partition, Rewound>);
 
-/// This many rewinds of a partition within [`WINDOW`] are too many: the database is not one server.
+/// When a partition went back within [`WINDOW`], and its last pause with its end.
+#[derive(Debug, Default)]
+struct Rewound {
+    times: VecDeque<Instant>,
+    paused: Option<(Duration, Instant)>,
+}
+
+/// This many rewinds of a partition within [`WINDOW`] are too many.
 const TOO_MANY: usize = 3;
 const WINDOW: Duration = Duration::from_secs(60);
-/// The first pause; each further rewind doubles it, up to [`WINDOW`].
+/// The first pause; a rewind within [`WINDOW`] of its end doubles it, up to [`WINDOW`].
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
 
 impl Pauses {
     /// Records a rewind; returns how long to wait before the partition starts.
     fn pause(&mut self, partition: Partition, now: Instant) -> Option<Duration> {
-        let times = self.0.entry(partition).or_default();
+        let Rewound { times, paused } = self.0.entry(partition).or_default();
         times.push_back(now);
-        // Twice the window, so that a partition that waited for the whole of it is still known.
-        while times.front().is_some_and(|first| now.duration_since(*first) > WINDOW * 2) {
+        while times.front().is_some_and(|first| now.duration_since(*first) > WINDOW) {
             times.pop_front();
         }
-        let beyond = u32::try_from(times.len().checked_sub(TOO_MANY)?).unwrap_or(u32::MAX);
-        Some(FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(beyond)).min(WINDOW))
+        let pause = match *paused {
+            Some((last, until)) if now.saturating_duration_since(until) <= WINDOW => Some((last * 2).min(WINDOW)),
+            _ => (times.len() >= TOO_MANY).then_some(FIRST_PAUSE),
+        };
+        *paused = pause.map(|pause| (pause, now + pause));
+        pause
     }
 }
 
@@ -358,16 +368,21 @@ mod tests {
     use crate::domain::event::Kind;
 
     #[test]
-    fn from_the_third_rewind_on_a_partition_waits_ever_longer_up_to_a_minute() {
+    fn from_the_third_rewind_within_a_minute_on_a_partition_waits_ever_longer_up_to_a_minute() {
         let partition = Partition { kind: Kind::ProfileUpdated, number: 1 };
         let start = Instant::now();
-        let mut pauses = Pauses::default();
-        let mut pause =
-            |seconds| pauses.pause(partition, start + Duration::from_secs(seconds)).map(|pause| pause.as_secs());
+        let pauses_at = |seconds: &[u64]| -> Vec<u64> {
+            let mut pauses = Pauses::default();
+            let mut pause = |second| pauses.pause(partition, start + Duration::from_secs(second));
+            seconds.iter().map(|second| pause(*second).map_or(0, |pause| pause.as_secs())).collect()
+        };
+        assert_eq!(pauses_at(&[0, 40, 80, 120, 160]), [0; 5], "twice within a minute is usual");
+        assert_eq!(pauses_at(&[0, 1, 2, 8, 19, 40, 81, 142, 203]), [0, 0, 5, 10, 20, 40, 60, 60, 60]);
         assert_eq!(
-            [0, 1, 2, 3, 4, 5, 6, 7].map(&mut pause),
-            [None, None, Some(5), Some(10), Some(20), Some(40), Some(60), Some(60)]
+            pauses_at(&[0, 1, 2, 8, 78, 139, 140]),
+            [0, 0, 5, 10, 20, 40, 60],
+            "within a minute of the last pause"
         );
-        assert_eq!(pause(1_000), None, "long ago");
+        assert_eq!(pauses_at(&[0, 1, 2, 8, 79, 80, 81]), [0, 0, 5, 10, 0, 0, 5], "long ago");
     }
 }
