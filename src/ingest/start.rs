@@ -168,7 +168,7 @@ impl Starter {
     async fn start(self, client: &Client, to_start: ToStart, pause: Option<Duration>) -> Option<Found> {
         let ToStart { partition, epoch, .. } = to_start;
         if let Some(pause) = pause {
-            self.stuck.is_stuck(partition, "the database went back in time three times within a minute; waiting");
+            self.stuck.is_stuck(partition, "the database went back in time again and again; waiting");
             self.sleep(pause).await;
         }
         let mut retry = Retry::forever();
