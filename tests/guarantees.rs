@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::architecture::rust_files;
 use crate::support::segmenter;
 
 fn root(path: &str) -> PathBuf {
@@ -102,6 +103,37 @@ fn every_setting_and_every_metric_that_a_document_names_exists() {
             }
         }
     }
+}
+
+/// The source of the program in one line, as its texts are written.
+fn program_texts() -> String {
+    let sources = rust_files(&root("src")).into_iter().map(|path| fs::read_to_string(path).unwrap());
+    let source = sources.collect::<String>().replace("\\\n", " ");
+    source.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The parts of a quoted text that are the same whenever it is written: three words and more.
+fn fixed_parts(quoted: &str) -> impl Iterator<Item = &str> {
+    let parts = quoted.split(['…', '"', '(', ')', ':', ';']).flat_map(|part| part.split(|c: char| c.is_ascii_digit()));
+    parts.map(|part| part.trim_matches([' ', ',', '.'])).filter(|part| part.split(' ').count() >= 3)
+}
+
+#[test]
+fn every_text_of_the_program_that_the_runbook_quotes_is_one_that_it_writes() {
+    const COMMANDS: [&str; 8] =
+        ["segmenter ", "dlq ", "job ", "journalctl ", "systemctl ", "kubectl ", "curl ", "kafka-"];
+    let (runbook, texts) = (fs::read_to_string(root("docs/runbook.md")).unwrap(), program_texts());
+    // A span that goes on in the next line is left out.
+    let lines = runbook.lines().filter(|line| !line.starts_with("    ") && line.matches('`').count() % 2 == 0);
+    let quoted = lines.flat_map(code_spans).filter(|span| !COMMANDS.iter().any(|command| span.starts_with(command)));
+    let mut compared = 0;
+    for part in quoted.flat_map(fixed_parts) {
+        // A topic's name stands in place of another text.
+        let part = part.split(" onboarding-completed").next().unwrap();
+        assert!(texts.contains(part), "the runbook quotes: {part}");
+        compared += 1;
+    }
+    assert!(compared > 20, "{compared}");
 }
 
 /// The environments of the runbook's `segmenter serve` commands.
