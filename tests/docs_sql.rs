@@ -130,8 +130,9 @@ async fn fold(store: &Store, events: &[segmenter::domain::event::Event]) -> Resu
 /// The statements of a partition that is read.
 async fn read_a_partition(store: &Store) -> Result<(), StoreError> {
     let key = PartitionKey { topic_id: Uuid::new_v4(), partition: 0 };
-    let (_, present) = positions::read(&store.pool, "group", key, 1).await?;
-    positions::set(&store.pool, "group", key, StoredPosition { next_offset: 0, history: Some(present) }).await?;
+    let read = positions::read(&store.pool, "group", key, 1).await?;
+    let position = StoredPosition { next_offset: 0, history: Some(read.1) };
+    assert!(positions::set(&store.pool, "group", key, position, read).await?);
     let claim = Claim { key, confirmed: 0, next_offset: 1, ran_in: Histories::None, repairs: false };
     positions::confirm(&store.pool, "group", &[claim]).await.map(drop)
 }

@@ -212,8 +212,8 @@ impl Starter {
         let Brokers { now, committed, low, high } = of_brokers;
         self.ids.see(&HashMap::from([(partition.kind, now.id)]));
         let key = PartitionKey { topic_id: now.id, partition: partition.number };
-        let (row, present) = positions::read(&self.store.pool, &self.group, key, now.partitions).await?;
-        let facts = Facts { committed, row, present, low, high, rewinds };
+        let read = positions::read(&self.store.pool, &self.group, key, now.partitions).await?;
+        let facts = Facts { committed, row: read.0, present: read.1, low, high, rewinds };
         let start = facts.start(self.initial, self.out_of_range).map_err(Failure::OutOfRange)?;
         if let Some(Committed::Ours { revision, .. }) = committed {
             self.store.revisions.see(revision);
@@ -223,14 +223,18 @@ impl Starter {
             seen.map_err(|error| Failure::NotYet(format!("the newest revisions cannot be read: {error}")))?;
             self.store.revisions.raise();
         }
-        if let Some(position) = start.position {
-            positions::set(&self.store.pool, &self.group, key, position).await?;
+        if let Some(position) = start.position
+            && !positions::set(&self.store.pool, &self.group, key, position, read).await?
+        {
+            return Err(Failure::NotYet(
+                "its position was written, or the database changed its server, meanwhile".to_owned(),
+            ));
         }
         self.report(partition, &facts, &start);
         Ok(Started {
             key,
             at: start.at,
-            history: present,
+            history: facts.present,
             repair_until: start.repairs.then_some(high),
             committed: match committed {
                 Some(Committed::Ours { offset, .. }) => Some(offset),

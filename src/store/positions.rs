@@ -169,23 +169,48 @@ pub(super) fn stored(row: &PgRow) -> Result<Option<StoredPosition>, sqlx::Error>
     Ok(Some(StoredPosition { next_offset, history: (history != 0).then_some(History(history)) }))
 }
 
-/// Sets the position of a partition that starts, downwards too. `position.history` is `None` while the topic may be ahead.
-/// Deletes positions that no process has written for [`UNUSED`].
+/// Writes the first position of a partition.
+const ADD: &str = concat!(
+    "insert into segmenter.positions (group_id, topic_id, partition, next_offset, history)
+     select $1, $2, $3, $4, $5 where $6 = ",
+    history!(),
+    " on conflict do nothing"
+);
+
+/// Writes over the position `$7` with the history `$8`.
+const REPLACE: &str = concat!(
+    "update segmenter.positions set next_offset = $4, history = $5, written_at = clock_timestamp()
+     where group_id = $1 and topic_id = $2 and partition = $3 and next_offset is not distinct from $7 and history = $8 and $6 = ",
+    history!()
+);
+
+/// Sets the position of a partition that starts, downwards too, if the server is the one on which [`read`] found `row` and the row is
+/// still the same; returns whether it is set. A process that was paused meanwhile changes nothing. `position.history` is `None` while
+/// the topic may be ahead. Deletes positions that no process has written for [`UNUSED`].
 ///
 /// # Errors
 /// The database is unavailable.
-pub async fn set(pool: &Pool, group: &str, key: PartitionKey, position: StoredPosition) -> Result<(), StoreError> {
-    let set = pool
-        .query(
-            "insert into segmenter.positions (group_id, topic_id, partition, next_offset, history) values ($1, $2, $3, $4, $5)
-             on conflict (group_id, topic_id, partition) do update
-                set next_offset = excluded.next_offset, history = excluded.history, written_at = clock_timestamp()",
-        )
+pub async fn set(
+    pool: &Pool,
+    group: &str,
+    key: PartitionKey,
+    position: StoredPosition,
+    (row, present): (PositionRow, History),
+) -> Result<bool, StoreError> {
+    let number = |history: Option<History>| history.map_or(0, |history| history.0);
+    let set = pool.query(if row == PositionRow::Added { ADD } else { REPLACE });
+    let set = set
         .bind(group.to_owned())
         .bind(key.topic_id)
         .bind(key.partition)
         .bind(position.next_offset)
-        .bind(position.history.map_or(0, |history| history.0));
+        .bind(number(position.history))
+        .bind(present.0);
+    let set = match row {
+        PositionRow::Added => set,
+        PositionRow::NeverStarted => set.bind(None::<i64>).bind(number(None)),
+        PositionRow::Stored(stored) => set.bind(Some(stored.next_offset)).bind(number(stored.history)),
+    };
     let forget = pool
         .query(
             "delete from segmenter.positions
@@ -195,8 +220,8 @@ pub async fn set(pool: &Pool, group: &str, key: PartitionKey, position: StoredPo
         .bind(key.topic_id)
         .bind(UNUSED);
     let write = async |transaction: &mut PgConnection| {
-        set.execute(&mut *transaction).await?;
-        forget.execute(transaction).await.map(drop)
+        let is_set = set.execute(&mut *transaction).await?.rows_affected() > 0;
+        forget.execute(transaction).await.map(|_| is_set)
     };
     pool.transaction(write).await
 }

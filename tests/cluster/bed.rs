@@ -178,6 +178,8 @@ impl Bed {
 
     /// The checks at the end of each fault; the load is off and the rows are right.
     pub async fn everything_is_right(&mut self) {
+        // A process that was paused may have its partitions read again, after all is committed.
+        eventually(DEADLINE, "the database to confirm the end of every partition", || self.is_confirmed()).await;
         self.scene.settled().await;
         self.assert_all_run();
         let ends = self.scene.kafka.end_offsets(&self.scene.changes).await;
@@ -189,6 +191,21 @@ impl Bed {
         self.everything_is_accounted_for().await;
         let is_right = now();
         self.rewinds.iter_mut().for_each(|rewind| rewind.until = rewind.until.min(is_right));
+    }
+
+    async fn is_confirmed(&self) -> bool {
+        let confirmed = "select coalesce(sum(next_offset), 0)::bigint from segmenter.positions where history <> 0";
+        sqlx::query_scalar::<_, i64>(confirmed).fetch_one(self.scene.database.pool()).await.unwrap()
+            == self.records().await
+    }
+
+    /// How many records both input topics have.
+    async fn records(&self) -> i64 {
+        let mut records = 0;
+        for topic in [&self.scene.onboarding, &self.scene.updates] {
+            records += self.scene.kafka.end_offsets(topic).await.iter().sum::<i64>();
+        }
+        records
     }
 
     async fn assert_history(&self) {
@@ -233,10 +250,7 @@ impl Bed {
             metrics.push_str(&metrics_of(process).await);
         }
         let sum = |wanted, with| sum_of(&metrics, wanted, with);
-        let mut records = 0;
-        for topic in [&self.scene.onboarding, &self.scene.updates] {
-            records += self.scene.kafka.end_offsets(topic).await.iter().sum::<i64>();
-        }
+        let records = self.records().await;
         let outcomes = sum("segmenter_records_total{", "");
         #[expect(clippy::cast_precision_loss, reason = "a count of a test")]
         let is_complete = outcomes >= records as f64;

@@ -21,6 +21,12 @@ async fn present(pool: &Pool) -> History {
     read(pool, "another", key(0), 1).await.unwrap().1
 }
 
+/// Sets a position over the row that is there.
+async fn set_over(pool: &Pool, group: &str, key: PartitionKey, position: StoredPosition) {
+    let there = read(pool, group, key, 1).await.unwrap();
+    assert!(set(pool, group, key, position, there).await.unwrap());
+}
+
 /// A claim, and the position stored before it.
 fn claim(present: History) -> impl Strategy<Value = (Claim, i64)> {
     let histories = prop_oneof![
@@ -48,7 +54,7 @@ async fn positions_are_raised_exactly_by_the_rule() {
         let mut claims = Vec::new();
         for (number, (claim, stored)) in (0..).zip(&given) {
             let before = StoredPosition { next_offset: *stored, history: Some(History(5)) };
-            set(&pool, &group, key(number), before).await.unwrap();
+            set_over(&pool, &group, key(number), before).await;
             claims.push(Claim { key: key(number), ..*claim });
         }
         let answers: std::collections::HashMap<_, _> =
@@ -80,9 +86,31 @@ async fn a_partition_that_the_topic_had_at_the_first_start_is_told_from_one_that
     assert_eq!(row(0, 2).await, PositionRow::NeverStarted);
     assert_eq!(row(2, 3).await, PositionRow::Added);
     let position = StoredPosition { next_offset: 9, history: None };
-    set(&pool, GROUP, key(2), position).await.unwrap();
+    set_over(&pool, GROUP, key(2), position).await;
     assert_eq!(row(2, 3).await, PositionRow::Stored(position));
     assert_eq!(read(&pool, "a group of its own", key(2), 3).await.unwrap().0, PositionRow::NeverStarted);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_sets_its_position_only_over_the_row_that_it_read_and_on_the_same_server() {
+    let database = migrated_database().await;
+    let pool = Pool::new(connect_as(database.pool()));
+    let at = |next_offset| StoredPosition { next_offset, history: None };
+    let read = async || read(&pool, GROUP, key(0), 1).await.unwrap();
+    let set = async |position, over| set(&pool, GROUP, key(0), position, over).await.unwrap();
+    let never_started = read().await;
+    assert!(!set(at(5), (never_started.0, History(1))).await, "another server");
+    assert!(set(at(5), never_started).await);
+    assert!(!set(at(6), never_started).await, "started meanwhile");
+    let five = read().await;
+    assert!(set(at(3), five).await, "downwards too");
+    assert!(!set(at(5), five).await, "written meanwhile");
+    assert_eq!(read().await.0, PositionRow::Stored(at(3)));
+    let three = read().await;
+    database.run("delete from segmenter.positions").await;
+    assert!(!set(at(3), three).await, "deleted meanwhile");
+    assert!(set(at(3), (PositionRow::Added, three.1)).await);
+    assert!(!set(at(4), (PositionRow::Added, three.1)).await, "added meanwhile");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -106,13 +134,13 @@ async fn positions_that_no_process_has_written_for_ninety_days_go_at_the_next_st
     let pool = Pool::new(connect_as(database.pool()));
     let position = StoredPosition { next_offset: 9, history: None };
     for (group, days) in [("old", 91), ("young", 89)] {
-        set(&pool, group, key(0), position).await.unwrap();
+        set_over(&pool, group, key(0), position).await;
         let aged = format!(
             "update segmenter.positions set written_at = written_at - interval '{days} days' where group_id = '{group}'"
         );
         database.run(&aged).await;
     }
-    set(&pool, GROUP, key(0), position).await.unwrap();
+    set_over(&pool, GROUP, key(0), position).await;
     assert_eq!(groups(database.pool()).await, [GROUP, "young"]);
 }
 
