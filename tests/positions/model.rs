@@ -43,6 +43,12 @@ enum Step {
         answered: bool,
     },
     Publish(usize),
+    /// Reads what the start of the partition follows from.
+    Read {
+        process: usize,
+        on_old: bool,
+    },
+    /// Sets the position of the start, if it is as it was read, and begins.
     Start {
         process: usize,
         on_old: bool,
@@ -72,6 +78,7 @@ fn step(faults: Faults) -> impl Strategy<Value = Step> {
         3 => (process(), any::<bool>(), prop::bool::weighted(0.8))
             .prop_map(|(process, on_old, answered)| Step::Confirm { process, on_old, answered }),
         3 => process().prop_map(Step::Publish),
+        4 => (process(), any::<bool>()).prop_map(|(process, on_old)| Step::Read { process, on_old }),
         4 => (process(), any::<bool>()).prop_map(|(process, on_old)| Step::Start { process, on_old }),
         1 => (0_usize..6, slower, any::<bool>())
             .prop_map(|(lost, slower_by, old_lives)| Step::Promote { lost, slower_by, old_lives }),
@@ -147,6 +154,8 @@ struct Process {
     assignment: Assignment<()>,
     epoch: Option<Epoch>,
     waits: bool,
+    /// What was read for the start of this epoch.
+    read: Option<(Epoch, Facts)>,
     rewinds: bool,
     next: i64,
     in_flight: Vec<(Ticket, i64)>,
@@ -162,6 +171,7 @@ impl Process {
             assignment: Assignment::new(FloodLimit { records: 1_000, bytes: usize::MAX }),
             epoch: None,
             waits: false,
+            read: None,
             rewinds: false,
             next: 0,
             in_flight: Vec::new(),
@@ -235,6 +245,7 @@ impl World {
             Step::Fold { process, which, on_old } => self.fold(process, which, on_old),
             Step::Confirm { process, on_old, answered } => self.confirm(process, on_old, answered),
             Step::Publish(process) => self.publish(process),
+            Step::Read { process, on_old } => self.read(process, on_old),
             Step::Start { process, on_old } => self.start(process, on_old),
             Step::Promote { lost, slower_by, old_lives } => self.promote(lost, slower_by, old_lives),
             Step::OldDies => self.old = None,
@@ -381,34 +392,50 @@ impl World {
         }
     }
 
-    fn start(&mut self, index: usize, on_old: bool) {
-        let high = i64::try_from(self.records.len()).unwrap();
+    fn read(&mut self, index: usize, on_old: bool) {
         let process = &self.processes[index];
-        let Some(epoch) = process.epoch.filter(|_| process.waits && index == self.owner) else { return };
+        let Some(epoch) = process.epoch.filter(|_| process.waits) else { return };
         let rewinds = process.rewinds;
-        let server = self.server(index, on_old);
-        let (present, content) = (server.history, server.content().clone());
-        let process = &mut self.processes[index];
         let committed =
             self.committed.as_ref().map(|(offset, text)| Committed::new(*offset, text.as_bytes(), KEY.topic_id));
-        let row = content.position.map_or(PositionRow::NeverStarted, PositionRow::Stored);
-        let facts = Facts { committed, row, present, low: 0, high, rewinds };
+        let high = i64::try_from(self.records.len()).unwrap();
+        let server = self.server(index, on_old);
+        let row = server.content().position.map_or(PositionRow::NeverStarted, PositionRow::Stored);
+        let facts = Facts { committed, row, present: server.history, low: 0, high, rewinds };
+        self.processes[index].read = Some((epoch, facts));
+    }
+
+    fn start(&mut self, index: usize, on_old: bool) {
+        let process = &mut self.processes[index];
+        let Some((epoch, facts)) = process.read.take() else { return };
+        if process.epoch != Some(epoch) || !process.waits {
+            return;
+        }
         let start = facts.start(InitialOffset::Earliest, OutOfRange::Stop).unwrap();
-        if let Some(Committed::Ours { revision, .. }) = committed {
+        if let Some(Committed::Ours { revision, .. }) = facts.committed {
             process.revisions.see(revision);
         }
         if start.repairs {
             process.revisions.raise();
         }
         if let Some(position) = start.position {
-            self.server(index, on_old).commit(Content { position: Some(position), ..content });
+            let server = self.server(index, on_old);
+            let content = server.content().clone();
+            if server.history != facts.present || content.position.map(PositionRow::Stored) != Some(facts.row) {
+                return;
+            }
+            server.commit(Content { position: Some(position), ..content });
         }
+        let committed = facts.committed.and_then(|committed| match committed {
+            Committed::Ours { offset, .. } => Some(offset),
+            _ => None,
+        });
         let started = Started {
             key: KEY,
             at: start.at,
-            history: present,
-            repair_until: start.repairs.then_some(high),
-            committed: self.committed.as_ref().map(|(offset, _)| *offset),
+            history: facts.present,
+            repair_until: start.repairs.then_some(facts.high),
+            committed,
         };
         let process = &mut self.processes[index];
         assert!(process.assignment.start(PARTITION, epoch, &started));
@@ -437,6 +464,7 @@ impl World {
         let end = i64::try_from(self.records.len()).unwrap();
         for _ in 0..20 {
             self.time += 1_000;
+            self.read(owner, false);
             self.start(owner, false);
             for _ in 0..=self.records.len() {
                 self.poll(owner);
