@@ -521,3 +521,37 @@ proptest! {
         check(&steps);
     }
 }
+
+#[test]
+fn a_process_that_wakes_in_the_middle_of_a_start_does_not_raise_the_position_of_another_server() {
+    let of = |process| {
+        let (fold, confirm) =
+            (Step::Fold { process, which: 0, on_old: false }, Step::Confirm { process, on_old: false, answered: true });
+        (
+            Step::Read { process, on_old: false },
+            Step::Start { process, on_old: false },
+            Step::Poll(process),
+            fold,
+            confirm,
+        )
+    };
+    let promote = |lost| Step::Promote { lost, slower_by: 0, old_lives: false };
+    let ((read, start, poll, fold, confirm), (read_by_other, start_by_other, ..)) = (of(0), of(1));
+    check(&[
+        read,
+        start,
+        poll,
+        fold,
+        confirm,
+        Step::Rebalance { notices: true },
+        promote(0),
+        read_by_other,
+        Step::Rebalance { notices: false },
+        // All but the first position is lost.
+        promote(9),
+        read,
+        start,
+        start_by_other,
+        Step::Crash(0),
+    ]);
+}
