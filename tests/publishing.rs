@@ -21,9 +21,10 @@ use segmenter::store::outbox::{self, Publication, RowKey};
 use segmenter::store::sql::Pool;
 use segmenter::telemetry::metrics::Metrics;
 use segmenter::telemetry::traces::Traces;
+use tokio::sync::{Semaphore, mpsc};
 
 use crate::scene::{DEADLINE, Scene};
-use crate::support::{Postgres, Proxy, eventually};
+use crate::support::{Database, Postgres, Proxy, eventually};
 use crate::world::{connect_as, group, migrate, migrated_database, onboarding, store_on, tombstone};
 
 fn publisher(scene: &Scene, store: &Store) -> Publisher {
@@ -108,28 +109,42 @@ async fn rows_of_a_dead_process_are_published_by_another_once_their_lease_has_ru
     assert!(text.contains("segmenter_publish_delay_seconds_count 2\n"), "the own row is of no record: {text}");
 }
 
+/// A former primary that lives on, with an unpublished change of ann, and its successor, which started from a backup of it.
+struct Primaries {
+    former: Postgres,
+    present: Postgres,
+    on_former: Database,
+}
+
+impl Primaries {
+    async fn new() -> Self {
+        let former = Postgres::dedicated().await;
+        let on_former = Postgres::at(former.url()).upstream_after_ia().await;
+        migrate(&on_former).await;
+        on_former.add_users(["ann"]).await;
+        commit(&store_on(on_former.pool()).await, &[onboarding("ann", 1, vec![group("SOLO")])]).await;
+        on_former.run("update segmenter.outbox set leased_until = 'epoch'").await;
+        let present = former.backup().await;
+        tokio::task::block_in_place(|| present.start());
+        Self { former, present, on_former }
+    }
+
+    /// A store, as of one process that reaches this address.
+    async fn store_at(&self, server: &str) -> Store {
+        let url = format!("{}{}", server.strip_suffix("postgres").unwrap(), self.on_former.name());
+        let connect = Connect { url: url.parse().unwrap(), ..connect_as(self.on_former.pool()) };
+        Store { pool: Pool::new(connect), ..store_on(self.on_former.pool()).await }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_old_row_that_is_taken_over_from_a_former_primary_is_followed_by_the_newest_change() {
-    let scene = Scene::new(1).await;
-    let former = Postgres::dedicated().await;
-    let on_former = Postgres::at(former.url()).upstream_after_ia().await;
-    migrate(&on_former).await;
-    on_former.add_users(["ann"]).await;
-    commit(&store_on(on_former.pool()).await, &[onboarding("ann", 1, vec![group("SOLO")])]).await;
-    on_former.run("update segmenter.outbox set leased_until = 'epoch'").await;
-    let present = former.backup().await;
-    tokio::task::block_in_place(|| present.start());
-
-    let store_at = async |server: &str| {
-        let url = format!("{}{}", server.strip_suffix("postgres").unwrap(), on_former.name());
-        let connect = Connect { url: url.parse().unwrap(), ..connect_as(on_former.pool()) };
-        Store { pool: Pool::new(connect), ..store_on(on_former.pool()).await }
-    };
-    let link = Proxy::to(former.url());
-    let zombie = store_at(link.url()).await;
+    let (scene, primaries) = (Scene::new(1).await, Primaries::new().await);
+    let link = Proxy::to(primaries.former.url());
+    let zombie = primaries.store_at(link.url()).await;
     assert_eq!(outbox::depth(&zombie.pool).await.unwrap().rows, 1, "its session is one of the former primary");
-    link.switch(present.url());
-    let prompt = store_at(present.url()).await;
+    link.switch(primaries.present.url());
+    let prompt = primaries.store_at(primaries.present.url()).await;
     let newer = commit(&prompt, &[onboarding("ann", 2, vec![group("FAMILY")])]).await;
     publish(&scene, &prompt, newer).await;
     let newest = *revisions(&scene).await.iter().max().unwrap();
@@ -247,6 +262,67 @@ async fn a_refused_attempt_is_repeated_in_order_and_the_row_stays_until_every_ch
     let left: i64 =
         sqlx::query_scalar("select count(*) from segmenter.outbox").fetch_one(database.pool()).await.unwrap();
     assert_eq!(left, 0);
+}
+
+/// Acknowledges an attempt once it is told to; reports the revisions of its records before.
+struct Told {
+    attempts: mpsc::UnboundedSender<Vec<i64>>,
+    acknowledge: Arc<Semaphore>,
+}
+
+impl Produce for Told {
+    async fn produce_all(&self, _: &str, records: Vec<Outgoing>) -> Vec<KafkaResult<()>> {
+        let revision = |record: &Outgoing| {
+            let value: serde_json::Value = serde_json::from_slice(record.value.as_ref().unwrap()).unwrap();
+            value["payload"]["revision"].as_i64().unwrap()
+        };
+        self.attempts.send(records.iter().map(revision).collect()).unwrap();
+        self.acknowledge.acquire().await.unwrap().forget();
+        records.iter().map(|_| Ok(())).collect()
+    }
+
+    fn fatal_reason(&self) -> Option<String> {
+        None
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_publisher_that_was_paused_does_not_ask_a_former_primary_that_lives_on_for_newer_revisions() {
+    let primaries = Primaries::new().await;
+    let link = Proxy::to(primaries.former.url());
+    let store = primaries.store_at(link.url()).await;
+    let (publications, _) = outbox::take_over(&store.pool, store.owner, store.lease, 1).await.unwrap();
+    let ((attempts, mut attempted), acknowledge) = (mpsc::unbounded_channel(), Arc::new(Semaphore::new(0)));
+    let publisher = Publisher {
+        store: store.clone(),
+        producer: Told { attempts, acknowledge: Arc::clone(&acknowledge) },
+        topic: "segment-changed".to_owned(),
+        encoding: segment_changed::Encoding::Json,
+        leased: LeasedRows::default(),
+        metrics: Metrics::new().unwrap(),
+        health: Health::default(),
+        stop: Stop::default(),
+        traces: Traces::default(),
+    };
+    let (handover, handed_over) = handover();
+    for publication in publications {
+        handover.send(publication).await.unwrap();
+    }
+    drop(handover);
+    let running = tokio::spawn(publisher.run(handed_over));
+    let old = attempted.recv().await.unwrap();
+    let paused = Instant::now();
+    // Its session stays with the former primary.
+    link.switch(primaries.present.url());
+    let present = primaries.store_at(primaries.present.url()).await;
+    commit(&present, &[onboarding("ann", 2, vec![group("FAMILY")])]).await;
+    eventually(DEADLINE, "a pause that the group notices", || async { paused.elapsed() > Duration::from_secs(6) })
+        .await;
+    // More than the two: it may take the old row over on the present server.
+    acknowledge.add_permits(10);
+    let newer = attempted.recv().await.expect("the newer revision is published after the old one");
+    assert!(newer[0] > old[0], "{old:?} {newer:?}");
+    running.await.unwrap();
 }
 
 /// Answers no attempt, or refuses every one.

@@ -51,6 +51,10 @@ const ANSWER: Duration = Duration::from_secs(15);
 /// The interval between two look-ups of rows to take over.
 const TAKEOVER_INTERVAL: Duration = Duration::from_secs(1);
 
+/// After a longer time between two heartbeats the process may have been paused, and its sessions may be those of a former primary,
+/// which has older revisions. Shorter than it takes the group to go on without a process.
+const PAUSED: Duration = Duration::from_secs(5);
+
 /// A producer as the publisher needs it: the Kafka client, or one that records.
 pub trait Produce: Send + Sync + 'static {
     /// Hands all records over in their order, then waits for the acknowledgement of each.
@@ -118,8 +122,9 @@ impl<P: Produce> Publisher<P> {
         let mut takeover = tokio::time::interval(TAKEOVER_INTERVAL);
         takeover.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut received = Vec::with_capacity(ROWS_AT_ONCE);
+        let mut awake = Instant::now();
         loop {
-            self.health.beat(HEARTBEAT);
+            self.beat(&mut awake);
             tokio::select! {
                 count = handed_over.recv_many(&mut received, ROWS_AT_ONCE) => {
                     if count == 0 {
@@ -127,7 +132,7 @@ impl<P: Produce> Publisher<P> {
                     }
                     let (rows, room): (Vec<Publication>, Vec<OwnedSemaphorePermit>) =
                         received.drain(..).map(|HandedOver { publication, room }| (publication, room)).unzip();
-                    self.publish(rows, &published).await;
+                    self.publish(rows, &published, &mut awake).await;
                     drop(room);
                 }
                 _ = takeover.tick() => {
@@ -136,7 +141,7 @@ impl<P: Produce> Publisher<P> {
                         takeover.reset_immediately();
                     }
                     if !rows.is_empty() {
-                        self.publish(rows, &published).await;
+                        self.publish(rows, &published, &mut awake).await;
                     }
                 }
             }
@@ -145,6 +150,15 @@ impl<P: Produce> Publisher<P> {
         if let Some(Err(error)) = deleting.join_next().await {
             error!(%error, "published outbox rows were not deleted; they will be published again");
         }
+    }
+
+    /// Reports the heartbeat. Where the last one, `awake`, is long ago, all that follows runs on new connections.
+    fn beat(&self, awake: &mut Instant) {
+        self.health.beat(HEARTBEAT);
+        if awake.elapsed() > PAUSED {
+            self.store.pool.renew();
+        }
+        *awake = Instant::now();
     }
 
     /// Takes over rows without a valid lease; returns those that can be published, and whether there may be more. An outage is
@@ -176,7 +190,7 @@ impl<P: Produce> Publisher<P> {
     }
 
     /// Publishes the rows' changes, reads the published revisions until none is higher, then has the rows deleted.
-    async fn publish(&self, rows: Vec<Publication>, published: &UnboundedSender<Vec<RowKey>>) {
+    async fn publish(&self, rows: Vec<Publication>, published: &UnboundedSender<Vec<RowKey>>, awake: &mut Instant) {
         let keys: Vec<RowKey> = rows.iter().map(|row| row.key).collect();
         let due = |row: &Publication| Some((row.since?, row.content.changes()));
         let due: Vec<(Millis, u64)> = rows.iter().filter_map(due).collect();
@@ -190,7 +204,7 @@ impl<P: Produce> Publisher<P> {
         let started = Instant::now();
         let mut retry = Retry::forever();
         loop {
-            self.health.beat(HEARTBEAT);
+            self.beat(awake);
             fault_point!("before-publish");
             let failure = match self.produce(&mut round).await {
                 Ok(failure) => failure,
@@ -200,7 +214,7 @@ impl<P: Produce> Publisher<P> {
                 }
             };
             fault_point!("after-acks");
-            self.health.beat(HEARTBEAT);
+            self.beat(awake);
             let newer = self.add_newer_revisions(&mut round).await;
             if failure.is_none() && newer.is_ok() && round.pending.is_empty() {
                 break;

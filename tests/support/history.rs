@@ -3,7 +3,7 @@
 //! - A revision of a user is one change: the same event id and the same bytes in each of its records.
 //! - In the order of the revisions, `previousSegments` of each change is `newSegments` of the one before. A gap is allowed only
 //!   where the database went back in time meanwhile: the change then follows from an older one, and only changes of that time lie
-//!   in between.
+//!   in between; or it was lost itself, as well as the one that it follows from, which was never published.
 //! - The last record of each user is the user's newest revision, and equals the row.
 
 use std::collections::BTreeMap;
@@ -111,8 +111,16 @@ fn gaps(observations: &[&Observation], from_the_beginning: bool, rewinds: &[Rewi
             None => !from_the_beginning || change.previous.is_empty(),
         }
     };
+    // A change of the lost time may follow from one that was lost before it was published, if it was lost itself: a later one
+    // does not follow from it.
+    let is_lost = |at: usize| {
+        let of_its_time = |rewind: &Rewind, other: usize| (rewind.from..=rewind.until).contains(&chain[other].at);
+        let goes_back =
+            |rewind: &Rewind| (at + 1..chain.len()).any(|later| of_its_time(rewind, later) && !follows(later));
+        rewinds.iter().any(|rewind| of_its_time(rewind, at) && goes_back(rewind))
+    };
     (0..chain.len())
-        .filter(|at| !follows(*at) && !is_explained(&chain, *at, from_the_beginning, rewinds))
+        .filter(|at| !follows(*at) && !is_explained(&chain, *at, from_the_beginning, rewinds) && !is_lost(*at))
         .map(|at| {
             let before = at.checked_sub(1).map(|before| (chain[before].revision, ranking(chain[before])));
             let Observation { user, revision, change, .. } = chain[at];

@@ -105,3 +105,15 @@ fn an_ending_other_than_the_newest_revision_and_the_row_is_found() {
         ["one: ada is published at revision 10, and no record was observed"]
     );
 }
+
+#[test]
+fn a_change_that_follows_from_an_unpublished_one_is_found_unless_both_were_lost() {
+    let during = Rewind { from: 15, until: 35 };
+    let lost = vec![change(10, "", "A"), change(20, "X", "B"), change(30, "A", "C")];
+    assert_eq!(found(lost.clone(), &row(30, "C"), &[during]), NOTHING);
+    let gap = r#"one: revision 20 of ada follows from Some(["X"]), the one before is Some((10, ["A"]))"#;
+    assert_eq!(found(lost[..2].to_vec(), &row(20, "B"), &[during]), [gap], "it is the last");
+    let kept = vec![change(10, "", "A"), change(20, "X", "B"), change(30, "B", "C")];
+    assert_eq!(found(kept, &row(30, "C"), &[during]), [gap], "the next one follows from it");
+    assert_eq!(found(lost, &row(30, "C"), &[Rewind { from: 25, until: 35 }])[0], gap, "before the lost time");
+}
