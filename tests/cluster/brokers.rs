@@ -17,7 +17,7 @@ async fn brokers_that_restart_and_leaders_coordinators_and_controllers_that_die_
         Fault::Kill(Broker::Controller, DEAD),
         Fault::PauseBroker(Broker::Leader, DEAD),
     ];
-    run(Stage::of(2), faults.map(|fault| Step::new([fault], 30, 30))).await;
+    run(Stage::of(2), faults.map(|fault| Step::new([fault], 15, 30))).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -29,5 +29,5 @@ async fn two_brokers_of_three_that_die_and_come_back_stop_everything_only_while_
 async fn a_partition_without_a_leader_stops_itself_only_when_a_process_joins_meanwhile() {
     let stage = Stage { updates_are_on: Some(1), ..Stage::of(2) };
     let faults = [Fault::KillAndJoin(1, Duration::from_secs(25))];
-    run(stage, [Step::new(faults, 30, 30)]).await;
+    run(stage, [Step::new(faults, 15, 30)]).await;
 }

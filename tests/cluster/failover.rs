@@ -10,7 +10,7 @@ const fn promoted(lost_ms: u64, clock: i64, old: Old) -> Fault {
 }
 
 fn step<const N: usize>(faults: [Fault; N]) -> Step {
-    Step::new(faults, 30, 30)
+    Step::new(faults, 20, 30)
 }
 
 #[tokio::test(flavor = "multi_thread")]
