@@ -9,7 +9,7 @@ use segmenter::codec::segment_changed;
 use segmenter::domain::event::Event;
 use segmenter::kafka::client::Cluster;
 use segmenter::kafka::producer::Outgoing;
-use segmenter::publish::handover::handover;
+use segmenter::publish::handover::{HandedOver, handover};
 use segmenter::publish::publisher::{Produce, Publisher};
 use segmenter::runtime::health::{Health, LONGEST_SILENCE};
 use segmenter::runtime::stop::Stop;
@@ -30,10 +30,15 @@ use crate::world::{connect_as, group, migrate, migrated_database, onboarding, st
 fn publisher(scene: &Scene, store: &Store) -> Publisher {
     let properties = vec![("bootstrap.servers".to_owned(), scene.kafka.brokers().to_owned())];
     let cluster = Cluster { properties, tokens: None };
+    let producer = cluster.named_producer("publisher").unwrap();
+    Publisher { topic: scene.changes.clone(), ..publisher_with(producer, store) }
+}
+
+fn publisher_with<P>(producer: P, store: &Store) -> Publisher<P> {
     Publisher {
         store: store.clone(),
-        producer: cluster.named_producer("publisher").unwrap(),
-        topic: scene.changes.clone(),
+        producer,
+        topic: "segment-changed".to_owned(),
         encoding: segment_changed::Encoding::Json,
         leased: LeasedRows::default(),
         metrics: Metrics::new().unwrap(),
@@ -52,12 +57,16 @@ async fn commit(store: &Store, events: &[Event]) -> Vec<Publication> {
 
 /// Publishes all of `publications`.
 async fn publish(scene: &Scene, store: &Store, publications: Vec<Publication>) {
+    publisher(scene, store).run(all_handed_over(publications).await).await;
+}
+
+/// The receiving end of a handover of `publications`, after which none comes.
+async fn all_handed_over(publications: Vec<Publication>) -> mpsc::UnboundedReceiver<HandedOver> {
     let (handover, handed_over) = handover();
     for publication in publications {
         handover.send(publication).await.unwrap();
     }
-    drop(handover);
-    publisher(scene, store).run(handed_over).await;
+    handed_over
 }
 
 async fn revisions(scene: &Scene) -> Vec<i64> {
@@ -240,23 +249,7 @@ async fn a_refused_attempt_is_repeated_in_order_and_the_row_stays_until_every_ch
     let events: Vec<Event> = users.iter().map(|user| onboarding(user, 1, vec![group("FAMILY")])).collect();
     let publications = commit(&store, &events).await;
     let recorder = Recorder { pool: database.pool().clone(), attempts: Arc::default() };
-    let publisher = Publisher {
-        store: store.clone(),
-        producer: recorder.clone(),
-        topic: "segment-changed".to_owned(),
-        encoding: segment_changed::Encoding::Json,
-        leased: LeasedRows::default(),
-        metrics: Metrics::new().unwrap(),
-        health: Health::default(),
-        stop: Stop::default(),
-        traces: Traces::default(),
-    };
-    let (handover, handed_over) = handover();
-    for publication in publications {
-        handover.send(publication).await.unwrap();
-    }
-    drop(handover);
-    publisher.run(handed_over).await;
+    publisher_with(recorder.clone(), &store).run(all_handed_over(publications).await).await;
     let attempt = (users.map(str::to_owned).to_vec(), 1);
     assert_eq!(*recorder.attempts.lock().unwrap(), [attempt.clone(), attempt]);
     let left: i64 =
@@ -293,23 +286,8 @@ async fn a_publisher_that_was_paused_does_not_ask_a_former_primary_that_lives_on
     let store = primaries.store_at(link.url()).await;
     let (publications, _) = outbox::take_over(&store.pool, store.owner, store.lease, 1).await.unwrap();
     let ((attempts, mut attempted), acknowledge) = (mpsc::unbounded_channel(), Arc::new(Semaphore::new(0)));
-    let publisher = Publisher {
-        store: store.clone(),
-        producer: Told { attempts, acknowledge: Arc::clone(&acknowledge) },
-        topic: "segment-changed".to_owned(),
-        encoding: segment_changed::Encoding::Json,
-        leased: LeasedRows::default(),
-        metrics: Metrics::new().unwrap(),
-        health: Health::default(),
-        stop: Stop::default(),
-        traces: Traces::default(),
-    };
-    let (handover, handed_over) = handover();
-    for publication in publications {
-        handover.send(publication).await.unwrap();
-    }
-    drop(handover);
-    let running = tokio::spawn(publisher.run(handed_over));
+    let publisher = publisher_with(Told { attempts, acknowledge: Arc::clone(&acknowledge) }, &store);
+    let running = tokio::spawn(publisher.run(all_handed_over(publications).await));
     let old = attempted.recv().await.unwrap();
     let paused = Instant::now();
     // Its session stays with the former primary.
@@ -355,17 +333,7 @@ async fn a_publisher_that_stands_still_is_not_live_and_one_that_waits_for_work_o
         let store = store_on(database.pool()).await;
         let publications = commit(&store, &[onboarding("ann", 1, vec![group("FAMILY")])]).await;
         let (producer, health) = (Unavailable { answers, attempts: Arc::default() }, Health::default());
-        let publisher = Publisher {
-            store: store.clone(),
-            producer: producer.clone(),
-            topic: "segment-changed".to_owned(),
-            encoding: segment_changed::Encoding::Json,
-            leased: LeasedRows::default(),
-            metrics: Metrics::new().unwrap(),
-            health: health.clone(),
-            stop: Stop::default(),
-            traces: Traces::default(),
-        };
+        let publisher = Publisher { health: health.clone(), ..publisher_with(producer.clone(), &store) };
         let (handover, handed_over) = handover();
         let running = tokio::spawn(publisher.run(handed_over));
         let tick = Duration::from_millis(1);

@@ -122,9 +122,8 @@ impl<P: Produce> Publisher<P> {
         let mut takeover = tokio::time::interval(TAKEOVER_INTERVAL);
         takeover.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut received = Vec::with_capacity(ROWS_AT_ONCE);
-        let mut awake = Instant::now();
         loop {
-            self.beat(&mut awake);
+            self.beat();
             tokio::select! {
                 count = handed_over.recv_many(&mut received, ROWS_AT_ONCE) => {
                     if count == 0 {
@@ -132,7 +131,7 @@ impl<P: Produce> Publisher<P> {
                     }
                     let (rows, room): (Vec<Publication>, Vec<OwnedSemaphorePermit>) =
                         received.drain(..).map(|HandedOver { publication, room }| (publication, room)).unzip();
-                    self.publish(rows, &published, &mut awake).await;
+                    self.publish(rows, &published).await;
                     drop(room);
                 }
                 _ = takeover.tick() => {
@@ -141,7 +140,7 @@ impl<P: Produce> Publisher<P> {
                         takeover.reset_immediately();
                     }
                     if !rows.is_empty() {
-                        self.publish(rows, &published, &mut awake).await;
+                        self.publish(rows, &published).await;
                     }
                 }
             }
@@ -152,13 +151,11 @@ impl<P: Produce> Publisher<P> {
         }
     }
 
-    /// Reports the heartbeat. Where the last one, `awake`, is long ago, all that follows runs on new connections.
-    fn beat(&self, awake: &mut Instant) {
-        self.health.beat(HEARTBEAT);
-        if awake.elapsed() > PAUSED {
+    /// Reports the heartbeat. Where the one before is long ago, all that follows runs on new connections.
+    fn beat(&self) {
+        if self.health.beat(HEARTBEAT) > PAUSED {
             self.store.pool.renew();
         }
-        *awake = Instant::now();
     }
 
     /// Takes over rows without a valid lease; returns those that can be published, and whether there may be more. An outage is
@@ -190,7 +187,7 @@ impl<P: Produce> Publisher<P> {
     }
 
     /// Publishes the rows' changes, reads the published revisions until none is higher, then has the rows deleted.
-    async fn publish(&self, rows: Vec<Publication>, published: &UnboundedSender<Vec<RowKey>>, awake: &mut Instant) {
+    async fn publish(&self, rows: Vec<Publication>, published: &UnboundedSender<Vec<RowKey>>) {
         let keys: Vec<RowKey> = rows.iter().map(|row| row.key).collect();
         let due = |row: &Publication| Some((row.since?, row.content.changes()));
         let due: Vec<(Millis, u64)> = rows.iter().filter_map(due).collect();
@@ -204,7 +201,7 @@ impl<P: Produce> Publisher<P> {
         let started = Instant::now();
         let mut retry = Retry::forever();
         loop {
-            self.beat(awake);
+            self.beat();
             fault_point!("before-publish");
             let failure = match self.produce(&mut round).await {
                 Ok(failure) => failure,
@@ -214,7 +211,7 @@ impl<P: Produce> Publisher<P> {
                 }
             };
             fault_point!("after-acks");
-            self.beat(awake);
+            self.beat();
             let newer = self.add_newer_revisions(&mut round).await;
             if failure.is_none() && newer.is_ok() && round.pending.is_empty() {
                 break;
@@ -283,7 +280,7 @@ impl<P: Produce> Publisher<P> {
         if newer.is_empty() {
             return Ok(());
         }
-        self.health.beat(HEARTBEAT);
+        self.beat();
         for change in within(ANSWER, outbox::last_published(&self.store.pool, &newer)).await? {
             let is_pending =
                 |pending: &RankingChange| pending.user == change.user && pending.revision >= change.revision;

@@ -62,9 +62,10 @@ impl Health {
         self.lock().components.insert(component, Some(reason.into()));
     }
 
-    /// Records that a loop is running; called once a round.
-    pub(crate) fn beat(&self, of: &'static str) {
-        self.lock().beats.insert(of, Instant::now());
+    /// Records that a loop is running; called once a round. Returns the time since the call before.
+    pub(crate) fn beat(&self, of: &'static str) -> Duration {
+        let now = Instant::now();
+        self.lock().beats.insert(of, now).map_or(Duration::ZERO, |before| now.saturating_duration_since(before))
     }
 
     /// The health at this moment.

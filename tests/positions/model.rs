@@ -524,34 +524,24 @@ proptest! {
 
 #[test]
 fn a_process_that_wakes_in_the_middle_of_a_start_does_not_raise_the_position_of_another_server() {
-    let of = |process| {
-        let (fold, confirm) =
-            (Step::Fold { process, which: 0, on_old: false }, Step::Confirm { process, on_old: false, answered: true });
-        (
-            Step::Read { process, on_old: false },
-            Step::Start { process, on_old: false },
-            Step::Poll(process),
-            fold,
-            confirm,
-        )
-    };
+    let read = |process| Step::Read { process, on_old: false };
+    let start = |process| Step::Start { process, on_old: false };
     let promote = |lost| Step::Promote { lost, slower_by: 0, old_lives: false };
-    let ((read, start, poll, fold, confirm), (read_by_other, start_by_other, ..)) = (of(0), of(1));
     check(&[
-        read,
-        start,
-        poll,
-        fold,
-        confirm,
+        read(0),
+        start(0),
+        Step::Poll(0),
+        Step::Fold { process: 0, which: 0, on_old: false },
+        Step::Confirm { process: 0, on_old: false, answered: true },
         Step::Rebalance { notices: true },
         promote(0),
-        read_by_other,
+        read(1),
         Step::Rebalance { notices: false },
         // All but the first position is lost.
         promote(9),
-        read,
-        start,
-        start_by_other,
+        read(0),
+        start(0),
+        start(1),
         Step::Crash(0),
     ]);
 }
